@@ -1,0 +1,132 @@
+"""The HTTP interface: routes, and what becomes of their errors."""
+
+import time
+from typing import Final
+
+from aws_lambda_powertools import Logger
+from fastapi import FastAPI
+from fastapi.responses import HTMLResponse
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from api import answers, candlesticks_request, landing, query, sql
+from api.edge import request_id, time_left
+from api.errors import ApiError, Code, Problem, of_service, refusal
+from api.service import Service
+from kalshi_markets.database import DatabaseError, StatementRefused
+from kalshi_markets.secrets import SecretUnavailable
+from kalshi_markets.settings import SettingsError
+
+logger = Logger(service="api")
+
+MALFORMED_PATTERN: Final = "2201B"
+"""SQLSTATE invalid_regular_expression."""
+MARGIN_SECONDS: Final = 3.0
+"""Kept of a request's time for building its answer."""
+
+
+def create_app(service: Service) -> FastAPI:
+    """The application over a service."""
+    app = FastAPI(
+        title="Kalshi Markets API",
+        version="1",
+        description="Every market of the Kalshi exchange: filtered, ordered, paged.",
+        redirect_slashes=False,
+    )
+    _add_errors(app)
+    _add_routes(app, service)
+    return app
+
+
+def _add_routes(app: FastAPI, service: Service) -> None:
+    @app.get("/", response_class=HTMLResponse, summary="Landing page")
+    async def root() -> HTMLResponse:
+        return HTMLResponse(landing.page(service.database, service.settings.readme_url))
+
+    @app.get("/health", summary="Whether the function and its database answer")
+    async def health(request: Request) -> Response:
+        service.database.read("SELECT 1")
+        return answers.answer(request, {"status": "ok", "database": "ok"})
+
+    @app.get("/markets", summary="Markets", openapi_extra={"parameters": query.openapi_parameters()})
+    async def markets(request: Request) -> Response:
+        asked = query.parse(request.scope["query_string"])
+        statement, values = sql.page(asked, service.database.settings.table)
+        try:
+            [[items, count]] = service.database.read(statement, *values)
+        except StatementRefused as error:
+            if error.sqlstate == MALFORMED_PATTERN:
+                raise _malformed_pattern(asked, service) from None
+            raise
+        return answers.page(request, items, count, sql.SEPARATOR, asked.offset)
+
+    @app.get("/markets/{ticker}", summary="One market")
+    async def market(ticker: str, request: Request) -> Response:
+        query.refuse_parameters(request.scope["query_string"])
+        statement, values = sql.market(ticker, service.database.settings.table)
+        # No ticker has such characters, and PostgreSQL could not take some of them.
+        rows = service.database.read(statement, *values) if ticker.isprintable() else []
+        if not rows:
+            hint = "Try /markets?ticker_regex= with a part of it."
+            raise ApiError(Code.MARKET_NOT_FOUND, "Market not found", hint)
+        return answers.answer(request, rows[0][0])
+
+    @app.post("/markets/candlesticks", summary="Candlesticks of markets", openapi_extra=candlesticks_request.OPENAPI)
+    async def candlesticks(request: Request) -> Response:
+        query.refuse_parameters(request.scope["query_string"])
+        asked = candlesticks_request.read(await request.body())
+        from api import (
+            candlesticks as candles,  # the exchange client costs 150 ms to import; the other routes need none
+        )
+
+        deadline = time.monotonic() + time_left(request) - MARGIN_SECONDS
+        return candles.respond(request, await candles.fetch(asked, service.exchange, deadline=deadline))
+
+
+def _malformed_pattern(asked: query.Query, service: Service) -> ApiError:
+    """Names the pattern that PostgreSQL does not accept, in its words."""
+    for name, (statement, values) in sql.patterns(asked):
+        try:
+            service.database.read(statement, *values)
+        except StatementRefused as error:
+            hint = "The syntax is PostgreSQL's: postgresql.org/docs/current/functions-matching.html"
+            return refusal([Problem(Code.INVALID_PARAMETER, ("query", name), f"{name}: {error}", hint)])
+    raise AssertionError("the server refused a pattern, but none of them")
+
+
+def _add_errors(app: FastAPI) -> None:
+    async def told(request: Request, error: Exception) -> Response:
+        answer = _as_api_error(error)
+        identity = request_id(request.scope)
+        if answer.code.status >= Code.INTERNAL_ERROR.status:
+            # Not the error's text: PostgreSQL's may quote a value of the query.
+            known = {
+                "code": answer.code.word,
+                "error": type(error).__name__,
+                "sqlstate": getattr(error, "sqlstate", None),
+            }
+            logger.error("request failed", extra=known | {"request_id": identity})
+        response = answers.answer(request, answer.body(identity), answer.code.status)
+        if allowed := (getattr(error, "headers", None) or {}).get("Allow"):
+            response.headers["allow"] = allowed.replace("GET", "GET, HEAD")
+        return response
+
+    for kind in (ApiError, DatabaseError, SettingsError, SecretUnavailable, HTTPException, Exception):
+        app.add_exception_handler(kind, told)
+
+
+def _as_api_error(error: Exception) -> ApiError:
+    match error:
+        case ApiError():
+            return error
+        case DatabaseError() | SettingsError() | SecretUnavailable():
+            return of_service(error)
+        case HTTPException(status_code=404):
+            return ApiError(Code.NOT_FOUND, "There is nothing at this path.", "GET / lists the endpoints.")
+        case HTTPException(status_code=405):
+            return ApiError(
+                Code.METHOD_NOT_ALLOWED, "This path does not take this method.", "GET / lists the endpoints."
+            )
+        case _:
+            return ApiError(Code.INTERNAL_ERROR, "A mistake of ours.", "Report the request_id.")

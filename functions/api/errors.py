@@ -1,0 +1,92 @@
+"""Every error the API answers with: one shape, a documented list of codes."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, Final
+
+from kalshi_markets.database import DatabaseError, LoginRefused, StatementRefused, TableMissing, TimedOut
+from kalshi_markets.secrets import SecretUnavailable
+from kalshi_markets.settings import SettingsError
+
+
+class Code(Enum):
+    """The word for programs, the HTTP status and the sentence for people. The words are stable."""
+
+    UNKNOWN_PARAMETER = "unknown_parameter", 422, "a query parameter that does not exist"
+    INVALID_PARAMETER = "invalid_parameter", 422, "a query parameter with a value that it does not take"
+    INVALID_BODY = "invalid_body", 422, "a request body that is not what the endpoint takes"
+    TOO_MANY_CALLS = "too_many_calls", 422, "candlesticks that would take more calls to the exchange than time permits"
+    MARKET_NOT_FOUND = "market_not_found", 404, "a ticker that is not in the table"
+    NOT_FOUND = "not_found", 404, "a path that does not exist"
+    METHOD_NOT_ALLOWED = "method_not_allowed", 405, "a method that the path does not take"
+    QUERY_TIMEOUT = "query_timeout", 503, "a query that ran into the statement timeout"
+    DATABASE_UNAVAILABLE = "database_unavailable", 503, "the database cannot be reached, or broke off"
+    DATABASE_LOGIN_REFUSED = "database_login_refused", 503, "the database does not accept our user, password or name"
+    TABLE_MISSING = "table_missing", 503, "the migrations have not been applied"
+    NOT_CONFIGURED = "not_configured", 503, "a setting or a secret of the service is missing or wrong"
+    INTERNAL_ERROR = "internal_error", 500, "a mistake of ours"
+
+    def __init__(self, word: str, status: int, about: str) -> None:
+        self.word = word
+        self.status = status
+        self.about = about
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing wrong with a request. place: as FastAPI's `loc`, such as ("query", "limit")."""
+
+    code: Code
+    place: tuple[str | int, ...]
+    message: str
+    hint: str
+
+
+class ApiError(Exception):
+    """An answer other than 2xx. detail: a sentence, or what is wrong item by item; hint: a line to try."""
+
+    def __init__(self, code: Code, detail: str | Sequence[Mapping[str, Any]], hint: str) -> None:
+        super().__init__(code.word)
+        self.code = code
+        self.detail = detail
+        self.hint = hint
+
+    def body(self, request_id: str) -> dict[str, Any]:
+        """The JSON of the answer. request_id: the one that the logs carry."""
+        return {"detail": self.detail, "code": self.code.word, "hint": self.hint, "request_id": request_id}
+
+
+def refusal(problems: Sequence[Problem]) -> ApiError:
+    """A 422 of everything that is wrong, its code and hint those of the first."""
+    detail = [{"type": p.code.word, "loc": list(p.place), "msg": p.message} for p in problems]
+    return ApiError(problems[0].code, detail, problems[0].hint)
+
+
+RETRY: Final = "Try again in a few seconds."
+
+
+def of_service(error: DatabaseError | SettingsError | SecretUnavailable) -> ApiError:
+    """What our own parts raised, as an answer. Nothing of a request's values is in it."""
+    match error:
+        case SettingsError() | SecretUnavailable():
+            return ApiError(Code.NOT_CONFIGURED, f"The service is not configured: {error}", "Tell its operator.")
+        case TableMissing():
+            hint = "Run the migrator, then ask again."
+            return ApiError(Code.TABLE_MISSING, "The markets table, or a column of it, does not exist.", hint)
+        case TimedOut():
+            hint = "Filter by an exact status, event_ticker or close_time, or use a longer literal in a pattern."
+            return ApiError(Code.QUERY_TIMEOUT, "The query took longer than the service permits.", hint)
+        case LoginRefused():
+            detail = "The database refuses the service's login: wrong user, password or database name."
+            return ApiError(Code.DATABASE_LOGIN_REFUSED, detail, RETRY)
+        case StatementRefused(sqlstate=sqlstate) if sqlstate.startswith(("22", "54")):
+            hint = "Leave parameters out one by one to find it."
+            return ApiError(Code.INVALID_PARAMETER, "The database cannot evaluate a value of this query.", hint)
+        case StatementRefused(sqlstate="42501"):
+            hint = "Run the migrator with the role's name, then ask again."
+            return ApiError(Code.NOT_CONFIGURED, "The service's database role may not read the table.", hint)
+        case StatementRefused():
+            return ApiError(Code.INTERNAL_ERROR, "The database refused our statement.", "Report the request_id.")
+        case _:
+            return ApiError(Code.DATABASE_UNAVAILABLE, "The database cannot be reached.", RETRY)

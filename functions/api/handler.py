@@ -1,0 +1,22 @@
+"""The API function: an API Gateway HTTP API event (payload 2.0) in, its response out."""
+
+import asyncio
+from typing import Any
+
+from mangum import Mangum
+from mangum.types import LambdaContext
+
+from api.app import create_app
+from api.edge import Edge
+from api.service import Service
+
+# Mangum runs every request on this loop; kept, so that connections to the exchange outlive a request.
+asyncio.set_event_loop(asyncio.new_event_loop())
+
+# The lifespan would run in every invocation.
+_adapter = Mangum(Edge(create_app(Service())), lifespan="off")
+
+
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Answers one HTTP request."""
+    return _adapter(event, context)

@@ -1,0 +1,97 @@
+"""Query values: text -> what a parameter of the SQL statement takes. Each raises ValueError with the rest of a sentence
+that begins with the parameter's name."""
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Final
+
+from kalshi_markets.columns import Kind
+
+SqlValue = str | bool | int
+
+_NUMBER: Final = re.compile(r"-?[0-9]+(\.[0-9]+)?")
+_UNIX: Final = re.compile(r"[0-9]+(\.[0-9]{1,6})?")
+_ISO: Final = re.compile(
+    r"(?P<date>[0-9]{4}-[0-9]{2}-[0-9]{2})"
+    r"([Tt ](?P<time>[0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?)"
+    r"([Zz]|(?P<offset>[+\- ][0-9]{2}:?[0-9]{2}))?)?"
+)
+LONGEST_NUMBER: Final = 60
+LONGEST_TEXT: Final = 1000
+MILLISECONDS_FROM: Final = Decimal(10) ** 11
+"""Unix seconds reach it in the year 5138; milliseconds passed it in 1973."""
+
+
+def text(value: str) -> str:
+    """Any text that PostgreSQL can hold."""
+    if len(value) > LONGEST_TEXT:
+        raise ValueError(f"has over {LONGEST_TEXT:,} characters")
+    return value
+
+
+def number(value: str) -> str:
+    """A decimal number, digit for digit."""
+    if len(value) > LONGEST_NUMBER or not _NUMBER.fullmatch(value):
+        raise ValueError(f"must be a number such as 100 or 0.25, of at most {LONGEST_NUMBER} characters")
+    return value
+
+
+def whole(value: str, least: int, most: int) -> int:
+    """An integer within bounds."""
+    if re.fullmatch(r"[0-9]{1,18}", value) and least <= int(value) <= most:
+        return int(value)
+    raise ValueError(f"must be a whole number from {least:,} to {most:,}")
+
+
+def time(value: str) -> str:
+    """An instant, in UTC: from Unix seconds, or from ISO 8601, where no zone means UTC and a date its midnight."""
+    if _UNIX.fullmatch(value):
+        return _from_unix(value)
+    if match := _ISO.fullmatch(value):
+        # A + in a URL that was not escaped arrives as a space.
+        offset = (match["offset"] or "+00:00").replace(" ", "+")
+        try:
+            instant = datetime.fromisoformat(f"{match['date']}T{match['time'] or '00:00'}{offset}")
+            return instant.astimezone(UTC).isoformat()
+        except (ValueError, OverflowError):
+            pass  # a day, an hour or an offset that does not exist
+    raise ValueError("must be ISO 8601, such as 2026-11-24T12:00:00Z, or Unix seconds, such as 1795521600")
+
+
+def _from_unix(value: str) -> str:
+    seconds = Decimal(value)
+    if seconds >= MILLISECONDS_FROM:
+        raise ValueError("is beyond the year 5000; are these milliseconds? It takes seconds")
+    return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=int(seconds * 10**6))).isoformat()
+
+
+def boolean(value: str) -> bool:
+    """true or false."""
+    if value not in ("true", "false"):
+        raise ValueError("must be true or false")
+    return value == "true"
+
+
+def json_value(value: str) -> str:
+    """A JSON value, compared with the stored one member by member."""
+    try:
+        json.loads(text(value), parse_constant=_refuse_constant)
+    except (ValueError, RecursionError):
+        raise ValueError('must be JSON, such as {"football_team":"…"}, of at most 1,000 characters') from None
+    return value
+
+
+def _refuse_constant(constant: str) -> None:
+    raise ValueError(constant)
+
+
+READERS: Final[Mapping[Kind, Callable[[str], SqlValue]]] = {
+    Kind.STRING: text,
+    Kind.NUMBER: number,
+    Kind.TIME: time,
+    Kind.BOOLEAN: boolean,
+    Kind.JSON: json_value,
+}

@@ -1,0 +1,172 @@
+"""What the crawler writes: pages of markets, each committed together with its place in the books, under the lease."""
+
+import json
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from kalshi_markets.columns import FROM_MARKET, Kind
+from kalshi_markets.database import Database
+from kalshi_markets.exchange import Row
+
+LEASE_SECONDS: Final = 30
+"""How long a crawler that died keeps others out; a living one renews with every page."""
+
+
+class LeaseLost(Exception):
+    """Another invocation writes now; this one must stop."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """A job's line in the books. position: where its walk goes on; None when none is under way."""
+
+    name: str
+    position: Mapping[str, Any] | None = None
+    watermark: datetime | None = None
+    begun_at: datetime | None = None
+    ended_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Written:
+    """What a page came to."""
+
+    added: int
+    changed: int
+
+
+@dataclass(frozen=True)
+class Reject:
+    """A market that could not become a row: its ticker if it has one, why, and the object as JSON."""
+
+    ticker: str
+    reason: str
+    text: str
+
+
+class Store:
+    """The tables, through one connection. Raises DatabaseError."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._holder = str(uuid.uuid4())  # not the request's id: Lambda may deliver an event twice under the same one
+        self._sql = _Sql(database.settings.table)
+
+    def take_lease(self) -> bool:
+        """Whether nobody else holds it."""
+        return bool(self._database.execute(self._sql.take_lease, self._holder, LEASE_SECONDS))
+
+    def release_lease(self) -> None:
+        """Lets the next invocation begin at once."""
+        self._database.execute(self._sql.release_lease, self._holder)
+
+    def job(self, name: str) -> Job:
+        """Its line in the books; an empty one before its first page."""
+        rows = self._database.execute(self._sql.read_job, name)
+        return Job(name, *rows[0]) if rows else Job(name)
+
+    def table_size(self) -> int:
+        """Rows in the markets table, from the books."""
+        return int(self._database.execute(self._sql.table_size)[0][0])
+
+    def commit_page(self, job: Job, rows: Sequence[Row], rejects: Sequence[Reject]) -> Written:
+        """Writes a page and the job's new line in one transaction. Raises LeaseLost, having written nothing."""
+        with self._under_lease():
+            written = self._write(rows)
+            for reject in rejects:
+                self._database.execute(self._sql.write_reject, reject.ticker, reject.reason, reject.text)
+            position = None if job.position is None else json.dumps(job.position)
+            line = (job.name, position, job.watermark, job.begun_at, job.ended_at)
+            counts = (len(rows) + len(rejects), written.added, written.changed, len(rejects))
+            self._database.execute(self._sql.write_job, *line, *counts)
+        return written
+
+    def note_failure(self, job: Job, message: str) -> None:
+        """Keeps a job's last error beside its place, which stays where it was. Raises LeaseLost."""
+        with self._under_lease():
+            self._database.execute(self._sql.write_failure, job.name, message)
+
+    def _write(self, rows: Sequence[Row]) -> Written:
+        if not rows:
+            return Written(0, 0)
+        newest = {row["ticker"]: row for row in rows}  # where a page names a ticker twice, the later state holds
+        [[added, changed]] = self._database.execute(self._sql.write_markets, json.dumps(list(newest.values())))
+        return Written(added, changed)
+
+    @contextmanager
+    def _under_lease(self) -> Iterator[None]:
+        with self._database.transaction():
+            if not self._database.execute(self._sql.renew_lease, self._holder, LEASE_SECONDS):
+                raise LeaseLost
+            yield
+
+
+class _Sql:
+    """The statements, for one table name."""
+
+    def __init__(self, table: str) -> None:
+        self.take_lease = f"""
+            UPDATE {table}_lease SET holder = $1::text, ends_at = clock_timestamp() + make_interval(secs => $2::int)
+            WHERE ends_at <= clock_timestamp() RETURNING 1"""
+        self.renew_lease = f"""
+            UPDATE {table}_lease SET ends_at = clock_timestamp() + make_interval(secs => $2::int)
+            WHERE holder = $1::text RETURNING 1"""
+        self.release_lease = f"""
+            UPDATE {table}_lease SET holder = NULL, ends_at = '-infinity' WHERE holder = $1::text"""
+        self.read_job = f"""
+            SELECT position, watermark, begun_at, ended_at FROM {table}_jobs WHERE job = $1::text"""
+        self.table_size = f"SELECT coalesce(sum(added), 0) FROM {table}_jobs"
+        self.write_job = f"""
+            INSERT INTO {table}_jobs AS j (job, position, watermark, begun_at, ended_at, generation, committed_at,
+                                           pages, markets, added, changed, refused)
+            VALUES ($1, $2::jsonb, $3::timestamptz, $4::timestamptz, $5::timestamptz, 1, clock_timestamp(),
+                    1, $6::bigint, $7::bigint, $8::bigint, $9::bigint)
+            ON CONFLICT (job) DO UPDATE SET
+                position = excluded.position, watermark = excluded.watermark, begun_at = excluded.begun_at,
+                ended_at = excluded.ended_at, committed_at = excluded.committed_at, last_error = NULL,
+                generation = j.generation + (excluded.begun_at IS DISTINCT FROM j.begun_at)::int,
+                pages = j.pages + 1, markets = j.markets + excluded.markets, added = j.added + excluded.added,
+                changed = j.changed + excluded.changed, refused = j.refused + excluded.refused"""
+        self.write_failure = f"""
+            INSERT INTO {table}_jobs (job, last_error, failed_at) VALUES ($1, $2, clock_timestamp())
+            ON CONFLICT (job) DO UPDATE SET last_error = excluded.last_error, failed_at = excluded.failed_at"""
+        self.write_reject = f"""
+            INSERT INTO {table}_rejects (ticker, reason, object) VALUES ($1, $2, $3)
+            ON CONFLICT (ticker) DO UPDATE SET
+                reason = excluded.reason, object = excluded.object, last_at = now()"""
+        self.write_markets = _write_markets(table)
+
+
+def _write_markets(table: str) -> str:
+    """One JSON array of rows -> how many were new and how many differed. An unchanged row is neither locked nor
+    written."""
+    names = [column.name for column in FROM_MARKET]
+    others = [name for name in names if name != "ticker"]
+    # JSON columns come as text: a JSON string would be taken for a JSON value that is a string.
+    read = ", ".join(f"{c.name} {'text' if c.kind is Kind.JSON else c.sql_type}" for c in FROM_MARKET)
+    values = ", ".join(
+        {Kind.JSON: f"{c.name}::jsonb", Kind.NUMBER: f"trim_scale({c.name}::numeric)::{c.sql_type}"}.get(c.kind, c.name)
+        + f" AS {c.name}"
+        for c in FROM_MARKET
+    )
+    ours = ", ".join(f"m.{name}" for name in others)
+    theirs = ", ".join(f"i.{name}" for name in others)
+    return f"""
+        WITH incoming AS MATERIALIZED (SELECT {values} FROM jsonb_to_recordset($1::jsonb) AS r({read})),
+        changed AS (
+            UPDATE {table} AS m
+            SET ({", ".join(others)}) = ROW({theirs}),
+                changed_at = now(), change_number = nextval('{table}_change'), gone_at = NULL
+            FROM incoming AS i
+            WHERE m.ticker = i.ticker AND (({ours}) IS DISTINCT FROM ({theirs}) OR m.gone_at IS NOT NULL)
+            RETURNING 1),
+        added AS (
+            INSERT INTO {table} ({", ".join(names)})
+            SELECT {", ".join(names)} FROM incoming AS i
+            WHERE NOT EXISTS (SELECT FROM {table} AS m WHERE m.ticker = i.ticker)
+            RETURNING 1)
+        SELECT (SELECT count(*) FROM added), (SELECT count(*) FROM changed)"""

@@ -1,0 +1,74 @@
+"""The original service's table, kept: its columns brought to our types, its rows as they are."""
+
+import re
+from collections.abc import Mapping
+from typing import Final
+
+from kalshi_markets.columns import BY_NAME, Column, Kind
+from kalshi_markets.database import Database, StatementRefused
+from migrator.catalog import MigrationRefused, StoredColumn, columns_of, has_unique_ticker, kind_of_relation
+
+_INTEGERS: Final = ("smallint", "integer", "bigint")
+_NUMBERS: Final = (*_INTEGERS, "numeric", "real", "double precision")
+_STRINGS: Final = ("text", "character varying", "character")
+
+_CONVERTIBLE: Final[Mapping[Kind, tuple[str, ...]]] = {
+    Kind.STRING: _STRINGS,
+    Kind.NUMBER: _NUMBERS,
+    Kind.TIME: ("timestamp with time zone", "timestamp without time zone", "date", *_STRINGS),
+    Kind.BOOLEAN: ("boolean",),
+    Kind.JSON: ("json", "jsonb", *_STRINGS),
+}
+
+
+def adopt(database: Database) -> None:
+    """Makes an existing markets table one that our migrations can complete; does nothing where there is none.
+
+    Raises MigrationRefused, naming what stands in the way.
+    """
+    table = database.settings.table
+    relation = kind_of_relation(database)
+    if relation is None:
+        return
+    columns = columns_of(database)
+    if relation != "r" or "ticker" not in columns:
+        raise _refused(table, "is not a table with a ticker column")
+    for name, column in columns.items():
+        if name not in BY_NAME and column.not_null and not column.has_default:
+            raise _refused(table, f"needs a value in a column that the exchange does not have, {name}")
+    try:
+        if changes := _changes(table, columns):
+            database.script(f"ALTER TABLE {table} {', '.join(changes)}")
+        if not has_unique_ticker(database):
+            database.script(f"ALTER TABLE {table} ALTER COLUMN ticker SET NOT NULL, ADD UNIQUE (ticker)")
+    except StatementRefused as error:
+        raise _refused(table, f"cannot be converted ({error})") from error
+
+
+def _refused(table: str, reason: str) -> MigrationRefused:
+    return MigrationRefused(f"{table} exists and {reason}: set MARKETS_TABLE to another name to leave it alone.")
+
+
+def _changes(table: str, columns: Mapping[str, StoredColumn]) -> list[str]:
+    changes = []
+    for name, stored in columns.items():
+        column = BY_NAME.get(name)
+        if column is None:
+            continue
+        if stored.not_null and name != "ticker":
+            changes.append(f"ALTER COLUMN {name} DROP NOT NULL")
+        if stored.sql_type != column.sql_type:
+            using = _conversion(table, column, re.sub(r"\([0-9,]+\)| COLLATE.*", "", stored.sql_type))
+            changes.append(f"ALTER COLUMN {name} DROP DEFAULT")
+            changes.append(f"ALTER COLUMN {name} TYPE {column.sql_type} USING {using}")
+    return changes
+
+
+def _conversion(table: str, column: Column, stored: str) -> str:
+    if stored not in _CONVERTIBLE[column.kind]:
+        raise _refused(table, f"its column {column.name} is {stored}, which cannot become {column.sql_type}")
+    if column.name == "settlement_value" and stored in _INTEGERS:
+        return "settlement_value / 100.0"  # the original's cents
+    if column.kind is Kind.TIME:
+        return f"nullif({column.name}::text, '')::timestamptz"  # the session's time zone is UTC
+    return f"{column.name}::{column.sql_type}"

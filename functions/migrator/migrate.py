@@ -1,0 +1,61 @@
+"""Numbered SQL files, each applied once, all of them in one transaction."""
+
+from pathlib import Path
+from typing import Final
+
+from kalshi_markets.columns import COLUMNS
+from kalshi_markets.database import Database
+from kalshi_markets.settings import MigratorSettings
+from migrator.adoption import adopt
+from migrator.catalog import MigrationRefused, columns_of
+from migrator.roles import grant
+
+FOLDER: Final = Path(__file__).parent / "migrations"
+OLDEST_SERVER: Final = 140_000
+
+
+def migrate(database: Database, settings: MigratorSettings) -> list[str]:
+    """Applies what is missing, adopts a table of the original service, makes the roles. Returns the names applied.
+
+    Raises MigrationRefused when the database cannot be brought there, with everything left as it was; DatabaseError.
+    """
+    table = database.settings.table
+    applied = []
+    with database.transaction():
+        _check_server(database)
+        # Two migrators at once: the second waits here, then finds nothing to do.
+        database.execute("SELECT pg_advisory_xact_lock(hashtext($1::text))", table)
+        database.script(
+            f"CREATE TABLE IF NOT EXISTS {table}_migrations (name text PRIMARY KEY,"
+            " applied_at timestamp with time zone NOT NULL DEFAULT now())"
+        )
+        done = {row[0] for row in database.execute(f"SELECT name FROM {table}_migrations")}
+        if not done:
+            adopt(database)
+        for path in sorted(FOLDER.glob("*.sql")):
+            if path.name not in done:
+                # The files are written for the default name, so that psql runs them too.
+                database.script(path.read_text(encoding="utf-8").replace("kalshi_markets", table))
+                database.execute(f"INSERT INTO {table}_migrations (name) VALUES ($1)", path.name)
+                applied.append(path.name)
+        _check_columns(database)
+        grant(database, settings.roles)
+    return applied
+
+
+def _check_server(database: Database) -> None:
+    [[version, encoding]] = database.execute(
+        "SELECT current_setting('server_version_num')::int, current_setting('server_encoding')"
+    )
+    if version < OLDEST_SERVER:
+        raise MigrationRefused(f"the server is PostgreSQL {version // 10_000}; 14 is the oldest that will do.")
+    if encoding != "UTF8":
+        raise MigrationRefused(f"the database's encoding is {encoding}; it must be UTF8.")
+
+
+def _check_columns(database: Database) -> None:
+    found = columns_of(database)
+    for column in COLUMNS:
+        sql_type = found[column.name].sql_type if column.name in found else "missing"
+        if sql_type != column.sql_type:
+            raise MigrationRefused(f"the column {column.name} is {sql_type}; it must be {column.sql_type}.")

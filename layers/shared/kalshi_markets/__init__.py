@@ -1,0 +1,1 @@
+"""What the crawler, the API and the migrator share."""

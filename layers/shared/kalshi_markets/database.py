@@ -1,0 +1,203 @@
+"""PostgreSQL, through pg8000. Only this module touches the driver.
+
+DatabaseError
+├── Unavailable         no connection, or it broke: what was asked may be asked again
+│   └── LoginRefused    wrong user, password or database
+└── StatementRefused    the server refused this statement; `sqlstate` says why
+    ├── TableMissing    the migrations have not been applied
+    └── TimedOut        it ran into the statement timeout
+"""
+
+import ssl
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any, Final
+
+import pg8000.native
+
+from kalshi_markets.settings import Credentials, DatabaseSettings
+
+Row = list[Any]
+
+
+class DatabaseError(Exception):
+    """The root of what the database can raise."""
+
+
+class Unavailable(DatabaseError):
+    """No connection could be made, or it broke."""
+
+
+class LoginRefused(Unavailable):
+    """The server does not let this user in, or has no such database."""
+
+
+class StatementRefused(DatabaseError):
+    """The server refused a statement. sqlstate: five characters (postgresql.org/docs, Appendix A)."""
+
+    def __init__(self, message: str, sqlstate: str) -> None:
+        super().__init__(message)
+        self.sqlstate = sqlstate
+
+
+class TableMissing(StatementRefused):
+    """A table or column that the migrations make is not there."""
+
+
+class TimedOut(StatementRefused):
+    """The statement ran into statement_timeout or was cancelled."""
+
+
+# From the first match of a prefix of the SQLSTATE.
+_LOGIN: Final = ("28", "3D000")
+_GONE: Final = ("08", "53", "57P", "58")
+_REFUSED: Final[Mapping[str, type[StatementRefused]]] = {
+    "42P01": TableMissing,
+    "42703": TableMissing,
+    "3F000": TableMissing,
+    "57014": TimedOut,
+}
+
+
+class Database:
+    """One connection, made when first needed and replaced when it broke. Not for use by two threads.
+
+    parameters: run-time parameters that the session starts with; in the startup packet, since a SET would pin a
+    connection behind RDS Proxy. timeout: seconds that any single wait for the server may take.
+    """
+
+    def __init__(
+        self,
+        settings: DatabaseSettings,
+        *,
+        application_name: str,
+        parameters: Mapping[str, str] | None = None,
+        timeout: float = 30,
+    ) -> None:
+        self.settings = settings
+        self._application_name = application_name
+        self._parameters = {"timezone": "UTC", "datestyle": "ISO"} | dict(parameters or {})
+        self._timeout = timeout
+        self._connection: pg8000.native.Connection | None = None
+
+    def read(self, sql: str, *values: object) -> list[Row]:
+        """Rows of a statement that changes nothing. A connection that turns out to be broken is replaced once."""
+        reused = self._connection is not None
+        try:
+            return self.execute(sql, *values)
+        except LoginRefused:
+            raise
+        except Unavailable:
+            if not reused:
+                raise
+            return self.execute(sql, *values)
+
+    def execute(self, sql: str, *values: object) -> list[Row]:
+        """Rows of one parameterised statement ($1, $2, …). Raises DatabaseError."""
+        with self._guarded() as connection:
+            # run() would take the simple protocol for a statement without parameters, where `;` works.
+            return connection.execute_unnamed(sql, values).rows or []
+
+    def script(self, sql: str) -> None:
+        """Runs trusted SQL of several statements, as a migration is. Raises DatabaseError."""
+        with self._guarded() as connection:
+            connection.execute_simple(sql)
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Everything within is committed together, or not at all."""
+        self.execute("BEGIN")
+        try:
+            yield
+            self.execute("COMMIT")
+        except BaseException:
+            if self._connection is not None:  # on a closed one the server has ended the transaction itself
+                with suppress(DatabaseError):
+                    self.execute("ROLLBACK")
+            raise
+
+    def close(self) -> None:
+        """Closes the connection; the next statement makes another."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with suppress(pg8000.native.Error, OSError, ValueError):  # broken already: nothing is left to close
+                connection.close()
+
+    @contextmanager
+    def _guarded(self) -> Iterator[pg8000.native.Connection]:
+        """Any exception but the server's own word closes the connection.
+
+        Seen with pg8000 1.31: after a client-side error the next statement receives the previous one's answer.
+        """
+        try:
+            if self._connection is None:
+                self._connection = self._connect()
+            yield self._connection
+        except pg8000.native.DatabaseError as error:
+            translated = _translated(error)
+            if isinstance(translated, Unavailable):
+                self.close()
+            raise translated from None
+        except (pg8000.native.Error, OSError) as error:
+            self.close()
+            raise Unavailable(f"no connection to the database at {self.settings.host}: {error}") from error
+        except BaseException:
+            self.close()
+            raise
+
+    def _connect(self) -> pg8000.native.Connection:
+        try:
+            return self._open(self.settings.credentials())
+        except pg8000.native.DatabaseError as error:
+            rotated = self.settings.secret_arn and isinstance(_translated(error), LoginRefused)
+            if not rotated:
+                raise
+        return self._open(self.settings.credentials(fresh=True))
+
+    def _open(self, credentials: Credentials) -> pg8000.native.Connection:
+        attempts = _tls(self.settings)
+        for attempt in attempts:
+            try:
+                return pg8000.native.Connection(
+                    credentials.name,
+                    password=credentials.secret,
+                    host=self.settings.host,
+                    port=self.settings.port,
+                    database=self.settings.name,
+                    ssl_context=attempt,
+                    timeout=self._timeout,
+                    application_name=self._application_name,
+                    startup_params=self._parameters,
+                )
+            except (pg8000.native.Error, OSError):
+                if attempt is attempts[-1]:
+                    raise
+        raise AssertionError("a mode has at least one attempt")
+
+
+def _tls(settings: DatabaseSettings) -> Sequence[ssl.SSLContext | bool | None]:
+    """What to try, in order, for libpq's sslmode (postgresql.org/docs, libpq-ssl): False is plain, None is TLS if the
+    server has it."""
+    if settings.sslmode == "disable":
+        return [False]
+    context = ssl.create_default_context(cafile=settings.sslrootcert)
+    context.check_hostname = settings.sslmode == "verify-full"
+    if settings.sslmode not in ("verify-ca", "verify-full"):
+        context.verify_mode = ssl.CERT_NONE
+    if settings.sslmode == "allow":
+        return [False, context]
+    if settings.sslmode == "prefer":
+        return [None, False]
+    return [context]
+
+
+def _translated(error: pg8000.native.DatabaseError) -> DatabaseError:
+    fields = error.args[0] if error.args and isinstance(error.args[0], dict) else {}
+    sqlstate, message = fields.get("C", ""), fields.get("M", "the server gave no reason")
+    if sqlstate.startswith(_LOGIN):
+        return LoginRefused(message)
+    if sqlstate in _REFUSED:
+        return _REFUSED[sqlstate](message, sqlstate)
+    if not sqlstate or sqlstate.startswith(_GONE):
+        return Unavailable(message)
+    return StatementRefused(message, sqlstate)

@@ -1,0 +1,44 @@
+"""Kalshi's request signatures (docs.kalshi.com, API keys): RSA-PSS or Ed25519 over time, method and path."""
+
+import base64
+from typing import Final
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import padding
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+from kalshi_markets.settings import Credentials, SettingsError
+
+_PSS: Final = padding.PSS(mgf=padding.MGF1(hashes.SHA256()), salt_length=hashes.SHA256.digest_size)
+
+
+class Signer:
+    """Signs requests with one API key. Raises SettingsError when the key is not an unencrypted RSA or Ed25519 PEM."""
+
+    def __init__(self, credentials: Credentials) -> None:
+        pem = credentials.secret.replace("\\n", "\n").strip() + "\n"  # a PEM in one line of JSON or .env
+        try:
+            key = load_pem_private_key(pem.encode(), password=None)
+        except (ValueError, TypeError, UnsupportedAlgorithm):
+            # The cause may quote the key.
+            raise SettingsError("the Kalshi private key is not an unencrypted PEM.") from None
+        if not isinstance(key, RSAPrivateKey | Ed25519PrivateKey):
+            raise SettingsError("the Kalshi private key must be RSA or Ed25519.")
+        self._key_id = credentials.name
+        self._key = key
+
+    def headers(self, method: str, path: str, milliseconds: int) -> dict[str, str]:
+        """The three headers. path: from the host's root, without the query; milliseconds: since 1970, exchange time."""
+        message = f"{milliseconds}{method.upper()}{path}".encode()
+        if isinstance(self._key, RSAPrivateKey):
+            signature = self._key.sign(message, _PSS, hashes.SHA256())
+        else:
+            signature = self._key.sign(message)
+        return {
+            "KALSHI-ACCESS-KEY": self._key_id,
+            "KALSHI-ACCESS-TIMESTAMP": str(milliseconds),
+            "KALSHI-ACCESS-SIGNATURE": base64.b64encode(signature).decode(),
+        }

@@ -1,0 +1,161 @@
+"""One GET to the exchange, asked again while it makes sense."""
+
+import asyncio
+import json
+import random
+import time
+from collections.abc import Mapping
+from decimal import Decimal
+from email.utils import parsedate_to_datetime
+from typing import Any, Final, NoReturn
+
+import httpx
+
+from kalshi_markets.exchange.errors import (
+    AnswerUnreadable,
+    ExchangeError,
+    ExchangeRefused,
+    ExchangeUnavailable,
+    KeyRefused,
+)
+from kalshi_markets.exchange.limiter import TokenBucket
+from kalshi_markets.exchange.signing import Signer
+from kalshi_markets.settings import ExchangeSettings
+
+HEADERS: Final = {
+    "accept": "application/json",
+    "accept-encoding": "gzip",
+    "accept-language": "en",  # any other has market texts come translated since 2026-08-27 (docs.kalshi.com, changelog)
+    "user-agent": "kalshi-markets-api",
+}
+TIMEOUTS: Final = httpx.Timeout(connect=5, read=15, write=5, pool=15)
+TRIES: Final = 6
+FIRST_PAUSE: Final = 0.5
+LONGEST_PAUSE: Final = 8.0
+_LATER: Final = frozenset({408, 425, 429})
+
+
+class Transport:
+    """Signs, paces, sends and retries. Use it within one event loop; close it with `await aclose()`."""
+
+    def __init__(self, settings: ExchangeSettings) -> None:
+        self.requests = 0
+        self._settings = settings
+        self._bucket = TokenBucket(settings.rate)
+        self._http = httpx.AsyncClient(headers=HEADERS, timeout=TIMEOUTS, limits=httpx.Limits(max_connections=20))
+        self._clock_offset = 0.0
+        self._signer: Signer | None = None
+        self._set_key(fresh=False)
+
+    async def aclose(self) -> None:
+        """Closes the connections."""
+        await self._http.aclose()
+
+    async def get(self, path: str, query: Mapping[str, str | int], *, deadline: float) -> dict[str, Any]:
+        """The JSON object at a path below the API's root; its non-integer numbers are Decimals.
+
+        deadline: on time.monotonic()'s clock; no try begins or goes on after it. Raises ExchangeError.
+        """
+        key_refused = False
+        pause = FIRST_PAUSE
+        failure: ExchangeError = ExchangeUnavailable("the deadline had passed before the exchange could be asked.")
+        for _ in range(TRIES):
+            try:
+                async with asyncio.timeout(deadline - time.monotonic()):
+                    return await self._try(path, query)
+            except TimeoutError:
+                raise failure from None
+            except KeyRefused as error:
+                if key_refused or not self._renewed(error):
+                    raise
+                key_refused, failure = True, error
+                continue
+            except ExchangeRefused:
+                raise
+            except ExchangeError as error:
+                failure = error
+            # Full jitter: the exchange names no time to wait (no Retry-After, docs.kalshi.com, rate limits).
+            wait = random.uniform(0, pause)  # noqa: S311  # spreads retries, keeps no secret
+            if time.monotonic() + wait >= deadline:
+                break
+            await asyncio.sleep(wait)
+            pause = min(LONGEST_PAUSE, pause * 2)
+        raise failure
+
+    async def _try(self, path: str, query: Mapping[str, str | int]) -> dict[str, Any]:
+        await self._bucket.take()
+        request = self._http.build_request("GET", self._settings.url + path, params=query)
+        if self._signer:
+            signed_path = request.url.raw_path.partition(b"?")[0].decode("ascii")
+            now = round((time.time() + self._clock_offset) * 1000)
+            request.headers.update(self._signer.headers("GET", signed_path, now))
+        self.requests += 1
+        try:
+            response = await self._http.send(request)
+        except httpx.TransportError as error:
+            raise ExchangeUnavailable(f"the exchange did not answer: {type(error).__name__}.") from error
+        except httpx.DecodingError as error:
+            raise AnswerUnreadable("the exchange's answer cannot be decompressed.") from error
+        if response.status_code != httpx.codes.OK:
+            _refuse(response)
+        return _read(response)
+
+    def _renewed(self, error: KeyRefused) -> bool:
+        """Whether something was done about a refused key that makes another try worthwhile."""
+        if error.code == "header_timestamp_expired" and error.exchange_time is not None:
+            self._clock_offset = error.exchange_time - time.time()
+            return True
+        if self._settings.secret_arn:
+            self._set_key(fresh=True)
+            return True
+        return False
+
+    def _set_key(self, *, fresh: bool) -> None:
+        credentials = self._settings.credentials(fresh=fresh)
+        self._signer = Signer(credentials) if credentials else None
+
+
+def _read(response: httpx.Response) -> dict[str, Any]:
+    try:
+        answer = json.loads(response.content, parse_float=Decimal, parse_constant=_not_json)
+    except (ValueError, RecursionError) as error:
+        raise AnswerUnreadable("the exchange's answer is not JSON.") from error
+    if not isinstance(answer, dict):
+        raise AnswerUnreadable("the exchange's answer is not a JSON object.")
+    return answer
+
+
+def _not_json(constant: str) -> NoReturn:
+    raise ValueError(constant)
+
+
+def _refuse(response: httpx.Response) -> NoReturn:
+    status = response.status_code
+    code, message = _reason(response)
+    if status in _LATER or status >= httpx.codes.INTERNAL_SERVER_ERROR:
+        raise ExchangeUnavailable(f"the exchange answered {status}: {message}")
+    if status in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
+        raise KeyRefused(status, code, message, exchange_time=_exchange_time(response))
+    raise ExchangeRefused(status, code, message)
+
+
+def _reason(response: httpx.Response) -> tuple[str, str]:
+    """Code and message from any of its error bodies: a nested object, a flat one, `msg` alone, or a string."""
+    try:
+        body = response.json()
+    except ValueError:
+        body = None
+    error = body.get("error", body) if isinstance(body, dict) else None
+    if isinstance(error, str):
+        error = {"message": error}
+    if not isinstance(error, dict):
+        return "", response.reason_phrase
+    words = [error.get("message") or error.get("msg") or response.reason_phrase, error.get("details")]
+    return str(error.get("code", "")), ": ".join(str(word) for word in words if word)
+
+
+def _exchange_time(response: httpx.Response) -> float | None:
+    try:
+        return parsedate_to_datetime(response.headers.get("date", "")).timestamp()
+    except ValueError:
+        return None

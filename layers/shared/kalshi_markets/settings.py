@@ -1,0 +1,212 @@
+"""What the environment says, as types. Only this module reads it; an empty variable is an absent one."""
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Final, Literal, Self, get_args
+
+from kalshi_markets.secrets import read_secret
+
+SslMode = Literal["disable", "allow", "prefer", "require", "verify-ca", "verify-full"]
+KALSHI_URL: Final = "https://external-api.kalshi.com"
+API_PATH: Final = "/trade-api/v2"
+
+
+class SettingsError(Exception):
+    """A variable is missing or wrong; the message names it and says what it takes."""
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """Who logs in: a user (or key id) and its password (or private key in PEM)."""
+
+    name: str
+    secret: str
+
+    def __repr__(self) -> str:
+        return f"Credentials({self.name!r}, secret not shown)"
+
+
+@dataclass(frozen=True)
+class DatabaseSettings:
+    """Where the database is and who logs in. MARKETS_TABLE is a plain identifier, so it may stand in SQL."""
+
+    host: str
+    port: int
+    name: str
+    sslmode: SslMode
+    sslrootcert: str | None
+    table: str
+    user: str | None
+    password: str | None
+    secret_arn: str | None
+
+    @classmethod
+    def read(cls, environment: Mapping[str, str] = os.environ) -> Self:
+        """Raises SettingsError."""
+        read = _Reader(environment)
+        table = read.text("MARKETS_TABLE", "kalshi_markets")
+        if not re.fullmatch(r"[a-z_][a-z0-9_]{0,39}", table):
+            raise SettingsError(
+                "MARKETS_TABLE must be a plain identifier: at most 40 of a-z, 0-9 and _, no digit first."
+            )
+        on_aws = "AWS_LAMBDA_FUNCTION_NAME" in environment and "DB_SECRET_ARN" in environment
+        sslmode = read.text("DB_SSLMODE", "verify-full" if on_aws else "prefer")
+        if sslmode not in get_args(SslMode):
+            raise SettingsError(f"DB_SSLMODE must be one of {', '.join(get_args(SslMode))}.")
+        return cls(
+            host=read.required("DB_HOST"),
+            port=int(read.number("DB_PORT", "5432", most=65535)),
+            name=read.text("DB_NAME", "postgres"),
+            sslmode=sslmode,  # type: ignore[arg-type]  # one of them, as the lines above made sure
+            sslrootcert=read.optional("DB_SSLROOTCERT"),
+            table=table,
+            user=read.optional("DB_USER"),
+            password=read.optional("DB_PASSWORD"),
+            secret_arn=read.optional("DB_SECRET_ARN"),
+        )
+
+    def credentials(self, *, fresh: bool = False) -> Credentials:
+        """From Secrets Manager (username, password) when DB_SECRET_ARN is set, else from DB_USER and DB_PASSWORD.
+
+        fresh: ask Secrets Manager again, as after a rotation. Raises SettingsError, SecretUnavailable.
+        """
+        if self.secret_arn:
+            return _credentials(self.secret_arn, "username", "password", fresh=fresh)
+        if not self.user:
+            raise SettingsError("DB_USER is not set: give it and DB_PASSWORD, or DB_SECRET_ARN.")
+        return Credentials(self.user, self.password or "")
+
+
+@dataclass(frozen=True)
+class ExchangeSettings:
+    """Which exchange is asked, how often, and with which key, if any: market data is public."""
+
+    url: str
+    rate: float
+    """requests per second"""
+    key_id: str | None
+    key_file: str | None
+    secret_arn: str | None
+
+    @classmethod
+    def read(cls, environment: Mapping[str, str] = os.environ) -> Self:
+        """Raises SettingsError."""
+        read = _Reader(environment)
+        url = read.text("EXCHANGE_URL", KALSHI_URL).rstrip("/")
+        if not re.match(r"https?://[^/]", url):
+            raise SettingsError("EXCHANGE_URL must begin with https:// (or http://) and name a host.")
+        key_id, secret_arn = read.optional("KEYID"), read.optional("KALSHI_SECRET_ARN")
+        key_file = read.required("KEYFILE") if key_id else None
+        # What the basic tier permits is 20 a second with a key; without one, public measurements found 429s from 8.
+        usual = "15" if key_id or secret_arn else "5"
+        return cls(
+            url=url if url.endswith(API_PATH) else url + API_PATH,
+            rate=float(read.number("EXCHANGE_RATE", usual, least="0.1", most=10_000)),
+            key_id=key_id,
+            key_file=key_file,
+            secret_arn=secret_arn,
+        )
+
+    def credentials(self, *, fresh: bool = False) -> Credentials | None:
+        """The key id and its PEM: from Secrets Manager (key_id, private_key), from KEYFILE, or none.
+
+        Raises SettingsError, SecretUnavailable.
+        """
+        if self.secret_arn:
+            return _credentials(self.secret_arn, "key_id", "private_key", fresh=fresh)
+        if not self.key_id or not self.key_file:
+            return None
+        try:
+            return Credentials(self.key_id, Path(self.key_file).read_text(encoding="ascii"))
+        except (OSError, UnicodeDecodeError) as error:
+            raise SettingsError(f"KEYFILE cannot be read as a PEM file: {type(error).__name__}.") from error
+
+
+@dataclass(frozen=True)
+class CrawlerSettings:
+    """How long a run goes on and how often each job is due, in seconds."""
+
+    run_seconds: float
+    live_interval: float
+    settled_interval: float
+
+    @classmethod
+    def read(cls, environment: Mapping[str, str] = os.environ) -> Self:
+        """Raises SettingsError."""
+        read = _Reader(environment)
+        return cls(
+            run_seconds=float(read.number("RUN_SECONDS", "55", least="10", most=840)),
+            live_interval=float(read.number("LIVE_INTERVAL_SECONDS", "300", most=86_400)),
+            settled_interval=float(read.number("SETTLED_INTERVAL_SECONDS", "45", most=86_400)),
+        )
+
+
+@dataclass(frozen=True)
+class ApiSettings:
+    """Limits of the HTTP side."""
+
+    statement_timeout_ms: int
+    readme_url: str | None
+
+    @classmethod
+    def read(cls, environment: Mapping[str, str] = os.environ) -> Self:
+        """Raises SettingsError."""
+        read = _Reader(environment)
+        return cls(
+            statement_timeout_ms=int(read.number("STATEMENT_TIMEOUT_MS", "3000", least="10", most=25_000)),
+            readme_url=read.optional("README_URL"),
+        )
+
+
+@dataclass(frozen=True)
+class MigratorSettings:
+    """The login roles to make, by function: `api`, `crawler`; none where one user serves for all."""
+
+    roles: Mapping[str, Credentials]
+
+    @classmethod
+    def read(cls, environment: Mapping[str, str] = os.environ) -> Self:
+        """From API_DB_USER with API_DB_PASSWORD, CRAWLER_DB_USER with CRAWLER_DB_PASSWORD. Raises SettingsError."""
+        read = _Reader(environment)
+        roles: dict[str, Credentials] = {}
+        if user := read.optional("API_DB_USER"):
+            roles["api"] = Credentials(user, read.required("API_DB_PASSWORD"))
+        if user := read.optional("CRAWLER_DB_USER"):
+            roles["crawler"] = Credentials(user, read.required("CRAWLER_DB_PASSWORD"))
+        return cls(roles)
+
+
+class _Reader:
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self._environment = environment
+
+    def optional(self, name: str) -> str | None:
+        return self._environment.get(name, "").strip() or None
+
+    def text(self, name: str, usual: str) -> str:
+        return self.optional(name) or usual
+
+    def required(self, name: str) -> str:
+        if value := self.optional(name):
+            return value
+        raise SettingsError(f"{name} is not set.")
+
+    def number(self, name: str, usual: str, *, least: str = "0", most: int) -> Decimal:
+        try:
+            value = Decimal(self.text(name, usual))
+            if Decimal(least) <= value <= most:
+                return value
+        except InvalidOperation:
+            pass
+        raise SettingsError(f"{name} must be a number from {least} to {most:,}.")
+
+
+def _credentials(arn: str, name: str, secret: str, *, fresh: bool) -> Credentials:
+    fields = read_secret(arn, fresh=fresh)
+    if not fields.get(name) or not fields.get(secret):
+        raise SettingsError(f"the secret {arn} must be a JSON object with {name} and {secret}.")
+    return Credentials(str(fields[name]), str(fields[secret]))

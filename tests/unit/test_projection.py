@@ -1,0 +1,123 @@
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kalshi_markets.exchange import Refused, project
+from kalshi_markets.exchange.projection import json_text
+
+MARKET = {"ticker": "KXTEST-26NOV24-T1", "event_ticker": "KXTEST-26NOV24", "yes_sub_title": "Above 1"}
+
+
+def projected(**members: Any) -> dict[str, Any]:
+    return project(MARKET | members)
+
+
+def test_a_market_without_optional_members_has_nulls_never_zeros() -> None:
+    row = project(MARKET)
+    assert {name for name, value in row.items() if value is not None} == {
+        *("ticker", "event_ticker", "yes_sub_title", "subtitle")
+    }
+
+
+def test_the_subtitle_is_the_exchanges_or_else_the_yes_sub_title() -> None:
+    assert project(MARKET)["subtitle"] == "Above 1"
+    assert projected(subtitle="Own")["subtitle"] == "Own"
+    assert projected(subtitle="")["subtitle"] == ""
+
+
+def test_members_are_renamed_as_the_columns_say() -> None:
+    row = projected(volume_fp="215.82", settlement_value_dollars="0.5000", yes_bid_size_fp="3.00")
+    assert (row["volume"], row["settlement_value"], row["yes_bid_size"]) == ("215.82", "0.5000", "3.00")
+
+
+@pytest.mark.parametrize(
+    ("bid", "bid_size", "ask", "ask_size", "cents"),
+    [
+        ("0.4200", "100.00", "0.4500", "10.00", "4750"),
+        ("0.0000", "0.00", "1.0000", "0.00", "0"),
+        ("0.5000", "0.01", "1.0000", "0.00", "0"),  # 0.5 cents goes to the even neighbour
+        ("0.5000", "0.03", "1.0000", "0.00", "2"),  # 1.5 cents as well
+    ],
+)
+def test_liquidity_is_what_rests_at_the_best_prices_in_whole_cents(
+    bid: str, bid_size: str, ask: str, ask_size: str, cents: str
+) -> None:
+    sides = {"yes_bid_dollars": bid, "yes_bid_size_fp": bid_size, "yes_ask_dollars": ask, "yes_ask_size_fp": ask_size}
+    assert projected(**sides)["liquidity"] == cents
+
+
+def test_liquidity_is_null_where_a_side_is_not_told() -> None:
+    assert projected(yes_bid_dollars="0.4", yes_bid_size_fp="1.00", yes_ask_dollars="0.5")["liquidity"] is None
+
+
+@given(st.decimals(allow_nan=False, allow_infinity=False, places=6, min_value=-(10**20), max_value=10**20))
+def test_no_digit_of_a_number_is_lost(number: Decimal) -> None:
+    assert Decimal(projected(volume_fp=str(number))["volume"]) == number
+    assert Decimal(projected(floor_strike=number)["floor_strike"]) == number
+
+
+@pytest.mark.parametrize(
+    ("sent", "stored"),
+    [
+        ("2026-07-02T21:31:13.7931Z", "2026-07-02T21:31:13.793100+00:00"),
+        ("2026-07-02T21:31:13Z", "2026-07-02T21:31:13+00:00"),
+        ("0001-01-01T00:00:00Z", "0001-01-01T00:00:00+00:00"),
+        ("2026-07-02T21:31:13-04:00", "2026-07-03T01:31:13+00:00"),
+        ("", None),
+        (None, None),
+    ],
+)
+def test_times_become_utc_instants(sent: str | None, stored: str | None) -> None:
+    assert projected(open_time=sent)["open_time"] == stored
+
+
+def test_json_members_keep_their_numbers_digit_for_digit() -> None:
+    strike = {"at": Decimal("0.10"), "name": "é", "all": [1, True, None]}
+    assert projected(custom_strike=strike)["custom_strike"] == '{"at":0.10,"name":"é","all":[1,true,null]}'
+
+
+@pytest.mark.parametrize(
+    ("member", "value"),
+    [
+        ("title", "NUL \0 inside"),
+        ("title", "lone \ud800 surrogate"),
+        ("custom_strike", {"deep": "lone \udfff"}),
+        ("custom_strike", {"\0": 1}),
+        ("custom_strike", {"n": Decimal("1E+999999999")}),
+        ("volume_fp", "NaN"),
+        ("volume_fp", "1e5"),
+        ("volume_fp", True),
+        ("floor_strike", Decimal("1E+999999999")),
+        ("settlement_timer_seconds", 2**40),
+        ("settlement_timer_seconds", Decimal("1.5")),
+        ("open_time", "yesterday"),
+        ("open_time", 5),
+        ("open_time", "0001-01-01T00:00:00+14:00"),
+        ("can_close_early", "yes"),
+        ("ticker", ""),
+        ("ticker", None),
+    ],
+)
+def test_what_postgresql_cannot_hold_is_refused_by_name(member: str, value: object) -> None:
+    with pytest.raises(Refused, match=f"^{member}: "):
+        projected(**{member: value})
+
+
+def test_a_market_that_is_no_object_is_refused() -> None:
+    with pytest.raises(Refused, match="not an object"):
+        project("KXTEST")  # type: ignore[arg-type]  # what a broken page may hold
+
+
+def test_a_string_member_that_became_a_number_is_kept_as_text() -> None:
+    assert projected(expiration_value=Decimal("12.50"))["expiration_value"] == "12.50"
+
+
+def test_absurd_nesting_is_refused() -> None:
+    value: Any = 1
+    for _ in range(100):
+        value = [value]
+    with pytest.raises(ValueError, match="nested"):
+        json_text(value)

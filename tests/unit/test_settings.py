@@ -1,0 +1,107 @@
+from pathlib import Path
+
+import pytest
+
+from kalshi_markets.settings import (
+    ApiSettings,
+    CrawlerSettings,
+    DatabaseSettings,
+    ExchangeSettings,
+    MigratorSettings,
+    SettingsError,
+)
+
+DATABASE = {"DB_HOST": "localhost", "DB_USER": "me"}
+
+
+def test_defaults_serve() -> None:
+    settings = DatabaseSettings.read(DATABASE)
+    assert (settings.port, settings.name, settings.sslmode, settings.table) == (
+        5432,
+        "postgres",
+        "prefer",
+        "kalshi_markets",
+    )
+    assert ExchangeSettings.read({}).url == "https://external-api.kalshi.com/trade-api/v2"
+    assert CrawlerSettings.read({}).run_seconds == 55
+    assert ApiSettings.read({}).statement_timeout_ms == 3000
+    assert MigratorSettings.read({}).roles == {}
+
+
+def test_an_empty_variable_is_an_absent_one() -> None:
+    assert DatabaseSettings.read(DATABASE | {"DB_PORT": "", "DB_SSLMODE": " "}).port == 5432
+
+
+@pytest.mark.parametrize(
+    ("variables", "name"),
+    [
+        ({"DB_HOST": ""}, "DB_HOST"),
+        ({"DB_PORT": "x"}, "DB_PORT"),
+        ({"DB_PORT": "70000"}, "DB_PORT"),
+        ({"DB_SSLMODE": "sometimes"}, "DB_SSLMODE"),
+        ({"MARKETS_TABLE": "markets; DROP TABLE x"}, "MARKETS_TABLE"),
+        ({"MARKETS_TABLE": "Markets"}, "MARKETS_TABLE"),
+        ({"MARKETS_TABLE": "m" * 41}, "MARKETS_TABLE"),
+    ],
+)
+def test_a_wrong_database_variable_is_named(variables: dict[str, str], name: str) -> None:
+    with pytest.raises(SettingsError, match=name):
+        DatabaseSettings.read(DATABASE | variables)
+
+
+@pytest.mark.parametrize(
+    ("variables", "name"),
+    [
+        ({"EXCHANGE_URL": "kalshi.com"}, "EXCHANGE_URL"),
+        ({"EXCHANGE_RATE": "0"}, "EXCHANGE_RATE"),
+        ({"KEYID": "x"}, "KEYFILE"),
+    ],
+)
+def test_a_wrong_exchange_variable_is_named(variables: dict[str, str], name: str) -> None:
+    with pytest.raises(SettingsError, match=name):
+        ExchangeSettings.read(variables)
+
+
+@pytest.mark.parametrize(
+    "variables", [{"RUN_SECONDS": "NaN"}, {"LIVE_INTERVAL_SECONDS": "-1"}, {"RUN_SECONDS": "5000"}]
+)
+def test_a_wrong_crawler_variable_is_named(variables: dict[str, str]) -> None:
+    with pytest.raises(SettingsError, match=next(iter(variables))):
+        CrawlerSettings.read(variables)
+
+
+@pytest.mark.parametrize(
+    "url", ["https://host", "https://host/", "https://host/trade-api/v2", "https://host/trade-api/v2/"]
+)
+def test_the_exchanges_url_may_be_given_with_its_path_or_without(url: str) -> None:
+    assert ExchangeSettings.read({"EXCHANGE_URL": url}).url == "https://host/trade-api/v2"
+
+
+def test_a_key_raises_the_rate(tmp_path: Path) -> None:
+    key = {"KEYID": "id", "KEYFILE": str(tmp_path / "key")}
+    assert (ExchangeSettings.read({}).rate, ExchangeSettings.read(key).rate) == (5, 15)
+    assert ExchangeSettings.read(key | {"EXCHANGE_RATE": "28"}).rate == 28
+
+
+def test_the_key_comes_from_keyfile_or_there_is_none(tmp_path: Path) -> None:
+    file = tmp_path / "key"
+    settings = ExchangeSettings.read({"KEYID": "id", "KEYFILE": str(file)})
+    with pytest.raises(SettingsError, match="KEYFILE"):
+        settings.credentials()
+    file.write_text("pem")
+    credentials = settings.credentials()
+    assert credentials is not None
+    assert (credentials.name, credentials.secret) == ("id", "pem")
+    assert ExchangeSettings.read({}).credentials() is None
+
+
+def test_a_database_user_must_be_given() -> None:
+    with pytest.raises(SettingsError, match="DB_USER"):
+        DatabaseSettings.read({"DB_HOST": "localhost"}).credentials()
+
+
+def test_roles_need_their_passwords() -> None:
+    with pytest.raises(SettingsError, match="API_DB_PASSWORD"):
+        MigratorSettings.read({"API_DB_USER": "api"})
+    roles = MigratorSettings.read({"CRAWLER_DB_USER": "c", "CRAWLER_DB_PASSWORD": "p"}).roles
+    assert roles["crawler"].secret == "p"

@@ -1,0 +1,72 @@
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from api import values
+
+
+@pytest.mark.parametrize(
+    ("given_text", "instant"),
+    [
+        ("1795521600", "2026-11-24T12:00:00+00:00"),
+        ("1795521600.000001", "2026-11-24T12:00:00.000001+00:00"),
+        ("0", "1970-01-01T00:00:00+00:00"),
+        ("2026-11-24T12:00:00Z", "2026-11-24T12:00:00+00:00"),
+        ("2026-11-24T12:00:00", "2026-11-24T12:00:00+00:00"),
+        ("2026-11-24 12:00", "2026-11-24T12:00:00+00:00"),
+        ("2026-11-24", "2026-11-24T00:00:00+00:00"),
+        ("2026-11-24T12:00:00.25-05:00", "2026-11-24T17:00:00.250000+00:00"),
+        ("2026-11-24T12:00:00+0200", "2026-11-24T10:00:00+00:00"),
+        ("2026-11-24T12:00:00 02:00", "2026-11-24T10:00:00+00:00"),  # the + of a URL that was not escaped
+    ],
+)
+def test_times_are_unix_seconds_or_iso_8601(given_text: str, instant: str) -> None:
+    assert values.time(given_text) == instant
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "now", "-5", "1e9", "１７９５", "2026-13-01", "2026-02-30", "2026-11-24T25:00", "24.11.2026", "2026-W01-1"],
+)
+def test_other_times_are_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="must be ISO 8601"):
+        values.time(text)
+
+
+def test_milliseconds_are_asked_about() -> None:
+    with pytest.raises(ValueError, match="milliseconds"):
+        values.time("1795521600000")
+
+
+@given(st.datetimes(datetime(1970, 1, 1), datetime(5000, 1, 1)))  # noqa: DTZ001  # given its zone below
+def test_an_instant_means_the_same_in_both_spellings(instant: datetime) -> None:
+    aware = instant.replace(tzinfo=UTC)
+    micros = (aware - datetime(1970, 1, 1, tzinfo=UTC)) // (datetime.resolution)
+    assert values.time(f"{micros // 10**6}.{micros % 10**6:06}") == values.time(aware.isoformat())
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "12.50", "0" * 60])
+def test_numbers_pass_digit_for_digit(text: str) -> None:
+    assert values.number(text) == text
+
+
+@pytest.mark.parametrize("text", ["", "1e5", "+1", ".5", "5.", "1_000", "NaN", "Infinity", "٣", "0x10", " 1", "1" * 61])
+def test_other_numbers_are_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="must be a number"):
+        values.number(text)
+
+
+@pytest.mark.parametrize("text", ["1", "True", "yes", ""])
+def test_booleans_are_true_or_false(text: str) -> None:
+    assert values.boolean("true") is True
+    assert values.boolean("false") is False
+    with pytest.raises(ValueError, match="true or false"):
+        values.boolean(text)
+
+
+@pytest.mark.parametrize("text", ["", "{", "NaN", "[" * 999])
+def test_json_values_are_json(text: str) -> None:
+    with pytest.raises(ValueError, match="must be JSON"):
+        values.json_value(text)
