@@ -1,30 +1,27 @@
-# One line each. `make run` and `make test` need python3 (3.11 or newer) and nothing else.
+# `make run` and `make test` need python3 (3.11 or newer) and make, nothing else.
 PYTHON ?= python3
-VENV := .venv
-BIN := $(VENV)/bin
+VENV ?= .venv
+export VENV
 
-.PHONY: run test check format lock clean
+.PHONY: help run test check format lock clean
 
-run: $(VENV)/local  ## the whole service on this machine: http://127.0.0.1:8000
-	@exec $(BIN)/python -m local
+help:  ## these lines
+	@sed -n 's/:.*##/ -/p' Makefile
 
-test: $(VENV)/tests  ## every test (PYTEST="-k name" for some)
-	@$(BIN)/python -m pytest $(PYTEST)
+run:  ## the whole service on this machine (PORT, MARKETS, RECORDING, EXCHANGE, DATA_DIR)
+	@$(PYTHON) local/environment.py local && exec $(VENV)/bin/python -m local
 
-check: $(VENV)/tests  ## lint, format and types
-	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+test:  ## every test; ARGS="-k words" for some, RECORDINGS=folder for those over real answers
+	@$(PYTHON) local/environment.py tests && exec $(VENV)/bin/python -m pytest $(ARGS)
 
-format: $(VENV)/tests  ## what a tool can mend
-	@$(BIN)/ruff check --fix-only . ; $(BIN)/ruff format .
+check:  ## lint, format and types
+	@$(PYTHON) local/environment.py tests && $(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check . && $(VENV)/bin/mypy
 
-lock: $(VENV)/tests  ## the newest versions that fit pyproject.toml, with their hashes
-	@tests/lock
+format:  ## what a tool can mend
+	@$(PYTHON) local/environment.py tests && $(VENV)/bin/ruff check --fix-only . ; $(VENV)/bin/ruff format .
 
-clean:  ## everything that these commands made
+lock:  ## the newest versions that pyproject.toml permits, with their hashes
+	@$(PYTHON) local/environment.py tests && $(VENV)/bin/python tests/lock.py
+
+clean:  ## all that the others made, the local data included
 	@rm -rf $(VENV) .data .mypy_cache .ruff_cache .pytest_cache .hypothesis
-
-$(VENV)/%: %/requirements.txt
-	@$(PYTHON) tests/venv $(VENV)
-	@echo "installing $< ..."
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
-	@touch $@

@@ -1,0 +1,50 @@
+"""Builds .venv with what `make run` (local) or `make test` (tests) needs. Runs on a bare python3; a second run is a check.
+
+usage: python3 local/environment.py local|tests
+"""
+
+import hashlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+VENV = ROOT / os.environ.get("VENV", ".venv")
+
+
+def main(group):  # type: ignore[no-untyped-def]  # an older python3 must get as far as the sentence about its version
+    """The exit code: 0 when the environment is ready."""
+    if sys.version_info < (3, 11):
+        print("python3 is {}.{}; 3.11 or newer is needed: make PYTHON=python3.13 ...".format(*sys.version_info))
+        return 1
+    lock = ROOT / group / "requirements.txt"
+    stamp = VENV / (group + ".installed")
+    wanted = hashlib.sha256(lock.read_bytes()).hexdigest()
+    python = VENV / "bin" / "python"
+    works = python.exists() and not subprocess.run([python, "-c", ""], capture_output=True, check=False).returncode
+    if works and stamp.exists() and stamp.read_text() == wanted:
+        return 0
+    if not works:
+        try:
+            import ensurepip  # noqa: F401  # Debian ships python3 without it
+        except ImportError:
+            print("python3 cannot make environments here: install its package, apt-get install python3-venv")
+            return 1
+        import venv
+
+        print(f"environment  {VENV.name} with Python {sys.version.split()[0]}", flush=True)
+        venv.create(VENV, clear=True, with_pip=True)
+    print(f"environment  installing what {group} needs, once", flush=True)
+    pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--require-hashes", "-r", lock]
+    code = subprocess.run(pip, check=False).returncode
+    if code == 0:
+        stamp.write_text(wanted)
+    return code
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(sys.argv[1]))
+    except KeyboardInterrupt:
+        sys.exit(130)
