@@ -16,6 +16,7 @@ from kalshi_markets.exchange import ExchangeClient, ExchangeError, Refused, Row,
 MARGIN_SECONDS: Final = 5.0
 """Time left for the last page's commit and the summary."""
 SIZE_EVERY_SECONDS: Final = 60.0
+NEVER: Final = datetime.min.replace(tzinfo=UTC)
 
 logger = Logger(service="crawler", child=True)
 
@@ -90,8 +91,8 @@ class Crawl:
         for walk in self._walks:
             job = self._store.job(walk.name)
             if walk.name not in self.summary.errors and walk.is_due(job, now):
-                due.append((walk.urgency(job, now), walk))
-        return min(due, key=lambda turn: turn[0])[1] if due else None
+                due.append((walk.urgency(job, now), job.begun_at or NEVER, walk))
+        return min(due, key=lambda turn: turn[:2])[2] if due else None
 
     async def _take_page(self, walk: Walk) -> None:
         job = self._store.job(walk.name)

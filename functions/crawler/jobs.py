@@ -42,7 +42,7 @@ class Walk(ABC):
         return job.position is not None or job.begun_at is None or now - job.begun_at >= self.interval
 
     def urgency(self, job: Job, now: datetime) -> timedelta:  # noqa: ARG002  # others look at both
-        """Of the jobs that are due, the one with the least goes first."""
+        """Of the jobs that are due, the one with the least goes first; of equals, the one that began longest ago."""
         return self.interval
 
     @abstractmethod

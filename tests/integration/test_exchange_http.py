@@ -1,4 +1,4 @@
-"""What the simulated exchange answers besides lists of markets: single objects, events, series, status, headers, errors."""
+"""What the simulated exchange answers besides lists of markets: single objects, events, series, headers, errors."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime

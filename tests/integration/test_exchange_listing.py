@@ -25,7 +25,7 @@ Market = dict[str, Any]
 
 @pytest.fixture(scope="module")
 def api() -> Iterator[httpx.Client]:
-    with Server(generate(7, 3000, Clock(NOW))) as server, httpx.Client(base_url=server.url) as client:
+    with Server(generate(7, 1500, Clock(NOW))) as server, httpx.Client(base_url=server.url) as client:
         yield client
 
 
@@ -51,7 +51,7 @@ def tickers(markets: list[Market]) -> set[str]:
 
 
 def test_a_walk_by_cursors_meets_every_market_once(every_market: list[Market], api: httpx.Client) -> None:
-    assert len(every_market) == len(tickers(every_market)) == 3090
+    assert len(every_market) == len(tickers(every_market)) == 1545
     assert [market["ticker"] for market in walk(api, limit=70)] == [market["ticker"] for market in every_market]
 
 
@@ -68,11 +68,11 @@ def test_a_page_has_100_markets_unless_asked_otherwise(api: httpx.Client) -> Non
 
 def test_a_listing_that_ends_with_a_full_page_is_followed_by_an_empty_one(api: httpx.Client) -> None:
     lengths, cursor = [], ""
-    for _ in range(3):
-        page = api.get("/markets", params={"mve_filter": "only", "limit": 45, "cursor": cursor}).json()
+    for _ in range(4):
+        page = api.get("/markets", params={"mve_filter": "only", "limit": 15, "cursor": cursor}).json()
         lengths.append(len(page["markets"]))
         cursor = page["cursor"]
-    assert (lengths, cursor) == ([45, 45, 0], "")
+    assert (lengths, cursor) == ([15, 15, 15, 0], "")
 
 
 @pytest.mark.parametrize("cursor", ["invalid", "%%%", "CgwI8OyT2AYQ8NzzlwESHg", "A", "=", "CgA", "ÿ"])
@@ -85,7 +85,7 @@ def test_a_malformed_cursor_silently_starts_again(api: httpx.Client, cursor: str
 
 def test_a_truncated_cursor_silently_starts_again(api: httpx.Client) -> None:
     first = api.get("/markets").json()
-    for length in range(1, len(first["cursor"])):
+    for length in range(1, len(first["cursor"]), 3):
         assert (
             api.get("/markets", params={"limit": 1, "cursor": first["cursor"][:length]}).json()["markets"]
             == (first["markets"][:1])
@@ -104,7 +104,7 @@ def test_a_status_filter_finds_the_statuses_that_it_stands_for(
 
 def test_combos_are_listed_unless_excluded(api: httpx.Client, every_market: list[Market]) -> None:
     combos = tickers(walk(api, mve_filter="only"))
-    assert len(combos) == 90
+    assert len(combos) == 45
     assert all(ticker.startswith("KXMVE") for ticker in combos)
     assert tickers(walk(api, mve_filter="exclude")) == tickers(every_market) - combos
 
@@ -150,10 +150,10 @@ def test_time_bounds_are_whole_seconds_and_exclusive_but_for_max_updated(
 
 @pytest.mark.parametrize(("family", "member"), [("settled", "settlement_ts"), ("close", "close_time")])
 def test_settled_and_close_bounds_list_by_their_own_time(api: httpx.Client, family: str, member: str) -> None:
-    found = walk(api, limit=333, **{f"min_{family}_ts": 1})
+    found = walk(api, limit=100, **{f"min_{family}_ts": 1})
     keys = [(parse(market[member]), market["ticker"]) for market in found]
     assert keys == sorted(keys, reverse=True)
-    assert len(keys) > 333
+    assert len(keys) > 100
 
 
 def test_every_settled_market_was_settled_after_the_cutoff(api: httpx.Client, every_market: list[Market]) -> None:

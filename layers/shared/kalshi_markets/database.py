@@ -9,6 +9,7 @@ DatabaseError
 """
 
 import ssl
+import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, Final
@@ -139,6 +140,7 @@ class Database:
                 self.close()
             raise translated from None
         except (pg8000.native.Error, OSError) as error:
+            traceback.clear_frames(error.__traceback__)  # they would keep the socket open until the next collection
             self.close()
             raise Unavailable(f"no connection to the database at {self.settings.host}: {error}") from error
         except BaseException:

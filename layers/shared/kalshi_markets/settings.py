@@ -140,8 +140,8 @@ class CrawlerSettings:
         read = _Reader(environment)
         return cls(
             run_seconds=float(read.number("RUN_SECONDS", "55", least="10", most=840)),
-            live_interval=float(read.number("LIVE_INTERVAL_SECONDS", "300", most=86_400)),
-            settled_interval=float(read.number("SETTLED_INTERVAL_SECONDS", "45", most=86_400)),
+            live_interval=float(read.number("LIVE_INTERVAL_SECONDS", "300", least="1", most=86_400)),
+            settled_interval=float(read.number("SETTLED_INTERVAL_SECONDS", "45", least="1", most=86_400)),
         )
 
 

@@ -1,0 +1,71 @@
+"""Writes the tables of docs/api.md from the code that they describe: python -m tests.api_page"""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import local  # noqa: F401  # puts the functions and the layer on the path
+from api.errors import Code
+from api.filters import OPERATORS
+from api.query import SETTINGS
+from kalshi_markets.columns import COLUMNS, Kind
+
+PAGE: Final = Path(__file__).parent.parent / "docs" / "api.md"
+
+
+def tables() -> dict[str, str]:
+    """Each generated part of the page, by the name in its markers."""
+    return {
+        "settings": _table(_settings()),
+        "filters": _table(_filters()),
+        "columns": _table(_columns()),
+        "errors": _table(_errors()),
+    }
+
+
+def rendered(text: str) -> str:
+    """The page with its generated parts renewed."""
+    for name, table in tables().items():
+        before, marker, rest = text.partition(f"<!-- {name} -->\n")
+        _, end, after = rest.partition("<!-- end -->")
+        text = before + marker + table + "\n" + end + after
+    return text
+
+
+def _table(rows: Iterator[tuple[str, ...]]) -> str:
+    lines = ["| " + " | ".join(row) + " |" for row in rows]
+    return "\n".join([lines[0], re.sub("[^|]+", " --- ", lines[0]), *lines[1:]])
+
+
+def _settings() -> Iterator[tuple[str, ...]]:
+    yield "parameter", "default", "meaning"
+    for setting in SETTINGS.values():
+        words = f" One of {', '.join(setting.schema['enum'])}." if "enum" in setting.schema else ""
+        yield f"`{setting.name}`", str(setting.schema.get("default", "–")), setting.about + words
+
+
+def _filters() -> Iterator[tuple[str, ...]]:
+    yield "parameter", "on columns that are", "keeps markets whose value"
+    for operator in OPERATORS:
+        kinds = [kind.value for kind in Kind if kind in operator.kinds]
+        yield f"`column{operator.suffix}=`", ", ".join(kinds), operator.about
+
+
+def _columns() -> Iterator[tuple[str, ...]]:
+    yield "column", "kind", "by default", "meaning"
+    for column in COLUMNS:
+        words = (
+            f" One of {', '.join(f'`{word}`' if word else 'empty' for word in column.values)}." if column.values else ""
+        )
+        yield f"`{column.name}`", column.kind.value, "yes" if column.default else "", column.about + words
+
+
+def _errors() -> Iterator[tuple[str, ...]]:
+    yield "code", "status", "means"
+    for code in Code:
+        yield f"`{code.word}`", str(code.status), code.about
+
+
+if __name__ == "__main__":
+    PAGE.write_text(rendered(PAGE.read_text(encoding="utf-8")), encoding="utf-8")

@@ -1,0 +1,104 @@
+"""A real PostgreSQL, a real exchange on a socket, and the functions' handlers over them."""
+
+import datetime
+import itertools
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from kalshi_markets.database import Database
+from kalshi_markets.settings import DatabaseSettings, MigratorSettings
+from local.postgres import PostgresServer
+from migrator.migrate import migrate
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
+    """One server for the whole run; fast, since nothing in it must survive."""
+    settings = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+    server = PostgresServer(tmp_path_factory.mktemp("postgres") / "data", settings=settings)
+    server.start()
+    yield server
+    server.stop()
+
+
+def environment_of(server: PostgresServer, database: str) -> dict[str, str]:
+    """What the functions' environment says of a database."""
+    return {
+        "DB_HOST": server.host,
+        "DB_PORT": str(server.port),
+        "DB_NAME": database,
+        "DB_USER": server.user,
+        "DB_PASSWORD": server.password,
+    }
+
+
+@pytest.fixture(scope="module")
+def empty_database(postgres: PostgresServer) -> Iterator[dict[str, str]]:
+    """The environment of a database with nothing in it, a new one for each module."""
+    name = f"test_{next(_numbers)}"
+    owner = connect(environment_of(postgres, postgres.database))
+    owner.execute(f"CREATE DATABASE {name}")
+    yield environment_of(postgres, name)
+    owner.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    owner.close()
+
+
+@pytest.fixture(scope="module")
+def environment(empty_database: dict[str, str]) -> dict[str, str]:
+    """The same with the migrations applied."""
+    database = connect(empty_database)
+    migrate(database, MigratorSettings.read(empty_database))
+    database.close()
+    return empty_database
+
+
+@pytest.fixture
+def database(environment: Mapping[str, str]) -> Iterator[Database]:
+    """A connection to the migrated database."""
+    connection = connect(environment)
+    yield connection
+    connection.close()
+
+
+def connect(environment: Mapping[str, str]) -> Database:
+    """A connection as the environment says."""
+    return Database(DatabaseSettings.read(environment), application_name="test")
+
+
+@pytest.fixture(scope="session")
+def recordings() -> Path:
+    """The folder of recorded answers."""
+    return Path(os.environ["RECORDINGS"])
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A self-signed certificate for `localhost` and its key, as PEM files."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
+    now = datetime.datetime.now(datetime.UTC)
+    made = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(key.public_key()), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    folder = tmp_path_factory.mktemp("certificate")
+    cert_file, key_file = folder / "cert.pem", folder / "key.pem"
+    cert_file.write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    pkcs8, plain = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    key_file.write_bytes(key.private_bytes(serialization.Encoding.PEM, pkcs8, plain))
+    key_file.chmod(0o600)
+    return cert_file, key_file

@@ -1,0 +1,116 @@
+"""The handlers as Lambda calls them, in this process."""
+
+import base64
+import gzip
+import json
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+from unittest import mock
+from urllib.parse import quote, urlsplit
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from mangum import Mangum
+
+from api.app import create_app
+from api.edge import Edge
+from api.service import Service
+from crawler.handler import handler as crawler_handler
+
+SCHEDULED = {"version": "0", "detail-type": "Scheduled Event", "source": "aws.events", "detail": {}}
+
+
+class Context(LambdaContext):
+    """What Lambda tells of an invocation. seconds: until its timeout."""
+
+    def __init__(self, seconds: float = 60) -> None:
+        self._function_name = "function"
+        self._memory_limit_in_mb = 512
+        self._invoked_function_arn = "arn:aws:lambda:us-east-1:123456789012:function:function"
+        self._aws_request_id = "request"
+        self._ends_at = time.monotonic() + seconds
+
+    def get_remaining_time_in_millis(self) -> int:  # type: ignore[override]  # a method on Lambda, a property there
+        """As Lambda counts it."""
+        return round((self._ends_at - time.monotonic()) * 1000)
+
+
+@contextmanager
+def variables(environment: Mapping[str, str]) -> Iterator[None]:
+    """The process's environment with these in it."""
+    with mock.patch.dict("os.environ", environment):
+        yield
+
+
+def crawl(environment: Mapping[str, str], seconds: float = 60) -> dict[str, Any]:
+    """One invocation of the crawler; its summary."""
+    with variables(environment):
+        return crawler_handler(SCHEDULED, Context(seconds))
+
+
+@dataclass
+class Answer:
+    """An HTTP answer. size: bytes of the Lambda response that carried it."""
+
+    status: int
+    headers: Mapping[str, str]
+    text: str
+    size: int
+
+    @property
+    def json(self) -> Any:
+        """The body, its numbers as text, so that no digit is lost."""
+        return json.loads(self.text, parse_float=str)
+
+
+@dataclass
+class Api:
+    """The API function in one environment."""
+
+    environment: Mapping[str, str]
+    service: Service = field(default_factory=Service)
+
+    def __post_init__(self) -> None:
+        self._adapter = Mangum(Edge(create_app(self.service)), lifespan="off")
+
+    def get(self, url: str, **headers: str) -> Answer:
+        """GET; a `_` in a header's name stands for `-`."""
+        return self.request("GET", url, headers={name.replace("_", "-"): value for name, value in headers.items()})
+
+    def post(self, url: str, body: Any, **headers: str) -> Answer:
+        """POST; a body that is no string is sent as JSON."""
+        text = body if isinstance(body, str | bytes) else json.dumps(body)
+        return self.request("POST", url, text, headers)
+
+    def request(
+        self, method: str, url: str, body: str | bytes | None = None, headers: Mapping[str, str] | None = None
+    ) -> Answer:
+        """One request, as an API Gateway event."""
+        parts = urlsplit(url)
+        event = {
+            "version": "2.0",
+            "rawPath": parts.path,
+            "rawQueryString": parts.query,
+            "headers": {"host": "test", "content-type": "application/json", **(headers or {})},
+            "requestContext": {
+                "requestId": "request-id",
+                "http": {"method": method, "path": parts.path, "sourceIp": "::1"},
+            },
+            "body": base64.b64encode(body).decode() if isinstance(body, bytes) else body,
+            "isBase64Encoded": isinstance(body, bytes),
+        }
+        with variables(self.environment):
+            response = self._adapter(event, Context(29))  # type: ignore[arg-type]  # Mangum's own idea of a context
+        raw = response["body"].encode()
+        if response["isBase64Encoded"]:
+            raw = base64.b64decode(raw)
+        if response["headers"].get("content-encoding") == "gzip":
+            raw = gzip.decompress(raw)
+        return Answer(response["statusCode"], response["headers"], raw.decode(), len(json.dumps(response)))
+
+
+def escaped(**parameters: str) -> str:
+    """A query string."""
+    return "&".join(f"{name}={quote(value)}" for name, value in parameters.items())

@@ -1,0 +1,300 @@
+import gzip
+import json
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from crawler.store import Job, LeaseLost, Store
+from kalshi_markets.columns import FROM_MARKET, Kind
+from kalshi_markets.database import Database, StatementRefused
+from kalshi_markets.exchange import Row, project
+from local.exchange.clock import Clock
+from local.exchange.generator import generate
+from local.exchange.recording import replay
+from local.exchange.server import Server
+from tests.integration.lambdas import crawl
+from tests.integration.scripted import Reply, Scripted
+
+JOBS = ["live/closed", "live/open", "live/paused", "live/unopened", "settled"]
+
+
+@pytest.fixture
+def fresh(environment: dict[str, str], database: Database) -> dict[str, str]:
+    """The environment with empty tables, and a rate that does not slow the tests."""
+    names = "kalshi_markets, kalshi_markets_jobs, kalshi_markets_rejects"
+    database.script(f"TRUNCATE {names}; UPDATE kalshi_markets_lease SET ends_at = '-infinity'")
+    return environment | {"EXCHANGE_RATE": "1000"}
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    with Server(generate(7, 2500, Clock())) as server:
+        yield server
+
+
+def stored(database: Database) -> dict[str, dict[str, Any]]:
+    """Every row by ticker, in a form that compares exactly."""
+    forms = {Kind.NUMBER: "{0}::text", Kind.JSON: "{0}::text"}
+    outputs = ", ".join(forms.get(c.kind, "{0}").format(c.name) for c in FROM_MARKET)
+    rows = database.read(f"SELECT {outputs} FROM kalshi_markets")
+    return {
+        row[0]: dict(zip((c.name for c in FROM_MARKET), map(comparable, FROM_MARKET, row), strict=True)) for row in rows
+    }
+
+
+def comparable(column: Any, value: Any) -> Any:
+    if value is None:
+        return None
+    if column.kind is Kind.NUMBER:
+        return Decimal(value)
+    if column.kind is Kind.JSON:
+        return json.loads(value, parse_float=Decimal)
+    if column.kind is Kind.TIME:
+        return value if isinstance(value, datetime) else datetime.fromisoformat(value)
+    return value
+
+
+def expected(markets: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    rows = {market["ticker"]: project(market) for market in markets}
+    return {ticker: {c.name: comparable(c, row[c.name]) for c in FROM_MARKET} for ticker, row in rows.items()}
+
+
+def served(server: Server) -> list[dict[str, Any]]:
+    """Every market of the exchange that is no combo."""
+    from local.exchange.catalogue import Order
+
+    found = [json.loads(market.json, parse_float=Decimal) for _, market in server.exchange.markets(Order.CREATED, None)]
+    return [market for market in found if "mve_collection_ticker" not in market]
+
+
+def test_the_whole_exchange_is_stored_field_by_field(fresh: dict[str, str], database: Database, server: Server) -> None:
+    summary = crawl(fresh | {"EXCHANGE_URL": server.url})
+    assert (summary["outcome"], summary["errors"], summary["refused"]) == ("idle", {}, 0)
+    assert sorted(summary["completed"]) == JOBS
+    assert stored(database) == expected(served(server))
+    assert summary["table_size"] == summary["added"] == 2500
+
+
+def test_a_second_walk_changes_nothing(fresh: dict[str, str], database: Database, server: Server) -> None:
+    crawl(fresh | {"EXCHANGE_URL": server.url})
+    state = "SELECT max(change_number), max(changed_at) FROM kalshi_markets"
+    walks = "SELECT min(generation), sum(pages) FROM kalshi_markets_jobs WHERE job <> 'adopted'"
+    before, [[generation, pages]] = database.read(state), database.read(walks)
+    time.sleep(1)
+    often = {"LIVE_INTERVAL_SECONDS": "1", "SETTLED_INTERVAL_SECONDS": "1"}
+    summary = crawl(fresh | often | {"EXCHANGE_URL": server.url}, seconds=7)
+    assert (summary["added"], summary["changed"], summary["errors"]) == (0, 0, {})
+    assert database.read(state) == before
+    [[generation_after, pages_after]] = database.read(walks)
+    assert generation_after > generation, "every job took its turn"
+    assert pages_after > pages
+
+
+def test_nothing_is_due_right_after_a_run(fresh: dict[str, str], server: Server) -> None:
+    environment = fresh | {"EXCHANGE_URL": server.url}
+    crawl(environment)
+    summary = crawl(environment)
+    assert (summary["outcome"], summary["requests"]) == ("idle", 0)
+
+
+def test_a_run_ends_itself_before_its_time_and_the_next_goes_on(
+    fresh: dict[str, str], database: Database, server: Server
+) -> None:
+    environment = fresh | {"EXCHANGE_URL": server.url, "EXCHANGE_RATE": "2"}
+    began = time.monotonic()
+    summary = crawl(environment, seconds=6)
+    assert time.monotonic() - began < 6
+    assert summary["outcome"] == "out of time"
+    assert 0 < summary["table_size"] < 2500
+    runs = 0
+    while summary["outcome"] != "idle":
+        summary = crawl(fresh | {"EXCHANGE_URL": server.url})
+        runs += 1
+        assert runs < 5
+    [[pages]] = database.read("SELECT sum(pages) FROM kalshi_markets_jobs")
+    assert pages < 40
+    assert stored(database) == expected(served(server))
+
+
+def test_while_one_run_holds_the_lease_another_does_nothing(
+    fresh: dict[str, str], database: Database, server: Server
+) -> None:
+    holder = Store(database)
+    assert holder.take_lease()
+    summary = crawl(fresh | {"EXCHANGE_URL": server.url})
+    assert (summary["outcome"], summary["requests"]) == ("busy", 0)
+    holder.release_lease()
+    assert crawl(fresh | {"EXCHANGE_URL": server.url})["outcome"] == "idle"
+
+
+def test_a_lease_that_ran_out_is_taken_and_its_old_holder_writes_nothing(
+    fresh: dict[str, str], database: Database
+) -> None:
+    old, new = Store(database), Store(database)
+    assert old.take_lease()
+    assert not new.take_lease()
+    database.execute("UPDATE kalshi_markets_lease SET ends_at = now() - interval '1 second'")
+    assert new.take_lease()
+    with pytest.raises(LeaseLost):
+        old.commit_page(Job("live/open", {"cursor": "x"}), [project({"ticker": "A"})], [])
+    assert database.read(
+        "SELECT (SELECT count(*) FROM kalshi_markets), (SELECT count(*) FROM kalshi_markets_jobs)"
+    ) == [[0, 0]]
+
+
+def test_a_page_and_its_place_in_the_books_are_committed_together(fresh: dict[str, str], database: Database) -> None:
+    store = Store(database)
+    store.take_lease()
+    good, bad = project({"ticker": "A"}), project({"ticker": "B"}) | {"volume": "not a number"}
+    with pytest.raises(StatementRefused):
+        store.commit_page(Job("live/open", {"cursor": "next"}), [good, bad], [])
+    assert store.job("live/open") == Job("live/open")
+    assert database.read("SELECT count(*) FROM kalshi_markets") == [[0]]
+    store.commit_page(Job("live/open", {"cursor": "next"}), [good], [])
+    assert store.job("live/open").position == {"cursor": "next"}
+
+
+def test_every_change_has_its_own_rising_number_and_no_change_has_none(
+    fresh: dict[str, str], database: Database
+) -> None:
+    store = Store(database)
+    store.take_lease()
+    rows = [project({"ticker": ticker, "volume_fp": "1.00"}) for ticker in "ABC"]
+    assert store.commit_page(Job("j"), rows, []).added == 3
+    numbers = "SELECT ticker, change_number, changed_at = first_seen_at FROM kalshi_markets ORDER BY ticker"
+    before = database.read(numbers)
+    changed: list[Row] = [rows[0], rows[1] | {"volume": "2.50"}, rows[2] | {"volume": "1.0"}]  # 1.0 is 1.00
+    written = store.commit_page(Job("j"), changed, [])
+    assert (written.added, written.changed) == (0, 1)
+    after = database.read(numbers)
+    assert [after[0], after[2]] == [before[0], before[2]]
+    assert after[1][1] > max(row[1] for row in before)
+    assert after[1][2] is False
+
+
+def test_a_market_that_comes_back_is_no_longer_gone(fresh: dict[str, str], database: Database) -> None:
+    store = Store(database)
+    store.take_lease()
+    row = project({"ticker": "A"})
+    store.commit_page(Job("j"), [row], [])
+    database.execute("UPDATE kalshi_markets SET gone_at = now()")
+    assert store.commit_page(Job("j"), [row], []).changed == 1
+    assert database.read("SELECT gone_at FROM kalshi_markets") == [[None]]
+
+
+def test_what_other_jobs_wrote_is_not_overwritten(fresh: dict[str, str], database: Database) -> None:
+    store = Store(database)
+    store.take_lease()
+    store.commit_page(Job("j"), [project({"ticker": "A"})], [])
+    database.execute("UPDATE kalshi_markets SET series_ticker = 'S', category = 'C'")
+    store.commit_page(Job("j"), [project({"ticker": "A", "title": "new"})], [])
+    assert database.read("SELECT series_ticker, category, title FROM kalshi_markets") == [["S", "C", "new"]]
+
+
+def page(*markets: Any, cursor: str = "") -> Reply:
+    return Reply(body=json.dumps({"markets": markets, "cursor": cursor}).encode())
+
+
+CUTOFF = Reply(body=b'{"market_settled_ts": "2026-11-24T00:00:00Z"}')
+
+
+def test_a_market_that_cannot_be_stored_is_kept_aside_with_its_reason(
+    fresh: dict[str, str], database: Database
+) -> None:
+    broken = {"ticker": "BAD\0", "title": "lone \ud800", "volume_fp": "1.00"}
+    with Scripted([CUTOFF, page({"ticker": "GOOD"}, broken, "no object"), page()]) as server:
+        summary = crawl(fresh | {"EXCHANGE_URL": server.url}, seconds=7)
+    assert (summary["added"], summary["refused"], summary["table_size"]) == (1, 2, 1)
+    rejects = database.read("SELECT ticker, reason, object FROM kalshi_markets_rejects ORDER BY ticker")
+    assert [row[:2] for row in rejects] == [
+        ["", "not an object"],
+        ["BAD\\x00", "ticker: holds a character that PostgreSQL cannot store"],
+    ]
+    assert json.loads(rejects[1][2]) == broken
+
+
+def test_an_exchange_that_fails_is_told_and_asked_again_next_time(
+    fresh: dict[str, str], database: Database, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kalshi_markets.exchange.transport.FIRST_PAUSE", 0.01)
+    with Scripted([Reply(503, b'{"error": {"code": "c", "message": "maintenance"}}')]) as broken:
+        summary = crawl(fresh | {"EXCHANGE_URL": broken.url})
+    assert summary["outcome"] == "failed"
+    assert sorted(summary["errors"]) == JOBS
+    assert "maintenance" in summary["errors"]["settled"]
+    errors = "SELECT count(*) FROM kalshi_markets_jobs WHERE last_error LIKE '%maintenance%' AND failed_at IS NOT NULL"
+    assert database.read(errors) == [[5]]
+    assert crawl(fresh | {"EXCHANGE_URL": server.url})["outcome"] == "idle"
+    assert database.read("SELECT count(*) FROM kalshi_markets_jobs WHERE last_error IS NOT NULL") == [[0]]
+    assert stored(database) == expected(served(server))
+
+
+def test_the_same_key_signs_for_the_simulated_exchange(
+    fresh: dict[str, str], tmp_path: Path, database: Database
+) -> None:
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric import ed25519
+
+    key = ed25519.Ed25519PrivateKey.generate()
+    pkcs8, plain = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    (tmp_path / "key").write_bytes(key.private_bytes(serialization.Encoding.PEM, pkcs8, plain))
+    with Server(generate(1, 10, Clock()), {"me": key.public_key()}) as server:
+        environment = fresh | {"EXCHANGE_URL": server.url, "KEYFILE": str(tmp_path / "key")}
+        refused = crawl(environment | {"KEYID": "somebody"})
+        assert refused["outcome"] == "failed"
+        assert crawl(environment | {"KEYID": "me"})["added"] == 10
+
+
+def replay_states(states: Sequence[str], database: Database) -> None:
+    """Writes Market objects in their order, a thousand a page, as a walk would."""
+    store = Store(database)
+    store.take_lease()
+    for first in range(0, len(states), 1000):
+        rows = [project(json.loads(state, parse_float=Decimal)) for state in states[first : first + 1000]]
+        store.commit_page(Job("replay", {"at": first}), rows, [])
+
+
+def last_states(states: Sequence[str]) -> list[dict[str, Any]]:
+    markets = [json.loads(state, parse_float=Decimal) for state in states]
+    return list({market["ticker"]: market for market in markets}.values())
+
+
+def test_replaying_generated_states_leaves_the_last_of_each_ticker(fresh: dict[str, str], database: Database) -> None:
+    states = []
+    for seed in (1, 2, 3):
+        with Server(generate(5, 900, Clock())) as server:
+            for number, market in enumerate(served(server)):
+                later = market | {"volume_fp": f"{number * seed}.{seed}0", "title": f"state {seed}"}
+                states.append(json.dumps(later, default=str))
+    replay_states(states, database)
+    assert stored(database) == expected(last_states(states))
+
+
+@pytest.mark.recordings
+def test_replaying_recorded_states_leaves_the_last_of_each_ticker(
+    fresh: dict[str, str], database: Database, recordings: Path
+) -> None:
+    with gzip.open(recordings / "market-snapshots.jsonl.gz", "rt", encoding="utf-8") as file:
+        states = file.read().splitlines()
+    assert len(states) == 16_855
+    replay_states(states, database)
+    assert stored(database) == expected(last_states(states))
+
+
+@pytest.mark.recordings
+def test_every_recorded_market_is_stored_field_by_field(
+    fresh: dict[str, str], database: Database, recordings: Path
+) -> None:
+    with Server(replay(recordings / "markets.jsonl.gz", Clock())) as server:
+        summary = crawl(fresh | {"EXCHANGE_URL": server.url})
+    with gzip.open(recordings / "markets.jsonl.gz", "rt", encoding="utf-8") as file:
+        markets = [json.loads(line, parse_float=Decimal) for line in file]
+    no_combos = [market for market in markets if "mve_collection_ticker" not in market]
+    assert summary["table_size"] == len(no_combos) == 6400
+    assert database.read("SELECT count(*) FROM kalshi_markets WHERE status = 'finalized'") == [[51]]
+    assert stored(database) == expected(no_combos)

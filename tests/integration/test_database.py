@@ -1,0 +1,193 @@
+import struct
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from kalshi_markets.database import Database, LoginRefused, StatementRefused, TableMissing, TimedOut, Unavailable
+from kalshi_markets.settings import DatabaseSettings
+from local.postgres import PostgresServer
+from tests.integration.conftest import connect, environment_of
+from tests.integration.tls import TlsFront
+
+pytestmark = pytest.mark.usefixtures("environment")
+
+
+def test_values_are_parameters(database: Database) -> None:
+    assert database.execute("SELECT $1::text, $2::int", "'; DROP TABLE x; --", 5) == [["'; DROP TABLE x; --", 5]]
+
+
+def test_a_statement_without_parameters_cannot_be_two(database: Database) -> None:
+    with pytest.raises(StatementRefused) as refused:
+        database.execute("SELECT 1; SELECT 2")
+    assert refused.value.sqlstate == "42601"
+
+
+@pytest.mark.parametrize(
+    ("statement", "values", "error"),
+    [
+        ("SELECT $1::text", ["\ud800"], UnicodeEncodeError),
+        ("SELECT 1 WHERE 1 IN ({many})", [1] * 70_000, struct.error),
+    ],
+)
+def test_after_a_client_side_error_the_next_statement_gets_its_own_answer(
+    database: Database, statement: str, values: list[object], error: type[Exception]
+) -> None:
+    many = ", ".join(f"${n}::int" for n in range(1, len(values) + 1))
+    assert database.read("SELECT 'before'") == [["before"]]
+    with pytest.raises(error):
+        database.read(statement.format(many=many), *values)
+    assert database.read("SELECT 'after'") == [["after"]]
+
+
+def killed(database: Database, watcher: Database) -> None:
+    [[pid]] = database.read("SELECT pg_backend_pid()")
+    watcher.execute("SELECT pg_terminate_backend($1::int)", pid)
+    while watcher.execute("SELECT 1 FROM pg_stat_activity WHERE pid = $1::int", pid):
+        time.sleep(0.01)
+
+
+def test_a_killed_connection_is_replaced_without_the_reader_noticing(
+    database: Database, environment: Mapping[str, str]
+) -> None:
+    watcher = connect(environment)
+    killed(database, watcher)
+    assert database.read("SELECT 1") == [[1]]
+    watcher.close()
+
+
+def test_a_write_on_a_killed_connection_is_not_repeated(database: Database, environment: Mapping[str, str]) -> None:
+    watcher = connect(environment)
+    killed(database, watcher)
+    with pytest.raises(Unavailable):
+        database.execute("CREATE TABLE never_made ()")
+    assert database.execute("SELECT to_regclass('never_made')") == [[None]]
+    watcher.close()
+
+
+def test_a_transaction_is_all_or_nothing(database: Database) -> None:
+    database.script("CREATE TABLE IF NOT EXISTS numbers (n int PRIMARY KEY)")
+    with pytest.raises(StatementRefused), database.transaction():
+        database.execute("INSERT INTO numbers VALUES (1)")
+        database.execute("INSERT INTO numbers VALUES (1)")
+    with pytest.raises(KeyboardInterrupt), database.transaction():
+        database.execute("INSERT INTO numbers VALUES (2)")
+        raise KeyboardInterrupt
+    with database.transaction():
+        database.execute("INSERT INTO numbers VALUES (3)")
+    assert database.execute("SELECT n FROM numbers") == [[3]]
+
+
+def test_a_missing_table_is_told_apart(database: Database) -> None:
+    with pytest.raises(TableMissing):
+        database.read("SELECT 1 FROM nothing_here")
+
+
+def test_a_statement_timeout_is_told_apart_and_the_connection_stays(environment: Mapping[str, str]) -> None:
+    settings = DatabaseSettings.read(environment)
+    database = Database(settings, application_name="test", parameters={"statement_timeout": "50"})
+    [[pid]] = database.read("SELECT pg_backend_pid()")
+    with pytest.raises(TimedOut):
+        database.read("SELECT pg_sleep(5)")
+    assert database.read("SELECT pg_backend_pid()") == [[pid]]
+    database.close()
+
+
+def test_a_server_that_no_longer_answers_is_given_up(environment: Mapping[str, str]) -> None:
+    database = Database(DatabaseSettings.read(environment), application_name="test", timeout=0.2)
+    with pytest.raises(Unavailable):
+        database.execute("SELECT pg_sleep(5)")
+    assert database.read("SELECT 'own answer'") == [["own answer"]]
+    database.close()
+
+
+@pytest.mark.parametrize(
+    ("change", "error"),
+    [
+        ({"DB_PASSWORD": "wrong"}, LoginRefused),
+        ({"DB_USER": "nobody_here"}, LoginRefused),
+        ({"DB_NAME": "nowhere"}, LoginRefused),
+        ({"DB_PORT": "1"}, Unavailable),
+        ({"DB_HOST": "name.invalid"}, Unavailable),
+    ],
+)
+def test_why_there_is_no_connection_is_told_apart(
+    environment: Mapping[str, str], change: dict[str, str], error: type[Unavailable]
+) -> None:
+    with pytest.raises(Unavailable) as raised:
+        connect(environment | change).read("SELECT 1")
+    assert type(raised.value) is error
+
+
+def test_a_restarted_server_is_found_again(tmp_path: Path) -> None:
+    server = PostgresServer(tmp_path / "data", settings={"fsync": "off"})
+    server.start()
+    database = connect(environment_of(server, server.database))
+    assert database.read("SELECT 1") == [[1]]
+    server.stop()
+    with pytest.raises(Unavailable):
+        database.read("SELECT 1")
+    server.start()
+    again = connect(environment_of(server, server.database))
+    assert again.read("SELECT 1") == [[1]]
+    again.close()
+    server.stop()
+
+
+@pytest.fixture
+def front(environment: Mapping[str, str], certificate: tuple[Path, Path]) -> Iterator[TlsFront]:
+    with TlsFront((environment["DB_HOST"], int(environment["DB_PORT"])), *certificate) as front:
+        yield front
+
+
+def through(front: TlsFront, environment: Mapping[str, str], **changes: str) -> Database:
+    return connect(environment | {"DB_HOST": "localhost", "DB_PORT": str(front.port)} | changes)
+
+
+@pytest.mark.parametrize(
+    ("mode", "encrypted"),
+    [
+        ("disable", False),
+        ("allow", False),
+        ("prefer", True),
+        ("require", True),
+        ("verify-ca", True),
+        ("verify-full", True),
+    ],
+)
+def test_sslmode_means_what_libpq_means(
+    front: TlsFront, environment: Mapping[str, str], certificate: tuple[Path, Path], mode: str, encrypted: bool
+) -> None:
+    database = through(front, environment, DB_SSLMODE=mode, DB_SSLROOTCERT=str(certificate[0]))
+    assert database.read("SELECT 1") == [[1]]
+    assert (front.encrypted, front.plain) == ((1, 0) if encrypted else (0, 1))
+    database.close()
+
+
+@pytest.mark.parametrize(
+    ("mode", "host", "trusted"),
+    [("verify-full", "localhost", False), ("verify-ca", "localhost", False), ("verify-full", "127.0.0.1", True)],
+)
+def test_an_unknown_authority_or_another_name_is_refused(
+    front: TlsFront, environment: Mapping[str, str], certificate: tuple[Path, Path], mode: str, host: str, trusted: bool
+) -> None:
+    authority = {"DB_SSLROOTCERT": str(certificate[0])} if trusted else {}
+    with pytest.raises(Unavailable, match="certificate verify failed"):
+        through(front, environment, DB_SSLMODE=mode, DB_HOST=host, **authority).read("SELECT 1")
+
+
+def test_verify_ca_does_not_look_at_the_name(
+    front: TlsFront, environment: Mapping[str, str], certificate: tuple[Path, Path]
+) -> None:
+    database = through(
+        front, environment, DB_SSLMODE="verify-ca", DB_HOST="127.0.0.1", DB_SSLROOTCERT=str(certificate[0])
+    )
+    assert database.read("SELECT 1") == [[1]]
+    database.close()
+
+
+@pytest.mark.parametrize("mode", ["require", "verify-full"])
+def test_tls_that_the_server_does_not_have_is_not_done_without(environment: Mapping[str, str], mode: str) -> None:
+    with pytest.raises(Unavailable):
+        connect(environment | {"DB_SSLMODE": mode}).read("SELECT 1")

@@ -1,0 +1,216 @@
+import asyncio
+import gzip
+import json
+import time
+from collections.abc import Callable, Coroutine
+from decimal import Decimal
+from email.utils import formatdate
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import parse_qs
+
+import pytest
+
+from kalshi_markets.exchange import (
+    AnswerUnreadable,
+    CandleQuery,
+    ExchangeClient,
+    ExchangeError,
+    ExchangeRefused,
+    ExchangeUnavailable,
+    KeyRefused,
+    Page,
+    transport,
+)
+from kalshi_markets.settings import ExchangeSettings
+from tests.integration.scripted import Reply, Scripted
+
+T = TypeVar("T")
+FAST = {"EXCHANGE_RATE": "1000"}
+PEM = "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f\n-----END PRIVATE KEY-----\n"
+
+
+@pytest.fixture(autouse=True)
+def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transport, "FIRST_PAUSE", 0.01)
+
+
+@pytest.fixture
+def key(tmp_path: Path) -> dict[str, str]:
+    (tmp_path / "key.pem").write_text(PEM)
+    return {"KEYID": "me", "KEYFILE": str(tmp_path / "key.pem")}
+
+
+def ask(server: Scripted, question: Callable[[ExchangeClient], Coroutine[Any, Any, T]], **settings: str) -> T:
+    async def run() -> T:
+        async with ExchangeClient(ExchangeSettings.read(FAST | settings | {"EXCHANGE_URL": server.url})) as client:
+            return await question(client)
+
+    return asyncio.run(run())
+
+
+def first_page(client: ExchangeClient) -> Coroutine[Any, Any, Page]:
+    return client.markets("open", None, deadline=time.monotonic() + 5)
+
+
+def test_it_asks_for_english_and_gzip_and_reads_numbers_exactly() -> None:
+    body = gzip.compress(b'{"markets": [{"floor_strike": 0.10000000000000000001}], "cursor": "next+/="}')
+    with Scripted([Reply(body=body, headers={"content-encoding": "gzip"}), Reply()]) as server:
+        page = ask(server, first_page)
+        assert page == Page([{"floor_strike": Decimal("0.10000000000000000001")}], "next+/=")
+        path, headers = server.requests[0]
+        assert (headers["accept-language"], headers["accept-encoding"]) == ("en", "gzip")
+        assert path == "/trade-api/v2/markets?limit=1000&mve_filter=exclude&status=open"
+        ask(server, lambda client: client.markets("open", page.cursor, deadline=time.monotonic() + 5))
+        assert server.requests[1][0].endswith("&cursor=next%2B%2F%3D")
+
+
+@pytest.mark.parametrize(
+    "body", [b'{"markets": [], "cursor": ""}', b'{"markets": [], "cursor": null}', b'{"markets": []}']
+)
+def test_every_end_of_a_listing_is_understood(body: bytes) -> None:
+    with Scripted([Reply(body=body)]) as server:
+        assert ask(server, first_page) == Page([], None)
+
+
+@pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504, 520])
+def test_what_may_pass_is_asked_again(status: int) -> None:
+    with Scripted([Reply(status, b'{"error": "too many requests"}'), Reply(status, b"<html>"), Reply()]) as server:
+        assert ask(server, first_page) == Page([], None)
+        assert len(server.requests) == 3
+
+
+@pytest.mark.parametrize(
+    "broken", [Reply(cut=5), Reply(body=b'{"markets": ['), Reply(body=b"[]"), Reply(body=b'{"a": NaN}')]
+)
+def test_a_cut_or_malformed_answer_is_asked_for_again(broken: Reply) -> None:
+    with Scripted([broken, Reply()]) as server:
+        assert ask(server, first_page) == Page([], None)
+
+
+@pytest.mark.parametrize(
+    ("body", "code", "message"),
+    [
+        (
+            b'{"error": {"code": "bad_request", "message": "bad request", "details": "max 5000"}}',
+            "bad_request",
+            "bad request: max 5000",
+        ),
+        (b'{"code": "bad", "message": "flat"}', "bad", "flat"),
+        (b'{"msg": "Query argument start_ts is required"}', "", "Query argument start_ts is required"),
+        (b'{"error": "text"}', "", "text"),
+        (b"not json", "", "Bad Request"),
+        (b"[1]", "", "Bad Request"),
+    ],
+)
+def test_every_shape_of_an_error_body_is_read_and_a_400_is_not_repeated(body: bytes, code: str, message: str) -> None:
+    with Scripted([Reply(400, body)]) as server:
+        with pytest.raises(ExchangeRefused) as refused:
+            ask(server, first_page)
+        assert (refused.value.code, str(refused.value)) == (code, message)
+        assert len(server.requests) == 1
+
+
+def test_it_gives_up_after_some_tries_and_says_what_it_met() -> None:
+    with Scripted([Reply(503, b'{"error": {"code": "c", "message": "maintenance"}}')]) as server:
+        with pytest.raises(ExchangeUnavailable, match="503: maintenance"):
+            ask(server, first_page)
+        assert len(server.requests) == transport.TRIES
+
+
+def test_a_server_that_is_not_there_is_unavailable() -> None:
+    with Scripted([Reply()]) as server:
+        pass
+    with pytest.raises(ExchangeUnavailable, match="ConnectError"):
+        ask(server, first_page)
+
+
+def test_no_answer_is_waited_for_beyond_the_deadline() -> None:
+    with Scripted([Reply(delay=3)]) as server:
+        began = time.monotonic()
+        with pytest.raises(ExchangeUnavailable):
+            ask(server, lambda client: client.markets("open", None, deadline=time.monotonic() + 0.3))
+        assert time.monotonic() - began < 2
+
+
+def test_nothing_is_asked_when_the_deadline_has_passed() -> None:
+    with Scripted([Reply()]) as server:
+        with pytest.raises(ExchangeError):
+            ask(server, lambda client: client.markets("open", None, deadline=time.monotonic() - 1))
+        assert server.requests == []
+
+
+def test_a_slow_answer_ends_at_the_read_timeout_and_is_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transport, "TIMEOUTS", 0.2)
+    with Scripted([Reply(delay=1), Reply()]) as server:
+        assert ask(server, first_page) == Page([], None)
+
+
+def test_a_key_signs_every_try_afresh(key: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transport, "FIRST_PAUSE", 0.05)
+    with Scripted([Reply(503), Reply(503), Reply()]) as server:
+        ask(server, first_page, **key)
+        stamps = [headers["kalshi-access-timestamp"] for _, headers in server.requests]
+        assert len(set(stamps)) == 3
+        assert {headers["kalshi-access-key"] for _, headers in server.requests} == {"me"}
+
+
+def test_without_a_key_nothing_is_signed() -> None:
+    with Scripted([Reply()]) as server:
+        ask(server, first_page)
+        assert not [name for name in server.requests[0][1] if name.startswith("kalshi")]
+
+
+EXPIRED = b'{"error": {"code": "header_timestamp_expired", "message": "expired"}}'
+
+
+def test_an_expired_timestamp_sets_the_clock_by_the_exchanges(key: dict[str, str]) -> None:
+    ahead = time.time() + 3600
+    with Scripted([Reply(401, EXPIRED, {"date": formatdate(ahead, usegmt=True)}), Reply()]) as server:
+        ask(server, first_page, **key)
+        assert abs(int(server.requests[1][1]["kalshi-access-timestamp"]) / 1000 - ahead) < 5
+
+
+@pytest.mark.parametrize("code", ["header_timestamp_expired", "authentication_error", "signature_is_missing"])
+def test_a_refused_key_is_not_tried_for_ever(key: dict[str, str], code: str) -> None:
+    body = json.dumps({"error": {"code": code, "message": "no"}}).encode()
+    with Scripted([Reply(401, body, {"date": formatdate(usegmt=True)})]) as server:
+        with pytest.raises(KeyRefused):
+            ask(server, first_page, **key)
+        assert len(server.requests) <= 2
+
+
+def test_a_repeated_cursor_is_an_error_not_an_endless_walk() -> None:
+    with (
+        Scripted([Reply(body=b'{"markets": [], "cursor": "same"}')]) as server,
+        pytest.raises(AnswerUnreadable, match="repeated"),
+    ):
+        ask(server, lambda client: client.markets("open", "same", deadline=time.monotonic() + 5))
+
+
+def test_requests_are_paced() -> None:
+    async def many(client: ExchangeClient) -> float:
+        began = time.monotonic()
+        await asyncio.gather(*(first_page(client) for _ in range(30)))
+        return time.monotonic() - began
+
+    with Scripted([Reply()]) as server:
+        assert ask(server, many, EXCHANGE_RATE="20") >= 0.45  # 20 at once, then one each 50 ms
+
+
+def test_candles_are_read_by_ticker() -> None:
+    body = b'{"markets": [{"market_ticker": "A", "candlesticks": [{"end_period_ts": 60}]}, {"market_ticker": "B", "candlesticks": []}]}'
+    with Scripted([Reply(body=body)]) as server:
+        query = CandleQuery(0, 60, 1)
+        found = ask(
+            server, lambda client: client.candlesticks(["A", "B", "C D&"], query, deadline=time.monotonic() + 5)
+        )
+        assert found == {"A": [{"end_period_ts": 60}], "B": []}
+        assert parse_qs(server.requests[0][0].partition("?")[2])["market_tickers"] == ["A,B,C D&"]
+
+
+def test_unreadable_candles_and_cutoffs_are_errors() -> None:
+    with Scripted([Reply(body=b'{"markets": [{}]}')]) as server, pytest.raises(AnswerUnreadable):
+        ask(server, lambda client: client.candlesticks(["A"], CandleQuery(0, 60, 1), deadline=time.monotonic() + 5))
+    with Scripted([Reply(body=b'{"market_settled_ts": "soon"}')]) as server, pytest.raises(AnswerUnreadable):
+        ask(server, lambda client: client.settled_cutoff(deadline=time.monotonic() + 5))

@@ -1,0 +1,140 @@
+"""`python -m local.exchange` as a process: its one line, its options, its end."""
+
+import gzip
+import json
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from base64 import b64encode
+from collections.abc import Iterator
+from contextlib import contextmanager
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+
+import httpx
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+
+from local.exchange.__main__ import main
+
+ROOT = Path(__file__).parents[2]
+READY = re.compile(r"exchange: (\d+) markets at (http://127\.0\.0\.1:\d+/trade-api/v2)\n")
+
+
+def command(*options: object) -> list[str]:
+    return [sys.executable, "-W", "error", "-m", "local.exchange", *map(str, options)]
+
+
+@contextmanager
+def exchange(*options: object) -> Iterator[tuple[subprocess.Popen[str], int, str]]:
+    """The process, the number of markets and the URL that it prints when it is ready."""
+    with subprocess.Popen(
+        command("--port", 0, *options), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            assert process.stdout is not None
+            ready = READY.fullmatch(process.stdout.readline())
+            assert ready is not None
+            yield process, int(ready[1]), ready[2]
+        finally:
+            process.kill()
+
+
+def run(*options: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command(*options), cwd=ROOT, capture_output=True, text=True, timeout=30, check=False)
+
+
+@pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
+def test_it_says_where_it_is_logs_nothing_and_stops_cleanly_when_told_to(stop: signal.Signals) -> None:
+    with exchange("--markets", 200) as (process, count, url):
+        assert count == 206
+        assert len(httpx.get(f"{url}/markets", params={"limit": 1000}).json()["markets"]) == count
+        process.send_signal(stop)
+        rest, errors = process.communicate(timeout=10)
+        assert (process.returncode, rest, errors) == (0, "", "")
+
+
+def test_the_same_seed_size_and_now_give_the_same_exchange() -> None:
+    options = ("--seed", 4, "--markets", 300, "--now", "2026-08-01T10:00:00+02:00")
+    with exchange(*options) as (_, _, one), exchange(*options) as (_, _, other):
+        for path in ("/markets?limit=1000", "/events", "/series", "/historical/cutoff"):
+            first = httpx.get(one + path)
+            assert first.content == httpx.get(other + path).content
+        assert parsedate_to_datetime(first.headers["date"]).isoformat().startswith("2026-08-01T08:00")
+
+
+def test_a_recording_is_served_instead(tmp_path: Path) -> None:
+    with exchange("--markets", 40) as (_, _, url):
+        markets = httpx.get(f"{url}/markets").json()["markets"]
+    path = tmp_path / "markets.jsonl.gz"
+    path.write_bytes(gzip.compress("\n".join(map(json.dumps, markets)).encode()))
+    with exchange("--recording", path) as (_, count, url):
+        assert count == len(markets)
+        assert httpx.get(f"{url}/markets").json()["markets"] == markets
+
+
+@pytest.mark.parametrize("is_private", [True, False])
+def test_a_key_is_registered_by_its_private_or_its_public_half(tmp_path: Path, is_private: bool) -> None:
+    key = Ed25519PrivateKey.generate()
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    public = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    pem = tmp_path / "key.pem"
+    pem.write_bytes(private if is_private else public)
+    with exchange("--markets", 1, "--api-key", f"mine={pem}") as (_, _, url):
+        at = str(time.time_ns() // 1_000_000)
+        signature = key.sign(f"{at}GET/trade-api/v2/account/limits".encode())
+        headers = {
+            "KALSHI-ACCESS-KEY": "mine",
+            "KALSHI-ACCESS-TIMESTAMP": at,
+            "KALSHI-ACCESS-SIGNATURE": b64encode(signature).decode(),
+        }
+        assert httpx.get(f"{url}/account/limits", headers=headers).json()["usage_tier"] == "basic"
+
+
+def test_a_taken_port_is_one_sentence_and_exit_1() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        ended = run("--port", port)
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.stderr == f"exchange: cannot listen on 127.0.0.1:{port}: Address already in use\n"
+
+
+def test_a_recording_that_is_none_is_one_sentence_and_exit_1(tmp_path: Path) -> None:
+    broken = tmp_path / "broken.jsonl"
+    broken.write_text("no JSON\n")
+    for path, reason in ((broken, "line 1 is no Market object"), (tmp_path / "absent", "No such file or directory")):
+        ended = run("--port", 0, "--recording", path)
+        assert (ended.returncode, ended.stdout) == (1, "")
+        assert ended.stderr.startswith(f"exchange: cannot replay {path}: ")
+        assert reason in ended.stderr
+        assert ended.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "options",
+    [("--markets", "-1"), ("--now", "soon"), ("--api-key", "id"), ("--api-key", "id=/nosuch"), ("--port", "x")],
+)
+def test_a_bad_option_is_refused_by_name(options: tuple[str, str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(options)
+    assert f"argument {options[0]}: " in capsys.readouterr().err
+
+
+def test_help_tells_every_option(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        main(["--help"])
+    told = capsys.readouterr().out
+    for option in ("host", "port", "seed", "markets", "recording", "now", "api-key", "verbose"):
+        assert f"--{option}" in told
+
+
+def test_requests_are_logged_when_asked_for() -> None:
+    with exchange("--markets", 5, "--verbose") as (process, _, url):
+        httpx.get(f"{url}/exchange/status")
+        process.terminate()
+        out, errors = process.communicate(timeout=10)
+    assert "GET /trade-api/v2/exchange/status" in out + errors

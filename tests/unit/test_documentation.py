@@ -1,0 +1,64 @@
+import ast
+import re
+from pathlib import Path
+
+from tests.api_page import PAGE, rendered
+
+ROOT = Path(__file__).parent.parent.parent
+OPERATIONS = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+
+
+def names_in(path: str) -> set[str]:
+    """Every string of a module that looks like an environment variable."""
+    tree = ast.parse((ROOT / path).read_text(encoding="utf-8"))
+    strings = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+    return {text for text in strings if re.fullmatch(r"[A-Z]+(_[A-Z]+)*", text) and len(text) > 3}
+
+
+def test_the_api_page_is_what_the_code_says() -> None:
+    text = PAGE.read_text(encoding="utf-8")
+    assert text == rendered(text), "renew it: python -m tests.api_page"
+
+
+def test_every_setting_of_the_functions_is_documented() -> None:
+    names = names_in("layers/shared/kalshi_markets/settings.py") - {"AWS_LAMBDA_FUNCTION_NAME"}
+    assert len(names) > 15
+    assert [name for name in sorted(names) if f"`{name}`" not in OPERATIONS] == []
+
+
+def test_every_setting_of_the_local_run_is_documented() -> None:
+    names = names_in("local/settings.py")
+    assert {"PORT", "MARKETS", "RECORDING", "EXCHANGE", "DATA_DIR"} <= names
+    assert [name for name in sorted(names) if f"`{name}`" not in OPERATIONS] == []
+
+
+def test_no_setting_is_documented_that_does_not_exist() -> None:
+    code = names_in("layers/shared/kalshi_markets/settings.py") | names_in("local/settings.py")
+    documented = {
+        name
+        for row in re.findall(r"^\| (`[A-Z`, _]+`) \|", OPERATIONS, re.MULTILINE)
+        for name in re.findall(r"`(\w+)`", row)
+    }
+    assert documented - code == set()
+
+
+def test_links_between_the_documents_lead_somewhere() -> None:
+    for page in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
+        for target in re.findall(r"\]\((?!https?://)([^)#]+)", page.read_text(encoding="utf-8")):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_nothing_outside_settings_reads_the_environment() -> None:
+    modules = [*(ROOT / "functions").rglob("*.py"), *(ROOT / "layers").rglob("*.py")]
+    readers = [path.name for path in modules if re.search(r"environ\b|getenv", path.read_text(encoding="utf-8"))]
+    assert readers == ["settings.py"]
+
+
+def test_the_parts_depend_on_each_other_one_way_only() -> None:
+    allowed = {"api": {"api"}, "crawler": {"crawler"}, "migrator": {"migrator"}, "kalshi_markets": set[str]()}
+    ours = {*allowed, "local", "tests"}
+    for package, may in allowed.items():
+        folder = ROOT / ("layers/shared" if package == "kalshi_markets" else "functions") / package
+        for path in folder.rglob("*.py"):
+            imported = set(re.findall(r"^\s*(?:from|import) (\w+)", path.read_text(encoding="utf-8"), re.MULTILINE))
+            assert (imported & ours) - may - {"kalshi_markets"} == set(), path.name

@@ -1,0 +1,173 @@
+"""The generated exchange: repeatable, unique where it must be, and like the real one in shape."""
+
+import json
+from collections import Counter
+from time import perf_counter
+from typing import Any
+
+import pytest
+
+from local.exchange import generator
+from local.exchange.catalogue import Exchange, Order
+from local.exchange.clock import Clock, parse
+from local.exchange.combos import combo
+from local.exchange.plan import World
+
+NOW = parse("2026-11-24T12:00:00Z")
+REQUIRED = {
+    "ticker", "event_ticker", "market_type", "yes_sub_title", "no_sub_title", "created_time", "updated_time",
+    "open_time", "close_time", "latest_expiration_time", "settlement_timer_seconds", "status", "yes_bid_dollars",
+    "yes_bid_size_fp", "yes_ask_dollars", "yes_ask_size_fp", "no_bid_dollars", "no_ask_dollars",
+    "last_price_dollars", "volume_fp", "volume_24h_fp", "result", "can_close_early", "open_interest_fp",
+    "notional_value_dollars", "previous_yes_bid_dollars", "previous_yes_ask_dollars", "previous_price_dollars",
+    "settlement_bounds_type", "expiration_value", "rules_primary", "rules_secondary", "price_level_structure",
+    "price_ranges",
+}  # fmt: skip
+REMOVED = {"liquidity_dollars", "tick_size", "category", "risk_limit_cents", "volume", "yes_bid", "series_ticker"}
+
+Market = dict[str, Any]
+
+
+def objects(exchange: Exchange) -> list[Market]:
+    return [json.loads(market.json) for _, market in exchange.markets(Order.CREATED, None)]
+
+
+@pytest.fixture(scope="module")
+def markets() -> list[Market]:
+    """Those of a default exchange, without combos."""
+    return [
+        market for market in objects(generator.generate(1, 5000, Clock(NOW))) if "mve_collection_ticker" not in market
+    ]
+
+
+def share(markets: list[Market], member: str, *values: object) -> float:
+    return len([market for market in markets if market.get(member) in values]) / len(markets)
+
+
+def test_a_market_follows_from_seed_size_now_and_index_alone() -> None:
+    world, again = World(9, 400, NOW), World(9, 400, NOW)
+    forwards = [generator.market(world, index) for index in range(400)]
+    backwards = [generator.market(again, index) for index in reversed(range(400))]
+    assert forwards == backwards[::-1]
+    assert [combo(world, 3)] == [combo(again, 3)]
+
+
+def test_another_seed_is_another_exchange() -> None:
+    one, other = objects(generator.generate(1, 200, Clock(NOW))), objects(generator.generate(2, 200, Clock(NOW)))
+    assert {market["rules_primary"] for market in one} != {market["rules_primary"] for market in other}
+
+
+@pytest.mark.parametrize("size", [0, 1, 2, 33, 443, 444])
+def test_there_are_as_many_distinct_markets_as_asked_for_and_combos_besides(size: int) -> None:
+    exchange = generator.generate(1, size, Clock(NOW))
+    assert len(exchange) == size + round(size * 0.03)
+    combos = [market for market in objects(exchange) if market["ticker"].startswith("KXMVE")]
+    assert len(combos) == round(size * 0.03)
+
+
+def test_tickers_stay_distinct_in_a_large_exchange() -> None:
+    world = World(1, 2_000_000, NOW)
+    numbers = range(0, world.event_count, 31)
+    assert len({world.event(number).ticker for number in numbers}) == len(numbers)
+
+
+def test_statuses_are_shared_out_as_on_the_whole_exchange(markets: list[Market]) -> None:
+    assert share(markets, "status", "active") == pytest.approx(0.45, abs=0.04)
+    assert share(markets, "status", "initialized") == pytest.approx(0.26, abs=0.04)
+    assert share(markets, "status", "finalized") == pytest.approx(0.22, abs=0.04)
+    assert share(markets, "status", "inactive") == pytest.approx(0.01, abs=0.005)
+    assert share(markets, "status", "closed", "determined", "disputed", "amended") == pytest.approx(0.06, abs=0.02)
+    assert {market["status"] for market in markets} >= {"closed", "determined", "disputed", "amended"}
+
+
+def test_all_required_members_are_there_none_is_null_and_none_was_removed_by_2026_10(markets: list[Market]) -> None:
+    for market in markets:
+        assert set(market) >= REQUIRED
+        assert None not in market.values()
+        assert not set(market) & REMOVED
+
+
+def test_settlement_members_are_there_if_and_only_if_a_market_is_finalized(markets: list[Market]) -> None:
+    for market in markets:
+        is_final = market["status"] == "finalized"
+        assert ("settlement_ts" in market) is ("settlement_value_dollars" in market) is is_final
+        assert (market["result"] != "") is (is_final or market["status"] == "determined")
+    values = {(market["result"], market["settlement_value_dollars"]) for market in markets if "settlement_ts" in market}
+    assert {("yes", "1.0000"), ("no", "0.0000")} < values
+    assert any(result == "scalar" and 0 < float(value) < 1 for result, value in values)
+
+
+def test_strikes_fit_their_type(markets: list[Market]) -> None:
+    members = {
+        "greater": {"floor_strike"},
+        "greater_or_equal": {"floor_strike"},
+        "less": {"cap_strike"},
+        "less_or_equal": {"cap_strike"},
+        "between": {"floor_strike", "cap_strike"},
+        "structured": {"custom_strike"},
+        "custom": {"custom_strike"},
+        None: set(),
+    }
+    for market in markets:
+        present = {"floor_strike", "cap_strike", "custom_strike"} & set(market)
+        assert present == members[market.get("strike_type")]
+    assert {market.get("strike_type") for market in markets} == set(members)
+    assert {type(market["floor_strike"]) for market in markets if "floor_strike" in market} == {int, float}
+
+
+def test_a_book_is_not_crossed_and_its_no_side_mirrors_its_yes_side(markets: list[Market]) -> None:
+    empty = 0
+    for market in markets:
+        bid, ask = market["yes_bid_dollars"], market["yes_ask_dollars"]
+        assert bid < ask
+        assert float(market["no_bid_dollars"]) == pytest.approx(1 - float(ask))
+        assert float(market["no_ask_dollars"]) == pytest.approx(1 - float(bid))
+        assert (bid == "0.0000") is (market["yes_bid_size_fp"] == "0.00")
+        assert (ask == "1.0000") is (market["yes_ask_size_fp"] == "0.00")
+        empty += (bid, ask) == ("0.0000", "1.0000")
+    assert 0.1 < empty / len(markets) < 0.8
+
+
+def test_volumes_are_often_zero_sometimes_fractional_and_never_seen_before_opening(markets: list[Market]) -> None:
+    assert 0.28 < share(markets, "volume_fp", "0.00") < 0.75
+    assert 0.1 < len([market for market in markets if market["volume_fp"][-3:] != ".00"]) / len(markets) < 0.3
+    assert {market["volume_fp"] for market in markets if market["status"] == "initialized"} == {"0.00"}
+    assert all(float(market["open_interest_fp"]) <= float(market["volume_fp"]) for market in markets)
+
+
+def test_the_oddities_of_production_are_there(markets: list[Market]) -> None:
+    assert share(markets, "created_time", "0001-01-01T00:00:00Z") > 0
+    assert share(markets, "updated_time", "0001-01-01T00:00:00Z") > 0
+    assert any(parse(market["close_time"]) < parse(market["open_time"]) for market in markets)
+    assert any(not market["title"].isascii() for market in markets)
+    assert any("\n" in market["rules_secondary"] for market in markets)
+    assert any("<a href=" in market["rules_secondary"] for market in markets)
+    assert any(market.get("is_provisional") for market in markets)
+    assert 0.9 < len([market for market in markets if "subtitle" not in market]) / len(markets) < 1
+    fractions = {len(market["created_time"].partition(".")[2].rstrip("Z")) for market in markets}
+    assert fractions >= {0, 4, 5, 6}
+    assert any("." in market["ticker"] for market in markets)
+
+
+def test_events_have_from_one_to_sixty_markets(markets: list[Market]) -> None:
+    sizes = sorted(Counter(market["event_ticker"] for market in markets).values())
+    assert (sizes[0], sizes[len(sizes) // 2], sizes[-1]) == (1, 4, 60)
+    assert 10 < sizes[int(len(sizes) * 0.9)] < 20
+
+
+def test_combos_bet_on_markets_that_exist() -> None:
+    everything = objects(generator.generate(6, 1000, Clock(NOW)))
+    tickers = {market["ticker"]: market["event_ticker"] for market in everything}
+    combos = [market for market in everything if "mve_collection_ticker" in market]
+    assert combos
+    for market in combos:
+        for leg in market["mve_selected_legs"]:
+            assert tickers[leg["market_ticker"]] == leg["event_ticker"]
+        assert (market["rules_primary"], market["strike_type"]) == ("", "custom")
+        assert market["title"].count(",") >= len(market["mve_selected_legs"]) - 1
+
+
+def test_5000_markets_take_less_than_a_second_to_make() -> None:
+    began = perf_counter()
+    generator.generate(2, 5000, Clock(NOW))
+    assert perf_counter() - began < 1.5, "a second, and half of one for a busy machine"
