@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -12,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api.answers import Body, accepts_gzip, encoded
-from api.candlesticks_request import LONGEST_TICKER, CandlesticksRequest
+from api.candlesticks_request import CandlesticksRequest
 from api.errors import ApiError, Code, Problem, refusal
 from kalshi_markets.exchange import CandleQuery, ExchangeClient, ExchangeError, ExchangeUnavailable
 from kalshi_markets.exchange.client import BATCH_CANDLES, BATCH_TICKERS
@@ -21,7 +20,7 @@ _CANDLES_A_CALL: Final = BATCH_CANDLES * 9 // 10
 """The exchange counts periods its own way; this stays clear of the edge."""
 _CALLS_AT_ONCE: Final = 8
 _RESULTS_A_BATCH: Final = 20
-_UNANSWERED_BYTES: Final = 2 * LONGEST_TICKER + 200
+NO_ROOM: Final = "There was no room for it in this answer; ask for it again."
 
 Candle = dict[str, Any]
 
@@ -112,7 +111,10 @@ def _too_many(calls: int, rate: float) -> ApiError:
 def respond(request: Request, results: Sequence[Result]) -> Response:
     """{"results": […], "unanswered": [tickers to ask again]}; results beyond the byte budget are among the latter."""
     compress = accepts_gzip(request) and len(results) > 1
-    body = Body(compress=compress, reserve=math.ceil(_UNANSWERED_BYTES * len(results) / (8 if compress else 1)))
+    if_no_room = [Result(result.ticker, error=NO_ROOM, asked_again=True) for result in results]
+    reserve = sum(len(json.dumps(result.json())) + 2 * len(json.dumps(result.ticker)) for result in if_no_room)
+    # Sentences that repeat compress at least four to one, tickers included.
+    body = Body(compress=compress, reserve=reserve // 4 if compress else reserve)
     body.append('{"results":[')
     has_room, unanswered = True, []
     for first in range(0, len(results), _RESULTS_A_BATCH):
@@ -120,12 +122,7 @@ def respond(request: Request, results: Sequence[Result]) -> Response:
         start = "," if first else ""
         has_room = has_room and body.add(start + ",".join(result.json() for result in batch))
         if not has_room:
-            batch = [
-                Result(
-                    result.ticker, error="There was no room for it in this answer; ask for it again.", asked_again=True
-                )
-                for result in batch
-            ]
+            batch = if_no_room[first : first + _RESULTS_A_BATCH]
             body.append(start + ",".join(result.json() for result in batch))
         unanswered += [result.ticker for result in batch if result.asked_again]
     body.append('],"unanswered":' + json.dumps(unanswered, ensure_ascii=False) + "}")

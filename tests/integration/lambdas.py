@@ -1,5 +1,6 @@
 """The handlers as Lambda calls them, in this process."""
 
+import asyncio
 import base64
 import gzip
 import json
@@ -73,7 +74,19 @@ class Api:
     service: Service = field(default_factory=Service)
 
     def __post_init__(self) -> None:
+        # As the handler's module does; kept aside, since a crawl in the same process leaves no current loop.
+        self._loop = asyncio.new_event_loop()
+        asyncio.set_event_loop(self._loop)
         self._adapter = Mangum(Edge(create_app(self.service)), lifespan="off")
+
+    def close(self) -> None:
+        """Closes the connections that were made."""
+        made = vars(self.service)
+        if "database" in made:
+            made["database"].close()
+        if "exchange" in made:
+            self._loop.run_until_complete(made["exchange"].aclose())
+        self._loop.close()
 
     def get(self, url: str, **headers: str) -> Answer:
         """GET; a `_` in a header's name stands for `-`."""
@@ -101,6 +114,7 @@ class Api:
             "body": base64.b64encode(body).decode() if isinstance(body, bytes) else body,
             "isBase64Encoded": isinstance(body, bytes),
         }
+        asyncio.set_event_loop(self._loop)
         with variables(self.environment):
             response = self._adapter(event, Context(29))  # type: ignore[arg-type]  # Mangum's own idea of a context
         raw = response["body"].encode()

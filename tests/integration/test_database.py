@@ -1,6 +1,6 @@
 import struct
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -49,7 +49,7 @@ def killed(database: Database, watcher: Database) -> None:
 
 
 def test_a_killed_connection_is_replaced_without_the_reader_noticing(
-    database: Database, environment: Mapping[str, str]
+    database: Database, environment: dict[str, str]
 ) -> None:
     watcher = connect(environment)
     killed(database, watcher)
@@ -57,7 +57,7 @@ def test_a_killed_connection_is_replaced_without_the_reader_noticing(
     watcher.close()
 
 
-def test_a_write_on_a_killed_connection_is_not_repeated(database: Database, environment: Mapping[str, str]) -> None:
+def test_a_write_on_a_killed_connection_is_not_repeated(database: Database, environment: dict[str, str]) -> None:
     watcher = connect(environment)
     killed(database, watcher)
     with pytest.raises(Unavailable):
@@ -84,7 +84,7 @@ def test_a_missing_table_is_told_apart(database: Database) -> None:
         database.read("SELECT 1 FROM nothing_here")
 
 
-def test_a_statement_timeout_is_told_apart_and_the_connection_stays(environment: Mapping[str, str]) -> None:
+def test_a_statement_timeout_is_told_apart_and_the_connection_stays(environment: dict[str, str]) -> None:
     settings = DatabaseSettings.read(environment)
     database = Database(settings, application_name="test", parameters={"statement_timeout": "50"})
     [[pid]] = database.read("SELECT pg_backend_pid()")
@@ -94,7 +94,7 @@ def test_a_statement_timeout_is_told_apart_and_the_connection_stays(environment:
     database.close()
 
 
-def test_a_server_that_no_longer_answers_is_given_up(environment: Mapping[str, str]) -> None:
+def test_a_server_that_no_longer_answers_is_given_up(environment: dict[str, str]) -> None:
     database = Database(DatabaseSettings.read(environment), application_name="test", timeout=0.2)
     with pytest.raises(Unavailable):
         database.execute("SELECT pg_sleep(5)")
@@ -113,7 +113,7 @@ def test_a_server_that_no_longer_answers_is_given_up(environment: Mapping[str, s
     ],
 )
 def test_why_there_is_no_connection_is_told_apart(
-    environment: Mapping[str, str], change: dict[str, str], error: type[Unavailable]
+    environment: dict[str, str], change: dict[str, str], error: type[Unavailable]
 ) -> None:
     with pytest.raises(Unavailable) as raised:
         connect(environment | change).read("SELECT 1")
@@ -136,12 +136,12 @@ def test_a_restarted_server_is_found_again(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def front(environment: Mapping[str, str], certificate: tuple[Path, Path]) -> Iterator[TlsFront]:
+def front(environment: dict[str, str], certificate: tuple[Path, Path]) -> Iterator[TlsFront]:
     with TlsFront((environment["DB_HOST"], int(environment["DB_PORT"])), *certificate) as front:
         yield front
 
 
-def through(front: TlsFront, environment: Mapping[str, str], **changes: str) -> Database:
+def through(front: TlsFront, environment: dict[str, str], **changes: str) -> Database:
     return connect(environment | {"DB_HOST": "localhost", "DB_PORT": str(front.port)} | changes)
 
 
@@ -157,7 +157,7 @@ def through(front: TlsFront, environment: Mapping[str, str], **changes: str) -> 
     ],
 )
 def test_sslmode_means_what_libpq_means(
-    front: TlsFront, environment: Mapping[str, str], certificate: tuple[Path, Path], mode: str, encrypted: bool
+    front: TlsFront, environment: dict[str, str], certificate: tuple[Path, Path], mode: str, encrypted: bool
 ) -> None:
     database = through(front, environment, DB_SSLMODE=mode, DB_SSLROOTCERT=str(certificate[0]))
     assert database.read("SELECT 1") == [[1]]
@@ -170,7 +170,7 @@ def test_sslmode_means_what_libpq_means(
     [("verify-full", "localhost", False), ("verify-ca", "localhost", False), ("verify-full", "127.0.0.1", True)],
 )
 def test_an_unknown_authority_or_another_name_is_refused(
-    front: TlsFront, environment: Mapping[str, str], certificate: tuple[Path, Path], mode: str, host: str, trusted: bool
+    front: TlsFront, environment: dict[str, str], certificate: tuple[Path, Path], mode: str, host: str, trusted: bool
 ) -> None:
     authority = {"DB_SSLROOTCERT": str(certificate[0])} if trusted else {}
     with pytest.raises(Unavailable, match="certificate verify failed"):
@@ -178,7 +178,7 @@ def test_an_unknown_authority_or_another_name_is_refused(
 
 
 def test_verify_ca_does_not_look_at_the_name(
-    front: TlsFront, environment: Mapping[str, str], certificate: tuple[Path, Path]
+    front: TlsFront, environment: dict[str, str], certificate: tuple[Path, Path]
 ) -> None:
     database = through(
         front, environment, DB_SSLMODE="verify-ca", DB_HOST="127.0.0.1", DB_SSLROOTCERT=str(certificate[0])
@@ -188,6 +188,6 @@ def test_verify_ca_does_not_look_at_the_name(
 
 
 @pytest.mark.parametrize("mode", ["require", "verify-full"])
-def test_tls_that_the_server_does_not_have_is_not_done_without(environment: Mapping[str, str], mode: str) -> None:
+def test_tls_that_the_server_does_not_have_is_not_done_without(environment: dict[str, str], mode: str) -> None:
     with pytest.raises(Unavailable):
         connect(environment | {"DB_SSLMODE": mode}).read("SELECT 1")

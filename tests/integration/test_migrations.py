@@ -1,5 +1,5 @@
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 import pytest
 
@@ -15,7 +15,7 @@ NAMES = sorted(path.name for path in FOLDER.glob("*.sql"))
 
 
 @pytest.fixture
-def table(empty_database: Mapping[str, str], request: pytest.FixtureRequest) -> Iterator[Database]:
+def table(empty_database: dict[str, str], request: pytest.FixtureRequest) -> Iterator[Database]:
     """A database whose markets table bears the test's own name."""
     name = request.node.name.removeprefix("test_").split("[")[0][:30]
     database = connect(empty_database | {"MARKETS_TABLE": f"t_{name}"})
@@ -118,7 +118,7 @@ def test_a_column_that_is_not_as_it_should_be_is_named(table: Database) -> None:
         migrate(table, NO_ROLES)
 
 
-def test_each_role_may_do_its_part_and_no_more(table: Database, empty_database: Mapping[str, str]) -> None:
+def test_each_role_may_do_its_part_and_no_more(table: Database, empty_database: dict[str, str]) -> None:
     variables = {
         "API_DB_USER": "role's api",
         "API_DB_PASSWORD": "it's",

@@ -1,0 +1,393 @@
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from api import filters as parameters
+from api.landing import QUERIES
+from api.query import SETTINGS
+from crawler.store import Job, Store
+from kalshi_markets.columns import DEFAULT
+from kalshi_markets.database import Database
+from kalshi_markets.exchange import project
+from local.exchange.catalogue import Order
+from local.exchange.clock import Clock
+from local.exchange.generator import generate
+from tests.integration.conftest import connect
+from tests.integration.lambdas import Answer, Api, escaped
+
+NAMES = [column.name for column in DEFAULT]
+
+
+@pytest.fixture(scope="module")
+def markets(environment: Mapping[str, str]) -> list[dict[str, Any]]:
+    """The Market objects that the table is filled with."""
+    found = [
+        json.loads(market.json, parse_float=Decimal)
+        for _, market in generate(3, 1500, Clock()).markets(Order.CREATED, None)
+    ]
+    database = connect(environment)
+    store = Store(database)
+    store.take_lease()
+    store.commit_page(Job("live/open"), [project(market) for market in found], [])
+    store.release_lease()
+    database.close()
+    return found
+
+
+@pytest.fixture(scope="module")
+def api(environment: dict[str, str], markets: Sequence[Any]) -> Iterator[Api]:
+    api = Api(environment)
+    yield api
+    api.close()
+
+
+@pytest.fixture
+def another(environment: dict[str, str]) -> Iterator[Callable[..., Api]]:
+    """Makes the API function in a changed environment."""
+    made = []
+
+    def make(**changes: str) -> Api:
+        made.append(Api(environment | changes))
+        return made[-1]
+
+    yield make
+    for api in made:
+        api.close()
+
+
+def items(api: Api, url: str) -> list[dict[str, Any]]:
+    answer = api.get(url)
+    assert answer.status == 200, answer.text
+    assert answer.json["count"] == len(answer.json["items"])
+    found: list[dict[str, Any]] = answer.json["items"]
+    return found
+
+
+def tickers(api: Api, **parameters: str) -> set[str]:
+    return {item["ticker"] for item in items(api, f"/markets?limit=10000&{escaped(**parameters)}")}
+
+
+def test_an_item_has_the_originals_members_in_their_order(api: Api) -> None:
+    answer = api.get("/markets")
+    assert list(answer.json) == ["items", "count"]
+    assert [list(item) for item in answer.json["items"]] == [NAMES] * 100
+
+
+def test_values_are_exact_and_times_are_rfc_3339(api: Api, markets: Sequence[Mapping[str, Any]]) -> None:
+    by_ticker = {item["ticker"]: item for item in items(api, "/markets?limit=10000")}
+    assert len(by_ticker) == len(markets)
+    for market in markets:
+        item, row = by_ticker[market["ticker"]], project(market)
+        for name in ("volume", "liquidity", "open_interest", "settlement_value"):
+            expected = None if row[name] is None else str(Decimal(str(row[name])).normalize().__format__("f"))
+            assert (None if item[name] is None else str(item[name])) == expected, name
+        for name in ("open_time", "close_time"):
+            text = item[name]
+            assert text.endswith("Z")
+            assert datetime.fromisoformat(text) == datetime.fromisoformat(str(row[name]))
+            assert not (text[:-1].endswith("0") and "." in text), "a fraction has no zeros at its end"
+        for name in ("title", "subtitle", "result", "market_type", "strike_type", "rules_primary"):
+            assert item[name] == row[name]
+
+
+def test_one_market_is_the_same_object(api: Api) -> None:
+    [item] = items(api, "/markets?limit=1")
+    assert api.get(f"/markets/{item['ticker']}").json == item
+
+
+def has(market: Mapping[str, Any], member: str) -> bool:
+    return member in market
+
+
+FILTERS: list[tuple[dict[str, str], Any]] = [
+    ({"status": "active"}, lambda m: m["status"] == "active"),
+    ({"result": ""}, lambda m: m["result"] == ""),
+    ({"result": "yes", "market_type": "binary"}, lambda m: m["result"] == "yes" and m["market_type"] == "binary"),
+    ({"title_regex": "BITCOIN|rain"}, lambda m: "bitcoin" in m["title"].lower() or "rain" in m["title"].lower()),
+    ({"ticker_regex": "^KX[A-M]"}, lambda m: m["ticker"][:2].upper() == "KX" and "A" <= m["ticker"][2].upper() <= "M"),
+    ({"volume__gt": "1000"}, lambda m: Decimal(m["volume_fp"]) > 1000),
+    ({"volume__gte": "1000.5", "volume__lt": "20000"}, lambda m: Decimal("1000.5") <= Decimal(m["volume_fp"]) < 20000),
+    ({"volume": "0"}, lambda m: Decimal(m["volume_fp"]) == 0),
+    ({"volume__eq": "0.00"}, lambda m: Decimal(m["volume_fp"]) == 0),
+    ({"open_interest__lte": "0"}, lambda m: Decimal(m["open_interest_fp"]) <= 0),
+    ({"settlement_value__gte": "0"}, lambda m: has(m, "settlement_value_dollars")),
+    ({"settlement_value": "1"}, lambda m: Decimal(m.get("settlement_value_dollars", -1)) == 1),
+    ({"can_close_early": "true"}, lambda m: m["can_close_early"]),
+    ({"yes_bid_dollars__gt": "0.5"}, lambda m: Decimal(m["yes_bid_dollars"]) > Decimal("0.5")),
+    ({"settlement_timer_seconds__gte": "3600"}, lambda m: m["settlement_timer_seconds"] >= 3600),
+]
+
+
+@pytest.mark.parametrize(("parameters", "keep"), FILTERS, ids=[str(parameters) for parameters, _ in FILTERS])
+def test_a_filter_keeps_what_it_says(
+    api: Api, markets: Sequence[Mapping[str, Any]], parameters: dict[str, str], keep: Any
+) -> None:
+    expected = {market["ticker"] for market in markets if keep(market)}
+    assert tickers(api, **parameters) == expected
+    assert expected
+
+
+def instant(market: Mapping[str, Any], member: str) -> datetime:
+    return datetime.fromisoformat(market[member])
+
+
+@pytest.mark.parametrize("spelling", ["unix", "iso", "offset"])
+def test_times_compare_in_every_spelling(api: Api, markets: Sequence[Mapping[str, Any]], spelling: str) -> None:
+    bound = sorted(instant(market, "close_time") for market in markets)[len(markets) // 2]
+    spelled = {
+        "unix": str(int(bound.timestamp())),
+        "iso": bound.isoformat().replace("+00:00", "Z"),
+        "offset": (bound + timedelta(hours=2)).replace(tzinfo=None).isoformat() + "+02:00",
+    }[spelling]
+    expected = {market["ticker"] for market in markets if instant(market, "close_time") >= bound}
+    assert tickers(api, close_time__gte=spelled) == expected
+    assert 0 < len(expected) < len(markets)
+
+
+@pytest.mark.parametrize(("least", "most"), [("60", None), (None, "60.5"), ("-100000", "0"), ("15", "15")])
+def test_durations_are_signed_minutes(
+    api: Api, markets: Sequence[Mapping[str, Any]], least: str | None, most: str | None
+) -> None:
+    def keep(market: Mapping[str, Any]) -> bool:
+        minutes = Decimal((instant(market, "close_time") - instant(market, "open_time")) / timedelta(seconds=1)) / 60
+        return (least is None or minutes >= Decimal(least)) and (most is None or minutes <= Decimal(most))
+
+    bounds = {name: value for name, value in (("min_duration_minutes", least), ("max_duration_minutes", most)) if value}
+    assert tickers(api, **bounds) == {market["ticker"] for market in markets if keep(market)}
+
+
+@pytest.mark.parametrize(
+    "column",
+    ["recent", "close_time", "open_time", "volume", "liquidity", "open_interest", "settlement_value", "ticker"],
+)
+@pytest.mark.parametrize("direction", ["asc", "desc"])
+def test_an_order_is_total_and_puts_missing_values_last(api: Api, column: str, direction: str) -> None:
+    def key(item: Mapping[str, Any]) -> Any:
+        value = item["close_time"] or item["open_time"] if column == "recent" else item[column]
+        if column in ("volume", "liquidity", "open_interest", "settlement_value"):
+            return None if value is None else Decimal(str(value))
+        return value if column == "ticker" or value is None else datetime.fromisoformat(value)
+
+    found = items(api, f"/markets?limit=10000&order_by={column}&order_direction={direction}")
+    present = [item for item in found if key(item) is not None]
+    assert found[: len(present)] == present
+    assert present == sorted(present, key=lambda item: (key(item), item["ticker"]), reverse=direction == "desc")
+    missing = found[len(present) :]
+    assert missing == sorted(missing, key=lambda item: item["ticker"], reverse=direction == "desc")
+
+
+def test_pages_by_offset_join_without_gaps(api: Api) -> None:
+    whole = items(api, "/markets?limit=10000&order_by=volume")
+    paged = [
+        item
+        for start in range(0, 1700, 400)
+        for item in items(api, f"/markets?limit=400&offset={start}&order_by=volume")
+    ]
+    assert paged == whole
+
+
+def test_an_offset_beyond_the_end_is_an_empty_page(api: Api) -> None:
+    assert items(api, "/markets?offset=1000000000") == []
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "identity", "gzip;q=0"])
+def test_the_largest_page_fits_however_it_is_encoded(api: Api, encoding: str) -> None:
+    answer = api.get("/markets?limit=10000", accept_encoding=encoding)
+    assert answer.size < 6_291_556
+    assert answer.json["count"] > 1400
+    assert answer.headers["vary"] == "accept-encoding"
+    assert ("content-encoding" in answer.headers) is (encoding == "gzip")
+
+
+@pytest.mark.parametrize("path", ["/markets?limit=2", "/health", "/", "/markets/none"])
+def test_head_is_get_without_a_body(api: Api, path: str) -> None:
+    get, head = api.get(path), api.request("HEAD", path)
+    assert head.status == get.status
+    assert head.text == ""
+    assert {**head.headers, "content-length": ""} == {**get.headers, "content-length": ""}
+
+
+def error(answer: Answer, status: int, code: str) -> dict[str, Any]:
+    assert answer.status == status, answer.text
+    body: dict[str, Any] = answer.json
+    assert set(body) == {"detail", "code", "hint", "request_id"}
+    assert body["code"] == code
+    assert body["request_id"] == answer.headers["x-request-id"] == "request-id"
+    assert body["hint"]
+    return body
+
+
+@pytest.mark.parametrize(
+    "ticker", ["NOPE", "%00", "%ff", "a%0Ab", "x" * 5000, "%27%3B%20DROP%20TABLE%20kalshi_markets"]
+)
+def test_an_unknown_market_is_a_404(api: Api, ticker: str) -> None:
+    assert error(api.get(f"/markets/{ticker}"), 404, "market_not_found")["detail"] == "Market not found"
+
+
+def test_an_unknown_path_is_a_404_and_a_wrong_method_a_405(api: Api) -> None:
+    error(api.get("/nothing/here"), 404, "not_found")
+    wrong = api.request("DELETE", "/markets")
+    error(wrong, 405, "method_not_allowed")
+    assert wrong.headers["allow"] == "GET, HEAD"
+
+
+def test_parameters_where_there_are_none_are_a_422(api: Api) -> None:
+    error(api.get("/markets/A?limit=1"), 422, "unknown_parameter")
+    error(api.post("/markets/candlesticks?limit=1", {"tickers": ["A"]}), 422, "unknown_parameter")
+
+
+@pytest.mark.parametrize("pattern", ["(", "[", "a{2,1}", "*a", "a{300}"])
+def test_a_malformed_pattern_is_a_422_that_names_it(api: Api, pattern: str) -> None:
+    body = error(
+        api.get(f"/markets?limit=1&title_regex=fine&{escaped(ticker_regex=pattern)}"), 422, "invalid_parameter"
+    )
+    assert body["detail"][0]["loc"] == ["query", "ticker_regex"]
+    assert "regular expression" in body["detail"][0]["msg"]
+
+
+def test_a_422_does_not_repeat_what_was_sent(api: Api) -> None:
+    for parameters in (
+        {"volume__gt": "s3cret"},
+        {"title": "s3cret\0"},
+        {"custom_strike": "s3cret"},
+        {"title_regex": "(s3cret"},
+    ):
+        assert "s3cret" not in api.get(f"/markets?{escaped(**parameters)}").text
+
+
+@pytest.mark.parametrize("value", ['{"a": 1e999999}', '"\\u0000"', '"\\ud800"'])
+def test_json_that_the_database_cannot_hold_is_a_422(api: Api, value: str) -> None:
+    error(api.get(f"/markets?{escaped(custom_strike=value)}"), 422, "invalid_parameter")
+
+
+def test_quotes_and_comments_are_only_values(api: Api) -> None:
+    for value in ("' OR 1=1 --", "'; DROP TABLE kalshi_markets; --", "$1", "%s", ":a", "\\", '"', "/*"):
+        assert tickers(api, title=value) == set()
+    assert items(api, "/markets?limit=1")
+
+
+def test_non_ascii_text_is_compared_whatever_its_case(api: Api, database: Database) -> None:
+    database.execute("INSERT INTO kalshi_markets (ticker, title) VALUES ('UNICODE', 'ÉLECTIONS à Genève Ж 😀')")
+    try:
+        for pattern in ("élections À genÈve ж", "ÉLECTIONS", "😀"):
+            assert tickers(api, title_regex=pattern) == {"UNICODE"}
+        [item] = items(api, "/markets?ticker=UNICODE")
+        assert item["title"] == "ÉLECTIONS à Genève Ж 😀"
+        assert item["open_time"] is None
+        assert item["volume"] is None
+    finally:
+        database.execute("DELETE FROM kalshi_markets WHERE ticker = 'UNICODE'")
+
+
+def test_the_landing_page_says_what_is_in_the_table_and_its_queries_work(api: Api, markets: Sequence[Any]) -> None:
+    answer = api.get("/")
+    assert answer.headers["content-type"].startswith("text/html")
+    assert f"<strong>{len(markets):,}</strong> markets" in answer.text
+    assert "live/open" in answer.text
+    assert len(QUERIES) == 10
+    for about, path in QUERIES:
+        assert items(api, path), about
+
+
+def test_docs_and_the_openapi_document_are_served(api: Api) -> None:
+    assert "swagger" in api.get("/docs").text
+    document = api.get("/openapi.json").json
+    assert set(document["paths"]) == {"/", "/health", "/markets", "/markets/{ticker}", "/markets/candlesticks"}
+    assert len(document["paths"]["/markets"]["get"]["parameters"]) == len(SETTINGS) + len(parameters.FILTERS)
+
+
+def test_health(api: Api) -> None:
+    assert api.get("/health").json == {"status": "ok", "database": "ok"}
+
+
+UNAVAILABLE = [
+    ({"DB_PASSWORD": "wrong"}, "database_login_refused"),
+    ({"DB_NAME": "nowhere"}, "database_login_refused"),
+    ({"DB_PORT": "1"}, "database_unavailable"),
+    ({"DB_HOST": ""}, "not_configured"),
+    ({"MARKETS_TABLE": "no such; table"}, "not_configured"),
+]
+
+
+@pytest.mark.parametrize(("change", "code"), UNAVAILABLE)
+def test_without_its_database_every_answer_is_a_503_that_says_why(
+    another: Callable[..., Api], change: dict[str, str], code: str
+) -> None:
+    broken = another(**change)
+    for path in ("/markets", "/markets/A", "/health"):
+        body = error(broken.get(path), 503, code)
+        assert body["detail"].endswith(".")
+        assert "wrong" not in body["detail"].replace("wrong user", "")
+
+
+def test_a_missing_table_is_a_503_until_it_is_there(another: Callable[..., Api], database: Database) -> None:
+    api = another(MARKETS_TABLE="later")
+    error(api.get("/markets"), 503, "table_missing")
+    error(api.get("/markets/A"), 503, "table_missing")
+    assert api.get("/").status == 200
+    database.execute("CREATE TABLE later AS SELECT * FROM kalshi_markets LIMIT 3")
+    assert len(items(api, "/markets")) == 3
+    api.service.database.close()
+
+
+def test_a_password_that_was_mended_is_used_without_a_restart(another: Callable[..., Api], database: Database) -> None:
+    database.script("CREATE ROLE mended LOGIN PASSWORD 'first'; GRANT SELECT ON kalshi_markets TO mended")
+    api = another(DB_USER="mended", DB_PASSWORD="second")
+    error(api.get("/markets"), 503, "database_login_refused")
+    database.execute("ALTER ROLE mended PASSWORD 'second'")
+    assert items(api, "/markets?limit=1")
+    api.service.database.close()
+    database.script("DROP OWNED BY mended; DROP ROLE mended")
+
+
+def test_a_query_over_its_time_is_a_503_with_a_hint_and_the_next_one_works(
+    another: Callable[..., Api], database: Database, markets: Sequence[Any]
+) -> None:
+    api = another(STATEMENT_TIMEOUT_MS="50")
+    with database.transaction():
+        database.execute("LOCK TABLE kalshi_markets")
+        for _ in range(3):
+            error(api.get("/markets?limit=1"), 503, "query_timeout")
+    assert len(items(api, "/markets?limit=1")) == 1
+
+
+def test_a_killed_connection_is_replaced_without_the_client_noticing(api: Api, database: Database) -> None:
+    items(api, "/markets?limit=1")
+    database.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'api'")
+    time.sleep(0.1)
+    assert len(items(api, "/markets?limit=2")) == 2
+
+
+@pytest.mark.parametrize("values", [["\ud800"], [1] * 70_000])
+def test_after_a_driver_error_the_next_request_gets_its_own_answer(
+    api: Api, monkeypatch: pytest.MonkeyPatch, values: list[object]
+) -> None:
+    [expected] = items(api, "/markets?limit=1&order_by=ticker")
+    with monkeypatch.context() as forced:
+        many = ", ".join(f"${n}" for n in range(1, len(values) + 1))
+        forced.setattr("api.sql.market", lambda *_: (f"SELECT 'another''s answer' WHERE '' IN ({many})", values))
+        error(api.get("/markets/A"), 500, "internal_error")
+    assert items(api, "/markets?limit=1&order_by=ticker") == [expected]
+    assert api.get(f"/markets/{expected['ticker']}").json == expected
+
+
+def test_requests_cannot_write(api: Api) -> None:
+    assert api.service.database.read("SHOW default_transaction_read_only") == [["on"]]
+    assert api.service.database.read("SHOW statement_timeout") == [["3s"]]
+
+
+def test_the_api_sees_what_the_crawler_wrote_a_moment_ago(api: Api, environment: Mapping[str, str]) -> None:
+    writer = connect(environment)
+    store = Store(writer)
+    assert store.take_lease()
+    now = datetime.now(UTC).isoformat()
+    store.commit_page(Job("live/open"), [project({"ticker": "JUSTNOW", "close_time": now, "volume_fp": "0.10"})], [])
+    store.release_lease()
+    assert api.get("/markets/JUSTNOW").json["volume"] == "0.1"
+    writer.execute("DELETE FROM kalshi_markets WHERE ticker = 'JUSTNOW'")
+    writer.close()

@@ -1,0 +1,93 @@
+"""What `make run` reads from the environment and from .env."""
+
+from pathlib import Path
+
+import pytest
+
+from local.settings import Settings, SettingsError
+
+
+def test_without_variables_everything_has_its_usual_value(tmp_path: Path) -> None:
+    settings = Settings.read({}, tmp_path)
+    assert (settings.port, settings.markets, settings.verbose) == (8000, 5_000, False)
+    assert (settings.recording, settings.exchange) == (None, None)
+    assert settings.data_dir == tmp_path / ".data"
+    assert (settings.database, settings.key, settings.functions) == ({}, {}, {})
+
+
+def test_dot_env_is_read_as_people_write_it(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text(
+        "# the original's names\n\n"
+        "DB_HOST=db.example\n"
+        "export DB_NAME = kalshi   # a comment\n"
+        'DB_USER="some one" # another\n'
+        "DB_PASSWORD='a#b=\"c\"'\n"
+        "DB_PORT=\n"
+        "MARKETS_TABLE=other\n"
+        "UNKNOWN=1\n"
+    )
+    settings = Settings.read({}, tmp_path)
+    assert settings.database == {
+        "DB_HOST": "db.example",
+        "DB_NAME": "kalshi",
+        "DB_USER": "some one",
+        "DB_PASSWORD": 'a#b="c"',
+    }
+    assert settings.functions == {"MARKETS_TABLE": "other"}
+
+
+def test_the_environment_wins_over_dot_env_but_an_empty_variable_is_an_absent_one(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("PORT=9001\nMARKETS=10\n")
+    settings = Settings.read({"PORT": "9002", "MARKETS": " "}, tmp_path)
+    assert (settings.port, settings.markets) == (9002, 10)
+
+
+def test_the_functions_see_their_settings_and_nothing_else_of_the_shell(tmp_path: Path) -> None:
+    shell = {"PATH": "/bin", "LOG_LEVEL": "DEBUG", "POWERTOOLS_DEV": "1", "AWS_SECRET_ACCESS_KEY": "s", "EDITOR": "vi"}
+    assert Settings.read(shell, tmp_path).functions.keys() == {"PATH", "LOG_LEVEL", "POWERTOOLS_DEV"}
+
+
+def test_without_db_host_the_database_is_ours_whatever_else_is_set(tmp_path: Path) -> None:
+    assert Settings.read({"DB_USER": "me", "DB_PASSWORD": "p"}, tmp_path).database == {}
+
+
+def test_a_real_exchange_takes_the_key_whose_file_is_relative_to_the_root(tmp_path: Path) -> None:
+    (tmp_path / "key.pem").write_text("PEM")
+    key = {"KEYID": "id", "KEYFILE": "key.pem"}
+    assert Settings.read({**key, "EXCHANGE": "https://x.example"}, tmp_path).key == {
+        "KEYID": "id",
+        "KEYFILE": str(tmp_path / "key.pem"),
+    }
+    assert Settings.read(key, tmp_path).key == {}
+
+
+def test_the_source_tells_where_the_markets_come_from(tmp_path: Path) -> None:
+    (tmp_path / "r.jsonl").touch()
+    assert Settings.read({}, tmp_path).source == "5,000 markets simulated"
+    assert Settings.read({"RECORDING": "r.jsonl"}, tmp_path).source == "the recording r.jsonl"
+    assert Settings.read({"EXCHANGE": "https://x.example"}, tmp_path).source == "https://x.example"
+
+
+@pytest.mark.parametrize(
+    ("environment", "named"),
+    [
+        ({"PORT": "http"}, "PORT"),
+        ({"PORT": "65536"}, "PORT"),
+        ({"PORT": "²"}, "PORT"),
+        ({"MARKETS": "-1"}, "MARKETS"),
+        ({"RECORDING": "missing.jsonl"}, "RECORDING"),
+        ({"EXCHANGE": "kalshi.com"}, "EXCHANGE"),
+        ({"RECORDING": "a", "EXCHANGE": "https://b"}, "RECORDING and EXCHANGE"),
+        ({"EXCHANGE": "https://b", "KEYID": "id"}, "KEYFILE"),
+        ({"EXCHANGE": "https://b", "KEYID": "id", "KEYFILE": "missing.pem"}, "missing.pem"),
+    ],
+)
+def test_a_wrong_value_is_refused_by_name(environment: dict[str, str], named: str, tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=named):
+        Settings.read(environment, tmp_path)
+
+
+def test_a_line_of_dot_env_that_is_none_is_refused_by_its_number(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("PORT=1\nnonsense\n")
+    with pytest.raises(SettingsError, match="line 2"):
+        Settings.read({}, tmp_path)
