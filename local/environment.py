@@ -1,4 +1,4 @@
-"""Builds .venv with what `make run` (local) or `make test` (tests) needs. Runs on a bare python3; a second run is a check.
+"""Builds .venv with what `make run` (local) or `make test` (tests) needs, on a bare python3; again, it only checks.
 
 usage: python3 local/environment.py local|tests
 """
@@ -13,9 +13,9 @@ ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / os.environ.get("VENV", ".venv")
 
 
-def main(group):  # type: ignore[no-untyped-def]  # an older python3 must get as far as the sentence about its version
+def main(group: str) -> int:
     """The exit code: 0 when the environment is ready."""
-    if sys.version_info < (3, 11):
+    if sys.version_info < (3, 11):  # noqa: UP036  # whoever runs this has not been told yet
         print("python3 is {}.{}; 3.11 or newer is needed: make PYTHON=python3.13 ...".format(*sys.version_info))
         return 1
     lock = ROOT / group / "requirements.txt"

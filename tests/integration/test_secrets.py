@@ -35,7 +35,7 @@ def manager(moto: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """A client of Secrets Manager; what reads secrets in the test asks the same one, with nothing cached."""
     for name, value in {**AWS, "AWS_ENDPOINT_URL": moto}.items():
         monkeypatch.setenv(name, value)
-    parameters.clear_caches()
+    parameters.clear_caches()  # type: ignore[no-untyped-call]  # Powertools forgot its return type
     client = boto3.client("secretsmanager", endpoint_url=moto)
     yield client
     client.close()

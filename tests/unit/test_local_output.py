@@ -25,9 +25,18 @@ def shown(capsys: pytest.CaptureFixture[str], line: Any, **options: bool) -> str
 
 
 def test_progress_is_the_message_and_what_the_line_adds_to_it(capsys: pytest.CaptureFixture[str]) -> None:
-    extras = {"job": "live/open", "markets": 1000, "ratio": 0.5, "done": False, "error": "two words", "none": None}
+    extras = {
+        "job": "live/open",
+        "markets": 1000,
+        "ratio": 0.5,
+        "changed": 0,
+        "last": True,
+        "done": False,
+        "error": "two words",
+        "none": None,
+    }
     line = shown(capsys, POWERTOOLS | extras, progress=True)
-    assert line == 'crawler    page job=live/open markets=1,000 ratio=0.5 done=false error="two words"\n'
+    assert line == 'crawler    page job=live/open markets=1,000 ratio=0.5 changed=0 last=true error="two words"\n'
 
 
 def test_information_is_hidden_where_it_is_no_progress(capsys: pytest.CaptureFixture[str]) -> None:
