@@ -36,7 +36,17 @@ def main(group: str) -> int:
         print(f"environment  {VENV.name} with Python {sys.version.split()[0]}", flush=True)
         venv.create(VENV, clear=True, with_pip=True)
     print(f"environment  installing what {group} needs, once", flush=True)
-    pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--require-hashes", "-r", lock]
+    pip = [
+        str(python),
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--require-hashes",
+        "-r",
+        str(lock),
+    ]
     code = subprocess.run(pip, check=False).returncode
     if code == 0:
         stamp.write_text(wanted)
