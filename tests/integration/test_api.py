@@ -3,6 +3,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,10 +15,13 @@ from crawler.store import Job, Store
 from kalshi_markets.columns import DEFAULT
 from kalshi_markets.database import Database
 from kalshi_markets.exchange import project
+from kalshi_markets.settings import MigratorSettings
 from local.exchange.catalogue import Order
 from local.exchange.clock import Clock
 from local.exchange.generator import generate
-from tests.integration.conftest import connect
+from local.postgres import PostgresServer
+from migrator.migrate import migrate
+from tests.integration.conftest import connect, environment_of
 from tests.integration.lambdas import Answer, Api, escaped
 
 NAMES = [column.name for column in DEFAULT]
@@ -391,3 +395,21 @@ def test_the_api_sees_what_the_crawler_wrote_a_moment_ago(api: Api, environment:
     assert api.get("/markets/JUSTNOW").json["volume"] == "0.1"
     writer.execute("DELETE FROM kalshi_markets WHERE ticker = 'JUSTNOW'")
     writer.close()
+
+
+def test_a_database_that_goes_away_is_a_503_until_it_is_back(tmp_path: Path) -> None:
+    server = PostgresServer(tmp_path / "data", settings={"fsync": "off"})
+    server.start()
+    environment = environment_of(server, server.database)
+    owner = connect(environment)
+    migrate(owner, MigratorSettings({}))
+    owner.close()
+    api = Api(environment)
+    assert items(api, "/markets") == []
+    server.kill()
+    for path in ("/markets", "/markets/A", "/health"):
+        error(api.get(path), 503, "database_unavailable")
+    server.start()
+    assert items(api, "/markets") == []
+    api.close()
+    server.stop()

@@ -1,0 +1,12 @@
+"""python -m local: see local/supervisor.py."""
+
+import signal
+import sys
+
+# Until the supervisor listens, Ctrl+C just ends the program.
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+from local.supervisor import main  # noqa: E402  # its imports take a while
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,67 @@
+"""DATA_DIR: the database and the few things that outlive a run."""
+
+import fcntl
+import os
+from pathlib import Path
+from typing import IO
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from local import ROOT
+from local.postgres import kept_secret
+
+
+class FolderInUse(Exception):
+    """Another run has the data folder."""
+
+
+class DataFolder:
+    """A folder for one run at a time."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock: IO[bytes] | None = None
+
+    def __str__(self) -> str:
+        return os.path.relpath(self.path, ROOT) if self.path.is_relative_to(ROOT) else str(self.path)
+
+    def lock(self) -> None:
+        """Holds it until unlock(), or the end of this process. Raises FolderInUse, OSError."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        lock = (self.path / "lock").open("ab")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.close()
+            raise FolderInUse(
+                f"{self} is in use: stop the other run, or choose another with DATA_DIR={self}-2"
+            ) from None
+        self._lock = lock
+
+    def unlock(self) -> None:
+        """Lets the next run have it."""
+        if self._lock:
+            self._lock.close()
+
+    def password(self, user: str) -> str:
+        """A random password, always the same one for a user."""
+        return kept_secret(self.path / f"{user}.password")
+
+    def exchange_key(self) -> Path:
+        """The PEM file of a private key that the simulated exchange knows."""
+        file = self.path / "exchange-key.pem"
+        kept_secret(file, _new_key)
+        return file
+
+    def changed_source(self, source: str) -> str | None:
+        """Notes where the markets come from; gives where they came from before, if that was elsewhere."""
+        file = self.path / "source"
+        before = file.read_text(encoding="utf-8") if file.exists() else source
+        file.write_text(source, encoding="utf-8")
+        return before if before != source else None
+
+
+def _new_key() -> str:
+    key = Ed25519PrivateKey.generate()
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()

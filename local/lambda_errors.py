@@ -1,0 +1,57 @@
+"""Why an invocation gave no response.
+
+LambdaError
+├── FunctionError      the handler or its import raised; the sandbox of a handler goes on
+├── FunctionTimeout    the function's time was up: its sandbox was ended
+├── SandboxEnded       the process ended by itself before it answered
+├── ResponseTooLarge   the handler's response is over Lambda's limit
+├── RequestTooLarge    the event is over Lambda's limit: the function never saw it
+└── Throttled          every sandbox is busy and the queue is full
+"""
+
+from collections.abc import Sequence
+from typing import Any, Self
+
+
+class LambdaError(Exception):
+    """The invocation gave no response."""
+
+
+class FunctionError(LambdaError):
+    """What the function reported: its exception's type, message and stack."""
+
+    def __init__(self, error_type: str, message: str, stack_trace: Sequence[str] = ()) -> None:
+        super().__init__(f"{error_type}: {message}" if message else error_type)
+        self.error_type = error_type
+        self.message = message
+        self.stack_trace = list(stack_trace)
+
+    @classmethod
+    def from_report(cls, report: Any) -> Self:
+        """From the runtime's error object (errorType, errorMessage, stackTrace)."""
+        fields = report if isinstance(report, dict) else {}
+        return cls(
+            str(fields.get("errorType") or "Error"),
+            str(fields.get("errorMessage") or ""),
+            [str(line) for line in fields.get("stackTrace") or ()],
+        )
+
+
+class FunctionTimeout(LambdaError):
+    """The function's time was up."""
+
+
+class SandboxEnded(LambdaError):
+    """The process ended before it answered."""
+
+
+class ResponseTooLarge(LambdaError):
+    """The response is over Lambda's limit."""
+
+
+class RequestTooLarge(LambdaError):
+    """The event is over Lambda's limit."""
+
+
+class Throttled(LambdaError):
+    """No sandbox is free and the queue is full."""

@@ -1,0 +1,50 @@
+"""What all child processes have in common."""
+
+import asyncio
+import os
+import shutil
+import signal
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+
+def ending_with_parent(command: Sequence[str], signal_name: str = "KILL") -> list[str]:
+    """The command, with the signal sent to it when the thread that started it ends, however it ends.
+
+    That is Linux's PR_SET_PDEATHSIG (man 2 prctl); without util-linux's setpriv the command is left as it is.
+    """
+    setpriv = shutil.which("setpriv")
+    return [setpriv, "--pdeathsig", signal_name, *command] if setpriv else list(command)
+
+
+async def start_child(
+    command: Sequence[str], *, environment: Mapping[str, str], directory: Path
+) -> asyncio.subprocess.Process:
+    """Starts a command in a session of its own, where no Ctrl+C reaches it; its stderr joins its stdout."""
+    return await asyncio.create_subprocess_exec(
+        *ending_with_parent(command),
+        cwd=directory,
+        env=dict(environment),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+        start_new_session=True,
+    )
+
+
+def send_to_session(pid: int, number: signal.Signals) -> None:
+    """Signals a child and what it started; nothing happens when they have gone."""
+    with suppress(ProcessLookupError):
+        os.killpg(pid, number)
+
+
+async def lines_of(stream: asyncio.StreamReader) -> AsyncIterator[str]:
+    """The lines of a stream, of any length, without their ends."""
+    rest = b""
+    while chunk := await stream.read(65536):
+        *lines, rest = (rest + chunk).split(b"\n")
+        for line in lines:
+            yield line.decode(errors="replace").rstrip("\r")
+    if rest:
+        yield rest.decode(errors="replace")

@@ -1,0 +1,159 @@
+"""The PostgreSQL server that comes from a wheel."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pg8000.native
+import pytest
+
+from local import ROOT
+from local.postgres import PostgresError, PostgresServer
+
+FAST = {"fsync": "off"}
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
+    server = PostgresServer(tmp_path_factory.mktemp("cluster") / "postgres", FAST)
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def server(cluster: PostgresServer) -> PostgresServer:
+    cluster.start()
+    return cluster
+
+
+def query(server: PostgresServer, sql: str, password: str | None = None) -> Any:
+    connection = pg8000.native.Connection(
+        server.user, server.host, server.database, server.port, server.password if password is None else password
+    )
+    try:
+        return connection.run(sql)
+    finally:
+        connection.close()
+
+
+def alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return Path(f"/proc/{pid}/stat").read_text().split()[2] != "Z"
+
+
+def postmaster(server: PostgresServer) -> int:
+    return int((server.data_dir / "postmaster.pid").read_text().split()[0])
+
+
+def test_strings_are_utf8_and_order_the_same_everywhere(server: PostgresServer) -> None:
+    assert query(server, "SHOW server_encoding") == [["UTF8"]]
+    assert query(server, "SELECT upper('é'), 'B' < 'a', current_setting('timezone')") == [["É", True, "UTC"]]
+
+
+def test_a_wrong_password_does_not_get_in_and_ours_is_for_the_owner_only(server: PostgresServer) -> None:
+    with pytest.raises(pg8000.exceptions.DatabaseError):
+        query(server, "SELECT 1", password="wrong")
+    assert server.data_dir.with_name("postgres.password").stat().st_mode & 0o777 == 0o600
+
+
+def test_settings_are_the_servers(server: PostgresServer) -> None:
+    assert query(server, "SHOW fsync") == [["off"]]
+
+
+def test_it_listens_on_no_unix_socket(server: PostgresServer) -> None:
+    assert query(server, "SHOW unix_socket_directories") == [[""]]
+
+
+def test_data_and_port_survive_a_restart(server: PostgresServer) -> None:
+    query(server, "CREATE TABLE kept AS SELECT 1 AS one")
+    port = server.port
+    server.stop()
+    server.stop()
+    assert not server.running
+    server.start()
+    assert server.port == port
+    assert query(server, "SELECT one FROM kept") == [[1]]
+
+
+def test_data_survive_a_killed_postmaster(server: PostgresServer) -> None:
+    query(server, "CREATE TABLE survivor AS SELECT 1 AS one")
+    server.kill()
+    assert not server.running
+    server.start()
+    assert query(server, "SELECT one FROM survivor") == [[1]]
+
+
+def test_a_leftover_postmaster_is_stopped_first(server: PostgresServer) -> None:
+    old = postmaster(server)
+    successor = PostgresServer(server.data_dir, FAST)
+    successor.start()
+    try:
+        assert not alive(old)
+        assert query(successor, "SELECT 1") == [[1]]
+    finally:
+        successor.stop()
+
+
+def test_a_stale_pid_file_that_names_another_process_harms_neither(server: PostgresServer) -> None:
+    server.kill()
+    other = subprocess.Popen(["sleep", "30"])
+    try:
+        pid_file = server.data_dir / "postmaster.pid"
+        pid_file.write_text("\n".join([str(other.pid), *pid_file.read_text().splitlines()[1:]]) + "\n")
+        server.start()
+        assert query(server, "SELECT 1") == [[1]]
+        assert other.poll() is None
+    finally:
+        other.kill()
+        other.wait()
+
+
+def test_an_interrupted_initdb_does_not_break_the_next_start(tmp_path: Path) -> None:
+    half = tmp_path / "postgres.new"
+    half.mkdir()
+    (half / "PG_VERSION").write_text("18\n")
+    server = PostgresServer(tmp_path / "postgres", FAST)
+    server.start()
+    server.stop()
+    assert not half.exists()
+
+
+def test_a_folder_with_other_things_in_it_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("years of work")
+    with pytest.raises(PostgresError, match="holds other things"):
+        PostgresServer(tmp_path, FAST).start()
+    assert (tmp_path / "thesis.txt").read_text() == "years of work"
+
+
+def test_a_server_that_cannot_start_says_why(tmp_path: Path) -> None:
+    server = PostgresServer(tmp_path / "postgres", FAST | {"shared_buffers": "lots"})
+    with pytest.raises(PostgresError, match="shared_buffers"):
+        server.start()
+    assert not server.running
+
+
+def test_a_server_can_end_with_its_parent_however_that_ends(tmp_path: Path) -> None:
+    code = (
+        "import sys, time, pathlib; from local.postgres import PostgresServer\n"
+        "server = PostgresServer(pathlib.Path(sys.argv[1]), {'fsync': 'off'}, ends_with_parent=True); server.start()\n"
+        "print('ready', flush=True); time.sleep(60)\n"
+    )
+    folder = tmp_path / "postgres"
+    parent = subprocess.Popen([sys.executable, "-c", code, folder], cwd=ROOT, stdout=subprocess.PIPE)
+    assert parent.stdout is not None
+    assert parent.stdout.readline() == b"ready\n"
+    pid = postmaster(PostgresServer(folder))
+    parent.send_signal(signal.SIGKILL)
+    parent.communicate()
+    deadline = time.monotonic() + 10
+    while alive(pid) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert not (folder / "postmaster.pid").exists()

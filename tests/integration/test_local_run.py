@@ -1,0 +1,210 @@
+"""`make run` as a whole: python -m local with all its parts, in a copy of the sources that no .env reaches."""
+
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from local import ROOT
+
+SECONDS = 30.0
+
+
+class Run:
+    """One `python -m local`, on a free port."""
+
+    def __init__(self, root: Path, **environment: str) -> None:
+        variables = {"PATH": os.environ["PATH"], "PORT": "0", "MARKETS": "300", **environment}
+        self.lines: list[str] = []
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "local"],
+            cwd=root,
+            env=variables,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        self._reader = threading.Thread(target=self._read)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        with self.process.stdout as lines:
+            self.lines.extend(line.rstrip("\n") for line in lines)
+
+    def until(self, pattern: str) -> str:
+        """The first line that matches; its group."""
+        deadline = time.monotonic() + SECONDS
+        while time.monotonic() < deadline:
+            ended = not self._reader.is_alive()
+            for line in list(self.lines):
+                if match := re.search(pattern, line):
+                    return match[match.lastindex or 0]
+            assert not ended, f"it ended without {pattern}: {self.lines}"
+            time.sleep(0.01)
+        raise AssertionError(f"no {pattern} in {self.lines}")
+
+    @property
+    def url(self) -> str:
+        """The gateway's address, as soon as it is there."""
+        return self.until(r"gateway +(http://\S+)")
+
+    def end(self, number: signal.Signals | None = None) -> int:
+        """The exit code, after a signal."""
+        if number is not None:
+            self.process.send_signal(number)
+        code = self.process.wait(SECONDS)
+        self._reader.join()
+        return code
+
+
+Start = Callable[..., Run]
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("checkout")
+    for folder in ("local", "functions", "layers"):
+        shutil.copytree(ROOT / folder, root / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    return root
+
+
+@pytest.fixture
+def start(root: Path) -> Iterator[Start]:
+    runs: list[Run] = []
+
+    def start(**environment: str) -> Run:
+        runs.append(Run(root, **environment))
+        return runs[-1]
+
+    yield start
+    for run in runs:
+        if run.process.poll() is None:
+            run.end(signal.SIGTERM)
+    assert processes_of(root) == []
+
+
+def processes_of(root: Path) -> list[str]:
+    """What runs in, from or over the folder; given a moment to end."""
+    deadline = time.monotonic() + 3
+    while (found := list(_found(root))) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return found
+
+
+def _found(root: Path) -> Iterator[str]:
+    wanted = str(root).encode()
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            told = [process.joinpath(name).read_bytes() for name in ("cmdline", "environ")]
+            told.append(str((process / "cwd").readlink()).encode())
+        except OSError:
+            continue
+        if any(wanted in text for text in told):
+            yield told[0].replace(b"\0", b" ").decode()
+
+
+def count(url: str) -> int:
+    return int(httpx.get(f"{url}/markets", params={"limit": 10_000}, timeout=20).json()["count"])
+
+
+def test_it_serves_what_it_crawled_stops_at_ctrl_c_and_goes_on_with_the_same_data(start: Start) -> None:
+    first = start()
+    url = first.url
+    assert httpx.get(f"{url}/health").status_code == 200
+    first.until(r"crawler +the first run has ended")
+    assert count(url) == 300
+    assert first.until(r"curl '(\S+)'") == f"{url}/markets?limit=5"
+    first.until(r"-d '\{\"tickers\": \[\"KX")
+    first.until(r"gateway +GET /health 200 \d+ ms")
+
+    assert first.end(signal.SIGINT) == 0
+    assert first.lines[-1] == "stopped:   everything is down, the data stays in .data"
+
+    began = time.monotonic()
+    second = start(MARKETS="301")
+    assert count(second.url) == 300
+    assert time.monotonic() - began < 5
+    second.until("also holds markets of another source .300 markets simulated.")
+    assert second.end(signal.SIGTERM) == 0
+    assert "Traceback" not in "\n".join(first.lines + second.lines)
+
+
+def test_a_taken_port_and_a_taken_data_folder_are_told_before_anything_starts(start: Start) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        refused = start(PORT=str(port))
+        assert refused.end() == 1
+    assert refused.lines == [
+        f"make run: port {port} is taken: stop the other program or choose another with PORT={port + 1} make run"
+    ]
+    running = start()
+    running.until("postgres")
+    refused = start()
+    assert refused.end() == 1
+    assert refused.lines == ["make run: .data is in use: stop the other run, or choose another with DATA_DIR=.data-2"]
+
+
+@pytest.mark.parametrize("seconds", [0.6, 1.3])
+def test_ctrl_c_during_the_start_leaves_nothing(start: Start, seconds: float) -> None:
+    run = start(DATA_DIR=f".data-{seconds}")
+    time.sleep(seconds)
+    assert run.end(signal.SIGINT) in (0, -signal.SIGINT)
+    assert "Traceback" not in "\n".join(run.lines)
+
+
+def test_a_killed_supervisor_leaves_no_process_and_the_next_one_goes_on(start: Start, root: Path) -> None:
+    killed = start()
+    assert killed.url
+    killed.end(signal.SIGKILL)
+    assert processes_of(root) == []
+
+    run = start()
+    assert httpx.get(f"{run.url}/health").status_code == 200
+
+
+def test_a_part_that_ends_by_itself_ends_the_run(start: Start) -> None:
+    run = start()
+    run.until("exchange")
+    children = Path(f"/proc/{run.process.pid}/task/{run.process.pid}/children").read_text().split()
+    [exchange] = [int(pid) for pid in children if b"local.exchange" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    os.kill(exchange, signal.SIGKILL)
+    assert run.end() == 1
+    assert any("the simulated exchange ended by itself" in line for line in run.lines)
+
+
+def test_a_second_ctrl_c_ends_everything_at_once(start: Start, root: Path) -> None:
+    run = start()
+    assert run.url
+    run.process.send_signal(signal.SIGINT)
+    assert run.end(signal.SIGTERM) == 130  # another signal, since two of a kind may arrive as one
+    assert processes_of(root) == []
+
+
+def test_a_database_that_does_not_answer_is_told_in_a_sentence(start: Start) -> None:
+    run = start(DB_HOST="127.0.0.1", DB_PORT="1", DB_USER="nobody", DATA_DIR=".data-external")
+    assert run.end() == 1
+    assert run.lines[-1].startswith("make run: the database could not be prepared: ")
+
+
+def test_a_wrong_variable_is_told_by_name(start: Start) -> None:
+    run = start(PORT="http")
+    assert run.end() == 2
+    assert run.lines == ["make run: PORT must be a whole number from 0 to 65,535, not 'http'."]
+
+
+def test_an_exchange_that_cannot_start_is_told_in_its_words(start: Start, root: Path) -> None:
+    (root / "broken.jsonl").write_text("not JSON\n")
+    run = start(RECORDING="broken.jsonl", DATA_DIR=".data-broken")
+    assert run.end() == 1
+    assert run.lines[-1].startswith("make run: the simulated exchange did not start: ")

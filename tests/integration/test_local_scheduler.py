@@ -1,0 +1,101 @@
+"""The schedule, in parts of a second instead of minutes."""
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from anyio.from_thread import start_blocking_portal
+
+from local.lambda_function import LambdaFunction
+from local.sandbox import FunctionSpec
+from local.scheduler import Scheduler
+
+HANDLER = """
+import json, os, pathlib, time
+
+def handler(event, context):
+    runs = pathlib.Path("runs")
+    with runs.open("a") as file:
+        file.write(json.dumps(event) + "\\n")
+    number = len(runs.read_text().splitlines())
+    time.sleep(SLEEP)
+    if number in FAILING:
+        raise ValueError("not today")
+    return {"outcome": "busy" if number in BUSY else "idle"}
+"""
+
+
+@contextmanager
+def scheduled(
+    folder: Path, *, interval: float, sleep: float = 0, failing: tuple[int, ...] = (), busy: tuple[int, ...] = ()
+) -> Iterator[None]:
+    code = HANDLER.replace("SLEEP", str(sleep)).replace("FAILING", str(failing)).replace("BUSY", str(busy))
+    (folder / "app.py").write_text(code)
+    with (
+        start_blocking_portal() as portal,
+        portal.wrap_async_context_manager(LambdaFunction(FunctionSpec("f", "app.handler", folder))) as function,
+    ):
+        scheduler = Scheduler(function, "crawler", interval=interval, retry=0.1)
+
+        async def start() -> None:
+            scheduler.start()
+
+        portal.call(start)
+        yield
+        portal.call(scheduler.close)
+
+
+def runs(folder: Path, wanted: int) -> list[Any]:
+    deadline = time.monotonic() + 5
+    while time.monotonic() < deadline:
+        lines = (folder / "runs").read_text().splitlines() if (folder / "runs").exists() else []
+        if len(lines) >= wanted:
+            break
+        time.sleep(0.02)
+    return [json.loads(line) for line in lines]
+
+
+def test_the_first_event_comes_at_once_and_is_a_schedules(tmp_path: Path) -> None:
+    with scheduled(tmp_path, interval=60):
+        [event] = runs(tmp_path, 1)
+    assert event["source"] == "aws.events"
+
+
+def test_a_run_that_fails_is_told_and_does_not_keep_the_next_from_beginning(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with scheduled(tmp_path, interval=0.3, failing=(1,)):
+        assert len(runs(tmp_path, 3)) >= 3
+    assert "crawler    ERROR the run failed: ValueError: not today" in capsys.readouterr().out
+
+
+def test_a_first_run_that_finds_the_lease_taken_is_tried_again_soon(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with scheduled(tmp_path, interval=60, busy=(1, 2)):
+        assert len(runs(tmp_path, 3)) == 3
+        time.sleep(0.4)
+        assert len(runs(tmp_path, 3)) == 3
+    assert capsys.readouterr().out.count("an earlier run still holds the lease") == 2
+
+
+def test_a_run_that_goes_on_longer_keeps_its_next_turn_from_beginning(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with scheduled(tmp_path, interval=0.3, sleep=1.5):
+        runs(tmp_path, 1)
+        time.sleep(0.7)
+        assert len(runs(tmp_path, 1)) == 1
+    assert "the run before goes on" in capsys.readouterr().out
+
+
+def test_after_a_stop_no_run_begins(tmp_path: Path) -> None:
+    with scheduled(tmp_path, interval=0.1):
+        runs(tmp_path, 1)
+    count = len(runs(tmp_path, 1))
+    time.sleep(0.3)
+    assert len(runs(tmp_path, 1)) == count
