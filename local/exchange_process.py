@@ -37,8 +37,7 @@ class ExchangeProcess:
         """Returns when it takes requests. Raises ExchangeFailed."""
         command = [sys.executable, "-m", "local.exchange", *self._arguments]
         self._process = await start_child(command, environment=os.environ, directory=ROOT)
-        assert self._process.stdout is not None  # noqa: S101  # it was started with a pipe
-        lines = lines_of(self._process.stdout)
+        lines = lines_of(self._process)
         said = []
         async for line in lines:
             if ready := _READY.fullmatch(line):
@@ -52,11 +51,11 @@ class ExchangeProcess:
         """Ends it."""
         if self._process is None:
             return
-        send_to_session(self._process.pid, signal.SIGTERM)
+        send_to_session(self._process, signal.SIGTERM)
         try:
             await asyncio.wait_for(self._process.wait(), STOP_SECONDS)
         except TimeoutError:
-            send_to_session(self._process.pid, signal.SIGKILL)
+            send_to_session(self._process, signal.SIGKILL)
             await self._process.wait()
 
     async def _show(self, lines: AsyncIterator[str]) -> None:

@@ -1,6 +1,8 @@
 """Lines for people: who speaks, and what is going on."""
 
 import json
+import os
+import sys
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -14,9 +16,13 @@ _QUIET: Final = ("DEBUG", "INFO")
 
 
 def say(part: str, text: str) -> None:
-    """One line, from one part of the system."""
-    for line in text.splitlines() or [""]:
-        print(f"{part:<10} {line}", flush=True)
+    """A line, or several, from one part of the system."""
+    try:
+        for line in text.splitlines() or [""]:
+            print(f"{part:<10} {line}", flush=True)
+    except BrokenPipeError:
+        # Who read along is gone, as after `| head`, or `| tee` at Ctrl+C: the work goes on, and so does the stopping.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def function_log(part: str, *, progress: bool = False, verbose: bool = False) -> Callable[[str], None]:

@@ -33,16 +33,17 @@ async def start_child(
     )
 
 
-def send_to_session(pid: int, number: signal.Signals) -> None:
-    """Signals a child and what it started; nothing happens when they have gone."""
-    with suppress(ProcessLookupError):
-        os.killpg(pid, number)
+def send_to_session(process: asyncio.subprocess.Process, number: signal.Signals) -> None:
+    """Signals a child and what it started; nothing happens when it has ended."""
+    if process.returncode is None:  # else its id may be another's by now
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, number)
 
 
-async def lines_of(stream: asyncio.StreamReader) -> AsyncIterator[str]:
-    """The lines of a stream, of any length, without their ends."""
+async def lines_of(process: asyncio.subprocess.Process) -> AsyncIterator[str]:
+    """The lines that a child writes, of any length, without their ends; it has closed its output when they end."""
     rest = b""
-    while chunk := await stream.read(65536):
+    while process.stdout and (chunk := await process.stdout.read(65536)):
         *lines, rest = (rest + chunk).split(b"\n")
         for line in lines:
             yield line.decode(errors="replace").rstrip("\r")

@@ -138,11 +138,10 @@ class Sandbox:
     def _kill(self) -> None:
         self._killed = True
         if self._process is not None:
-            send_to_session(self._process.pid, signal.SIGKILL)
+            send_to_session(self._process, signal.SIGKILL)
 
     async def _follow(self, process: asyncio.subprocess.Process) -> None:
-        assert process.stdout is not None  # noqa: S101  # it was started with a pipe
-        async for line in lines_of(process.stdout):
+        async for line in lines_of(process):
             self._log(line)
         await process.wait()
 
@@ -190,7 +189,7 @@ class Sandbox:
     async def _take_response(self, request: Request) -> Response:
         invocation = self._asked(request)
         if invocation is None:
-            return _refused(400, "InvalidRequestID", "this is not the id of the event in work")
+            return _unknown_id()
         body = bytearray()
         size = 0
         async for chunk in request.stream():
@@ -208,7 +207,7 @@ class Sandbox:
     async def _take_error(self, request: Request) -> Response:
         invocation = self._asked(request)
         if invocation is None:
-            return _refused(400, "InvalidRequestID", "this is not the id of the event in work")
+            return _unknown_id()
         invocation.response.set_exception(FunctionError.from_report(json.loads(await request.body())))
         return _accepted()
 
@@ -225,6 +224,10 @@ class Sandbox:
 
 def _accepted() -> Response:
     return JSONResponse({"status": "OK"}, status_code=202)
+
+
+def _unknown_id() -> Response:
+    return _refused(400, "InvalidRequestID", "This is not the id of the event in work.")
 
 
 def _refused(status: int, error_type: str, message: str) -> Response:

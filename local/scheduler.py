@@ -17,7 +17,7 @@ RETRY_SECONDS: Final = 5.0
 class Scheduler:
     """Invokes a function at once and then every `interval` seconds; skips its turn while a run goes on.
 
-    part: under which name its lines are shown. retry: seconds to the next try where the first run finds the lease taken.
+    part: under which name its lines are shown. retry: seconds until a first run that found the lease taken is repeated.
     """
 
     def __init__(

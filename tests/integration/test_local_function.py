@@ -126,7 +126,7 @@ def test_one_sandbox_has_one_event_at_a_time(make: Make) -> None:
 
 def test_two_sandboxes_work_side_by_side(make: Make) -> None:
     function = make(concurrency=2)
-    first, second = (json.loads(one.result()) for one in [function.begin(sleep=1), function.begin(sleep=1)])
+    first, second = (json.loads(one.result()) for one in [function.begin(sleep=0.6), function.begin(sleep=0.6)])
     assert first["pid"] != second["pid"]
     assert first["began"] < second["ended"]
     assert second["began"] < first["ended"]

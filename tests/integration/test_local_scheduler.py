@@ -86,9 +86,9 @@ def test_a_first_run_that_finds_the_lease_taken_is_tried_again_soon(
 def test_a_run_that_goes_on_longer_keeps_its_next_turn_from_beginning(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with scheduled(tmp_path, interval=0.3, sleep=1.5):
+    with scheduled(tmp_path, interval=0.3, sleep=1):
         runs(tmp_path, 1)
-        time.sleep(0.7)
+        time.sleep(0.5)
         assert len(runs(tmp_path, 1)) == 1
     assert "the run before goes on" in capsys.readouterr().out
 

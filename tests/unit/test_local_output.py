@@ -1,10 +1,13 @@
 """The functions' log lines, as people see them."""
 
 import json
+import subprocess
+import sys
 from typing import Any
 
 import pytest
 
+from local import ROOT
 from local.output import function_log
 
 POWERTOOLS = {
@@ -65,3 +68,14 @@ def test_the_runtime_clients_report_of_an_error_is_left_to_who_invoked_the_funct
     report = "[ERROR] ValueError: no\rTraceback (most recent call last):\r  File"
     assert shown(capsys, report) == ""
     assert shown(capsys, report, verbose=True).count("\n") == 3
+
+
+def test_a_reader_that_is_gone_stops_nothing() -> None:
+    code = "import sys; from local.output import say; input(); say('a', 'b'); say('c', 'd'); sys.exit(7)"
+    program = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert program.stdin is not None
+    assert program.stdout is not None
+    program.stdout.close()
+    with program.stdin as stdin:
+        stdin.write(b"go\n")
+    assert program.wait() == 7

@@ -1,0 +1,203 @@
+"""The parts of a run, in the order in which they start.
+
+schedule ──────────────► crawler ──► exchange (simulated, unless EXCHANGE names one)
+                            │
+                            ▼
+                        PostgreSQL (ours, unless DB_HOST names one) ◄── migrator, once
+                            ▲
+HTTP ──► gateway ──────► api (several sandboxes)
+"""
+
+import asyncio
+import errno
+import json
+import socket
+from collections.abc import Mapping
+from contextlib import AsyncExitStack, suppress
+from typing import Final
+
+from local.data_folder import DataFolder, FolderInUse
+from local.events import HttpRequest, MalformedResponse, http_event, http_response
+from local.exchange_process import KEY_ID, ExchangeFailed, ExchangeProcess
+from local.functions import function_spec
+from local.gateway import WORKERS, Gateway
+from local.http_server import listen
+from local.lambda_errors import LambdaError
+from local.lambda_function import LambdaFunction
+from local.output import function_log, say
+from local.postgres import PostgresError, PostgresServer
+from local.scheduler import Scheduler
+from local.settings import Settings
+
+API_USER: Final = "kalshi_api"
+CRAWLER_USER: Final = "kalshi_crawler"
+
+
+class Failure(Exception):
+    """Why the run cannot go on, for people."""
+
+
+class Run:
+    """One run. What it starts, it first puts on the stack of parts to stop."""
+
+    def __init__(self, settings: Settings, parts: AsyncExitStack) -> None:
+        self._settings = settings
+        self._parts = parts
+        self._folder = DataFolder(settings.data_dir)
+        self._ends: set[asyncio.Task[None]] = set()
+        """Tasks that end when a part has ended by itself."""
+
+    async def run(self) -> None:
+        """Returns never. Raises Failure."""
+        listener = self._take_port()
+        self._take_folder()
+        databases, exchange = await self._start_outer_parts()
+        migrator = self._function("migrator", databases["migrator"])
+        crawler = self._function("crawler", databases["crawler"] | exchange, progress=True)
+        api = self._function("api", databases["api"] | exchange, workers=WORKERS)
+        # All import what they need while the migrator works.
+        await asyncio.gather(migrator.start(), api.start(), crawler.start())
+        await self._migrate(migrator)
+        scheduler = Scheduler(crawler, "crawler")
+        self._parts.push_async_callback(scheduler.close)
+        gateway = Gateway(api, log=lambda line: say("gateway", line))
+        url = await self._parts.enter_async_context(gateway.serve(listener))
+        say("gateway", url)
+        scheduler.start()
+        self._parts.callback(asyncio.create_task(_show_examples(api, url)).cancel)
+        await self._until_a_part_ends()
+
+    def _take_port(self) -> socket.socket:
+        port = self._settings.port
+        try:
+            listener = listen(port)
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                why = f"port {port} is taken: stop the other program or"
+            else:
+                why = f"port {port} cannot be used ({error.strerror}):"
+            raise Failure(f"{why} choose another with PORT={port + 1 if port > 1023 else 8000} make run") from None
+        self._parts.callback(listener.close)
+        return listener
+
+    def _take_folder(self) -> None:
+        try:
+            self._folder.lock()
+            self._parts.callback(self._folder.unlock)
+            before = self._folder.changed_source(self._settings.source)
+        except FolderInUse as error:
+            raise Failure(str(error)) from None
+        except OSError as error:
+            raise Failure(f"DATA_DIR {self._folder} cannot be used: {error.strerror}") from None
+        if before:
+            say("data", f"{self._folder} also holds markets of another source ({before});")
+            say("", f"to keep them apart: DATA_DIR={self._folder}-2 make run")
+
+    async def _start_outer_parts(self) -> tuple[dict[str, dict[str, str]], dict[str, str]]:
+        """Side by side; when one fails, the other is given up."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                database = group.create_task(self._start_database())
+                exchange = group.create_task(self._start_exchange())
+        except ExceptionGroup as failures:
+            raise failures.exceptions[0] from None
+        return database.result(), exchange.result()
+
+    async def _start_database(self) -> dict[str, dict[str, str]]:
+        """DB_* for each function: one user for all on a server that is not ours, else one each."""
+        if external := dict(self._settings.database):
+            say("postgres", f"the server at {external['DB_HOST']}, as DB_HOST says")
+            return dict.fromkeys(("migrator", "api", "crawler"), external)
+        server = PostgresServer(self._folder.path / "postgres", ends_with_parent=True)
+        starting = asyncio.ensure_future(asyncio.to_thread(server.start))
+
+        async def stop() -> None:
+            await asyncio.wait({starting})
+            await asyncio.to_thread(server.stop)
+
+        self._parts.push_async_callback(stop)
+        try:
+            await asyncio.shield(starting)
+        except PostgresError as error:
+            raise Failure(str(error)) from None
+        say("postgres", f"data folder {self._folder}/postgres, {server.host}:{server.port}")
+        self._watch("PostgreSQL", asyncio.create_task(asyncio.to_thread(server.wait)))
+        return self._database_users(server)
+
+    def _database_users(self, server: PostgresServer) -> dict[str, dict[str, str]]:
+        where = {"DB_HOST": server.host, "DB_PORT": str(server.port), "DB_NAME": server.database}
+        where["DB_SSLMODE"] = "disable"  # the server has no certificate
+        owner = {"DB_USER": server.user, "DB_PASSWORD": server.password}
+        api, crawler = (
+            {"DB_USER": user, "DB_PASSWORD": self._folder.password(user)} for user in (API_USER, CRAWLER_USER)
+        )
+        made = {f"API_{name}": value for name, value in api.items()}
+        made |= {f"CRAWLER_{name}": value for name, value in crawler.items()}
+        return {"migrator": where | owner | made, "api": where | api, "crawler": where | crawler}
+
+    async def _start_exchange(self) -> dict[str, str]:
+        """EXCHANGE_URL and the key, for the functions that ask the exchange."""
+        settings = self._settings
+        if settings.exchange:
+            say("exchange", settings.exchange)
+            return {"EXCHANGE_URL": settings.exchange, **settings.key}
+        key_file = self._folder.exchange_key()
+        exchange = ExchangeProcess(settings, key_file)
+        self._parts.push_async_callback(exchange.close)
+        try:
+            await exchange.start()
+        except ExchangeFailed as error:
+            raise Failure(f"the simulated exchange did not start: {error}") from None
+        hint = "" if settings.recording else " (RECORDING=file or EXCHANGE=url for real ones)"
+        say("exchange", f"{settings.source}{hint}")
+        self._watch("the simulated exchange", exchange.ended)
+        return {"EXCHANGE_URL": exchange.url, "KEYID": KEY_ID, "KEYFILE": str(key_file)}
+
+    def _function(
+        self, name: str, environment: Mapping[str, str], *, workers: int = 1, progress: bool = False
+    ) -> LambdaFunction:
+        spec = function_spec(name, {**self._settings.functions, **environment})
+        log = function_log(name, progress=progress, verbose=self._settings.verbose)
+        function = LambdaFunction(spec, concurrency=workers, log=log)
+        self._parts.push_async_callback(function.close)
+        return function
+
+    async def _migrate(self, migrator: LambdaFunction) -> None:
+        try:
+            applied = json.loads(await migrator.invoke(b"{}"))["applied"]
+        except LambdaError as error:
+            raise Failure(f"the database could not be prepared: {error}") from None
+        await migrator.close()
+        say("migrator", f"{len(applied)} migrations applied" if applied else "the schema is the newest")
+
+    def _watch(self, name: str, ended: asyncio.Task[None]) -> None:
+        ended.set_name(name)
+        self._ends.add(ended)
+
+    async def _until_a_part_ends(self) -> None:
+        if not self._ends:
+            await asyncio.Event().wait()
+        done, _ = await asyncio.wait(self._ends, return_when=asyncio.FIRST_COMPLETED)
+        raise Failure(f"{done.pop().get_name()} ended by itself: look at the lines above and in {self._folder}")
+
+
+async def _show_examples(api: LambdaFunction, url: str) -> None:
+    """Three lines to try, as soon as there are markets to name in them."""
+    tickers = await _tickers(api)
+    while not tickers:
+        await asyncio.sleep(1)
+        tickers = await _tickers(api)
+    body = json.dumps({"tickers": tickers})
+    say("try", f"curl '{url}/markets?limit=5'")
+    say("", f"curl '{url}/markets?status=active&volume__gte=1000&order_by=volume'")
+    say("", f"curl -X POST {url}/markets/candlesticks -H 'content-type: application/json' -d '{body}'")
+
+
+async def _tickers(api: LambdaFunction) -> list[str]:
+    """Two markets that are in the table, the most traded ones."""
+    request = HttpRequest("GET", "/markets", "limit=2&order_by=volume")
+    with suppress(LambdaError, MalformedResponse):
+        answer = http_response(await api.invoke(json.dumps(http_event(request, "examples")).encode()))
+        if answer.status == 200:
+            return [market["ticker"] for market in json.loads(answer.body)["items"]]
+    return []
