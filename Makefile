@@ -8,7 +8,7 @@ export VENV
 help:  ## these lines
 	@sed -n 's/:.*##/ -/p' Makefile
 
-run:  ## the whole service on this machine (PORT, MARKETS, RECORDING, EXCHANGE, DATA_DIR)
+run:  ## the whole service on this machine (PORT, MARKETS, RECORDING, EXCHANGE, DATA_DIR, VERBOSE)
 	@$(PYTHON) local/environment.py local && exec $(VENV)/bin/python -m local
 
 test:  ## every test; ARGS="-k words" for some, RECORDINGS=folder for those over real answers

@@ -33,9 +33,9 @@ def main(group: str) -> int:
             return 1
         import venv
 
-        print(f"environment  {VENV.name} with Python {sys.version.split()[0]}", flush=True)
+        print(f"python     {VENV.name} with Python {sys.version.split()[0]}", flush=True)
         venv.create(VENV, clear=True, with_pip=True)
-    print(f"environment  installing what {group} needs, once", flush=True)
+    print(f"python     installing what {group} needs, once", flush=True)
     pip = [
         str(python),
         "-m",
