@@ -5,7 +5,7 @@ import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -20,6 +20,7 @@ _CANDLES_A_CALL: Final = BATCH_CANDLES * 9 // 10
 """The exchange counts periods its own way; this stays clear of the edge."""
 _CALLS_AT_ONCE: Final = 8
 _RESULTS_A_BATCH: Final = 20
+NOT_LIVE: Final = "The exchange has no live market of this ticker; settled ones move to its archive."
 NO_ROOM: Final = "There was no room for it in this answer; ask for it again."
 
 Candle = dict[str, Any]
@@ -33,6 +34,18 @@ class Result:
     candlesticks: list[Candle] = field(default_factory=list)
     error: str | None = None
     asked_again: bool = False
+
+    def take(self, answer: dict[str, list[Candle]] | ExchangeError) -> None:
+        """Adds what a call brought; an error of any call is the ticker's."""
+        if isinstance(answer, ExchangeError):
+            self.error = f"The exchange gave no candlesticks: {answer}"
+            self.asked_again = isinstance(answer, ExchangeUnavailable)
+        elif self.ticker not in answer:
+            self.error = self.error or NOT_LIVE
+        else:
+            self.candlesticks += answer[self.ticker]
+        if self.error:
+            self.candlesticks = []
 
     def json(self) -> str:
         """As in `results`."""
@@ -53,53 +66,57 @@ async def fetch(request: CandlesticksRequest, exchange: ExchangeClient, *, deadl
             result.error = "A ticker has no comma."
         else:
             askable.append(result)
-    calls = _plan(askable, query)
-    if len(calls) > exchange.rate * (deadline - time.monotonic()):
-        raise _too_many(len(calls), exchange.rate)
+    plan = _Plan.of(query)
+    if (count := plan.calls(len(askable))) > exchange.rate * (deadline - time.monotonic()):
+        raise _too_many(count, exchange.rate)
+    calls = [
+        (askable[first : first + plan.group], part)
+        for first in range(0, len(askable), plan.group)
+        for part in plan.parts
+    ]
     turns = asyncio.Semaphore(_CALLS_AT_ONCE)
-    known: set[str] = set()
 
-    async def ask(asked: Sequence[Result], part: CandleQuery) -> None:
+    async def ask(asked: Sequence[Result], part: CandleQuery) -> dict[str, list[Candle]] | ExchangeError:
         async with turns:
-            known.update(await _ask(exchange, asked, part, deadline))
+            try:
+                return await exchange.candlesticks([result.ticker for result in asked], part, deadline=deadline)
+            except ExchangeError as error:
+                return error
 
-    await asyncio.gather(*(ask(*call) for call in calls))
-    for result in askable:
-        result.candlesticks = _joined(result.candlesticks) if result.error is None else []
-        if result.error is None and result.ticker not in known:
-            result.error = "The exchange has no live market of this ticker; settled ones move to its archive."
+    answers = await asyncio.gather(*(ask(*call) for call in calls))
+    for (asked, _), answer in zip(calls, answers, strict=True):
+        for result in asked:
+            result.take(answer)
     return list(results.values())
 
 
-async def _ask(exchange: ExchangeClient, asked: Sequence[Result], part: CandleQuery, deadline: float) -> set[str]:
-    """Adds one call's candles or its error to the results; the tickers that the exchange knows."""
-    try:
-        candles = await exchange.candlesticks([result.ticker for result in asked], part, deadline=deadline)
-    except ExchangeError as error:
-        for result in asked:
-            result.error = f"The exchange gave no candlesticks: {error}"
-            result.asked_again = isinstance(error, ExchangeUnavailable)
-        return set()
-    for result in asked:
-        result.candlesticks.extend(candles.get(result.ticker, []))
-    return set(candles)
+@dataclass(frozen=True)
+class _Plan:
+    """How a question is cut to the exchange's two limits: so many tickers a call, and ranges of so many seconds."""
 
+    group: int
+    step: int
+    query: CandleQuery
 
-def _plan(asked: Sequence[Result], query: CandleQuery) -> list[tuple[Sequence[Result], CandleQuery]]:
-    """Calls within both of the exchange's limits: tickers grouped, and a range that is too long for one ticker cut."""
-    seconds = query.period * 60
-    periods = (query.end - query.start) // seconds + 2
-    group = max(1, min(BATCH_TICKERS, _CANDLES_A_CALL // periods))
-    step = _CANDLES_A_CALL * seconds
-    parts = [
-        CandleQuery(start, min(start + step - 1, query.end), query.period)
-        for start in range(query.start, query.end + 1, step)
-    ]
-    return [(asked[first : first + group], part) for first in range(0, len(asked), group) for part in parts]
+    @classmethod
+    def of(cls, query: CandleQuery) -> Self:
+        seconds = query.period * 60
+        periods = (query.end - query.start) // seconds + 2
+        return cls(max(1, min(BATCH_TICKERS, _CANDLES_A_CALL // periods)), _CANDLES_A_CALL * seconds, query)
 
+    def calls(self, tickers: int) -> int:
+        """Counted, not made: a range of centuries has millions."""
+        ranges = (self.query.end - self.query.start) // self.step + 1
+        return -(-tickers // self.group) * ranges
 
-def _joined(candles: list[Candle]) -> list[Candle]:
-    return sorted(candles, key=lambda candle: candle.get("end_period_ts") or 0)
+    @property
+    def parts(self) -> list[CandleQuery]:
+        """In order, without doubles or holes, since both ends of a range are included."""
+        query = self.query
+        return [
+            CandleQuery(start, min(start + self.step - 1, query.end), query.period)
+            for start in range(query.start, query.end + 1, self.step)
+        ]
 
 
 def _too_many(calls: int, rate: float) -> ApiError:

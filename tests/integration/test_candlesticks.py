@@ -213,7 +213,10 @@ def test_ten_thousand_tickers_leave_room_for_telling_which_were_not_answered(
     assert len(answer.json["results"]) == 10_000
 
 
-def test_more_calls_than_time_permits_are_refused_before_any_is_made(api: Callable[..., Api]) -> None:
+@pytest.mark.parametrize(("start", "end", "period"), [(0, 10**9, 1440), (0, 10**11 - 1, 1)])
+def test_more_calls_than_time_permits_are_refused_before_any_is_made(
+    api: Callable[..., Api], start: int, end: int, period: int
+) -> None:
     with Scripted([Reply(body=b'{"markets": []}')]) as exchange:
         answer = ask(
             api(exchange, EXCHANGE_RATE="5"),
