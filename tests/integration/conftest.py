@@ -2,19 +2,28 @@
 
 import datetime
 import itertools
+import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from crawler.store import Job, Store
 from kalshi_markets.database import Database
+from kalshi_markets.exchange import project
 from kalshi_markets.settings import DatabaseSettings, MigratorSettings
+from local.exchange.catalogue import Order
+from local.exchange.clock import Clock
+from local.exchange.generator import generate
 from local.postgres import PostgresServer
 from migrator.migrate import migrate
+from tests.integration.lambdas import Api
 
 _numbers = itertools.count(1)
 
@@ -102,3 +111,27 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     key_file.write_bytes(key.private_bytes(serialization.Encoding.PEM, pkcs8, plain))
     key_file.chmod(0o600)
     return cert_file, key_file
+
+
+@pytest.fixture(scope="module")
+def markets(environment: Mapping[str, str]) -> list[dict[str, Any]]:
+    """The Market objects that the table is filled with."""
+    found = [
+        json.loads(market.json, parse_float=Decimal)
+        for _, market in generate(3, 1500, Clock()).markets(Order.CREATED, None)
+    ]
+    database = connect(environment)
+    store = Store(database)
+    store.take_lease()
+    store.commit_page(Job("live/open"), [project(market) for market in found], [])
+    store.release_lease()
+    database.close()
+    return found
+
+
+@pytest.fixture(scope="module")
+def api(environment: dict[str, str], markets: Sequence[Any]) -> Iterator[Api]:
+    """The API function over that table."""
+    api = Api(environment)
+    yield api
+    api.close()

@@ -128,3 +128,23 @@ class Api:
 def escaped(**parameters: str) -> str:
     """A query string."""
     return "&".join(f"{name}={quote(value)}" for name, value in parameters.items())
+
+
+def items(api: Api, url: str) -> list[dict[str, Any]]:
+    """The items of a page of markets."""
+    answer = api.get(url)
+    assert answer.status == 200, answer.text
+    assert answer.json["count"] == len(answer.json["items"])
+    found: list[dict[str, Any]] = answer.json["items"]
+    return found
+
+
+def error(answer: Answer, status: int, code: str) -> dict[str, Any]:
+    """The body of an error answer, whose shape is the common one."""
+    assert answer.status == status, answer.text
+    body: dict[str, Any] = answer.json
+    assert set(body) == {"detail", "code", "hint", "request_id"}
+    assert body["code"] == code
+    assert body["request_id"] == answer.headers["x-request-id"] == "request-id"
+    assert body["hint"]
+    return body

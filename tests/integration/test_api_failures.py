@@ -1,0 +1,125 @@
+"""What the API answers when something else fails, and that it recovers."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kalshi_markets.database import Database
+from kalshi_markets.settings import MigratorSettings
+from local.postgres import PostgresServer
+from migrator.migrate import migrate
+from tests.integration.conftest import connect, environment_of
+from tests.integration.lambdas import Api, error, items
+
+pytestmark = pytest.mark.usefixtures("markets")
+
+
+@pytest.fixture
+def another(environment: dict[str, str]) -> Iterator[Callable[..., Api]]:
+    """Makes the API function in a changed environment."""
+    made = []
+
+    def make(**changes: str) -> Api:
+        made.append(Api(environment | changes))
+        return made[-1]
+
+    yield make
+    for api in made:
+        api.close()
+
+
+UNAVAILABLE = [
+    ({"DB_PASSWORD": "wrong"}, "database_login_refused"),
+    ({"DB_NAME": "nowhere"}, "database_login_refused"),
+    ({"DB_PORT": "1"}, "database_unavailable"),
+    ({"DB_HOST": ""}, "not_configured"),
+    ({"MARKETS_TABLE": "no such; table"}, "not_configured"),
+]
+
+
+@pytest.mark.parametrize(("change", "code"), UNAVAILABLE)
+def test_without_its_database_every_answer_is_a_503_that_says_why(
+    another: Callable[..., Api], change: dict[str, str], code: str
+) -> None:
+    broken = another(**change)
+    for path in ("/markets", "/markets/A", "/health"):
+        body = error(broken.get(path), 503, code)
+        assert body["detail"].endswith(".")
+        assert "wrong" not in body["detail"].replace("wrong user", "")
+
+
+def test_a_missing_table_is_a_503_until_it_is_there(another: Callable[..., Api], database: Database) -> None:
+    api = another(MARKETS_TABLE="later")
+    error(api.get("/markets"), 503, "table_missing")
+    error(api.get("/markets/A"), 503, "table_missing")
+    assert api.get("/").status == 200
+    database.execute("CREATE TABLE later AS SELECT * FROM kalshi_markets LIMIT 3")
+    assert len(items(api, "/markets")) == 3
+    api.service.database.close()
+
+
+def test_a_password_that_was_mended_is_used_without_a_restart(another: Callable[..., Api], database: Database) -> None:
+    database.script("CREATE ROLE mended LOGIN PASSWORD 'first'; GRANT SELECT ON kalshi_markets TO mended")
+    api = another(DB_USER="mended", DB_PASSWORD="second")
+    error(api.get("/markets"), 503, "database_login_refused")
+    database.execute("ALTER ROLE mended PASSWORD 'second'")
+    assert items(api, "/markets?limit=1")
+    api.service.database.close()
+    database.script("DROP OWNED BY mended; DROP ROLE mended")
+
+
+def test_a_query_over_its_time_is_a_503_with_a_hint_and_the_next_one_works(
+    another: Callable[..., Api], database: Database, markets: Sequence[Any]
+) -> None:
+    api = another(STATEMENT_TIMEOUT_MS="50")
+    with database.transaction():
+        database.execute("LOCK TABLE kalshi_markets")
+        for _ in range(3):
+            error(api.get("/markets?limit=1"), 503, "query_timeout")
+    assert len(items(api, "/markets?limit=1")) == 1
+
+
+def test_a_killed_connection_is_replaced_without_the_client_noticing(api: Api, database: Database) -> None:
+    items(api, "/markets?limit=1")
+    database.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'api'")
+    time.sleep(0.1)
+    assert len(items(api, "/markets?limit=2")) == 2
+
+
+@pytest.mark.parametrize("values", [["\ud800"], [1] * 70_000])
+def test_after_a_driver_error_the_next_request_gets_its_own_answer(
+    api: Api, monkeypatch: pytest.MonkeyPatch, values: list[object]
+) -> None:
+    [expected] = items(api, "/markets?limit=1&order_by=ticker")
+    with monkeypatch.context() as forced:
+        many = ", ".join(f"${n}" for n in range(1, len(values) + 1))
+        forced.setattr("api.sql.market", lambda *_: (f"SELECT 'another''s answer' WHERE '' IN ({many})", values))
+        error(api.get("/markets/A"), 500, "internal_error")
+    assert items(api, "/markets?limit=1&order_by=ticker") == [expected]
+    assert api.get(f"/markets/{expected['ticker']}").json == expected
+
+
+def test_requests_cannot_write(api: Api) -> None:
+    assert api.service.database.read("SHOW default_transaction_read_only") == [["on"]]
+    assert api.service.database.read("SHOW statement_timeout") == [["3s"]]
+
+
+def test_a_database_that_goes_away_is_a_503_until_it_is_back(tmp_path: Path) -> None:
+    server = PostgresServer(tmp_path / "data", settings={"fsync": "off"})
+    server.start()
+    environment = environment_of(server, server.database)
+    owner = connect(environment)
+    migrate(owner, MigratorSettings({}))
+    owner.close()
+    api = Api(environment)
+    assert items(api, "/markets") == []
+    server.kill()
+    for path in ("/markets", "/markets/A", "/health"):
+        error(api.get(path), 503, "database_unavailable")
+    server.start()
+    assert items(api, "/markets") == []
+    api.close()
+    server.stop()
