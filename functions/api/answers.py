@@ -1,6 +1,7 @@
 """Response bodies that fit into a Lambda response, compressed where the client takes it."""
 
 import json
+import re
 import zlib
 from collections.abc import Mapping
 from typing import Any, Final
@@ -15,6 +16,7 @@ _ENVELOPE: Final = 16_384
 _HELD_BACK: Final = 131_072
 _WORTH_COMPRESSING: Final = 1_024
 _BATCH: Final = 65_536
+_QUALITY_0: Final = re.compile(r"\bq\s*=\s*0(\.0*)?\s*(;|$)")
 
 
 class Body:
@@ -55,11 +57,11 @@ class Body:
 
 def accepts_gzip(request: Request) -> bool:
     """Whether Accept-Encoding names gzip, or *, with a quality above 0 (RFC 9110, 12.5.3)."""
-    qualities = {}
+    accepted = {}
     for part in request.headers.get("accept-encoding", "").lower().split(","):
-        coding, _, parameter = part.partition(";")
-        qualities[coding.strip()] = parameter.strip().replace(" ", "") not in ("q=0", "q=0.0", "q=0.00", "q=0.000")
-    return qualities.get("gzip", qualities.get("x-gzip", qualities.get("*", False)))
+        coding, _, parameters = part.partition(";")
+        accepted[coding.strip()] = not _QUALITY_0.search(parameters)
+    return accepted.get("gzip", accepted.get("*", False))
 
 
 def page(request: Request, items: str, count: int, separator: str, offset: int) -> Response:

@@ -73,7 +73,17 @@ def read(body: bytes) -> CandlesticksRequest:
     except ValidationError as error:
         hint = '{"tickers": ["KXBTCD-26NOV2417-T91249.99"], "period_interval": 60}'
         problems = [
-            Problem(Code.INVALID_BODY, ("body", *found["loc"]), found["msg"].removeprefix("Value error, "), hint)
+            Problem(
+                Code.INVALID_BODY,
+                ("body", *map(_bounded, found["loc"])),
+                found["msg"].removeprefix("Value error, "),
+                hint,
+            )
             for found in error.errors(include_url=False, include_context=False, include_input=False)[:20]
         ]
         raise refusal(problems) from None
+
+
+def _bounded(place: str | int) -> str | int:
+    """A place may be a member's name, which is the client's own text."""
+    return place[:100].encode("ascii", "replace").decode() if isinstance(place, str) else place

@@ -15,6 +15,8 @@ from kalshi_markets.columns import COLUMNS, Kind
 MOST_ITEMS: Final = 10_000
 MOST_OFFSET: Final = 1_000_000_000
 MOST_PARAMETERS: Final = 100
+MOST_PROBLEMS: Final = 10
+LONGEST_NAME: Final = 100
 ORDERS: Final = ("recent", *(column.name for column in COLUMNS if column.orderable))
 
 T = TypeVar("T")
@@ -112,19 +114,21 @@ SETTINGS: Final = {
 
 
 def parse(query_string: bytes) -> Query:
-    """Raises ApiError, a 422 that names every parameter that is wrong."""
+    """Raises ApiError, a 422 that names every parameter that is wrong, up to MOST_PROBLEMS."""
     query, problems = Query(), []
     seen = set()
     for raw_name, raw_value in _pairs(query_string):
         try:
             name, value = _decoded(raw_name), _decoded(raw_value)
         except ValueError as error:
-            problems.append(_problem(_printable(raw_name), f"{error}", "Escape it as UTF-8, such as %C3%A9 for é."))
+            problems.append(_problem(_printable(raw_name), str(error), "Escape it as UTF-8, such as %C3%A9 for é."))
             continue
         problem = _repeated(name) if name in seen else _take(query, name, value)
         seen.add(name)
         if problem:
             problems.append(problem)
+        if len(problems) == MOST_PROBLEMS:
+            break
     if not problems and (problem := _contradiction(query)):
         problems.append(problem)
     if problems:
@@ -165,7 +169,7 @@ def _decoded(raw: bytes) -> str:
 
 
 def _printable(raw: bytes) -> str:
-    return unquote_to_bytes(raw).decode("utf-8", "backslashreplace")[:100]
+    return unquote_to_bytes(raw).decode("utf-8", "backslashreplace")[:LONGEST_NAME]
 
 
 def _take(query: Query, name: str, value: str) -> Problem | None:
@@ -183,10 +187,11 @@ def _take(query: Query, name: str, value: str) -> Problem | None:
 
 
 def _unknown(name: str) -> Problem:
+    name = name[:LONGEST_NAME]
     near = difflib.get_close_matches(name, [*SETTINGS, *FILTERS], 1, cutoff=0.5)
     hint = f"Try {_hint(near[0])}" if near else "GET /docs lists every parameter."
-    message = "is not a parameter" + (f"; did you mean {near[0]}?" if near else "")
-    return Problem(Code.UNKNOWN_PARAMETER, ("query", name[:100]), f"{name[:100]} {message}", hint)
+    message = f"{name} is not a parameter" + (f"; did you mean {near[0]}?" if near else "")
+    return Problem(Code.UNKNOWN_PARAMETER, ("query", name), message, hint)
 
 
 def _repeated(name: str) -> Problem:

@@ -274,3 +274,9 @@ def test_a_wrong_body_is_a_422_that_says_where(
     assert answer.json["code"] == "invalid_body"
     assert place in [problem["loc"] for problem in answer.json["detail"]]
     assert answer.json["hint"]
+
+
+def test_a_members_name_is_not_repeated_at_length(api: Callable[..., Api], server: Server) -> None:
+    answer = api(server).post("/markets/candlesticks", json.dumps({"tickers": ["A"], '"' * 3_000_000: 1}))
+    assert answer.status == 422
+    assert answer.size < 5000

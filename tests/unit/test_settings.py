@@ -38,6 +38,7 @@ def test_an_empty_variable_is_an_absent_one() -> None:
         ({"DB_HOST": ""}, "DB_HOST"),
         ({"DB_PORT": "x"}, "DB_PORT"),
         ({"DB_PORT": "70000"}, "DB_PORT"),
+        ({"DB_PORT": "5432.5"}, "DB_PORT"),
         ({"DB_SSLMODE": "sometimes"}, "DB_SSLMODE"),
         ({"MARKETS_TABLE": "markets; DROP TABLE x"}, "MARKETS_TABLE"),
         ({"MARKETS_TABLE": "Markets"}, "MARKETS_TABLE"),
@@ -93,6 +94,10 @@ def test_the_key_comes_from_keyfile_or_there_is_none(tmp_path: Path) -> None:
     assert credentials is not None
     assert (credentials.name, credentials.secret) == ("id", "pem")
     assert ExchangeSettings.read({}).credentials() is None
+
+
+def test_a_password_is_taken_as_it_stands() -> None:
+    assert DatabaseSettings.read(DATABASE | {"DB_PASSWORD": " p "}).credentials().secret == " p "
 
 
 def test_a_database_user_must_be_given() -> None:

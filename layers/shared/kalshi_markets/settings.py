@@ -59,7 +59,7 @@ class DatabaseSettings:
             raise SettingsError(f"DB_SSLMODE must be one of {', '.join(get_args(SslMode))}.")
         return cls(
             host=read.required("DB_HOST"),
-            port=int(read.number("DB_PORT", "5432", most=65535)),
+            port=read.whole("DB_PORT", "5432", most=65535),
             name=read.text("DB_NAME", "postgres"),
             sslmode=sslmode,  # type: ignore[arg-type]  # one of them, as the lines above made sure
             sslrootcert=read.optional("DB_SSLROOTCERT"),
@@ -157,7 +157,7 @@ class ApiSettings:
         """Raises SettingsError."""
         read = _Reader(environment)
         return cls(
-            statement_timeout_ms=int(read.number("STATEMENT_TIMEOUT_MS", "3000", least="10", most=25_000)),
+            statement_timeout_ms=read.whole("STATEMENT_TIMEOUT_MS", "3000", least="10", most=25_000),
             readme_url=read.optional("README_URL"),
         )
 
@@ -185,7 +185,8 @@ class _Reader:
         self._environment = environment
 
     def optional(self, name: str) -> str | None:
-        return self._environment.get(name, "").strip() or None
+        value = self._environment.get(name, "")
+        return value if value.strip() else None
 
     def text(self, name: str, usual: str) -> str:
         return self.optional(name) or usual
@@ -194,6 +195,12 @@ class _Reader:
         if value := self.optional(name):
             return value
         raise SettingsError(f"{name} is not set.")
+
+    def whole(self, name: str, usual: str, *, least: str = "0", most: int) -> int:
+        value = self.number(name, usual, least=least, most=most)
+        if value % 1:
+            raise SettingsError(f"{name} must be a whole number.")
+        return int(value)
 
     def number(self, name: str, usual: str, *, least: str = "0", most: int) -> Decimal:
         try:
