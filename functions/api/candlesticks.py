@@ -2,8 +2,9 @@
 
 import asyncio
 import json
+import re
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Self
 
@@ -19,9 +20,12 @@ from kalshi_markets.exchange.client import BATCH_CANDLES, BATCH_TICKERS
 _CANDLES_A_CALL: Final = BATCH_CANDLES * 9 // 10
 """The exchange counts periods its own way; this stays clear of the edge."""
 _CALLS_AT_ONCE: Final = 8
+_TICKER: Final = re.compile(r"[A-Za-z0-9._-]+")
 _RESULTS_A_BATCH: Final = 20
 NOT_LIVE: Final = "The exchange has no live market of this ticker; settled ones move to its archive."
 NO_ROOM: Final = "There was no room for it in this answer; ask for it again."
+TOO_LARGE: Final = "Its candlesticks do not fit into one answer; ask for a shorter range, and accept gzip."
+NO_TICKER: Final = "A ticker has only letters, digits, dots, dashes and underscores."
 
 Candle = dict[str, Any]
 
@@ -50,7 +54,7 @@ class Result:
     def json(self) -> str:
         """As in `results`."""
         members = {"ticker": self.ticker, "candlesticks": self.candlesticks, "error": self.error}
-        return json.dumps(members, ensure_ascii=False, default=str)  # a Decimal stays exact as a string
+        return json.dumps(members, default=str)  # a Decimal stays exact as a string
 
 
 async def fetch(request: CandlesticksRequest, exchange: ExchangeClient, *, deadline: float) -> list[Result]:
@@ -62,8 +66,8 @@ async def fetch(request: CandlesticksRequest, exchange: ExchangeClient, *, deadl
     results = {ticker: Result(ticker) for ticker in request.tickers}
     askable = []
     for result in results.values():
-        if "," in result.ticker:
-            result.error = "A ticker has no comma."
+        if not _TICKER.fullmatch(result.ticker):
+            result.error = NO_TICKER
         else:
             askable.append(result)
     plan = _Plan.of(query)
@@ -83,10 +87,11 @@ async def fetch(request: CandlesticksRequest, exchange: ExchangeClient, *, deadl
             except ExchangeError as error:
                 return error
 
-    answers = await asyncio.gather(*(ask(*call) for call in calls))
-    for (asked, _), answer in zip(calls, answers, strict=True):
+    async with asyncio.TaskGroup() as group:
+        asking = [group.create_task(ask(*call)) for call in calls]
+    for (asked, _), task in zip(calls, asking, strict=True):
         for result in asked:
-            result.take(answer)
+            result.take(task.result())
     return list(results.values())
 
 
@@ -127,20 +132,31 @@ def _too_many(calls: int, rate: float) -> ApiError:
 
 def respond(request: Request, results: Sequence[Result]) -> Response:
     """{"results": […], "unanswered": [tickers to ask again]}; results beyond the byte budget are among the latter."""
-    compress = accepts_gzip(request) and len(results) > 1
+    compress = accepts_gzip(request)
     if_no_room = [Result(result.ticker, error=NO_ROOM, asked_again=True) for result in results]
     reserve = sum(len(json.dumps(result.json())) + 2 * len(json.dumps(result.ticker)) for result in if_no_room)
     # Sentences that repeat compress at least four to one, tickers included.
     body = Body(compress=compress, reserve=reserve // 4 if compress else reserve)
     body.append('{"results":[')
-    has_room, unanswered = True, []
+    told = list(_fitted(body, results, if_no_room))
+    body.append('],"unanswered":' + json.dumps([result.ticker for result in told if result.asked_again]) + "}")
+    return encoded(body.finish(), compress=compress)
+
+
+def _fitted(body: Body, results: Sequence[Result], if_no_room: Sequence[Result]) -> Iterator[Result]:
+    """Adds the results in their order, from the first without room on only the reason why; yields what was added."""
+    has_room, comma, answered = True, "", False
     for first in range(0, len(results), _RESULTS_A_BATCH):
         batch = results[first : first + _RESULTS_A_BATCH]
-        start = "," if first else ""
-        has_room = has_room and body.add(start + ",".join(result.json() for result in batch))
-        if not has_room:
-            batch = if_no_room[first : first + _RESULTS_A_BATCH]
-            body.append(start + ",".join(result.json() for result in batch))
-        unanswered += [result.ticker for result in batch if result.asked_again]
-    body.append('],"unanswered":' + json.dumps(unanswered, ensure_ascii=False) + "}")
-    return encoded(body.finish(), compress=compress)
+        if has_room and body.add(comma + ",".join(result.json() for result in batch)):
+            comma, answered = ",", True
+            yield from batch
+            continue
+        for at, result in enumerate(batch, first):
+            has_room = has_room and body.add(comma + result.json())
+            # What has no room even when it comes first never will have.
+            told = result if has_room else if_no_room[at] if answered else Result(result.ticker, error=TOO_LARGE)
+            if not has_room:
+                body.append(comma + told.json())
+            comma, answered = ",", True
+            yield told

@@ -95,16 +95,18 @@ class SettledWalk(Walk):
         page = await exchange.settled(after, before, window.get("cursor"), deadline=deadline)
         if page.cursor:
             return Step(page.markets, replace(job, position={**window, "cursor": page.cursor}))
-        job = replace(job, watermark=datetime.fromtimestamp(window["to"], UTC))
+        # A clock of ours that is fast must not mark as seen what has not happened yet.
+        seen_until = max(window["from"], min(window["to"], int(exchange.now())))
+        job = replace(job, watermark=datetime.fromtimestamp(seen_until, UTC))
         if now.timestamp() - window["to"] < self.interval.total_seconds():
             return Step(page.markets, replace(job, position=None, ended_at=now))
         fitted_one_page = "cursor" not in window
         length = (window["to"] - window["from"]) * (2 if fitted_one_page else 1)
-        return Step(page.markets, replace(job, position=_window(window["to"], length, now)))
+        return Step(page.markets, replace(job, position=_window(seen_until, max(length, FIRST_WINDOW), now)))
 
 
 def _window(start: int, length: int, now: datetime) -> dict[str, int]:
-    return {"from": start, "to": min(start + length, int(now.timestamp()))}
+    return {"from": start, "to": max(start, min(start + length, int(now.timestamp())))}
 
 
 def walks(settings: CrawlerSettings) -> list[Walk]:

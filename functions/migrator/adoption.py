@@ -57,7 +57,8 @@ def _changes(table: str, columns: Mapping[str, StoredColumn]) -> list[str]:
             continue
         if stored.not_null and name != "ticker":
             changes.append(f"ALTER COLUMN {name} DROP NOT NULL")
-        if stored.sql_type != column.sql_type:
+        # The crawler never rewrites 0.2900 as 0.29, which is equal: zeros at the end are taken off here, once.
+        if stored.sql_type != column.sql_type or stored.sql_type == "numeric":
             using = _conversion(table, column, re.sub(r"\([0-9,]+\)| COLLATE.*", "", stored.sql_type))
             changes.append(f"ALTER COLUMN {name} DROP DEFAULT")
             changes.append(f"ALTER COLUMN {name} TYPE {column.sql_type} USING {using}")
@@ -68,7 +69,9 @@ def _conversion(table: str, column: Column, stored: str) -> str:
     if stored not in _CONVERTIBLE[column.kind]:
         raise _refused(table, f"its column {column.name} is {stored}, which cannot become {column.sql_type}")
     if column.name == "settlement_value" and stored in _INTEGERS:
-        return "settlement_value / 100.0"  # the original's cents
+        return "trim_scale(settlement_value / 100.0)"  # the original's cents
+    if column.sql_type == "numeric":
+        return f"trim_scale({column.name}::numeric)"
     if column.kind is Kind.TIME:
         return f"nullif({column.name}::text, '')::timestamptz"  # the session's time zone is UTC
     return f"{column.name}::{column.sql_type}"

@@ -53,7 +53,3 @@ def has_unique_ticker(database: Database) -> bool:
         database.settings.table,
     )
     return bool(found)
-
-
-def _name(database: Database) -> str:
-    return database.settings.table

@@ -145,20 +145,52 @@ def test_a_refused_key_is_told_and_not_asked_again(api: Callable[..., Api]) -> N
     assert answer["unanswered"] == []
 
 
-def test_a_comma_cannot_smuggle_another_ticker_in(api: Callable[..., Api]) -> None:
-    with Scripted([Reply(body=b'{"markets": []}')]) as exchange:
-        answer = ask(api(exchange), ["A,B"]).json
-        assert exchange.requests == []
-    assert "comma" in answer["results"][0]["error"]
+@pytest.mark.parametrize("ticker", ["A,B", "A&limit=1", "../x", "é", "a b", "字" * 200])
+def test_what_is_no_ticker_never_reaches_the_exchange_and_spoils_no_other(api: Callable[..., Api], ticker: str) -> None:
+    known = Reply(body=b'{"markets": [{"market_ticker": "GOOD", "candlesticks": []}]}')
+    with Scripted([known]) as exchange:
+        answer = ask(api(exchange), [ticker, "GOOD"]).json
+        assert [parse_qs(path.partition("?")[2])["market_tickers"] for path, _ in exchange.requests] == [["GOOD"]]
+    assert "only letters" in answer["results"][0]["error"]
+    assert answer["results"][1] == {"ticker": "GOOD", "candlesticks": [], "error": None}
+    assert answer["unanswered"] == []
 
 
-def test_odd_characters_reach_the_exchange_escaped(api: Callable[..., Api]) -> None:
-    with Scripted([Reply(body=b'{"markets": []}')]) as exchange:
-        ask(api(exchange), ["A&limit=1#é/../ %"])
-        path, _, query = exchange.requests[0][0].partition("?")
-    assert path == "/trade-api/v2/markets/candlesticks"
-    assert parse_qs(query)["market_tickers"] == ["A&limit=1#é/../ %"]
-    assert "limit" not in parse_qs(query)
+@pytest.mark.parametrize("candlesticks", [[None], "text", [1], {"a": 1}])
+def test_candles_that_are_none_are_told_as_the_exchanges_error(
+    api: Callable[..., Api], candlesticks: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transport, "FIRST_PAUSE", 0.01)
+    body = json.dumps({"markets": [{"market_ticker": "A", "candlesticks": candlesticks}]}).encode()
+    with Scripted([Reply(body=body)]) as exchange:
+        answer = ask(api(exchange), ["A"]).json
+    assert "cannot be read" in answer["results"][0]["error"]
+
+
+def test_odd_text_of_the_exchange_is_passed_on_escaped(api: Callable[..., Api]) -> None:
+    body = b'{"markets": [{"market_ticker": "A", "candlesticks": [{"note": "\\ud800", "price": 0.10}]}]}'
+    with Scripted([Reply(body=body)]) as exchange:
+        answer = ask(api(exchange), ["A"])
+    assert '"note": "\\ud800"' in answer.text
+    assert answer.json["results"][0]["candlesticks"][0]["price"] == "0.10"
+
+
+@pytest.mark.parametrize(("tickers", "candles", "fits"), [(1, 9000, True), (1, 25_000, False), (20, 2500, True)])
+def test_a_large_answer_gets_on_and_one_that_never_fits_is_not_to_be_asked_again(
+    api: Callable[..., Api], tickers: int, candles: int, fits: bool
+) -> None:
+    rng = random.Random(4)
+    names = [f"T{n}" for n in range(tickers)]
+    markets = [
+        {"market_ticker": name, "candlesticks": [{"x": rng.randbytes(180).hex()} for _ in range(candles)]}
+        for name in names
+    ]
+    with Scripted([Reply(body=json.dumps({"markets": markets}).encode())]) as exchange:
+        answer = ask(api(exchange), names)
+    assert answer.size < 6_291_556
+    answered = [result for result in answer.json["results"] if result["error"] is None]
+    assert bool(answered) is fits
+    assert len(answered) + len(answer.json["unanswered"]) == (tickers if fits else 0)
 
 
 def noisy_candles(rng: random.Random) -> list[dict[str, Any]]:

@@ -20,6 +20,10 @@ class Listing(ExchangeClient):
         super().__init__(ExchangeSettings.read({}))
         self.pages = pages
         self.windows: list[tuple[int, int]] = []
+        self.time = NOW
+
+    def now(self) -> float:
+        return self.time.timestamp()
 
     async def settled_cutoff(self, **_: Any) -> datetime:
         return CUTOFF
@@ -33,6 +37,7 @@ class Listing(ExchangeClient):
 def walk(pages: Iterator[Page], job: Job, now: datetime = NOW) -> tuple[Listing, Job]:
     async def run(job: Job) -> tuple[Listing, Job]:
         listing = Listing(pages)
+        listing.time = now
         while True:
             job = (await SettledWalk(timedelta(minutes=1)).step(listing, job, now, deadline=time.monotonic() + 1)).job
             if job.position is None:
@@ -78,6 +83,50 @@ def test_the_next_walk_begins_where_the_last_one_ended() -> None:
     _, job = walk(forever(EMPTY), Job("settled"))
     listing, _ = walk(forever(EMPTY), job, NOW + timedelta(minutes=5))
     assert listing.windows == [(int(NOW.timestamp()) - OVERLAP, int(NOW.timestamp()) + 301)]
+
+
+def steps(job: Job, clocks: list[tuple[datetime, datetime]], pages: Iterator[Page]) -> tuple[Listing, Job]:
+    """A step at each pair of times: by our clock and by the exchange's."""
+
+    async def run(job: Job) -> tuple[Listing, Job]:
+        listing = Listing(pages)
+        for ours, listing.time in clocks:
+            job = (await SettledWalk(timedelta(seconds=45)).step(listing, job, ours, deadline=time.monotonic() + 1)).job
+        await listing.aclose()
+        return listing, job
+
+    return asyncio.run(run(job))
+
+
+def test_a_window_of_no_length_is_followed_by_one_that_gets_on() -> None:
+    at = int(NOW.timestamp())
+    stuck = Job("settled", {"from": at, "to": at, "cursor": "c"}, watermark=NOW, begun_at=NOW)
+    later = NOW + timedelta(minutes=10)
+    _, job = steps(stuck, [(later, later)] * 2, forever(EMPTY))
+    assert job.position is None
+    assert job.watermark == later
+
+
+def test_a_clock_that_steps_back_never_leads_into_the_past() -> None:
+    _, job = walk(forever(EMPTY), Job("settled"))
+    back = [(NOW - timedelta(hours=hours), NOW - timedelta(hours=hours)) for hours in range(1, 40)]
+    listing, job = steps(job, back, forever(EMPTY))
+    assert all(after <= before for after, before in listing.windows)
+    assert job.watermark == NOW
+    _, job = walk(forever(EMPTY), job, NOW + timedelta(minutes=1))
+    assert job.watermark == NOW + timedelta(minutes=1)
+
+
+def test_a_clock_of_ours_that_is_fast_marks_nothing_as_seen_that_has_not_happened() -> None:
+    begun = Job("settled", watermark=NOW, begun_at=NOW)
+    ahead = timedelta(minutes=5)
+    _, job = steps(begun, [(NOW + ahead + timedelta(minutes=1), NOW + timedelta(minutes=1))], forever(EMPTY))
+    assert job.watermark == NOW + timedelta(minutes=1)
+
+
+def test_windows_reach_back_over_what_may_have_become_visible_late() -> None:
+    listing, _ = walk(forever(EMPTY), Job("settled", watermark=NOW, begun_at=NOW), NOW + timedelta(minutes=1))
+    assert listing.windows[0][0] <= NOW.timestamp() - 60
 
 
 def test_a_walk_is_due_at_first_then_after_its_interval_and_while_under_way() -> None:

@@ -13,6 +13,8 @@ from api.patterns import objection
         "[]^1]{2}",
         r"\(1\)",
         r"\\1",
+        r"[\](a{1,200}){1,200}]",
+        r"\c[",
         "(?=x)y",
         "a{5",
         "[[:digit:]]+",
@@ -35,6 +37,10 @@ def test_ordinary_patterns_run(pattern: str) -> None:
         ("((a{11}){10}){10}", "repeats"),
         ("((a|b{500})c){3}", "repeats"),
         ("(a{1,200}b)+{100}", "repeats"),
+        ("(?#[)(a{1,200}){1,200}(?#])", "comment"),
+        (r"[\[:](a{1,200}){1,200}[:]]", "repeats"),
+        (r"\c[(a{1,200}){1,200}]", "repeats"),
+        (r"\c[(a)\1]", "back-reference"),
     ],
 )
 def test_dangerous_patterns_are_refused_with_the_reason(pattern: str, reason: str) -> None:

@@ -54,6 +54,10 @@ class ExchangeClient:
         """Closes the connections."""
         await self._transport.aclose()
 
+    def now(self) -> float:
+        """The exchange's time, in seconds since 1970: ours, mended where its answers showed that ours is wrong."""
+        return self._transport.now()
+
     @property
     def requests(self) -> int:
         """How many have been sent."""
@@ -81,7 +85,7 @@ class ExchangeClient:
     ) -> dict[str, list[dict[str, Any]]]:
         """Candles by ticker, as the exchange words them. It leaves out the tickers that it does not know.
 
-        At most BATCH_TICKERS tickers and BATCH_CANDLES tickers × periods; a ticker with a comma cannot be asked.
+        At most BATCH_TICKERS tickers, without commas, and BATCH_CANDLES tickers × periods.
         """
         parameters: dict[str, str | int] = {
             "market_tickers": ",".join(tickers),
@@ -91,9 +95,12 @@ class ExchangeClient:
         }
         answer = await self._transport.get("/markets/candlesticks", parameters, deadline=deadline)
         try:
-            return {market["market_ticker"]: list(market["candlesticks"] or []) for market in answer["markets"]}
+            found = {market["market_ticker"]: list(market["candlesticks"] or []) for market in answer["markets"]}
         except (KeyError, TypeError) as error:
             raise AnswerUnreadable("the exchange's candlesticks cannot be read.") from error
+        if not all(isinstance(candle, dict) for candles in found.values() for candle in candles):
+            raise AnswerUnreadable("the exchange's candlesticks cannot be read.")
+        return found
 
     async def _page(self, filters: Mapping[str, str | int], cursor: str | None, deadline: float) -> Page:
         query: dict[str, str | int] = {"limit": PAGE_LIMIT, "mve_filter": "exclude", **filters}

@@ -21,6 +21,8 @@ _NUMBER: Final = re.compile(r"-?[0-9]{1,30}(\.[0-9]{1,30})?")
 _SQL_RANGE: Final = {"integer": 2**31, "bigint": 2**63}
 # PostgreSQL's text takes any Unicode but NUL; a lone surrogate is no Unicode.
 _NOT_TEXT: Final = re.compile("[\x00\ud800-\udfff]")
+LONGEST_TICKER: Final = 200
+"""Characters; the longest seen has 57. An index takes no more than 2,700 bytes."""
 # How deep a JSON value may be nested: far more than the exchange's, far less than Python's and PostgreSQL's stacks.
 _DEEPEST: Final = 50
 
@@ -34,8 +36,9 @@ def project(market: Mapping[str, Any]) -> Row:
     if not isinstance(market, Mapping):
         raise Refused("not an object")
     row = {column.name: _value(column, market.get(column.member)) for column in FROM_MARKET}
-    if not row["ticker"]:
-        raise Refused("ticker: absent")
+    ticker = row["ticker"]
+    if not isinstance(ticker, str) or not 0 < len(ticker) <= LONGEST_TICKER:
+        raise Refused(f"ticker: must have 1 to {LONGEST_TICKER} characters")
     if row["subtitle"] is None:
         row["subtitle"] = row["yes_sub_title"]
     row["liquidity"] = _liquidity(row)

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 import random
 import time
 from collections.abc import Mapping
@@ -32,7 +33,12 @@ TIMEOUTS: Final = httpx.Timeout(connect=5, read=15, write=5, pool=15)
 TRIES: Final = 6
 FIRST_PAUSE: Final = 0.5
 LONGEST_PAUSE: Final = 8.0
+CLOCK_TOLERANCE: Final = 30.0
+"""Seconds that a Date header may differ from our clock unheeded: an answer may come from the CDN, 15 s old."""
+LONGEST_REASON: Final = 300
 _LATER: Final = frozenset({408, 425, 429})
+
+logging.getLogger("httpx").setLevel(logging.WARNING)  # at INFO it logs whole URLs
 
 
 class Transport:
@@ -58,7 +64,7 @@ class Transport:
         """
         key_refused = False
         pause = FIRST_PAUSE
-        failure: ExchangeError = ExchangeUnavailable("the deadline had passed before the exchange could be asked.")
+        failure: ExchangeError = ExchangeUnavailable("the exchange did not answer before the deadline.")
         for _ in range(TRIES):
             try:
                 async with asyncio.timeout(deadline - time.monotonic()):
@@ -87,8 +93,7 @@ class Transport:
         request = self._http.build_request("GET", self._settings.url + path, params=query)
         if self._signer:
             signed_path = request.url.raw_path.partition(b"?")[0].decode("ascii")
-            now = round((time.time() + self._clock_offset) * 1000)
-            request.headers.update(self._signer.headers("GET", signed_path, now))
+            request.headers.update(self._signer.headers("GET", signed_path, round(self.now() * 1000)))
         self.requests += 1
         try:
             response = await self._http.send(request)
@@ -96,9 +101,19 @@ class Transport:
             raise ExchangeUnavailable(f"the exchange did not answer: {type(error).__name__}.") from error
         except httpx.DecodingError as error:
             raise AnswerUnreadable("the exchange's answer cannot be decompressed.") from error
+        self._compare_clocks(response)
         if response.status_code != httpx.codes.OK:
             _refuse(response)
         return _read(response)
+
+    def now(self) -> float:
+        """The exchange's time, in seconds since 1970, as far as its answers have shown that ours is wrong."""
+        return time.time() + self._clock_offset
+
+    def _compare_clocks(self, response: httpx.Response) -> None:
+        exchange_time = _exchange_time(response)
+        if exchange_time is not None and abs(exchange_time - self.now()) > CLOCK_TOLERANCE:
+            self._clock_offset = exchange_time - time.time()
 
     def _renewed(self, error: KeyRefused) -> bool:
         """Whether something was done about a refused key that makes another try worthwhile."""
@@ -143,7 +158,7 @@ def _reason(response: httpx.Response) -> tuple[str, str]:
     """Code and message from any of its error bodies: a nested object, a flat one, `msg` alone, or a string."""
     try:
         body = response.json()
-    except ValueError:
+    except (ValueError, RecursionError):
         body = None
     error = body.get("error", body) if isinstance(body, dict) else None
     if isinstance(error, str):
@@ -151,7 +166,12 @@ def _reason(response: httpx.Response) -> tuple[str, str]:
     if not isinstance(error, dict):
         return "", response.reason_phrase
     words = [error.get("message") or error.get("msg") or response.reason_phrase, error.get("details")]
-    return str(error.get("code", "")), ": ".join(str(word) for word in words if word)
+    return _printable(error.get("code", "")), _printable(": ".join(str(word) for word in words if word))
+
+
+def _printable(text: object) -> str:
+    """Short, and of characters that a log and a database can hold."""
+    return str(text)[:LONGEST_REASON].encode("unicode_escape").decode("ascii")
 
 
 def _exchange_time(response: httpx.Response) -> float | None:
