@@ -107,7 +107,8 @@ class Run:
         """DB_* for each function: one user for all on a server that is not ours, else one each."""
         if external := dict(self._settings.database):
             say("postgres", f"the server at {external['DB_HOST']}, as DB_HOST says")
-            return dict.fromkeys(("migrator", "api", "crawler"), external)
+            # The functions would take themselves to be on AWS, where the default is verify-full.
+            return dict.fromkeys(("migrator", "api", "crawler"), {"DB_SSLMODE": "prefer"} | external)
         server = PostgresServer(self._folder.path / "postgres", ends_with_parent=True)
         starting = asyncio.ensure_future(asyncio.to_thread(server.start))
 

@@ -4,11 +4,13 @@ import os
 
 import pytest
 
+FOLDERS = {"recordings": "RECORDINGS", "schemas": "KALSHI_SCHEMAS"}
+"""By marker: the variable that names the folder which its tests read."""
+
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Without RECORDINGS the tests over recordings are deselected; each has a twin over generated data."""
-    if os.environ.get("RECORDINGS"):
-        return
-    without = [item for item in items if not item.get_closest_marker("recordings")]
-    config.hook.pytest_deselected(items=[item for item in items if item.get_closest_marker("recordings")])
-    items[:] = without
+    """Tests that read a folder which is not there are deselected; each has a twin that needs none."""
+    absent = [marker for marker, variable in FOLDERS.items() if not os.environ.get(variable)]
+    deselected = [item for item in items if any(item.get_closest_marker(marker) for marker in absent)]
+    config.hook.pytest_deselected(items=deselected)
+    items[:] = [item for item in items if item not in deselected]

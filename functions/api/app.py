@@ -1,5 +1,6 @@
 """The HTTP interface: routes, and what becomes of their errors."""
 
+import logging
 import time
 from typing import Final
 
@@ -10,18 +11,19 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api import answers, candlesticks_request, landing, query, sql
+from api import answers, candlesticks_request, landing, query, sql, status
 from api.edge import request_id, time_left
 from api.errors import ApiError, Code, Problem, of_service, refusal
 from api.service import Service
-from kalshi_markets.database import DatabaseError, StatementRefused
+from kalshi_markets.columns import COLUMNS
+from kalshi_markets.database import DatabaseError, StatementRefused, TableMissing, TimedOut
 from kalshi_markets.secrets import SecretUnavailable
 from kalshi_markets.settings import SettingsError
 
 logger = Logger(service="api")
+# It logs every path at INFO, and with its text an exception that has been answered and logged here.
+logging.getLogger("mangum.http").setLevel(logging.CRITICAL)
 
-MALFORMED_PATTERN: Final = "2201B"
-"""SQLSTATE invalid_regular_expression."""
 MARGIN_SECONDS: Final = 3.0
 """Kept of a request's time for building its answer."""
 
@@ -46,8 +48,14 @@ def _add_routes(app: FastAPI, service: Service) -> None:
 
     @app.get("/health", summary="Whether the function and its database answer")
     async def health(request: Request) -> Response:
+        query.refuse_parameters(request.scope["query_string"])
         service.database.read("SELECT 1")
         return answers.answer(request, {"status": "ok", "database": "ok"})
+
+    @app.get("/status", summary="How fresh the table is, per walk of the crawler")
+    async def current_status(request: Request) -> Response:
+        query.refuse_parameters(request.scope["query_string"])
+        return answers.answer(request, status.report(service.database))
 
     @app.get("/markets", summary="Markets", openapi_extra={"parameters": query.openapi_parameters()})
     async def markets(request: Request) -> Response:
@@ -55,22 +63,16 @@ def _add_routes(app: FastAPI, service: Service) -> None:
         statement, values = sql.page(asked, service.database.settings.table)
         try:
             [[items, count]] = service.database.read(statement, *values)
-        except StatementRefused as error:
-            if error.sqlstate == MALFORMED_PATTERN:
-                raise _malformed_pattern(asked, service) from None
+        except (TableMissing, TimedOut):
             raise
+        except StatementRefused as error:
+            raise _unreadable_value(asked, service) or error from None
         return answers.page(request, items, count, sql.SEPARATOR, asked.offset)
 
-    @app.get("/markets/{ticker}", summary="One market")
-    async def market(ticker: str, request: Request) -> Response:
+    @app.get("/markets/columns", summary="Every column: its kind, its meaning, its words")
+    async def columns(request: Request) -> Response:
         query.refuse_parameters(request.scope["query_string"])
-        statement, values = sql.market(ticker, service.database.settings.table)
-        # No ticker has such characters, and PostgreSQL could not take some of them.
-        rows = service.database.read(statement, *values) if ticker.isprintable() else []
-        if not rows:
-            hint = "Try /markets?ticker_regex= with a part of it."
-            raise ApiError(Code.MARKET_NOT_FOUND, "Market not found", hint)
-        return answers.answer(request, rows[0][0])
+        return answers.answer(request, {"items": [query.describe(column) for column in COLUMNS], "count": len(COLUMNS)})
 
     @app.post("/markets/candlesticks", summary="Candlesticks of markets", openapi_extra=candlesticks_request.OPENAPI)
     async def candlesticks(request: Request) -> Response:
@@ -83,16 +85,30 @@ def _add_routes(app: FastAPI, service: Service) -> None:
         deadline = time.monotonic() + time_left(request) - MARGIN_SECONDS
         return candles.respond(request, await candles.fetch(asked, service.exchange, deadline=deadline))
 
+    @app.get("/markets/{ticker}", summary="One market")
+    async def market(ticker: str, request: Request) -> Response:
+        if ticker == "candlesticks":
+            raise HTTPException(405, headers={"Allow": "POST"})
+        query.refuse_parameters(request.scope["query_string"])
+        statement, values = sql.market(ticker, service.database.settings.table)
+        # No ticker has such characters, and PostgreSQL could not take some of them.
+        rows = service.database.read(statement, *values) if ticker.isprintable() else []
+        if not rows:
+            hint = "Try /markets?ticker_regex= with a part of it."
+            raise ApiError(Code.MARKET_NOT_FOUND, "Market not found", hint)
+        return answers.answer(request, rows[0][0])
 
-def _malformed_pattern(asked: query.Query, service: Service) -> ApiError:
-    """Names the pattern that PostgreSQL does not accept, in its words."""
-    for name, (statement, values) in sql.patterns(asked):
+
+def _unreadable_value(asked: query.Query, service: Service) -> ApiError | None:
+    """Names the pattern or the JSON that PostgreSQL could not read, if that is why it refused the query."""
+    for name, (statement, values) in sql.checks(asked):
         try:
             service.database.read(statement, *values)
-        except StatementRefused as error:
-            hint = "The syntax is PostgreSQL's: postgresql.org/docs/current/functions-matching.html"
-            return refusal([Problem(Code.INVALID_PARAMETER, ("query", name), f"{name}: {error}", hint)])
-    raise AssertionError("the server refused a pattern, but none of them")
+        except StatementRefused:
+            message = f"{name} is not a value that PostgreSQL can read"
+            hint = "Patterns have its syntax: postgresql.org/docs/current/functions-matching.html; JSON its limits."
+            return refusal([Problem(Code.INVALID_PARAMETER, ("query", name), message, hint)])
+    return None
 
 
 def _add_errors(app: FastAPI) -> None:
@@ -108,8 +124,9 @@ def _add_errors(app: FastAPI) -> None:
             }
             logger.error("request failed", extra=known | {"request_id": identity})
         response = answers.answer(request, answer.body(identity), answer.code.status)
-        if allowed := (getattr(error, "headers", None) or {}).get("Allow"):
-            response.headers["allow"] = allowed.replace("GET", "GET, HEAD")
+        if allow := (getattr(error, "headers", None) or {}).get("Allow"):
+            methods = set(allow.split(", "))
+            response.headers["allow"] = ", ".join(sorted(methods | ({"HEAD"} if "GET" in methods else set())))
         return response
 
     for kind in (ApiError, DatabaseError, SettingsError, SecretUnavailable, HTTPException, Exception):

@@ -1,14 +1,15 @@
 """GET /: what this is, what is in the table right now, and queries to click."""
 
 import html
-from collections.abc import Sequence
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from string import Template
-from typing import Final
+from typing import Any, Final
 from urllib.parse import quote
 
-from kalshi_markets.database import Database, DatabaseError, Row
+from api import status
+from kalshi_markets.database import Database, DatabaseError, TableMissing
 
 _PAGE: Final = Template((Path(__file__).parent / "landing.html").read_text(encoding="utf-8"))
 
@@ -37,31 +38,26 @@ def page(database: Database, readme_url: str | None) -> str:
 
 
 def _state(database: Database) -> str:
-    table = database.settings.table
     try:
-        [[size]] = database.read(f"SELECT coalesce(sum(added), 0)::bigint FROM {table}_jobs")
-        jobs = database.read(
-            f"SELECT job, ended_at, markets, last_error FROM {table}_jobs WHERE job <> 'adopted' ORDER BY job"
-        )
+        report = status.report(database)
+    except TableMissing:
+        return "<p><strong>There is no table yet:</strong> the migrations have not been applied.</p>"
     except DatabaseError:
         return "<p><strong>The database does not answer now.</strong> Try again in a minute.</p>"
-    if not jobs:
+    if not report["jobs"]:
         return "<p>The table is empty: the first crawl has not begun.</p>"
     head = "<tr><th>walk</th><th>last completed</th><th>markets read</th><th>last error</th></tr>"
-    return f"<p><strong>{size:,}</strong> markets.</p>\n<table>{head}{_rows(jobs)}</table>"
+    rows = "".join(_row(job) for job in report["jobs"])
+    return f"<p><strong>{report['markets']:,}</strong> markets.</p>\n<table>{head}{rows}</table>"
 
 
-def _rows(jobs: Sequence[Row]) -> str:
-    now = datetime.now(UTC)
-    return "".join(
-        f"<tr><td>{html.escape(job)}</td><td>{_ago(ended_at, now)}</td><td>{markets:,}</td>"
-        f"<td>{html.escape(error or '')}</td></tr>"
-        for job, ended_at, markets, error in jobs
-    )
+def _row(job: Mapping[str, Any]) -> str:
+    cells = (job["job"], _ago(job["ended_at"]), f"{job['markets']:,}", job["last_error"] or "")
+    return f"<tr>{''.join(f'<td>{html.escape(cell)}</td>' for cell in cells)}</tr>"
 
 
-def _ago(then: datetime | None, now: datetime) -> str:
+def _ago(then: str | None) -> str:
     if then is None:
         return "not yet"
-    seconds = max(0, round((now - then).total_seconds()))
+    seconds = max(0, round((datetime.now(UTC) - datetime.fromisoformat(then)).total_seconds()))
     return f"{seconds} s ago" if seconds < 120 else f"{seconds // 60:,} min ago"

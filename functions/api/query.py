@@ -10,7 +10,7 @@ from urllib.parse import unquote_to_bytes
 from api import values
 from api.errors import Code, Problem, refusal
 from api.filters import FILTERS, Filter
-from kalshi_markets.columns import COLUMNS, Kind
+from kalshi_markets.columns import COLUMNS, Column, Kind
 
 MOST_ITEMS: Final = 10_000
 MOST_OFFSET: Final = 1_000_000_000
@@ -199,6 +199,7 @@ def _repeated(name: str) -> Problem:
 
 
 def _problem(name: str, message: str, hint: str) -> Problem:
+    name = name[:LONGEST_NAME]
     return Problem(Code.INVALID_PARAMETER, ("query", name), f"{name} {message}", hint)
 
 
@@ -226,6 +227,19 @@ def _contradiction(query: Query) -> Problem | None:
         return None
     message = f"{least} is more than max_duration_minutes, {most}: no market can be both"
     return Problem(Code.INVALID_PARAMETER, ("query", "min_duration_minutes"), message, "Swap the two.")
+
+
+def describe(column: Column) -> dict[str, Any]:
+    """A column for programs, with every parameter that filters by it."""
+    return {
+        "name": column.name,
+        "kind": column.kind.value,
+        "default": column.default,
+        "orderable": column.orderable,
+        "values": list(column.values) or None,
+        "filters": [name for name, narrowing in FILTERS.items() if narrowing.column is column],
+        "about": column.about,
+    }
 
 
 def openapi_parameters() -> list[dict[str, Any]]:

@@ -12,6 +12,7 @@ Statement = tuple[str, list[object]]
 SEPARATOR: Final = ",\n"
 """Between the items of a page. PostgreSQL's JSON of a row has no newline of its own."""
 
+_CHECKS: Final = {Kind.STRING: "SELECT '' ~* $1::text", Kind.JSON: "SELECT $1::jsonb"}
 _ORDERS: Final = {"recent": "coalesce(close_time, open_time)"}
 
 
@@ -51,12 +52,12 @@ def market(ticker: str, table: str) -> Statement:
     )
 
 
-def patterns(query: Query) -> list[tuple[str, Statement]]:
-    """For each regular expression of a query, by parameter name: a statement that fails if it is malformed."""
+def checks(query: Query) -> list[tuple[str, Statement]]:
+    """For each value that PostgreSQL parses itself, by parameter name: a statement that fails where it cannot."""
     return [
-        (condition.filter.name, ("SELECT '' ~* $1::text", [condition.value]))
+        (condition.filter.name, (_CHECKS[condition.filter.column.kind], [condition.value]))
         for condition in query.conditions
-        if condition.filter.is_pattern
+        if condition.filter.is_pattern or condition.filter.column.kind is Kind.JSON
     ]
 
 

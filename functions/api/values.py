@@ -13,11 +13,11 @@ from kalshi_markets.columns import Kind
 SqlValue = str | bool | int
 
 _NUMBER: Final = re.compile(r"-?[0-9]+(\.[0-9]+)?")
-_UNIX: Final = re.compile(r"[0-9]+(\.[0-9]{1,6})?")
+_UNIX: Final = re.compile(r"[0-9]+(\.[0-9]{1,9})?")
 _ISO: Final = re.compile(
     r"(?P<date>[0-9]{4}-[0-9]{2}-[0-9]{2})"
-    r"([Tt ](?P<time>[0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?)"
-    r"([Zz]|(?P<offset>[+\- ][0-9]{2}:?[0-9]{2}))?)?"
+    r"([Tt ](?P<time>[0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,9})?)?)"
+    r"([Zz]|(?P<offset>[+\- ][0-9]{2}(:?[0-9]{2})?))?)?"
 )
 LONGEST_NUMBER: Final = 60
 LONGEST_TEXT: Final = 1000
@@ -47,7 +47,10 @@ def whole(value: str, least: int, most: int) -> int:
 
 
 def time(value: str) -> str:
-    """An instant, in UTC: from Unix seconds, or from ISO 8601, where no zone means UTC and a date its midnight."""
+    """An instant, in UTC: from Unix seconds, or from ISO 8601, where no zone means UTC and a date its midnight.
+
+    PostgreSQL counts microseconds: further digits are cut.
+    """
     if _UNIX.fullmatch(value):
         return _from_unix(value)
     if match := _ISO.fullmatch(value):
@@ -63,7 +66,7 @@ def time(value: str) -> str:
 
 def _from_unix(value: str) -> str:
     seconds = Decimal(value)
-    if seconds >= MILLISECONDS_FROM:
+    if seconds > MILLISECONDS_FROM:
         raise ValueError("is beyond the year 5000; are these milliseconds? It takes seconds")
     return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=int(seconds * 10**6))).isoformat()
 

@@ -1,5 +1,6 @@
 """One run: as long as time is left, the most urgent job that is due takes its next page."""
 
+import hashlib
 import json
 import time
 from collections.abc import Mapping, Sequence
@@ -10,8 +11,16 @@ from typing import Any, Final
 from aws_lambda_powertools import Logger
 
 from crawler.jobs import Step, Walk
-from crawler.store import LeaseLost, Reject, Store
-from kalshi_markets.exchange import ExchangeClient, ExchangeError, Refused, Row, project
+from crawler.store import Job, LeaseLost, Reject, Store
+from kalshi_markets.exchange import (
+    ExchangeClient,
+    ExchangeError,
+    ExchangeRefused,
+    KeyRefused,
+    Refused,
+    Row,
+    project,
+)
 
 MARGIN_SECONDS: Final = 5.0
 """Time left for the last page's commit and the summary."""
@@ -62,10 +71,10 @@ class Crawl:
             return self.summary
         try:
             while self._turn_is_left():
-                walk = self._most_urgent()
-                if walk is None:
+                turn = self._most_urgent()
+                if turn is None:
                     break
-                await self._take_page(walk)
+                await self._take_page(*turn)
             self.summary.table_size = self._store.table_size()
             self._store.release_lease()
         except LeaseLost:
@@ -85,23 +94,25 @@ class Crawl:
         self.summary.outcome = "out of time"
         return False
 
-    def _most_urgent(self) -> Walk | None:
+    def _most_urgent(self) -> tuple[Walk, Job] | None:
         now = datetime.now(UTC)
         due = []
+        jobs = self._store.jobs()
         for walk in self._walks:
-            job = self._store.job(walk.name)
+            job = jobs.get(walk.name, Job(walk.name))
             if walk.name not in self.summary.errors and walk.is_due(job, now):
-                due.append((walk.urgency(job, now), job.begun_at or NEVER, walk))
-        return min(due, key=lambda turn: turn[:2])[2] if due else None
+                due.append((walk.urgency(job, now), job.begun_at or NEVER, walk, job))
+        return min(due, key=lambda turn: turn[:2])[2:] if due else None
 
-    async def _take_page(self, walk: Walk) -> None:
-        job = self._store.job(walk.name)
+    async def _take_page(self, walk: Walk, job: Job) -> None:
         try:
             step = await walk.step(self._exchange, job, datetime.now(UTC), deadline=self._ends_at + MARGIN_SECONDS / 2)
         except ExchangeError as error:
             # A job that failed rests until the next run; the others go on.
             self.summary.errors[walk.name] = str(error)
-            self._store.note_failure(job, str(error))
+            # A cursor that is refused will be refused again: the walk begins anew.
+            refused = isinstance(error, ExchangeRefused) and not isinstance(error, KeyRefused)
+            self._store.note_failure(job, str(error), restart=refused)
             logger.error("the exchange did not give a page", extra={"job": walk.name, "error": str(error)})
             return
         rows, rejects = _projected(step.markets)
@@ -127,7 +138,11 @@ def _projected(markets: Sequence[Mapping[str, Any]]) -> tuple[list[Row], list[Re
         try:
             rows.append(project(market))
         except Refused as refused:
-            # Escaped, since what cannot be stored may be a character.
-            ticker = ascii(market.get("ticker", "")) if isinstance(market, Mapping) else ""
-            rejects.append(Reject(ticker.strip("'"), str(refused), json.dumps(market, default=str)))
+            text = json.dumps(market, default=str)
+            ticker = str(market.get("ticker") or "") if isinstance(market, Mapping) else ""
+            # Escaped, since what cannot be stored may be a character; what has no ticker is told apart by its text.
+            name = (
+                ticker.encode("unicode_escape").decode()[:200] or f"({hashlib.sha256(text.encode()).hexdigest()[:16]})"
+            )
+            rejects.append(Reject(name, str(refused), text))
     return rows, rejects

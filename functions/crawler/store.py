@@ -64,10 +64,9 @@ class Store:
         """Lets the next invocation begin at once."""
         self._database.execute(self._sql.release_lease, self._holder)
 
-    def job(self, name: str) -> Job:
-        """Its line in the books; an empty one before its first page."""
-        rows = self._database.execute(self._sql.read_job, name)
-        return Job(name, *rows[0]) if rows else Job(name)
+    def jobs(self) -> dict[str, Job]:
+        """The lines in the books by name; a job has none before its first page."""
+        return {row[0]: Job(*row) for row in self._database.execute(self._sql.read_jobs)}
 
     def table_size(self) -> int:
         """Rows in the markets table, from the books."""
@@ -85,10 +84,13 @@ class Store:
             self._database.execute(self._sql.write_job, *line, *counts)
         return written
 
-    def note_failure(self, job: Job, message: str) -> None:
-        """Keeps a job's last error beside its place, which stays where it was. Raises LeaseLost."""
+    def note_failure(self, job: Job, message: str, *, restart: bool = False) -> None:
+        """Keeps a job's last error beside its place, which stays where it was unless it is to restart.
+
+        Raises LeaseLost.
+        """
         with self._under_lease():
-            self._database.execute(self._sql.write_failure, job.name, message)
+            self._database.execute(self._sql.write_failure, job.name, message, restart)
 
     def _write(self, rows: Sequence[Row]) -> Written:
         if not rows:
@@ -117,8 +119,7 @@ class _Sql:
             WHERE holder = $1::text RETURNING 1"""
         self.release_lease = f"""
             UPDATE {table}_lease SET holder = NULL, ends_at = '-infinity' WHERE holder = $1::text"""
-        self.read_job = f"""
-            SELECT position, watermark, begun_at, ended_at FROM {table}_jobs WHERE job = $1::text"""
+        self.read_jobs = f"SELECT job, position, watermark, begun_at, ended_at FROM {table}_jobs"
         self.table_size = f"SELECT coalesce(sum(added), 0) FROM {table}_jobs"
         self.write_job = f"""
             INSERT INTO {table}_jobs AS j (job, position, watermark, begun_at, ended_at, generation, committed_at,
@@ -132,8 +133,10 @@ class _Sql:
                 pages = j.pages + 1, markets = j.markets + excluded.markets, added = j.added + excluded.added,
                 changed = j.changed + excluded.changed, refused = j.refused + excluded.refused"""
         self.write_failure = f"""
-            INSERT INTO {table}_jobs (job, last_error, failed_at) VALUES ($1, $2, clock_timestamp())
-            ON CONFLICT (job) DO UPDATE SET last_error = excluded.last_error, failed_at = excluded.failed_at"""
+            INSERT INTO {table}_jobs AS j (job, last_error, failed_at) VALUES ($1, $2, clock_timestamp())
+            ON CONFLICT (job) DO UPDATE SET last_error = excluded.last_error, failed_at = excluded.failed_at,
+                position = CASE WHEN $3::boolean THEN NULL ELSE j.position END,
+                begun_at = CASE WHEN $3::boolean THEN NULL ELSE j.begun_at END"""
         self.write_reject = f"""
             INSERT INTO {table}_rejects (ticker, reason, object) VALUES ($1, $2, $3)
             ON CONFLICT (ticker) DO UPDATE SET

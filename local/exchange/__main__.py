@@ -3,58 +3,150 @@
 import argparse
 import signal
 import sys
-from collections.abc import Sequence
-from datetime import UTC, datetime
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
+from local.exchange.app import Setup
 from local.exchange.catalogue import Exchange
-from local.exchange.clock import Clock, instant
+from local.exchange.clock import Clock
+from local.exchange.faults import read_rule
 from local.exchange.generator import generate
+from local.exchange.kinds import KINDS, iso_instant, number, whole
+from local.exchange.limiter import BODIES, TIERS, UNLIMITED
+from local.exchange.prepared import Prepared, prepare
 from local.exchange.recording import replay
 from local.exchange.server import bind, make_server
 from local.exchange.signatures import PublicKey, load_public_key
 
+# What the exchange is made from: a folder of prepared pages remembers it.
+WORLD = ("seed", "markets", "archived", "recording", "now")
+
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    options = _parser().parse_args(arguments)
+    parser = make_parser()
+    options = parser.parse_args(arguments)
+    if options.prepared:
+        parser.set_defaults(**options.prepared.world)
+        options = parser.parse_args(arguments)
     for stop in (signal.SIGINT, signal.SIGTERM):
         signal.signal(stop, lambda *_: sys.exit(0))  # the server takes over, and raises it again when it has stopped
-    clock = Clock(options.now)
+    clock = Clock(options.now, options.speed)
+    if options.prepare:
+        _prepare(options, clock)
+    else:
+        _serve(options, clock)
+
+
+def _prepare(options: argparse.Namespace, clock: Clock) -> None:
+    clock.run(0)  # all pages show the same moment
+    exchange = _exchange(options, clock)
+    world = {name: getattr(options, name) for name in WORLD} | {"now": clock.now()}
+    if options.recording:
+        world["recording"] = str(options.recording.resolve())
+    try:
+        count = prepare(exchange, options.prepare, world)
+    except OSError as error:
+        sys.exit(f"exchange: cannot write {options.prepare}: {error.strerror}")
+    print(f"exchange: {count} pages in {options.prepare}")
+
+
+def _serve(options: argparse.Namespace, clock: Clock) -> None:
     try:
         listener, url = bind(options.host, options.port)
     except OSError as error:
         sys.exit(f"exchange: cannot listen on {options.host}:{options.port}: {error.strerror}")
     with listener:
         exchange = _exchange(options, clock)
+        server = make_server(exchange, dict(options.api_key), _setup(options), verbose=options.verbose)
         print(f"exchange: {len(exchange)} markets at {url}", flush=True)
-        make_server(exchange, dict(options.api_key), verbose=options.verbose).run([listener])
+        server.run([listener])
 
 
 def _exchange(options: argparse.Namespace, clock: Clock) -> Exchange:
     if options.recording is None:
-        return generate(options.seed, options.markets, clock)
+        return generate(options.seed, options.markets, clock, archived=options.archived)
     try:
         return replay(options.recording, clock)
     except (OSError, ValueError) as error:
         sys.exit(f"exchange: cannot replay {options.recording}: {error}")
 
 
-def _parser() -> argparse.ArgumentParser:
+def _setup(options: argparse.Namespace) -> Setup:
+    return Setup(
+        tier=options.tier,
+        unsigned_rate=options.unsigned_rate,
+        refusal=options.refusal,
+        seed=options.seed,
+        faults=options.fault,
+        prepared=options.prepared,
+        admin=options.admin,
+    )
+
+
+def make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m local.exchange",
         description="A simulated Kalshi exchange: the public market data of its REST API, without network or account.",
+        epilog="kinds of faults: " + ", ".join(KINDS) + ". docs/exchange.md explains them and all the rest.",
     )
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
-    parser.add_argument(
-        "--port", type=int, default=9000, help="port to listen on, 0 for a free one (default: %(default)s)"
+    _add_world(parser.add_argument_group("what it serves"))
+    _add_customers(parser.add_argument_group("whom it serves"))
+    _add_program(parser.add_argument_group("how it runs"))
+    return parser
+
+
+def _add_world(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("--seed", type=int, default=1, help="what the exchange is made up from (default: %(default)s)")
+    group.add_argument(
+        "--markets",
+        type=_read(whole(0)),
+        default=5000,
+        metavar="N",
+        help="about how many live ones at any time, combos besides (default: %(default)s)",
     )
-    parser.add_argument("--seed", type=int, default=1, help="what the exchange is made up from (default: %(default)s)")
-    parser.add_argument("--markets", type=_count, default=5000, help="how many, besides combos (default: %(default)s)")
-    parser.add_argument(
-        "--recording", type=Path, help="serve the Market objects of this JSON lines file (gzip or not) instead"
+    group.add_argument(
+        "--archived",
+        type=_read(whole(0)),
+        default=0,
+        metavar="N",
+        help="how many more lie behind the cutoff when its clock starts (default: %(default)s)",
     )
-    parser.add_argument("--now", type=_instant, help="when its clock starts, ISO 8601 (default: the present)")
-    parser.add_argument(
+    group.add_argument(
+        "--recording",
+        type=Path,
+        metavar="FILE",
+        help="serve the Market objects of this JSON lines file (gzip or not) instead",
+    )
+    group.add_argument(
+        "--now",
+        type=_read(iso_instant),
+        metavar="TIME",
+        help="when its clock starts, ISO 8601 (default: the present)",
+    )
+    group.add_argument(
+        "--speed",
+        type=_read(number(0, 1e6)),
+        default=1.0,
+        metavar="X",
+        help="how fast its clock runs, 0 for not at all (default: %(default)s)",
+    )
+    group.add_argument(
+        "--prepare",
+        type=Path,
+        metavar="DIR",
+        help="write the pages of a whole walk to this folder, and end",
+    )
+    group.add_argument(
+        "--prepared",
+        type=_prepared,
+        metavar="DIR",
+        help="serve the pages of such a folder from disk; what is not there is computed",
+    )
+
+
+def _add_customers(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
         "--api-key",
         type=_api_key,
         action="append",
@@ -62,22 +154,54 @@ def _parser() -> argparse.ArgumentParser:
         metavar="ID=FILE",
         help="a customer's key: its id, and its public or private key in PEM; may be repeated",
     )
-    parser.add_argument("--verbose", action="store_true", help="log every request")
-    return parser
+    group.add_argument(
+        "--tier",
+        choices=(UNLIMITED, *TIERS),
+        default=UNLIMITED,
+        help="how many requests each key may send (default: %(default)s, no limit for anybody)",
+    )
+    group.add_argument(
+        "--unsigned-rate",
+        type=_read(whole(1, 1_000_000)),
+        default=100,
+        metavar="TOKENS",
+        help="with a tier: tokens a second, and at once, for an address without a key (default: %(default)s)",
+    )
+    group.add_argument(
+        "--refusal",
+        choices=BODIES,
+        default="either",
+        help="which body a 429 has: the observed object, the documented string (default: %(default)s)",
+    )
+    group.add_argument(
+        "--fault",
+        type=_fault,
+        action="append",
+        default=[],
+        metavar="kind=K,NAME=VALUE,…",
+        help="let requests fail, as in kind=latency,path=/markets,probability=0.1,seconds=2; may be repeated",
+    )
 
 
-def _count(text: str) -> int:
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 on")
-    return int(text)
+def _add_program(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    group.add_argument(
+        "--port", type=int, default=9000, help="port to listen on, 0 for a free one (default: %(default)s)"
+    )
+    group.add_argument("--no-admin", dest="admin", action="store_false", help="do without the /admin endpoints")
+    group.add_argument("--verbose", action="store_true", help="log every request")
 
 
-def _instant(text: str) -> int:
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not an ISO 8601 time") from None
-    return instant(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+def _read(read: Callable[[object], Any]) -> Callable[[str], Any]:
+    """A reader of faults' parameters for an option: its error is a sentence."""
+
+    def read_option(text: str) -> Any:
+        try:
+            return read(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(f"{text!r} is not {error}") from None
+
+    return read_option
 
 
 def _api_key(text: str) -> tuple[str, PublicKey]:
@@ -86,6 +210,22 @@ def _api_key(text: str) -> tuple[str, PublicKey]:
         return key_id, load_public_key(Path(file))
     except (OSError, ValueError) as error:
         raise argparse.ArgumentTypeError(f"{text!r} is not ID=PEM_FILE: {error}") from None
+
+
+def _fault(text: str) -> dict[str, str]:
+    rule = {name: value for name, _, value in (part.partition("=") for part in text.split(","))}
+    try:
+        read_rule(rule)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return rule
+
+
+def _prepared(text: str) -> Prepared:
+    try:
+        return Prepared(Path(text))
+    except (OSError, ValueError) as error:
+        raise argparse.ArgumentTypeError(f"{text!r} holds no prepared pages: {error}") from None
 
 
 if __name__ == "__main__":

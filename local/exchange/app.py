@@ -1,6 +1,8 @@
 """The HTTP side: which path is answered by what, and what every answer carries."""
 
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from email.utils import format_datetime
 
 from starlette.applications import Starlette
@@ -12,10 +14,14 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from local.exchange.admin import Admin
 from local.exchange.catalogue import Exchange
 from local.exchange.clock import Clock, moment
 from local.exchange.endpoints import Endpoints
 from local.exchange.errors import ExchangeError, not_found, service_error
+from local.exchange.faults import Faults, Faulty, Visit
+from local.exchange.limiter import UNLIMITED, Limiter
+from local.exchange.prepared import Prepared
 from local.exchange.signatures import PublicKey, is_signed, verify
 
 BASE = "/trade-api/v2"
@@ -24,8 +30,45 @@ PUBLIC = {"Cache-Control": "public, max-age=15"}  # observed on production, 2026
 Endpoint = Callable[[Request], bytes]
 
 
-def create_app(exchange: Exchange, keys: Mapping[str, PublicKey]) -> Starlette:
-    """The exchange as an ASGI application; `keys` are the public keys of its customers by key id."""
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """How an exchange is served. `faults` are rules of faults.py; limiter.py explains tier, unsigned_rate, refusal."""
+
+    tier: str = UNLIMITED
+    unsigned_rate: int = 100
+    refusal: str = "either"
+    seed: int = 1
+    faults: Sequence[Mapping[str, object]] = ()
+    prepared: Prepared | None = None
+    admin: bool = True
+
+
+def create_app(exchange: Exchange, keys: Mapping[str, PublicKey], setup: Setup) -> Starlette:
+    """The exchange as an ASGI application; `keys` are the public keys of its customers by key id.
+
+    Raises ValueError if a fault's rule is none.
+    """
+    limiter = Limiter(exchange.clock, setup.tier, setup.unsigned_rate, setup.refusal, setup.seed)
+    faults = Faults(exchange, setup.faults)
+    routes = _routes(exchange, keys, limiter, setup.prepared)
+    counts: Counter[tuple[str, int]] = Counter()
+    app = Starlette(
+        routes=routes + (Admin(exchange.clock, faults, counts).routes if setup.admin else []),
+        middleware=[
+            Middleware(_Front, clock=exchange.clock, faults=faults, counts=counts, routes=routes),
+            Middleware(Faulty, is_inner=False),
+            Middleware(GZipMiddleware, minimum_size=1000, compresslevel=1),
+            Middleware(Faulty, is_inner=True),
+        ],
+        exception_handlers={404: _unknown_path, 405: _unknown_method},
+    )
+    app.router.redirect_slashes = False  # _unknown_path does it
+    return app
+
+
+def _routes(
+    exchange: Exchange, keys: Mapping[str, PublicKey], limiter: Limiter, prepared: Prepared | None
+) -> list[Route]:
     get = Endpoints(exchange)
     public = {
         "/markets": get.markets,
@@ -36,34 +79,39 @@ def create_app(exchange: Exchange, keys: Mapping[str, PublicKey]) -> Starlette:
         "/events/{event_ticker}": get.event,
         "/series": get.all_series,
         "/series/{series_ticker}": get.series,
+        "/series/{series_ticker}/events/{event_ticker}/candlesticks": get.event_candlesticks,
+        "/historical/markets": get.historical_markets,
+        "/historical/markets/{ticker}": get.historical_market,
+        "/historical/markets/{ticker}/candlesticks": get.historical_candlesticks,
         "/historical/cutoff": get.historical_cutoff,
         "/exchange/status": get.exchange_status,
+        "/account/endpoint_costs": limiter.endpoint_costs,
     }
-    private = {"/account/limits": get.account_limits}
+    private = {"/account/limits": limiter.account_limits}
 
     def route(path: str, endpoint: Endpoint, *, is_public: bool) -> Route:
         async def answer(request: Request) -> Response:
+            headers = PUBLIC if is_public else {}
             try:
-                if not is_public or is_signed(request.headers):
-                    verify(keys, exchange.clock.now(), request.method, request.scope["path"], request.headers)
-                content = endpoint(request)
+                limiter.spend(_customer(request, is_public=is_public), request.client.host if request.client else "")
+                if prepared and (page := prepared.find(path, request)):
+                    return Response(page.body, media_type="application/json", headers={**headers, **page.headers})
+                return Response(endpoint(request), media_type="application/json", headers=headers)
             except ExchangeError as error:
                 return _refusal(error)
-            return Response(content, media_type="application/json", headers=PUBLIC if is_public else {})
 
         return Route(BASE + path, answer)
 
-    app = Starlette(
-        routes=[route(path, endpoint, is_public=True) for path, endpoint in public.items()]
-        + [route(path, endpoint, is_public=False) for path, endpoint in private.items()],
-        middleware=[
-            Middleware(_Dated, clock=exchange.clock),
-            Middleware(GZipMiddleware, minimum_size=1000, compresslevel=1),
-        ],
-        exception_handlers={404: _unknown_path, 405: _unknown_method},
-    )
-    app.router.redirect_slashes = False  # _unknown_path does it
-    return app
+    def _customer(request: Request, *, is_public: bool) -> str | None:
+        """The key id; None for who signs nothing, where that is permitted."""
+        if is_public and not is_signed(request.headers):
+            return None
+        now = exchange.clock.now() + request.scope["visit"].skew
+        return verify(keys, now, request.method, request.scope["path"], request.headers)
+
+    return [route(path, endpoint, is_public=True) for path, endpoint in public.items()] + [
+        route(path, endpoint, is_public=False) for path, endpoint in private.items()
+    ]
 
 
 async def _unknown_path(request: Request, _: Exception) -> Response:
@@ -82,17 +130,36 @@ def _refusal(error: ExchangeError) -> Response:
     return JSONResponse(error.body, error.status)
 
 
-class _Dated:
-    """Every answer tells the exchange's own time, which clients set their signatures' clock by."""
+class _Front:
+    """Meets every request first: draws its faults, counts its answer, and has that tell the exchange's own time."""
 
-    def __init__(self, app: ASGIApp, clock: Clock) -> None:
+    def __init__(
+        self, app: ASGIApp, clock: Clock, faults: Faults, counts: Counter[tuple[str, int]], routes: list[Route]
+    ) -> None:
         self._app = app
         self._clock = clock
+        self._faults = faults
+        self._counts = counts
+        self._routes = routes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def send_dated(message: Message) -> None:
+        path: str = scope["path"]
+        visit = scope["visit"] = Visit()
+        is_api = path.startswith(BASE + "/")
+        if is_api:
+            visit.struck = self._faults.struck(path.removeprefix(BASE), scope["query_string"].decode("latin-1"))
+
+        async def send_on(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message)["Date"] = format_datetime(moment(self._clock.now()), usegmt=True)
+                now = moment(self._clock.now() + visit.skew)
+                MutableHeaders(scope=message)["Date"] = format_datetime(now, usegmt=True)
+                if is_api:
+                    self._counts[self._template(path), message["status"]] += 1
             await send(message)
 
-        await self._app(scope, receive, send_dated)
+        await self._app(scope, receive, send_on)
+
+    def _template(self, path: str) -> str:
+        """The route that a path takes, or `*`: there are fewer routes than tickers."""
+        known = (route.path for route in self._routes if route.path_regex.match(path))
+        return next(known, "*").removeprefix(BASE)

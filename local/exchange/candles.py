@@ -1,51 +1,68 @@
-"""Candlesticks, computed from (market, period, end) alone: the same however they are asked for.
+"""Candlesticks: what a market's tape shows, period by period; the same trades whatever the period.
 
-Observed on production, 2026-08: candles are sparse, their price members are missing when nothing traded, the last one
-ends at most one period after the close, daily ones end at midnight in New York.
+Observed on production, 2026-08: candles are sparse, the last one ends at most one period after the close, daily ones
+end at midnight in New York, one whose period has not ended may be there already.
 """
 
-import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, time
-from random import Random
 from zoneinfo import ZoneInfo
 
-from local.exchange.catalogue import Market
 from local.exchange.clock import SECOND, moment
+from local.exchange.quotes import DOLLARS, contracts
+from local.exchange.tape import Tape
 
 NEW_YORK = ZoneInfo("America/New_York")
 DAILY = 1440
-# By period in minutes: the share of candles that are skipped, and of the others that have a trade.
-PERIODS = {1: (0.60, 0.10), 60: (0.05, 0.25), DAILY: (0.02, 0.60)}
+PERIODS = (1, 60, DAILY)  # minutes
+OHLC = ("open", "low", "high", "close")
 
 
 @dataclass(frozen=True, slots=True)
 class Candle:
-    """Prices in whole cents at the beginning and at the end of the period; `trades` mean nothing unless `traded`."""
+    """Prices in tenths of a cent, in the order in which they came; contracts in hundredths; `end` in Unix seconds."""
 
     end: int
-    bids: tuple[int, int]
-    spread: int
-    traded: bool
-    trades: tuple[int, int]
-    volume: float
+    bids: list[int]
+    asks: list[int]
+    prices: list[int]
+    mean: int
+    previous: int | None
+    volume: int
+    open_interest: int
 
 
-def candlesticks(market: Market, period: int, start: int, end: int, now: int) -> list[dict[str, object]]:
-    """The candles of `period` minutes that end from `start` to `end` (Unix seconds, both included), not after `now`."""
-    opens = max(market.opens // SECOND, 0)  # some open in year 1
-    first = max(start, opens + 1)
-    last = min(end, market.closes // SECOND + period * 60, now // SECOND)
-    if first > last:
-        return []
-    tape = _Tape(market, period)
-    numbers = range(_number(period, first - 1) + 1, _number(period, last) + 1)
-    previous = tape.close_before(numbers.start, _number(period, opens))
-    answer = []
-    for candle in filter(None, map(tape.candle, numbers)):
-        answer.append(_member(candle, previous, tape.open_interest(candle.end)))
-        previous = candle.trades[-1] if candle.traded else previous
-    return answer
+def candlesticks(tape: Tape, period: int, start: int, end: int, now: int) -> Iterator[Candle]:
+    """The candles of `period` minutes that end from `start` to `end` (Unix seconds, both included) by an instant."""
+    oldest, youngest = _number(period, max(tape.opens, 0) // SECOND), _number(period, min(now, tape.ends) // SECOND) + 1
+    if now < tape.opens:
+        return
+    for number in range(max(oldest, _number(period, start - 1)), min(youngest, _number(period, end)) + 1):
+        candle = _candle(tape, period, number, now)
+        if candle is not None and start <= candle.end <= end:
+            yield candle
+
+
+def latest_before(tape: Tape, period: int, start: int, now: int) -> Candle | None:
+    """What the last candle that ends before `start` left behind, as a candle without trades at the next boundary."""
+    number = _number(period, start - 1)
+    at = min(_end(period, number) * SECOND, now, tape.ends)
+    count = tape.count(at)
+    if at <= tape.opens or not (tape.is_quoted or count):
+        return None
+    quotes = tape.quotes(tape.change(at))
+    volume = tape.volume(count)
+    return Candle(
+        end=_end(period, number + 1),
+        bids=[quotes.bid],
+        asks=[quotes.ask],
+        prices=[],
+        mean=0,
+        previous=tape.price(count - 1) if count else None,
+        volume=0,
+        open_interest=tape.open_interest(volume),
+    )
 
 
 def _number(period: int, at: int) -> int:
@@ -59,80 +76,72 @@ def _end(period: int, number: int) -> int:
     return int(datetime.combine(date.fromordinal(number), time(), NEW_YORK).timestamp())
 
 
-class _Tape:
-    """One market's candles of one period."""
-
-    def __init__(self, market: Market, period: int) -> None:
-        self._market = market
-        self._period = period
-        self._skipped, traded = PERIODS[period]
-        self._traded = 0.0 if float(market.volume) == 0 else traded
-        draw = Random(market.ticker)
-        self._middle = draw.uniform(8, 92)
-        # Slow and quick swings around the middle: cents, seconds for one, where in it the epoch was.
-        self._swings = [(draw.uniform(1, 4), 3600 * draw.uniform(low, low * 8), draw.random()) for low in (1, 12, 150)]
-
-    def candle(self, number: int) -> Candle | None:
-        """None when the candle is skipped: neither a trade nor a change of the quotes."""
-        draw = Random(f"{self._market.ticker}/{self._period}/{number}")
-        if draw.random() < self._skipped:
-            return None
-        end = _end(self._period, number)
-        bids = self._bid(end - self._period * 60), self._bid(end)
-        traded = draw.random() < self._traded
-        volume = draw.lognormvariate(4, 2)
-        return Candle(
-            end=end,
-            bids=bids,
-            spread=draw.choice((1, 1, 1, 2, 3)),
-            traded=traded,
-            trades=(bids[0] + draw.randrange(2), bids[1] + draw.randrange(2)),
-            volume=max(0.01, volume if draw.random() < 0.2 else math.ceil(volume)) if traded else 0.0,
-        )
-
-    def close_before(self, number: int, oldest: int) -> int | None:
-        """The price of the last trade before a candle; None when nothing traded since `oldest`."""
-        if not self._traded:
-            return None
-        earlier = map(self.candle, range(number - 1, oldest, -1))
-        return next((candle.trades[-1] for candle in earlier if candle and candle.traded), None)
-
-    def open_interest(self, at: int) -> float:
-        """Grows steadily from nothing at the opening to what the market has at its close."""
-        opens, closes = self._market.opens // SECOND, self._market.closes // SECOND
-        return float(self._market.open_interest) * min(1.0, (at - opens) / max(1, closes - opens))
-
-    def _bid(self, at: int) -> int:
-        swing = sum(cents * math.sin(2 * math.pi * (at / seconds + shift)) for cents, seconds, shift in self._swings)
-        return min(95, max(1, round(self._middle + swing)))
+def _candle(tape: Tape, period: int, number: int, now: int) -> Candle | None:
+    """None when it is skipped: neither a trade nor a change of the quotes."""
+    begin, end = _end(period, number - 1) * SECOND, _end(period, number) * SECOND
+    first, last = max(begin, tape.opens), min(end, tape.ends, now)
+    before, count = tape.count(begin), tape.count(min(end, now))
+    changes = range(tape.change(first), tape.change(last) + 1)
+    is_opening = begin < tape.opens
+    if first > last or (count == before and not (tape.is_quoted and (len(changes) > 1 or is_opening))):
+        return None
+    quotes = [tape.quotes(change) for change in changes] if tape.is_quoted else [tape.quotes(changes[0])]
+    prices = [tape.price(trade) for trade in range(before, count)]
+    done, volume = tape.volume(before), tape.volume(count)
+    sizes = [tape.volume(trade + 1) - tape.volume(trade) for trade in range(before, count)]
+    worth = sum(price * size for price, size in zip(prices, sizes, strict=True))
+    return Candle(
+        end=end // SECOND,
+        bids=[quote.bid for quote in quotes],
+        asks=[quote.ask for quote in quotes],
+        prices=prices,
+        mean=worth // (volume - done) if volume > done else 0,
+        previous=tape.price(before - 1) if before else None,
+        volume=volume - done,
+        open_interest=tape.open_interest(volume),
+    )
 
 
-def _member(candle: Candle, previous: int | None, open_interest: float) -> dict[str, object]:
-    asks = tuple(bid + candle.spread for bid in candle.bids)
-    price = _prices(candle.trades) if candle.traded else {}
-    if candle.traded:
-        price["mean_dollars"] = f"{sum(candle.trades) / 200:.4f}"
-    if previous is not None:
-        price["previous_dollars"] = _dollars(previous)
+def live_member(candle: Candle) -> dict[str, object]:
+    """As the live endpoints write it: prices that there are none of are left out."""
+    price = _distribution(candle.prices, "_dollars") if candle.prices else {}
+    if candle.prices:
+        price["mean_dollars"] = DOLLARS[candle.mean]
+    if candle.previous is not None:
+        price["previous_dollars"] = DOLLARS[candle.previous]
     return {
         "end_period_ts": candle.end,
-        "yes_bid": _prices(candle.bids),
-        "yes_ask": _prices(asks),
+        "yes_bid": _distribution(candle.bids, "_dollars"),
+        "yes_ask": _distribution(candle.asks, "_dollars"),
         "price": price,
-        "volume_fp": f"{candle.volume:.2f}",
-        "open_interest_fp": f"{open_interest:.2f}",
+        "volume_fp": contracts(candle.volume),
+        "open_interest_fp": contracts(candle.open_interest),
     }
 
 
-def _prices(cents: tuple[int, ...]) -> dict[str, str]:
-    """Of prices from the first to the last in the period."""
+def synthetic_member(candle: Candle) -> dict[str, object]:
+    """As the candle before the start is written (docs.kalshi.com, Get Market Candlesticks): prices are null."""
+    member = live_member(candle)
+    previous = None if candle.previous is None else DOLLARS[candle.previous]
+    names = (*OHLC, "mean")
+    return member | {"price": {**dict.fromkeys(f"{name}_dollars" for name in names), "previous_dollars": previous}}
+
+
+def archived_member(candle: Candle) -> dict[str, object]:
+    """As the archive writes it: bare names, and null for prices that there are none of."""
+    price = _distribution(candle.prices, "") if candle.prices else dict.fromkeys(OHLC)
+    previous = None if candle.previous is None else DOLLARS[candle.previous]
     return {
-        "open_dollars": _dollars(cents[0]),
-        "low_dollars": _dollars(min(cents)),
-        "high_dollars": _dollars(max(cents)),
-        "close_dollars": _dollars(cents[-1]),
+        "end_period_ts": candle.end,
+        "yes_bid": _distribution(candle.bids, ""),
+        "yes_ask": _distribution(candle.asks, ""),
+        "price": {**price, "mean": DOLLARS[candle.mean] if candle.prices else None, "previous": previous},
+        "volume": contracts(candle.volume),
+        "open_interest": contracts(candle.open_interest),
     }
 
 
-def _dollars(cents: int) -> str:
-    return f"{cents / 100:.4f}"
+def _distribution(prices: list[int], ending: str) -> dict[str, str | None]:
+    """Of prices from the first to the last in the period."""
+    values = (prices[0], min(prices), max(prices), prices[-1])
+    return {name + ending: DOLLARS[value] for name, value in zip(OHLC, values, strict=True)}

@@ -1,16 +1,15 @@
-"""What the exchange lists: markets, events and series, each as the text that is sent and the keys it is found by."""
+"""What the exchange lists, whatever it comes from: its terms, and how one asks for some of it."""
 
 import json
-from bisect import bisect_left
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
-from operator import itemgetter
-from typing import Any, TypeVar
+from typing import Any, Protocol
 
-from local.exchange.clock import Clock, parse
+from local.exchange.clock import Clock
 from local.exchange.cursor import Position
+from local.exchange.tape import Tape
 
 JsonObject = dict[str, Any]
 _ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
@@ -28,51 +27,46 @@ PHASES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Market:
-    """A market in the live tier. Times are instants; `phase` is the word of the status filter that finds it."""
+class Market(Protocol):
+    """A market as it is at one instant. Times are instants; `json` is the Market object as it is sent."""
 
-    ticker: str
-    event_ticker: str
-    phase: str
-    is_combo: bool
-    created: int
-    updated: int
-    opens: int
-    closes: int
-    settled: int | None
-    volume: str
-    open_interest: str
-    json: bytes
+    @property
+    def ticker(self) -> str: ...
+    @property
+    def event_ticker(self) -> str: ...
+    @property
+    def series_ticker(self) -> str:
+        """Which only its event tells a client."""
 
-    @classmethod
-    def of(cls, fields: JsonObject, text: bytes | None = None) -> "Market":
-        """From a Market object and, if it was received, its text. Raises KeyError or ValueError if it is none."""
-        return cls(
-            ticker=fields["ticker"],
-            event_ticker=fields["event_ticker"],
-            phase=PHASES[fields["status"]],
-            is_combo="mve_collection_ticker" in fields,
-            created=parse(fields["created_time"]),
-            updated=parse(fields["updated_time"]),
-            opens=parse(fields["open_time"]),
-            closes=parse(fields["close_time"]),
-            settled=parse(fields["settlement_ts"]) if "settlement_ts" in fields else None,
-            volume=fields["volume_fp"],
-            open_interest=fields["open_interest_fp"],
-            json=text or to_json(fields),
-        )
+    @property
+    def phase(self) -> str:
+        """The word of the status filter that finds it."""
+
+    @property
+    def is_combo(self) -> bool: ...
+    @property
+    def created(self) -> int: ...
+    @property
+    def updated(self) -> int: ...
+    @property
+    def closes(self) -> int: ...
+    @property
+    def settled(self) -> int | None: ...
+    @property
+    def json(self) -> bytes: ...
+    @property
+    def tape(self) -> Tape: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
-    ticker: str
-    series_ticker: str
-    json: bytes
+class Event(Protocol):
+    """An event; `markets` are its live ones, oldest first."""
 
-    @classmethod
-    def of(cls, fields: JsonObject) -> "Event":
-        return cls(fields["event_ticker"], fields["series_ticker"], to_json(fields))
+    @property
+    def ticker(self) -> str: ...
+    @property
+    def json(self) -> bytes: ...
+    @property
+    def markets(self) -> "list[Market]": ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,74 +97,90 @@ class Order(Enum):
         return None if at is None else Position(at, market.ticker)
 
 
-Row = TypeVar("Row")
-Ordered = list[tuple[Position, Row]]
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which markets a listing is to find. `archived`: those behind the cutoff instead of the live ones.
+
+    `first` and `last` (instants, both included, None: open) bound the time named by `time`: created, closes, settled
+    or updated.
+    """
+
+    phase: str | None = None
+    combos: bool | None = None
+    event: str | None = None
+    series: str | None = None
+    tickers: frozenset[str] | None = None
+    time: str | None = None
+    first: int | None = None
+    last: int | None = None
+    archived: bool = False
+
+    def admits(self, market: Market) -> bool:
+        """Whether it is one of them; its tier is not looked at."""
+        return (
+            (self.phase is None or market.phase == self.phase)
+            and (self.combos is None or market.is_combo == self.combos)
+            and (self.event is None or market.event_ticker == self.event)
+            and (self.series is None or market.series_ticker == self.series)
+            and (self.tickers is None or market.ticker in self.tickers)
+            and (self.time is None or self._within(getattr(market, self.time)))
+        )
+
+    def _within(self, at: int | None) -> bool:
+        return at is not None and (self.first is None or at >= self.first) and (self.last is None or at <= self.last)
 
 
-class Exchange:
-    """Everything the exchange knows at one moment. It does not age: only its clock goes on."""
+@dataclass(frozen=True, slots=True)
+class WantedEvents:
+    """Which events a listing is to find; the instants are bounds, not included themselves."""
 
-    def __init__(
-        self,
-        *,
-        clock: Clock,
-        cutoff: int,
-        markets: Iterable[Market],
-        events: Iterable[Event],
-        series: Iterable[Series],
-    ) -> None:
+    phase: str | None = None
+    series: str | None = None
+    tickers: frozenset[str] | None = None
+    closes_after: int | None = None
+    updated_after: int | None = None
+
+
+EVERYTHING = Wanted()
+EVERY_EVENT = WantedEvents()
+
+
+class Exchange(ABC):
+    """Everything the exchange knows at the present instant of its clock. `len` counts the live markets.
+
+    `empty_pages` is the share of pages that come empty though more follow, which production has been seen to do.
+    """
+
+    def __init__(self, clock: Clock) -> None:
         self.clock = clock
-        self.cutoff = cutoff
-        self._markets = {market.ticker: market for market in markets}
-        self._events = {event.ticker: event for event in events}
-        self._series = {one.ticker: one for one in series}
-        self._orders = {order: _ascending(self._markets.values(), order.position) for order in Order}
-        self._nested: dict[str, list[Market]] = defaultdict(list)
-        for _, market in self._orders[Order.CREATED]:
-            self._nested[market.event_ticker].append(market)
-        self._listed_events = _ascending(self._events.values(), self._event_position)
+        self.empty_pages = 0.0
 
-    def __len__(self) -> int:
-        return len(self._markets)
+    @property
+    @abstractmethod
+    def cutoff(self) -> int:
+        """Markets that settled before this instant are archived."""
 
-    def market(self, ticker: str) -> Market | None:
-        return self._markets.get(ticker)
+    @abstractmethod
+    def __len__(self) -> int: ...
 
-    def markets(self, order: Order, after: Position | None) -> Iterator[tuple[Position, Market]]:
-        """The markets that have a time in this order, behind a position of it, newest first."""
-        return _descending(self._orders[order], after)
+    @abstractmethod
+    def market(self, ticker: str, *, archived: bool = False) -> Market | None: ...
 
-    def event(self, event_ticker: str) -> Event | None:
-        return self._events.get(event_ticker)
+    @abstractmethod
+    def markets(
+        self, order: Order, after: Position | None, wanted: Wanted = EVERYTHING
+    ) -> Iterator[tuple[Position, Market]]:
+        """The wanted markets that have a time in this order, behind a position of it, newest first."""
 
-    def events(self, after: Position | None) -> Iterator[tuple[Position, Event]]:
-        """The events without combos', behind a position, newest first."""
-        return _descending(self._listed_events, after)
+    @abstractmethod
+    def event(self, ticker: str) -> Event | None: ...
 
-    def _event_position(self, event: Event) -> Position | None:
-        """Events have no created_time: that of their first market stands for it. Combos' events are not listed."""
-        markets = self._nested[event.ticker]
-        return None if markets[0].is_combo else Position(markets[0].created, event.ticker)
+    @abstractmethod
+    def events(self, after: Position | None, wanted: WantedEvents = EVERY_EVENT) -> Iterator[tuple[Position, Event]]:
+        """The wanted events, without combos', behind a position, newest first. They are never archived."""
 
-    def markets_of(self, event: Event) -> list[Market]:
-        """The live markets of an event, oldest first."""
-        return self._nested[event.ticker]
+    @abstractmethod
+    def series(self, ticker: str) -> Series | None: ...
 
-    def series_of(self, market: Market) -> str:
-        """The series ticker, which only the event tells."""
-        return self._events[market.event_ticker].series_ticker
-
-    def series(self, ticker: str) -> Series | None:
-        return self._series.get(ticker)
-
-    def all_series(self) -> Iterable[Series]:
-        return self._series.values()
-
-
-def _ascending(rows: Iterable[Row], position: Callable[[Row], Position | None]) -> Ordered[Row]:
-    return sorted(((at, row) for row in rows if (at := position(row)) is not None), key=itemgetter(0))
-
-
-def _descending(rows: Ordered[Row], after: Position | None) -> Iterator[tuple[Position, Row]]:
-    end = len(rows) if after is None else bisect_left(rows, after, key=itemgetter(0))
-    return (rows[at] for at in range(end - 1, -1, -1))
+    @abstractmethod
+    def all_series(self) -> Iterable[Series]: ...

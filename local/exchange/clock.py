@@ -1,24 +1,49 @@
 """The exchange's time. An instant is a whole number of microseconds since 1970 UTC; year 1, which does occur, fits."""
 
+import threading
 import time
 from datetime import UTC, datetime, timedelta
 
 SECOND = 1_000_000
-DAY = 86_400 * SECOND
+HOUR = 3600 * SECOND
+DAY = 24 * HOUR
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 
 
 class Clock:
-    """Starts at a given instant (default: the present) and goes on at the pace of real time."""
+    """Starts at a given instant (default: the present) and goes on at `speed` times the pace of real time.
 
-    def __init__(self, start: int | None = None) -> None:
+    It may be set, stopped and sped up at any moment from any thread.
+    """
+
+    def __init__(self, start: int | None = None, speed: float = 1.0) -> None:
         self.start = instant(datetime.now(UTC)) if start is None else start
-        self._began = time.monotonic()
+        self._lock = threading.Lock()
+        self._at, self._since, self._speed = self.start, time.monotonic_ns(), speed
+
+    @property
+    def speed(self) -> float:
+        return self._speed
 
     def now(self) -> int:
         """The present instant on this clock."""
-        return self.start + int((time.monotonic() - self._began) * SECOND)
+        with self._lock:
+            return self._now(time.monotonic_ns())
+
+    def set(self, instant: int) -> None:
+        """Goes to an instant, before or after the present one, and on from there."""
+        with self._lock:
+            self._at, self._since = instant, time.monotonic_ns()
+
+    def run(self, speed: float) -> None:
+        """Goes on from the present instant at another speed; 0 stops it."""
+        with self._lock:
+            since = time.monotonic_ns()
+            self._at, self._since, self._speed = self._now(since), since, speed
+
+    def _now(self, monotonic: int) -> int:
+        return self._at + int((monotonic - self._since) * self._speed) // 1000
 
 
 def instant(moment: datetime) -> int:

@@ -1,14 +1,18 @@
-"""Combos (multivariate markets): short-lived bets on several markets of the generated exchange at once."""
+"""Combos (multivariate markets): short-lived bets on several markets of the generated exchange at once.
 
-from random import Random
+Each is its event's only market. Most are never traded and vanish when they settle.
+"""
 
-from local.exchange.catalogue import JsonObject
-from local.exchange.clock import SECOND, rfc3339
-from local.exchange.plan import World
-from local.exchange.quotes import DECI_CENT, dollars
+from collections.abc import Callable
+from dataclasses import dataclass
 
-MINUTE = 60 * SECOND
-SHARE = 0.03  # of the other markets
+from local.exchange.catalogue import JsonObject, to_json
+from local.exchange.clock import DAY, SECOND, rfc3339
+from local.exchange.plan import AFTER_SETTLING, KINDS, EventPlan, base_of, draws
+from local.exchange.quotes import DECI_CENT, DOLLARS, contracts
+from local.exchange.strata import Stratum
+from local.exchange.tape import Tape
+
 # Since 2026-08 there are series tickers with a hyphen (docs.kalshi.com, changelog).
 TITLES = {
     "KXMVECROSSCATEGORY-SHARD1": "Combo across categories",
@@ -33,44 +37,174 @@ COMBO_SERIES: list[JsonObject] = [
     for ticker, title in TITLES.items()
 ]
 
-
 # What all combos share. The book of one that nobody quotes is the wrong way round (observed on production, 2026-06).
-COMMON: JsonObject = {
-    "market_type": "binary",
-    "expiration_value": "",
-    "yes_bid_dollars": "0.0000",
-    "yes_bid_size_fp": "0.00",
-    "yes_ask_dollars": "0.0000",
-    "yes_ask_size_fp": "0.00",
-    "no_bid_dollars": "1.0000",
-    "no_ask_dollars": "1.0000",
-    "previous_price_dollars": "0.0000",
-    "previous_yes_bid_dollars": "0.0000",
-    "previous_yes_ask_dollars": "0.0000",
-    "notional_value_dollars": "1.0000",
-    "price_level_structure": DECI_CENT.name,
-    "price_ranges": DECI_CENT.ranges,
-    "settlement_timer_seconds": 5,
-    "settlement_bounds_type": "default",
-    "can_close_early": True,
-    "rules_primary": "",
-    "rules_secondary": "",
-    "strike_type": "custom",
-    "exchange_index": 1,
-}
+COMMON = to_json(
+    {
+        "market_type": "binary",
+        "expiration_value": "",
+        "yes_bid_dollars": "0.0000",
+        "yes_bid_size_fp": "0.00",
+        "yes_ask_dollars": "0.0000",
+        "yes_ask_size_fp": "0.00",
+        "no_bid_dollars": "1.0000",
+        "no_ask_dollars": "1.0000",
+        "previous_price_dollars": "0.0000",
+        "previous_yes_bid_dollars": "0.0000",
+        "previous_yes_ask_dollars": "0.0000",
+        "notional_value_dollars": "1.0000",
+        "price_level_structure": DECI_CENT.name,
+        "price_ranges": [{"start": "0.0000", "end": "1.0000", "step": "0.0010"}],
+        "settlement_timer_seconds": 5,
+        "settlement_bounds_type": "default",
+        "can_close_early": True,
+        "rules_primary": "",
+        "rules_secondary": "",
+        "strike_type": "custom",
+        "exchange_index": 1,
+    }
+)
+DIGITS = 16**11
+EVENT_FACTOR, MARKET_FACTOR = 0x9E3779B97F5, 0xB5297A4D3F1  # odd, hence one to one among eleven digits
+LEGS = (2, 2, 2, 3, 3, 4, 5, 8, 16)
+VOLUMES = (1, 1, 5, 30, 580)
 
 
-def combo_count(world: World) -> int:
-    return round(world.size * SHARE)
+@dataclass(frozen=True, slots=True, eq=False)
+class ComboPlan:
+    """A combo and its event, which last from `created` to `ends`."""
+
+    stratum: Stratum
+    number: int
+    draw: tuple[int, ...]
+    event_ticker: str
+    ticker: str
+    series_ticker: str
+    created: int
+    ends: int
+    settled: int
+    tape: Tape
+
+    def updated(self, now: int) -> int:
+        """The last change of its metadata."""
+        return self.settled + AFTER_SETTLING if now >= self.settled + AFTER_SETTLING else self.created
+
+    def status(self, now: int) -> str:
+        if now < self.ends:
+            return "active"
+        return "finalized" if now >= self.settled else "closed"
 
 
-def combo_event(world: World, index: int) -> JsonObject:
-    """The Event object of a combo, which is its only market."""
-    event_ticker = _event_ticker(index)
+def combo(seed: int, stratum: Stratum, number: int) -> ComboPlan:
+    """The combo with this number."""
+    draw = draws(f"{seed}/{stratum.index}/{number}")
+    created = base_of(stratum, number, draw[0])
+    code = number * KINDS + stratum.index
+    series = tuple(TITLES)[code % len(TITLES)]
+    event_ticker = f"{series}-S2026{_hexadecimal(code * EVENT_FACTOR)}"
+    ends = (created + stratum.ends) // SECOND * SECOND
+    total = 0 if stratum.is_provisional else VOLUMES[draw[1] % len(VOLUMES)] * 100
+    return ComboPlan(
+        stratum=stratum,
+        number=number,
+        draw=draw,
+        event_ticker=event_ticker,
+        ticker=f"{event_ticker}-{_hexadecimal((code + 1) * MARKET_FACTOR)}",
+        series_ticker=series,
+        created=created,
+        ends=ends,
+        settled=ends + SECOND * 3 // 2,
+        tape=_tape(draw, created, ends, total),
+    )
+
+
+def combo_place(event_ticker: str) -> tuple[int, int] | None:
+    """The stratum and the number of a combo's event; None for other texts."""
+    series, _, digits = event_ticker.rpartition("-S2026")
+    if series not in TITLES or len(digits) != 11:
+        return None
+    try:
+        code = int(digits, 16) * pow(EVENT_FACTOR, -1, DIGITS) % DIGITS
+    except ValueError:
+        return None
+    return code % KINDS, code // KINDS
+
+
+def _tape(draw: tuple[int, ...], opens: int, ends: int, total: int) -> Tape:
+    """Traded up to three times, right away, never quoted."""
+    return Tape(
+        key=draw[2] << 16 | draw[3],
+        opens=opens,
+        ends=min(ends, opens + 1200 * SECOND),
+        total=total,
+        trades=min(3, total // 200) or 1 if total else 0,
+        unit=100,
+        middle=20 + draw[4] % 380,
+        swing=10,
+        tick=DECI_CENT.tick,
+        emptiness=256,
+    )
+
+
+def combo_json(plan: ComboPlan, now: int, leg: Callable[[int, int], tuple[EventPlan, int]]) -> bytes:
+    """The Market object of a combo; `leg` finds an event, and the position of a market in it, by two draws."""
+    count = plan.tape.count(now)
+    volume, earlier = plan.tape.volume(count), plan.tape.volume(plan.tape.count(now - DAY))
+    is_settled = now >= plan.settled
+    fields: JsonObject = {
+        "ticker": plan.ticker,
+        "event_ticker": plan.event_ticker,
+        "created_time": rfc3339(plan.created),
+        "updated_time": rfc3339(plan.updated(now)),
+        "open_time": rfc3339(plan.created // SECOND * SECOND),
+        **dict.fromkeys(
+            ("close_time", "expected_expiration_time", "expiration_time", "latest_expiration_time"), rfc3339(plan.ends)
+        ),
+        "status": plan.status(now),
+        "result": "no" if is_settled else "",
+        "volume_fp": contracts(volume),
+        "volume_24h_fp": contracts(volume - earlier),
+        "open_interest_fp": contracts(0 if is_settled else volume),
+        "last_price_dollars": DOLLARS[plan.tape.price(count - 1) if count else 0],
+        "mve_collection_ticker": f"{plan.series_ticker}-R",
+        **_legs(plan, leg),
+    }
+    if is_settled:
+        fields |= {"settlement_ts": rfc3339(plan.settled), "settlement_value_dollars": "0.0000"}
+    elif plan.stratum.is_provisional:
+        fields["is_provisional"] = True
+    return COMMON[:-1] + b"," + to_json(fields)[1:]
+
+
+def _legs(plan: ComboPlan, leg: Callable[[int, int], tuple[EventPlan, int]]) -> JsonObject:
+    """What it bets on, in all the places that say so."""
+    legs, labels = [], []
+    for at in range(LEGS[plan.draw[5] % len(LEGS)]):
+        dice = plan.draw[6 + at % 9] * (at + 1)
+        event, position = leg(plan.created, dice)
+        contract = event.contracts[position]
+        side = "no" if dice % 3 == 0 else "yes"
+        legs.append(
+            {"event_ticker": event.event_ticker, "market_ticker": event.event_ticker + contract.suffix, "side": side}
+        )
+        labels.append(f"{side} {contract.label}")
     return {
-        "event_ticker": event_ticker,
-        "series_ticker": _series_ticker(index),
-        "title": TITLES[_series_ticker(index)],
+        **dict.fromkeys(("title", "yes_sub_title", "no_sub_title"), ",".join(labels)),
+        "mve_selected_legs": legs,
+        "custom_strike": {
+            "Associated Events": ",".join(leg["event_ticker"] for leg in legs),
+            "Associated Markets": ",".join(leg["market_ticker"] for leg in legs),
+            "Associated Market Sides": ",".join(leg["side"] for leg in legs),
+            "Multivariate Event Ticker": plan.event_ticker,
+        },
+    }
+
+
+def combo_event(plan: ComboPlan) -> JsonObject:
+    """The Event object of a combo."""
+    return {
+        "event_ticker": plan.event_ticker,
+        "series_ticker": plan.series_ticker,
+        "title": TITLES[plan.series_ticker],
         "sub_title": "",
         "category": "Exotics",
         "mutually_exclusive": False,
@@ -78,81 +212,9 @@ def combo_event(world: World, index: int) -> JsonObject:
         "strike_period": "",
         "settlement_sources": [],
         "available_on_brokers": False,
-        "last_updated_ts": rfc3339(world.now - 20 * MINUTE),
+        "last_updated_ts": rfc3339(plan.created),
     }
 
 
-def combo(world: World, index: int) -> JsonObject:
-    """The Market object of a combo: created lately, either settled already or open, where many were never traded."""
-    draw = Random(f"{world.seed}/combo/{index}")
-    event_ticker = _event_ticker(index)
-    created = world.now - draw.randrange(MINUTE, 20 * MINUTE)
-    is_settled = draw.random() < 0.5
-    volume = draw.choice((0, 0, 1, 5, 30, 580))
-    fields = {
-        **COMMON,
-        "ticker": f"{event_ticker}-{_hexadecimal(index, 0xB5297A4D3F1)}",
-        "event_ticker": event_ticker,
-        "created_time": rfc3339(created),
-        "updated_time": rfc3339(created + SECOND // 7),
-        "open_time": rfc3339(created // SECOND * SECOND),
-        "volume_fp": f"{volume}.00",
-        "volume_24h_fp": f"{volume}.00",
-        "open_interest_fp": "0.00" if is_settled else f"{volume}.00",
-        "last_price_dollars": dollars(draw.randrange(1, 400) if volume else 0),
-        "mve_collection_ticker": f"{_series_ticker(index)}-R",
-        **_legs(world, draw, event_ticker),
-        **_end(world.now, created, is_settled=is_settled),
-    }
-    return fields | ({"is_provisional": True} if not volume and not is_settled else {})
-
-
-def _end(now: int, created: int, *, is_settled: bool) -> JsonObject:
-    closes = (created + (now - created) // 2 if is_settled else now + 360 * MINUTE) // SECOND * SECOND
-    names = ("close_time", "expected_expiration_time", "expiration_time", "latest_expiration_time")
-    times: JsonObject = dict.fromkeys(names, rfc3339(closes))
-    if not is_settled:
-        return times | {"status": "active", "result": ""}
-    settlement = {"settlement_ts": rfc3339(closes + SECOND * 3 // 2), "settlement_value_dollars": "0.0000"}
-    return times | settlement | {"status": "finalized", "result": "no"}
-
-
-def _legs(world: World, draw: Random, event_ticker: str) -> JsonObject:
-    """What it bets on, in all the places that say so."""
-    count = min(world.size, draw.choice((2, 2, 2, 3, 3, 4, 5, 8, 16)))
-    labelled = [_leg(world, index, draw) for index in draw.sample(range(world.size), count)]
-    legs = [leg for leg, _ in labelled]
-    title = ",".join(f"{leg['side']} {label}" for leg, label in labelled)
-    return {
-        **dict.fromkeys(("title", "yes_sub_title", "no_sub_title"), title),
-        "mve_selected_legs": legs,
-        "custom_strike": {
-            "Associated Events": ",".join(leg["event_ticker"] for leg in legs),
-            "Associated Markets": ",".join(leg["market_ticker"] for leg in legs),
-            "Associated Market Sides": ",".join(leg["side"] for leg in legs),
-            "Multivariate Event Ticker": event_ticker,
-        },
-    }
-
-
-def _leg(world: World, index: int, draw: Random) -> tuple[dict[str, str], str]:
-    """The member of mve_selected_legs, and the label of the market."""
-    number, position = world.place(index)
-    plan = world.event(number)
-    contract = plan.board.contract(position)
-    side = draw.choice(("yes", "yes", "no"))
-    leg = {"event_ticker": plan.ticker, "market_ticker": plan.ticker + contract.suffix, "side": side}
-    return leg, contract.label
-
-
-def _series_ticker(index: int) -> str:
-    return tuple(TITLES)[index % len(TITLES)]
-
-
-def _event_ticker(index: int) -> str:
-    return f"{_series_ticker(index)}-S2026{_hexadecimal(index, 0x9E3779B97F5)}"
-
-
-def _hexadecimal(index: int, multiplier: int) -> str:
-    """Eleven digits, different for every index since the multiplier is odd."""
-    return f"{(index + 1) * multiplier % 16**11:011X}"
+def _hexadecimal(code: int) -> str:
+    return f"{code % DIGITS:011X}"

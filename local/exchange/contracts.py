@@ -1,7 +1,7 @@
-"""What one market of an event asks: its ticker's last part, its label and its strike."""
+"""What the markets of an event ask: the last parts of their tickers, their labels and their strikes."""
 
+import json
 import unicodedata
-from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
@@ -16,18 +16,23 @@ STRIDE = 7  # coprime to the number of choices of every family, so that an event
 
 @dataclass(frozen=True, slots=True)
 class Contract:
-    """`strike` holds the members of the Market object; `strike_text` is the rung of a ladder, for people."""
+    """`strike` is members of the Market object as JSON text; `strike_text` is the rung of a ladder, for people."""
 
     suffix: str
     label: str
-    strike: Mapping[str, object]
+    strike: str
     strike_text: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Board:
-    """The `size` markets of one event, of a family, on a subject; `offset` picks among the family's choices."""
+@lru_cache(maxsize=4096)
+def contracts(family: Family, subject: Subject, size: int, offset: int, year: str) -> tuple[Contract, ...]:
+    """Those of an event with `size` markets; `offset` picks among the family's choices."""
+    board = _Board(family, subject, size, offset, year)
+    return tuple(board.contract(position) for position in range(size))
 
+
+@dataclass(frozen=True, slots=True)
+class _Board:
     family: Family
     subject: Subject
     size: int
@@ -44,7 +49,7 @@ class Board:
         if self.family.strike == "between":
             return self._interval(position)
         if not self.family.choices:
-            return Contract("", self.family.label.format(year=self.year), {})
+            return Contract("", self.family.label.format(year=self.year), "")
         return self._choice(position)
 
     def _choice(self, position: int) -> Contract:
@@ -52,17 +57,17 @@ class Board:
         label = "Tie" if is_tie else self.choice(position)
         suffix = "-TIE" if is_tie else f"-{_letters(label)}{position}"
         if self.family.strike is None:
-            return Contract(suffix, label, {})
+            return Contract(suffix, label, "")
         value = str(uuid5(NAMESPACE_URL, label)) if self.family.strike == "structured" else label
-        strike = {"strike_type": self.family.strike, "custom_strike": {self.family.strike_key: value}}
-        return Contract(suffix, label, strike)
+        custom = {self.family.strike_key: value}
+        return Contract(suffix, label, _members(strike_type=self.family.strike, custom_strike=custom))
 
     def _rung(self, position: int, kind: str) -> Contract:
         strike = self._bottom() + Decimal(self.subject.step) * position
         bound = "cap_strike" if kind == "less_or_equal" else "floor_strike"
         text = f"{number(strike):,}"
         label = self.family.label.format(strike=text)
-        return Contract(f"-T{number(strike)}", label, {"strike_type": kind, bound: number(strike)}, text)
+        return Contract(f"-T{number(strike)}", label, _members(strike_type=kind, **{bound: number(strike)}), text)
 
     def _interval(self, position: int) -> Contract:
         """The lowest is open below, the highest above; those between leave out their upper end by the smallest unit."""
@@ -71,16 +76,20 @@ class Board:
         unit = Decimal((0, (1,), int(level.as_tuple().exponent)))
         floor, middle, cap = map(number, (exact_floor, exact_floor + step / 2, exact_floor + step - unit))
         if position == 0:
-            return Contract(f"-T{cap}", f"{cap:,} or below", {"strike_type": "less", "cap_strike": cap})
+            return Contract(f"-T{cap}", f"{cap:,} or below", _members(strike_type="less", cap_strike=cap))
         if position == self.size - 1:
-            return Contract(f"-T{floor}", f"{floor:,} or above", {"strike_type": "greater", "floor_strike": floor})
-        strike = {"strike_type": "between", "floor_strike": floor, "cap_strike": cap}
+            return Contract(f"-T{floor}", f"{floor:,} or above", _members(strike_type="greater", floor_strike=floor))
+        strike = _members(strike_type="between", floor_strike=floor, cap_strike=cap)
         return Contract(f"-B{middle}", f"{floor:,} to {cap:,}", strike)
 
     def _bottom(self) -> Decimal:
         """Half of the rungs are below the subject's level, none at or below zero."""
         step, level = Decimal(self.subject.step), Decimal(self.subject.level)
         return level - step * min(self.size // 2, int(level / step) - 1)
+
+
+def _members(**strike: object) -> str:
+    return "," + json.dumps(strike, ensure_ascii=False, separators=(",", ":"))[1:-1]
 
 
 def number(value: Decimal) -> int | float:

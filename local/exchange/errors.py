@@ -34,6 +34,12 @@ def unauthorized(code: str, details: str | None = None) -> ExchangeError:
     return service_error(401, code, code.replace("_", " "), details)
 
 
+def too_many(*, is_object: bool) -> ExchangeError:
+    """The body observed on production, 2026-08, or the documented one (docs.kalshi.com, Rate Limits and Tiers)."""
+    message = "too many requests"
+    return service_error(429, "too_many_requests", message) if is_object else ExchangeError(429, {"error": message})
+
+
 def router_error(message: str) -> ExchangeError:
     return ExchangeError(400, {"msg": message})
 

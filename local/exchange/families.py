@@ -20,7 +20,7 @@ from local.exchange.vocabulary import (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Family:
     """A kind of series. `event_code`, the end of event tickers, is a format over date, hour, year, number, letters.
 
@@ -77,7 +77,7 @@ FAMILIES = (
         question="{name} price range on {day}?",
         rule="If the average of the last sixty index values of {name} before {hour}:00 UTC on {day} is {label}, "
         "then the market resolves to Yes.",
-        sizes=range(20, 41),
+        sizes=range(3, 41),
         strike="between",
         hours=1,
         exchange_index=2,

@@ -1,21 +1,22 @@
-"""GET /markets and GET /events: which rows a query finds, and the page of them behind its cursor.
+"""GET /markets, /historical/markets and /events: which rows a query finds, and the page of them behind its cursor.
 
-Parameters and refused combinations: docs.kalshi.com, Get Markets and Get Events.
+Parameters and refused combinations: docs.kalshi.com, Get Markets, Get Historical Markets and Get Events.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from hashlib import blake2b
 from itertools import islice
 from typing import Generic, TypeVar
 
-from local.exchange.catalogue import Event, Exchange, Market, Order
+from local.exchange.catalogue import Event, Exchange, Market, Order, Wanted, WantedEvents
 from local.exchange.clock import SECOND
 from local.exchange.cursor import Position, decode, encode
 from local.exchange.errors import bad_request
 from local.exchange.parameters import Parameters
 
 Row = TypeVar("Row")
-Test = Callable[[Row], bool]
+Rows = Iterator[tuple[Position, Row]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,48 +30,91 @@ class TimeFilter:
     """A `min_…_ts`, `max_…_ts` pair: the time it bounds, the order it lists in, the statuses that may go with it."""
 
     name: str
-    time: Callable[[Market], int | None]
+    time: str
     order: Order
     statuses: tuple[str, ...]
 
 
 TIME_FILTERS = (
     # `paused` is undocumented but accepted (observed on production, 2026-09).
-    TimeFilter("created", lambda market: market.created, Order.CREATED, ("unopened", "open", "paused")),
-    TimeFilter("close", lambda market: market.closes, Order.CLOSES, ("closed",)),
-    TimeFilter("settled", lambda market: market.settled, Order.SETTLED, ("settled",)),
-    TimeFilter("updated", lambda market: market.updated, Order.CREATED, ()),
+    TimeFilter("created", "created", Order.CREATED, ("unopened", "open", "paused")),
+    TimeFilter("close", "closes", Order.CLOSES, ("closed",)),
+    TimeFilter("settled", "settled", Order.SETTLED, ("settled",)),
+    TimeFilter("updated", "updated", Order.CREATED, ()),
 )
 MARKET_PHASES = ("unopened", "open", "paused", "closed", "settled")
-# An event is in the first of these phases that any of its live markets is in.
-EVENT_PHASES = ("open", "unopened", "closed", "settled")
+EVENT_PHASES = ("unopened", "open", "closed", "settled")
+FIRST = Position(2**62, "")  # before every row
 
 
 def list_markets(exchange: Exchange, query: Parameters) -> Page[Market]:
     limit = query.limit("GetMarkets", default=100, maximum=1000)
     phase = _phase(query, MARKET_PHASES)
     time_filter = _time_filter(query)
+    wanted = replace(_objects(query), phase=phase, combos=_combos(query, ("only", "exclude")))
+    order = Order.CREATED
     if time_filter:
         _refuse_combinations(query, time_filter, phase)
-    order = time_filter.order if time_filter else Order.CREATED
-    tests = _market_tests(exchange, query, phase) + (_time_tests(query, time_filter) if time_filter else [])
-    return _page(exchange.markets(order, decode(query.text("cursor"))), tests, limit)
+        wanted, order = _bounded(wanted, query, time_filter), time_filter.order
+    return _page(exchange, query, lambda after: exchange.markets(order, after, wanted), limit)
+
+
+def list_archived_markets(exchange: Exchange, query: Parameters) -> Page[Market]:
+    """Statuses and times are silently ignored here (observed on production, 2026-08)."""
+    limit = query.limit("GetHistoricalMarkets", default=100, maximum=1000)
+    wanted = replace(_objects(query), archived=True, combos=_combos(query, ("exclude",)))
+    return _page(exchange, query, lambda after: exchange.markets(Order.CREATED, after, wanted), limit)
 
 
 def list_events(exchange: Exchange, query: Parameters) -> Page[Event]:
     limit = query.limit("GetEvents", default=200, maximum=200)
-    tests: list[Test[Event]] = []
-    if phase := _phase(query, EVENT_PHASES):
-        tests.append(lambda event: _event_phase(exchange.markets_of(event)) == phase)
-    if series := query.text("series_ticker"):
-        tests.append(lambda event: event.series_ticker == series)
-    return _page(exchange.events(decode(query.text("cursor"))), tests, limit)
+    wanted = WantedEvents(
+        phase=_phase(query, EVENT_PHASES),
+        series=query.text("series_ticker"),
+        tickers=_set(query.names("tickers")),
+        closes_after=_instant(query.integer("min_close_ts")),
+        updated_after=_instant(query.integer("min_updated_ts")),
+    )
+    return _page(exchange, query, lambda after: exchange.events(after, wanted), limit)
 
 
-def _page(rows: Iterator[tuple[Position, Row]], tests: list[Test[Row]], limit: int) -> Page[Row]:
+def _page(exchange: Exchange, query: Parameters, rows: Callable[[Position | None], Rows[Row]], limit: int) -> Page[Row]:
     """A full page has a cursor even when nothing follows it: a keyset listing does not look ahead."""
-    found = list(islice((pair for pair in rows if all(test(pair[1]) for test in tests)), limit))
+    after = decode(query.text("cursor"))
+    found = list(islice(rows(after), limit))
+    if found and _comes_empty(exchange.empty_pages, after or FIRST):
+        # Just before the first row, so that none is left out; there once, it goes on: no cursor comes twice.
+        before = Position(found[0][0].at, found[0][0].ticker + "~")
+        if before != after:
+            return Page([], encode(before))
     return Page([row for _, row in found], encode(found[-1][0]) if len(found) == limit else "")
+
+
+def _comes_empty(share: float, after: Position) -> bool:
+    return share > 0 and int.from_bytes(blake2b(encode(after).encode(), digest_size=4).digest()) < share * 2**32
+
+
+def _set(names: list[str] | None) -> frozenset[str] | None:
+    return None if names is None else frozenset(names)
+
+
+def _instant(seconds: int | None) -> int | None:
+    return None if seconds is None else seconds * SECOND
+
+
+def _objects(query: Parameters) -> Wanted:
+    return Wanted(
+        event=query.text("event_ticker"),
+        series=query.text("series_ticker"),
+        tickers=_set(query.names("tickers")),
+    )
+
+
+def _combos(query: Parameters, known: tuple[str, ...]) -> bool | None:
+    combos = query.text("mve_filter")
+    if combos not in (None, *known):
+        raise bad_request("invalid mve_filter")
+    return None if combos is None else combos == "only"
 
 
 def _phase(query: Parameters, known: tuple[str, ...]) -> str | None:
@@ -80,11 +124,6 @@ def _phase(query: Parameters, known: tuple[str, ...]) -> str | None:
     if status not in (None, *known):
         raise bad_request("invalid status filter")
     return status
-
-
-def _event_phase(markets: list[Market]) -> str:
-    phases = {market.phase for market in markets}
-    return next((phase for phase in EVENT_PHASES if phase in phases), "open")  # all paused: the event itself goes on
 
 
 def _bounds(query: Parameters, time_filter: TimeFilter) -> tuple[int | None, int | None]:
@@ -112,32 +151,9 @@ def _refuse_combinations(query: Parameters, time_filter: TimeFilter, phase: str 
         raise bad_request(f"{name} filters with series_ticker require mve_filter=exclude")
 
 
-def _market_tests(exchange: Exchange, query: Parameters, phase: str | None) -> list[Test[Market]]:
-    tests: list[Test[Market]] = []
-    if phase:
-        tests.append(lambda market: market.phase == phase)
-    if (combos := query.text("mve_filter")) is not None:
-        if combos not in ("only", "exclude"):
-            raise bad_request("invalid mve_filter")
-        tests.append(lambda market: market.is_combo == (combos == "only"))
-    if event := query.text("event_ticker"):
-        tests.append(lambda market: market.event_ticker == event)
-    if series := query.text("series_ticker"):
-        tests.append(lambda market: exchange.series_of(market) == series)
-    if (tickers := query.names("tickers")) is not None:
-        wanted = frozenset(tickers)
-        tests.append(lambda market: market.ticker in wanted)
-    return tests
-
-
-def _time_tests(query: Parameters, time_filter: TimeFilter) -> list[Test[Market]]:
+def _bounded(wanted: Wanted, query: Parameters, time_filter: TimeFilter) -> Wanted:
     """Whole Unix seconds, exclusive against the microseconds of the rows; only max_updated_ts is "at or before"."""
     low, high = _bounds(query, time_filter)
     first = None if low is None else low * SECOND + 1
     last = None if high is None else high * SECOND - (time_filter.name != "updated")
-
-    def within(market: Market) -> bool:
-        at = time_filter.time(market)
-        return at is not None and (first is None or at >= first) and (last is None or at <= last)
-
-    return [within]
+    return replace(wanted, time=time_filter.time, first=first, last=last)

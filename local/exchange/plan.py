@@ -1,58 +1,119 @@
-"""A generated exchange before it is written out: every event is a function of (seed, size, now, its number) alone."""
+"""One generated event: a function of (seed, stratum, number) alone, and what it is at any instant follows from it."""
 
-import math
-from bisect import bisect_right
 from dataclasses import dataclass
-from functools import lru_cache
-from itertools import accumulate
-from random import Random
+from hashlib import blake2b
+from struct import Struct
 
-from local.exchange.clock import DAY, SECOND, moment, parse
-from local.exchange.contracts import STRIDE, Board
-from local.exchange.families import FAMILIES, Family
+from local.exchange.clock import HOUR, SECOND, moment, parse
+from local.exchange.contracts import STRIDE, Contract, contracts
+from local.exchange.families import Family
+from local.exchange.strata import QUARTER, Stratum
 from local.exchange.vocabulary import TOWNS, Subject
 
-LIVE_DAYS = 60  # settled markets stay so long in the live tier (observed on production, 2026-08 to 2026-10)
-MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
+YEAR_1 = parse("0001-01-01T00:00:00Z")
 FAR_FUTURE = parse("2099-12-31T15:00:00Z")
-QUARTER = 900 * SECOND
+MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
+AFTER_SETTLING = 46_000  # an event is last edited so long (microseconds) after it settles (observed, 2026-05)
+_DRAWS = Struct("<16H")
 
-# How many markets the events have, over and over: median 4, nine in ten up to 17.
-SIZES = (
-    4, 1, 2, 24, 1, 7, 3, 1, 5, 2, 10, 1, 4, 3, 40, 2, 1, 6, 8, 1, 3, 17, 2, 5, 1, 9, 2, 4, 30, 1, 3,
-    6, 2, 12, 1, 7, 4, 2, 60, 3, 1, 5, 8, 2, 14, 1, 6, 3, 10, 2, 20, 1, 4, 7, 3, 16, 9, 6, 12, 5, 8,
-)  # fmt: skip
-STARTS = (0, *accumulate(SIZES))
-FAMILIES_BY_SIZE = {size: tuple(family for family in FAMILIES if size in family.sizes) for size in SIZES}
-
-PHASES = (("open", 0.46), ("unopened", 0.72), ("closed", 0.78), ("settled", 1.0))  # cumulative shares
-GOLDEN = (math.sqrt(5) - 1) / 2  # its multiples spread evenly, so that the shares hold for a few events already
+CHOICES = 16  # so many beginnings has the list of what the markets of a family can stand for
+KINDS = 64  # more than there are strata: an event's code is of both its stratum and its number
+LETTERS = 7
+CODES = 26**LETTERS
+MULTIPLIER = 123_456_791  # odd and no multiple of 13, hence one to one among the codes
+INVERSE = pow(MULTIPLIER, -1, CODES)
 
 
-@dataclass(frozen=True, slots=True)
-class Times:
-    """Instants; only a settled event has a meaningful `settles`."""
-
-    created: int
-    opens: int
-    closes: int
-    settles: int
+def draws(key: str) -> tuple[int, ...]:
+    """Sixteen numbers below 2^16 that follow from a key."""
+    return _DRAWS.unpack(blake2b(key.encode(), digest_size=32).digest())
 
 
-@dataclass(frozen=True, slots=True)
+def letters(stratum: int, number: int) -> str:
+    """Seven letters that look like two teams' codes, different for every event."""
+    scrambled = (number * KINDS + stratum) * MULTIPLIER % CODES
+    return "".join(chr(ord("A") + scrambled // 26**power % 26) for power in range(LETTERS))
+
+
+def place(code: str) -> tuple[int, int] | None:
+    """The stratum and the number of such letters, or of the digits that other events have; None for other texts."""
+    if len(code) == LETTERS and code.isascii() and code.isalpha() and code.isupper():
+        scrambled = sum((ord(letter) - ord("A")) * 26**power for power, letter in enumerate(code))
+        number, stratum = divmod(scrambled * INVERSE % CODES, KINDS)
+        return stratum, number
+    if code.isascii() and code.isdecimal() and len(code) < 20:
+        number, stratum = divmod(int(code), KINDS)
+        return stratum, number
+    return None
+
+
+@dataclass(slots=True, eq=False)
 class EventPlan:
-    """`winner` is the position whose market resolves to yes, -1 for none; on a ladder those below it do, too."""
+    """`winner` is the position whose market resolves to yes, -1 for none; on a ladder those below it do, too.
 
+    Times are instants, some of them rounded down to `fineness` (microseconds). Its markets are created one after the
+    other, from `base` on, `spread` apart; `created` is what they tell of it.
+    """
+
+    stratum: Stratum
     number: int
-    ticker: str
+    key: str
+    event_ticker: str
     series_ticker: str
     family: Family
-    board: Board
-    phase: str
-    times: Times
+    subject: Subject
+    contracts: tuple[Contract, ...]
     winner: int
     is_scalar: bool
+    is_disputed: bool
+    is_paused: bool
+    edits: tuple[int, ...]
+    base: int
+    created: int
+    spread: int
+    fineness: int
+    opens: int
+    schedule: int
+    ends: int
+    determined: int
+    settled: int
     texts: dict[str, str]
+    rendered: "tuple[str, ...] | None" = None
+
+    def closes(self, now: int) -> int:
+        """The close as it is announced: the real one only after it has come."""
+        if self.stratum.oddity == "inverted":
+            return self.opens
+        return self.ends if now >= self.ends else self.schedule
+
+    def updated(self, now: int) -> int:
+        """The last change of its markets' metadata."""
+        if self.stratum.oddity == "year 1":
+            return YEAR_1
+        if now >= self.settled + AFTER_SETTLING:
+            return self.settled + AFTER_SETTLING
+        if self.ends != self.schedule and now >= self.ends:
+            return self.ends
+        return max((at for at in self.edits if at <= now), default=self.created)
+
+    def status(self, now: int) -> str:
+        """Of its markets; where some are paused, of the others."""
+        if now < self.ends:
+            return "active" if now >= self.opens else "initialized"
+        if now >= self.settled:
+            return "finalized"
+        if now < self.determined:
+            return "closed"
+        if self.is_disputed and now >= self.determined + (self.settled - self.determined) // 4:
+            is_amended = now >= self.determined + (self.settled - self.determined) // 2
+            return "amended" if is_amended else "disputed"
+        return "determined"
+
+    @property
+    def pause(self) -> tuple[int, int]:
+        """When some of its markets are paused, if any are."""
+        length = self.ends - self.opens
+        return self.opens + length * 55 // 100, self.opens + length * 67 // 100
 
     def result(self, position: int) -> str:
         if self.is_scalar:
@@ -62,100 +123,81 @@ class EventPlan:
         reached = position >= self.winner if self.family.strike == "less_or_equal" else position <= self.winner
         return "yes" if reached else "no"
 
-    def chance(self, position: int) -> float:
-        """What traders think of yes, 0 to 1."""
+    def chance(self, position: int) -> int:
+        """What traders think of yes, in thousandths."""
+        size = len(self.contracts)
         if self.family.exclusive:
-            return 0.5 if position == self.winner else 0.5 / self.board.size
-        falling = 1 / (1 + math.exp((position - self.winner) / (0.3 + self.board.size / 6)))
-        return 1 - falling if self.family.strike == "less_or_equal" else falling
+            return 500 if position == self.winner else 500 // size
+        distance = (position - self.winner) * 1000 // (300 + size * 170)
+        falling = max(20, min(980, 500 - distance * 160))
+        return 1000 - falling if self.family.strike == "less_or_equal" else falling
 
 
-class World:
-    """A generated exchange with `size` markets besides the combos, at the instant `now`."""
-
-    def __init__(self, seed: int, size: int, now: int) -> None:
-        self.seed = seed
-        self.size = size
-        self.now = now
-        self.cutoff = (now // DAY - LIVE_DAYS) * DAY
-        self.event_count = self.place(size - 1)[0] + 1 if size else 0
-        self._shift = Random(seed).random()
-        self.event = lru_cache(maxsize=256)(self._event)
-
-    def place(self, index: int) -> tuple[int, int]:
-        """The number of a market's event and its position there."""
-        block, rest = divmod(index, STARTS[-1])
-        slot = bisect_right(STARTS, rest) - 1
-        return block * len(SIZES) + slot, rest - STARTS[slot]
-
-    def _event(self, number: int) -> EventPlan:
-        draw = Random(f"{self.seed}/event/{number}")
-        size = SIZES[number % len(SIZES)]
-        family = draw.choice(FAMILIES_BY_SIZE[size])
-        subject = draw.choice(family.subjects)
-        share = (number * GOLDEN + self._shift) % 1
-        phase = next(name for name, below in PHASES if share < below)
-        times = self._times(draw, number, phase, family.hours * 3600)
-        offset = draw.randrange(1000)
-        texts = _texts(number, times.closes, subject, offset)
-        series = family.ticker.format(code=subject.code)
-        return EventPlan(
-            number=number,
-            ticker=f"{series}-{family.event_code.format_map(texts)}",
-            series_ticker=series,
-            family=family,
-            board=Board(family, subject, size, offset, texts["year"]),
-            phase=phase,
-            times=times,
-            winner=draw.randrange(-1, size),
-            is_scalar=draw.random() < 0.04,
-            texts=texts,
-        )
-
-    def _times(self, draw: Random, number: int, phase: str, usual_life: float) -> Times:
-        """The lower the number, the younger: from a minute to two years, most of them days."""
-        age = 60 * 1e6 ** ((number + draw.random()) / self.event_count)
-        life = usual_life * draw.lognormvariate(0, 0.5)
-        settles = -min(age / 2, (LIVE_DAYS - 1) * 86_400) * draw.uniform(0.1, 1)
-        closes = {
-            "unopened": draw.expovariate(1 / 172_800) + 60 + life,
-            "open": life * draw.random() + 60,
-            "closed": -age * draw.uniform(0.05, 0.6),
-            "settled": settles - min(age / 4, draw.expovariate(1 / 7200)),
-        }[phase]
-        opens = closes - life if phase == "unopened" else max(closes - life, -0.95 * age)
-        is_far = phase == "open" and draw.random() < 0.003
-        return Times(
-            created=self.now - int(age * SECOND),
-            opens=self._second(opens),
-            closes=FAR_FUTURE if is_far else self._second(closes),
-            settles=self.now + int(settles * SECOND),
-        )
-
-    def _second(self, after: float) -> int:
-        """The whole second so many seconds from now; what lies ahead, at a quarter of an hour."""
-        unit = SECOND if after < 0 else QUARTER
-        return -((-self.now - int(after * SECOND)) // unit) * unit
+def plan(seed: int, stratum: Stratum, number: int) -> EventPlan:
+    """The event with this number, of a stratum that is not one of combos."""
+    key = f"{seed}/{stratum.index}/{number}"
+    draw = draws(key)
+    family, subject, size = stratum.deck[number % len(stratum.deck)]
+    base = base_of(stratum, number, draw[0])
+    unit = min(10 ** (draw[1] % 12 % 7), stratum.interval // 8)
+    schedule = (base + stratum.schedule) // QUARTER * QUARTER
+    ends = schedule if stratum.ends == stratum.schedule else (base + stratum.ends) // SECOND * SECOND
+    grid = QUARTER if stratum.schedule - stratum.opens <= HOUR else SECOND
+    texts = _texts(schedule, subject, draw[3])
+    texts["letters"] = letters(stratum.index, number)
+    texts["number"] = str(number * KINDS + stratum.index)
+    series = family.ticker.format(code=subject.code)
+    is_far = stratum.oddity == "far"
+    return EventPlan(
+        stratum=stratum,
+        number=number,
+        key=key,
+        event_ticker=f"{series}-{family.event_code.format_map(texts)}",
+        series_ticker=series,
+        family=family,
+        subject=subject,
+        contracts=_contracts(family, subject, size, draw[2], texts["year"]),
+        winner=draw[4] % (size + 1) - 1,
+        is_scalar=draw[5] % 25 == 0,
+        is_disputed=draw[6] % 5 == 0,
+        is_paused=draw[7] % 2 == 0,
+        edits=tuple(base + age for age, dice in zip(stratum.edits, draw[8:10], strict=True) if dice % 3 == 0),
+        base=base,
+        created=YEAR_1 if stratum.oddity == "year 1" else base,
+        spread=min(10_007, stratum.interval // (8 * size)),
+        fineness=unit,
+        opens=(base + stratum.opens) // grid * grid,
+        schedule=FAR_FUTURE if is_far else schedule,
+        ends=ends,
+        determined=base + stratum.determined,
+        settled=(base + stratum.settled) // unit * unit,
+        texts=texts,
+    )
 
 
-def _texts(number: int, closes: int, subject: Subject, offset: int) -> dict[str, str]:
+def _contracts(family: Family, subject: Subject, size: int, draw: int, year: str) -> tuple[Contract, ...]:
+    """As few different ones as the family permits, since they are kept."""
+    if family.choices:
+        return contracts(family, family.subjects[0], size, draw % CHOICES * STRIDE, "")
+    return contracts(family, subject, size, 0, year)
+
+
+def base_of(stratum: Stratum, number: int, draw: int) -> int:
+    """When an event comes into being: in the second or third quarter of its interval."""
+    interval = stratum.interval
+    return stratum.origin + number * interval + interval // 4 + (interval // 2 * draw >> 16)
+
+
+def _texts(closes: int, subject: Subject, draw: int) -> dict[str, str]:
     """What the formats of a family are filled with."""
     day = moment(closes)
     month = MONTHS[day.month - 1]
     return {
         "name": subject.name,
-        "home": TOWNS[offset % len(TOWNS)],
-        "away": TOWNS[(offset + STRIDE) % len(TOWNS)],
+        "home": TOWNS[draw % len(TOWNS)],
+        "away": TOWNS[(draw + STRIDE) % len(TOWNS)],
         "day": f"{month.capitalize()} {day.day}, {day.year}",
         "date": f"{day.year % 100}{month}{day.day:02}",
         "hour": f"{day.hour:02}",
         "year": f"{day.year % 100}",
-        "number": f"{number:02}",
-        "letters": _letters(number),
     }
-
-
-def _letters(number: int) -> str:
-    """Six letters that look like two teams' codes, different for every event."""
-    scrambled = (number + 1) * 123_456_791 % 26**6  # odd and no multiple of 13, hence one to one
-    return "".join(chr(ord("A") + scrambled // 26**power % 26) for power in range(6))

@@ -1,72 +1,70 @@
-"""What the order book of a generated market shows and what was traded in it, as strings, as on the wire."""
+"""Prices and numbers of contracts as strings on the wire, and how much and how often a generated market is traded."""
 
-from dataclasses import dataclass
-from random import Random
+from statistics import NormalDist
+from typing import NamedTuple
 
-EMPTY_BOOK = 0.22
-UNTRADED = 0.40
+from local.exchange.clock import HOUR
+from local.exchange.plan import EventPlan
+from local.exchange.tape import MAX_TRADES, Tape
+
+DOLLARS = tuple(f"{tenths / 1000:.4f}" for tenths in range(1001))  # by tenths of a cent
 MAX_VOLUME = 103_000_000
+# Contracts over the whole life of a traded market, by 256 quantiles: median 2,700, one in ten over 144,000.
+VOLUMES = tuple(
+    min(MAX_VOLUME, int(2 + 2700 * 10 ** (1.35 * NormalDist().inv_cdf((at + 0.5) / 256)))) for at in range(256)
+)
+RATES = (30, 60, 100, 200, 300, 500, 900, 2000)  # trades in a thousand hours
+UNTRADED = 0.28
+EMPTINESS = (0, 0, 0, 0, 0, 0, 0, 60, 120, 200, 256)  # how much of 256 a book is empty: 22 % on average
+INACTIVE = 0.4  # of the markets of an event in which some are paused
 
 
-@dataclass(frozen=True, slots=True)
-class Structure:
+class Structure(NamedTuple):
     """A price level structure; `tick` in tenths of a cent, the unit of all prices here."""
 
     name: str
     tick: int
 
     @property
-    def ranges(self) -> list[dict[str, str]]:
-        return [{"start": "0.0000", "end": "1.0000", "step": dollars(self.tick)}]
+    def json(self) -> str:
+        """Its members of the Market object."""
+        ranges = f'[{{"start":"0.0000","end":"1.0000","step":"{DOLLARS[self.tick]}"}}]'
+        return f'"price_level_structure":"{self.name}","price_ranges":{ranges}'
 
 
 LINEAR_CENT, DECI_CENT = Structure("linear_cent", 10), Structure("deci_cent", 1)
+STRUCTURES = {structure.tick: structure.json for structure in (LINEAR_CENT, DECI_CENT)}
 
 
-def dollars(tenths: int) -> str:
-    return f"{tenths / 1000:.4f}"
+def tape(event: EventPlan, position: int, draw: tuple[int, ...]) -> Tape:
+    """The trading of the market at a position of an event, by the market's own draws."""
+    is_fractional = draw[3] % 10 < 3
+    unit = 1 if is_fractional else 100
+    total = 0 if draw[4] < UNTRADED * 65536 else VOLUMES[draw[5] >> 8] * (200 + draw[5] % 256) // 2 * 100 // 164
+    total = total // unit * unit + (draw[6] % 100 if is_fractional and total else 0)
+    hours = max(1, (event.ends - event.opens) // HOUR)
+    trades = 1 + RATES[draw[7] % 8] * (hours + 100) // 1000
+    middle = event.chance(position) * (180 + draw[8] % 151) // 256
+    return Tape(
+        key=draw[0] << 32 | draw[1] << 16 | draw[2],
+        opens=event.opens,
+        ends=event.ends,
+        total=total,
+        trades=max(1, min(trades, MAX_TRADES, total // unit // 2)) if total else 0,
+        unit=unit,
+        middle=max(20, min(980, middle)),
+        swing=20 + draw[9] % 60,
+        tick=1 if draw[10] % 33 == 0 else 10,
+        emptiness=EMPTINESS[draw[11] % len(EMPTINESS)],
+        paused=event.pause if is_paused(event, draw) else None,
+    )
 
 
-def book(draw: Random, structure: Structure, fair: float, *, quoted: bool) -> dict[str, str]:
-    """Best prices and sizes around a fair price (0 to 1). An empty side is 0 for a bid, 1 for an ask, without size."""
-    tick = structure.tick
-    ticks = 1000 // tick
-    bid = ask = None
-    if quoted and draw.random() > EMPTY_BOOK:
-        low = min(ticks - 2, max(0, int(fair * ticks - draw.expovariate(0.7))))
-        high = min(ticks, max(low + 1, int(fair * ticks + 1 + draw.expovariate(0.7))))
-        bid, ask = low * tick or None, high * tick if high < ticks else None
-    sizes = ["0.00" if side is None else contracts(draw, draw.lognormvariate(6.5, 1.6)) for side in (bid, ask)]
-    bid, ask = bid or 0, 1000 if ask is None else ask
-    return {
-        "yes_bid_dollars": dollars(bid),
-        "yes_bid_size_fp": sizes[0],
-        "yes_ask_dollars": dollars(ask),
-        "yes_ask_size_fp": sizes[1],
-        "no_bid_dollars": dollars(1000 - ask),
-        "no_ask_dollars": dollars(1000 - bid),
-    }
+def is_paused(event: EventPlan, draw: tuple[int, ...]) -> bool:
+    """Whether the market has a pause."""
+    return event.is_paused and draw[12] < INACTIVE * 65536
 
 
-def trading(draw: Random, structure: Structure, fair: float, *, opened: bool, over: bool) -> dict[str, str]:
-    """Last and former prices, volumes and open interest; nothing at all in a market that has not opened."""
-    tick = structure.tick
-    volume = 0.0 if not opened or draw.random() < UNTRADED else min(MAX_VOLUME, 1 + draw.lognormvariate(7.2, 3.0))
-    last = max(1, min(1000 // tick - 1, round(fair * 1000 / tick + draw.gauss(0, 2)))) * tick if volume else 0
-    before = max(0, min(1000 - tick, last + draw.randrange(-5, 6) * tick)) if volume and draw.random() < 0.6 else 0
-    text = contracts(draw, volume)
-    today = 0.0 if over or draw.random() < 0.3 else float(text) * draw.random()
-    return {
-        "last_price_dollars": dollars(last),
-        "previous_price_dollars": dollars(before),
-        "previous_yes_bid_dollars": dollars(max(0, before - tick)),
-        "previous_yes_ask_dollars": dollars(before + tick if before else 0),
-        "volume_fp": text,
-        "volume_24h_fp": f"{today:.2f}" if "." in text and not text.endswith(".00") else f"{int(today)}.00",
-        "open_interest_fp": "0.00" if over else f"{int(float(text) * draw.uniform(0.3, 0.7))}.00",
-    }
-
-
-def contracts(draw: Random, count: float) -> str:
-    """A number of contracts, every third with a fraction."""
-    return f"{count:.2f}" if draw.random() < 0.35 else f"{round(count)}.00"
+def contracts(hundredths: int) -> str:
+    """A number of contracts as it is written."""
+    return f"{hundredths // 100}.{hundredths % 100:02}"

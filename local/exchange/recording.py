@@ -2,52 +2,207 @@
 
 import gzip
 import json
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from hashlib import blake2b
+from operator import itemgetter
 from pathlib import Path
+from typing import TypeVar
 
-from local.exchange.catalogue import Event, Exchange, JsonObject, Market, Series
-from local.exchange.clock import DAY, Clock
+from local.exchange.catalogue import (
+    EVERY_EVENT,
+    EVERYTHING,
+    PHASES,
+    Event,
+    Exchange,
+    JsonObject,
+    Market,
+    Order,
+    Series,
+    Wanted,
+    WantedEvents,
+    to_json,
+)
+from local.exchange.clock import DAY, SECOND, Clock, parse
+from local.exchange.cursor import Position
+from local.exchange.tape import MAX_TRADES, Tape
 
 GZIP_MAGIC = b"\x1f\x8b"
+# An event is in the first of these phases that any of its markets is in.
+EVENT_PHASES = ("open", "unopened", "closed", "settled")
+Row = TypeVar("Row")
+Ordered = list[tuple[Position, Row]]
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedMarket:
+    """See Market; `json` is the line."""
+
+    ticker: str
+    event_ticker: str
+    phase: str
+    is_combo: bool
+    created: int
+    updated: int
+    opens: int
+    closes: int
+    settled: int | None
+    volume: int
+    json: bytes
+
+    @classmethod
+    def of(cls, fields: JsonObject, text: bytes) -> "RecordedMarket":
+        """From a Market object and its text. Raises KeyError, TypeError, ArithmeticError or ValueError."""
+        return cls(
+            ticker=fields["ticker"],
+            event_ticker=fields["event_ticker"],
+            phase=PHASES[fields["status"]],
+            is_combo="mve_collection_ticker" in fields,
+            created=parse(fields["created_time"]),
+            updated=parse(fields["updated_time"]),
+            opens=parse(fields["open_time"]),
+            closes=parse(fields["close_time"]),
+            settled=parse(fields["settlement_ts"]) if "settlement_ts" in fields else None,
+            volume=int(Decimal(fields["volume_fp"]) * 100),
+            json=text,
+        )
+
+    @property
+    def series_ticker(self) -> str:
+        return self.event_ticker.partition("-")[0]
+
+    @property
+    def tape(self) -> Tape:
+        """Candles are not recorded: trading is made up, to the recorded volume."""
+        hours = max(1, (self.closes - self.opens) // (3600 * SECOND))
+        key = int.from_bytes(blake2b(self.ticker.encode(), digest_size=6).digest())
+        return Tape(
+            key=key,
+            opens=self.opens,
+            ends=self.closes,
+            total=self.volume,
+            trades=min(MAX_TRADES, 1 + hours // 4, self.volume // 2),
+            unit=1,
+            middle=100 + key % 800,
+            swing=50,
+            tick=10,
+            emptiness=0,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedEvent:
+    """See Event. Only its ticker is recorded; the rest is made up of what the markets tell of it."""
+
+    ticker: str
+    markets: list[Market]
+
+    @property
+    def created(self) -> Position:
+        """Events have no created_time: that of their first market stands for it."""
+        return Position(self.markets[0].created, self.ticker)
+
+    @property
+    def phase(self) -> str:
+        phases = {market.phase for market in self.markets}
+        return next((phase for phase in EVENT_PHASES if phase in phases), "open")  # all paused: the event goes on
+
+    @property
+    def json(self) -> bytes:
+        return to_json(
+            {
+                "event_ticker": self.ticker,
+                "series_ticker": self.markets[0].series_ticker,
+                "title": self.ticker,
+                "sub_title": "",
+                "mutually_exclusive": False,
+                "collateral_return_type": "",
+                "settlement_sources": [],
+            }
+        )
+
+    def is_wanted(self, wanted: WantedEvents) -> bool:
+        return (
+            (wanted.phase is None or self.phase == wanted.phase)
+            and (wanted.series is None or self.markets[0].series_ticker == wanted.series)
+            and (wanted.tickers is None or self.ticker in wanted.tickers)
+            and (wanted.closes_after is None or max(one.closes for one in self.markets) > wanted.closes_after)
+            and (wanted.updated_after is None or max(one.updated for one in self.markets) > wanted.updated_after)
+        )
+
+
+class Recording(Exchange):
+    """All of it is live: the cutoff is the midnight (UTC) before the oldest settlement, and never moves."""
+
+    def __init__(self, clock: Clock, markets: Iterable[RecordedMarket]) -> None:
+        super().__init__(clock)
+        self._markets = {market.ticker: market for market in markets}
+        settled = (market.settled for market in self._markets.values() if market.settled is not None)
+        self._cutoff = min(settled, default=clock.start) // DAY * DAY
+        self._orders = {order: _ascending(self._markets.values(), order.position) for order in Order}
+        nested: dict[str, list[Market]] = defaultdict(list)
+        for _, market in self._orders[Order.CREATED]:
+            nested[market.event_ticker].append(market)
+        self._events = {ticker: RecordedEvent(ticker, members) for ticker, members in nested.items()}
+        listed = (event for event in self._events.values() if not event.markets[0].is_combo)
+        self._listed_events = _ascending(listed, lambda event: event.created)
+        tickers = dict.fromkeys(market.series_ticker for market in self._markets.values())
+        self._series = {ticker: Series.of(_series(ticker)) for ticker in tickers}
+
+    @property
+    def cutoff(self) -> int:
+        return self._cutoff
+
+    def __len__(self) -> int:
+        return len(self._markets)
+
+    def market(self, ticker: str, *, archived: bool = False) -> Market | None:
+        return None if archived else self._markets.get(ticker)
+
+    def markets(
+        self, order: Order, after: Position | None, wanted: Wanted = EVERYTHING
+    ) -> Iterator[tuple[Position, Market]]:
+        if wanted.archived:
+            return iter(())
+        return ((at, market) for at, market in _descending(self._orders[order], after) if wanted.admits(market))
+
+    def event(self, ticker: str) -> Event | None:
+        return self._events.get(ticker)
+
+    def events(self, after: Position | None, wanted: WantedEvents = EVERY_EVENT) -> Iterator[tuple[Position, Event]]:
+        return ((at, event) for at, event in _descending(self._listed_events, after) if event.is_wanted(wanted))
+
+    def series(self, ticker: str) -> Series | None:
+        return self._series.get(ticker)
+
+    def all_series(self) -> Iterable[Series]:
+        return self._series.values()
 
 
 def replay(path: Path, clock: Clock) -> Exchange:
-    """The exchange of a JSON lines file, gzip or plain; the last line of a ticker counts. Raises OSError or ValueError.
-
-    Its cutoff is the midnight (UTC) before the oldest settlement. Events and series are not recorded: they are
-    made up of what the markets tell of them.
-    """
+    """The exchange of a JSON lines file, gzip or not; a ticker's last line counts. Raises OSError or ValueError."""
     content = path.read_bytes()
     lines = (gzip.decompress(content) if content.startswith(GZIP_MAGIC) else content).splitlines()
-    markets = [_market(number, line) for number, line in enumerate(lines, 1) if line.strip()]
-    oldest = min((market.settled for market in markets if market.settled is not None), default=clock.start)
-    events = [_event(ticker) for ticker in dict.fromkeys(market.event_ticker for market in markets)]
-    series = dict.fromkeys(event["series_ticker"] for event in events)
-    return Exchange(
-        clock=clock,
-        cutoff=oldest // DAY * DAY,
-        markets=markets,
-        events=map(Event.of, events),
-        series=map(Series.of, map(_series, series)),
-    )
+    return Recording(clock, [_market(number, line) for number, line in enumerate(lines, 1) if line.strip()])
 
 
-def _market(number: int, line: bytes) -> Market:
+def _market(number: int, line: bytes) -> RecordedMarket:
     try:
-        return Market.of(json.loads(line), line.strip())
-    except (ValueError, KeyError, TypeError) as error:
+        return RecordedMarket.of(json.loads(line), line.strip())
+    except (ArithmeticError, ValueError, KeyError, TypeError) as error:
         raise ValueError(f"line {number} is no Market object: {error!r}") from error
 
 
-def _event(ticker: str) -> JsonObject:
-    return {
-        "event_ticker": ticker,
-        "series_ticker": ticker.partition("-")[0],
-        "title": ticker,
-        "sub_title": "",
-        "mutually_exclusive": False,
-        "collateral_return_type": "",
-        "settlement_sources": [],
-    }
+def _ascending(rows: Iterable[Row], position: Callable[[Row], Position | None]) -> Ordered[Row]:
+    return sorted(((at, row) for row in rows if (at := position(row)) is not None), key=itemgetter(0))
+
+
+def _descending(rows: Ordered[Row], after: Position | None) -> Iterator[tuple[Position, Row]]:
+    end = len(rows) if after is None else bisect_left(rows, after, key=itemgetter(0))
+    return (rows[at] for at in range(end - 1, -1, -1))
 
 
 def _series(ticker: str) -> JsonObject:

@@ -1,6 +1,6 @@
 """The long rules of generated markets (rules_secondary): a few hundred characters, some with line breaks or HTML."""
 
-from random import Random
+from functools import lru_cache
 
 OPENINGS = (
     "Revisions that are published after the expiration are not taken into account.",
@@ -23,13 +23,16 @@ LISTS = (
 HTML = (
     '<p>The full text is in the <a href="https://rulebook.example/contracts">contract terms</a> &amp; conditions.</p>'
 )
+VARIANTS = 1000
 
 
-def secondary_rules(draw: Random) -> str:
-    text = " ".join((draw.choice(OPENINGS), draw.choice(PROVISIONS), draw.choice(ENDINGS)))
-    kind = draw.random()
-    if kind < 0.08:
-        return draw.choice(LISTS) * draw.choice((1, 1, 2, 12)) + text
-    if kind < 0.09:
+@lru_cache(maxsize=VARIANTS)
+def secondary_rules(variant: int) -> str:
+    """One of so many texts."""
+    text = " ".join((OPENINGS[variant % 3], PROVISIONS[variant // 3 % 3], ENDINGS[variant // 9 % 2]))
+    kind = variant // 10
+    if kind < 8:
+        return LISTS[variant % 2] * (1, 1, 2, 12)[variant // 2 % 4] + text
+    if kind == 8:
         return text + HTML
-    return text if kind < 0.9 else " ".join((text, *PROVISIONS))
+    return text if kind < 90 else " ".join((text, *PROVISIONS))

@@ -1,5 +1,6 @@
 """The exchange on a real socket."""
 
+import logging
 import socket
 import threading
 import time
@@ -9,9 +10,11 @@ from typing import Self
 
 import uvicorn
 
-from local.exchange.app import BASE, create_app
+from local.exchange.app import BASE, Setup, create_app
 from local.exchange.catalogue import Exchange
 from local.exchange.signatures import PublicKey
+
+DEFAULTS = Setup()
 
 
 def bind(host: str, port: int) -> tuple[socket.socket, str]:
@@ -28,9 +31,12 @@ def bind(host: str, port: int) -> tuple[socket.socket, str]:
     return listener, f"http://{host}:{listener.getsockname()[1]}{BASE}"
 
 
-def make_server(exchange: Exchange, keys: Mapping[str, PublicKey], *, verbose: bool) -> uvicorn.Server:
+def make_server(
+    exchange: Exchange, keys: Mapping[str, PublicKey], setup: Setup = DEFAULTS, *, verbose: bool
+) -> uvicorn.Server:
+    """Raises ValueError if a fault's rule is none."""
     config = uvicorn.Config(
-        create_app(exchange, keys),
+        create_app(exchange, keys, setup),
         lifespan="off",
         ws="none",
         date_header=False,  # the exchange's own clock tells it
@@ -39,16 +45,25 @@ def make_server(exchange: Exchange, keys: Mapping[str, PublicKey], *, verbose: b
         log_level="info" if verbose else "warning",
         timeout_graceful_shutdown=2,
     )
+    logging.getLogger("uvicorn.error").addFilter(_is_no_cut)
     return uvicorn.Server(config)
+
+
+def _is_no_cut(record: logging.LogRecord) -> bool:
+    """An answer that a fault has cut is no error of the server's."""
+    return record.msg != "ASGI callable returned without completing response."
 
 
 class Server:
     """`with Server(exchange) as server:` serves it at `server.url`, on a free port, from a thread of its own."""
 
-    def __init__(self, exchange: Exchange, keys: Mapping[str, PublicKey] | None = None) -> None:
+    def __init__(
+        self, exchange: Exchange, keys: Mapping[str, PublicKey] | None = None, setup: Setup = DEFAULTS
+    ) -> None:
         self.exchange = exchange
+        self._server = make_server(exchange, keys or {}, setup, verbose=False)
         self._listener, self.url = bind("127.0.0.1", 0)
-        self._server = make_server(exchange, keys or {}, verbose=False)
+        self.root = self.url.removesuffix(BASE)
         self._thread = threading.Thread(target=self._server.run, args=([self._listener],), name="exchange")
 
     def __enter__(self) -> Self:

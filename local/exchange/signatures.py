@@ -41,20 +41,22 @@ def is_signed(headers: Mapping[str, str]) -> bool:
     return any(name.lower().startswith(PREFIX) for name in headers)
 
 
-def verify(keys: Mapping[str, PublicKey], now: int, method: str, path: str, headers: Mapping[str, str]) -> None:
-    """Raises the 401 answer unless the headers carry a fresh signature of this method and path by a known key."""
+def verify(keys: Mapping[str, PublicKey], now: int, method: str, path: str, headers: Mapping[str, str]) -> str:
+    """The id of the known key that the headers carry a fresh signature by, of this method and path. Raises the 401."""
     signature, timestamp = headers.get(PREFIX + "signature"), headers.get(PREFIX + "timestamp", "")
     if not signature:
         raise unauthorized("signature_is_missing")
     if not MILLISECONDS.fullmatch(timestamp) or abs(int(timestamp) * 1000 - now) > MAX_SKEW:
         raise unauthorized("header_timestamp_expired")
-    key = keys.get(headers.get(PREFIX + "key", ""))
+    key_id = headers.get(PREFIX + "key", "")
+    key = keys.get(key_id)
     if key is None:
         raise _authentication_error("NOT_FOUND")
     try:
         _check(key, b64decode(signature, validate=True), (timestamp + method + path).encode())
     except (InvalidSignature, ValueError):
         raise _authentication_error("INCORRECT_API_KEY_SIGNATURE") from None
+    return key_id
 
 
 def _check(key: PublicKey, signature: bytes, message: bytes) -> None:

@@ -88,23 +88,21 @@ def recordings() -> Path:
     return Path(os.environ["RECORDINGS"])
 
 
-@pytest.fixture(scope="session")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """A self-signed certificate for `localhost` and its key, as PEM files."""
+def certificate_for(host: str, folder: Path) -> tuple[Path, Path]:
+    """A self-signed certificate for a host and its key, as PEM files."""
     key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, host)])
     now = datetime.datetime.now(datetime.UTC)
     made = (
         x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
         .not_valid_before(now - datetime.timedelta(days=1))
         .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(host)]), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(key.public_key()), critical=False)
         .sign(key, hashes.SHA256())
     )
-    folder = tmp_path_factory.mktemp("certificate")
     cert_file, key_file = folder / "cert.pem", folder / "key.pem"
     cert_file.write_bytes(made.public_bytes(serialization.Encoding.PEM))
     pkcs8, plain = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
@@ -113,12 +111,18 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return cert_file, key_file
 
 
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A self-signed certificate for `localhost` and its key, as PEM files."""
+    return certificate_for("localhost", tmp_path_factory.mktemp("certificate"))
+
+
 @pytest.fixture(scope="module")
 def markets(environment: Mapping[str, str]) -> list[dict[str, Any]]:
     """The Market objects that the table is filled with."""
     found = [
         json.loads(market.json, parse_float=Decimal)
-        for _, market in generate(3, 1500, Clock()).markets(Order.CREATED, None)
+        for _, market in generate(3, 1500, Clock(speed=0)).markets(Order.CREATED, None)
     ]
     database = connect(environment)
     store = Store(database)

@@ -9,7 +9,7 @@ from api.filters import FILTERS as EVERY_FILTER
 from api.landing import QUERIES
 from api.query import SETTINGS
 from crawler.store import Job, Store
-from kalshi_markets.columns import DEFAULT
+from kalshi_markets.columns import COLUMNS, DEFAULT
 from kalshi_markets.database import Database
 from kalshi_markets.exchange import project
 from tests.integration.conftest import connect
@@ -171,13 +171,20 @@ def test_an_unknown_market_is_a_404(api: Api, ticker: str) -> None:
 
 def test_an_unknown_path_is_a_404_and_a_wrong_method_a_405(api: Api) -> None:
     error(api.get("/nothing/here"), 404, "not_found")
-    wrong = api.request("DELETE", "/markets")
-    error(wrong, 405, "method_not_allowed")
-    assert wrong.headers["allow"] == "GET, HEAD"
+    for method, path, allow in (
+        ("DELETE", "/markets", "GET, HEAD"),
+        ("PUT", "/markets/candlesticks", "POST"),
+        ("GET", "/markets/candlesticks", "POST"),
+        ("POST", "/docs", "GET, HEAD"),
+    ):
+        wrong = api.request(method, path)
+        error(wrong, 405, "method_not_allowed")
+        assert wrong.headers["allow"] == allow
 
 
 def test_parameters_where_there_are_none_are_a_422(api: Api) -> None:
-    error(api.get("/markets/A?limit=1"), 422, "unknown_parameter")
+    for path in ("/markets/A", "/health", "/status", "/markets/columns"):
+        error(api.get(f"{path}?limit=1"), 422, "unknown_parameter")
     error(api.post("/markets/candlesticks?limit=1", {"tickers": ["A"]}), 422, "unknown_parameter")
 
 
@@ -187,7 +194,7 @@ def test_a_malformed_pattern_is_a_422_that_names_it(api: Api, pattern: str) -> N
         api.get(f"/markets?limit=1&title_regex=fine&{escaped(ticker_regex=pattern)}"), 422, "invalid_parameter"
     )
     assert body["detail"][0]["loc"] == ["query", "ticker_regex"]
-    assert "regular expression" in body["detail"][0]["msg"]
+    assert body["detail"][0]["msg"] == "ticker_regex is not a value that PostgreSQL can read"
 
 
 def test_a_422_does_not_repeat_what_was_sent(api: Api) -> None:
@@ -201,8 +208,9 @@ def test_a_422_does_not_repeat_what_was_sent(api: Api) -> None:
 
 
 @pytest.mark.parametrize("value", ['{"a": 1e999999}', '"\\u0000"', '"\\ud800"'])
-def test_json_that_the_database_cannot_hold_is_a_422(api: Api, value: str) -> None:
-    error(api.get(f"/markets?{escaped(custom_strike=value)}"), 422, "invalid_parameter")
+def test_json_that_the_database_cannot_hold_is_a_422_that_names_it(api: Api, value: str) -> None:
+    body = error(api.get(f"/markets?{escaped(custom_strike=value)}"), 422, "invalid_parameter")
+    assert body["detail"][0]["loc"] == ["query", "custom_strike"]
 
 
 def test_quotes_and_comments_are_only_values(api: Api) -> None:
@@ -237,8 +245,27 @@ def test_the_landing_page_says_what_is_in_the_table_and_its_queries_work(api: Ap
 def test_docs_and_the_openapi_document_are_served(api: Api) -> None:
     assert "swagger" in api.get("/docs").text
     document = api.get("/openapi.json").json
-    assert set(document["paths"]) == {"/", "/health", "/markets", "/markets/{ticker}", "/markets/candlesticks"}
+    assert set(document["paths"]) == {
+        *("/", "/health", "/status", "/markets", "/markets/columns", "/markets/{ticker}", "/markets/candlesticks")
+    }
     assert len(document["paths"]["/markets"]["get"]["parameters"]) == len(SETTINGS) + len(EVERY_FILTER)
+
+
+def test_the_columns_describe_themselves(api: Api) -> None:
+    answer = api.get("/markets/columns").json
+    assert [column["name"] for column in answer["items"]] == [column.name for column in COLUMNS]
+    assert {name for column in answer["items"] for name in column["filters"]} == set(EVERY_FILTER)
+    status = next(column for column in answer["items"] if column["name"] == "status")
+    assert "active" in status["values"]
+    assert answer["count"] == len(COLUMNS)
+
+
+def test_the_status_tells_how_far_each_walk_is(api: Api, markets: Sequence[Any]) -> None:
+    answer = api.get("/status").json
+    assert answer["markets"] == len(markets)
+    [job] = answer["jobs"]
+    assert (job["job"], job["under_way"], job["added"]) == ("live/open", False, len(markets))
+    assert job["committed_at"].endswith("Z")
 
 
 def test_health(api: Api) -> None:

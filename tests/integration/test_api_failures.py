@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from kalshi_markets.database import Database
+from kalshi_markets.database import Database, StatementRefused
 from kalshi_markets.settings import MigratorSettings
 from local.postgres import PostgresServer
 from migrator.migrate import migrate
@@ -105,6 +105,17 @@ def test_after_a_driver_error_the_next_request_gets_its_own_answer(
 def test_requests_cannot_write(api: Api) -> None:
     assert api.service.database.read("SHOW default_transaction_read_only") == [["on"]]
     assert api.service.database.read("SHOW statement_timeout") == [["3s"]]
+    with pytest.raises(StatementRefused) as refused:
+        api.service.database.execute("INSERT INTO kalshi_markets (ticker) VALUES ('written')")
+    assert refused.value.sqlstate == "25006"
+
+
+def test_a_role_that_may_not_read_the_table_is_told(another: Callable[..., Api], database: Database) -> None:
+    database.script("CREATE ROLE unlucky LOGIN PASSWORD 'p'")
+    api = another(DB_USER="unlucky", DB_PASSWORD="p")
+    error(api.get("/markets"), 503, "not_configured")
+    api.service.database.close()
+    database.script("DROP ROLE unlucky")
 
 
 def test_a_database_that_goes_away_is_a_503_until_it_is_back(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ HOUR = 3600
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
-    with Server(generate(3, 700, Clock())) as server:
+    with Server(generate(3, 700, Clock(speed=0))) as server:
         yield server
 
 

@@ -8,7 +8,7 @@ import pytest
 from kalshi_markets.database import Database, LoginRefused, StatementRefused, TableMissing, TimedOut, Unavailable
 from kalshi_markets.settings import DatabaseSettings
 from local.postgres import PostgresServer
-from tests.integration.conftest import connect, environment_of
+from tests.integration.conftest import certificate_for, connect, environment_of
 from tests.integration.tls import TlsFront
 
 pytestmark = pytest.mark.usefixtures("environment")
@@ -163,6 +163,17 @@ def test_sslmode_means_what_libpq_means(
     assert database.read("SELECT 1") == [[1]]
     assert (front.encrypted, front.plain) == ((1, 0) if encrypted else (0, 1))
     database.close()
+
+
+def test_require_with_an_authority_verifies_it(
+    front: TlsFront, environment: dict[str, str], tmp_path: Path, certificate: tuple[Path, Path]
+) -> None:
+    database = through(front, environment, DB_SSLMODE="require", DB_SSLROOTCERT=str(certificate[0]))
+    assert database.read("SELECT 1") == [[1]]
+    database.close()
+    other = certificate_for("elsewhere", tmp_path)[0]
+    with pytest.raises(Unavailable, match="certificate verify failed"):
+        through(front, environment, DB_SSLMODE="require", DB_SSLROOTCERT=str(other)).read("SELECT 1")
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ NOT_FOUND = {"error": {"code": "not_found", "message": "not found"}}
 
 @pytest.fixture(scope="module")
 def api() -> Iterator[httpx.Client]:
-    with Server(generate(3, 2500, Clock(parse(NOW)))) as server, httpx.Client(base_url=server.url) as client:
+    with Server(generate(3, 2500, Clock(parse(NOW), speed=0))) as server, httpx.Client(base_url=server.url) as client:
         yield client
 
 

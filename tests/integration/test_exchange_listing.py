@@ -6,6 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
+from local.exchange.catalogue import Exchange
 from local.exchange.clock import SECOND, Clock, parse
 from local.exchange.generator import generate
 from local.exchange.server import Server
@@ -24,8 +25,13 @@ Market = dict[str, Any]
 
 
 @pytest.fixture(scope="module")
-def api() -> Iterator[httpx.Client]:
-    with Server(generate(7, 1500, Clock(NOW))) as server, httpx.Client(base_url=server.url) as client:
+def exchange() -> Exchange:
+    return generate(7, 1500, Clock(NOW, speed=0))
+
+
+@pytest.fixture(scope="module")
+def api(exchange: Exchange) -> Iterator[httpx.Client]:
+    with Server(exchange) as server, httpx.Client(base_url=server.url) as client:
         yield client
 
 
@@ -50,8 +56,10 @@ def tickers(markets: list[Market]) -> set[str]:
     return {market["ticker"] for market in markets}
 
 
-def test_a_walk_by_cursors_meets_every_market_once(every_market: list[Market], api: httpx.Client) -> None:
-    assert len(every_market) == len(tickers(every_market)) == 1545
+def test_a_walk_by_cursors_meets_every_market_once(
+    every_market: list[Market], api: httpx.Client, exchange: Exchange
+) -> None:
+    assert len(every_market) == len(tickers(every_market)) == len(exchange)
     assert [market["ticker"] for market in walk(api, limit=70)] == [market["ticker"] for market in every_market]
 
 
@@ -67,12 +75,15 @@ def test_a_page_has_100_markets_unless_asked_otherwise(api: httpx.Client) -> Non
 
 
 def test_a_listing_that_ends_with_a_full_page_is_followed_by_an_empty_one(api: httpx.Client) -> None:
+    known = api.get("/markets", params={"limit": 30}).json()["markets"]
     lengths, cursor = [], ""
-    for _ in range(4):
-        page = api.get("/markets", params={"mve_filter": "only", "limit": 15, "cursor": cursor}).json()
+    for _ in range(3):
+        tickers = ",".join(market["ticker"] for market in known)
+        query: dict[str, str | int] = {"tickers": tickers, "limit": 15, "cursor": cursor}
+        page = api.get("/markets", params=query).json()
         lengths.append(len(page["markets"]))
         cursor = page["cursor"]
-    assert (lengths, cursor) == ([15, 15, 15, 0], "")
+    assert (lengths, cursor) == ([15, 15, 0], "")
 
 
 @pytest.mark.parametrize("cursor", ["invalid", "%%%", "CgwI8OyT2AYQ8NzzlwESHg", "A", "=", "CgA", "ÿ"])
@@ -104,7 +115,7 @@ def test_a_status_filter_finds_the_statuses_that_it_stands_for(
 
 def test_combos_are_listed_unless_excluded(api: httpx.Client, every_market: list[Market]) -> None:
     combos = tickers(walk(api, mve_filter="only"))
-    assert len(combos) == 45
+    assert 20 < len(combos) < 80
     assert all(ticker.startswith("KXMVE") for ticker in combos)
     assert tickers(walk(api, mve_filter="exclude")) == tickers(every_market) - combos
 
@@ -202,7 +213,7 @@ ACCEPTED = [
     {"min_close_ts": 1, "status": "closed"},
     {"min_settled_ts": 1, "status": "settled", "mve_filter": "exclude"},
     {"min_updated_ts": 1, "mve_filter": "exclude"},
-    {"min_updated_ts": 1, "mve_filter": "exclude", "series_ticker": "KXBTCD"},
+    {"min_updated_ts": 1, "mve_filter": "exclude", "series_ticker": "KXNEXTARD"},
     *({"status": status, "mve_filter": "exclude"} for status in PHASES),
 ]
 

@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from local.exchange.__main__ import main
+from local.exchange.kinds import KINDS
 
 ROOT = Path(__file__).parents[2]
 READY = re.compile(r"exchange: (\d+) markets at (http://127\.0\.0\.1:\d+/trade-api/v2)\n")
@@ -51,7 +52,6 @@ def run(*options: object) -> subprocess.CompletedProcess[str]:
 @pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
 def test_it_says_where_it_is_logs_nothing_and_stops_cleanly_when_told_to(stop: signal.Signals) -> None:
     with exchange("--markets", 200) as (process, count, url):
-        assert count == 206
         assert len(httpx.get(f"{url}/markets", params={"limit": 1000}).json()["markets"]) == count
         process.send_signal(stop)
         rest, errors = process.communicate(timeout=10)
@@ -75,6 +75,42 @@ def test_a_recording_is_served_instead(tmp_path: Path) -> None:
     with exchange("--recording", path) as (_, count, url):
         assert count == len(markets)
         assert httpx.get(f"{url}/markets").json()["markets"] == markets
+
+
+def test_prepared_pages_remember_what_they_were_made_from(tmp_path: Path) -> None:
+    world = ("--seed", 4, "--markets", 300, "--archived", 50, "--now", "2026-08-01T10:00:00Z")
+    query = {"limit": "1000", "status": "open", "mve_filter": "exclude"}
+    ended = run(*world, "--prepare", tmp_path / "pages")
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert re.fullmatch(rf"exchange: \d+ pages in {tmp_path}/pages\n", ended.stdout)
+    with exchange(*world) as (_, _, computed), exchange("--prepared", tmp_path / "pages") as (_, _, prepared):
+        for path, parameters in (("/markets", query), ("/historical/cutoff", query), ("/series", query)):
+            assert (
+                httpx.get(prepared + path, params=parameters).content
+                == httpx.get(computed + path, params=parameters).content
+            )
+        told = parsedate_to_datetime(httpx.get(f"{prepared}/series").headers["date"]).isoformat()
+        assert told.startswith("2026-08-01T10:00")
+
+
+def test_a_tier_faults_and_no_admin_are_options() -> None:
+    options = ("--tier", "basic", "--unsigned-rate", 20, "--refusal", "string", "--no-admin", "--now", "2026-08-01")
+    with exchange("--markets", 5, *options, "--speed", 0, "--fault", "kind=5xx,path=/events,status=500") as (_, _, url):
+        assert [httpx.get(f"{url}/markets").status_code for _ in range(2)] == [200, 200]
+        refused = httpx.get(f"{url}/markets")
+        assert (refused.status_code, refused.json()) == (429, {"error": "too many requests"})
+        assert refused.headers["date"] == "Sat, 01 Aug 2026 00:00:00 GMT"
+        assert httpx.get(f"{url}/events").status_code == 500
+        assert httpx.get(url.replace("/trade-api/v2", "/admin/faults")).status_code == 404
+
+
+def test_a_cut_connection_is_no_error_of_the_program() -> None:
+    with exchange("--markets", 5, "--fault", "kind=cut") as (process, _, url):
+        with pytest.raises(httpx.RemoteProtocolError):
+            httpx.get(f"{url}/markets")
+        process.terminate()
+        rest, errors = process.communicate(timeout=10)
+    assert (rest, errors) == ("", "")
 
 
 @pytest.mark.parametrize("is_private", [True, False])
@@ -116,7 +152,21 @@ def test_a_recording_that_is_none_is_one_sentence_and_exit_1(tmp_path: Path) -> 
 
 @pytest.mark.parametrize(
     "options",
-    [("--markets", "-1"), ("--now", "soon"), ("--api-key", "id"), ("--api-key", "id=/nosuch"), ("--port", "x")],
+    [
+        ("--markets", "-1"),
+        ("--archived", "many"),
+        ("--now", "soon"),
+        ("--speed", "-1"),
+        ("--api-key", "id"),
+        ("--api-key", "id=/nosuch"),
+        ("--port", "x"),
+        ("--tier", "gold"),
+        ("--unsigned-rate", "0"),
+        ("--refusal", "none"),
+        ("--fault", "kind=flood"),
+        ("--fault", "latency"),
+        ("--fault", "kind=latency,seconds=x"),
+    ],
 )
 def test_a_bad_option_is_refused_by_name(options: tuple[str, str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="2"):
@@ -128,8 +178,10 @@ def test_help_tells_every_option(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="0"):
         main(["--help"])
     told = capsys.readouterr().out
-    for option in ("host", "port", "seed", "markets", "recording", "now", "api-key", "verbose"):
-        assert f"--{option}" in told
+    options = ("host", "port", "seed", "markets", "archived", "recording", "now", "speed", "prepare", "prepared")
+    for option in (*options, "api-key", "tier", "unsigned-rate", "refusal", "fault", "no-admin", "verbose"):
+        assert f"--{option} " in told
+    assert all(kind in told for kind in KINDS)
 
 
 def test_requests_are_logged_when_asked_for() -> None:

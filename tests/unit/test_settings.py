@@ -28,6 +28,13 @@ def test_defaults_serve() -> None:
     assert MigratorSettings.read({}).roles == {}
 
 
+def test_tls_is_verified_on_lambda_unless_told_otherwise() -> None:
+    on_lambda = DATABASE | {"AWS_LAMBDA_FUNCTION_NAME": "api"}
+    assert DatabaseSettings.read(on_lambda).sslmode == "verify-full"
+    assert DatabaseSettings.read(on_lambda | {"AWS_SAM_LOCAL": "true"}).sslmode == "prefer"
+    assert DatabaseSettings.read(on_lambda | {"DB_SSLMODE": "require"}).sslmode == "require"
+
+
 def test_an_empty_variable_is_an_absent_one() -> None:
     assert DatabaseSettings.read(DATABASE | {"DB_PORT": "", "DB_SSLMODE": " "}).port == 5432
 

@@ -184,7 +184,11 @@ def _tls(settings: DatabaseSettings) -> Sequence[ssl.SSLContext | bool | None]:
         return [False]
     context = ssl.create_default_context(cafile=settings.sslrootcert)
     context.check_hostname = settings.sslmode == "verify-full"
-    if settings.sslmode not in ("verify-ca", "verify-full"):
+    # As libpq does it: require with an authority to trust means verify-ca.
+    verifies = settings.sslmode in ("verify-ca", "verify-full") or (
+        settings.sslmode == "require" and settings.sslrootcert
+    )
+    if not verifies:
         context.verify_mode = ssl.CERT_NONE
     if settings.sslmode == "allow":
         return [False, context]

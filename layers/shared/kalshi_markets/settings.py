@@ -53,7 +53,7 @@ class DatabaseSettings:
             raise SettingsError(
                 "MARKETS_TABLE must be a plain identifier: at most 40 of a-z, 0-9 and _, no digit first."
             )
-        on_aws = "AWS_LAMBDA_FUNCTION_NAME" in environment and "DB_SECRET_ARN" in environment
+        on_aws = read.optional("AWS_LAMBDA_FUNCTION_NAME") and not read.optional("AWS_SAM_LOCAL")
         sslmode = read.text("DB_SSLMODE", "verify-full" if on_aws else "prefer")
         if sslmode not in get_args(SslMode):
             raise SettingsError(f"DB_SSLMODE must be one of {', '.join(get_args(SslMode))}.")

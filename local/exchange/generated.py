@@ -1,0 +1,178 @@
+"""A generated market or event at one instant, in the terms of the catalogue; written out only when asked for."""
+
+from collections.abc import Callable
+
+from local.exchange.catalogue import PHASES, Market, to_json
+from local.exchange.combos import ComboPlan, combo_event, combo_json
+from local.exchange.plan import EventPlan, draws
+from local.exchange.quotes import is_paused, tape
+from local.exchange.rendering import created_at, event_object, market_text
+from local.exchange.tape import Tape
+
+Plan = EventPlan | ComboPlan
+LINGERING = 8  # of so many markets one stays in the live tier for a while behind the cutoff
+
+
+class GeneratedMarket:
+    """The market at a position of an event."""
+
+    __slots__ = ("_draw", "_tape", "event", "now", "position", "ticker")
+    is_combo = False
+
+    def __init__(self, event: EventPlan, position: int, now: int) -> None:
+        self.event = event
+        self.position = position
+        self.now = now
+        self.ticker = event.event_ticker + event.contracts[position].suffix
+        self._draw: tuple[int, ...] | None = None
+        self._tape: Tape | None = None
+
+    @property
+    def event_ticker(self) -> str:
+        return self.event.event_ticker
+
+    @property
+    def series_ticker(self) -> str:
+        return self.event.series_ticker
+
+    @property
+    def draw(self) -> tuple[int, ...]:
+        """The market's own random numbers."""
+        if self._draw is None:
+            self._draw = draws(f"{self.event.key}/{self.position}")
+        return self._draw
+
+    @property
+    def status(self) -> str:
+        status = self.event.status(self.now)
+        if status == "active" and self.event.is_paused:
+            begins, ends = self.event.pause
+            if begins <= self.now < ends and is_paused(self.event, self.draw):
+                return "inactive"
+        return status
+
+    @property
+    def phase(self) -> str:
+        return PHASES[self.status]
+
+    @property
+    def created(self) -> int:
+        return created_at(self.event, self.position)
+
+    @property
+    def begins(self) -> int:
+        """When it was really created."""
+        return self.event.base + self.position * self.event.spread
+
+    @property
+    def updated(self) -> int:
+        return self.event.updated(self.now)
+
+    @property
+    def closes(self) -> int:
+        return self.event.closes(self.now)
+
+    @property
+    def settled(self) -> int | None:
+        return self.event.settled if self.now >= self.event.settled else None
+
+    @property
+    def lingers(self) -> bool:
+        return self.draw[13] % LINGERING == 0
+
+    @property
+    def vanishes(self) -> bool:
+        """Provisional ones without a trade are deleted when they settle (docs.kalshi.com, changelog 2026-01-09)."""
+        return self.event.stratum.is_provisional and self.tape.total == 0
+
+    @property
+    def tape(self) -> Tape:
+        if self._tape is None:
+            self._tape = tape(self.event, self.position, self.draw)
+        return self._tape
+
+    @property
+    def json(self) -> bytes:
+        return market_text(self.event, self.position, self.now, self.status, self.draw, self.tape).encode()
+
+
+class GeneratedCombo:
+    """A combo; `leg` finds what it bets on."""
+
+    __slots__ = ("_leg", "now", "plan", "ticker")
+    is_combo = True
+
+    def __init__(self, plan: ComboPlan, now: int, leg: Callable[[int, int], tuple[EventPlan, int]]) -> None:
+        self.plan = plan
+        self.now = now
+        self.ticker = plan.ticker
+        self._leg = leg
+
+    @property
+    def event_ticker(self) -> str:
+        return self.plan.event_ticker
+
+    @property
+    def series_ticker(self) -> str:
+        return self.plan.series_ticker
+
+    @property
+    def phase(self) -> str:
+        return PHASES[self.plan.status(self.now)]
+
+    @property
+    def created(self) -> int:
+        return self.plan.created
+
+    @property
+    def begins(self) -> int:
+        return self.plan.created
+
+    @property
+    def updated(self) -> int:
+        return self.plan.updated(self.now)
+
+    @property
+    def closes(self) -> int:
+        return self.plan.ends
+
+    @property
+    def settled(self) -> int | None:
+        return self.plan.settled if self.now >= self.plan.settled else None
+
+    @property
+    def lingers(self) -> bool:
+        return self.plan.draw[15] % LINGERING == 0
+
+    @property
+    def vanishes(self) -> bool:
+        return self.plan.stratum.is_provisional
+
+    @property
+    def tape(self) -> Tape:
+        return self.plan.tape
+
+    @property
+    def json(self) -> bytes:
+        return combo_json(self.plan, self.now, self._leg)
+
+
+class GeneratedEvent:
+    """An event; `markets_of` finds its live markets."""
+
+    __slots__ = ("_markets_of", "_plan", "now", "ticker")
+
+    def __init__(self, plan: Plan, now: int, markets_of: Callable[[Plan], list[Market]]) -> None:
+        self._plan = plan
+        self.now = now
+        self.ticker = plan.event_ticker
+        self._markets_of = markets_of
+
+    @property
+    def markets(self) -> list[Market]:
+        return self._markets_of(self._plan)
+
+    @property
+    def json(self) -> bytes:
+        plan = self._plan
+        return to_json(event_object(plan, self.now) if isinstance(plan, EventPlan) else combo_event(plan))

@@ -1,0 +1,141 @@
+"""What happens in the order book of one market: every trade and every change of its quotes, computed when asked for.
+
+Everything follows from a key and the market's times by integer arithmetic: trade `k` has a slot of its own in the
+trading time, so that the trades up to an instant, their volume and their prices are found without the ones before.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from local.exchange.clock import SECOND
+
+MASK = 2**64 - 1
+ODD = 0x9E3779B97F4A7C15  # 2^64 over the golden ratio: its multiples spread evenly
+MAX_TRADES = 20_000
+STEP = 3000 * SECOND  # between two changes of the quotes, usually: 5 % of the hours pass without one
+PATTERN, PATTERN_SUM = (0, 1, 4, 6), 8  # trades have sizes in the ratios 1, 3, 2, 2, over and over
+
+
+class Quotes(NamedTuple):
+    """Best prices in tenths of a cent, 0 and 1000 when there is none; sizes in hundredths of a contract."""
+
+    bid: int
+    ask: int
+    bid_size: int
+    ask_size: int
+
+
+NO_QUOTES = Quotes(0, 1000, 0, 0)
+
+
+@dataclass(slots=True)
+class Tape:
+    """`total` is what will have been traded at the end, in hundredths of a contract, by `trades` trades.
+
+    `unit` is 100 where only whole contracts are traded, else 1. `paused` is the time without trading, if any.
+    `middle` is the price (tenths of a cent) around which it moves by `swing` at most; `tick` the price step.
+    `emptiness` is how much of the time nobody quotes it, in parts of 256.
+    """
+
+    key: int
+    opens: int
+    ends: int
+    total: int
+    trades: int
+    unit: int
+    middle: int
+    swing: int
+    tick: int
+    emptiness: int
+    paused: tuple[int, int] | None = None
+
+    @property
+    def is_quoted(self) -> bool:
+        """Whether it ever is."""
+        return self.emptiness < 256
+
+    def count(self, at: int) -> int:
+        """How many trades there were up to an instant, itself included."""
+        elapsed = self._elapsed(at)
+        length = self._length()
+        if elapsed < 0 or not self.trades:
+            return 0
+        if elapsed >= length:
+            return self.trades
+        slot = elapsed * self.trades // length
+        return slot + (self._offset(slot, length) <= elapsed)
+
+    def volume(self, count: int) -> int:
+        """What the first so many trades came to, in hundredths of a contract."""
+        if not count:
+            return 0
+        return self.total // self.unit * _weight(count) // _weight(self.trades) * self.unit
+
+    def open_interest(self, volume: int) -> int:
+        return volume * (80 + self.key % 97) // 256 // 100 * 100
+
+    def price(self, number: int) -> int:
+        """Of a trade, in tenths of a cent."""
+        at = self._wall(self._offset(number, self._length()))
+        noise = (((number ^ self.key) * ODD & MASK) >> 61) % 3 - 1
+        return min(1000 - self.tick, max(self.tick, (self._fair(at) // self.tick + noise) * self.tick))
+
+    def change(self, at: int) -> int:
+        """The number of the last change of the quotes up to an instant."""
+        step = self.step
+        number = at // step
+        return number - (number * step + self._jitter(number, step) > at)
+
+    @property
+    def step(self) -> int:
+        return min(STEP, max(SECOND, (self.ends - self.opens) // 20))
+
+    def quotes(self, change: int) -> Quotes:
+        """As they are from a change on."""
+        draw = (change ^ self.key) * ODD & MASK
+        if draw >> 48 & 255 < self.emptiness:
+            return NO_QUOTES
+        tick = self.tick
+        fair = self._fair(change * self.step) // tick
+        bid = max(0, fair - (draw >> 60) % 5 // 2) * tick
+        ask = min(1000, max(bid + tick, (fair + 1 + (draw >> 56) % 16 % 5 // 2) * tick))
+        sizes = 100 << (draw >> 40) % 12, 100 << (draw >> 30) % 12
+        odd = 0 if self.unit == 100 else (draw >> 20) % 100
+        return Quotes(bid, ask, sizes[0] + odd if bid else 0, sizes[1] + odd if ask < 1000 else 0)
+
+    def _elapsed(self, at: int) -> int:
+        """The trading time up to an instant."""
+        if self.paused and at > self.paused[0]:
+            at = max(self.paused[0], at - (self.paused[1] - self.paused[0]))
+        return at - self.opens
+
+    def _wall(self, elapsed: int) -> int:
+        at = self.opens + elapsed
+        return at if not self.paused or at <= self.paused[0] else at + self.paused[1] - self.paused[0]
+
+    def _length(self) -> int:
+        pause = self.paused[1] - self.paused[0] if self.paused else 0
+        return max(1, self.ends - self.opens - pause)
+
+    def _offset(self, number: int, length: int) -> int:
+        """The trading time up to a trade: somewhere in its slot."""
+        draw = ((number + self.key) * ODD & MASK) >> 48
+        slot = length // self.trades
+        return -(-length * number // self.trades) + (slot * draw >> 16)
+
+    def _jitter(self, number: int, step: int) -> int:
+        return step * (((number + self.key) * ODD & MASK) >> 48) >> 16
+
+    def _fair(self, at: int) -> int:
+        """Moves in a slow and a quick wave around the middle."""
+        second = at // SECOND + self.key % 10_000_019
+        slow, quick = 400_000 + self.key % 700_001, 9_000 + self.key % 13_001
+        move = (
+            abs(2 * (second % slow) - slow) * 3 * self.swing // slow
+            + abs(2 * (second % quick) - quick) * self.swing // quick
+        )
+        return min(990, max(10, self.middle + move // 2 - self.swing))
+
+
+def _weight(count: int) -> int:
+    return PATTERN_SUM * (count >> 2) + PATTERN[count & 3]

@@ -1,0 +1,333 @@
+"""Faults on demand: what each kind does to an answer, and which requests a rule strikes."""
+
+import json
+import math
+import time
+from base64 import b64encode
+from collections import Counter
+from collections.abc import Iterator
+from email.utils import parsedate_to_datetime
+from itertools import chain
+from typing import Any
+
+import httpx
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from local.exchange.app import Setup
+from local.exchange.clock import SECOND, Clock, moment, parse
+from local.exchange.generator import generate
+from local.exchange.kinds import KINDS
+from local.exchange.server import Server
+
+NOW = parse("2026-11-24T12:00:00Z")
+KEY = Ed25519PrivateKey.generate()
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    with Server(generate(3, 1200, Clock(NOW, 0)), {"me": KEY.public_key()}) as server:
+        yield server
+
+
+@pytest.fixture
+def api(server: Server) -> Iterator[httpx.Client]:
+    """A client of the exchange, which has no faults and its usual time before and after."""
+    with httpx.Client(base_url=server.url) as client:
+        yield client
+        client.delete(at_admin(client, "faults"))
+        client.post(at_admin(client, "clock"), json={"now": "2026-11-24T12:00:00Z"})
+
+
+def at_admin(api: httpx.Client, name: str) -> str:
+    return str(api.base_url.copy_with(path=f"/admin/{name}"))
+
+
+def strike(api: httpx.Client, **rule: object) -> None:
+    """Puts one rule in force."""
+    response = api.post(at_admin(api, "faults"), json=[{name.rstrip("_"): rule[name] for name in rule}])
+    assert response.status_code == 200, response.text
+
+
+def struck(api: httpx.Client) -> int:
+    return int(api.get(at_admin(api, "faults")).json()[0]["struck"])
+
+
+def signed(server: Server, path: str) -> dict[str, str]:
+    at = str(server.exchange.clock.now() // 1000)
+    signature = KEY.sign(f"{at}GET/trade-api/v2{path}".encode())
+    return {
+        "KALSHI-ACCESS-KEY": "me",
+        "KALSHI-ACCESS-TIMESTAMP": at,
+        "KALSHI-ACCESS-SIGNATURE": b64encode(signature).decode(),
+    }
+
+
+def walk(api: httpx.Client, **query: str | int) -> list[list[dict[str, Any]]]:
+    """The pages of /markets by its cursors."""
+    pages: list[list[dict[str, Any]]] = []
+    cursor = ""
+    while len(pages) < 500:
+        page = api.get("/markets", params={**query, "cursor": cursor}).json()
+        pages.append(page["markets"])
+        cursor = page["cursor"]
+        if not cursor:
+            return pages
+    raise AssertionError("it does not end")
+
+
+def test_a_late_answer_is_late_and_right(server: Server, api: httpx.Client) -> None:
+    right = api.get("/exchange/status").content
+    strike(api, kind="latency", seconds=0.2)
+    began = time.monotonic()
+    assert api.get("/exchange/status").content == right
+    assert time.monotonic() - began >= 0.2
+    with pytest.raises(httpx.ReadTimeout):
+        api.get("/exchange/status", timeout=0.05)
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        ("object", {"error": {"code": "too_many_requests", "message": "too many requests"}}),
+        ("string", {"error": "too many requests"}),
+    ],
+)
+def test_too_many_requests_are_refused_in_either_body(
+    server: Server, api: httpx.Client, body: str, told: object
+) -> None:
+    strike(api, kind="429", body=body)
+    response = api.get("/markets")
+    assert (response.status_code, response.json()) == (429, told)
+
+
+@pytest.mark.parametrize(
+    ("status", "media"), [(500, "application/json"), (502, "text/html"), (503, "application/json"), (504, "text/html")]
+)
+def test_a_failure_is_json_from_the_exchange_and_html_from_the_network_before_it(
+    server: Server, api: httpx.Client, status: int, media: str
+) -> None:
+    strike(api, kind="5xx", status=status)
+    response = api.get("/markets")
+    assert (response.status_code, response.headers["content-type"].partition(";")[0]) == (status, media)
+    assert api.get("/markets/NOSUCH").status_code == status
+
+
+def test_the_status_of_the_exchange_keeps_its_body_when_it_is_down(server: Server, api: httpx.Client) -> None:
+    usual = api.get("/exchange/status")
+    strike(api, kind="5xx", status=503)
+    down = api.get("/exchange/status")
+    assert (down.status_code, down.json()) == (503, usual.json())
+
+
+@pytest.mark.parametrize("encoding", ["identity", "gzip"])
+@pytest.mark.parametrize("size", [0, 1, 1000])
+def test_a_cut_answer_ends_after_so_many_bytes(server: Server, api: httpx.Client, encoding: str, size: int) -> None:
+    strike(api, kind="cut", bytes=size)
+    got = b""
+    with (
+        api.stream("GET", "/markets", headers={"Accept-Encoding": encoding}) as response,
+        pytest.raises(httpx.RemoteProtocolError, match="peer closed connection"),
+    ):
+        for part in response.iter_raw():
+            got += part
+    assert (response.status_code, len(got)) == (200, size)
+
+
+def test_a_cut_answer_lacks_its_end_however_short_it_is(server: Server, api: httpx.Client) -> None:
+    strike(api, kind="cut", bytes=10_000_000)
+    with pytest.raises(httpx.RemoteProtocolError, match="peer closed connection"):
+        api.get("/exchange/status")
+
+
+@pytest.mark.parametrize("kind", ["truncated", "malformed"])
+def test_an_unreadable_answer_looks_complete(server: Server, api: httpx.Client, kind: str) -> None:
+    whole = api.get("/markets")
+    strike(api, kind=kind)
+    broken = api.get("/markets")
+    assert broken.status_code == 200
+    assert broken.headers["content-type"] == "application/json"
+    assert broken.content[:500] == whole.content[:500]
+    with pytest.raises(json.JSONDecodeError):
+        broken.json()
+
+
+def test_a_short_page_has_fewer_rows_and_loses_none(server: Server, api: httpx.Client) -> None:
+    right = walk(api, limit=1000)
+    strike(api, kind="short_page", path="/markets", rows=100)
+    pages = walk(api, limit=1000)
+    assert max(map(len, pages)) == 100
+    assert list(chain(*pages)) == list(chain(*right))
+    assert len(api.get("/markets", params={"limit": 7}).json()["markets"]) == 7
+
+
+@pytest.mark.parametrize("probability", [0.5, 1])
+def test_an_empty_page_leads_on_and_loses_no_row(api: httpx.Client, probability: float) -> None:
+    right = walk(api, limit=100)
+    strike(api, kind="empty_page", path="/markets", probability=probability)
+    pages = walk(api, limit=100)
+    assert [] in pages[:-1]
+    assert list(chain(*pages)) == list(chain(*right))
+
+
+def test_a_repeated_cursor_leads_in_a_circle(server: Server, api: httpx.Client) -> None:
+    first = api.get("/markets").json()["cursor"]
+    strike(api, kind="repeated_cursor")
+    assert api.get("/markets").json()["cursor"] == first
+    again = api.get("/markets", params={"cursor": first}).json()
+    assert (again["cursor"], len(again["markets"])) == (first, 100)
+
+
+@pytest.mark.parametrize(("path", "rows"), [("/markets", "markets"), ("/markets/{}", "market")])
+def test_the_members_of_every_object_drift(server: Server, api: httpx.Client, path: str, rows: str) -> None:
+    path = path.format(api.get("/markets").json()["markets"][0]["ticker"])
+
+    def members(**rule: str) -> list[dict[str, Any]]:
+        strike(api, kind="field_drift", **rule)
+        found = api.get(path).json()[rows]
+        return found if isinstance(found, list) else [found]
+
+    assert all("volume_fp" not in row and "title" in row for row in members(change="gone"))
+    assert all(row["volume_fp_v2"]["value"] == row["volume_fp"] for row in members(change="new"))
+    assert all(isinstance(row["title"], list) for row in members(change="retyped", member="title"))
+
+
+@pytest.mark.parametrize(
+    ("content", "member", "is_seen"),
+    [
+        ("nul", "title", lambda value: "\x00" in value),
+        ("surrogate", "title", lambda value: "\ud800" in value),
+        ("number", "floor_strike", math.isinf),
+        ("year", "close_time", lambda value: value.startswith("99999-")),
+    ],
+)
+def test_rows_are_json_that_no_database_stores(
+    server: Server, api: httpx.Client, content: str, member: str, is_seen: Any
+) -> None:
+    strike(api, kind="unstorable", content=content, rows=2)
+    markets = api.get("/markets").json()["markets"]
+    assert len(markets) == 100
+    assert all(is_seen(row[member]) for row in markets[:2])
+    assert not any(is_seen(row[member]) for row in markets[2:] if member in row)
+
+
+def test_a_row_may_be_nested_deeper_than_a_parser_goes(server: Server, api: httpx.Client) -> None:
+    strike(api, kind="unstorable", content="nesting")
+    text = api.get("/markets").text
+    assert '"custom_strike":' + "[" * 10_000 + "]" * 10_000 in text
+
+
+def test_a_wrong_clock_shows_in_the_date_and_refuses_signatures(server: Server, api: httpx.Client) -> None:
+    limits = "/account/limits"
+    strike(api, kind="clock_skew", seconds=90)
+    refused = api.get(limits, headers=signed(server, limits))
+    assert (refused.status_code, refused.json()["error"]["code"]) == (401, "header_timestamp_expired")
+    assert parsedate_to_datetime(refused.headers["date"]) == moment(NOW + 90 * SECOND)
+    strike(api, kind="clock_skew", seconds=-20)
+    assert api.get(limits, headers=signed(server, limits)).status_code == 200
+
+
+def test_a_cache_answers_what_it_answered_before(server: Server, api: httpx.Client) -> None:
+    strike(api, kind="stale_cache", seconds=15)
+
+    def cutoff(second: int, query: str = "", headers: dict[str, str] | None = None) -> tuple[str, str | None]:
+        server.exchange.clock.set(parse("2026-11-24T23:59:50Z") + second * SECOND)
+        response = api.get(f"/historical/cutoff{query}", headers=headers)
+        return response.json()["market_settled_ts"][:10], response.headers.get("x-kalshi-cache-hits")
+
+    first, hits = cutoff(0)
+    assert hits == "0"
+    assert cutoff(14) == (first, "1")
+    assert cutoff(14, "?other=1")[1] == "0"
+    assert cutoff(14, headers=signed(server, "/historical/cutoff"))[1] is None
+    assert cutoff(16)[1] == "0"
+    missing = [api.get("/markets/NOSUCH").headers["x-kalshi-cache-hits"] for _ in range(2)]
+    assert missing == ["0", "0"]
+
+
+def test_a_rule_strikes_the_paths_and_queries_of_its_pattern(server: Server, api: httpx.Client) -> None:
+    def refused(pattern: str) -> list[str]:
+        strike(api, kind="429", path=pattern)
+        paths = ("/markets", "/markets/A", "/markets?status=open&limit=1", "/events")
+        return [path for path in paths if api.get(path).status_code == 429]
+
+    assert refused("/markets") == ["/markets", "/markets?status=open&limit=1"]
+    assert refused("/markets/*") == ["/markets/A"]
+    assert refused("*status=open*") == ["/markets?status=open&limit=1"]
+    assert len(refused("*")) == 4
+
+
+def test_a_rule_holds_for_a_time_on_the_exchange_s_clock(server: Server, api: httpx.Client) -> None:
+    strike(api, kind="5xx", from_="2026-11-24T12:01:00Z", for_=60)
+
+    def status(second: int) -> int:
+        server.exchange.clock.set(NOW + second * SECOND)
+        return api.get("/exchange/status?x=1").status_code
+
+    assert [status(second) for second in (0, 59, 60, 119, 120)] == [200, 200, 503, 503, 200]
+
+
+def test_a_rule_without_a_beginning_lasts_from_when_it_is_set(server: Server, api: httpx.Client) -> None:
+    strike(api, kind="429", for_=10)
+    assert api.get("/markets").status_code == 429
+    server.exchange.clock.set(NOW + 10 * SECOND)
+    assert api.get("/markets").status_code == 200
+
+
+def test_a_rule_ends_after_so_many_requests_that_it_meets(server: Server, api: httpx.Client) -> None:
+    strike(api, kind="429", path="/markets", requests=2)
+    paths = ("/markets", "/events", "/markets", "/markets")
+    assert [api.get(path).status_code for path in paths] == [429, 200, 429, 200]
+
+
+def outcomes(api: httpx.Client, seed: int) -> list[int]:
+    strike(api, kind="429", probability=0.3, seed=seed)
+    return [api.get("/exchange/status").status_code for _ in range(60)]
+
+
+def test_the_same_seed_and_requests_give_the_same_faults(server: Server, api: httpx.Client) -> None:
+    once = outcomes(api, 1)
+    counted = Counter(once)
+    assert 5 < counted[429] < 35
+    assert struck(api) == counted[429]
+    assert outcomes(api, 1) == once
+    assert outcomes(api, 2) != once
+
+
+def test_several_rules_strike_one_request(server: Server, api: httpx.Client) -> None:
+    rules = [{"kind": "clock_skew", "seconds": 3600}, {"kind": "5xx", "status": 500}, {"kind": "truncated"}]
+    api.post(at_admin(api, "faults"), json=rules)
+    response = api.get("/markets")
+    assert response.status_code == 500
+    assert parsedate_to_datetime(response.headers["date"]) == moment(NOW + 3600 * SECOND)
+
+
+def test_an_answer_that_is_no_200_is_not_rewritten(server: Server, api: httpx.Client) -> None:
+    right = api.get("/markets/NOSUCH").content
+    strike(api, kind="malformed")
+    assert api.get("/markets/NOSUCH").content == right
+
+
+def test_faults_do_not_reach_the_admin_s_endpoints(server: Server, api: httpx.Client) -> None:
+    strike(api, kind="429")
+    assert api.get(at_admin(api, "clock")).status_code == 200
+
+
+def test_a_fault_can_hold_from_the_start() -> None:
+    setup = Setup(faults=[{"kind": "429", "path": "/markets"}], admin=False)
+    with Server(generate(1, 5, Clock(NOW)), setup=setup) as server:
+        assert httpx.get(f"{server.url}/markets").status_code == 429
+        assert httpx.get(f"{server.url}/events").status_code == 200
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_needs_no_parameter_and_tells_those_that_it_has(
+    server: Server, api: httpx.Client, kind: str
+) -> None:
+    strike(api, kind=kind, requests=1)
+    [told] = api.get(at_admin(api, "faults")).json()
+    assert told["kind"] == kind
+    assert set(KINDS[kind].parameters) <= set(told)
+    settable = {name: value for name, value in told.items() if name not in ("met", "struck")}
+    strike(api, **settable)
+    assert api.get(at_admin(api, "faults")).json() == [told]

@@ -1,0 +1,128 @@
+"""The token bucket: how many requests pass, what the others are told, and what the exchange says of its limits."""
+
+from base64 import b64encode
+from collections.abc import Mapping
+
+import httpx
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from local.exchange.app import Setup
+from local.exchange.clock import SECOND, Clock, parse
+from local.exchange.generator import generate
+from local.exchange.limiter import TIERS
+from local.exchange.server import Server
+
+NOW = parse("2026-11-24T12:00:00Z")
+KEYS = {"one": Ed25519PrivateKey.generate(), "other": Ed25519PrivateKey.generate()}
+OBJECT = {"error": {"code": "too_many_requests", "message": "too many requests"}}
+STRING = {"error": "too many requests"}
+
+
+def serve(setup: Setup) -> Server:
+    """An exchange whose time stands still."""
+    return Server(generate(1, 5, Clock(NOW, 0)), {name: key.public_key() for name, key in KEYS.items()}, setup)
+
+
+def signed(server: Server, key: str, path: str = "/exchange/status") -> Mapping[str, str]:
+    at = str(server.exchange.clock.now() // 1000)
+    signature = KEYS[key].sign(f"{at}GET/trade-api/v2{path}".encode())
+    return {
+        "KALSHI-ACCESS-KEY": key,
+        "KALSHI-ACCESS-TIMESTAMP": at,
+        "KALSHI-ACCESS-SIGNATURE": b64encode(signature).decode(),
+    }
+
+
+def passing(server: Server, tries: int, headers: Mapping[str, str] | None = None) -> int:
+    """How many of so many requests pass."""
+    with httpx.Client(base_url=server.url, headers=headers) as client:
+        return [client.get("/exchange/status").status_code for _ in range(tries)].count(200)
+
+
+def test_a_key_has_its_burst_and_then_its_rate() -> None:
+    with serve(Setup(tier="basic")) as server:
+        headers = signed(server, "one")
+        assert passing(server, 70, headers) == 60
+        server.exchange.clock.set(NOW + SECOND)
+        assert passing(server, 30, headers) == 20
+        server.exchange.clock.set(NOW + 20 * SECOND)
+        assert passing(server, 70, headers) == 60
+
+
+def test_a_refusal_costs_nothing() -> None:
+    with serve(Setup(tier="basic")) as server:
+        headers = signed(server, "one")
+        passing(server, 100, headers)
+        server.exchange.clock.set(NOW + SECOND // 20)
+        assert passing(server, 2, headers) == 1
+
+
+def test_each_key_and_the_unsigned_have_buckets_of_their_own() -> None:
+    with serve(Setup(tier="basic", unsigned_rate=50)) as server:
+        assert passing(server, 70, signed(server, "one")) == 60
+        assert passing(server, 10) == 5
+        assert passing(server, 70, signed(server, "other")) == 60
+
+
+def test_a_bucket_survives_a_clock_that_is_set_back() -> None:
+    with serve(Setup(tier="basic", unsigned_rate=50)) as server:
+        assert passing(server, 10) == 5
+        server.exchange.clock.set(NOW - 3600 * SECOND)
+        assert passing(server, 10) == 0
+        server.exchange.clock.set(NOW - 3599 * SECOND)
+        assert passing(server, 10) == 5
+
+
+def test_without_a_tier_nothing_is_refused() -> None:
+    with serve(Setup()) as server:
+        assert passing(server, 200) == 200
+
+
+def test_every_market_data_request_costs_the_same_found_or_not() -> None:
+    with serve(Setup(tier="basic", unsigned_rate=40)) as server, httpx.Client(base_url=server.url) as client:
+        paths = ("/markets?limit=1000", "/markets/NOSUCH", "/markets?limit=x", "/markets/candlesticks", "/series")
+        assert [client.get(path).status_code for path in paths] == [200, 404, 400, 400, 429]
+
+
+def refusals(setup: Setup) -> list[object]:
+    with serve(setup) as server, httpx.Client(base_url=server.url) as client:
+        answers = [client.get("/markets") for _ in range(41)][1:]
+    for answer in answers:
+        assert answer.status_code == 429
+        assert not {name for name in answer.headers if name.startswith(("retry", "x-ratelimit", "cache"))}
+    return [answer.json() for answer in answers]
+
+
+def test_a_refusal_has_one_of_two_bodies_and_no_word_on_when_to_come_again() -> None:
+    assert refusals(Setup(tier="basic", unsigned_rate=10, refusal="object")) == [OBJECT] * 40
+    assert refusals(Setup(tier="basic", unsigned_rate=10, refusal="string")) == [STRING] * 40
+    both = refusals(Setup(tier="basic", unsigned_rate=10, seed=3))
+    assert OBJECT in both
+    assert STRING in both
+    assert refusals(Setup(tier="basic", unsigned_rate=10, seed=3)) == both
+
+
+@pytest.mark.parametrize("tier", TIERS)
+def test_an_account_s_limits_are_those_that_hold(tier: str) -> None:
+    with serve(Setup(tier=tier)) as server:
+        limits = httpx.get(f"{server.url}/account/limits", headers=signed(server, "one", "/account/limits")).json()
+        assert (limits["usage_tier"], limits["grants"]) == (tier, [])
+        burst = limits["read"]["bucket_capacity"] // 10 - 1  # asking was the first of them
+        assert passing(server, min(burst, 100), signed(server, "one")) == min(burst, 100)
+        if burst < 100:
+            assert passing(server, 1, signed(server, "one")) == 0
+            server.exchange.clock.set(NOW + SECOND)
+            assert passing(server, 100, signed(server, "one")) == limits["read"]["refill_rate"] // 10
+
+
+def test_the_costs_are_public_and_all_the_default() -> None:
+    with serve(Setup()) as server:
+        costs = httpx.get(f"{server.url}/account/endpoint_costs")
+        assert (costs.status_code, costs.json()) == (200, {"default_cost": 10, "endpoint_costs": []})
+
+
+def test_who_is_refused_by_signature_is_not_charged() -> None:
+    with serve(Setup(tier="basic", unsigned_rate=10)) as server:
+        assert httpx.get(f"{server.url}/account/limits").status_code == 401
+        assert passing(server, 2) == 1

@@ -1,0 +1,218 @@
+"""Every answer of the simulated exchange is what the official schemas say: generated and recorded data alike.
+
+Everywhere by the models of the official SDK (3.34.0); with KALSHI_SCHEMAS also by the official JSON Schemas (3.34.0) and
+the official OpenAPI document (3.31.0) in that folder.
+"""
+
+import json
+import os
+import time
+from base64 import b64encode
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import httpx
+import kalshi_python_sync as kalshi
+import pytest
+import yaml
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from jsonschema import Draft4Validator, Draft202012Validator
+from pydantic import BaseModel
+
+from local.exchange.app import Setup
+from local.exchange.catalogue import Exchange
+from local.exchange.clock import SECOND, Clock, parse
+from local.exchange.generator import generate
+from local.exchange.recording import replay
+from local.exchange.server import Server
+
+KEY = Ed25519PrivateKey.generate()
+WEEK = 7 * 86_400
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A request, the official model of its answer, and what of it the model describes."""
+
+    path: str
+    model: str
+    part: Callable[[Any], list[Any]] = lambda body: [body]
+
+
+# {now}, {market}, {series}, … are filled in from what the exchange lists.
+ANSWERS = {
+    **{
+        f"markets {status}": Answer(f"/markets?limit=1000&status={status}", "GetMarketsResponse")
+        for status in ("unopened", "open", "paused", "closed", "settled")
+    },
+    "combos": Answer("/markets?limit=500&mve_filter=only", "GetMarketsResponse"),
+    "market": Answer("/markets/{market}", "Market", lambda body: [body["market"]]),
+    "events": Answer("/events?limit=200", "EventData", lambda body: body["events"]),
+    "events with markets": Answer("/events?with_nested_markets=true", "EventData", lambda body: body["events"]),
+    "event": Answer("/events/{event}", "EventData", lambda body: [body["event"]]),
+    "markets beside an event": Answer("/events/{event}", "Market", lambda body: body["markets"]),
+    "all series": Answer("/series", "Series", lambda body: body["series"]),
+    "series": Answer("/series/{series}", "Series", lambda body: [body["series"]]),
+    "candlesticks": Answer(
+        "/series/{series}/markets/{market}/candlesticks?{range}&period_interval=60", "GetMarketCandlesticksResponse"
+    ),
+    "candlesticks with the latest before": Answer(
+        "/series/{series}/markets/{market}/candlesticks?{range}&period_interval=60&include_latest_before_start=true",
+        "GetMarketCandlesticksResponse",
+    ),
+    "candlesticks of several": Answer(
+        "/markets/candlesticks?market_tickers={market},NOSUCH&{range}&period_interval=1440",
+        "BatchGetMarketCandlesticksResponse",
+    ),
+    "candlesticks of an event": Answer(
+        "/series/{series}/events/{event}/candlesticks?{range}&period_interval=60", "GetEventCandlesticksResponse"
+    ),
+    "cutoff": Answer("/historical/cutoff", "GetHistoricalCutoffResponse"),
+    "archive": Answer("/historical/markets?limit=1000", "GetMarketsResponse"),
+    "archived market": Answer("/historical/markets/{archived}", "Market", lambda body: [body["market"]]),
+    "archived candlesticks": Answer(
+        "/historical/markets/{archived}/candlesticks?{life}&period_interval=1440",
+        "GetMarketCandlesticksHistoricalResponse",
+    ),
+    "status": Answer("/exchange/status", "ExchangeStatus"),
+    "costs": Answer("/account/endpoint_costs", "GetAccountEndpointCostsResponse"),
+    "limits": Answer("/account/limits", "GetAccountApiLimitsResponse"),
+    "not found": Answer("/markets/NOSUCH", "ErrorResponse", lambda body: [body["error"]]),
+    "refused": Answer("/markets?status=all", "ErrorResponse", lambda body: [body["error"]]),
+    "unsigned": Answer("/account/limits?", "ErrorResponse", lambda body: [body["error"]]),
+}
+# Of the Market object, from version 3.31.0 to 3.34.0 (docs.kalshi.com, changelog 2026-10-01).
+REMOVED = {"liquidity_dollars"}
+ADDED = {"settlement_bounds_type": "default"}
+UNDOCUMENTED = {"available_on_brokers"}  # members that production sends and no schema has
+ARCHIVE = {name for name in ANSWERS if name.startswith("archived")}
+SOURCES = ["generated", pytest.param("recorded", marks=pytest.mark.recordings)]
+
+
+def made(source: str) -> Exchange:
+    if source == "generated":
+        return generate(11, 3000, Clock(), archived=500)
+    return replay(Path(os.environ["RECORDINGS"]) / "markets.jsonl.gz", Clock())
+
+
+@pytest.fixture(scope="module", params=SOURCES)
+def answered(request: pytest.FixtureRequest) -> Iterator[Mapping[str, list[Any]]]:
+    """Of each answer the parts that its model describes."""
+    with (
+        Server(made(request.param), {"me": KEY.public_key()}, Setup()) as server,
+        httpx.Client(base_url=server.url) as api,
+    ):
+        texts = _texts(api)
+        yield {
+            name: answer.part(_get(api, answer.path.format_map(texts)))
+            for name, answer in ANSWERS.items()
+            if "{archived}" not in answer.path or "archived" in texts
+        }
+
+
+def _get(api: httpx.Client, path: str) -> Any:
+    headers = {}
+    if path == "/account/limits":
+        at = str(time.time_ns() // 1_000_000)
+        signature = b64encode(KEY.sign(f"{at}GET/trade-api/v2{path}".encode())).decode()
+        headers = {
+            "KALSHI-ACCESS-KEY": "me",
+            "KALSHI-ACCESS-TIMESTAMP": at,
+            "KALSHI-ACCESS-SIGNATURE": signature,
+        }
+    return api.get(path, headers=headers).json()
+
+
+def _texts(api: httpx.Client) -> dict[str, object]:
+    """What the requests are made of: a market that was traded for long, its event and series, an archived market."""
+    listed = [
+        *api.get("/markets?limit=1000&status=open&mve_filter=exclude").json()["markets"],
+        *api.get("/markets?limit=1000&status=settled&mve_filter=exclude").json()["markets"],
+    ]
+    market = max(listed, key=lambda row: float(row["volume_fp"]))
+    event = api.get(f"/events/{market['event_ticker']}").json()["event"]
+    end = int(time.time())
+    texts: dict[str, object] = {"market": market["ticker"], "event": event["event_ticker"]}
+    texts |= {"series": event["series_ticker"], "range": f"start_ts={end - WEEK}&end_ts={end}"}
+    archived = api.get("/historical/markets?limit=1000&mve_filter=exclude").json()["markets"]
+    if archived:
+        old = max(archived, key=lambda row: float(row["volume_fp"]))
+        closed = parse(old["close_time"]) // SECOND
+        texts |= {"archived": old["ticker"], "life": f"start_ts={closed - 52 * WEEK}&end_ts={closed + WEEK}"}
+    return texts
+
+
+def test_every_endpoint_was_asked_and_answered(
+    answered: Mapping[str, list[Any]], request: pytest.FixtureRequest
+) -> None:
+    empty = {name for name, parts in answered.items() if not parts or parts[0].get("markets") == []}
+    lacking = set(ANSWERS) - set(answered)
+    if request.node.callspec.params["answered"] == "generated":
+        assert (empty, lacking) == (set(), set())
+    else:  # a recording has no unopened markets and no archive
+        assert empty <= {"markets unopened", "markets paused", "markets closed", "archive"}
+        assert lacking <= ARCHIVE
+
+
+@pytest.mark.parametrize("name", ANSWERS)
+def test_every_answer_is_what_the_sdk_s_models_say(answered: Mapping[str, list[Any]], name: str) -> None:
+    model: type[BaseModel] = getattr(kalshi, ANSWERS[name].model)
+    for part in renewed(answered.get(name, [])):
+        model.model_validate(part)
+        assert set(part) - set(model.model_fields) <= UNDOCUMENTED
+
+
+@pytest.mark.schemas
+@pytest.mark.parametrize("name", ANSWERS)
+def test_every_answer_is_what_the_newest_official_schemas_say(answered: Mapping[str, list[Any]], name: str) -> None:
+    model = ANSWERS[name].model
+    if model == "GetAccountEndpointCostsResponse":
+        return  # only the OpenAPI document has it
+    validator = Draft202012Validator(schemas_of("market-schemas-3.34.0.json")[model])
+    for part in renewed(answered.get(name, [])):
+        assert [error.message for error in validator.iter_errors(part)] == []
+
+
+@pytest.mark.schemas
+@pytest.mark.parametrize("name", ANSWERS)
+def test_every_answer_is_what_the_older_official_document_says_but_for_what_was_removed_since(
+    answered: Mapping[str, list[Any]], name: str
+) -> None:
+    components = schemas_of("openapi-3.31.0.yaml")["components"]
+    validator = Draft4Validator({"$ref": f"#/components/schemas/{ANSWERS[name].model}", "components": components})
+    for part in answered.get(name, []):
+        missing = {error.message for error in validator.iter_errors(part)}
+        assert missing <= {f"'{member}' is a required property" for member in REMOVED}
+
+
+def renewed(value: Any) -> Any:
+    """An answer recorded before 2026-10-01 as it would be sent since."""
+    if isinstance(value, list):
+        return [renewed(one) for one in value]
+    if not isinstance(value, dict):
+        return value
+    members = {name: renewed(one) for name, one in value.items()}
+    if not REMOVED & members.keys():
+        return members
+    return {**ADDED, **{name: one for name, one in members.items() if name not in REMOVED}}
+
+
+@lru_cache
+def schemas_of(file: str) -> dict[str, Any]:
+    text = (Path(os.environ["KALSHI_SCHEMAS"]) / file).read_bytes()
+    found = json.loads(text) if file.endswith(".json") else _nullable(yaml.load(text, yaml.CSafeLoader))  # in C: 1 s
+    assert isinstance(found, dict)
+    return found
+
+
+def _nullable(schema: Any) -> Any:
+    """`nullable: true` beside a reference, too, where OpenAPI 3.0 has it mean nothing but the document means it."""
+    if isinstance(schema, list):
+        return [_nullable(one) for one in schema]
+    if not isinstance(schema, dict):
+        return schema
+    plain = {name: _nullable(one) for name, one in schema.items() if name != "nullable"}
+    return {"anyOf": [plain, {"type": "null"}]} if schema.get("nullable") is True else plain
