@@ -3,10 +3,10 @@ PYTHON ?= python3
 VENV ?= .venv
 export VENV
 
-.PHONY: help run test check format lock clean
+.PHONY: help run test check bench format lock clean
 
 help:  ## these lines
-	@sed -n 's/:.*##/ -/p' Makefile
+	@sed -n 's/^\([a-z]*\):.*##/\1 -/p' Makefile
 
 run:  ## the whole service on this machine (PORT, MARKETS, RECORDING, EXCHANGE, DATA_DIR, VERBOSE)
 	@$(PYTHON) local/environment.py local && exec $(VENV)/bin/python -m local
@@ -16,6 +16,9 @@ test:  ## every test; ARGS="-k words" for some, RECORDINGS=folder for those over
 
 check:  ## lint, format and types
 	@$(PYTHON) local/environment.py tests && $(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check . && $(VENV)/bin/mypy
+
+bench:  ## figures, each beside its reference
+	@$(PYTHON) local/environment.py tests && $(VENV)/bin/python -m tests.bench.exchange
 
 format:  ## what a tool can mend
 	@$(PYTHON) local/environment.py tests && $(VENV)/bin/ruff check --fix-only . ; $(VENV)/bin/ruff format .
