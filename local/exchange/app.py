@@ -66,11 +66,8 @@ def create_app(exchange: Exchange, keys: Mapping[str, PublicKey], setup: Setup) 
     return app
 
 
-def _routes(
-    exchange: Exchange, keys: Mapping[str, PublicKey], limiter: Limiter, prepared: Prepared | None
-) -> list[Route]:
-    get = Endpoints(exchange)
-    public = {
+def _public(get: Endpoints, limiter: Limiter) -> dict[str, Endpoint]:
+    return {
         "/markets": get.markets,
         "/markets/candlesticks": get.batch_candlesticks,
         "/markets/{ticker}": get.market,
@@ -87,13 +84,24 @@ def _routes(
         "/exchange/status": get.exchange_status,
         "/account/endpoint_costs": limiter.endpoint_costs,
     }
-    private = {"/account/limits": limiter.account_limits}
+
+
+def _routes(
+    exchange: Exchange, keys: Mapping[str, PublicKey], limiter: Limiter, prepared: Prepared | None
+) -> list[Route]:
+    def customer(request: Request, *, is_public: bool) -> str | None:
+        """The key id; None for who signs nothing, where that is permitted."""
+        if is_public and not is_signed(request.headers):
+            return None
+        now = exchange.clock.now() + request.scope["visit"].skew
+        return verify(keys, now, request.method, request.scope["path"], request.headers)
 
     def route(path: str, endpoint: Endpoint, *, is_public: bool) -> Route:
+        headers = PUBLIC if is_public else {}
+
         async def answer(request: Request) -> Response:
-            headers = PUBLIC if is_public else {}
             try:
-                limiter.spend(_customer(request, is_public=is_public), request.client.host if request.client else "")
+                limiter.spend(customer(request, is_public=is_public), request.client.host if request.client else "")
                 if prepared and (page := prepared.find(path, request)):
                     return Response(page.body, media_type="application/json", headers={**headers, **page.headers})
                 return Response(endpoint(request), media_type="application/json", headers=headers)
@@ -102,15 +110,10 @@ def _routes(
 
         return Route(BASE + path, answer)
 
-    def _customer(request: Request, *, is_public: bool) -> str | None:
-        """The key id; None for who signs nothing, where that is permitted."""
-        if is_public and not is_signed(request.headers):
-            return None
-        now = exchange.clock.now() + request.scope["visit"].skew
-        return verify(keys, now, request.method, request.scope["path"], request.headers)
-
-    return [route(path, endpoint, is_public=True) for path, endpoint in public.items()] + [
-        route(path, endpoint, is_public=False) for path, endpoint in private.items()
+    public = _public(Endpoints(exchange), limiter)
+    return [
+        *(route(path, endpoint, is_public=True) for path, endpoint in public.items()),
+        route("/account/limits", limiter.account_limits, is_public=False),
     ]
 
 
