@@ -37,11 +37,12 @@ def create_app(service: Service) -> FastAPI:
         redirect_slashes=False,
     )
     _add_errors(app)
-    _add_routes(app, service)
+    _add_service_routes(app, service)
+    _add_market_routes(app, service)
     return app
 
 
-def _add_routes(app: FastAPI, service: Service) -> None:
+def _add_service_routes(app: FastAPI, service: Service) -> None:
     @app.get("/", response_class=HTMLResponse, summary="Landing page")
     async def root() -> HTMLResponse:
         return HTMLResponse(landing.page(service.database, service.settings.readme_url))
@@ -57,6 +58,8 @@ def _add_routes(app: FastAPI, service: Service) -> None:
         query.refuse_parameters(request.scope["query_string"])
         return answers.answer(request, status.report(service.database))
 
+
+def _add_market_routes(app: FastAPI, service: Service) -> None:
     @app.get("/markets", summary="Markets", openapi_extra={"parameters": query.openapi_parameters()})
     async def markets(request: Request) -> Response:
         asked = query.parse(request.scope["query_string"])
