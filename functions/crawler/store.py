@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from kalshi_markets.columns import FROM_MARKET, Kind
+from crawler.markets import Markets, Written
 from kalshi_markets.database import Database
 from kalshi_markets.exchange import Row
 
@@ -32,14 +32,6 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Written:
-    """What a page came to."""
-
-    added: int
-    changed: int
-
-
-@dataclass(frozen=True)
 class Reject:
     """A market that could not become a row: its ticker if it has one, why, and the object as JSON."""
 
@@ -55,6 +47,7 @@ class Store:
         self._database = database
         self._holder = str(uuid.uuid4())  # not the request's id: Lambda may deliver an event twice under the same one
         self._sql = _Sql(database.settings.table)
+        self._markets = Markets(database)
 
     def take_lease(self) -> bool:
         """Whether nobody else holds it."""
@@ -75,7 +68,7 @@ class Store:
     def commit_page(self, job: Job, rows: Sequence[Row], rejects: Sequence[Reject]) -> Written:
         """Writes a page and the job's new line in one transaction. Raises LeaseLost, having written nothing."""
         with self._under_lease():
-            written = self._write(rows)
+            written = self._markets.write(rows)
             for reject in rejects:
                 self._database.execute(self._sql.write_reject, reject.ticker, reject.reason, reject.text)
             position = None if job.position is None else json.dumps(job.position)
@@ -91,13 +84,6 @@ class Store:
         """
         with self._under_lease():
             self._database.execute(self._sql.write_failure, job.name, message, restart)
-
-    def _write(self, rows: Sequence[Row]) -> Written:
-        if not rows:
-            return Written(0, 0)
-        newest = {row["ticker"]: row for row in rows}  # where a page names a ticker twice, the later state holds
-        [[added, changed]] = self._database.execute(self._sql.write_markets, json.dumps(list(newest.values())))
-        return Written(added, changed)
 
     @contextmanager
     def _under_lease(self) -> Iterator[None]:
@@ -123,15 +109,16 @@ class _Sql:
         self.table_size = f"SELECT coalesce(sum(added), 0) FROM {table}_jobs"
         self.write_job = f"""
             INSERT INTO {table}_jobs AS j (job, position, watermark, begun_at, ended_at, generation, committed_at,
-                                           pages, markets, added, changed, refused)
-            VALUES ($1, $2::jsonb, $3::timestamptz, $4::timestamptz, $5::timestamptz, 1, clock_timestamp(),
-                    1, $6::bigint, $7::bigint, $8::bigint, $9::bigint)
+                                           pages, markets, added, changed, refused, change_number)
+            SELECT $1, $2::jsonb, $3::timestamptz, $4::timestamptz, $5::timestamptz, 1, clock_timestamp(),
+                   1, $6::bigint, $7::bigint, $8::bigint, $9::bigint, last_value FROM {table}_change
             ON CONFLICT (job) DO UPDATE SET
                 position = excluded.position, watermark = excluded.watermark, begun_at = excluded.begun_at,
                 ended_at = excluded.ended_at, committed_at = excluded.committed_at, last_error = NULL,
                 generation = j.generation + (excluded.begun_at IS DISTINCT FROM j.begun_at)::int,
                 pages = j.pages + 1, markets = j.markets + excluded.markets, added = j.added + excluded.added,
-                changed = j.changed + excluded.changed, refused = j.refused + excluded.refused"""
+                changed = j.changed + excluded.changed, refused = j.refused + excluded.refused,
+                change_number = excluded.change_number"""
         self.write_failure = f"""
             INSERT INTO {table}_jobs AS j (job, last_error, failed_at) VALUES ($1, $2, clock_timestamp())
             ON CONFLICT (job) DO UPDATE SET last_error = excluded.last_error, failed_at = excluded.failed_at,
@@ -141,35 +128,3 @@ class _Sql:
             INSERT INTO {table}_rejects (ticker, reason, object) VALUES ($1, $2, $3)
             ON CONFLICT (ticker) DO UPDATE SET
                 reason = excluded.reason, object = excluded.object, last_at = now()"""
-        self.write_markets = _write_markets(table)
-
-
-def _write_markets(table: str) -> str:
-    """One JSON array of rows -> how many were new and how many differed. An unchanged row is neither locked nor
-    written."""
-    names = [column.name for column in FROM_MARKET]
-    others = [name for name in names if name != "ticker"]
-    # JSON columns come as text: a JSON string would be taken for a JSON value that is a string.
-    read = ", ".join(f"{c.name} {'text' if c.kind is Kind.JSON else c.sql_type}" for c in FROM_MARKET)
-    values = ", ".join(
-        {Kind.JSON: f"{c.name}::jsonb", Kind.NUMBER: f"trim_scale({c.name}::numeric)::{c.sql_type}"}.get(c.kind, c.name)
-        + f" AS {c.name}"
-        for c in FROM_MARKET
-    )
-    ours = ", ".join(f"m.{name}" for name in others)
-    theirs = ", ".join(f"i.{name}" for name in others)
-    return f"""
-        WITH incoming AS MATERIALIZED (SELECT {values} FROM jsonb_to_recordset($1::jsonb) AS r({read})),
-        changed AS (
-            UPDATE {table} AS m
-            SET ({", ".join(others)}) = ROW({theirs}),
-                changed_at = now(), change_number = nextval('{table}_change'), gone_at = NULL
-            FROM incoming AS i
-            WHERE m.ticker = i.ticker AND (({ours}) IS DISTINCT FROM ({theirs}) OR m.gone_at IS NOT NULL)
-            RETURNING 1),
-        added AS (
-            INSERT INTO {table} ({", ".join(names)})
-            SELECT {", ".join(names)} FROM incoming AS i
-            WHERE NOT EXISTS (SELECT FROM {table} AS m WHERE m.ticker = i.ticker)
-            RETURNING 1)
-        SELECT (SELECT count(*) FROM added), (SELECT count(*) FROM changed)"""

@@ -1,4 +1,4 @@
-"""Numbered SQL files, each applied once, all of them in one transaction."""
+"""Numbered SQL files, each applied once, all of them in one transaction; then the indexes, which need none."""
 
 from pathlib import Path
 from typing import Final
@@ -8,6 +8,7 @@ from kalshi_markets.database import Database
 from kalshi_markets.settings import MigratorSettings
 from migrator.adoption import adopt
 from migrator.catalog import MigrationRefused, columns_of
+from migrator.indexes import build
 from migrator.roles import grant
 
 FOLDER: Final = Path(__file__).parent / "migrations"
@@ -15,7 +16,9 @@ OLDEST_SERVER: Final = 140_000
 
 
 def migrate(database: Database, settings: MigratorSettings) -> list[str]:
-    """Applies what is missing, adopts a table of the original service, makes the roles. Returns the names applied.
+    """Applies what is missing, adopts a table of the original service, makes the roles, then the indexes.
+
+    Returns the names applied.
 
     Raises MigrationRefused when the database cannot be brought there, with everything left as it was; DatabaseError.
     """
@@ -40,6 +43,7 @@ def migrate(database: Database, settings: MigratorSettings) -> list[str]:
                 applied.append(path.name)
         _check_columns(database)
         grant(database, settings.roles)
+    build(database)
     return applied
 
 

@@ -8,13 +8,15 @@ from kalshi_markets.settings import Credentials
 
 _GRANTS: Final = {
     "api": (
-        "GRANT SELECT ON {table}, {table}_jobs TO {role}",
+        "GRANT SELECT ON {table}, {table}_terms, {table}_quotes, {table}_jobs TO {role}",
         # A default only, but one that the role keeps even where a client forgets the startup parameter.
         "ALTER ROLE {role} SET default_transaction_read_only = on",
     ),
     "crawler": (
-        "GRANT SELECT, INSERT, UPDATE ON {table}, {table}_jobs, {table}_lease, {table}_rejects TO {role}",
-        "GRANT USAGE ON SEQUENCE {table}_change TO {role}",
+        "GRANT SELECT, INSERT, UPDATE ON {table}_terms, {table}_quotes TO {role}",
+        "GRANT SELECT, INSERT, UPDATE ON {table}_jobs, {table}_lease, {table}_rejects TO {role}",
+        "GRANT SELECT ON {table} TO {role}",
+        "GRANT SELECT, USAGE ON SEQUENCE {table}_change TO {role}",
     ),
 }
 

@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from crawler.store import Job, Store
+from kalshi_markets.columns import Part
 from kalshi_markets.database import Database
 from kalshi_markets.exchange import project
 from kalshi_markets.settings import DatabaseSettings, MigratorSettings
@@ -125,12 +126,24 @@ def markets(environment: Mapping[str, str]) -> list[dict[str, Any]]:
         for _, market in generate(3, 1500, Clock(speed=0)).markets(Order.CREATED, None)
     ]
     database = connect(environment)
-    store = Store(database)
-    store.take_lease()
-    store.commit_page(Job("live/open"), [project(market) for market in found], [])
-    store.release_lease()
+    keep(database, *found)
     database.close()
     return found
+
+
+def keep(database: Database, *markets: Mapping[str, Any]) -> None:
+    """Puts Market objects into the table as the crawler does."""
+    store = Store(database)
+    assert store.take_lease()
+    store.commit_page(Job("live/open"), [project(market) for market in markets], [])
+    store.release_lease()
+
+
+def forget(database: Database, ticker: str) -> None:
+    """Takes a market out of the table again."""
+    for part in (Part.TERMS, Part.QUOTES):
+        database.execute(f"DELETE FROM {database.settings.table}_{part} WHERE ticker = $1", ticker)
+    database.execute(f"UPDATE {database.settings.table}_jobs SET added = added - 1 WHERE job = 'live/open'")
 
 
 @pytest.fixture(scope="module")

@@ -8,11 +8,10 @@ import pytest
 from api.filters import FILTERS as EVERY_FILTER
 from api.landing import QUERIES
 from api.query import SETTINGS
-from crawler.store import Job, Store
 from kalshi_markets.columns import COLUMNS, DEFAULT
 from kalshi_markets.database import Database
 from kalshi_markets.exchange import project
-from tests.integration.conftest import connect
+from tests.integration.conftest import connect, forget, keep
 from tests.integration.lambdas import Api, error, escaped, items
 
 NAMES = [column.name for column in DEFAULT]
@@ -220,7 +219,7 @@ def test_quotes_and_comments_are_only_values(api: Api) -> None:
 
 
 def test_non_ascii_text_is_compared_whatever_its_case(api: Api, database: Database) -> None:
-    database.execute("INSERT INTO kalshi_markets (ticker, title) VALUES ('UNICODE', 'ÉLECTIONS à Genève Ж 😀')")
+    keep(database, {"ticker": "UNICODE", "title": "ÉLECTIONS à Genève Ж 😀"})
     try:
         for pattern in ("élections À genÈve ж", "ÉLECTIONS", "😀"):
             assert tickers(api, title_regex=pattern) == {"UNICODE"}
@@ -229,7 +228,7 @@ def test_non_ascii_text_is_compared_whatever_its_case(api: Api, database: Databa
         assert item["open_time"] is None
         assert item["volume"] is None
     finally:
-        database.execute("DELETE FROM kalshi_markets WHERE ticker = 'UNICODE'")
+        forget(database, "UNICODE")
 
 
 def test_the_landing_page_says_what_is_in_the_table_and_its_queries_work(api: Api, markets: Sequence[Any]) -> None:
@@ -274,11 +273,7 @@ def test_health(api: Api) -> None:
 
 def test_the_api_sees_what_the_crawler_wrote_a_moment_ago(api: Api, environment: Mapping[str, str]) -> None:
     writer = connect(environment)
-    store = Store(writer)
-    assert store.take_lease()
-    now = datetime.now(UTC).isoformat()
-    store.commit_page(Job("live/open"), [project({"ticker": "JUSTNOW", "close_time": now, "volume_fp": "0.10"})], [])
-    store.release_lease()
+    keep(writer, {"ticker": "JUSTNOW", "close_time": datetime.now(UTC).isoformat(), "volume_fp": "0.10"})
     assert api.get("/markets/JUSTNOW").json["volume"] == "0.1"
-    writer.execute("DELETE FROM kalshi_markets WHERE ticker = 'JUSTNOW'")
+    forget(writer, "JUSTNOW")
     writer.close()

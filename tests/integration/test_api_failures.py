@@ -11,7 +11,7 @@ from kalshi_markets.database import Database, StatementRefused
 from kalshi_markets.settings import MigratorSettings
 from local.postgres import PostgresServer
 from migrator.migrate import migrate
-from tests.integration.conftest import connect, environment_of
+from tests.integration.conftest import connect, environment_of, keep
 from tests.integration.lambdas import Api, error, items
 
 pytestmark = pytest.mark.usefixtures("markets")
@@ -51,14 +51,16 @@ def test_without_its_database_every_answer_is_a_503_that_says_why(
         assert "wrong" not in body["detail"].replace("wrong user", "")
 
 
-def test_a_missing_table_is_a_503_until_it_is_there(another: Callable[..., Api], database: Database) -> None:
+def test_a_missing_table_is_a_503_until_it_is_there(another: Callable[..., Api]) -> None:
     api = another(MARKETS_TABLE="later")
     error(api.get("/markets"), 503, "table_missing")
     error(api.get("/markets/A"), 503, "table_missing")
     assert api.get("/").status == 200
-    database.execute("CREATE TABLE later AS SELECT * FROM kalshi_markets LIMIT 3")
-    assert len(items(api, "/markets")) == 3
-    api.service.database.close()
+    later = connect(api.environment)
+    migrate(later, MigratorSettings({}))
+    keep(later, {"ticker": "A"}, {"ticker": "B"})
+    later.close()
+    assert len(items(api, "/markets")) == 2
 
 
 def test_a_password_that_was_mended_is_used_without_a_restart(another: Callable[..., Api], database: Database) -> None:
@@ -106,7 +108,7 @@ def test_requests_cannot_write(api: Api) -> None:
     assert api.service.database.read("SHOW default_transaction_read_only") == [["on"]]
     assert api.service.database.read("SHOW statement_timeout") == [["3s"]]
     with pytest.raises(StatementRefused) as refused:
-        api.service.database.execute("INSERT INTO kalshi_markets (ticker) VALUES ('written')")
+        api.service.database.execute("INSERT INTO kalshi_markets_terms (ticker) VALUES ('written')")
     assert refused.value.sqlstate == "25006"
 
 

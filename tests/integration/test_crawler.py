@@ -27,7 +27,7 @@ JOBS = ["live/closed", "live/open", "live/paused", "live/unopened", "settled"]
 @pytest.fixture
 def fresh(environment: dict[str, str], database: Database) -> dict[str, str]:
     """The environment with empty tables, and a rate that does not slow the tests."""
-    names = "kalshi_markets, kalshi_markets_jobs, kalshi_markets_rejects"
+    names = "kalshi_markets_terms, kalshi_markets_quotes, kalshi_markets_jobs, kalshi_markets_rejects"
     database.script(f"TRUNCATE {names}; UPDATE kalshi_markets_lease SET ends_at = '-infinity'")
     return environment | {"EXCHANGE_RATE": "1000"}
 
@@ -181,7 +181,7 @@ def test_a_market_that_comes_back_is_no_longer_gone(fresh: dict[str, str], datab
     store.take_lease()
     row = project({"ticker": "A"})
     store.commit_page(Job("j"), [row], [])
-    database.execute("UPDATE kalshi_markets SET gone_at = now()")
+    database.execute("UPDATE kalshi_markets_quotes SET gone_at = now()")
     assert store.commit_page(Job("j"), [row], []).changed == 1
     assert database.read("SELECT gone_at FROM kalshi_markets") == [[None]]
 
@@ -190,7 +190,7 @@ def test_what_other_jobs_wrote_is_not_overwritten(fresh: dict[str, str], databas
     store = Store(database)
     store.take_lease()
     store.commit_page(Job("j"), [project({"ticker": "A"})], [])
-    database.execute("UPDATE kalshi_markets SET series_ticker = 'S', category = 'C'")
+    database.execute("UPDATE kalshi_markets_terms SET series_ticker = 'S', category = 'C'")
     store.commit_page(Job("j"), [project({"ticker": "A", "title": "new"})], [])
     assert database.read("SELECT series_ticker, category, title FROM kalshi_markets") == [["S", "C", "new"]]
 
@@ -329,3 +329,50 @@ def test_every_recorded_market_is_stored_field_by_field(
     assert summary["table_size"] == len(no_combos) == 6400
     assert database.read("SELECT count(*) FROM kalshi_markets WHERE status = 'finalized'") == [[51]]
     assert stored(database) == expected(no_combos)
+
+
+def places(database: Database, part: str) -> dict[str, str]:
+    """Where each row stands in its table's file: a row that is written again moves."""
+    return dict(database.read(f"SELECT ticker, ctid::text FROM kalshi_markets_{part}"))
+
+
+def test_only_what_differs_is_written(fresh: dict[str, str], database: Database) -> None:
+    store = Store(database)
+    store.take_lease()
+    a, b, c = ({"ticker": name, "title": "t", "status": "active", "volume_fp": "1.00"} for name in "ABC")
+    store.commit_page(Job("j"), [project(market) for market in (a, b, c)], [])
+    terms, quotes = places(database, "terms"), places(database, "quotes")
+    changed = [project(a), project(b | {"volume_fp": "2.00"}), project(c | {"status": "closed"})]
+    assert store.commit_page(Job("j"), changed, []).changed == 2
+    assert {name for name, place in places(database, "terms").items() if terms[name] != place} == {"C"}
+    assert {name for name, place in places(database, "quotes").items() if quotes[name] != place} == {"B", "C"}
+    assert database.read("SELECT status FROM kalshi_markets_quotes WHERE ticker = 'C'") == [["closed"]]
+    assert store.commit_page(Job("j"), changed, []).changed == 0
+
+
+def test_rows_without_a_digest_get_one_and_no_change_number_unless_they_differ(
+    fresh: dict[str, str], database: Database
+) -> None:
+    store = Store(database)
+    store.take_lease()
+    rows = [project({"ticker": "A", "title": "t"}), project({"ticker": "B", "title": "t"})]
+    store.commit_page(Job("j"), rows, [])
+    database.execute("UPDATE kalshi_markets_quotes SET terms_digest = NULL")
+    database.execute("UPDATE kalshi_markets_terms SET title = 'another' WHERE ticker = 'B'")
+    read = "SELECT ticker, change_number FROM kalshi_markets ORDER BY ticker"
+    before = dict(database.read(read))
+    assert store.commit_page(Job("j"), rows, []).changed == 1
+    after = dict(database.read(read))
+    assert after["A"] == before["A"]
+    assert after["B"] > max(before.values())
+    assert store.commit_page(Job("j"), rows, []).changed == 0
+
+
+def test_the_books_know_the_last_change_number(fresh: dict[str, str], database: Database) -> None:
+    store = Store(database)
+    store.take_lease()
+    store.commit_page(Job("j"), [project({"ticker": name}) for name in "ABC"], [])
+    [[books, last]] = database.read(
+        "SELECT (SELECT max(change_number) FROM kalshi_markets_jobs), (SELECT max(change_number) FROM kalshi_markets)"
+    )
+    assert books == last

@@ -3,10 +3,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from kalshi_markets.columns import COLUMNS
+from kalshi_markets.columns import COLUMNS, Part
 from kalshi_markets.database import Database, LoginRefused, StatementRefused
 from kalshi_markets.settings import DatabaseSettings, MigratorSettings
-from migrator.catalog import MigrationRefused, columns_of, has_unique_ticker
+from migrator.catalog import MigrationRefused, columns_of
+from migrator.indexes import INDEXES, build, name_of
 from migrator.migrate import FOLDER, migrate
 from tests.integration.conftest import connect
 
@@ -23,6 +24,13 @@ def table(empty_database: dict[str, str], request: pytest.FixtureRequest) -> Ite
     database.close()
 
 
+def assert_tickers_are_unique(table: Database, part: Part) -> None:
+    insert = f"INSERT INTO {table.settings.table}_{part} (ticker) VALUES ('A')"
+    table.execute(insert)
+    with pytest.raises(StatementRefused, match="duplicate key"):
+        table.execute(insert)
+
+
 def test_a_second_run_does_nothing(table: Database) -> None:
     assert migrate(table, NO_ROLES) == NAMES
     assert migrate(table, NO_ROLES) == []
@@ -32,7 +40,8 @@ def test_the_table_is_what_columns_say(table: Database) -> None:
     migrate(table, NO_ROLES)
     found = columns_of(table)
     assert {name: column.sql_type for name, column in found.items()} == {c.name: c.sql_type for c in COLUMNS}
-    assert has_unique_ticker(table)
+    for part in (Part.TERMS, Part.QUOTES):
+        assert_tickers_are_unique(table, part)
 
 
 def test_two_at_once_apply_each_migration_once(table: Database) -> None:
@@ -67,22 +76,22 @@ def test_the_original_services_table_is_adopted_with_its_rows(table: Database) -
     table.script(ORIGINAL.format(table=name))
     assert migrate(table, NO_ROLES) == NAMES
     [row] = table.execute(
-        f"SELECT ticker, event_ticker, open_time::text, close_time::text, volume::text, open_interest::text,"
-        f" settlement_value::text, note, status, change_number > 0 FROM {name}"
+        f"SELECT m.ticker, m.event_ticker, m.open_time::text, m.close_time::text, volume::text, open_interest::text,"
+        f" m.settlement_value::text, note, m.status, change_number > 0 FROM {name} m JOIN {name}_terms t ON t.ticker = m.ticker"
     )
     assert row[:2] == ["A", "E"]
     assert row[2:4] == ["2026-01-01 10:00:00+00", "2026-01-01 15:00:00.25+00"]
     assert row[4:7] == ["5", "1.5", "0.29"]  # its cents are our dollars
     assert row[7:] == ["kept", None, True]
     assert table.execute(f"SELECT added FROM {name}_jobs WHERE job = 'adopted'") == [[1]]
-    table.execute(f"INSERT INTO {name} (ticker) VALUES ('B')")  # nothing of theirs is required any more
+    table.execute(f"INSERT INTO {name}_terms (ticker) VALUES ('B')")  # nothing of theirs is required any more
 
 
 def test_a_table_without_a_primary_key_on_the_ticker_gets_a_unique_one(table: Database) -> None:
     name = table.settings.table
     table.script(f"CREATE TABLE {name} (id serial PRIMARY KEY, ticker text)")
     migrate(table, NO_ROLES)
-    assert has_unique_ticker(table)
+    assert_tickers_are_unique(table, Part.TERMS)
 
 
 @pytest.mark.parametrize(
@@ -113,8 +122,8 @@ def test_a_table_of_something_else_is_refused_in_a_sentence(table: Database, def
 
 def test_a_column_that_is_not_as_it_should_be_is_named(table: Database) -> None:
     migrate(table, NO_ROLES)
-    table.execute(f"ALTER TABLE {table.settings.table} ALTER COLUMN title TYPE varchar")
-    with pytest.raises(MigrationRefused, match="title is character varying"):
+    table.execute(f"ALTER VIEW {table.settings.table} RENAME COLUMN title TO headline")
+    with pytest.raises(MigrationRefused, match="title is missing"):
         migrate(table, NO_ROLES)
 
 
@@ -135,7 +144,7 @@ def test_each_role_may_do_its_part_and_no_more(table: Database, empty_database: 
         with pytest.raises(StatementRefused):
             api.execute(statement)
     crawler = connect(base | {"DB_USER": "crawler", "DB_PASSWORD": "second"})
-    crawler.execute(f"INSERT INTO {name} (ticker) VALUES ('A')")
+    crawler.execute(f"INSERT INTO {name}_terms (ticker) VALUES ('A')")
     for statement in (f"DELETE FROM {name}", f"DROP TABLE {name}", f"TRUNCATE {name}_jobs"):
         with pytest.raises(StatementRefused):
             crawler.execute(statement)
@@ -144,3 +153,44 @@ def test_each_role_may_do_its_part_and_no_more(table: Database, empty_database: 
     api.close()
     crawler.close()
     table.script('DROP OWNED BY "role\'s api", crawler; DROP ROLE "role\'s api", crawler')
+
+
+def test_every_index_is_there_and_one_that_was_interrupted_is_made_anew(table: Database) -> None:
+    migrate(table, NO_ROLES)
+    name = table.settings.table
+    read = (
+        "SELECT relname FROM pg_index JOIN pg_class ON oid = indexrelid"
+        f" WHERE indrelid IN ('{name}_terms'::regclass, '{name}_quotes'::regclass) AND indisvalid"
+    )
+    names = {name_of(index, name) for index in INDEXES}
+    assert names <= {row[0] for row in table.execute(read)}
+    assert build(table) == []
+    table.execute(f"DROP INDEX {name}_q_volume")
+    table.script(f"INSERT INTO {name}_quotes (ticker, change_number) VALUES ('A', 7), ('B', 8)")
+    table.execute(f"UPDATE pg_index SET indisvalid = false WHERE indexrelid = '{name}_q_change'::regclass")
+    assert set(build(table)) == {f"{name}_q_volume", f"{name}_q_change"}
+    assert names <= {row[0] for row in table.execute(read)}
+
+
+def test_indexes_are_made_while_others_write(table: Database) -> None:
+    migrate(table, NO_ROLES)
+    name = table.settings.table
+    table.execute(f"INSERT INTO {name}_quotes (ticker) SELECT n::text FROM generate_series(1, 20000) AS n")
+    table.execute(f"DROP INDEX {name}_q_recent")
+    other = Database(table.settings, application_name="test")
+    maker = threading.Thread(target=build, args=[other])
+    maker.start()
+    written = 0
+    while maker.is_alive():
+        table.execute(f"UPDATE {name}_quotes SET volume = 1 WHERE ticker = $1", str(written % 20000))
+        written += 1
+    maker.join()
+    other.close()
+    assert written
+    assert build(table) == []
+
+
+def test_names_of_indexes_are_told_apart_however_long_the_tables_name_is() -> None:
+    names = [name_of(index, "t" * 40) for index in INDEXES]
+    assert len({*names}) == len(INDEXES)
+    assert max(map(len, names)) <= 63

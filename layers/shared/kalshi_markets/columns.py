@@ -27,6 +27,20 @@ class Origin(StrEnum):
     """the crawler's own bookkeeping"""
 
 
+class Part(StrEnum):
+    """Which of the two tables behind the view of the markets holds a column; both have the ticker.
+
+    docs/decisions.md has the figures behind the cut.
+    """
+
+    TERMS = "terms"
+    """what seldom changes: texts, times, outcome"""
+    QUOTES = "quotes"
+    """what trading moves, and the number of the last change"""
+    BOTH = "both"
+    """terms that the quotes repeat, since one filters and orders quotes by them: no join on the way to a page"""
+
+
 TEXT: Final = 'text COLLATE "C"'
 """Strings order and compare by code point, wherever the database stands."""
 
@@ -49,6 +63,7 @@ class Column:
     sql_type: PostgreSQL's, where it is not the kind's usual one.
     values: the words it may hold, where they are a list; a filter on another word is refused.
     default: whether an answer has it without being asked. orderable: whether `order_by` takes it.
+    part: the table that holds it.
     """
 
     name: str
@@ -60,6 +75,7 @@ class Column:
     default: bool = False
     orderable: bool = False
     origin: Origin = Origin.MARKET
+    part: Part = Part.TERMS
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "member", self.member or self.name)
@@ -75,31 +91,32 @@ STRIKE_TYPES: Final = (
 
 _string = partial(Column, kind=Kind.STRING)
 _number = partial(Column, kind=Kind.NUMBER)
+_quote = partial(Column, kind=Kind.NUMBER, part=Part.QUOTES)
 _time = partial(Column, kind=Kind.TIME)
 _boolean = partial(Column, kind=Kind.BOOLEAN)
 _json = partial(Column, kind=Kind.JSON)
 
 COLUMNS: Final = (
     # the default answer, in the original service's order
-    _string("ticker", "Kalshi's unique name of the market.", default=True, orderable=True),
+    _string("ticker", "Kalshi's unique name of the market.", default=True, orderable=True, part=Part.BOTH),
     _string("event_ticker", "The event that the market belongs to.", default=True),
     _string("title", "The question, as the exchange words it.", default=True),
     _string("subtitle", "The outcome's label: the exchange's subtitle, else its yes_sub_title.", default=True),
     _string("market_type", "`binary` or `scalar`.", values=("binary", "scalar"), default=True),
     _string("strike_type", "How the strike is compared with the outcome.", values=STRIKE_TYPES, default=True),
-    _time("open_time", "When trading opens.", default=True, orderable=True),
-    _time("close_time", "When trading closes; the exchange moves it.", default=True, orderable=True),
-    _number(
+    _time("open_time", "When trading opens.", default=True, orderable=True, part=Part.BOTH),
+    _time("close_time", "When trading closes; the exchange moves it.", default=True, orderable=True, part=Part.BOTH),
+    _quote(
         "volume", "Contracts traded since opening; fractions exist.", member="volume_fp", default=True, orderable=True
     ),
-    _number(
+    _quote(
         "liquidity",
         "Whole cents resting at the best bid and ask: yes_bid × yes_bid_size + (1 − yes_ask) × yes_ask_size. "
         "Computed here; the exchange sends none since 2026.",
         default=True,
         orderable=True,
     ),
-    _number("open_interest", "Contracts held.", member="open_interest_fp", default=True, orderable=True),
+    _quote("open_interest", "Contracts held.", member="open_interest_fp", default=True, orderable=True),
     _string(
         "result", "`yes`, `no` or `scalar`; empty until determined.", values=("", "yes", "no", "scalar"), default=True
     ),
@@ -113,23 +130,23 @@ COLUMNS: Final = (
     _string("rules_primary", "The rule that decides the market.", default=True),
     # stored beside them
     _string("series_ticker", "The series of the market's event.", origin=Origin.EVENT),
-    _string("category", "The category of the market's series.", origin=Origin.EVENT),
-    _string("status", "Where the market is in its life.", values=STATUSES),
+    _string("category", "The category of the market's series.", origin=Origin.EVENT, part=Part.BOTH),
+    _string("status", "Where the market is in its life.", values=STATUSES, part=Part.BOTH),
     _string("yes_sub_title", "The label of the YES side."),
     _string("no_sub_title", "The label of the NO side."),
     _string("rules_secondary", "Further rules; may hold newlines and HTML."),
-    _number("yes_bid_dollars", "Best YES bid; 0 in an empty book."),
-    _number("yes_ask_dollars", "Best YES ask; 1 in an empty book."),
-    _number("no_bid_dollars", "Best NO bid."),
-    _number("no_ask_dollars", "Best NO ask."),
-    _number("last_price_dollars", "Price of the last trade; 0 if there was none."),
-    _number("previous_price_dollars", "Last price a day ago."),
-    _number("previous_yes_bid_dollars", "Best YES bid a day ago."),
-    _number("previous_yes_ask_dollars", "Best YES ask a day ago."),
+    _quote("yes_bid_dollars", "Best YES bid; 0 in an empty book."),
+    _quote("yes_ask_dollars", "Best YES ask; 1 in an empty book."),
+    _quote("no_bid_dollars", "Best NO bid."),
+    _quote("no_ask_dollars", "Best NO ask."),
+    _quote("last_price_dollars", "Price of the last trade; 0 if there was none."),
+    _quote("previous_price_dollars", "Last price a day ago."),
+    _quote("previous_yes_bid_dollars", "Best YES bid a day ago."),
+    _quote("previous_yes_ask_dollars", "Best YES ask a day ago."),
     _number("notional_value_dollars", "What a winning contract pays."),
-    _number("yes_bid_size", "Contracts at the best YES bid.", member="yes_bid_size_fp"),
-    _number("yes_ask_size", "Contracts at the best YES ask.", member="yes_ask_size_fp"),
-    _number("volume_24h", "Contracts traded in the last 24 hours.", member="volume_24h_fp"),
+    _quote("yes_bid_size", "Contracts at the best YES bid.", member="yes_bid_size_fp"),
+    _quote("yes_ask_size", "Contracts at the best YES ask.", member="yes_ask_size_fp"),
+    _quote("volume_24h", "Contracts traded in the last 24 hours.", member="volume_24h_fp"),
     _number("floor_strike", "Lower strike."),
     _number("cap_strike", "Upper strike."),
     _string("functional_strike", "Strike given as a function."),
@@ -154,14 +171,19 @@ COLUMNS: Final = (
     _number("exchange_index", "The exchange's shard.", sql_type="integer"),
     # our own
     _time("first_seen_at", "When this service first saw the market.", origin=Origin.OURS),
-    _time("changed_at", "When a stored value of it last changed here.", origin=Origin.OURS),
-    _number(
+    _time("changed_at", "When a stored value of it last changed here.", origin=Origin.OURS, part=Part.QUOTES),
+    _quote(
         "change_number", "The number of that change; every change has its own.", sql_type="bigint", origin=Origin.OURS
     ),
-    _time("gone_at", "When the exchange was found not to have it any more.", origin=Origin.OURS),
+    _time("gone_at", "When the exchange was found not to have it any more.", origin=Origin.OURS, part=Part.QUOTES),
 )
 """In the order of `fields=all`."""
 
 BY_NAME: Final = {column.name: column for column in COLUMNS}
 DEFAULT: Final = tuple(column for column in COLUMNS if column.default)
 FROM_MARKET: Final = tuple(column for column in COLUMNS if column.origin is Origin.MARKET)
+
+
+def columns_in(part: Part) -> list[Column]:
+    """The columns that a table holds, those of both among them."""
+    return [column for column in COLUMNS if column.part in (part, Part.BOTH)]
