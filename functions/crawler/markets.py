@@ -90,7 +90,8 @@ def _write_whole(table: str) -> str:
             UPDATE {table}_terms AS t SET {_assign(terms)}
             FROM compared AS i WHERE t.ticker = i.ticker AND i.terms_differ),
         changed AS (
-            UPDATE {table}_quotes AS q SET {_assign(quotes)}, {_NUMBERED.format(table=table)}, terms_digest = i.terms_digest
+            UPDATE {table}_quotes AS q
+            SET {_assign(quotes)}, {_NUMBERED.format(table=table)}, terms_digest = i.terms_digest
             FROM compared AS i WHERE q.ticker = i.ticker AND i.differs
             RETURNING 1),
         digested AS (
