@@ -14,8 +14,7 @@ LAMBDA_LIMIT: Final = 6_291_556
 _ENVELOPE: Final = 16_384
 """Set aside for the response's status, headers and frame, and for what the compressor still holds back."""
 _HELD_BACK: Final = 131_072
-_WORTH_COMPRESSING: Final = 1_024
-_BATCH: Final = 65_536
+WORTH_COMPRESSING: Final = 1_024
 _QUALITY_0: Final = re.compile(r"\bq\s*=\s*0(\.0*)?\s*(;|$)")
 
 
@@ -64,35 +63,25 @@ def accepts_gzip(request: Request) -> bool:
     return accepted.get("gzip", accepted.get("*", False))
 
 
-def page(request: Request, items: str, count: int, separator: str, offset: int) -> Response:
-    """{"items": […], "count": n}; where not everything fits, fewer items with `truncated` and `next_offset`."""
-    compress = accepts_gzip(request) and len(items) > _WORTH_COMPRESSING
-    body = Body(compress=compress)
-    body.append('{"items":[')
-    kept = _add_items(body, items, count, separator)
-    rest = {"truncated": True, "next_offset": offset + kept} if kept < count else {}
-    body.append("]," + json.dumps({"count": kept} | rest)[1:])
-    return encoded(body.finish(), compress=compress)
+def compressed(text: str) -> bytes:
+    """gzip, level 1: five times faster than the usual level, for a fifth more bytes."""
+    compressor = zlib.compressobj(1, zlib.DEFLATED, 16 + zlib.MAX_WBITS)
+    return compressor.compress(text.encode()) + compressor.flush()
 
 
-def _add_items(body: Body, items: str, count: int, separator: str) -> int:
-    """As many whole items as fit; how many they are."""
-    start = kept = 0
-    while start < len(items):
-        end = items.find(separator, start + _BATCH)
-        end = len(items) if end < 0 else end
-        batch = items[start:end] if start == 0 else items[start - len(separator) : end]
-        if not body.add(batch):
-            return kept
-        kept += items.count(separator, start, end) + 1
-        start = end + len(separator)
-    return count
+def room_taken(body: str | bytes) -> float:
+    """Which part of what Lambda takes a body fills; over 1 it does not fit. bytes: a compressed one."""
+    room = LAMBDA_LIMIT - _ENVELOPE
+    if isinstance(body, bytes):
+        return len(body) * 4 / 3 / room
+    # As a JSON string it is longer still: counted only where that matters.
+    return len(body) / room if len(body) > room else len(json.dumps(body)) / room
 
 
 def answer(request: Request, value: Mapping[str, Any] | str, status: int = 200) -> Response:
     """A JSON answer of a size that always fits. value: an object, or the JSON of one."""
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    compress = accepts_gzip(request) and len(text) > _WORTH_COMPRESSING
+    compress = accepts_gzip(request) and len(text) > WORTH_COMPRESSING
     body = Body(compress=compress)
     body.append(text)
     return encoded(body.finish(), compress=compress, status=status)
@@ -100,5 +89,9 @@ def answer(request: Request, value: Mapping[str, Any] | str, status: int = 200) 
 
 def encoded(body: bytes, *, compress: bool, status: int = 200) -> Response:
     """A JSON response whose body is compressed, or not."""
-    headers = {"vary": "accept-encoding"} | ({"content-encoding": "gzip"} if compress else {})
-    return Response(body, status, headers, "application/json")
+    return Response(body, status, coding(compress=compress), "application/json")
+
+
+def coding(*, compress: bool) -> dict[str, str]:
+    """The headers of a body that is compressed, or not."""
+    return {"vary": "accept, accept-encoding"} | ({"content-encoding": "gzip"} if compress else {})

@@ -7,16 +7,17 @@ from typing import Final
 from aws_lambda_powertools import Logger
 from fastapi import FastAPI
 from fastapi.responses import HTMLResponse
+from mangum import Mangum
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api import answers, candlesticks_request, landing, query, sql, status
-from api.edge import request_id, time_left
-from api.errors import ApiError, Code, Problem, of_service, refusal
+from api import answers, candlesticks_request, landing, listing, parameters, query, status
+from api.edge import Edge, request_id, time_left
+from api.errors import ApiError, Code, of_service
 from api.service import Service
 from kalshi_markets.columns import COLUMNS
-from kalshi_markets.database import DatabaseError, StatementRefused, TableMissing, TimedOut
+from kalshi_markets.database import DatabaseError
 from kalshi_markets.secrets import SecretUnavailable
 from kalshi_markets.settings import SettingsError
 
@@ -26,6 +27,16 @@ logging.getLogger("mangum.http").setLevel(logging.CRITICAL)
 
 MARGIN_SECONDS: Final = 3.0
 """Kept of a request's time for building its answer."""
+
+
+TEXT_TYPES: Final = ["text/", "application/json", "application/x-ndjson"]
+"""Bodies that Lambda takes as they are; Mangum makes base64 of others."""
+
+
+def adapter(service: Service) -> Mangum:
+    """The application as Lambda calls it."""
+    # The lifespan would run in every invocation.
+    return Mangum(Edge(create_app(service)), lifespan="off", text_mime_types=TEXT_TYPES)
 
 
 def create_app(service: Service) -> FastAPI:
@@ -60,22 +71,16 @@ def _add_service_routes(app: FastAPI, service: Service) -> None:
 
 
 def _add_market_routes(app: FastAPI, service: Service) -> None:
-    @app.get("/markets", summary="Markets", openapi_extra={"parameters": query.openapi_parameters()})
+    @app.get("/markets", summary="Markets", openapi_extra={"parameters": parameters.openapi_parameters()})
     async def markets(request: Request) -> Response:
-        asked = query.parse(request.scope["query_string"])
-        statement, values = sql.page(asked, service.database.settings.table)
-        try:
-            [[items, count]] = service.database.read(statement, *values)
-        except (TableMissing, TimedOut):
-            raise
-        except StatementRefused as error:
-            raise _unreadable_value(asked, service) or error from None
-        return answers.page(request, items, count, sql.SEPARATOR, asked.offset)
+        return listing.markets(request, service)
 
     @app.get("/markets/columns", summary="Every column: its kind, its meaning, its words")
     async def columns(request: Request) -> Response:
         query.refuse_parameters(request.scope["query_string"])
-        return answers.answer(request, {"items": [query.describe(column) for column in COLUMNS], "count": len(COLUMNS)})
+        return answers.answer(
+            request, {"items": [parameters.describe(column) for column in COLUMNS], "count": len(COLUMNS)}
+        )
 
     @app.post("/markets/candlesticks", summary="Candlesticks of markets", openapi_extra=candlesticks_request.OPENAPI)
     async def candlesticks(request: Request) -> Response:
@@ -88,30 +93,11 @@ def _add_market_routes(app: FastAPI, service: Service) -> None:
         deadline = time.monotonic() + time_left(request) - MARGIN_SECONDS
         return candles.respond(request, await candles.fetch(asked, service.exchange, deadline=deadline))
 
-    @app.get("/markets/{ticker}", summary="One market")
+    @app.get("/markets/{ticker}", summary="One market", openapi_extra={"parameters": [parameters.openapi_fields()]})
     async def market(ticker: str, request: Request) -> Response:
         if ticker == "candlesticks":
             raise HTTPException(405, headers={"Allow": "POST"})
-        query.refuse_parameters(request.scope["query_string"])
-        statement, values = sql.market(ticker, service.database.settings.table)
-        # No ticker has such characters, and PostgreSQL could not take some of them.
-        rows = service.database.read(statement, *values) if ticker.isprintable() else []
-        if not rows:
-            hint = "Try /markets?ticker_regex= with a part of it."
-            raise ApiError(Code.MARKET_NOT_FOUND, "Market not found", hint)
-        return answers.answer(request, rows[0][0])
-
-
-def _unreadable_value(asked: query.Query, service: Service) -> ApiError | None:
-    """Names the pattern or the JSON that PostgreSQL could not read, if that is why it refused the query."""
-    for name, (statement, values) in sql.checks(asked):
-        try:
-            service.database.read(statement, *values)
-        except StatementRefused:
-            message = f"{name} is not a value that PostgreSQL can read"
-            hint = "Patterns have its syntax: postgresql.org/docs/current/functions-matching.html; JSON its limits."
-            return refusal([Problem(Code.INVALID_PARAMETER, ("query", name), message, hint)])
-    return None
+        return listing.market(request, ticker, service)
 
 
 def _add_errors(app: FastAPI) -> None:

@@ -17,6 +17,8 @@ class Code(Enum):
     INVALID_PARAMETER = "invalid_parameter", 422, "a query parameter with a value that it does not take"
     INVALID_BODY = "invalid_body", 422, "a request body that is not what the endpoint takes"
     TOO_MANY_CALLS = "too_many_calls", 422, "candlesticks that would take more calls to the exchange than time permits"
+    ANSWER_TOO_LARGE = "answer_too_large", 422, "a market that does not fit into an answer as it was asked for"
+    CHANGE_NUMBER_AHEAD = "change_number_ahead", 409, "a changed_since above the number of the last change"
     MARKET_NOT_FOUND = "market_not_found", 404, "a ticker that is not in the table"
     NOT_FOUND = "not_found", 404, "a path that does not exist"
     METHOD_NOT_ALLOWED = "method_not_allowed", 405, "a method that the path does not take"

@@ -1,8 +1,9 @@
 """The filter grammar, as a table: an operator is one line of it, and documents itself."""
 
-from collections.abc import Mapping
+import csv
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from api import patterns, values
 from kalshi_markets.columns import COLUMNS, Column, Kind
@@ -10,28 +11,9 @@ from kalshi_markets.columns import COLUMNS, Column, Kind
 _ALL: Final = frozenset(Kind)
 _ORDERED: Final = frozenset({Kind.NUMBER, Kind.TIME})
 _STRINGS: Final = frozenset({Kind.STRING})
-
-
-@dataclass(frozen=True)
-class Operator:
-    """A suffix of a column's name. sql: {column} and {value} are filled in; about: "{name} …", for people."""
-
-    suffix: str
-    kinds: frozenset[Kind]
-    sql: str
-    about: str
-
-
-OPERATORS: Final = (
-    Operator("", _ALL, "{column} = {value}", "is exactly this"),
-    # The column compares by code point; letters have cases by the database's own rules only.
-    Operator("_regex", _STRINGS, '{column} COLLATE "default" ~* {value}', "matches this, whatever the case"),
-    Operator("__eq", _ORDERED, "{column} = {value}", "is exactly this"),
-    Operator("__lt", _ORDERED, "{column} < {value}", "is less than this"),
-    Operator("__lte", _ORDERED, "{column} <= {value}", "is this or less"),
-    Operator("__gt", _ORDERED, "{column} > {value}", "is more than this"),
-    Operator("__gte", _ORDERED, "{column} >= {value}", "is this or more"),
-)
+_SCALARS: Final = frozenset({Kind.STRING, Kind.NUMBER, Kind.TIME})
+MOST_VALUES: Final = 1_000
+"""What `__in` takes."""
 
 CASTS: Final[Mapping[Kind, str]] = {
     Kind.STRING: "text",
@@ -41,8 +23,139 @@ CASTS: Final[Mapping[Kind, str]] = {
     Kind.JSON: "jsonb",
 }
 
+_SCHEMA_TYPES: Final = {Kind.NUMBER: "number", Kind.BOOLEAN: "boolean"}
+
 EXCHANGE_WORDS: Final = {"open": "active", "unopened": "initialized", "paused": "inactive", "settled": "finalized"}
 """The exchange's filter words for a status, which are not the market object's."""
+
+
+def _value(column: Column, text: str) -> values.SqlValue:
+    if column.values and text not in column.values:
+        raise ValueError(_unknown_word(column, text))
+    return values.READERS[column.kind](text)
+
+
+def _values(column: Column, text: str) -> list[values.SqlValue]:
+    try:
+        [record] = csv.reader([text], strict=True)
+    except (csv.Error, ValueError):
+        raise ValueError('must be one line of CSV, such as a,"b, with a comma",c') from None
+    if len(record) > MOST_VALUES:
+        raise ValueError(f"has {len(record):,} values; {MOST_VALUES:,} are the most")
+    return [_value(column, one) for one in record or [""]]
+
+
+def _flag(_: Column, text: str) -> bool:
+    return values.boolean(text)
+
+
+def _pattern(_: Column, text: str) -> str:
+    if reason := patterns.objection(text):
+        raise ValueError(reason)
+    return text
+
+
+def _part(_: Column, text: str) -> str:
+    if not text:
+        raise ValueError("is empty, which would match everything")
+    return values.text(text)
+
+
+def _containing(column: Column, text: str) -> str:
+    return f"%{_literally(_part(column, text))}%"
+
+
+def _beginning(column: Column, text: str) -> str:
+    return f"{_literally(_part(column, text))}%"
+
+
+def _literally(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+
+
+@dataclass(frozen=True)
+class Operator:
+    """A suffix of a column's name.
+
+    sql: {column} and {value} are filled in; where the value is a flag, `sql` is for true and `otherwise` for false.
+    about: "{name} …", for people. cast: {type} is the column's. example: where the column's own will not do.
+    is_strict: whether it never matches a missing value.
+    """
+
+    suffix: str
+    kinds: frozenset[Kind]
+    sql: str
+    about: str
+    read: Callable[[Column, str], values.SqlValue | list[values.SqlValue]] = _value
+    otherwise: str = ""
+    cast: str = "{type}"
+    example: str = ""
+    is_strict: bool = True
+
+
+# Strings compare by code point; letters have cases by the database's own rules only.
+_ICONTAINS: Final = Operator(
+    "__icontains",
+    _STRINGS,
+    '{column} COLLATE "default" ILIKE {value}',
+    "contains this, literally, whatever the case",
+    _containing,
+    example="bitcoin",
+)
+OPERATORS: Final = (
+    Operator("", _ALL, "{column} = {value}", "is exactly this"),
+    Operator(
+        "_regex",
+        _STRINGS,
+        '{column} COLLATE "default" ~* {value}',
+        "matches this, whatever the case",
+        _pattern,
+        example="bitcoin|ethereum",
+    ),
+    Operator("__eq", _ORDERED, "{column} = {value}", "is exactly this"),
+    Operator("__lt", _ORDERED, "{column} < {value}", "is less than this"),
+    Operator("__lte", _ORDERED, "{column} <= {value}", "is this or less"),
+    Operator("__gt", _ORDERED, "{column} > {value}", "is more than this"),
+    Operator("__gte", _ORDERED, "{column} >= {value}", "is this or more"),
+    Operator("__ne", _SCALARS, "{column} IS DISTINCT FROM {value}", "is not this, or missing", is_strict=False),
+    Operator(
+        "__in",
+        _SCALARS,
+        "{column} = ANY({value})",
+        f"is one of these, up to {MOST_VALUES:,}: a line of CSV",
+        _values,
+        cast="{type}[]",
+    ),
+    Operator(
+        "__isnull",
+        _ALL,
+        "{column} IS NULL",
+        "is missing (true) or is there (false)",
+        _flag,
+        otherwise="{column} IS NOT NULL",
+        example="false",
+        is_strict=False,
+    ),
+    _ICONTAINS,
+    Operator(
+        "__startswith",
+        _STRINGS,
+        "{column} LIKE {value}",
+        "begins with this, literally",
+        _beginning,
+        example="KX",
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Condition:
+    """A filter with its value. sql: {column} and, unless value is None, {value} are to be filled in."""
+
+    filter: "Filter"
+    sql: str
+    value: values.SqlValue | list[values.SqlValue] | None
+    cast: str
 
 
 @dataclass(frozen=True)
@@ -60,17 +173,43 @@ class Filter:
     @property
     def is_pattern(self) -> bool:
         """Whether its value is a regular expression."""
-        return self.operator.suffix == "_regex"
+        return self.operator.read is _pattern
 
-    def read(self, value: str) -> values.SqlValue:
-        """The statement's parameter. Raises ValueError with the rest of a sentence that begins with the name."""
-        if self.is_pattern:
-            if reason := patterns.objection(value):
-                raise ValueError(reason)
-            return value
-        if self.column.values and value not in self.column.values:
-            raise ValueError(_unknown_word(self.column, value))
-        return values.READERS[self.column.kind](value)
+    @property
+    def example(self) -> str:
+        """A value that it takes."""
+        words = [word for word in self.column.values if word]
+        return self.operator.example or (words or [values.EXAMPLES[self.column.kind]])[0]
+
+    @property
+    def about(self) -> str:
+        """A sentence for people."""
+        return f"Markets whose {self.column.name} {self.operator.about}. {self.column.about}"
+
+    @property
+    def schema(self) -> dict[str, Any]:
+        """Of its value, as OpenAPI describes it."""
+        operator, column = self.operator, self.column
+        if operator.otherwise:
+            return {"type": "boolean"}
+        if operator.read is not _value:
+            return {"type": "string", "minLength": 1}
+        if column.values:
+            return {"type": "string", "enum": list(column.values)}
+        # A time is ISO 8601 or Unix seconds, a number keeps all its digits: both are text of a form of their own.
+        return {"type": _SCHEMA_TYPES.get(column.kind, "string")}
+
+    def condition(self, text: str) -> Condition:
+        """Raises ValueError with the rest of a sentence that begins with the name."""
+        operator = self.operator
+        value = operator.read(self.column, text)
+        if self.is_pattern and patterns.is_literal(text):
+            # The same markets in half the time.
+            operator, value = _ICONTAINS, _containing(self.column, text)
+        cast = operator.cast.format(type=CASTS[self.column.kind])
+        if operator.otherwise:
+            return Condition(self, operator.sql if value else operator.otherwise, None, cast)
+        return Condition(self, operator.sql, value, cast)
 
 
 def _unknown_word(column: Column, value: str) -> str:

@@ -3,18 +3,15 @@
 import asyncio
 from typing import Any
 
-from mangum import Mangum
 from mangum.types import LambdaContext
 
-from api.app import create_app
-from api.edge import Edge
+from api.app import adapter
 from api.service import Service
 
 # Mangum runs every request on this loop; kept, so that connections to the exchange outlive a request.
 asyncio.set_event_loop(asyncio.new_event_loop())
 
-# The lifespan would run in every invocation.
-_adapter = Mangum(Edge(create_app(Service())), lifespan="off")
+_adapter = adapter(Service())
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:

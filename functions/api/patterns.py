@@ -23,6 +23,14 @@ _TOKEN: Final = re.compile(
 )
 
 
+_LITERAL: Final = re.compile(r"[A-Za-z0-9 ,:;!@#%&='\"<>/_-]+")
+
+
+def is_literal(pattern: str) -> bool:
+    """Whether it has nothing but ASCII characters that stand for themselves."""
+    return bool(_LITERAL.fullmatch(pattern))
+
+
 def objection(pattern: str) -> str | None:
     """Why a pattern is refused; None when it may run (PostgreSQL may still find it malformed)."""
     if not pattern:

@@ -1,38 +1,28 @@
 """The query string of GET /markets -> a typed query, or everything that is wrong with it."""
 
 import difflib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any, Final, TypeVar
+from typing import Final
 from urllib.parse import unquote_to_bytes
 
-from api import values
+from api.cursor import Position, decode
 from api.errors import Code, Problem, refusal
-from api.filters import FILTERS, Filter
-from kalshi_markets.columns import COLUMNS, Column, Kind
+from api.filters import FILTERS, Condition
+from api.orders import CHANGES, ORDERS, Order
+from api.parameters import LONGEST_NAME, SETTINGS
+from kalshi_markets.columns import DEFAULT, Column
 
-MOST_ITEMS: Final = 10_000
-MOST_OFFSET: Final = 1_000_000_000
 MOST_PARAMETERS: Final = 100
 MOST_PROBLEMS: Final = 10
-LONGEST_NAME: Final = 100
-ORDERS: Final = ("recent", *(column.name for column in COLUMNS if column.orderable))
-
-T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Condition:
-    """A filter and the value it compares with."""
-
-    filter: Filter
-    value: values.SqlValue
+_NEVER_BOUND: Final = frozenset({"cursor", "limit", "offset", "format"})
+"""What may change from page to page of a walk."""
 
 
 @dataclass
 class Query:
-    """What GET /markets asks for. Durations are minutes, as decimal text."""
+    """What GET /markets asks for. Durations are minutes, as decimal text; format None: as Accept says."""
 
     conditions: list[Condition] = field(default_factory=list)
     min_duration_minutes: str | None = None
@@ -41,90 +31,44 @@ class Query:
     order_direction: str = "desc"
     limit: int = 100
     offset: int = 0
+    fields: tuple[Column, ...] = DEFAULT
+    cursor: str | None = None
+    position: Position | None = None
+    """where the cursor says that it goes on"""
+    count_total: str = "none"
+    format: str | None = None
+    changed_since: int | None = None
+    given: dict[str, str] = field(default_factory=dict)
+    """every parameter as it was sent, decoded"""
 
+    @property
+    def order(self) -> Order:
+        """What its rows are ordered by."""
+        return CHANGES if self.changed_since is not None else ORDERS[self.order_by]
 
-@dataclass(frozen=True)
-class Setting:
-    """One query parameter that is no filter. name: also the field of Query that it sets; usual: its default."""
+    @property
+    def descending(self) -> bool:
+        """Which way."""
+        return self.changed_since is None and self.order_direction == "desc"
 
-    name: str
-    read: Callable[[str], Any]
-    about: str
-    hint: str
-    schema: dict[str, Any]
-
-
-def _one_of(words: tuple[str, ...]) -> Callable[[str], str]:
-    def read(value: str) -> str:
-        if value not in words:
-            near = difflib.get_close_matches(value, words, 1)
-            raise ValueError(f"must be one of {', '.join(words)}" + (f"; did you mean {near[0]}?" if near else ""))
-        return value
-
-    return read
-
-
-SETTINGS: Final = {
-    setting.name: setting
-    for setting in (
-        Setting(
-            "limit",
-            lambda value: values.whole(value, 1, MOST_ITEMS),
-            "How many markets at most.",
-            "limit=100",
-            {"type": "integer", "minimum": 1, "maximum": MOST_ITEMS, "default": 100},
-        ),
-        Setting(
-            "offset",
-            lambda value: values.whole(value, 0, MOST_OFFSET),
-            "How many markets to pass over first.",
-            "offset=0",
-            {"type": "integer", "minimum": 0, "maximum": MOST_OFFSET, "default": 0},
-        ),
-        Setting(
-            "order_by",
-            _one_of(ORDERS),
-            "What to order by; `recent` is close_time, else open_time. Markets without a value come last either way.",
-            "order_by=recent",
-            {"type": "string", "enum": list(ORDERS), "default": "recent"},
-        ),
-        Setting(
-            "order_direction",
-            _one_of(("desc", "asc")),
-            "Which way; markets with equal values go by ticker in the same direction.",
-            "order_direction=desc",
-            {"type": "string", "enum": ["desc", "asc"], "default": "desc"},
-        ),
-        Setting(
-            "min_duration_minutes",
-            values.number,
-            "close_time is at least so many minutes after open_time; fractions count.",
-            "min_duration_minutes=15",
-            {"type": "number"},
-        ),
-        Setting(
-            "max_duration_minutes",
-            values.number,
-            "close_time is at most so many minutes after open_time; fractions count.",
-            "max_duration_minutes=60",
-            {"type": "number"},
-        ),
-    )
-}
+    @property
+    def bound(self) -> dict[str, str]:
+        """The parameters that a cursor of this query is bound to."""
+        order = {"order_by": self.order_by, "order_direction": self.order_direction}
+        return order | {name: value for name, value in self.given.items() if name not in _NEVER_BOUND}
 
 
 def parse(query_string: bytes) -> Query:
     """Raises ApiError, a 422 that names every parameter that is wrong, up to MOST_PROBLEMS."""
     query, problems = Query(), []
-    seen = set()
     for raw_name, raw_value in _pairs(query_string):
         try:
             name, value = _decoded(raw_name), _decoded(raw_value)
         except ValueError as error:
             problems.append(_problem(_printable(raw_name), str(error), "Escape it as UTF-8, such as %C3%A9 for é."))
             continue
-        problem = _repeated(name) if name in seen else _take(query, name, value)
-        seen.add(name)
+        problem = _repeated(name) if name in query.given else _take(query, name, value)
+        query.given[name] = value
         if problem:
             problems.append(problem)
         if len(problems) == MOST_PROBLEMS:
@@ -134,6 +78,16 @@ def parse(query_string: bytes) -> Query:
     if problems:
         raise refusal(problems)
     return query
+
+
+def parse_fields(query_string: bytes) -> tuple[Column, ...]:
+    """For the endpoint that takes `fields` only. Raises ApiError."""
+    others = [name for name, _ in _pairs(query_string) if name != b"fields"]
+    if others:
+        message = "this endpoint takes fields and no other parameter"
+        name = _printable(others[0])
+        raise refusal([Problem(Code.UNKNOWN_PARAMETER, ("query", name), message, "Leave it out.")])
+    return parse(query_string).fields
 
 
 def refuse_parameters(query_string: bytes) -> None:
@@ -178,7 +132,7 @@ def _take(query: Query, name: str, value: str) -> Problem | None:
         if setting := SETTINGS.get(name):
             setattr(query, name, setting.read(value))
         elif narrowing := FILTERS.get(name):
-            query.conditions.append(Condition(narrowing, narrowing.read(value)))
+            query.conditions.append(narrowing.condition(value))
         else:
             return _unknown(name)
     except ValueError as error:
@@ -203,64 +157,28 @@ def _problem(name: str, message: str, hint: str) -> Problem:
     return Problem(Code.INVALID_PARAMETER, ("query", name), f"{name} {message}", hint)
 
 
-EXAMPLES: Final = {
-    Kind.STRING: "Bitcoin",
-    Kind.NUMBER: "100",
-    Kind.TIME: "2026-11-24T12:00:00Z",
-    Kind.BOOLEAN: "true",
-    Kind.JSON: "{}",
-}
-
-
 def _hint(name: str) -> str:
     if name in SETTINGS:
-        return SETTINGS[name].hint
-    column = FILTERS[name].column
-    words = [word for word in column.values if word]
-    example = words[0] if words and not FILTERS[name].is_pattern else EXAMPLES[column.kind]
-    return f"{name}={example}"
+        return f"{name}={SETTINGS[name].example}"
+    narrowing = FILTERS[name]
+    if narrowing.is_pattern:
+        return f"{narrowing.column.name}__icontains=bitcoin, which takes no pattern and is faster"
+    return f"{name}={narrowing.example}"
 
 
 def _contradiction(query: Query) -> Problem | None:
     least, most = query.min_duration_minutes, query.max_duration_minutes
-    if least is None or most is None or Decimal(least) <= Decimal(most):
-        return None
-    message = f"{least} is more than max_duration_minutes, {most}: no market can be both"
-    return Problem(Code.INVALID_PARAMETER, ("query", "min_duration_minutes"), message, "Swap the two.")
-
-
-def describe(column: Column) -> dict[str, Any]:
-    """A column for programs, with every parameter that filters by it."""
-    return {
-        "name": column.name,
-        "kind": column.kind.value,
-        "default": column.default,
-        "orderable": column.orderable,
-        "values": list(column.values) or None,
-        "filters": [name for name, narrowing in FILTERS.items() if narrowing.column is column],
-        "about": column.about,
-    }
-
-
-def openapi_parameters() -> list[dict[str, Any]]:
-    """Every parameter of GET /markets, as OpenAPI describes them."""
-    settings = [_openapi(name, setting.about, setting.schema) for name, setting in SETTINGS.items()]
-    return settings + [_openapi(name, _about(narrowing), _schema(narrowing)) for name, narrowing in FILTERS.items()]
-
-
-def _openapi(name: str, about: str, schema: dict[str, Any]) -> dict[str, Any]:
-    return {"name": name, "in": "query", "required": False, "description": about, "schema": schema}
-
-
-def _about(narrowing: Filter) -> str:
-    return f"Markets whose {narrowing.column.name} {narrowing.operator.about}. {narrowing.column.about}"
-
-
-def _schema(narrowing: Filter) -> dict[str, Any]:
-    if narrowing.column.values and not narrowing.is_pattern:
-        return {"type": "string", "enum": list(narrowing.column.values)}
-    kinds = {Kind.NUMBER: "number", Kind.BOOLEAN: "boolean"}
-    schema: dict[str, Any] = {"type": kinds.get(narrowing.column.kind, "string")}
-    if narrowing.column.kind is Kind.TIME:
-        schema["examples"] = ["2026-11-24T12:00:00Z", "1795521600"]
-    return schema
+    if least is not None and most is not None and Decimal(least) > Decimal(most):
+        message = f"{least} is more than max_duration_minutes, {most}: no market can be both"
+        return Problem(Code.INVALID_PARAMETER, ("query", "min_duration_minutes"), message, "Swap the two.")
+    for name in ("order_by", "order_direction"):
+        if query.changed_since is not None and name in query.given:
+            return _problem(name, "does not go with changed_since, which has its own order", "Leave it out.")
+    if query.cursor is not None and "offset" in query.given:
+        return _problem("offset", "does not go with cursor, which knows where to go on", "Leave one of them out.")
+    try:
+        if query.cursor is not None:
+            query.position = decode(query.cursor, query.bound, query.order.kind)
+    except ValueError as error:
+        return _problem("cursor", str(error), "Follow next_url, or begin anew without cursor.")
+    return None

@@ -1,55 +1,72 @@
-"""A typed query -> one SQL statement and its parameters. Identifiers come from columns.py; values are parameters."""
+"""A typed query -> one SQL statement and its parameters. Identifiers come from columns.py; values are parameters.
 
-from collections.abc import Sequence
+A page is found in two steps: `found` holds the tickers and the values they are ordered by, from the table of the two
+that the filters and the order need (or both); the rows themselves are then read for those tickers only.
+"""
+
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from functools import lru_cache
 from typing import Final
 
-from api.filters import CASTS
+from api.cursor import Position
+from api.filters import CASTS, Condition
 from api.query import Query
-from kalshi_markets.columns import DEFAULT, Column, Kind
+from api.rows import Format, outputs, text
+from kalshi_markets.columns import Column, Kind, Part
 
 Statement = tuple[str, list[object]]
 
-SEPARATOR: Final = ",\n"
-"""Between the items of a page. PostgreSQL's JSON of a row has no newline of its own."""
+CAUTION: Final = 4
+"""With filters the planner is told of so many times the rows that are wanted. It assumes that matching rows lie evenly
+in every order; where they all lie at its far end, a plan that walks the order would read the whole table."""
 
 _CHECKS: Final = {Kind.STRING: "SELECT '' ~* $1::text", Kind.JSON: "SELECT $1::jsonb"}
-_ORDERS: Final = {"recent": "coalesce(close_time, open_time)"}
+_LONGEST_INTERVAL: Final = Decimal(10) ** 18
+"""Microseconds: over thirty thousand years."""
 
 
-def page(query: Query, table: str) -> Statement:
-    """One row: the page's items as JSON, parted by SEPARATOR, and how many they are."""
-    values: list[object] = []
-
-    def parameter(value: object, cast: str) -> str:
-        values.append(value)
-        return f"${len(values)}::{cast}"
-
-    conditions = [
-        condition.filter.operator.sql.format(
-            column=condition.filter.column.name,
-            value=parameter(condition.value, CASTS[condition.filter.column.kind]),
-        )
-        for condition in query.conditions
-    ]
-    for comparison, minutes in ((">=", query.min_duration_minutes), ("<=", query.max_duration_minutes)):
-        if minutes is not None:
-            bound = parameter(minutes, "numeric")
-            conditions.append(f"extract(epoch FROM close_time - open_time) {comparison} 60 * {bound}")
-    where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
-    limit, offset = parameter(query.limit, "bigint"), parameter(query.offset, "bigint")
-    rows = (
-        f"SELECT {_outputs(DEFAULT)} FROM {table} {where}"
-        f" ORDER BY {_order(query.order_by, query.order_direction)} LIMIT {limit} OFFSET {offset}"
-    )
-    return f"SELECT coalesce(string_agg(row_to_json(m)::text, '{SEPARATOR}'), ''), count(*) FROM ({rows}) AS m", values
+def page(query: Query, table: str, form: Format) -> Statement:
+    """One row: the page's rows as text, parted by the format's separator; how many; JSON [value, ticker] of the last
+    one if there are more, else null; JSON of the state (see `state`)."""
+    search = _Search(query, table)
+    limit = search.parameter(query.limit, "bigint")
+    statement = f"""
+        WITH found AS MATERIALIZED ({search.found()})
+        SELECT coalesce(string_agg({text(form, query.fields)}, '{form.separator}'), ''), count(*),
+               (SELECT json_build_array(l.key::text, l.ticker)::text FROM (SELECT * FROM found OFFSET {limit} - 1) AS l
+                WHERE EXISTS (SELECT FROM found OFFSET {limit}) LIMIT 1),
+               ({_state(table)})
+        FROM (SELECT ticker FROM found LIMIT {limit}) AS p,
+             LATERAL (SELECT {outputs(query.fields)} FROM {_joined(query.fields, table)} OFFSET 0) AS r"""
+    return statement, search.values
 
 
-def market(ticker: str, table: str) -> Statement:
-    """One row with one market's JSON, or none."""
-    return (
-        f"SELECT row_to_json(m)::text FROM (SELECT {_outputs(DEFAULT)} FROM {table} WHERE ticker = $1::text) AS m",
-        [ticker],
-    )
+def total(query: Query, table: str, *, estimated: bool) -> Statement:
+    """One row with how many markets match in all, whatever the page; estimated: the planner's JSON instead."""
+    search = _Search(query, table)
+    selected = f"FROM {search.source} {search.where()}"
+    if estimated:
+        return f"EXPLAIN (FORMAT JSON) SELECT {selected}", search.values
+    return f"SELECT count(*) {selected}", search.values
+
+
+def market(ticker: str, columns: tuple[Column, ...], table: str, form: Format) -> Statement:
+    """One row with one market's text and the state, or none."""
+    # The ticker is compared with a parameter in both tables, not with one another: the planner sees one row in each.
+    statement = f"""
+        SELECT {text(form, columns)}, ({_state(table)})
+        FROM (SELECT {outputs(columns)} FROM {table}_terms AS t, {table}_quotes AS q
+              WHERE t.ticker = $1::text AND q.ticker = $1::text) AS r"""
+    return statement, [ticker]
+
+
+def state(table: str) -> Statement:
+    """One row with JSON: the number of the last change, and when the crawler last confirmed anything."""
+    return f"SELECT ({_state(table)})", []
+
+
+def _state(table: str) -> str:
+    return f"SELECT json_build_array(coalesce(max(change_number), 0), max(committed_at))::text FROM {table}_jobs"
 
 
 def checks(query: Query) -> list[tuple[str, Statement]]:
@@ -57,22 +74,122 @@ def checks(query: Query) -> list[tuple[str, Statement]]:
     return [
         (condition.filter.name, (_CHECKS[condition.filter.column.kind], [condition.value]))
         for condition in query.conditions
-        if condition.filter.is_pattern or condition.filter.column.kind is Kind.JSON
+        if condition.value is not None and (condition.filter.is_pattern or condition.filter.column.kind is Kind.JSON)
     ]
 
 
-def _outputs(columns: Sequence[Column]) -> str:
-    return ", ".join(_output(column) for column in columns)
+@lru_cache(maxsize=64)
+def _joined(columns: tuple[Column, ...], table: str) -> str:
+    """The tables that hold the columns, for the tickers of a page p."""
+    parts = {column.part for column in columns}
+    terms, quotes = f"{table}_terms AS t", f"{table}_quotes AS q"
+    if Part.TERMS not in parts:
+        return f"{quotes} WHERE q.ticker = p.ticker"
+    if Part.QUOTES not in parts:
+        return f"{terms} WHERE t.ticker = p.ticker"
+    return f"{terms}, {quotes} WHERE t.ticker = p.ticker AND q.ticker = p.ticker"
 
 
-def _output(column: Column) -> str:
-    if column.kind is not Kind.TIME:
-        return column.name
-    # In a UTC session `2026-07-02 21:31:13.7931+00`: RFC 3339 but for its T and its Z.
-    return f"replace(replace({column.name}::text, ' ', 'T'), '+00', 'Z') AS {column.name}"
+class _Search:
+    """The tickers that a query finds, in its order."""
+
+    def __init__(self, query: Query, table: str) -> None:
+        self.values: list[object] = []
+        self._query = query
+        self._order = query.order
+        self._way, self._beyond = ("DESC", "<") if query.descending else ("ASC", ">")
+        parts = {condition.filter.column.part for condition in query.conditions} | {self._order.part}
+        self._alias = (
+            "q" if Part.QUOTES in parts and (self._order.part is Part.QUOTES or Part.TERMS not in parts) else "t"
+        )
+        terms, quotes = f"{table}_terms AS t", f"{table}_quotes AS q"
+        if {Part.TERMS, Part.QUOTES} <= parts:
+            self.source = f"{terms} JOIN {quotes} ON q.ticker = t.ticker"
+        else:
+            self.source = quotes if self._alias == "q" else terms
+        self._conditions = self._filters()
+
+    def parameter(self, value: object, cast: str) -> str:
+        """The place of a parameter in the statement."""
+        self.values.append(value)
+        return f"${len(self.values)}::{cast}"
+
+    def where(self, *more: str) -> str:
+        """The WHERE clause, with further conditions."""
+        conditions = [*self._conditions, *more]
+        return f"WHERE {' AND '.join(conditions)}" if conditions else ""
+
+    def found(self) -> str:
+        """Tickers and their keys: those with a value to order by, then those without, each part in order.
+
+        One more than the page, which tells whether there are more.
+        """
+        query, position = self._query, self._query.position
+        wanted = query.limit + query.offset + 1
+        likely = wanted * CAUTION if self._conditions else wanted
+        branches = []
+        if self._order.is_ticker or position is None or position.key is not None:
+            branches.append(self._having_value(position, likely))
+        if not self._order.is_ticker:
+            after = None if position is None or position.key is not None else position
+            branches.append(self._missing_value(after, likely))
+        rows = " UNION ALL ".join(f"({branch})" for branch in branches)
+        offset = f" OFFSET {self.parameter(query.offset, 'bigint')}" if query.offset else ""
+        return f"SELECT * FROM ({rows}) AS u{offset} LIMIT {self.parameter(query.limit + 1, 'bigint')}"
+
+    def _having_value(self, after: Position | None, likely: int) -> str:
+        order, key, ticker = self._order, self._column(self._order.key), f"{self._alias}.ticker"
+        conditions = [] if order.is_ticker else [f"{self._column(order.present)} IS NOT NULL"]
+        if after and order.is_ticker:
+            conditions.append(f"{ticker} {self._beyond} {self.parameter(after.ticker, 'text')}")
+        elif after:
+            value = self.parameter(after.key, CASTS[order.kind])
+            conditions.append(f"({key}, {ticker}) {self._beyond} ({value}, {self.parameter(after.ticker, 'text')})")
+        columns = ticker if order.is_ticker else f"{key} {self._way}, {ticker}"
+        return (
+            f"SELECT {ticker}, {key} AS key FROM {self.source} {self.where(*conditions)}"
+            f" ORDER BY {columns} {self._way} LIMIT {self.parameter(likely, 'bigint')}"
+        )
+
+    def _missing_value(self, after: Position | None, likely: int) -> str:
+        ticker = f"{self._alias}.ticker"
+        conditions = [f"{self._column(self._order.present)} IS NULL"]
+        if after:
+            conditions.append(f"{ticker} {self._beyond} {self.parameter(after.ticker, 'text')}")
+        return (
+            f"SELECT {ticker}, NULL AS key FROM {self.source} {self.where(*conditions)}"
+            f" ORDER BY {ticker} {self._way} LIMIT {self.parameter(likely, 'bigint')}"
+        )
+
+    def _filters(self) -> list[str]:
+        conditions = [self._filter(condition) for condition in self._query.conditions]
+        duration = f"{self._column('close_time')} - {self._column('open_time')}"
+        for compared, minutes, rounding in (
+            (">=", self._query.min_duration_minutes, ROUND_CEILING),
+            ("<=", self._query.max_duration_minutes, ROUND_FLOOR),
+        ):
+            if minutes is not None:
+                bound = self.parameter(_microseconds(minutes, rounding), "interval")
+                conditions.append(f"{duration} {compared} {bound}")
+        if self._query.changed_since is not None:
+            conditions.append(f"q.change_number > {self.parameter(self._query.changed_since, 'bigint')}")
+        return conditions
+
+    def _filter(self, condition: Condition) -> str:
+        column = condition.filter.column
+        name = {Part.TERMS: "t.", Part.QUOTES: "q.", Part.BOTH: f"{self._alias}."}[column.part] + column.name
+        value = "" if condition.value is None else self.parameter(condition.value, condition.cast)
+        if column.name == "close_time" and condition.filter.operator.is_strict:
+            # `recent` is the same where there is a close_time, and has the index.
+            return f"{condition.sql.format(column=self._column('recent'), value=value)} AND {name} IS NOT NULL"
+        return condition.sql.format(column=name, value=value)
+
+    def _column(self, name: str) -> str:
+        return f"{self._alias}.{name}"
 
 
-def _order(order_by: str, direction: str) -> str:
-    if order_by == "ticker":
-        return f"ticker {direction}"
-    return f"{_ORDERS.get(order_by, order_by)} {direction} NULLS LAST, ticker {direction}"
+def _microseconds(minutes: str, rounding: str) -> str:
+    """A duration in PostgreSQL's own unit: times have whole microseconds, so rounding towards the bound is exact."""
+    exact = (Decimal(minutes) * 60_000_000).quantize(Decimal(1), rounding) if abs(Decimal(minutes)) < 10**15 else None
+    bound = Decimal(minutes) if exact is None else exact
+    return f"{max(-_LONGEST_INTERVAL, min(bound, _LONGEST_INTERVAL)):f} microseconds"

@@ -98,3 +98,12 @@ READERS: Final[Mapping[Kind, Callable[[str], SqlValue]]] = {
     Kind.BOOLEAN: boolean,
     Kind.JSON: json_value,
 }
+
+EXAMPLES: Final = {
+    Kind.STRING: "Bitcoin",
+    Kind.NUMBER: "100",
+    Kind.TIME: "2026-11-24T12:00:00Z",
+    Kind.BOOLEAN: "true",
+    Kind.JSON: "{}",
+}
+"""A value of each kind."""

@@ -13,10 +13,8 @@ from unittest import mock
 from urllib.parse import quote, urlsplit
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from mangum import Mangum
 
-from api.app import create_app
-from api.edge import Edge
+from api.app import adapter
 from api.service import Service
 from crawler.handler import handler as crawler_handler
 
@@ -77,7 +75,7 @@ class Api:
         # As the handler's module does; kept aside, since a crawl in the same process leaves no current loop.
         self._loop = asyncio.new_event_loop()
         asyncio.set_event_loop(self._loop)
-        self._adapter = Mangum(Edge(create_app(self.service)), lifespan="off")
+        self._adapter = adapter(self.service)
 
     def close(self) -> None:
         """Closes the connections that were made."""

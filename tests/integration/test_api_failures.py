@@ -64,7 +64,7 @@ def test_a_missing_table_is_a_503_until_it_is_there(another: Callable[..., Api])
 
 
 def test_a_password_that_was_mended_is_used_without_a_restart(another: Callable[..., Api], database: Database) -> None:
-    database.script("CREATE ROLE mended LOGIN PASSWORD 'first'; GRANT SELECT ON kalshi_markets TO mended")
+    database.script("CREATE ROLE mended LOGIN PASSWORD 'first'; GRANT SELECT ON ALL TABLES IN SCHEMA public TO mended")
     api = another(DB_USER="mended", DB_PASSWORD="second")
     error(api.get("/markets"), 503, "database_login_refused")
     database.execute("ALTER ROLE mended PASSWORD 'second'")

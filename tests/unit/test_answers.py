@@ -69,22 +69,16 @@ def test_what_did_not_fit_leaves_no_trace() -> None:
     assert gzip.decompress(body.finish()) == b"firstsecond"
 
 
-@pytest.mark.parametrize("accept", ["gzip", "identity"])
-def test_a_page_that_is_too_large_is_cut_between_items_and_says_so(accept: str) -> None:
-    rng = random.Random(3)
-    items = [json.dumps({"n": n, "noise": rng.randbytes(1500).hex()}) for n in range(6000)]
-    response = answers.page(request(accept), ",\n".join(items), len(items), ",\n", offset=70)
-    assert isinstance(response.body, bytes)
-    compressed = response.headers.get("content-encoding") == "gzip"
-    answer = json.loads(gzip.decompress(response.body) if compressed else response.body)
-    assert answer["items"] == [json.loads(item) for item in items[: answer["count"]]]
-    assert 0 < answer["count"] < 6000
-    assert (answer["truncated"], answer["next_offset"]) == (True, 70 + answer["count"])
-    assert serialised(response.body, compress=compressed) <= LAMBDA_LIMIT
+@pytest.mark.parametrize("text", ["a" * 1000, "é\U0001f600" * 50_000, '"\n' * 100_000, "a" * 7_000_000])
+def test_the_room_that_a_plain_body_takes_is_that_of_its_json(text: str) -> None:
+    taken = answers.room_taken(text)
+    fits = serialised(text.encode(), compress=False) <= LAMBDA_LIMIT
+    assert (taken <= 1) == fits
+    if fits:
+        assert taken * LAMBDA_LIMIT == pytest.approx(serialised(text.encode(), compress=False), rel=0.02, abs=200)
 
 
-@pytest.mark.parametrize("count", [0, 1, 3])
-def test_a_page_that_fits_is_whole(count: int) -> None:
-    items = [json.dumps({"n": n}) for n in range(count)]
-    response = answers.page(request(), ",\n".join(items), count, ",\n", offset=0)
-    assert json.loads(bytes(response.body)) == {"items": [json.loads(item) for item in items], "count": count}
+def test_the_room_that_a_compressed_body_takes_is_that_of_its_base64() -> None:
+    noise = answers.compressed(random.Random(1).randbytes(3_000_000).hex())
+    assert answers.room_taken(noise) * LAMBDA_LIMIT == pytest.approx(serialised(noise, compress=True), rel=0.01)
+    assert gzip.decompress(answers.compressed("é")) == "é".encode()

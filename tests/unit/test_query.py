@@ -1,12 +1,14 @@
 import json
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 
 from api.errors import ApiError
 from api.filters import FILTERS
-from api.query import SETTINGS, Query, openapi_parameters, parse
-from kalshi_markets.columns import COLUMNS, Kind
+from api.parameters import SETTINGS, openapi_parameters
+from api.query import parse
+from kalshi_markets.columns import COLUMNS, DEFAULT, Kind
 
 
 def refusal(query_string: bytes) -> dict[str, Any]:
@@ -18,22 +20,32 @@ def refusal(query_string: bytes) -> dict[str, Any]:
 
 
 def test_nothing_asked_is_the_first_hundred_of_the_most_recent() -> None:
-    assert parse(b"") == Query([], None, None, "recent", "desc", 100, 0)
+    query = parse(b"")
+    assert (query.conditions, query.order_by, query.order_direction, query.limit, query.offset) == (
+        [],
+        "recent",
+        "desc",
+        100,
+        0,
+    )
+    assert query.fields == DEFAULT
 
 
 def test_filters_and_settings_are_taken() -> None:
     query = parse(b"title_regex=bit+coin&volume__gte=10.50&limit=5&order_by=volume&order_direction=asc&result=")
     assert (query.limit, query.order_by, query.order_direction) == (5, "volume", "asc")
     assert [(c.filter.name, c.value) for c in query.conditions] == [
-        *(("title_regex", "bit coin"), ("volume__gte", "10.50"), ("result", ""))
+        *(("title_regex", "%bit coin%"), ("volume__gte", "10.50"), ("result", ""))
     ]
 
 
 def test_every_column_filters_by_its_kind() -> None:
     for column in COLUMNS:
         suffixes = {name.removeprefix(column.name) for name, made in FILTERS.items() if made.column is column}
-        expected = {Kind.STRING: {"", "_regex"}, Kind.BOOLEAN: {""}, Kind.JSON: {""}}
-        assert suffixes == expected.get(column.kind, {"", "__eq", "__lt", "__lte", "__gt", "__gte"}), column.name
+        every = {"", "__isnull"}
+        compared = every | {"__ne", "__in", "__eq", "__lt", "__lte", "__gt", "__gte"}
+        strings = every | {"__ne", "__in", "_regex", "__icontains", "__startswith"}
+        assert suffixes == {Kind.STRING: strings, Kind.NUMBER: compared, Kind.TIME: compared}.get(column.kind, every)
 
 
 @pytest.mark.parametrize(
@@ -61,6 +73,25 @@ def test_every_column_filters_by_its_kind() -> None:
         (b"title_regex=%5C1", "title_regex", "back-reference"),
         (b"title=" + b"x" * 1001, "title", "1,000 characters"),
         (b"limit=1&limit=1", "limit", "twice"),
+        (b"title_regex=", "title_regex", "empty"),
+        (b"title__icontains=", "title__icontains", "empty"),
+        (b"title__startswith=", "title__startswith", "empty"),
+        (b"title__icontains=" + b"x" * 1001, "title__icontains", "1,000 characters"),
+        (b"volume__in=1,x", "volume__in", "number"),
+        (b"status__in=active,open", "status__in", "for open say active"),
+        (b'title__in="a', "title__in", "line of CSV"),
+        (b"ticker__in=" + b"a," * 1000 + b"a", "ticker__in", "1,000 are the most"),
+        (b"volume__isnull=yes", "volume__isnull", "true or false"),
+        (b"fields=ticker,titel", "fields", "did you mean title?"),
+        (b"fields=", "fields", "names of columns"),
+        (b"count_total=yes", "count_total", "none, estimated, exact"),
+        (b"format=xml", "format", "json, ndjson, csv"),
+        (b"changed_since=-1", "changed_since", "whole number"),
+        (b"changed_since=1&order_by=volume", "order_by", "changed_since"),
+        (b"cursor=", "cursor", "characters"),
+        (b"cursor=abc", "cursor", "not one of ours"),
+        (b"cursor=W10", "cursor", "not one of ours"),
+        (b"offset=1&cursor=abc", "offset", "cursor"),
         (b"title=%ff", "title", "UTF-8"),
         (b"%ff=1", "\\xff", "UTF-8"),
         (b"title=a%00b", "title", "NUL"),
@@ -85,7 +116,14 @@ def test_an_unknown_parameter_is_a_422_that_suggests_the_nearest(name: str, near
 
 
 def test_operators_that_do_not_fit_the_kind_are_unknown() -> None:
-    for name in ("title__gt", "volume_regex", "can_close_early__eq", "custom_strike_regex"):
+    for name in (
+        "title__gt",
+        "volume_regex",
+        "can_close_early__eq",
+        "custom_strike_regex",
+        "volume__icontains",
+        "custom_strike__in",
+    ):
         assert refusal(f"{name}=1".encode())["code"] == "unknown_parameter"
 
 
@@ -101,3 +139,30 @@ def test_thousands_of_parameters_are_refused() -> None:
 def test_the_openapi_document_names_every_parameter() -> None:
     assert [parameter["name"] for parameter in openapi_parameters()] == [*SETTINGS, *FILTERS]
     assert all(parameter["description"] for parameter in openapi_parameters())
+
+
+def test_fields_are_taken_in_the_order_asked_each_once() -> None:
+    assert [c.name for c in parse(b"fields=volume,ticker,volume").fields] == ["volume", "ticker"]
+    names = [c.name for c in parse(b"fields=default,last_price_dollars").fields]
+    assert names == [*(c.name for c in DEFAULT), "last_price_dollars"]
+    assert parse(b"fields=all").fields == COLUMNS
+
+
+def test_a_list_of_values_is_a_line_of_csv() -> None:
+    [condition] = parse(escaped(title__in='a,"b, with ""quotes""",')).conditions
+    assert condition.value == ["a", 'b, with "quotes"', ""]
+
+
+def test_a_literal_is_only_that() -> None:
+    [contains, begins] = parse(escaped(title__icontains="50%_\\", ticker__startswith="A_")).conditions
+    assert (contains.value, begins.value) == ("%50\\%\\_\\\\%", "A\\_%")
+
+
+@pytest.mark.parametrize(("pattern", "sql"), [("bitcoin", "ILIKE"), ("bit.coin", "~*"), ("^a", "~*"), ("é", "~*")])
+def test_a_pattern_without_special_characters_is_looked_for_literally(pattern: str, sql: str) -> None:
+    [condition] = parse(escaped(title_regex=pattern)).conditions
+    assert sql in condition.sql
+
+
+def escaped(**parameters: str) -> bytes:
+    return urlencode(parameters).encode()

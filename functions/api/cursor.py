@@ -1,0 +1,82 @@
+"""Cursors: where a page ended. A position and nothing else, so that there is nothing to gain by forging one.
+
+The text is base64url of JSON: version, a digest of each of the query's parameters, the value that the last row was
+ordered by, its ticker. Both values are read as strictly as a filter's. Clients must not look inside.
+"""
+
+import base64
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from api import values
+from kalshi_markets.columns import Kind
+
+VERSION: Final = 1
+LONGEST: Final = 20_000
+_DIGEST_BYTES: Final = 6
+
+
+@dataclass(frozen=True)
+class Position:
+    """The last row of a page: the value it was ordered by, as text (None when it had none), and its ticker."""
+
+    key: str | None
+    ticker: str
+
+
+def encode(position: Position, parameters: Mapping[str, str]) -> str:
+    """The cursor that goes on after a position, bound to the parameters of its query."""
+    digests = {name: _digest(value) for name, value in parameters.items()}
+    text = json.dumps([VERSION, digests, position.key, position.ticker], separators=(",", ":"))
+    return base64.urlsafe_b64encode(text.encode()).rstrip(b"=").decode()
+
+
+def decode(cursor: str, parameters: Mapping[str, str], kind: Kind) -> Position:
+    """Raises ValueError with the rest of a sentence that begins with "cursor".
+
+    kind: of the values that the query orders by.
+    """
+    version, digests, key, ticker = _content(cursor)
+    if version != VERSION:
+        raise ValueError("is of another version of this service: begin anew without it")
+    if difference := _difference(digests, parameters):
+        raise ValueError(f"belongs to another query: {difference}")
+    return Position(None if key is None else str(values.READERS[kind](key)), values.text(ticker))
+
+
+def _content(cursor: str) -> tuple[int, dict[str, str], str | None, str]:
+    """The four parts, each of its type."""
+    try:
+        if len(cursor) > LONGEST or not cursor.isascii():
+            raise ValueError(cursor)
+        padded = cursor + "=" * (-len(cursor) % 4)
+        match json.loads(base64.b64decode(padded, altchars=b"-_", validate=True)):
+            case [int(version), dict(digests), str() | None as key, str(ticker)] if _storable(key, ticker):
+                return version, digests, key, ticker
+    except (ValueError, RecursionError):
+        pass
+    raise ValueError("is not one of ours: take next_cursor of an answer, whole and unchanged")
+
+
+def _storable(*texts: str | None) -> bool:
+    """Whether PostgreSQL can take them: no NUL, no half of a surrogate pair."""
+    return not any("\0" <= c < "\1" or "\ud800" <= c <= "\udfff" for text in texts for c in text or "")
+
+
+def _difference(digests: Mapping[str, Any], parameters: Mapping[str, str]) -> str:
+    """What differs between the query that a cursor came from and the present one; empty when nothing does."""
+    told = [f"it had no {name}" for name in parameters if name not in digests]
+    told += [
+        f"its {name} was another"
+        for name, value in parameters.items()
+        if name in digests and digests[name] != _digest(value)
+    ]
+    told += [f"{name} is missing now" for name in digests if name not in parameters]
+    return ", ".join(told[:5])[:300]
+
+
+def _digest(value: str) -> str:
+    return hashlib.blake2b(value.encode(), digest_size=_DIGEST_BYTES).hexdigest()

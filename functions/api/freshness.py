@@ -1,0 +1,59 @@
+"""How current an answer is: its headers, and whether the client has it already."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Final, Self
+
+from starlette.requests import Request
+
+MAX_AGE_SECONDS: Final = 15
+"""The exchange's own answers are cached for so long, so nothing is fresher (observed on production, 2026-08)."""
+
+
+@dataclass(frozen=True)
+class State:
+    """change_number: of the last change in the table; crawled_at: when the crawler last confirmed anything."""
+
+    change_number: int
+    crawled_at: str | None
+
+    @classmethod
+    def read(cls, text: str) -> Self:
+        """From the JSON of sql.state."""
+        return cls(*json.loads(text))
+
+    def headers(self, etag: str) -> dict[str, str]:
+        """They are no part of the body, so that bodies stay comparable."""
+        headers = {
+            "etag": etag,
+            "cache-control": f"max-age={MAX_AGE_SECONDS}",
+            "x-change-number": str(self.change_number),
+        }
+        return headers | ({"x-crawled-at": self.crawled_at.replace("+00:00", "Z")} if self.crawled_at else {})
+
+
+class Tag:
+    """The ETag of a question's answers; weak, for it is the same whatever the encoding.
+
+    The same question to the same code with nothing changed since has the same answer.
+    """
+
+    def __init__(self, request: Request, form: str, version: str) -> None:
+        path, query = request.scope["path"], request.scope["query_string"]
+        question = json.dumps([version, form, path, query.decode("latin-1")])
+        self._question = hashlib.blake2b(question.encode(), digest_size=12).hexdigest()
+        self._known = {tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")}
+
+    @property
+    def is_asked(self) -> bool:
+        """Whether the client has an answer already, to this question or another."""
+        return self._known != {""}
+
+    def at(self, state: State) -> str:
+        """The tag of the present answer."""
+        return f'W/"{self._question}-{state.change_number}"'
+
+    def matches(self, state: State) -> bool:
+        """Whether the client has the present answer."""
+        return bool(self._known & {"*", self.at(state).removeprefix("W/")})

@@ -1,0 +1,58 @@
+"""How a row is written: JSON, NDJSON or CSV text, by PostgreSQL, so that no row is decoded on its way."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
+
+from kalshi_markets.columns import Column, Kind, Part
+
+
+@dataclass(frozen=True)
+class Format:
+    """A body's format. separator: between rows, as it stands in an SQL string; ends: what follows the last row."""
+
+    name: str
+    media_type: str
+    separator: str
+    ends: str = ""
+
+
+JSON: Final = Format("json", "application/json", ",\n")
+NDJSON: Final = Format("ndjson", "application/x-ndjson", "\n", "\n")
+CSV: Final = Format("csv", "text/csv; charset=utf-8; header=present", "\r\n", "\r\n")
+FORMATS: Final = {form.name: form for form in (JSON, NDJSON, CSV)}
+
+
+def begins(form: Format, columns: Sequence[Column]) -> str:
+    """What stands before the first row."""
+    return ",".join(column.name for column in columns) + form.ends if form is CSV else ""
+
+
+@lru_cache(maxsize=64)
+def outputs(columns: tuple[Column, ...]) -> str:
+    """The SELECT list of a row r, from the terms as t and the quotes as q."""
+    both = "t" if any(column.part is Part.TERMS for column in columns) else "q"
+    alias = {Part.TERMS: "t", Part.QUOTES: "q", Part.BOTH: both}
+    return ", ".join(_output(column, f"{alias[column.part]}.{column.name}") for column in columns)
+
+
+@lru_cache(maxsize=64)
+def text(form: Format, columns: tuple[Column, ...]) -> str:
+    """SQL of such a row's text."""
+    return " || ',' || ".join(_cell(column) for column in columns) if form is CSV else "row_to_json(r)::text"
+
+
+def _output(column: Column, name: str) -> str:
+    if column.kind is not Kind.TIME:
+        return name
+    # In a UTC session `2026-07-02 21:31:13.7931+00`: RFC 3339 but for its T and its Z.
+    return f"replace(replace({name}::text, ' ', 'T'), '+00', 'Z') AS {column.name}"
+
+
+def _cell(column: Column) -> str:
+    """RFC 4180: strings are quoted, so that an empty one is told from a missing value."""
+    value = f"r.{column.name}::text"
+    if column.kind in (Kind.STRING, Kind.JSON):
+        value = f"""'"' || replace({value}, '"', '""') || '"'"""
+    return f"coalesce({value}, '')"

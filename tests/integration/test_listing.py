@@ -1,0 +1,325 @@
+"""Cursors, formats, fields, totals, changes and conditional answers of GET /markets."""
+
+import csv
+import io
+import json
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import pytest
+
+from api.orders import ORDERS
+from kalshi_markets.columns import BY_NAME, COLUMNS, DEFAULT, Kind
+from kalshi_markets.database import Database
+from tests.integration.conftest import connect, forget, keep
+from tests.integration.lambdas import Answer, Api, error, escaped, items
+
+INCOMPLETE = [
+    {"ticker": "NOTHING-A"},
+    {"ticker": "NOTHING-B", "volume_fp": "5.00"},
+    {"ticker": "NOTHING-C", "open_time": "2026-01-01T00:00:00Z"},
+    {"ticker": "NOTHING-D", "open_time": "2026-01-01T00:00:00Z", "title": ""},
+    {"ticker": "NOTHING-E", "close_time": "2026-01-01T00:00:00Z", "volume_fp": "5.00"},
+]
+
+
+@pytest.fixture(scope="module")
+def all_markets(environment: Mapping[str, str], markets: Sequence[Any]) -> int:
+    """With rows that lack values; how many there are."""
+    database = connect(environment)
+    keep(database, *INCOMPLETE)
+    database.close()
+    return len(markets) + len(INCOMPLETE)
+
+
+def walk(api: Api, url: str) -> Iterator[Answer]:
+    """Page after page along next_url."""
+    following: str | None = url
+    while following:
+        answer = api.get(following)
+        assert answer.status == 200, answer.text
+        yield answer
+        following = answer.json["next_url"]
+
+
+def tickers(answers: Iterator[Answer]) -> list[str]:
+    return [item["ticker"] for answer in answers for item in answer.json["items"]]
+
+
+@pytest.mark.parametrize("direction", ["asc", "desc"])
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("narrowed", ["", "&volume__isnull=false", "&title__isnull=true"])
+def test_a_walk_by_cursor_is_the_whole_listing_in_its_order(
+    api: Api, all_markets: int, order: str, direction: str, narrowed: str
+) -> None:
+    url = f"/markets?order_by={order}&order_direction={direction}{narrowed}"
+    whole = tickers(iter([api.get(f"{url}&limit=10000")]))
+    for limit in (1, 2) if len(whole) < 10 else (97, 1000):
+        assert tickers(walk(api, f"{url}&limit={limit}")) == whole
+    assert len({*whole}) == len(whole)
+    assert whole
+    if not narrowed:
+        assert len(whole) == all_markets
+
+
+def test_the_last_page_has_no_next_even_when_it_is_full(api: Api, all_markets: int) -> None:
+    for limit in (all_markets, all_markets + 1, 10_000):
+        answer = api.get(f"/markets?limit={limit}")
+        assert (answer.json["count"], answer.json["next_cursor"], answer.json["next_url"]) == (all_markets, None, None)
+        assert "link" not in answer.headers
+    answer = api.get(f"/markets?limit={all_markets - 1}")
+    assert [page.json["count"] for page in walk(api, answer.json["next_url"])] == [1]
+    assert api.get("/markets?limit=5&ticker=NONE").json == {
+        "items": [],
+        "count": 0,
+        "next_cursor": None,
+        "next_url": None,
+    }
+
+
+def test_a_cursor_goes_on_from_an_offset_and_with_another_limit_and_format(api: Api, all_markets: int) -> None:
+    whole = tickers(iter([api.get("/markets?limit=10000&order_by=volume")]))
+    first = api.get("/markets?limit=10&offset=30&order_by=volume").json
+    assert "offset" not in first["next_url"]
+    lines = api.get(f"/markets?order_by=volume&limit=7&format=ndjson&cursor={first['next_cursor']}").text.splitlines()
+    assert [json.loads(line)["ticker"] for line in lines] == whole[40:47]
+
+
+def test_rows_that_do_not_change_are_seen_once_while_others_do(api: Api, all_markets: int, database: Database) -> None:
+    expected = tickers(iter([api.get("/markets?limit=10000&order_by=volume")]))
+    moving = {*expected[5:60:5], *expected[500:700:10]}
+    rng, found = random.Random(4), []
+    for page in walk(api, "/markets?order_by=volume&limit=50"):
+        found += [item["ticker"] for item in page.json["items"]]
+        for ticker in rng.sample(sorted(moving), 5):
+            database.execute(
+                "UPDATE kalshi_markets_quotes SET volume = $2::numeric WHERE ticker = $1", ticker, rng.randrange(10**6)
+            )
+    assert [ticker for ticker in found if ticker not in moving] == [t for t in expected if t not in moving]
+
+
+@pytest.mark.parametrize(
+    ("query", "words"),
+    [
+        ("order_by=volume&status=closed", "its status was another"),
+        ("order_by=volume", "status is missing now"),
+        ("order_by=volume&status=active&title=a", "it had no title"),
+        ("status=active", "its order_by was another"),
+        ("order_by=volume&status=active&fields=ticker", "it had no fields"),
+    ],
+)
+def test_a_cursor_of_another_query_is_a_422_that_says_what_differs(api: Api, query: str, words: str) -> None:
+    cursor = api.get("/markets?order_by=volume&status=active&limit=1").json["next_cursor"]
+    body = error(api.get(f"/markets?{query}&cursor={cursor}"), 422, "invalid_parameter")
+    assert body["detail"][0]["loc"] == ["query", "cursor"]
+    assert words in body["detail"][0]["msg"]
+    error(api.get(f"/markets?order_by=volume&status=active&offset=1&cursor={cursor}"), 422, "invalid_parameter")
+    error(api.get(f"/markets?order_by=volume&status=active&cursor={cursor[:-9]}"), 422, "invalid_parameter")
+
+
+@pytest.mark.parametrize("column", COLUMNS, ids=[column.name for column in COLUMNS])
+def test_every_column_can_be_asked_for_and_is_the_same_in_every_format(api: Api, all_markets: int, column: Any) -> None:
+    url = f"/markets?limit=10000&order_by=ticker&fields=ticker,{column.name}"
+    names = ["ticker"] + [column.name] * (column.name != "ticker")
+    found = api.get(url).json["items"]
+    assert len(found) == all_markets
+    assert [list(item) for item in found] == [names] * all_markets
+    ndjson = api.get(f"{url}&format=ndjson")
+    assert [json.loads(line, parse_float=str) for line in ndjson.text.splitlines()] == found
+    header, *rows = csv.reader(io.StringIO(api.get(f"{url}&format=csv").text, newline=""), strict=True)
+    assert header == names
+    assert [row[-1] for row in rows] == [as_csv(item[column.name], column.kind) for item in found]
+
+
+def as_csv(value: Any, kind: Kind) -> str:
+    if value is None:
+        return ""
+    if kind is Kind.JSON:
+        return json.dumps(value, ensure_ascii=False)
+    return str(value).lower() if kind is Kind.BOOLEAN else str(value)
+
+
+def test_csv_tells_an_empty_string_from_a_missing_one(api: Api, all_markets: int) -> None:
+    url = "/markets?ticker__startswith=NOTHING-&order_by=ticker&order_direction=desc&format=csv&fields=title,volume"
+    lines = api.get(url).text.split("\r\n")
+    assert lines == ["title,volume", ",5", '"",', ",", ",5", ",", ""]
+
+
+@pytest.mark.parametrize(
+    ("accept", "kind"),
+    [
+        ("", "application/json"),
+        ("*/*", "application/json"),
+        ("text/html,application/xhtml+xml", "application/json"),
+        ("application/x-ndjson", "application/x-ndjson"),
+        ("text/csv", "text/csv"),
+        ("application/json;q=0.5, text/csv;q=0.9", "text/csv"),
+        ("text/csv;q=0, */*", "application/json"),
+        ("text/csv;q=x, application/x-ndjson", "application/x-ndjson"),
+    ],
+)
+def test_accept_chooses_the_format_unless_format_does(api: Api, accept: str, kind: str) -> None:
+    answer = api.get("/markets?limit=3", accept=accept)
+    assert answer.headers["content-type"].split(";")[0] == kind
+    assert "accept" in answer.headers["vary"].split(", ")
+    assert api.get("/markets?limit=3&format=json", accept=accept).headers["content-type"] == "application/json"
+
+
+@pytest.mark.parametrize("form", ["ndjson", "csv"])
+def test_formats_without_an_envelope_have_it_in_headers(api: Api, all_markets: int, form: str) -> None:
+    url = "/markets?limit=2&order_by=ticker&count_total=exact"
+    envelope, answer = api.get(url).json, api.get(f"{url}&format={form}")
+    assert answer.headers["x-total-count"] == str(envelope["total"]) == str(all_markets)
+    assert answer.headers["x-next-cursor"] == envelope["next_cursor"]
+    target = answer.headers["link"].removeprefix("<").removesuffix('>; rel="next"')
+    assert f"format={form}" in target
+    assert api.get(target).status == 200
+    assert api.get(f"/markets?ticker=NONE&format={form}").text == (
+        "" if form == "ndjson" else ",".join(column.name for column in DEFAULT) + "\r\n"
+    )
+
+
+def test_a_long_query_has_no_link_that_the_gateway_would_refuse(api: Api) -> None:
+    long = ",".join(f"KX{n:040}" for n in range(150))
+    answer = api.get(f"/markets?limit=1&ticker__ne=A&event_ticker__in={long},&event_ticker__isnull=false")
+    assert answer.status == 200
+    answer = api.get(f"/markets?limit=1&{escaped(title__ne='x' * 900, subtitle__ne='%' * 1000, ticker__ne='%' * 900)}")
+    assert answer.json["next_url"]
+    assert "link" not in answer.headers
+    assert answer.headers["x-next-cursor"]
+
+
+@pytest.mark.parametrize(
+    "narrowed", ["", "&status=active", "&title__icontains=will&volume__gte=10", "&changed_since=5"]
+)
+def test_the_total_is_exact_or_the_planners_guess(
+    api: Api, all_markets: int, database: Database, narrowed: str
+) -> None:
+    database.script("ANALYZE kalshi_markets_terms, kalshi_markets_quotes")
+    exact = api.get(f"/markets?limit=1&count_total=exact{narrowed}").json["total"]
+    assert exact == len(items(api, f"/markets?limit=10000{narrowed}"))
+    guess = api.get(f"/markets?limit=1&count_total=estimated{narrowed}").json["total"]
+    assert exact / 5 <= guess <= exact * 5
+    assert "total" not in api.get(f"/markets?limit=1{narrowed}").json
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "identity"])
+@pytest.mark.parametrize("form", ["json", "ndjson", "csv"])
+def test_a_page_that_is_too_large_is_cut_says_so_and_is_gone_on_with(
+    api: Api, all_markets: int, database: Database, form: str, encoding: str
+) -> None:
+    rng = random.Random(5)
+    large = [{"ticker": f"LARGE-{n:03}", "rules_secondary": rng.randbytes(30_000).hex()} for n in range(250)]
+    keep(database, *large)
+    url: str | None = f"/markets?ticker__startswith=LARGE&fields=ticker,rules_secondary&limit=1000&format={form}"
+    found, pages = 0, 0
+    while url:
+        answer = api.get(url, accept_encoding=encoding)
+        assert answer.size <= 6_291_556
+        found += answer.text.count("LARGE-")
+        pages += 1
+        url = answer.headers["link"][1:].removesuffix('>; rel="next"') if "link" in answer.headers else None
+        assert ("x-truncated" in answer.headers) is (url is not None)
+        if form == "json" and pages == 1:
+            assert answer.json["truncated"] is True
+            assert answer.json["next_offset"] == answer.json["count"]
+    assert found == 250
+    assert 2 <= pages <= 4
+    for market in large:
+        forget(database, str(market["ticker"]))
+
+
+def test_a_market_that_never_fits_is_told(api: Api, markets: Sequence[Any], database: Database) -> None:
+    keep(database, {"ticker": "HUGE", "rules_secondary": "x" * 7_000_000})
+    url = "/markets?ticker=HUGE&fields=rules_secondary"
+    body = error(api.get(url), 422, "answer_too_large")
+    assert "fields" in body["hint"]
+    assert len(api.get(url, accept_encoding="gzip").text) > 7_000_000
+    assert items(api, "/markets?ticker=HUGE")
+    forget(database, "HUGE")
+
+
+def test_changes_come_in_their_order_and_can_be_followed(api: Api, markets: Sequence[Any], database: Database) -> None:
+    table: dict[str, Any] = {}
+    since, pages = 0, 0
+
+    def follow() -> int:
+        nonlocal since
+        seen = 0
+        for answer in walk(api, f"/markets?changed_since={since}&limit=400&fields=all"):
+            numbers = [item["change_number"] for item in answer.json["items"]]
+            assert numbers == sorted(numbers)
+            table.update({item["ticker"]: item for item in answer.json["items"]})
+            seen += len(numbers)
+            since = answer.json["change_number"]
+            assert answer.headers["x-change-number"] == str(since)
+            assert not numbers or since >= numbers[-1]
+        return seen
+
+    assert follow() == len(items(api, "/markets?limit=10000"))
+    assert follow() == 0
+    keep(database, {**markets[0], "volume_fp": "123456.00"}, {"ticker": "NEW"})
+    assert follow() == 2
+    assert str(table[markets[0]["ticker"]]["volume"]) == "123456"
+    whole = items(api, "/markets?limit=10000&fields=all")
+    assert table == {item["ticker"]: item for item in whole}
+    keep(database, markets[0])
+    forget(database, "NEW")
+
+
+def test_changes_of_the_future_are_a_409(api: Api, markets: Sequence[Any]) -> None:
+    error(api.get("/markets?changed_since=999999999999"), 409, "change_number_ahead")
+    current = int(api.get("/markets?limit=1").headers["x-change-number"])
+    assert items(api, f"/markets?changed_since={current}") == []
+    error(api.get(f"/markets?changed_since={current + 1}"), 409, "change_number_ahead")
+
+
+@pytest.mark.parametrize("path", ["/markets?limit=3", "/markets?limit=3&format=csv", "/markets/{ticker}"])
+def test_an_answer_that_the_client_has_is_a_304_until_something_changes(
+    api: Api, markets: Sequence[Any], database: Database, path: str
+) -> None:
+    path = path.format(ticker=markets[0]["ticker"])
+    answer = api.get(path)
+    etag = answer.headers["etag"]
+    assert etag.startswith('W/"')
+    for known in (etag, etag.removeprefix("W/"), f'"other", {etag}', "*"):
+        again = api.get(path, if_none_match=known, accept_encoding="gzip")
+        assert (again.status, again.text) == (304, "")
+        assert again.headers["etag"] == etag
+        assert again.headers["cache-control"] == answer.headers["cache-control"] == "max-age=15"
+    for other in ('"other"', 'W/""'):
+        assert api.get(path, if_none_match=other).status == 200
+    assert api.get("/markets?limit=4", if_none_match=etag).status == 200
+    keep(database, {**markets[1], "volume_fp": "77.00"})
+    changed = api.get(path, if_none_match=etag)
+    assert changed.status == 200
+    assert changed.headers["etag"] != etag
+    keep(database, markets[1])
+
+
+def test_another_deployment_or_format_is_another_answer(api: Api, environment: dict[str, str]) -> None:
+    etag = api.get("/markets?limit=3").headers["etag"]
+    assert api.get("/markets?limit=3", accept="text/csv").headers["etag"] != etag
+    other = Api(environment)
+    other.service.__dict__["version"] = "other"
+    assert other.get("/markets?limit=3").headers["etag"] != etag
+    other.close()
+    again = Api(environment)
+    assert again.get("/markets?limit=3").headers["etag"] == etag
+    again.close()
+
+
+def test_freshness_is_in_headers(api: Api, markets: Sequence[Any], database: Database) -> None:
+    answer = api.get("/markets?limit=1")
+    [[number, at]] = database.read("SELECT max(change_number), max(committed_at) FROM kalshi_markets_jobs")
+    assert answer.headers["x-change-number"] == str(number)
+    assert answer.headers["x-crawled-at"] == at.isoformat().replace("+00:00", "Z")
+
+
+def test_one_market_has_the_fields_that_are_asked_for(api: Api, markets: Sequence[Any]) -> None:
+    ticker = markets[0]["ticker"]
+    assert list(api.get(f"/markets/{ticker}?fields=last_price_dollars,ticker").json) == ["last_price_dollars", "ticker"]
+    assert list(api.get(f"/markets/{ticker}?fields=all").json) == [*BY_NAME]
+    error(api.get(f"/markets/{ticker}?fields=nothing"), 422, "invalid_parameter")
+    error(api.get(f"/markets/{ticker}?limit=1"), 422, "unknown_parameter")

@@ -1,0 +1,71 @@
+import base64
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from api.cursor import Position, decode, encode
+from kalshi_markets.columns import Kind
+
+PARAMETERS = {"order_by": "volume", "status": "active"}
+text = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=50)
+numbers = st.decimals(allow_nan=False, allow_infinity=False, places=4, min_value=-(10**12), max_value=10**12)
+
+
+def made(content: Any) -> str:
+    return base64.urlsafe_b64encode(json.dumps(content).encode()).decode().rstrip("=")
+
+
+@given(st.none() | numbers.map(lambda n: f"{n:f}"), text)
+def test_a_position_comes_back_as_it_went(key: str | None, ticker: str) -> None:
+    position = Position(key, ticker)
+    assert decode(encode(position, PARAMETERS), PARAMETERS, Kind.NUMBER) == position
+
+
+@pytest.mark.parametrize(
+    ("now", "words"),
+    [
+        ({"order_by": "volume"}, "status is missing now"),
+        ({**PARAMETERS, "title": "x"}, "it had no title"),
+        ({"order_by": "volume", "status": "closed"}, "its status was another"),
+        ({"order_by": "ticker", "status": "active"}, "its order_by was another"),
+    ],
+)
+def test_another_querys_cursor_is_refused_with_what_differs(now: dict[str, str], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        decode(encode(Position("1", "A"), PARAMETERS), now, Kind.NUMBER)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        *([], {}, 1, None, "text", [1, {}, "1"], [1, {}, 1, "A"], [1, {}, "1", None], [1, [], "1", "A"]),
+        *([1, {}, "1", "A\0"], [1, {}, "1", "\ud800"], [1, {}, "\ud800", "A"], [[[[]]], {}, "1", "A"]),
+    ],
+)
+def test_what_is_no_position_is_refused(content: Any) -> None:
+    with pytest.raises(ValueError, match="not one of ours"):
+        decode(made(content), {}, Kind.NUMBER)
+
+
+@pytest.mark.parametrize("key", ["1; DROP TABLE", "NaN", "1e9", "Infinity", "", " 1", "٣"])
+def test_a_forged_value_is_read_as_strictly_as_a_filters(key: str) -> None:
+    with pytest.raises(ValueError, match="must be"):
+        decode(made([1, {}, key, "A"]), {}, Kind.NUMBER)
+    with pytest.raises(ValueError, match="must be"):
+        decode(made([1, {}, key or "x", "A"]), {}, Kind.TIME)
+
+
+def test_a_cursor_of_another_version_says_so() -> None:
+    with pytest.raises(ValueError, match="another version"):
+        decode(made([2, {}, "1", "A"]), {}, Kind.NUMBER)
+
+
+@given(st.text(max_size=200) | st.binary(max_size=200).map(lambda b: base64.urlsafe_b64encode(b).decode()))
+def test_no_text_is_anything_but_a_position_or_refused(cursor: str) -> None:
+    try:
+        decode(cursor, {}, Kind.STRING)
+    except ValueError as error:
+        assert len(str(error)) < 500
