@@ -1,17 +1,22 @@
-"""Writes the tables of docs/api.md from the code that they describe: python -m tests.api_page"""
+"""Writes docs/openapi.json and the tables of docs/api.md from the code that they describe: python -m tests.api_page"""
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 import local  # noqa: F401  # puts the functions and the layer on the path
-from api.errors import Code
+from api.app import create_app
+from api.errors import SQLSTATES, Code
 from api.filters import OPERATORS
-from api.query import SETTINGS
+from api.parameters import SETTINGS
+from api.service import Service
 from kalshi_markets.columns import COLUMNS, Kind
 
-PAGE: Final = Path(__file__).parent.parent / "docs" / "api.md"
+DOCS: Final = Path(__file__).parent.parent / "docs"
+PAGE: Final = DOCS / "api.md"
+OPENAPI: Final = DOCS / "openapi.json"
 
 
 def tables() -> dict[str, str]:
@@ -21,6 +26,7 @@ def tables() -> dict[str, str]:
         "filters": _table(_filters()),
         "columns": _table(_columns()),
         "errors": _table(_errors()),
+        "sqlstates": _table(_sqlstates()),
     }
 
 
@@ -67,5 +73,18 @@ def _errors() -> Iterator[tuple[str, ...]]:
         yield f"`{code.word}`", str(code.status), code.about
 
 
+def _sqlstates() -> Iterator[tuple[str, ...]]:
+    yield "SQLSTATE", "code", "status"
+    for prefix, code in SQLSTATES:
+        yield f"`{prefix}{'…' if len(prefix) < 5 else ''}`", f"`{code.word}`", str(code.status)
+    yield "any other", f"`{Code.INTERNAL_ERROR.word}`", str(Code.INTERNAL_ERROR.status)
+
+
+def openapi() -> str:
+    """The OpenAPI document, one line for each thing in it, so that a difference is easy to read."""
+    return json.dumps(create_app(Service()).openapi(), indent=1, ensure_ascii=False) + "\n"
+
+
 if __name__ == "__main__":
+    OPENAPI.write_text(openapi(), encoding="utf-8")
     PAGE.write_text(rendered(PAGE.read_text(encoding="utf-8")), encoding="utf-8")

@@ -2,7 +2,8 @@
 
 import logging
 import time
-from typing import Final
+from functools import lru_cache, partial
+from typing import Any, Final
 
 from aws_lambda_powertools import Logger
 from fastapi import FastAPI
@@ -47,10 +48,18 @@ def create_app(service: Service) -> FastAPI:
         description="Every market of the Kalshi exchange: filtered, ordered, paged.",
         redirect_slashes=False,
     )
+    app.openapi = partial(_openapi, app)  # type: ignore[method-assign]  # FastAPI's own way to extend the document
     _add_errors(app)
     _add_service_routes(app, service)
     _add_market_routes(app, service)
     return app
+
+
+@lru_cache(maxsize=1)
+def _openapi(app: FastAPI) -> dict[str, Any]:
+    from api.openapi import document  # which only this one request needs
+
+    return document(app)
 
 
 def _add_service_routes(app: FastAPI, service: Service) -> None:
@@ -71,7 +80,7 @@ def _add_service_routes(app: FastAPI, service: Service) -> None:
 
 
 def _add_market_routes(app: FastAPI, service: Service) -> None:
-    @app.get("/markets", summary="Markets", openapi_extra={"parameters": parameters.openapi_parameters()})
+    @app.get("/markets", summary="Markets")
     async def markets(request: Request) -> Response:
         return listing.markets(request, service)
 
@@ -82,7 +91,7 @@ def _add_market_routes(app: FastAPI, service: Service) -> None:
             request, {"items": [parameters.describe(column) for column in COLUMNS], "count": len(COLUMNS)}
         )
 
-    @app.post("/markets/candlesticks", summary="Candlesticks of markets", openapi_extra=candlesticks_request.OPENAPI)
+    @app.post("/markets/candlesticks", summary="Candlesticks of markets")
     async def candlesticks(request: Request) -> Response:
         query.refuse_parameters(request.scope["query_string"])
         asked = candlesticks_request.read(await request.body())
@@ -93,7 +102,7 @@ def _add_market_routes(app: FastAPI, service: Service) -> None:
         deadline = time.monotonic() + time_left(request) - MARGIN_SECONDS
         return candles.respond(request, await candles.fetch(asked, service.exchange, deadline=deadline))
 
-    @app.get("/markets/{ticker}", summary="One market", openapi_extra={"parameters": [parameters.openapi_fields()]})
+    @app.get("/markets/{ticker}", summary="One market")
     async def market(ticker: str, request: Request) -> Response:
         if ticker == "candlesticks":
             raise HTTPException(405, headers={"Allow": "POST"})

@@ -58,14 +58,6 @@ class CandlesticksRequest(BaseModel):
         return (max(0, end - DAY) if self.start_ts is None else self.start_ts), end
 
 
-OPENAPI: Final = {
-    "requestBody": {
-        "required": True,
-        "content": {"application/json": {"schema": CandlesticksRequest.model_json_schema()}},
-    }
-}
-
-
 def read(body: bytes) -> CandlesticksRequest:
     """Raises ApiError, a 422 that says where the body is wrong and never quotes it."""
     try:

@@ -68,6 +68,39 @@ def refusal(problems: Sequence[Problem]) -> ApiError:
 RETRY: Final = "Try again in a few seconds."
 
 
+SQLSTATES: Final = (
+    ("08", Code.DATABASE_UNAVAILABLE),  # connection exception
+    ("22", Code.INVALID_PARAMETER),  # data exception
+    ("28", Code.DATABASE_LOGIN_REFUSED),  # invalid authorization
+    ("3D000", Code.DATABASE_LOGIN_REFUSED),  # no such database
+    ("3F000", Code.TABLE_MISSING),  # no such schema
+    ("40", Code.DATABASE_UNAVAILABLE),  # transaction rollback: a conflict with another one
+    ("42501", Code.NOT_CONFIGURED),  # insufficient privilege
+    ("42P01", Code.TABLE_MISSING),
+    ("42703", Code.TABLE_MISSING),  # no such column
+    ("53", Code.DATABASE_UNAVAILABLE),  # insufficient resources
+    ("54", Code.INVALID_PARAMETER),  # program limit exceeded
+    ("55", Code.DATABASE_UNAVAILABLE),  # object not in the state that is needed
+    ("57014", Code.QUERY_TIMEOUT),  # cancelled
+    ("57P", Code.DATABASE_UNAVAILABLE),  # shut down, or starting
+    ("58", Code.DATABASE_UNAVAILABLE),  # system error
+)
+"""By the beginning of a SQLSTATE (postgresql.org/docs, Appendix A); what is not here is a mistake of ours."""
+
+_OF_STATEMENT: Final = {
+    Code.INVALID_PARAMETER: (
+        "The database cannot evaluate a value of this query.",
+        "Leave parameters out one by one to find it.",
+    ),
+    Code.NOT_CONFIGURED: (
+        "The service's database role may not read the table.",
+        "Run the migrator with the role's name, then ask again.",
+    ),
+    Code.DATABASE_UNAVAILABLE: ("The database could not answer just now.", RETRY),
+    Code.INTERNAL_ERROR: ("The database refused our statement.", "Report the request_id."),
+}
+
+
 def of_service(error: DatabaseError | SettingsError | SecretUnavailable) -> ApiError:
     """What our own parts raised, as an answer. Nothing of a request's values is in it."""
     match error:
@@ -82,13 +115,8 @@ def of_service(error: DatabaseError | SettingsError | SecretUnavailable) -> ApiE
         case LoginRefused():
             detail = "The database refuses the service's login: wrong user, password or database name."
             return ApiError(Code.DATABASE_LOGIN_REFUSED, detail, RETRY)
-        case StatementRefused(sqlstate=sqlstate) if sqlstate.startswith(("22", "54")):
-            hint = "Leave parameters out one by one to find it."
-            return ApiError(Code.INVALID_PARAMETER, "The database cannot evaluate a value of this query.", hint)
-        case StatementRefused(sqlstate="42501"):
-            hint = "Run the migrator with the role's name, then ask again."
-            return ApiError(Code.NOT_CONFIGURED, "The service's database role may not read the table.", hint)
-        case StatementRefused():
-            return ApiError(Code.INTERNAL_ERROR, "The database refused our statement.", "Report the request_id.")
+        case StatementRefused(sqlstate=sqlstate):
+            code = next((code for prefix, code in SQLSTATES if sqlstate.startswith(prefix)), Code.INTERNAL_ERROR)
+            return ApiError(code, *_OF_STATEMENT[code])
         case _:
             return ApiError(Code.DATABASE_UNAVAILABLE, "The database cannot be reached.", RETRY)

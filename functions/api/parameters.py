@@ -1,4 +1,4 @@
-"""The query parameters of GET /markets that are no filters, and how every parameter describes itself."""
+"""The query parameters of GET /markets that are no filters."""
 
 import difflib
 from collections.abc import Callable, Sequence
@@ -170,20 +170,3 @@ def describe(column: Column) -> dict[str, Any]:
         "filters": [name for name, narrowing in FILTERS.items() if narrowing.column is column],
         "about": column.about,
     }
-
-
-def openapi_parameters() -> list[dict[str, Any]]:
-    """Every parameter of GET /markets, as OpenAPI describes them."""
-    settings = [_openapi(name, one.about, one.schema, one.example) for name, one in SETTINGS.items()]
-    return settings + [_openapi(name, one.about, one.schema, one.example) for name, one in FILTERS.items()]
-
-
-def _openapi(name: str, about: str, schema: dict[str, Any], example: str) -> dict[str, Any]:
-    parameter = {"name": name, "in": "query", "required": False, "description": about, "schema": schema}
-    return parameter if name == "cursor" else parameter | {"example": example}
-
-
-def openapi_fields() -> dict[str, Any]:
-    """The parameter of GET /markets/{ticker}."""
-    fields = SETTINGS["fields"]
-    return _openapi("fields", fields.about, fields.schema, fields.example)

@@ -242,7 +242,7 @@ def test_a_market_that_never_fits_is_told(api: Api, markets: Sequence[Any], data
 
 def test_changes_come_in_their_order_and_can_be_followed(api: Api, markets: Sequence[Any], database: Database) -> None:
     table: dict[str, Any] = {}
-    since, pages = 0, 0
+    since = 0
 
     def follow() -> int:
         nonlocal since

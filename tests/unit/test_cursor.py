@@ -1,5 +1,6 @@
 import base64
 import json
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -65,7 +66,5 @@ def test_a_cursor_of_another_version_says_so() -> None:
 
 @given(st.text(max_size=200) | st.binary(max_size=200).map(lambda b: base64.urlsafe_b64encode(b).decode()))
 def test_no_text_is_anything_but_a_position_or_refused(cursor: str) -> None:
-    try:
-        decode(cursor, {}, Kind.STRING)
-    except ValueError as error:
-        assert len(str(error)) < 500
+    with suppress(ValueError):
+        assert isinstance(decode(cursor, {}, Kind.STRING), Position)

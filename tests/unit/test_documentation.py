@@ -1,8 +1,11 @@
 import ast
+import json
 import re
 from pathlib import Path
 
-from tests.api_page import PAGE, rendered
+from api.filters import FILTERS
+from api.parameters import SETTINGS
+from tests.api_page import OPENAPI, PAGE, openapi, rendered
 
 ROOT = Path(__file__).parent.parent.parent
 OPERATIONS = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
@@ -18,6 +21,13 @@ def names_in(path: str) -> set[str]:
 def test_the_api_page_is_what_the_code_says() -> None:
     text = PAGE.read_text(encoding="utf-8")
     assert text == rendered(text), "renew it: python -m tests.api_page"
+
+
+def test_the_openapi_document_is_what_the_code_says() -> None:
+    text = OPENAPI.read_text(encoding="utf-8")
+    assert text == openapi(), "renew it: python -m tests.api_page"
+    names = [parameter["name"] for parameter in json.loads(text)["paths"]["/markets"]["get"]["parameters"]]
+    assert names == [*SETTINGS, *FILTERS]
 
 
 def test_every_setting_of_the_functions_is_documented() -> None:

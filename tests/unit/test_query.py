@@ -6,7 +6,6 @@ import pytest
 
 from api.errors import ApiError
 from api.filters import FILTERS
-from api.parameters import SETTINGS, openapi_parameters
 from api.query import parse
 from kalshi_markets.columns import COLUMNS, DEFAULT, Kind
 
@@ -134,11 +133,6 @@ def test_everything_wrong_is_told_at_once() -> None:
 
 def test_thousands_of_parameters_are_refused() -> None:
     assert "100 are the most" in refusal(b"&".join(b"a%d=1" % n for n in range(5000)))["detail"][0]["msg"]
-
-
-def test_the_openapi_document_names_every_parameter() -> None:
-    assert [parameter["name"] for parameter in openapi_parameters()] == [*SETTINGS, *FILTERS]
-    assert all(parameter["description"] for parameter in openapi_parameters())
 
 
 def test_fields_are_taken_in_the_order_asked_each_once() -> None:

@@ -135,10 +135,10 @@ class Database:
                 self._connection = self._connect()
             yield self._connection
         except pg8000.native.DatabaseError as error:
-            translated = _translated(error)
-            if isinstance(translated, Unavailable):
+            told = translated(error)
+            if isinstance(told, Unavailable):
                 self.close()
-            raise translated from None
+            raise told from None
         except (pg8000.native.Error, OSError) as error:
             traceback.clear_frames(error.__traceback__)  # they would keep the socket open until the next collection
             self.close()
@@ -151,7 +151,7 @@ class Database:
         try:
             return self._open(self.settings.credentials())
         except pg8000.native.DatabaseError as error:
-            rotated = self.settings.secret_arn and isinstance(_translated(error), LoginRefused)
+            rotated = self.settings.secret_arn and isinstance(translated(error), LoginRefused)
             if not rotated:
                 raise
         return self._open(self.settings.credentials(fresh=True))
@@ -197,7 +197,8 @@ def _tls(settings: DatabaseSettings) -> Sequence[ssl.SSLContext | bool | None]:
     return [context]
 
 
-def _translated(error: pg8000.native.DatabaseError) -> DatabaseError:
+def translated(error: pg8000.native.DatabaseError) -> DatabaseError:
+    """The driver's report of a server's error, as one of ours."""
     fields = error.args[0] if error.args and isinstance(error.args[0], dict) else {}
     sqlstate, message = fields.get("C", ""), fields.get("M", "the server gave no reason")
     if sqlstate.startswith(_LOGIN):

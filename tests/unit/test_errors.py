@@ -1,0 +1,26 @@
+import pytest
+from pg8000.native import DatabaseError as DriverError
+
+from api.errors import SQLSTATES, Code, of_service
+from kalshi_markets.database import translated
+
+# postgresql.org/docs/18/errcodes-appendix.html: every class.
+CLASSES = (
+    "00 01 02 03 08 09 0A 0B 0F 0L 0P 0Z 10 20 21 22 23 24 25 26 27 28 2B 2D 2F 34 38 39 3B 3D 3F 40 42 44 53 54 55 57 "
+    "58 72 F0 HV P0 XX"
+).split()
+
+
+@pytest.mark.parametrize(
+    "sqlstate", [f"{one}000" for one in CLASSES] + [prefix.ljust(5, "0") for prefix, _ in SQLSTATES]
+)
+def test_every_class_of_the_databases_errors_has_its_answer(sqlstate: str) -> None:
+    error = of_service(translated(DriverError({"C": sqlstate, "M": "s3cret value"})))
+    told = [code for prefix, code in SQLSTATES if sqlstate.startswith(prefix)]
+    assert [error.code] == (told or [Code.INTERNAL_ERROR])
+    assert error.hint
+    assert "s3cret" not in str(error.body("id"))
+
+
+def test_an_error_without_a_state_is_a_lost_connection() -> None:
+    assert of_service(translated(DriverError("gone"))).code is Code.DATABASE_UNAVAILABLE
