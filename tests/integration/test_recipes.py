@@ -1,0 +1,103 @@
+"""docs/recipes.md, run as it stands, over HTTP."""
+
+import csv
+import json
+import re
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kalshi_markets.database import Database
+from local.functions import function_spec
+from local.gateway import gateway_in_thread
+from tests.integration.conftest import keep
+
+RECIPES = (Path(__file__).parents[2] / "docs" / "recipes.md").read_text(encoding="utf-8")
+BLOCKS = {
+    title: re.findall(r"```(python|sh)\n(.*?)```", text, re.DOTALL)
+    for title, text in re.findall(r"## (.*?)\n(.*?)(?=\n## |\Z)", RECIPES, re.DOTALL)
+}
+
+
+@pytest.fixture(scope="module")
+def service(environment: Mapping[str, str], markets: Sequence[Any]) -> Iterator[str]:
+    with gateway_in_thread(function_spec("api", {**environment, "DB_SSLMODE": "disable"}), workers=1, log=lambda _: None) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("recipes")
+
+
+def run(title: str, number: int, service: str, folder: Path) -> str:
+    """What a recipe's program prints; small pages, so that it has several to go through."""
+    language, text = BLOCKS[title][number]
+    text = text.replace("http://127.0.0.1:8000", service).replace("limit=10000", "limit=500")
+    command = [sys.executable, "-W", "error", "-c", text]
+    if language == "sh":
+        command = ["bash", "-euo", "pipefail", "-c", text.replace("curl ", "curl -sS --fail-with-body ")]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_every_recipe_has_its_test() -> None:
+    assert {title: len(blocks) for title, blocks in BLOCKS.items()} == {
+        "A page as the original service was asked for it": 1,
+        "Page through everything": 2,
+        "Follow changes into SQLite": 1,
+        "DuckDB over NDJSON": 1,
+        "pandas over CSV": 1,
+        "Ask only for what is new": 1,
+    }
+
+
+def test_the_originals_question(service: str, folder: Path) -> None:
+    answer = json.loads(run("A page as the original service was asked for it", 0, service, folder))
+    assert set(answer) >= {"items", "count"}
+
+
+def test_the_walk_has_every_market_once(service: str, folder: Path, markets: Sequence[Mapping[str, Any]]) -> None:
+    expected = sorted(market["ticker"] for market in markets)
+    assert run("Page through everything", 0, service, folder) == f"{len(markets)} markets\n"
+    lines = (folder / "markets.ndjson").read_text(encoding="utf-8").splitlines()
+    assert [json.loads(line)["ticker"] for line in lines] == expected
+    run("Page through everything", 1, service, folder)
+    with (folder / "markets.csv").open(encoding="utf-8", newline="") as file:
+        rows = [row for row in csv.reader(file) if row[0] != "ticker"]
+    assert sorted(row[0] for row in rows) == expected
+
+
+def test_the_copy_in_sqlite_is_brought_up_to_date(
+    service: str, folder: Path, markets: Sequence[Mapping[str, Any]], database: Database
+) -> None:
+    title = "Follow changes into SQLite"
+    assert run(title, 0, service, folder) == f"{len(markets)} changed\n"
+    assert run(title, 0, service, folder) == "0 changed\n"
+    keep(database, {**markets[7], "volume_fp": "987654.25"})
+    assert run(title, 0, service, folder) == "1 changed\n"
+    copy = sqlite3.connect(folder / "markets.sqlite")
+    read = "SELECT count(*), (SELECT volume FROM markets WHERE ticker = ?) FROM markets"
+    assert copy.execute(read, [markets[7]["ticker"]]).fetchall() == [(len(markets), "987654.25")]
+    copy.close()
+    keep(database, markets[7])
+
+
+def test_duckdb_reads_the_walk(service: str, folder: Path, markets: Sequence[Any]) -> None:
+    if not (folder / "markets.ndjson").exists():
+        run("Page through everything", 0, service, folder)
+    assert f"('binary', {len(markets)}, " in run("DuckDB over NDJSON", 0, service, folder)
+
+
+def test_pandas_reads_csv(service: str, folder: Path) -> None:
+    assert "close_time" in run("pandas over CSV", 0, service, folder)
+
+
+def test_the_second_answer_is_a_304(service: str, folder: Path) -> None:
+    assert run("Ask only for what is new", 0, service, folder) == "304\n"
