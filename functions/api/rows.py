@@ -30,11 +30,11 @@ def begins(form: Format, columns: Sequence[Column]) -> str:
 
 
 @lru_cache(maxsize=64)
-def outputs(columns: tuple[Column, ...]) -> str:
-    """The SELECT list of a row r, from the terms as t and the quotes as q."""
+def outputs(columns: tuple[Column, ...], source: str | None = None) -> str:
+    """The SELECT list of a row r: from a source that has them all, or from the terms as t and the quotes as q."""
     both = "t" if any(column.part is Part.TERMS for column in columns) else "q"
     alias = {Part.TERMS: "t", Part.QUOTES: "q", Part.BOTH: both}
-    return ", ".join(_output(column, f"{alias[column.part]}.{column.name}") for column in columns)
+    return ", ".join(_output(column, f"{source or alias[column.part]}.{column.name}") for column in columns)
 
 
 @lru_cache(maxsize=64)

@@ -1,7 +1,7 @@
 """A typed query -> one SQL statement and its parameters. Identifiers come from columns.py; values are parameters.
 
-A page is found in two steps: `found` holds the tickers and the values they are ordered by, from the table of the two
-that the filters and the order need (or both); the rows themselves are then read for those tickers only.
+`found` holds the tickers of a page and the values they are ordered by. With filters it reads the one table of the two
+that they and the order need (or both), and the rows are read for those tickers only; without, it brings the rows along.
 """
 
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
@@ -28,22 +28,27 @@ _LONGEST_INTERVAL: Final = Decimal(10) ** 18
 def page(query: Query, table: str, form: Format) -> Statement:
     """One row: the page's rows as text, parted by the format's separator; how many; JSON [value, ticker] of the last
     one if there are more, else null; JSON of the state (see `state`)."""
-    search = _Search(query, table)
+    search = _Search(query, table, with_rows=True)
     limit = search.parameter(query.limit, "bigint")
+    found, first = search.found(), f"(SELECT * FROM found LIMIT {limit}) AS p"
+    if search.carries:
+        rows = f"SELECT {outputs(query.fields, 'p')} FROM {first}"
+    else:
+        read = f"SELECT {outputs(query.fields)} FROM {_joined(query.fields, table)} OFFSET 0"
+        rows = f"SELECT m.* FROM {first}, LATERAL ({read}) AS m"
     statement = f"""
-        WITH found AS MATERIALIZED ({search.found()})
+        WITH found AS MATERIALIZED ({found})
         SELECT coalesce(string_agg({text(form, query.fields)}, '{form.separator}'), ''), count(*),
                (SELECT json_build_array(l.key::text, l.ticker)::text FROM (SELECT * FROM found OFFSET {limit} - 1) AS l
                 WHERE EXISTS (SELECT FROM found OFFSET {limit}) LIMIT 1),
                ({_state(table)})
-        FROM (SELECT ticker FROM found LIMIT {limit}) AS p,
-             LATERAL (SELECT {outputs(query.fields)} FROM {_joined(query.fields, table)} OFFSET 0) AS r"""
+        FROM ({rows}) AS r"""
     return statement, search.values
 
 
 def total(query: Query, table: str, *, estimated: bool) -> Statement:
     """One row with how many markets match in all, whatever the page; estimated: the planner's JSON instead."""
-    search = _Search(query, table)
+    search = _Search(query, table, with_rows=False)
     selected = f"FROM {search.source} {search.where()}"
     if estimated:
         return f"EXPLAIN (FORMAT JSON) SELECT {selected}", search.values
@@ -91,17 +96,21 @@ def _joined(columns: tuple[Column, ...], table: str) -> str:
 
 
 class _Search:
-    """The tickers that a query finds, in its order."""
+    """The tickers that a query finds, in its order; where it has no filters and is asked to, with their rows."""
 
-    def __init__(self, query: Query, table: str) -> None:
+    def __init__(self, query: Query, table: str, *, with_rows: bool) -> None:
         self.values: list[object] = []
         self._query = query
         self._order = query.order
         self._way, self._beyond = ("DESC", "<") if query.descending else ("ASC", ">")
-        parts = {condition.filter.column.part for condition in query.conditions} | {self._order.part}
-        self._alias = (
-            "q" if Part.QUOTES in parts and (self._order.part is Part.QUOTES or Part.TERMS not in parts) else "t"
-        )
+        filtered = query.conditions or query.min_duration_minutes or query.max_duration_minutes
+        self.carries = with_rows and not filtered
+        carried = [column for column in query.fields if column.name != "ticker"] if self.carries else []
+        used = [*(condition.filter.column for condition in query.conditions), *carried]
+        parts = {column.part for column in used} | {self._order.part}
+        quotes_lead = self._order.part is Part.QUOTES or Part.TERMS not in parts
+        self._alias = "q" if Part.QUOTES in parts and quotes_lead else "t"
+        self._carried = "".join(f", {self._home(column)}" for column in carried)
         terms, quotes = f"{table}_terms AS t", f"{table}_quotes AS q"
         if {Part.TERMS, Part.QUOTES} <= parts:
             self.source = f"{terms} JOIN {quotes} ON q.ticker = t.ticker"
@@ -126,7 +135,7 @@ class _Search:
         """
         query, position = self._query, self._query.position
         wanted = query.limit + query.offset + 1
-        likely = wanted * CAUTION if self._conditions else wanted
+        likely = wanted if self.carries else wanted * CAUTION
         branches = []
         if self._order.is_ticker or position is None or position.key is not None:
             branches.append(self._having_value(position, likely))
@@ -147,7 +156,7 @@ class _Search:
             conditions.append(f"({key}, {ticker}) {self._beyond} ({value}, {self.parameter(after.ticker, 'text')})")
         columns = ticker if order.is_ticker else f"{key} {self._way}, {ticker}"
         return (
-            f"SELECT {ticker}, {key} AS key FROM {self.source} {self.where(*conditions)}"
+            f"SELECT {ticker}, {key} AS key{self._carried} FROM {self.source} {self.where(*conditions)}"
             f" ORDER BY {columns} {self._way} LIMIT {self.parameter(likely, 'bigint')}"
         )
 
@@ -157,7 +166,7 @@ class _Search:
         if after:
             conditions.append(f"{ticker} {self._beyond} {self.parameter(after.ticker, 'text')}")
         return (
-            f"SELECT {ticker}, NULL AS key FROM {self.source} {self.where(*conditions)}"
+            f"SELECT {ticker}, NULL AS key{self._carried} FROM {self.source} {self.where(*conditions)}"
             f" ORDER BY {ticker} {self._way} LIMIT {self.parameter(likely, 'bigint')}"
         )
 
@@ -177,12 +186,16 @@ class _Search:
 
     def _filter(self, condition: Condition) -> str:
         column = condition.filter.column
-        name = {Part.TERMS: "t.", Part.QUOTES: "q.", Part.BOTH: f"{self._alias}."}[column.part] + column.name
+        name = self._home(column)
         value = "" if condition.value is None else self.parameter(condition.value, condition.cast)
         if column.name == "close_time" and condition.filter.operator.is_strict:
             # `recent` is the same where there is a close_time, and has the index.
             return f"{condition.sql.format(column=self._column('recent'), value=value)} AND {name} IS NOT NULL"
         return condition.sql.format(column=name, value=value)
+
+    def _home(self, column: Column) -> str:
+        alias = {Part.TERMS: "t", Part.QUOTES: "q", Part.BOTH: self._alias}[column.part]
+        return f"{alias}.{column.name}"
 
     def _column(self, name: str) -> str:
         return f"{self._alias}.{name}"
