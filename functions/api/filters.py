@@ -1,11 +1,11 @@
 """The filter grammar, as a table: an operator is one line of it, and documents itself."""
 
 import csv
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from api import patterns, values
+from api import patterns, values, words
 from kalshi_markets.columns import COLUMNS, Column, Kind
 
 _ALL: Final = frozenset(Kind)
@@ -61,23 +61,12 @@ def _part(_: Column, text: str) -> str:
     return values.text(text)
 
 
-def _containing(column: Column, text: str) -> str:
-    return f"%{_literally(_part(column, text))}%"
-
-
-def _beginning(column: Column, text: str) -> str:
-    return f"{_literally(_part(column, text))}%"
-
-
-def _literally(text: str) -> str:
-    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-
-
 @dataclass(frozen=True)
 class Operator:
     """A suffix of a column's name.
 
-    sql: {column} and {value} are filled in; where the value is a flag, `sql` is for true and `otherwise` for false.
+    sql: {column} and {0}, the value, are filled in; empty where it depends on the value, see words.search. Where the
+    value is a flag, `sql` is for true and `otherwise` for false.
     about: "{name} …", for people. cast: {type} is the column's. example: where the column's own will not do.
     is_strict: whether it never matches a missing value.
     """
@@ -93,35 +82,26 @@ class Operator:
     is_strict: bool = True
 
 
-# Strings compare by code point; letters have cases by the database's own rules only.
-_ICONTAINS: Final = Operator(
-    "__icontains",
-    _STRINGS,
-    '{column} COLLATE "default" ILIKE {value}',
-    "contains this, literally, whatever the case",
-    _containing,
-    example="bitcoin",
-)
 OPERATORS: Final = (
-    Operator("", _ALL, "{column} = {value}", "is exactly this"),
+    Operator("", _ALL, "{column} = {0}", "is exactly this"),
     Operator(
         "_regex",
         _STRINGS,
-        '{column} COLLATE "default" ~* {value}',
+        "",
         "matches this, whatever the case",
         _pattern,
         example="bitcoin|ethereum",
     ),
-    Operator("__eq", _ORDERED, "{column} = {value}", "is exactly this"),
-    Operator("__lt", _ORDERED, "{column} < {value}", "is less than this"),
-    Operator("__lte", _ORDERED, "{column} <= {value}", "is this or less"),
-    Operator("__gt", _ORDERED, "{column} > {value}", "is more than this"),
-    Operator("__gte", _ORDERED, "{column} >= {value}", "is this or more"),
-    Operator("__ne", _SCALARS, "{column} IS DISTINCT FROM {value}", "is not this, or missing", is_strict=False),
+    Operator("__eq", _ORDERED, "{column} = {0}", "is exactly this"),
+    Operator("__lt", _ORDERED, "{column} < {0}", "is less than this"),
+    Operator("__lte", _ORDERED, "{column} <= {0}", "is this or less"),
+    Operator("__gt", _ORDERED, "{column} > {0}", "is more than this"),
+    Operator("__gte", _ORDERED, "{column} >= {0}", "is this or more"),
+    Operator("__ne", _SCALARS, "{column} IS DISTINCT FROM {0}", "is not this, or missing", is_strict=False),
     Operator(
         "__in",
         _SCALARS,
-        "{column} = ANY({value})",
+        "{column} = ANY({0})",
         f"is one of these, up to {MOST_VALUES:,}: a line of CSV",
         _values,
         cast="{type}[]",
@@ -136,13 +116,20 @@ OPERATORS: Final = (
         example="false",
         is_strict=False,
     ),
-    _ICONTAINS,
+    Operator(
+        "__icontains",
+        _STRINGS,
+        "",
+        "contains this, literally, whatever the case",
+        _part,
+        example="bitcoin",
+    ),
     Operator(
         "__startswith",
         _STRINGS,
-        "{column} LIKE {value}",
+        "",
         "begins with this, literally",
-        _beginning,
+        _part,
         example="KX",
     ),
 )
@@ -150,11 +137,15 @@ OPERATORS: Final = (
 
 @dataclass(frozen=True)
 class Condition:
-    """A filter with its value. sql: {column} and, unless value is None, {value} are to be filled in."""
+    """A filter with what it compares with.
+
+    sql: {column}, {searched} (the column as words are looked for in it) and {0}, {1}, … for the values are to be filled
+    in.
+    """
 
     filter: "Filter"
     sql: str
-    value: values.SqlValue | list[values.SqlValue] | None
+    values: Sequence[values.SqlValue | list[values.SqlValue]]
     cast: str
 
 
@@ -178,8 +169,8 @@ class Filter:
     @property
     def example(self) -> str:
         """A value that it takes."""
-        words = [word for word in self.column.values if word]
-        return self.operator.example or (words or [values.EXAMPLES[self.column.kind]])[0]
+        known = [word for word in self.column.values if word]
+        return self.operator.example or (known or [values.EXAMPLES[self.column.kind]])[0]
 
     @property
     def about(self) -> str:
@@ -203,20 +194,20 @@ class Filter:
         """Raises ValueError with the rest of a sentence that begins with the name."""
         operator = self.operator
         value = operator.read(self.column, text)
-        if self.is_pattern and patterns.is_literal(text):
-            # The same markets in half the time.
-            operator, value = _ICONTAINS, _containing(self.column, text)
-        cast = operator.cast.format(type=CASTS[self.column.kind])
+        sql: str = operator.sql
+        compared: Sequence[values.SqlValue | list[values.SqlValue]] = [value]
         if operator.otherwise:
-            return Condition(self, operator.sql if value else operator.otherwise, None, cast)
-        return Condition(self, operator.sql, value, cast)
+            sql, compared = (operator.sql if value else operator.otherwise), []
+        elif self.column.kind is Kind.STRING:
+            sql, compared = words.search(operator.suffix, text, indexed=self.column.words) or (sql, compared)
+        return Condition(self, sql, compared, operator.cast.format(type=CASTS[self.column.kind]))
 
 
 def _unknown_word(column: Column, value: str) -> str:
-    words = ", ".join(word or "(empty)" for word in column.values)
+    known = ", ".join(word or "(empty)" for word in column.values)
     if column.name == "status" and value in EXCHANGE_WORDS:
-        return f"takes the market's own words: for {value} say {EXCHANGE_WORDS[value]} (one of {words})"
-    return f"must be one of {words}"
+        return f"takes the market's own words: for {value} say {EXCHANGE_WORDS[value]} (one of {known})"
+    return f"must be one of {known}"
 
 
 FILTERS: Final[Mapping[str, Filter]] = {

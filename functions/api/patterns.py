@@ -23,12 +23,15 @@ _TOKEN: Final = re.compile(
 )
 
 
-_LITERAL: Final = re.compile(r"[A-Za-z0-9 ,:;!@#%&='\"<>/_-]+")
+_LITERALS: Final = re.compile(r"[A-Za-z0-9 ,:;!@#%&='\"<>/_|-]+")
+MOST_LITERALS: Final = 10
 
 
-def is_literal(pattern: str) -> bool:
-    """Whether it has nothing but ASCII characters that stand for themselves."""
-    return bool(_LITERAL.fullmatch(pattern))
+def literals(pattern: str) -> list[str] | None:
+    """The alternatives of a pattern of nothing but ASCII characters that stand for themselves; None for another."""
+    alternatives = pattern.split("|")
+    simple = _LITERALS.fullmatch(pattern) and all(alternatives) and len(alternatives) <= MOST_LITERALS
+    return alternatives if simple else None
 
 
 def objection(pattern: str) -> str | None:

@@ -12,7 +12,7 @@ from api.cursor import Position
 from api.filters import CASTS, Condition
 from api.query import Query
 from api.rows import Format, outputs, text
-from kalshi_markets.columns import Column, Kind, Part
+from kalshi_markets.columns import SEARCHED, Column, Kind, Part
 
 Statement = tuple[str, list[object]]
 
@@ -77,9 +77,9 @@ def _state(table: str) -> str:
 def checks(query: Query) -> list[tuple[str, Statement]]:
     """For each value that PostgreSQL parses itself, by parameter name: a statement that fails where it cannot."""
     return [
-        (condition.filter.name, (_CHECKS[condition.filter.column.kind], [condition.value]))
+        (condition.filter.name, (_CHECKS[condition.filter.column.kind], [condition.values[0]]))
         for condition in query.conditions
-        if condition.value is not None and (condition.filter.is_pattern or condition.filter.column.kind is Kind.JSON)
+        if condition.values and (condition.filter.is_pattern or condition.filter.column.kind is Kind.JSON)
     ]
 
 
@@ -187,11 +187,11 @@ class _Search:
     def _filter(self, condition: Condition) -> str:
         column = condition.filter.column
         name = self._home(column)
-        value = "" if condition.value is None else self.parameter(condition.value, condition.cast)
+        places = [self.parameter(value, condition.cast) for value in condition.values]
         if column.name == "close_time" and condition.filter.operator.is_strict:
             # `recent` is the same where there is a close_time, and has the index.
-            return f"{condition.sql.format(column=self._column('recent'), value=value)} AND {name} IS NOT NULL"
-        return condition.sql.format(column=name, value=value)
+            return f"{condition.sql.format(*places, column=self._column('recent'))} AND {name} IS NOT NULL"
+        return condition.sql.format(*places, column=name, searched=SEARCHED.format(column=name))
 
     def _home(self, column: Column) -> str:
         alias = {Part.TERMS: "t", Part.QUOTES: "q", Part.BOTH: self._alias}[column.part]

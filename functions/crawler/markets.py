@@ -6,8 +6,10 @@ beside it; only rows that are new or whose digest differs are then sent whole.
 
 import hashlib
 import json
-from collections.abc import Collection, Iterable, Sequence
+import marshal
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any, Final
 
 from kalshi_markets.columns import FROM_MARKET, Column, Kind, Part
@@ -17,6 +19,9 @@ from kalshi_markets.exchange import Row
 _QUOTES: Final = [column for column in FROM_MARKET if column.part is Part.QUOTES]
 _TERMS: Final = [column for column in FROM_MARKET if column.part is not Part.QUOTES and column.name != "ticker"]
 _REPEATED: Final = [column for column in _TERMS if column.part is Part.BOTH]
+_QUOTE_NAMES: Final = ["ticker", *(column.name for column in _QUOTES)]
+_EVERY_NAME: Final = [column.name for column in FROM_MARKET]
+_TERM_VALUES: Final = itemgetter(*(column.name for column in _TERMS))
 
 
 @dataclass(frozen=True)
@@ -37,27 +42,30 @@ class Markets:
 
     def write(self, rows: Sequence[Row]) -> Written:
         """Within a transaction. Where a ticker comes twice, its later state holds."""
-        newest = {str(row["ticker"]): row | {"terms_digest": _digest(row)} for row in rows}
+        newest = {str(row["ticker"]): row for row in rows}
         if not newest:
             return Written(0, 0)
-        members = {"ticker", "terms_digest", *_names(_QUOTES)}
-        [[changed, differing]] = self._database.execute(self._write_quotes, _json(newest.values(), members))
+        digests = {ticker: digest(row) for ticker, row in newest.items()}
+        quotes = json.dumps([_members(row, _QUOTE_NAMES, digests[ticker]) for ticker, row in newest.items()])
+        [[changed, differing]] = self._database.execute(self._write_quotes, quotes)
         if not differing:
             return Written(0, changed)
-        whole = _json([newest[ticker] for ticker in differing], members | {*_names(_TERMS)})
+        whole = json.dumps([_members(newest[ticker], _EVERY_NAME, digests[ticker]) for ticker in differing])
         [[added, changed_too]] = self._database.execute(self._write_whole, whole)
         return Written(added, changed + changed_too)
 
 
-def _digest(row: Row) -> str:
-    terms = json.dumps([row[column.name] for column in _TERMS], ensure_ascii=False)
-    return hashlib.blake2b(terms.encode(), digest_size=16).hexdigest()
+def digest(row: Row) -> str:
+    """Of the terms that the exchange sent: 32 hexadecimal digits."""
+    # marshal, in the version that has no references: a fifth of the time that JSON takes, for the same certainty.
+    return hashlib.blake2b(marshal.dumps(_TERM_VALUES(row), 2), digest_size=16).hexdigest()
 
 
-def _json(rows: Iterable[dict[str, Any]], members: Collection[str]) -> str:
+def _members(row: Row, names: Sequence[str], digest: str) -> dict[str, Any]:
     # A member that is left out reads as null.
-    sent = [{name: value for name, value in row.items() if value is not None and name in members} for row in rows]
-    return json.dumps(sent, ensure_ascii=False)
+    members: dict[str, Any] = {name: value for name in names if (value := row[name]) is not None}
+    members["terms_digest"] = digest
+    return members
 
 
 def _write_quotes(table: str) -> str:

@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass
 from typing import Final
 
-from kalshi_markets.columns import Part
+from kalshi_markets.columns import COLUMNS, SEARCHED, Part
 from kalshi_markets.database import Database
 
 _LOCK_ATTEMPT_SECONDS: Final = 0.1
@@ -26,14 +26,14 @@ class Index:
 
 
 def _words(column: str) -> Index:
-    # Letters have cases by the database's own rules only; the column itself compares by code point.
-    definition = f'USING gin (({column} COLLATE "default") gin_trgm_ops)'
-    return Index(Part.TERMS, f"{column}_words", definition, f"`{column}_regex`, `{column}__icontains`")
+    definition = f"USING gin (({SEARCHED.format(column=column)}) gin_trgm_ops)"
+    serves = f"`{column}_regex`, `{column}__icontains`" + ("" if column == "ticker" else f", `{column}=`")
+    return Index(Part.TERMS, f"{column}_words", definition, serves)
 
 
-def _time(column: str) -> Index:
-    definition = f"({column}) WHERE {column} IS NOT NULL"
-    return Index(Part.TERMS, column, definition, f"comparisons of `{column}`")
+def _present(part: Part, column: str) -> Index:
+    """For a column that few rows have, or that is compared with in ranges."""
+    return Index(part, column, f"({column}) WHERE {column} IS NOT NULL", f"filters by `{column}`")
 
 
 INDEXES: Final = (
@@ -48,14 +48,17 @@ INDEXES: Final = (
         "(status, volume, ticker) WHERE status <> 'finalized'",
         "`status` of what is not settled with the orders of quotes",
     ),
-    # With the title in it, a common word is looked for without reading the table.
+    # A market that is traded is in neither: its changes do not pay for them.
+    *(_present(Part.QUOTES, name) for name in ("settlement_ts", "gone_at")),
+    # With the title and the times in it, common words and durations are looked for without reading the table.
     Index(
         Part.TERMS,
         "recent",
-        "(recent, ticker) INCLUDE (title)",
-        "`order_by=recent` and `close_time`, common words in titles",
+        "(recent, ticker) INCLUDE (open_time, close_time, title)",
+        "`order_by=recent` and `close_time`, durations, common words in titles",
     ),
     Index(Part.TERMS, "open_time", "(open_time, ticker)", "`order_by=open_time`, comparisons of `open_time`"),
+    Index(Part.TERMS, "duration", "((close_time - open_time))", "`min_duration_minutes`, `max_duration_minutes`"),
     Index(
         Part.TERMS,
         "settlement_value",
@@ -74,9 +77,11 @@ INDEXES: Final = (
     Index(Part.TERMS, "status", "(status, recent)", "`status`"),
     Index(Part.TERMS, "result", "(result, recent)", "`result`"),
     Index(Part.TERMS, "strike_type", "(strike_type, recent)", "`strike_type`"),
-    *(_time(name) for name in ("settlement_ts", "created_time", "updated_time", "occurrence_datetime")),
-    *(_time(name) for name in ("expected_expiration_time", "latest_expiration_time")),
-    *(_words(name) for name in ("ticker", "event_ticker", "series_ticker", "title", "subtitle", "rules_primary")),
+    *(_present(Part.TERMS, name) for name in ("settlement_ts", "created_time", "updated_time")),
+    *(_present(Part.TERMS, name) for name in ("occurrence_datetime", "expected_expiration_time")),
+    *(_present(Part.TERMS, name) for name in ("latest_expiration_time", "fee_waiver_expiration_time")),
+    *(_present(Part.TERMS, name) for name in ("functional_strike", "mve_collection_ticker", "is_provisional")),
+    *(_words(column.name) for column in COLUMNS if column.words),
 )
 
 

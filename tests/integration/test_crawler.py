@@ -1,5 +1,6 @@
 import gzip
 import json
+import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 from crawler.crawl import SIZE_EVERY_SECONDS
+from crawler.markets import digest
 from crawler.store import Job, LeaseLost, Store
 from kalshi_markets.columns import FROM_MARKET, Kind
 from kalshi_markets.database import Database, StatementRefused
@@ -376,3 +378,13 @@ def test_the_books_know_the_last_change_number(fresh: dict[str, str], database: 
         "SELECT (SELECT max(change_number) FROM kalshi_markets_jobs), (SELECT max(change_number) FROM kalshi_markets)"
     )
     assert books == last
+
+
+def test_the_digest_depends_on_the_values_alone() -> None:
+    row = project({"ticker": "A", "title": "a title", "status": "active"})
+    kept = {name: sys.intern(value) if isinstance(value, str) else value for name, value in row.items()}
+    fresh = {name: "".join([*value]) if isinstance(value, str) else value for name, value in row.items()}
+    assert digest(kept) == digest(fresh) == digest(row)
+    assert digest(row | {"volume": "5"}) == digest(row)
+    for name, value in (("title", "another"), ("title", None), ("status", "closed"), ("close_time", "")):
+        assert digest(row | {name: value}) != digest(row)

@@ -26,7 +26,9 @@ BLOCKS = {
 
 @pytest.fixture(scope="module")
 def service(environment: Mapping[str, str], markets: Sequence[Any]) -> Iterator[str]:
-    with gateway_in_thread(function_spec("api", {**environment, "DB_SSLMODE": "disable"}), workers=1, log=lambda _: None) as url:
+    with gateway_in_thread(
+        function_spec("api", {**environment, "DB_SSLMODE": "disable"}), workers=1, log=lambda _: None
+    ) as url:
         yield url
 
 

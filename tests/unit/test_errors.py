@@ -5,10 +5,52 @@ from api.errors import SQLSTATES, Code, of_service
 from kalshi_markets.database import translated
 
 # postgresql.org/docs/18/errcodes-appendix.html: every class.
-CLASSES = (
-    "00 01 02 03 08 09 0A 0B 0F 0L 0P 0Z 10 20 21 22 23 24 25 26 27 28 2B 2D 2F 34 38 39 3B 3D 3F 40 42 44 53 54 55 57 "
-    "58 72 F0 HV P0 XX"
-).split()
+CLASSES = [
+    "00",
+    "01",
+    "02",
+    "03",
+    "08",
+    "09",
+    "0A",
+    "0B",
+    "0F",
+    "0L",
+    "0P",
+    "0Z",
+    "10",
+    "20",
+    "21",
+    "22",
+    "23",
+    "24",
+    "25",
+    "26",
+    "27",
+    "28",
+    "2B",
+    "2D",
+    "2F",
+    "34",
+    "38",
+    "39",
+    "3B",
+    "3D",
+    "3F",
+    "40",
+    "42",
+    "44",
+    "53",
+    "54",
+    "55",
+    "57",
+    "58",
+    "72",
+    "F0",
+    "HV",
+    "P0",
+    "XX",
+]
 
 
 @pytest.mark.parametrize(

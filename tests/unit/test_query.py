@@ -33,7 +33,7 @@ def test_nothing_asked_is_the_first_hundred_of_the_most_recent() -> None:
 def test_filters_and_settings_are_taken() -> None:
     query = parse(b"title_regex=bit+coin&volume__gte=10.50&limit=5&order_by=volume&order_direction=asc&result=")
     assert (query.limit, query.order_by, query.order_direction) == (5, "volume", "asc")
-    assert [(c.filter.name, c.value) for c in query.conditions] == [
+    assert [(c.filter.name, *c.values) for c in query.conditions] == [
         *(("title_regex", "%bit coin%"), ("volume__gte", "10.50"), ("result", ""))
     ]
 
@@ -144,15 +144,18 @@ def test_fields_are_taken_in_the_order_asked_each_once() -> None:
 
 def test_a_list_of_values_is_a_line_of_csv() -> None:
     [condition] = parse(escaped(title__in='a,"b, with ""quotes""",')).conditions
-    assert condition.value == ["a", 'b, with "quotes"', ""]
+    assert condition.values[0] == ["a", 'b, with "quotes"', ""]
 
 
 def test_a_literal_is_only_that() -> None:
     [contains, begins] = parse(escaped(title__icontains="50%_\\", ticker__startswith="A_")).conditions
-    assert (contains.value, begins.value) == ("%50\\%\\_\\\\%", "A\\_%")
+    assert (contains.values[0], begins.values[0]) == ("%50\\%\\_\\\\%", "A\\_%")
 
 
-@pytest.mark.parametrize(("pattern", "sql"), [("bitcoin", "ILIKE"), ("bit.coin", "~*"), ("^a", "~*"), ("é", "~*")])
+@pytest.mark.parametrize(
+    ("pattern", "sql"),
+    [("Bitcoin", "LIKE {0}"), ("a|b", "LIKE {0} OR"), ("a|", "~*"), ("bit.coin", "~*"), ("^a", "~*"), ("é", "~*")],
+)
 def test_a_pattern_without_special_characters_is_looked_for_literally(pattern: str, sql: str) -> None:
     [condition] = parse(escaped(title_regex=pattern)).conditions
     assert sql in condition.sql

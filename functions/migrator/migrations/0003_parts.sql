@@ -8,8 +8,10 @@ CREATE TABLE kalshi_markets_quotes (
     -- Repeated from the terms, since one filters and orders quotes by them.
     category text COLLATE "C",
     status text COLLATE "C",
+    result text COLLATE "C",
     open_time timestamp with time zone,
     close_time timestamp with time zone,
+    settlement_ts timestamp with time zone,
     recent timestamp with time zone GENERATED ALWAYS AS (coalesce(close_time, open_time)) STORED,
     volume numeric,
     liquidity numeric,
@@ -32,13 +34,13 @@ CREATE TABLE kalshi_markets_quotes (
 );
 
 INSERT INTO kalshi_markets_quotes (
-    ticker, category, status, open_time, close_time, volume, liquidity, open_interest, yes_bid_dollars, yes_ask_dollars,
-    no_bid_dollars, no_ask_dollars, last_price_dollars, previous_price_dollars, previous_yes_bid_dollars,
+    ticker, category, status, result, open_time, close_time, settlement_ts, volume, liquidity, open_interest,
+    yes_bid_dollars, yes_ask_dollars, no_bid_dollars, no_ask_dollars, last_price_dollars, previous_price_dollars, previous_yes_bid_dollars,
     previous_yes_ask_dollars, yes_bid_size, yes_ask_size, volume_24h, changed_at, change_number, gone_at
 )
 SELECT
-    ticker, category, status, open_time, close_time, volume, liquidity, open_interest, yes_bid_dollars, yes_ask_dollars,
-    no_bid_dollars, no_ask_dollars, last_price_dollars, previous_price_dollars, previous_yes_bid_dollars,
+    ticker, category, status, result, open_time, close_time, settlement_ts, volume, liquidity, open_interest,
+    yes_bid_dollars, yes_ask_dollars, no_bid_dollars, no_ask_dollars, last_price_dollars, previous_price_dollars, previous_yes_bid_dollars,
     previous_yes_ask_dollars, yes_bid_size, yes_ask_size, volume_24h, changed_at, change_number, gone_at
 FROM kalshi_markets_terms;
 
