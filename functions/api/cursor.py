@@ -7,7 +7,7 @@ ordered by, its ticker. Both values are read as strictly as a filter's. Clients 
 import base64
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -16,6 +16,7 @@ from kalshi_markets.columns import Kind
 
 VERSION: Final = 1
 LONGEST: Final = 20_000
+NOT_OURS: Final = "is not one of ours: take next_cursor of an answer, whole and unchanged"
 _DIGEST_BYTES: Final = 6
 
 
@@ -34,12 +35,14 @@ def encode(position: Position, parameters: Mapping[str, str]) -> str:
     return base64.urlsafe_b64encode(text.encode()).rstrip(b"=").decode()
 
 
-def decode(cursor: str, parameters: Mapping[str, str], kind: Kind) -> Position:
+def decode(cursor: str, parameters: Mapping[str, str], kind: Kind, names: Container[str]) -> Position:
     """Raises ValueError with the rest of a sentence that begins with "cursor".
 
-    kind: of the values that the query orders by.
+    kind: of the values that the query orders by. names: of every parameter there is; no other is ever told.
     """
     version, digests, key, ticker = _content(cursor)
+    if any(name not in names for name in digests):
+        raise ValueError(NOT_OURS)
     if version != VERSION:
         raise ValueError("is of another version of this service: begin anew without it")
     if difference := _difference(digests, parameters):
@@ -54,16 +57,13 @@ def _content(cursor: str) -> tuple[int, dict[str, str], str | None, str]:
             raise ValueError(cursor)
         padded = cursor + "=" * (-len(cursor) % 4)
         match json.loads(base64.b64decode(padded, altchars=b"-_", validate=True)):
-            case [int(version), dict(digests), str() | None as key, str(ticker)] if _storable(key, ticker):
+            case [int(version), dict(digests), str() | None as key, str(ticker)] if values.is_storable(
+                (key or "") + ticker
+            ):
                 return version, digests, key, ticker
     except (ValueError, RecursionError):
         pass
-    raise ValueError("is not one of ours: take next_cursor of an answer, whole and unchanged")
-
-
-def _storable(*texts: str | None) -> bool:
-    """Whether PostgreSQL can take them: no NUL, no half of a surrogate pair."""
-    return not any("\0" <= c < "\1" or "\ud800" <= c <= "\udfff" for text in texts for c in text or "")
+    raise ValueError(NOT_OURS)
 
 
 def _difference(digests: Mapping[str, Any], parameters: Mapping[str, str]) -> str:

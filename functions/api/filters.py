@@ -183,8 +183,10 @@ class Filter:
         operator, column = self.operator, self.column
         if operator.otherwise:
             return {"type": "boolean"}
-        if operator.read is not _value:
+        if operator.read in (_pattern, _part):
             return {"type": "string", "minLength": 1}
+        if operator.read is _values:
+            return {"type": "string"}
         if column.values:
             return {"type": "string", "enum": list(column.values)}
         # A time is ISO 8601 or Unix seconds, a number keeps all its digits: both are text of a form of their own.
@@ -199,7 +201,9 @@ class Filter:
         if operator.otherwise:
             sql, compared = (operator.sql if value else operator.otherwise), []
         elif self.column.kind is Kind.STRING:
-            sql, compared = words.search(operator.suffix, text, indexed=self.column.words) or (sql, compared)
+            sql, compared = words.search(
+                operator.suffix, text, indexed=self.column.words and not self.column.orderable
+            ) or (sql, compared)
         return Condition(self, sql, compared, operator.cast.format(type=CASTS[self.column.kind]))
 
 

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
+from urllib.parse import unquote_plus
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -16,6 +17,7 @@ from api.freshness import State, Tag
 from api.query import Query, parse, parse_fields
 from api.rows import CSV, FORMATS, JSON, NDJSON, Format, begins
 from api.service import Service
+from api.values import is_storable
 from kalshi_markets.database import StatementRefused, TableMissing, TimedOut
 
 LONGEST_LINK: Final = 4_000
@@ -79,8 +81,7 @@ def market(request: Request, ticker: str, service: Service) -> Response:
         return unchanged
     database = service.database
     statement, values = sql.market(ticker, columns, database.settings.table, JSON)
-    # No ticker has such characters, and PostgreSQL could not take some of them.
-    rows = database.read(statement, *values) if ticker.isprintable() else []
+    rows = database.read(statement, *values) if is_storable(ticker) else []
     if not rows:
         raise ApiError(Code.MARKET_NOT_FOUND, "Market not found", "Try /markets?ticker__icontains= with a part of it.")
     [[text, state_text]] = rows
@@ -167,7 +168,7 @@ def _more(request: Request, page: Page, total: int | None, *, truncated: bool) -
 
 def _next_url(request: Request, cursor: str) -> str:
     given = request.scope["query_string"].decode("latin-1").split("&")
-    kept = [pair for pair in given if pair and pair.partition("=")[0] not in ("cursor", "offset")]
+    kept = [pair for pair in given if pair and unquote_plus(pair.partition("=")[0]) not in ("cursor", "offset")]
     return f"{request.scope['path']}?{'&'.join([*kept, f'cursor={cursor}'])}"
 
 

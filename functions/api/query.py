@@ -18,6 +18,7 @@ MOST_PARAMETERS: Final = 100
 MOST_PROBLEMS: Final = 10
 _NEVER_BOUND: Final = frozenset({"cursor", "limit", "offset", "format"})
 """What may change from page to page of a walk."""
+_NAMES: Final = frozenset({*SETTINGS, *FILTERS})
 
 
 @dataclass
@@ -178,7 +179,7 @@ def _contradiction(query: Query) -> Problem | None:
         return _problem("offset", "does not go with cursor, which knows where to go on", "Leave one of them out.")
     try:
         if query.cursor is not None:
-            query.position = decode(query.cursor, query.bound, query.order.kind)
+            query.position = decode(query.cursor, query.bound, query.order.kind, _NAMES)
     except ValueError as error:
         return _problem("cursor", str(error), "Follow next_url, or begin anew without cursor.")
     return None

@@ -4,8 +4,10 @@
 that they and the order need (or both), and the rows are read for those tickers only; without, it brings the rows along.
 """
 
-from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from collections.abc import Callable
+from fractions import Fraction
 from functools import lru_cache
+from math import ceil, floor
 from typing import Final
 
 from api.cursor import Position
@@ -21,7 +23,7 @@ CAUTION: Final = 4
 in every order; where they all lie at its far end, a plan that walks the order would read the whole table."""
 
 _CHECKS: Final = {Kind.STRING: "SELECT '' ~* $1::text", Kind.JSON: "SELECT $1::jsonb"}
-_LONGEST_INTERVAL: Final = Decimal(10) ** 18
+_LONGEST_INTERVAL: Final = 10**18
 """Microseconds: over thirty thousand years."""
 
 
@@ -173,12 +175,12 @@ class _Search:
     def _filters(self) -> list[str]:
         conditions = [self._filter(condition) for condition in self._query.conditions]
         duration = f"{self._column('close_time')} - {self._column('open_time')}"
-        for compared, minutes, rounding in (
-            (">=", self._query.min_duration_minutes, ROUND_CEILING),
-            ("<=", self._query.max_duration_minutes, ROUND_FLOOR),
+        for compared, minutes, towards in (
+            (">=", self._query.min_duration_minutes, ceil),
+            ("<=", self._query.max_duration_minutes, floor),
         ):
             if minutes is not None:
-                bound = self.parameter(_microseconds(minutes, rounding), "interval")
+                bound = self.parameter(_microseconds(minutes, towards), "interval")
                 conditions.append(f"{duration} {compared} {bound}")
         if self._query.changed_since is not None:
             conditions.append(f"q.change_number > {self.parameter(self._query.changed_since, 'bigint')}")
@@ -201,8 +203,7 @@ class _Search:
         return f"{self._alias}.{name}"
 
 
-def _microseconds(minutes: str, rounding: str) -> str:
+def _microseconds(minutes: str, towards: Callable[[Fraction], int]) -> str:
     """A duration in PostgreSQL's own unit: times have whole microseconds, so rounding towards the bound is exact."""
-    exact = (Decimal(minutes) * 60_000_000).quantize(Decimal(1), rounding) if abs(Decimal(minutes)) < 10**15 else None
-    bound = Decimal(minutes) if exact is None else exact
-    return f"{max(-_LONGEST_INTERVAL, min(bound, _LONGEST_INTERVAL)):f} microseconds"
+    bound = towards(Fraction(minutes) * 60_000_000)
+    return f"{max(-_LONGEST_INTERVAL, min(bound, _LONGEST_INTERVAL))} microseconds"

@@ -13,13 +13,14 @@ from kalshi_markets.columns import Kind
 SqlValue = str | bool | int
 
 _NUMBER: Final = re.compile(r"-?[0-9]+(\.[0-9]+)?")
-_UNIX: Final = re.compile(r"[0-9]+(\.[0-9]{1,9})?")
+_UNIX: Final = re.compile(r"[0-9]+(\.[0-9]{1,6})?")
 _ISO: Final = re.compile(
     r"(?P<date>[0-9]{4}-[0-9]{2}-[0-9]{2})"
-    r"([Tt ](?P<time>[0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,9})?)?)"
+    r"([Tt ](?P<time>[0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?)"
     r"([Zz]|(?P<offset>[+\- ][0-9]{2}(:?[0-9]{2})?))?)?"
 )
-LONGEST_NUMBER: Final = 60
+LONGEST_NUMBER: Final = 64
+"""Characters: what the projection stores has 62 at most."""
 LONGEST_TEXT: Final = 1000
 MILLISECONDS_FROM: Final = Decimal(10) ** 11
 """Unix seconds reach it in the year 5138; milliseconds passed it in 1973."""
@@ -32,6 +33,11 @@ def text(value: str) -> str:
     return value
 
 
+def is_storable(value: str) -> bool:
+    """Whether PostgreSQL can take it: no NUL, no half of a surrogate pair."""
+    return not any(character == "\0" or "\ud800" <= character <= "\udfff" for character in value)
+
+
 def number(value: str) -> str:
     """A decimal number, digit for digit."""
     if len(value) > LONGEST_NUMBER or not _NUMBER.fullmatch(value):
@@ -41,7 +47,7 @@ def number(value: str) -> str:
 
 def whole(value: str, least: int, most: int) -> int:
     """An integer within bounds."""
-    if re.fullmatch(r"[0-9]{1,18}", value) and least <= int(value) <= most:
+    if re.fullmatch(r"[0-9]{1,19}", value) and least <= int(value) <= most:
         return int(value)
     raise ValueError(f"must be a whole number from {least:,} to {most:,}")
 
@@ -49,7 +55,7 @@ def whole(value: str, least: int, most: int) -> int:
 def time(value: str) -> str:
     """An instant, in UTC: from Unix seconds, or from ISO 8601, where no zone means UTC and a date its midnight.
 
-    PostgreSQL counts microseconds: further digits are cut.
+    PostgreSQL counts microseconds: what has more digits could not be compared exactly and is refused.
     """
     if _UNIX.fullmatch(value):
         return _from_unix(value)
@@ -61,7 +67,10 @@ def time(value: str) -> str:
             return instant.astimezone(UTC).isoformat()
         except (ValueError, OverflowError):
             pass  # a day, an hour or an offset that does not exist
-    raise ValueError("must be ISO 8601, such as 2026-11-24T12:00:00Z, or Unix seconds, such as 1795521600")
+    raise ValueError(
+        "must be ISO 8601, such as 2026-11-24T12:00:00Z, or Unix seconds, such as 1795521600,"
+        " with six digits of a fraction at most"
+    )
 
 
 def _from_unix(value: str) -> str:

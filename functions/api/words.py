@@ -50,7 +50,12 @@ def _literally(text: str) -> str:
     return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
 
 
-_SEARCHES: Final[Mapping[str, Callable[[str, bool], Search]]] = {
+def _whole(text: str, indexed: bool) -> Search | None:
+    return ("{column} = {0} AND {searched} = {1}", [text, _lower(text)]) if indexed else None
+
+
+_SEARCHES: Final[Mapping[str, Callable[[str, bool], Search | None]]] = {
+    "": _whole,
     "_regex": _matching,
     "__icontains": _containing,
     "__startswith": _beginning,

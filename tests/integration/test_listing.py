@@ -323,3 +323,45 @@ def test_one_market_has_the_fields_that_are_asked_for(api: Api, markets: Sequenc
     assert list(api.get(f"/markets/{ticker}?fields=all").json) == [*BY_NAME]
     error(api.get(f"/markets/{ticker}?fields=nothing"), 422, "invalid_parameter")
     error(api.get(f"/markets/{ticker}?limit=1"), 422, "unknown_parameter")
+
+
+def test_next_url_is_a_url_however_names_were_escaped(api: Api, markets: Sequence[Any]) -> None:
+    first = api.get("/markets?off%73et=1&limit=1&order_by=ticker").json
+    second = api.get(first["next_url"].replace("cursor=", "curs%6Fr="))
+    assert second.json["count"] == 1
+    assert api.get(second.json["next_url"]).json["count"] == 1
+
+
+def test_durations_are_exact_and_may_be_absurd(api: Api, database: Database) -> None:
+    keep(database, {"ticker": "MINUTE", "open_time": "2026-01-01T00:00:00Z", "close_time": "2026-01-01T00:01:00Z"})
+    for bound, found in (("1", 1), ("1.0000000000000000000000000000001", 0), ("-1" + "0" * 50, 1), ("1" + "0" * 50, 0)):
+        assert len(items(api, f"/markets?ticker=MINUTE&min_duration_minutes={bound}")) == found
+    for bound, found in (("1", 1), ("0.9999999999999999999999999999999", 0), ("1" + "0" * 50, 1)):
+        assert len(items(api, f"/markets?ticker=MINUTE&max_duration_minutes={bound}")) == found
+    forget(database, "MINUTE")
+
+
+def test_any_stored_ticker_is_found_by_its_path_but_for_slashes(api: Api, database: Database) -> None:
+    keep(database, {"ticker": "A\tB \u00ad😀"})
+    assert api.get("/markets/A%09B%20%C2%AD%F0%9F%98%80").json["ticker"] == "A\tB \u00ad😀"
+    forget(database, "A\tB \u00ad😀")
+
+
+def test_whole_texts_and_their_beginnings_are_compared_with_case(api: Api, database: Database) -> None:
+    keep(database, {"ticker": "CASE", "title": "Éa Bc_%", "rules_primary": "RÜLES"})
+    for name, value, found in (
+        ("title", "Éa Bc_%", 1),
+        ("title", "éa bc_%", 0),
+        ("title", "Éa bc_%", 0),
+        ("title__startswith", "Éa B", 1),
+        ("title__startswith", "Éa b", 0),
+        ("title__icontains", "ÉA BC_", 1),
+        ("title__icontains", "a bC_%", 1),
+        ("title__icontains", "a bC%", 0),
+        ("rules_primary", "RÜLES", 1),
+        ("rules_primary", "RüLES", 0),
+        ("rules_primary_regex", "^rüles$", 1),
+        ("rules_primary_regex", "xyz|les", 1),
+    ):
+        assert len(items(api, f"/markets?ticker=CASE&{escaped(**{name: value})}")) == found, (name, value)
+    forget(database, "CASE")

@@ -11,6 +11,7 @@ from api.cursor import Position, decode, encode
 from kalshi_markets.columns import Kind
 
 PARAMETERS = {"order_by": "volume", "status": "active"}
+NAMES = {*PARAMETERS, "title"}
 text = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=50)
 numbers = st.decimals(allow_nan=False, allow_infinity=False, places=4, min_value=-(10**12), max_value=10**12)
 
@@ -22,7 +23,7 @@ def made(content: Any) -> str:
 @given(st.none() | numbers.map(lambda n: f"{n:f}"), text)
 def test_a_position_comes_back_as_it_went(key: str | None, ticker: str) -> None:
     position = Position(key, ticker)
-    assert decode(encode(position, PARAMETERS), PARAMETERS, Kind.NUMBER) == position
+    assert decode(encode(position, PARAMETERS), PARAMETERS, Kind.NUMBER, NAMES) == position
 
 
 @pytest.mark.parametrize(
@@ -36,35 +37,36 @@ def test_a_position_comes_back_as_it_went(key: str | None, ticker: str) -> None:
 )
 def test_another_querys_cursor_is_refused_with_what_differs(now: dict[str, str], words: str) -> None:
     with pytest.raises(ValueError, match=words):
-        decode(encode(Position("1", "A"), PARAMETERS), now, Kind.NUMBER)
+        decode(encode(Position("1", "A"), PARAMETERS), now, Kind.NUMBER, NAMES)
 
 
 @pytest.mark.parametrize(
     "content",
     [
         *([], {}, 1, None, "text", [1, {}, "1"], [1, {}, 1, "A"], [1, {}, "1", None], [1, [], "1", "A"]),
+        *([1, {"\ud800": "x"}, "1", "A"], [1, {"s3cret": "x"}, "1", "A"]),
         *([1, {}, "1", "A\0"], [1, {}, "1", "\ud800"], [1, {}, "\ud800", "A"], [[[[]]], {}, "1", "A"]),
     ],
 )
 def test_what_is_no_position_is_refused(content: Any) -> None:
     with pytest.raises(ValueError, match="not one of ours"):
-        decode(made(content), {}, Kind.NUMBER)
+        decode(made(content), {}, Kind.NUMBER, NAMES)
 
 
 @pytest.mark.parametrize("key", ["1; DROP TABLE", "NaN", "1e9", "Infinity", "", " 1", "٣"])
 def test_a_forged_value_is_read_as_strictly_as_a_filters(key: str) -> None:
     with pytest.raises(ValueError, match="must be"):
-        decode(made([1, {}, key, "A"]), {}, Kind.NUMBER)
+        decode(made([1, {}, key, "A"]), {}, Kind.NUMBER, NAMES)
     with pytest.raises(ValueError, match="must be"):
-        decode(made([1, {}, key or "x", "A"]), {}, Kind.TIME)
+        decode(made([1, {}, key or "x", "A"]), {}, Kind.TIME, NAMES)
 
 
 def test_a_cursor_of_another_version_says_so() -> None:
     with pytest.raises(ValueError, match="another version"):
-        decode(made([2, {}, "1", "A"]), {}, Kind.NUMBER)
+        decode(made([2, {}, "1", "A"]), {}, Kind.NUMBER, NAMES)
 
 
 @given(st.text(max_size=200) | st.binary(max_size=200).map(lambda b: base64.urlsafe_b64encode(b).decode()))
 def test_no_text_is_anything_but_a_position_or_refused(cursor: str) -> None:
     with suppress(ValueError):
-        assert isinstance(decode(cursor, {}, Kind.STRING), Position)
+        assert isinstance(decode(cursor, {}, Kind.STRING, NAMES), Position)

@@ -121,3 +121,8 @@ def test_absurd_nesting_is_refused() -> None:
         value = [value]
     with pytest.raises(ValueError, match="nested"):
         json_text(value)
+
+
+def test_liquidity_of_absurd_sizes_keeps_every_digit() -> None:
+    sides = {"yes_bid_dollars": "0.5", "yes_bid_size_fp": "9" * 29, "yes_ask_dollars": "1", "yes_ask_size_fp": "1"}
+    assert project({"ticker": "A", **sides})["liquidity"] == str(int("9" * 29) * 50)

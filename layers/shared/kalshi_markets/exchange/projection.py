@@ -8,7 +8,7 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from decimal import ROUND_HALF_EVEN, Decimal
+from decimal import ROUND_HALF_EVEN, Decimal, localcontext
 from typing import Any, Final
 
 from kalshi_markets.columns import FROM_MARKET, Column, Kind
@@ -134,6 +134,7 @@ def _liquidity(row: Row) -> str | None:
     sides = [row[name] for name in ("yes_bid_dollars", "yes_bid_size", "yes_ask_dollars", "yes_ask_size")]
     if None in sides:
         return None
-    bid, bid_size, ask, ask_size = (Decimal(str(side)) for side in sides)
-    cents = (bid * bid_size + (1 - ask) * ask_size) * 100
-    return str(cents.quantize(Decimal(1), rounding=ROUND_HALF_EVEN))
+    with localcontext(prec=200):  # enough for every digit that _NUMBER lets through
+        bid, bid_size, ask, ask_size = (Decimal(str(side)) for side in sides)
+        cents = (bid * bid_size + (1 - ask) * ask_size) * 100
+        return format(cents.quantize(Decimal(1), rounding=ROUND_HALF_EVEN), "f")

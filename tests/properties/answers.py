@@ -1,0 +1,110 @@
+"""Reading the API's answers without losing a digit, in each format, by readers that know no more than the format."""
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from kalshi_markets.columns import BY_NAME, Kind
+from tests.integration.lambdas import Answer, Api
+from tests.properties.model import Digits, Json, Row, written
+from tests.properties.questions import Asked
+
+Members = list[tuple[str, Any]]
+
+
+def loads(text: str) -> Any:
+    """JSON, its numbers as they were written."""
+    return json.loads(text, parse_float=Digits, parse_int=Digits)
+
+
+def items(answer: Answer, form: str, fields: Sequence[str]) -> list[Members]:
+    """The rows of a page; CSV has no types, so the columns' are taken."""
+    if form == "csv":
+        header, *lines = cells(answer.text)
+        assert header == [(name, False) for name in fields]
+        return [[(name, _typed(name, *cell)) for name, cell in zip(fields, line, strict=True)] for line in lines]
+    if form == "ndjson":
+        assert answer.text == "" or answer.text.endswith("\n")
+        found = [loads(line) for line in answer.text.split("\n")[:-1]]
+    else:
+        body = loads(answer.text)
+        found = body["items"]
+        assert body["count"] == Digits(str(len(found)))
+    return [[(name, _as_stored(name, value)) for name, value in item.items()] for item in found]
+
+
+def _as_stored(name: str, value: Any) -> Any:
+    return Json(value) if BY_NAME[name].kind is Kind.JSON and value is not None else value
+
+
+def _typed(name: str, text: str, quoted: bool) -> Any:
+    kind = BY_NAME[name].kind
+    assert quoted is (kind in (Kind.STRING, Kind.JSON) and (quoted or text != ""))
+    if not quoted and text == "":
+        return None
+    match kind:
+        case Kind.NUMBER:
+            return Digits(text)
+        case Kind.BOOLEAN:
+            return {"true": True, "false": False}[text]
+        case Kind.JSON:
+            return Json(loads(text))
+    return text
+
+
+def cells(text: str) -> list[list[tuple[str, bool]]]:
+    """RFC 4180: each cell and whether it was quoted, which Python's reader does not tell."""
+    lines: list[list[tuple[str, bool]]] = []
+    line: list[tuple[str, bool]] = []
+    at = 0
+    while at < len(text):
+        quoted = text[at] == '"'
+        cell, at = _quoted(text, at + 1) if quoted else _bare(text, at)
+        line.append((cell, quoted))
+        if text[at] == ",":
+            at += 1
+        else:
+            assert text[at : at + 2] == "\r\n"
+            lines.append(line)
+            line, at = [], at + 2
+    assert line == [], "the last line has its end"
+    return lines
+
+
+def _quoted(text: str, at: int) -> tuple[str, int]:
+    end = at
+    while text[end] != '"' or text[end : end + 2] == '""':
+        end += 2 if text[end] == '"' else 1
+    return text[at:end].replace('""', '"'), end + 1
+
+
+def _bare(text: str, at: int) -> tuple[str, int]:
+    end = min(found for sign in (",", "\r\n") if (found := text.find(sign, at)) >= 0)
+    assert '"' not in text[at:end]
+    return text[at:end], end
+
+
+def assert_page(api: Api, asked: Asked, form: str, expected: Sequence[Row], **more: str) -> Answer:
+    """Asks, and compares rows, their order, their members and every digit."""
+    url = asked.url(format=form, **more)
+    answer = api.get(url)
+    assert answer.status == 200, (url, answer.text)
+    found = items(answer, form, asked.question.fields)
+    assert found == [written(row, asked.question.fields) for row in expected], url
+    return answer
+
+
+def walk(api: Api, asked: Asked, limits: Iterator[int], forms: Iterator[str]) -> Iterator[list[Members]]:
+    """Page after page by cursor, each with a limit and in a format of its own."""
+    more: dict[str, str] = {}
+    while True:
+        form, limit = next(forms), next(limits)
+        answer = api.get(asked.url(format=form, limit=str(limit), **more))
+        assert answer.status == 200, (asked, more, answer.text)
+        page = items(answer, form, asked.question.fields)
+        assert len(page) <= limit
+        yield page
+        if "x-next-cursor" not in answer.headers:
+            return
+        assert len(page) == limit
+        more = {"cursor": answer.headers["x-next-cursor"]}

@@ -1,0 +1,22 @@
+"""A table that is hard to read rightly, and the API over it."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.integration.conftest import connect, empty_database, environment, postgres
+from tests.integration.lambdas import Api
+from tests.properties.scale import TABLE_SEEDS
+from tests.properties.tables import Table
+
+__all__ = ["empty_database", "environment", "postgres"]
+
+
+@pytest.fixture(scope="module", params=TABLE_SEEDS, ids=lambda seed: f"seed{seed}")
+def table(request: pytest.FixtureRequest, environment: dict[str, str]) -> Iterator[Table]:
+    """A few hundred rows, made from the seed in the test's name."""
+    database, api = connect(environment), Api(environment)
+    database.script("TRUNCATE kalshi_markets_terms, kalshi_markets_quotes, kalshi_markets_jobs")
+    yield Table(request.param, api, database)
+    api.close()
+    database.close()

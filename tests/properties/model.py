@@ -1,0 +1,205 @@
+"""What the API must answer, in plain Python over rows in memory: written from docs/api.md, not from the code."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any, Final
+
+from kalshi_markets.columns import BY_NAME, COLUMNS, DEFAULT, Kind
+
+Row = Mapping[str, Any]
+"""By column: str, Decimal, datetime, bool, Json; None where the value is missing."""
+
+
+@dataclass(frozen=True)
+class Json:
+    """A stored JSON value, which may itself be a string, a number or a list."""
+
+    value: Any
+
+
+@dataclass(frozen=True)
+class Condition:
+    """operand: of the column's kind; a list of them for __in, a flag for __isnull, a compiled pattern for _regex."""
+
+    column: str
+    operator: str
+    operand: Any
+
+
+@dataclass(frozen=True)
+class Question:
+    """A GET /markets, its values parsed."""
+
+    conditions: Sequence[Condition] = ()
+    least_minutes: Decimal | None = None
+    most_minutes: Decimal | None = None
+    order_by: str = "recent"
+    descending: bool = True
+    limit: int = 100
+    offset: int = 0
+    fields: Sequence[str] = tuple(column.name for column in DEFAULT)
+    changed_since: int | None = None
+
+
+def matching(rows: Iterable[Row], question: Question) -> list[Row]:
+    """Every row that the question finds, in its order, whatever the page."""
+    found = [row for row in rows if _matches(row, question)]
+    if question.changed_since is not None:
+        return sorted(found, key=lambda row: int(row["change_number"]))
+    found.sort(key=lambda row: code_points(row["ticker"]), reverse=question.descending)
+    present = [row for row in found if _sort_value(row, question) is not None]
+    present.sort(key=lambda row: _sort_value(row, question), reverse=question.descending)
+    return present + [row for row in found if _sort_value(row, question) is None]
+
+
+def page(rows: Iterable[Row], question: Question) -> list[Row]:
+    """The rows of its page."""
+    return matching(rows, question)[question.offset :][: question.limit]
+
+
+def code_points(text: str) -> list[int]:
+    """What strings compare by."""
+    return [ord(character) for character in text]
+
+
+def _sort_value(row: Row, question: Question) -> Any:
+    if question.order_by == "recent":
+        return row["open_time"] if row["close_time"] is None else row["close_time"]
+    value = row[question.order_by]
+    return code_points(value) if isinstance(value, str) else value
+
+
+def _matches(row: Row, question: Question) -> bool:
+    since = question.changed_since
+    return (
+        all(holds(row[condition.column], condition) for condition in question.conditions)
+        and (since is None or row["change_number"] > since)
+        and _lasts(row, question)
+    )
+
+
+def _lasts(row: Row, question: Question) -> bool:
+    if question.least_minutes is None and question.most_minutes is None:
+        return True
+    if row["open_time"] is None or row["close_time"] is None:
+        return False
+    minutes = Fraction((row["close_time"] - row["open_time"]) // timedelta(microseconds=1), 60_000_000)
+    least, most = question.least_minutes, question.most_minutes
+    return (least is None or minutes >= Fraction(least)) and (most is None or minutes <= Fraction(most))
+
+
+def holds(value: Any, condition: Condition) -> bool:
+    """Whether a value meets a condition."""
+    operand = condition.operand
+    if condition.operator == "__isnull":
+        return (value is None) is bool(operand)
+    if condition.operator == "__ne":
+        return bool(value is None or value != operand)
+    if value is None:
+        return False
+    if isinstance(value, Json):
+        return bool(canonical(value.value) == canonical(operand.value))
+    return bool(_COMPARISONS[condition.operator](value, operand))
+
+
+_COMPARISONS: Final[Mapping[str, Any]] = {
+    "": lambda value, operand: value == operand,
+    "__eq": lambda value, operand: value == operand,
+    "__lt": lambda value, operand: value < operand,
+    "__lte": lambda value, operand: value <= operand,
+    "__gt": lambda value, operand: value > operand,
+    "__gte": lambda value, operand: value >= operand,
+    "__in": lambda value, operand: value in operand,
+    "__icontains": lambda value, operand: lowered(operand) in lowered(value),
+    "__startswith": lambda value, operand: value.startswith(operand),
+    "_regex": lambda value, operand: operand.search(value) is not None,
+}
+
+
+def lowered(text: str) -> str:
+    """Character by character, as the locale C.UTF-8 does it: no character becomes two."""
+    return "".join(_one(character, character.lower()) for character in text)
+
+
+def cases(character: str) -> set[str]:
+    """What a pattern's character stands for, whatever the case."""
+    return {character, _one(character, character.lower()), _one(character, character.upper())}
+
+
+def _one(character: str, changed: str) -> str:
+    return changed if len(changed) == 1 else character
+
+
+def pattern(expression: str) -> re.Pattern[str]:
+    """A pattern whose characters are spelled out in each case already."""
+    return re.compile(expression, re.DOTALL)
+
+
+def canonical(value: Any) -> Any:
+    """A JSON value as something that is equal exactly when PostgreSQL's is: 1 is 1.0 but neither true nor "1"."""
+    if isinstance(value, Mapping):
+        return {"object": {key: canonical(member) for key, member in value.items()}}
+    if isinstance(value, list):
+        return [canonical(member) for member in value]
+    if isinstance(value, int | Decimal) and not isinstance(value, bool):
+        return ("number", Decimal(value))
+    return (type(value).__name__, value)
+
+
+def names(fields: str) -> list[str]:
+    """The columns of a `fields`, each once."""
+    groups = {"default": [column.name for column in DEFAULT], "all": [column.name for column in COLUMNS]}
+    return list(dict.fromkeys(name for word in fields.split(",") for name in groups.get(word, [word])))
+
+
+@dataclass(frozen=True)
+class Digits:
+    """A number as it must be written, digit for digit."""
+
+    text: str
+
+
+def written(row: Row, fields: Sequence[str]) -> list[tuple[str, Any]]:
+    """The members of an item; numbers as Digits, JSON as Json of the same."""
+    return [(name, _written(BY_NAME[name].kind, row[name])) for name in fields]
+
+
+def _written(kind: Kind, value: Any) -> Any:
+    if value is None:
+        return None
+    match kind:
+        case Kind.NUMBER:
+            return Digits(plain(value))
+        case Kind.TIME:
+            return rfc_3339(value)
+        case Kind.JSON:
+            return Json(digits(value.value))
+    return value
+
+
+def digits(value: Any) -> Any:
+    """A JSON value with its numbers as Digits, which keep the zeros at their end."""
+    if isinstance(value, Mapping):
+        return {key: digits(member) for key, member in value.items()}
+    if isinstance(value, list):
+        return [digits(member) for member in value]
+    if isinstance(value, int | Decimal) and not isinstance(value, bool):
+        return Digits(format(abs(value) if value == 0 else value, "f" if isinstance(value, Decimal) else ""))
+    return value
+
+
+def plain(number: Decimal) -> str:
+    """No exponent, no zeros at the end, no negative zero."""
+    text = format(number, "f")
+    text = text.rstrip("0").rstrip(".") if "." in text else text
+    return "0" if text in ("-0", "") else text
+
+
+def rfc_3339(instant: datetime) -> str:
+    """In UTC, with a fraction only where there is one."""
+    text = instant.astimezone(UTC).replace(tzinfo=None).isoformat()
+    return (text.rstrip("0") if "." in text else text) + "Z"

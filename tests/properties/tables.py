@@ -1,0 +1,201 @@
+"""Market objects that are hard to keep apart: ties, gaps, texts and numbers at the edge of what a table can hold."""
+
+import random
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from decimal import ROUND_HALF_EVEN, Decimal, localcontext
+from typing import Any, Final
+
+from kalshi_markets.columns import BY_NAME, FROM_MARKET, Column, Kind
+from kalshi_markets.database import Database
+from tests.integration.conftest import keep
+from tests.integration.lambdas import Api
+from tests.properties.model import Json, Row
+
+ALPHABET: Final = "aAbBzZ09éÉßẞſΣσςжЖñΩ%_\\'\"`\n\r\t,;:{}[]()|*+?.^$-/#&= <>\x01\x7f\x85\u2028\ufeff\u0301😀𝔸ﬀ"
+"""Without the Kelvin sign and the dotted İ, whose lower cases are ASCII letters."""
+TEXTS: Final = (
+    "",
+    " ",
+    "a",
+    "A",
+    "ab",
+    "%",
+    "_",
+    "\\",
+    "a%b",
+    "a_b",
+    "a\\b",
+    "''",
+    '""',
+    "null",
+    "NULL",
+    "é",
+    "É",
+    "e\u0301",
+)
+NUMBERS: Final = ("0", "0.00", "1", "1.0", "1.10", "-1", "0.1", "0.0001", "1000", "999999999999.99", "-0.0")
+EXTREME: Final = ("9" * 30 + "." + "9" * 30, "-" + "9" * 30 + "." + "9" * 30, "0." + "0" * 29 + "1", "1" + "0" * 29)
+INSTANTS: Final = (
+    *("0001-01-01T00:00:00Z", "1969-12-31T23:59:59.999999Z", "1970-01-01T00:00:00Z", "2026-01-01T00:00:00Z"),
+    *(
+        "2026-01-01T00:00:00.000001Z",
+        "2026-01-01T00:00:00.1Z",
+        "2026-01-01T02:00:00+02:00",
+        "2025-12-31T18:30:00-05:30",
+    ),
+    *("2026-01-01T00:01:00Z", "2099-12-31T23:59:59.999999Z", "9999-12-31T23:59:59.999999Z", "2024-02-29T12:00:00.12Z"),
+)
+JSONS: Final[tuple[Any, ...]] = (
+    *(
+        {},
+        [],
+        "",
+        "a",
+        0,
+        1,
+        Decimal("1.0"),
+        Decimal("1.10"),
+        Decimal("-0.0"),
+        True,
+        False,
+        [1, [2, {}]],
+        [None],
+        "null",
+    ),
+    *({"a": 1}, {"a": Decimal("1.00")}, {"a": "1"}, {"é\n": "ñ'\"\\"}, {"b": 1, "a": [2, 1]}, {"a": None}, {"": ""}),
+    *([{"start": "0", "end": "1", "step": "0.01"}], {"n": Decimal("0.00000000000000000000000001")}, 10**25),
+)
+_BOOK: Final = ("yes_bid_dollars", "yes_ask_dollars", "yes_bid_size", "yes_ask_size")
+
+
+def text(rng: random.Random) -> str:
+    """Short, often one of a few, so that there are equal ones."""
+    if rng.random() < 0.5:
+        return rng.choice(TEXTS)
+    return "".join(rng.choice(ALPHABET) for _ in range(rng.choice((1, 2, 3, 8, 40))))
+
+
+def number(rng: random.Random, column: Column) -> str:
+    """A decimal as the exchange writes it."""
+    if column.sql_type != "numeric":
+        return str(rng.choice((0, 1, -1, 2**31 - 1, -(2**31), rng.randrange(10_000))))
+    chance = rng.random()
+    if chance < 0.5:
+        return rng.choice(NUMBERS)
+    if chance < 0.6 and column.name not in _BOOK:
+        return rng.choice(EXTREME)
+    return f"{rng.randrange(-100, 10 ** rng.randrange(1, 7))}.{rng.randrange(10**4):04}"
+
+
+def instant(rng: random.Random) -> str:
+    """Six digits of a fraction, fewer or none."""
+    if rng.random() < 0.6:
+        return rng.choice(INSTANTS)
+    moment = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(minutes=rng.randrange(-90, 90), seconds=rng.randrange(3))
+    fraction = "".join(rng.choice("059") for _ in range(rng.randrange(7)))
+    return moment.strftime("%Y-%m-%dT%H:%M:%S") + ("." + fraction if fraction else "") + "Z"
+
+
+def value(rng: random.Random, column: Column) -> Any:
+    """A member of a Market object."""
+    if column.values:
+        return rng.choice(column.values)
+    makers: dict[Kind, Callable[[], Any]] = {
+        Kind.STRING: lambda: text(rng),
+        Kind.NUMBER: lambda: number(rng, column),
+        Kind.TIME: lambda: instant(rng),
+        Kind.BOOLEAN: lambda: rng.random() < 0.5,
+        Kind.JSON: lambda: rng.choice(JSONS),
+    }
+    return makers[column.kind]()
+
+
+def market(rng: random.Random, ticker: str) -> dict[str, Any]:
+    """A Market object; about a third of its members is missing."""
+    found = {column.member: value(rng, column) for column in FROM_MARKET if rng.random() > 0.3}
+    return found | {"ticker": ticker}
+
+
+def tickers(rng: random.Random, count: int) -> list[str]:
+    """Distinct ones that differ in case, in length and beyond ASCII."""
+    made = {
+        rng.choice(("K", "k", "É", "é", "%", "_", "\\", "😀", "KX-A", "")) + text(rng)[:9] for _ in range(count // 3)
+    }
+    made |= {f"KX{rng.choice('aAbB')}-{n}" for n in range(count - len(made))}
+    return sorted(made - {""})
+
+
+def row(market: Mapping[str, Any]) -> dict[str, Any]:
+    """What the table must hold of a Market object."""
+    found = {column.name: _stored(column, market.get(column.member)) for column in FROM_MARKET}
+    if found["subtitle"] is None:
+        found["subtitle"] = found["yes_sub_title"]
+    book = [found[name] for name in _BOOK]
+    found["liquidity"] = None if None in book else _cents(*book)
+    return found
+
+
+def _stored(column: Column, value: Any) -> Any:
+    if value is None:
+        return None
+    match column.kind:
+        case Kind.NUMBER:
+            return Decimal(value)
+        case Kind.TIME:
+            return datetime.fromisoformat(value).astimezone(UTC)
+        case Kind.JSON:
+            return Json(value)
+    return value
+
+
+def _cents(bid: Decimal, ask: Decimal, bid_size: Decimal, ask_size: Decimal) -> Decimal:
+    with localcontext(prec=200):
+        return (100 * (bid * bid_size + (1 - ask) * ask_size)).quantize(Decimal(1), ROUND_HALF_EVEN)
+
+
+class Table:
+    """The API, the table behind it and what must be in it. seed: what it was made from.
+
+    Not a dataclass: hypothesis would print all of one with every failure.
+    """
+
+    def __init__(self, seed: int, api: Api, database: Database, count: int = 300) -> None:
+        self.seed, self.api, self.database = seed, api, database
+        rng = random.Random(seed)
+        self.markets = {ticker: market(rng, ticker) for ticker in tickers(rng, count)}
+        self.rows: list[Row] = []
+        keep(database, *self.markets.values())
+        for ticker in self.markets:
+            _fill_the_rest(database, rng, ticker)
+        self.refresh()
+
+    def write(self, *markets: dict[str, Any]) -> None:
+        """As the crawler does; `rows` follow with `refresh`."""
+        keep(self.database, *markets)
+        self.markets |= {one["ticker"]: one for one in markets}
+
+    def refresh(self) -> None:
+        """The rows of the Market objects, with the columns that only the database knows."""
+        columns = ("ticker", "series_ticker", "category", *OURS)
+        stored = {one[0]: one for one in self.database.read(f"SELECT {', '.join(columns)} FROM kalshi_markets")}
+        assert {*stored} == {*self.markets}
+        rows = [row(one) | dict(zip(columns, stored[ticker], strict=True)) for ticker, one in self.markets.items()]
+        assert all({*one} == {*BY_NAME} for one in rows)
+        self.rows = [one | {"change_number": Decimal(one["change_number"])} for one in rows]
+
+    def __repr__(self) -> str:
+        return f"<the table of seed {self.seed}>"
+
+
+OURS: Final = ("first_seen_at", "changed_at", "change_number", "gone_at")
+
+
+def _fill_the_rest(database: Database, rng: random.Random, ticker: str) -> None:
+    """The columns that no Market object has."""
+    series, category = rng.choice((None, text(rng))), rng.choice((None, "", "Sports", "sports", text(rng)))
+    gone = rng.choice((None, None, None, instant(rng)))
+    terms = "UPDATE kalshi_markets_terms SET series_ticker = $2::text, category = $3::text WHERE ticker = $1"
+    database.execute(terms, ticker, series, category)
+    quotes = "UPDATE kalshi_markets_quotes SET category = $2::text, gone_at = $3::text::timestamptz WHERE ticker = $1"
+    database.execute(quotes, ticker, category, gone)

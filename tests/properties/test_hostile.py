@@ -1,0 +1,166 @@
+import asyncio
+import itertools
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import quote, quote_from_bytes
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from api.app import create_app
+from api.edge import Edge
+from api.filters import FILTERS
+from api.parameters import SETTINGS
+from tests.integration.lambdas import Answer, escaped, variables
+from tests.properties import corpus
+from tests.properties.answers import items
+from tests.properties.model import holds
+from tests.properties.scale import SOAK, examples
+from tests.properties.tables import Table
+
+pytestmark = pytest.mark.timeout(1800)
+NAMES = [*SETTINGS, *FILTERS]
+VALUES = [quote(value) for value in corpus.EVERYTHING] + [*corpus.RAW]
+EXPECTED = {200, 409, 422}
+TIMED_OUT = "query_timeout"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def unharmed(table: Table) -> Iterator[None]:
+    """Whatever is sent, the database is as it was."""
+    before = everything(table)
+    yield
+    assert everything(table) == before
+
+
+def everything(table: Table) -> list[Any]:
+    read = table.database.read
+    relations = read(
+        "SELECT relname, relkind::text, relacl::text FROM pg_class WHERE relnamespace = 'public'::regnamespace ORDER BY 1"
+    )
+    rows = [
+        read(f"SELECT md5(string_agg(t::text, '' ORDER BY t::text)) FROM {name} AS t")
+        for name, kind, _ in relations
+        if kind == "r"
+    ]
+    sequences = read("SELECT sequencename, last_value FROM pg_sequences ORDER BY 1")
+    return [relations, rows, sequences, read("SELECT rolname FROM pg_roles ORDER BY 1")]
+
+
+def assert_sane(answer: Answer, told: object) -> None:
+    """No mistake of ours, nothing undocumented."""
+    if answer.status == 503:
+        assert answer.json["code"] == TIMED_OUT, told
+        return
+    assert answer.status in EXPECTED, (told, answer.status, answer.text)
+    if answer.status != 200:
+        assert {*answer.json} == {"detail", "code", "hint", "request_id"}
+    assert not any("\n" in value or "\r" in value for value in answer.headers.values()), told
+
+
+@pytest.mark.parametrize("turn", range(20 if SOAK else 6))
+def test_no_value_in_any_parameter_breaks_anything(table: Table, turn: int) -> None:
+    """Each parameter gets a value of its own, so that every value reaches every kind in a few turns."""
+    for at, name in enumerate(NAMES):
+        value = VALUES[(at * 7 + turn * 31 + table.seed) % len(VALUES)]
+        assert_sane(table.api.get(f"/markets?limit=3&fields=ticker&{name}={value}"), (name, value))
+
+
+@examples(150, 2000)
+@given(data=st.data())
+def test_a_value_that_is_taken_never_finds_a_row_that_it_excludes(table: Table, data: st.DataObject) -> None:
+    name = data.draw(st.sampled_from(sorted(FILTERS)))
+    text = data.draw(st.sampled_from(corpus.EVERYTHING))
+    column, operator = FILTERS[name].column, FILTERS[name].operator.suffix
+    answer = table.api.get(f"/markets?limit=10000&fields=ticker&{escaped(**{name: text})}")
+    assert_sane(answer, (name, text))
+    if answer.status == 200 and (condition := corpus.meant(column, operator, text)):
+        found = {dict(item)["ticker"] for item in items(answer, "json", ["ticker"])}
+        assert found == {row["ticker"] for row in table.rows if holds(row[column.name], condition)}, (name, text)
+
+
+def test_no_pattern_breaks_anything_or_runs_forever(table: Table) -> None:
+    for name, text in itertools.product(("title_regex", "ticker_regex"), corpus.PATTERNS):
+        assert_sane(table.api.get(f"/markets?limit=1&{escaped(**{name: text})}"), (name, text))
+
+
+def test_no_cursor_breaks_anything_or_repeats_what_it_holds(table: Table) -> None:
+    for order in ("recent", "volume", "ticker"):
+        good = table.api.get(f"/markets?limit=5&order_by={order}").json["next_cursor"]
+        for cursor in corpus.cursors(good):
+            answer = table.api.get(f"/markets?limit=5&order_by={order}&cursor={quote(cursor)}")
+            assert_sane(answer, (order, cursor))
+            assert "s3cret" not in answer.text, "no answer repeats a value of the request"
+
+
+def test_too_many_or_repeated_parameters_are_a_422(table: Table) -> None:
+    for query in (
+        "&".join(f"title__ne={n}" for n in range(5000)),
+        "&".join(f"{name}=1" for name in NAMES),
+        "limit=1&limit=1",
+        "limit=1&%6cimit=1",
+        "title=a&title=a",
+        "&".join(f"x{n}=1" for n in range(101)),
+        "volume__in=" + "1," * 1000 + "1",
+    ):
+        assert table.api.get(f"/markets?{query}").status == 422, query[:80]
+    assert table.api.get("/markets?" + "&" * 5000).status == 200
+
+
+@examples(60, 1000)
+@given(
+    st.sampled_from(("accept", "accept-encoding", "if-none-match")),
+    st.sampled_from(corpus.HEADERS) | st.text(st.characters(min_codepoint=1, max_codepoint=255), max_size=60),
+    st.sampled_from(("/markets?limit=2", "/markets/x", "/status", "/health", "/markets/columns")),
+)
+def test_no_header_breaks_anything(table: Table, name: str, value: str, path: str) -> None:
+    answer = table.api.request("GET", path, headers={name: value})
+    assert answer.status in (200, 304, 404), (name, value, answer.text)
+
+
+_PIECES = st.one_of(
+    st.sampled_from(NAMES),
+    st.sampled_from(VALUES),
+    st.sampled_from(("=", "&", "__", "%", "_regex", "__in", "+", ",", ";", "#", "?")),
+    st.binary(max_size=6).map(quote_from_bytes),
+    st.binary(max_size=6).map(lambda raw: raw.decode("latin-1")),
+)
+
+
+@examples(200, 2000)
+@given(st.lists(_PIECES, max_size=12).map("".join))
+def test_no_query_string_breaks_anything(table: Table, query: str) -> None:
+    status, body = raw(table, query.encode("latin-1", "replace"))
+    assert status in EXPECTED or (status == 503 and TIMED_OUT.encode() in body), (query, body)
+
+
+def raw(table: Table, query: bytes) -> tuple[int, bytes]:
+    """GET /markets past the gateway, with any bytes."""
+    sent: list[Any] = []
+
+    async def receive() -> Any:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    scope = {"type": "http", "method": "GET", "path": "/markets", "raw_path": b"/markets", "root_path": ""}
+    scope |= {"query_string": query, "headers": [(b"host", b"x")], "http_version": "1.1", "scheme": "https"}
+    with variables(table.api.environment):
+        asyncio.run(Edge(create_app(table.api.service))(scope, receive, send))
+    return sent[0]["status"], b"".join(message.get("body", b"") for message in sent[1:])
+
+
+@examples(60, 1000)
+@given(ticker=st.sampled_from(VALUES) | st.binary(max_size=20).map(quote_from_bytes))
+def test_no_ticker_breaks_anything(table: Table, ticker: str) -> None:
+    answer = table.api.get(f"/markets/{ticker.replace('/', '%2F')}")
+    assert answer.status in (200, 404, 405), (ticker, answer.text)
+
+
+def test_every_market_is_found_by_its_ticker(table: Table) -> None:
+    for ticker in table.markets:
+        answer = table.api.get(f"/markets/{quote(ticker, safe='')}?fields=ticker")
+        assert "/" in ticker or answer.status == 200, ticker
+        assert "/" in ticker or answer.json == {"ticker": ticker}

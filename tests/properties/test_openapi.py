@@ -1,0 +1,106 @@
+"""The application against its own OpenAPI document."""
+
+import copy
+import random
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import schemathesis
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from schemathesis import Case, GenerationMode
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi import checks
+
+from api.app import create_app
+from api.edge import Edge
+from api.parameters import SETTINGS
+from tests.integration.lambdas import variables
+from tests.properties.scale import SOAK, TABLE_SEEDS, examples
+from tests.properties.tables import Table
+
+pytestmark = pytest.mark.timeout(1800)
+CHECKS = [
+    not_a_server_error,
+    checks.status_code_conformance,
+    checks.content_type_conformance,
+    checks.response_headers_conformance,
+    checks.response_schema_conformance,
+]
+MODES = [GenerationMode.POSITIVE, GenerationMode.NEGATIVE]
+PART = 12
+"""Filters in a document: with all of them, one case takes seconds to make."""
+
+
+@pytest.fixture(scope="module")
+def app(table: Table) -> Iterator[Edge]:
+    with variables(table.api.environment):
+        yield Edge(create_app(table.api.service))
+
+
+@pytest.fixture(scope="module")
+def document(table: Table) -> dict[str, Any]:
+    found: dict[str, Any] = table.api.get("/openapi.json").json
+    return found
+
+
+def parts(document: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The document with a few of the filters of GET /markets at a time; the settings are in each."""
+    parameters = document["paths"]["/markets"]["get"]["parameters"]
+    named = [one for one in parameters if one["name"] in SETTINGS]
+    filters = [one for one in parameters if one["name"] not in SETTINGS]
+    random.Random(TABLE_SEEDS[0]).shuffle(filters)
+    for start in range(0, len(filters) if SOAK else 2 * PART, PART):
+        part = copy.deepcopy(document)
+        part["paths"]["/markets"]["get"]["parameters"] = named + filters[start:][:PART]
+        yield part
+
+
+def assert_conforms(
+    document: dict[str, Any],
+    app: Edge,
+    path: str,
+    mode: GenerationMode,
+    bounds: settings,
+    place: dict[str, str] | None = None,
+) -> set[int]:
+    """The statuses that were seen. place: of the parameters in the path."""
+    schema = schemathesis.openapi.from_dict(document)
+    schema.app = app
+    operation = schema[path]["GET"]
+    statuses: set[int] = set()
+
+    @bounds
+    @given(st.data())
+    def each(data: st.DataObject) -> None:
+        case: Case[Any] = data.draw(operation.as_strategy(mode, path_parameters=place))
+        statuses.add(case.call_and_validate(checks=CHECKS).status_code)
+
+    each()
+    return statuses
+
+
+@pytest.mark.parametrize("mode", MODES, ids=lambda mode: mode.value)
+def test_markets_answer_as_the_document_says(
+    table: Table, app: Edge, document: dict[str, Any], mode: GenerationMode
+) -> None:
+    statuses = [assert_conforms(part, app, "/markets", mode, examples(15, 20)) for part in parts(document)]
+    assert set().union(*statuses) >= ({200, 422} if mode is GenerationMode.POSITIVE else {422})
+
+
+@pytest.mark.parametrize("mode", MODES, ids=lambda mode: mode.value)
+def test_one_market_answers_as_the_document_says(
+    table: Table, app: Edge, document: dict[str, Any], mode: GenerationMode
+) -> None:
+    assert_conforms(document, app, "/markets/{ticker}", mode, examples(15, 500))
+    plain = [ticker for ticker in table.markets if re.fullmatch("KX[aAbB]-[0-9]+", ticker)]
+    for ticker in plain[:3]:
+        found = assert_conforms(document, app, "/markets/{ticker}", mode, examples(5, 100), {"ticker": ticker})
+        assert 200 in found or mode is GenerationMode.NEGATIVE
+
+
+@pytest.mark.parametrize("path", ["/markets/columns", "/status", "/health", "/"])
+def test_the_other_paths_answer_as_the_document_says(app: Edge, document: dict[str, Any], path: str) -> None:
+    assert assert_conforms(document, app, path, GenerationMode.POSITIVE, examples(5, 100)) == {200}
