@@ -1,9 +1,10 @@
 # `make run` and `make test` need python3 (3.11 or newer) and make, nothing else.
 PYTHON ?= python3
 VENV ?= .venv
+BENCH ?= exchange queries
 export VENV
 
-.PHONY: help run test check bench format lock clean
+.PHONY: help run test check soak bench format lock clean
 
 help:  ## these lines
 	@sed -n 's/^\([a-z]*\):.*##/\1 -/p' Makefile
@@ -17,8 +18,12 @@ test:  ## every test; ARGS="-k words" for some, RECORDINGS=folder for those over
 check:  ## lint, format and types
 	@$(PYTHON) local/environment.py tests && $(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check . && $(VENV)/bin/mypy
 
-bench:  ## figures, each beside its reference
-	@$(PYTHON) local/environment.py tests && $(VENV)/bin/python -m tests.bench.exchange
+soak:  ## the property tests at length, never twice the same (about 10 minutes)
+	@$(PYTHON) local/environment.py tests && HYPOTHESIS_PROFILE=soak $(VENV)/bin/python -m pytest tests/properties $(ARGS)
+
+bench:  ## figures, each beside its reference (about 25 minutes; BENCH="exchange" or "queries" for one of them)
+	@$(PYTHON) local/environment.py tests && failed=0; \
+	for part in $(BENCH); do $(VENV)/bin/python -m tests.bench.$$part || failed=1; done; exit $$failed
 
 format:  ## what a tool can mend
 	@$(PYTHON) local/environment.py tests && $(VENV)/bin/ruff check --fix-only . ; $(VENV)/bin/ruff format .
