@@ -115,9 +115,9 @@ class _Search:
         self._carried = "".join(f", {self._home(column)}" for column in carried)
         terms, quotes = f"{table}_terms AS t", f"{table}_quotes AS q"
         if {Part.TERMS, Part.QUOTES} <= parts:
-            self.source = f"{terms} JOIN {quotes} ON q.ticker = t.ticker"
+            self.source, self._aliases = f"{terms} JOIN {quotes} ON q.ticker = t.ticker", "tq"
         else:
-            self.source = quotes if self._alias == "q" else terms
+            self.source, self._aliases = (quotes if self._alias == "q" else terms), self._alias
         self._conditions = self._filters()
 
     def parameter(self, value: object, cast: str) -> str:
@@ -152,7 +152,9 @@ class _Search:
         order, key, ticker = self._order, self._column(self._order.key), f"{self._alias}.ticker"
         conditions = [] if order.is_ticker else [f"{self._column(order.present)} IS NOT NULL"]
         if after and order.is_ticker:
-            conditions.append(f"{ticker} {self._beyond} {self.parameter(after.ticker, 'text')}")
+            # Told of both tables: the planner does not conclude from one to the other, and would read one from its end.
+            last = self.parameter(after.ticker, "text")
+            conditions += [f"{alias}.ticker {self._beyond} {last}" for alias in self._aliases]
         elif after:
             value = self.parameter(after.key, CASTS[order.kind])
             conditions.append(f"({key}, {ticker}) {self._beyond} ({value}, {self.parameter(after.ticker, 'text')})")

@@ -1,0 +1,134 @@
+"""How fast the query API is: python -m tests.bench.queries [--rows 2000000]
+
+Over a table of generated markets (tests.bench.table, kept under .data), the API function as Lambda calls it beside a
+service built the usual way and beside the bare SQL (tests.bench.reference): medians in turns, or 95th percentiles.
+Exit status 1 if a bar is missed; the bars are for 2,000,000 rows, at any other number nothing is judged.
+"""
+
+import argparse
+import json
+import math
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
+from functools import partial
+from statistics import median
+
+from tests.bench import cases, pages, writes
+from tests.bench.cases import Case
+from tests.bench.lines import HEAD, RUNS, Line, at_most, milliseconds, p95
+from tests.bench.ours import NotAnswered, Ours
+from tests.bench.pages import Bench
+from tests.bench.reference import Floor, Reference
+from tests.bench.samples import Sample, samples
+from tests.bench.server import TABLE, connect
+from tests.bench.table import ROWS, run, table
+
+MOST: float = 50
+"""Milliseconds that a query may take, as the 95th percentile."""
+FEW, MANY, HOPELESS = 5, 20, 500
+
+Section = Callable[[], Iterator[Line]]
+
+
+def measured(bench: Bench, case: Case) -> Line:
+    """A query's 95th percentile: of a few runs, of more where those miss the bar; the first one where it is far off."""
+    try:
+        first = milliseconds(lambda: bench.ours.get(case.url))
+        get = partial(bench.ours.get, case.url)
+        taken = [first] if first > HOPELESS else [milliseconds(get) for _ in range(FEW)]
+        if MOST < p95(taken) < HOPELESS:
+            taken = [milliseconds(get) for _ in range(MANY)]
+        figure, note = p95(taken), ""
+    except NotAnswered as error:
+        figure, note = math.inf, str(error)
+    return Line(case.name, figure, bars=(at_most(MOST, figure),), note=note)
+
+
+def singly(bench: Bench, found: Iterable[Case]) -> Iterator[Line]:
+    """Each query on a line."""
+    for case in found:
+        yield measured(bench, case)
+
+
+def together(bench: Bench, name: str, found: Iterable[Case]) -> Iterator[Line]:
+    """Those that miss the bar by name, then all of them in one line."""
+    figures = []
+    for case in found:
+        line = measured(bench, case)
+        figures.append(line.ours)
+        if not line.is_good:
+            yield line
+    over = sum(figure > MOST for figure in figures)
+    yield Line(f"{name}: {len(figures)} queries, {over} over {MOST:g} ms; their median", median(figures))
+
+
+def sections(bench: Bench, sampled: dict[str, Sample]) -> dict[str, Section]:
+    """The parts of the bench in their order."""
+    combined = list(cases.combinations(bench.connection, sampled))
+    patterns = list(cases.patterns(bench.connection, bench.rows))
+    return {
+        "machine": machine,
+        "pages": lambda: pages.pages(bench),
+        "304": lambda: pages.unchanged(bench),
+        "combinations": lambda: singly(bench, combined),
+        "patterns": lambda: singly(bench, patterns),
+        "orders": lambda: singly(bench, cases.orders()),
+        "filters": lambda: together(bench, "filters alone", cases.filters(sampled)),
+        "depth": lambda: pages.deep(bench),
+        "export": lambda: pages.export(bench),
+        "memory": lambda: pages.memory(bench),
+        "writes": lambda: writes.writes(bench, {case.name: case.url for case in combined}),
+        "machine afterwards": machine,
+    }
+
+
+def lines(name: str, section: Section) -> Iterator[Line]:
+    """A section's lines; where the API refuses what is needed for it, one that says so."""
+    try:
+        yield from section()
+    except NotAnswered as error:
+        yield Line(name, math.inf, bars=(at_most(0, math.inf),), note=str(error))
+
+
+def machine() -> Iterator[Line]:
+    """A fixed piece of work in this process: what else the machine does shows in it."""
+    rows = [{"title": "Who will win?", "volume": number} for number in range(10_000)]
+    taken = [milliseconds(lambda: json.loads(json.dumps(rows))) for _ in range(RUNS)]
+    yield Line("this machine: 10,000 small objects to JSON and back (p95 as ref)", median(taken), reference=p95(taken))
+
+
+def main() -> int:
+    """The exit status."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rows", type=int, default=ROWS, help="2,000,000 are judged; try 10,000,000")
+    parser.add_argument("--only", nargs="*", metavar="SECTION", help="pages, filters, …: see sections()")
+    arguments = parser.parse_args()
+    judged, missed = arguments.rows == ROWS, 0
+    with ExitStack() as stack:
+        bench = _bench(stack, arguments.rows)
+        found = sections(bench, samples(bench.connection, bench.rows))
+        report = list(pages.sizes(bench.connection))
+        print(f"{bench.rows:,} rows\n{HEAD}", flush=True)
+        for name in arguments.only or found:
+            for line in lines(name, found[name]):
+                print(line.text(judged=judged), flush=True)
+                missed += judged and not line.is_good
+    print("\n".join(report))
+    print(f"{missed} bars missed" if judged else "not judged")
+    return 1 if missed else 0
+
+
+def _bench(stack: ExitStack, rows: int) -> Bench:
+    environment = stack.enter_context(table(rows))
+    connection = stack.enter_context(connect(environment))
+    [(ticker,)] = run(connection, f"SELECT ticker FROM {TABLE}_quotes OFFSET {rows // 2} LIMIT 1")
+    ours, reference = Ours(environment), Reference(environment)
+    stack.callback(reference.close)
+    floor = Floor(environment, ours.session())
+    stack.callback(floor.close)
+    return Bench(environment, connection, ours, reference, floor, rows, ticker)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,172 @@
+"""What our answers are measured against: the service built the usual way, and the least that the same SQL costs.
+
+The reference is FastAPI over psycopg, as the original was built: rows become Pydantic models, a page is a dict of them,
+FastAPI encodes it, pages go by OFFSET, Starlette compresses. Numbers are Decimals, for prices are exact. Its SQL is as
+good as it gets by hand over the same tables and indexes, so that what differs is the way from a row to an answer.
+Under /quickest it is built for speed instead: floats, and a response_model, which spares FastAPI its encoder.
+"""
+
+import asyncio
+import gzip
+from collections.abc import Mapping, MutableMapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Final, TypeVar
+from urllib.parse import urlsplit
+
+import psycopg
+from fastapi import FastAPI, HTTPException
+from psycopg.rows import class_row
+from pydantic import BaseModel
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.types import Message
+
+from tests.bench.ours import Statement
+from tests.bench.server import TABLE, connect
+
+Row = TypeVar("Row", bound="Exact")
+
+
+class Exact(BaseModel):
+    """The default answer's columns."""
+
+    ticker: str
+    event_ticker: str | None
+    title: str | None
+    subtitle: str | None
+    market_type: str | None
+    strike_type: str | None
+    open_time: datetime | None
+    close_time: datetime | None
+    volume: Decimal | None
+    liquidity: Decimal | None
+    open_interest: Decimal | None
+    result: str | None
+    settlement_value: Decimal | None
+    rules_primary: str | None
+
+
+class Quick(Exact):
+    """The same without exact numbers."""
+
+    volume: float | None  # type: ignore[assignment]  # less than what it stands for, which is the point
+    liquidity: float | None  # type: ignore[assignment]
+    open_interest: float | None  # type: ignore[assignment]
+    settlement_value: float | None  # type: ignore[assignment]
+
+
+class QuickPage(BaseModel):
+    """A page of markets."""
+
+    items: list[Quick]
+    count: int
+
+
+_COLUMNS: Final = """
+    t.ticker, t.event_ticker, t.title, t.subtitle, t.market_type, t.strike_type, t.open_time, t.close_time, q.volume,
+    q.liquidity, q.open_interest, t.result, t.settlement_value, t.rules_primary"""
+# The view of the markets has no column that an index of `recent` serves.
+_FROM: Final = f"{TABLE}_terms AS t JOIN {TABLE}_quotes AS q ON q.ticker = t.ticker"
+
+
+class Reference:
+    """The service, asked in this process."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self._connection = connect(environment)
+        self._app = _app(self._connection)
+        self._loop = asyncio.new_event_loop()
+
+    def get(self, url: str) -> bytes:
+        """The body of an answer, compressed."""
+        return self._loop.run_until_complete(self._get(url))
+
+    def close(self) -> None:
+        """Ends the connection."""
+        self._connection.close()
+        self._loop.close()
+
+    async def _get(self, url: str) -> bytes:
+        parts = urlsplit(url)
+        sent: list[MutableMapping[str, Any]] = []
+        scope = {
+            "type": "http",
+            "asgi": {"version": "3.0"},
+            "http_version": "1.1",
+            "scheme": "http",
+            "method": "GET",
+            "path": parts.path,
+            "raw_path": parts.path.encode(),
+            "query_string": parts.query.encode(),
+            "root_path": "",
+            "headers": [(b"host", b"bench"), (b"accept-encoding", b"gzip")],
+            "client": ("127.0.0.1", 1),
+            "server": ("bench", 80),
+        }
+
+        async def receive() -> Message:
+            return {"type": "http.request", "body": b"", "more_body": False}
+
+        async def send(message: Message) -> None:
+            sent.append(message)
+
+        await self._app(scope, receive, send)
+        assert sent[0]["status"] == 200, sent
+        return b"".join(message.get("body", b"") for message in sent)
+
+
+def _app(connection: psycopg.Connection[tuple[Any, ...]]) -> FastAPI:
+    app = FastAPI()
+    app.add_middleware(GZipMiddleware, compresslevel=1)
+
+    def page(model: type[Row], limit: int, offset: int) -> list[Row]:
+        with connection.cursor(row_factory=class_row(model)) as cursor:
+            return cursor.execute(
+                f"SELECT {_COLUMNS} FROM {_FROM} WHERE t.recent IS NOT NULL"
+                " ORDER BY t.recent DESC, t.ticker DESC LIMIT %s OFFSET %s",
+                (limit, offset),
+            ).fetchall()
+
+    # One connection and one caller: async, which spares each request the way to a thread.
+    @app.get("/markets")
+    async def markets(limit: int = 100, offset: int = 0):  # type: ignore[no-untyped-def]  # what FastAPI has to encode
+        items = page(Exact, limit, offset)
+        return {"items": items, "count": len(items)}
+
+    @app.get("/quickest/markets", response_model=QuickPage)
+    async def quickest(limit: int = 100, offset: int = 0) -> QuickPage:
+        items = page(Quick, limit, offset)
+        return QuickPage(items=items, count=len(items))
+
+    @app.get("/markets/{ticker}", response_model=Exact)
+    async def market(ticker: str) -> Exact:
+        with connection.cursor(row_factory=class_row(Exact)) as cursor:
+            found = cursor.execute(f"SELECT {_COLUMNS} FROM {_FROM} WHERE t.ticker = %s", (ticker,)).fetchone()
+        if found is None:
+            raise HTTPException(404)
+        return found
+
+    return app
+
+
+class Floor:
+    """The same statements through psycopg, in a session like the API's, and their text compressed: no service at all."""
+
+    def __init__(self, environment: Mapping[str, str], parameters: Mapping[str, str]) -> None:
+        self._connection = connect(environment, parameters)
+        # Planned each time, as the API's are.
+        self._connection.prepare_threshold = None
+        self._cursor = psycopg.RawCursor(self._connection)
+
+    def run(self, statements: Sequence[Statement]) -> bytes:
+        """The text of the last statement's rows, compressed."""
+        text = ""
+        for sql, values in statements:
+            self._cursor.execute(sql.encode(), list(values))
+            rows = self._cursor.fetchall() if self._cursor.description else []
+            text = ",".join(cell for row in rows for cell in row if isinstance(cell, str))
+        return gzip.compress(text.encode(), 1)
+
+    def close(self) -> None:
+        """Ends the connection."""
+        self._connection.close()

@@ -1,0 +1,130 @@
+"""Values to filter by, picked from the data: rare and common ones, and the ends of what is ordered."""
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any, Final
+
+from api.values import LONGEST_TEXT
+from kalshi_markets.columns import COLUMNS, Column, Kind, Part
+from tests.bench.server import TABLE, Connection
+from tests.bench.table import run
+
+SAMPLED: Final = 200_000
+TEXTS: Final = 20_000
+NONE: Final = {
+    Kind.STRING: "none",
+    Kind.NUMBER: "1",
+    Kind.TIME: "2026-11-25T00:00:00Z",
+    Kind.BOOLEAN: "true",
+    Kind.JSON: "{}",
+}
+"""What to look for where a column holds nothing at all."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Values of a column as the API takes them. rare, common: two of each. low, middle, high: 0.1 %, 50 %, 99.9 %."""
+
+    rare: Sequence[str]
+    common: Sequence[str]
+    low: str = ""
+    middle: str = ""
+    high: str = ""
+    rare_word: str = ""
+    common_word: str = ""
+
+    def of(self, suffix: str) -> tuple[str, str]:
+        """A selective and an unselective value for an operator. Raises KeyError where it is not known here."""
+        if suffix in ("_regex", "__icontains"):
+            return self.rare_word, self.common_word
+        return {
+            "": (self.rare[0], self.common[0]),
+            "__eq": (self.rare[0], self.common[0]),
+            "__ne": (self.rare[0], self.common[0]),
+            "__in": (_csv(self.rare), _csv(self.common)),
+            "__lt": (self.low, self.middle),
+            "__lte": (self.low, self.middle),
+            "__gt": (self.high, self.middle),
+            "__gte": (self.high, self.middle),
+            "__isnull": ("true", "false"),
+            "__startswith": (self.rare[0][:14] or "none", self.common[0][:4] or "none"),
+        }[suffix]
+
+
+def samples(connection: Connection, rows: int) -> dict[str, Sample]:
+    """By column."""
+    return {column.name: _sample(connection, column, rows) for column in COLUMNS}
+
+
+def words(texts: Sequence[str], least: int = 1) -> tuple[str, str]:
+    """The word that is in the fewest of the texts, and the one that is in most."""
+    counts = Counter(word for text in texts for word in set(re.findall(rf"[a-z]{{{least},}}", text.lower())))
+    if not counts:
+        return "none", "none"
+    ordered = sorted(counts, key=lambda word: (counts[word], word))
+    return ordered[0], ordered[-1]
+
+
+def texts(connection: Connection, column: str, rows: int) -> list[str]:
+    """A sample of a column of the terms."""
+    sql = f"SELECT {column} FROM {TABLE}_terms {_tablesample(TEXTS, rows)} WHERE {column} IS NOT NULL"
+    return [text for (text,) in run(connection, sql)]
+
+
+def _sample(connection: Connection, column: Column, rows: int) -> Sample:
+    rare, common = _frequent(connection, column, rows)
+    if column.kind in (Kind.NUMBER, Kind.TIME):
+        return Sample(rare, common, *_quantiles(connection, column, rows))
+    if column.kind is Kind.STRING:
+        # Of a column of a few words its rarest word is rarer than a sample would show.
+        found = texts(connection, column.name, rows) + list(rare)
+        rare_word, common_word = words(found, least=3)
+        return Sample(rare, common, rare_word=rare_word, common_word=common_word)
+    return Sample(rare, common)
+
+
+def _frequent(connection: Connection, column: Column, rows: int) -> tuple[list[str], list[str]]:
+    sample = "" if column.values else _tablesample(SAMPLED, rows)
+    # Longer ones are refused.
+    short = f"length({column.name}::text) < {LONGEST_TEXT // 2}"
+    found = f"SELECT {column.name} AS v, count(*) AS n FROM {_table(column)} {sample} WHERE {short}"
+    counted = run(
+        connection,
+        f"WITH f AS MATERIALIZED ({found} GROUP BY 1)"
+        " (SELECT to_json(v) #>> '{}', 0 FROM f ORDER BY n, v DESC LIMIT 2) UNION ALL"
+        " (SELECT to_json(v) #>> '{}', 1 FROM f ORDER BY n DESC, v LIMIT 2)",
+    )
+    rare, common = ([_asked(column, value) for value, side in counted if side == wanted] for wanted in (0, 1))
+    return rare or [NONE[column.kind]], common or [NONE[column.kind]]
+
+
+def _quantiles(connection: Connection, column: Column, rows: int) -> list[str]:
+    quantiles = f"percentile_disc(ARRAY[0.001, 0.5, 0.999]) WITHIN GROUP (ORDER BY {column.name})"
+    [(found,)] = run(connection, f"SELECT {quantiles} FROM {_table(column)} {_tablesample(SAMPLED, rows)}")
+    return [_written(value) for value in found] if found else [NONE[column.kind]] * 3
+
+
+def _written(value: Any) -> str:
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    return format(value, "f") if isinstance(value, Decimal) else str(value)
+
+
+def _asked(column: Column, value: str) -> str:
+    return value.replace("+00:00", "Z") if column.kind is Kind.TIME else value
+
+
+def _csv(values: Sequence[str]) -> str:
+    return ",".join('"' + value.replace('"', '""') + '"' for value in values)
+
+
+def _table(column: Column) -> str:
+    return f"{TABLE}_{Part.TERMS if column.part is Part.BOTH else column.part}"
+
+
+def _tablesample(wanted: int, rows: int) -> str:
+    return f"TABLESAMPLE SYSTEM ({min(100.0, 100 * wanted / rows):.4f}) REPEATABLE (1)"

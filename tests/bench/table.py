@@ -1,0 +1,240 @@
+"""A table of generated markets with the exchange's real profile: python -m tests.bench.table [--rows 2000000]
+
+Kept in a PostgreSQL of its own under .data/bench-<rows>; a making that was interrupted, or whose migrations have changed
+since, begins anew.
+"""
+
+import argparse
+import fcntl
+import hashlib
+import json
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Final
+
+import psycopg.sql
+
+from kalshi_markets.columns import COLUMNS, Column, Kind, Origin, Part, columns_in
+from kalshi_markets.database import Database
+from kalshi_markets.exchange import project
+from kalshi_markets.settings import DatabaseSettings, MigratorSettings
+from local.exchange.catalogue import Order, Wanted
+from local.exchange.clock import Clock
+from local.exchange.generator import generate
+from migrator.indexes import INDEXES, build, name_of
+from migrator.migrate import FOLDER, migrate
+from tests.bench.server import TABLE, Connection, connect, running, step
+
+ROOT: Final = Path(__file__).parents[2]
+ROWS: Final = 2_000_000
+NOW: Final = 1_795_600_000
+"""When the exchange's clock stands: 2026-11-25T09:46:40Z."""
+LIVE, ARCHIVED = 85_000, 200_000
+SETTLED_UNTIL, SETTLED_DAYS = "2026-11-25 21:00Z", 60
+SEED: Final = 7
+
+STORED: Final = [column for column in COLUMNS if column.origin is not Origin.OURS]
+
+
+@contextmanager
+def table(rows: int, folder: Path | None = None) -> Iterator[dict[str, str]]:
+    """The environment of a database with so many markets, made the first time. Waits while another process has it."""
+    folder = folder or ROOT / ".data" / f"bench-{rows}"
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with folder.with_name(f"{folder.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield from _kept(rows, folder)
+
+
+def _kept(rows: int, folder: Path) -> Iterator[dict[str, str]]:
+    marker, schema = folder / "complete", _schema()
+    if not marker.exists() or marker.read_text() != schema:
+        if folder.exists():
+            shutil.rmtree(folder)
+        print(f"making {rows:,} markets in {folder}")
+        with running(folder / "postgres") as environment:
+            _make(environment, rows)
+        marker.write_text(schema)
+    with running(folder / "postgres") as environment:
+        _refresh(environment)
+        yield environment
+
+
+def database(environment: Mapping[str, str]) -> Database:
+    """A connection as the crawler's and the migrator's, that waits as long as it takes."""
+    return _Told(DatabaseSettings.read(environment), application_name="bench", timeout=86_400)
+
+
+class _Told(Database):
+    """Says which index is being made."""
+
+    def execute(self, sql: str, *values: object) -> list[list[Any]]:
+        if sql.startswith("CREATE") and "INDEX" in sql:
+            with step(sql.split(" ON ")[0].split()[-1]):
+                return super().execute(sql, *values)
+        return super().execute(sql, *values)
+
+
+def run(connection: Connection, sql: str) -> list[tuple[Any, ...]]:
+    """The rows of a statement made here, if it has any."""
+    cursor = connection.execute(sql)
+    return cursor.fetchall() if cursor.description else []
+
+
+def _schema() -> str:
+    """What a table was made for: the migrations, and which columns are where."""
+    columns = "".join(f"{column.name} {column.sql_type} {column.part} {column.origin}\n" for column in COLUMNS)
+    migrations = "".join(path.read_text(encoding="utf-8") for path in sorted(FOLDER.glob("*.sql")))
+    return hashlib.sha256((columns + migrations).encode()).hexdigest()
+
+
+def _refresh(environment: Mapping[str, str]) -> None:
+    """Brings the indexes to the present list, and the table into memory."""
+    owner = database(environment)
+    with connect(environment) as connection:
+        if _build(owner, connection):
+            run(connection, f"VACUUM ANALYZE {TABLE}_terms, {TABLE}_quotes")
+        with step("reading the table into memory"):
+            run(connection, "CREATE EXTENSION IF NOT EXISTS pg_prewarm")
+            like = f"relname ~ '^{TABLE}_[tq]' AND relkind IN ('r', 'i')"
+            run(connection, f"SELECT sum(pg_prewarm(oid, 'read')) FROM pg_class WHERE {like}")
+            run(connection, f"SELECT sum(pg_prewarm(oid)) FROM pg_class WHERE {like}")
+    owner.close()
+
+
+def _build(owner: Database, connection: Connection) -> list[str]:
+    """Makes the indexes that are missing or defined in another way by now; their definitions are their comments."""
+    wanted = {name_of(index, TABLE): index.definition for index in INDEXES}
+    found = run(
+        connection,
+        "SELECT indexrelid::regclass::text, obj_description(indexrelid) FROM pg_index"
+        f" WHERE indrelid IN ('{TABLE}_terms'::regclass, '{TABLE}_quotes'::regclass) AND NOT indisprimary",
+    )
+    for name, definition in found:
+        if wanted.get(name) != definition:
+            run(connection, f"DROP INDEX {name}")
+    built = build(owner)
+    for name in built:
+        run(connection, f"COMMENT ON INDEX {name} IS {psycopg.sql.quote(wanted[name])}")
+    return built
+
+
+def _make(environment: Mapping[str, str], rows: int) -> None:
+    owner = database(environment)
+    with connect(environment) as connection:
+        with step("generating and copying"):
+            _generate(environment, connection, rows)
+        run(connection, _multiplied(connection, rows))
+        with step("migrations"):
+            migrate(Database(DatabaseSettings.read(environment), application_name="bench"), MigratorSettings.read({}))
+        for index in INDEXES:
+            run(connection, f"DROP INDEX {name_of(index, TABLE)}")
+        for part, ours in ((Part.TERMS, ("first_seen_at", "seen")), (Part.QUOTES, ("changed_at", "changed"))):
+            with step(f"filling {TABLE}_{part}"):
+                names = [column.name for column in columns_in(part) if column in STORED]
+                into, source = ", ".join([*names, ours[0]]), ", ".join([*names, ours[1]])
+                run(connection, f"INSERT INTO {TABLE}_{part} ({into}) SELECT {source} FROM bench_rows")
+        _build(owner, connection)
+        with step("vacuum and statistics"):
+            run(connection, f"VACUUM ANALYZE {TABLE}_terms, {TABLE}_quotes")
+        _keep_books(connection, rows)
+        run(connection, "DROP VIEW bench_rows")
+        run(connection, "DROP TABLE bench_base, bench_settled")
+    owner.close()
+
+
+def _generate(environment: Mapping[str, str], connection: Connection, rows: int) -> None:
+    """Live and archived markets side by side into bench_base."""
+    columns = ", ".join(f"{column.name} {column.sql_type}" for column in STORED)
+    run(connection, f"CREATE UNLOGGED TABLE bench_base ({columns})")
+    with ProcessPoolExecutor(2) as pool:
+        for part in [pool.submit(_copy, dict(environment), rows, archived) for archived in (False, True)]:
+            part.result()
+    # A market may be in both lists while it moves; and no copy may take a live market's name.
+    run(
+        connection,
+        "DELETE FROM bench_base b USING (SELECT ticker, min(ctid) AS kept FROM bench_base GROUP BY 1 HAVING count(*) > 1) d"
+        " WHERE b.ticker = d.ticker AND b.ctid <> d.kept",
+    )
+    run(
+        connection,
+        "DELETE FROM bench_base s WHERE settlement_ts IS NOT NULL AND ticker IN"
+        " (SELECT regexp_replace(ticker, '-[0-9]+$', '') FROM bench_base WHERE settlement_ts IS NULL)",
+    )
+
+
+def _copy(environment: dict[str, str], rows: int, archived: bool) -> None:
+    size = min(LIVE, rows // 24)
+    world = generate(SEED, size, Clock(start=NOW * 10**6, speed=0), archived=min(ARCHIVED, rows // 10))
+    categories = {series.ticker: json.loads(series.json).get("category") for series in world.all_series()}
+    names = ", ".join(column.name for column in STORED)
+    wanted = Wanted(combos=False, archived=archived)
+    into = f"COPY bench_base ({names}) FROM STDIN"
+    with connect(environment) as connection, connection.cursor() as cursor, cursor.copy(into) as copy:
+        for _, market in world.markets(Order.CREATED, None, wanted):
+            row: dict[str, Any] = {**project(json.loads(market.json, parse_float=Decimal))}
+            row |= {"series_ticker": market.series_ticker, "category": categories[market.series_ticker]}
+            copy.write_row([row[column.name] for column in STORED])
+
+
+def _multiplied(connection: Connection, rows: int) -> str:
+    """A view of exactly so many rows: the live ones, and copies of the settled ones over the last days."""
+    run(
+        connection,
+        "CREATE UNLOGGED TABLE bench_settled AS SELECT *, row_number() OVER (ORDER BY ticker) AS n FROM bench_base"
+        " WHERE settlement_ts IS NOT NULL",
+    )
+    [(live, settled)] = run(
+        connection, "SELECT count(*) FILTER (WHERE settlement_ts IS NULL), count(settlement_ts) FROM bench_base"
+    )
+    wanted = rows - live
+    print(f"  {live:,} live and {settled:,} settled ones; {wanted:,} copies of these")
+    back = f"make_interval(secs => {SETTLED_DAYS * 86_400} * ((hashtext(event_ticker || r)::bigint & 65535) / 65536.0))"
+    return f"""
+        CREATE VIEW bench_rows AS
+        SELECT {_list(STORED)}, {_seen("open_time")} AS seen,
+               timestamptz '{SETTLED_UNTIL}' - make_interval(secs => hashtext(ticker) & 255) AS changed
+        FROM bench_base WHERE settlement_ts IS NULL
+        UNION ALL
+        SELECT {_list(STORED, copied=True)}, {_seen("open_time - earlier")}, settlement_ts - earlier
+        FROM (SELECT s.*, r, settlement_ts - (timestamptz '{SETTLED_UNTIL}' - {back}) AS earlier
+              FROM bench_settled AS s, generate_series(1, {-(-wanted // settled)}) AS r
+              WHERE (r - 1) * {settled} + n <= {wanted}) AS copies"""
+
+
+def _seen(opened: str) -> str:
+    return f"least({opened}, timestamptz '{SETTLED_UNTIL}')"
+
+
+def _list(columns: Sequence[Column], *, copied: bool = False) -> str:
+    def output(column: Column) -> str:
+        if copied and column.kind is Kind.TIME:
+            # The exchange writes the year 1 where it knows no time.
+            return f"CASE WHEN {column.name} < '1970-01-01' THEN {column.name} ELSE {column.name} - earlier END"
+        if copied and column.name in ("ticker", "event_ticker"):
+            return f"{column.name} || '-' || r"
+        return column.name
+
+    return ", ".join(output(column) for column in columns)
+
+
+def _keep_books(connection: Connection, rows: int) -> None:
+    """As if one job had seen them all just now."""
+    [(found, newest)] = run(connection, f"SELECT count(*), max(change_number) FROM {TABLE}_quotes")
+    assert found == rows, f"{found} rows instead of {rows}"
+    run(
+        connection,
+        f"INSERT INTO {TABLE}_jobs (job, generation, begun_at, ended_at, committed_at, pages, markets, added, change_number)"
+        f" VALUES ('bench', 1, now(), now(), clock_timestamp(), {rows // 1000}, {rows}, {rows}, {newest})",
+    )
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rows", type=int, default=ROWS)
+    with table(parser.parse_args().rows):
+        print("ready")

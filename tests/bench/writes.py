@@ -1,0 +1,201 @@
+"""The crawler's writes: how fast they are, and what a reader notices of them.
+
+As a program, python -m tests.bench.writes ROWS, it is the writer: it says `ready`, waits for a line, rewrites so many
+rows of live markets through the crawler's store, a page of 1,000 at a time, and says `done`.
+"""
+
+import os
+import random
+import select
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import chain
+from statistics import median
+from typing import Final
+
+from crawler.markets import Markets
+from crawler.store import Job, Store
+from kalshi_markets.columns import FROM_MARKET, Column, Kind, Part
+from kalshi_markets.database import Database
+from kalshi_markets.exchange import Row
+from tests.bench.lines import RUNS, Bar, Line, milliseconds, p95
+from tests.bench.pages import LARGE, SMALL, Bench
+from tests.bench.server import TABLE, Connection, connect, step
+from tests.bench.table import ROOT, database, run
+
+PAGE: Final = 1_000
+PAGES: Final = 40
+ROUNDS: Final = 3
+REWRITTEN: Final = 0.05
+NEW: Final = "BENCHNEW-"
+TRADED: Final = ("volume", "liquidity", "open_interest", "yes_bid_dollars")
+TWICE: Final = 2.0
+
+Page = Sequence[Row]
+
+
+def live(connection: Connection) -> list[Page]:
+    """The live markets as the projection makes rows, in pages, oldest first."""
+    names = [column.name for column in FROM_MARKET]
+    found = run(
+        connection,
+        f"SELECT {', '.join(map(_projected, FROM_MARKET))} FROM {TABLE} WHERE settlement_ts IS NULL"
+        " ORDER BY created_time, ticker",
+    )
+    rows: list[Row] = [dict(zip(names, row, strict=True)) for row in found]
+    return [rows[at : at + PAGE] for at in range(0, len(rows), PAGE)]
+
+
+def _projected(column: Column) -> str:
+    if column.kind is Kind.BOOLEAN:
+        return column.name
+    if column.kind is Kind.TIME:
+        return f"""to_char({column.name}, 'YYYY-MM-DD"T"HH24:MI:SS.US+00:00')"""
+    return f"{column.name}::text"
+
+
+def traded(rows: Page, chance: random.Random) -> Page:
+    """The rows after some trading."""
+    return [
+        row
+        | {
+            "volume": str(chance.randrange(1_000_000)),
+            "liquidity": str(chance.randrange(1_000_000)),
+            "open_interest": str(chance.randrange(1_000_000)),
+            "yes_bid_dollars": f"0.{chance.randrange(1, 100):02}",
+        }
+        for row in rows
+    ]
+
+
+def writes(bench: Bench, urls: Mapping[str, str]) -> Iterator[Line]:
+    """Reading while another writes; then the writes alone."""
+    with restored(bench.connection):
+        yield from under_writes(bench, urls)
+        yield from rates(bench)
+
+
+def rates(bench: Bench) -> Iterator[Line]:
+    """Rows a second of one connection: changed, unchanged, new; of the first two the median of some rounds."""
+    chance = random.Random(1)
+    writer = database(bench.environment)
+    pages = live(bench.connection)[:PAGES]
+    _rate(writer, pages)  # which gives each row its digest
+    changed, unchanged = [], []
+    for _ in range(ROUNDS):
+        after = [traded(page, chance) for page in pages]
+        changed.append(_rate(writer, after))
+        unchanged.append(_rate(writer, after))
+    figure = median(changed)
+    name = f"changed rows written, {ROUNDS} times {len(pages)} pages of {PAGE:,}"
+    yield Line(name, figure, "rows/s", bars=(Bar(">= 15,000", figure, 15_000, least=True),))
+    yield Line("unchanged rows written", median(unchanged), "rows/s")
+    new = [[row | {"ticker": f"{NEW}{row['ticker']}"} for row in page] for page in pages[: PAGES // 2]]
+    yield Line("new rows written", _rate(writer, new), "rows/s")
+    writer.close()
+
+
+def _rate(writer: Database, pages: Sequence[Page]) -> float:
+    markets = Markets(writer)
+    began = time.perf_counter()
+    for page in pages:
+        with writer.transaction():
+            markets.write(page)
+    return sum(map(len, pages)) / (time.perf_counter() - began)
+
+
+def under_writes(bench: Bench, urls: Mapping[str, str]) -> Iterator[Line]:
+    """The 95th percentile of requests while another process writes, beside that while none does."""
+    asked = {"page of 10,000": LARGE, "page of 100": SMALL, "one market": f"/markets/{bench.ticker}", **urls}
+    quiet: dict[str, list[float]] = {name: [] for name in asked}
+    busy: dict[str, list[float]] = {name: [] for name in asked}
+    with _writer(bench) as writer:
+        for _ in range(RUNS):
+            _turn(bench, asked, quiet)
+        _say(writer)
+        began = time.perf_counter()
+        while not _has_told(writer):
+            _turn(bench, asked, busy)
+        seconds = time.perf_counter() - began
+    for name in asked:
+        ours, reference = p95(busy[name]), p95(quiet[name])
+        bar = Bar(f"<= {TWICE:g} ref", ours / reference, TWICE)
+        yield Line(f"while written: {name} (reference: quiet)", ours, "ms", reference, bars=(bar,))
+    yield Line(f"  median of all while written ({len(busy['one market'])} turns)", median(chain(*busy.values())))
+    yield Line("  rows written meanwhile", bench.rows * REWRITTEN / seconds, "rows/s")
+
+
+def _turn(bench: Bench, asked: Mapping[str, str], taken: Mapping[str, list[float]]) -> None:
+    for name, url in asked.items():
+        taken[name].append(milliseconds(lambda url=url: bench.ours.get(url)))  # type: ignore[misc]
+
+
+@contextmanager
+def _writer(bench: Bench) -> Iterator["subprocess.Popen[str]"]:
+    command = [sys.executable, "-m", "tests.bench.writes", str(int(bench.rows * REWRITTEN))]
+    environment = {**os.environ, **bench.environment}
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, cwd=ROOT, env=environment, stdin=pipe, stdout=pipe, text=True) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "ready\n", "the writer did not start"
+            yield process
+        finally:
+            process.kill()
+
+
+def _say(process: "subprocess.Popen[str]") -> None:
+    assert process.stdin is not None
+    process.stdin.write("go\n")
+    process.stdin.flush()
+
+
+def _has_told(process: "subprocess.Popen[str]") -> bool:
+    assert process.stdout is not None
+    return bool(select.select([process.stdout], [], [], 0)[0])
+
+
+def _write(environment: Mapping[str, str], count: int) -> None:
+    """What the writer does."""
+    with connect(environment) as connection:
+        pages = live(connection)
+    writer = database(environment)
+    store, chance = Store(writer), random.Random(2)
+    assert store.take_lease(), "another crawler writes"
+    for page in pages:
+        store.commit_page(Job("bench/writer"), page, [])
+    print("ready", flush=True)
+    sys.stdin.readline()
+    for number in range(-(-count // PAGE)):
+        store.commit_page(Job("bench/writer"), traded(pages[number % len(pages)], chance), [])
+    print("done", flush=True)
+    store.release_lease()
+
+
+@contextmanager
+def restored(connection: Connection) -> Iterator[None]:
+    """Afterwards the live markets are as they were; if this process is killed, after the next one."""
+    names = ", ".join(TRADED)
+    saved = f"SELECT ticker, {names} FROM {TABLE} WHERE settlement_ts IS NULL"
+    run(connection, f"CREATE TABLE IF NOT EXISTS bench_saved AS {saved}")
+    try:
+        yield
+    finally:
+        with step("restoring the table"):
+            run(connection, f"UPDATE {TABLE}_lease SET ends_at = '-infinity'")
+            for part in (Part.TERMS, Part.QUOTES):
+                run(connection, f"DELETE FROM {TABLE}_{part} WHERE ticker >= '{NEW}' AND ticker < '{NEW}~'")
+            assigned = ", ".join(f"{name} = s.{name}" for name in TRADED)
+            run(
+                connection, f"UPDATE {TABLE}_quotes AS q SET {assigned} FROM bench_saved AS s WHERE s.ticker = q.ticker"
+            )
+            run(connection, f"UPDATE {TABLE}_jobs SET change_number = (SELECT last_value FROM {TABLE}_change)")
+            run(connection, "DROP TABLE bench_saved")
+            run(connection, f"VACUUM ANALYZE {TABLE}_terms, {TABLE}_quotes")
+
+
+if __name__ == "__main__":
+    _write(os.environ, int(sys.argv[1]))
