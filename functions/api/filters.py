@@ -1,6 +1,7 @@
 """The filter grammar, as a table: an operator is one line of it, and documents itself."""
 
 import csv
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -24,6 +25,9 @@ CASTS: Final[Mapping[Kind, str]] = {
 }
 
 _SCHEMA_TYPES: Final = {Kind.NUMBER: "number", Kind.BOOLEAN: "boolean"}
+
+_WHOLE_DIGITS: Final = {"integer": 9, "bigint": 18}
+"""How many always fit."""
 
 EXCHANGE_WORDS: Final = {"open": "active", "unopened": "initialized", "paused": "inactive", "settled": "finalized"}
 """The exchange's filter words for a status, which are not the market object's."""
@@ -204,7 +208,16 @@ class Filter:
             sql, compared = words.search(
                 operator.suffix, text, indexed=self.column.words and not self.column.orderable
             ) or (sql, compared)
-        return Condition(self, sql, compared, operator.cast.format(type=CASTS[self.column.kind]))
+        return Condition(self, sql, compared, operator.cast.format(type=_type(self.column, compared)))
+
+
+def _type(column: Column, compared: Sequence[values.SqlValue | list[values.SqlValue]]) -> str:
+    """What values are cast to: a whole number to a column of such, whose index would not serve a numeric."""
+    most = _WHOLE_DIGITS.get(column.sql_type)
+    flat = [one for value in compared for one in (value if isinstance(value, list) else [value])]
+    if most and all(re.fullmatch(r"-?[0-9]+", str(one)) and len(str(one)) <= most for one in flat):
+        return column.sql_type
+    return CASTS[column.kind]
 
 
 def _unknown_word(column: Column, value: str) -> str:

@@ -90,7 +90,7 @@ def test_a_second_walk_changes_nothing(fresh: dict[str, str], database: Database
     before, [[generation, pages]] = database.read(state), database.read(walks)
     time.sleep(1)
     often = {"LIVE_INTERVAL_SECONDS": "1", "SETTLED_INTERVAL_SECONDS": "1"}
-    summary = crawl(fresh | often | {"EXCHANGE_URL": server.url}, seconds=7)
+    summary = crawl(fresh | often | {"EXCHANGE_URL": server.url}, seconds=9)
     assert (summary["added"], summary["changed"], summary["errors"]) == (0, 0, {})
     assert database.read(state) == before
     [[generation_after, pages_after]] = database.read(walks)

@@ -365,3 +365,21 @@ def test_whole_texts_and_their_beginnings_are_compared_with_case(api: Api, datab
     ):
         assert len(items(api, f"/markets?ticker=CASE&{escaped(**{name: value})}")) == found, (name, value)
     forget(database, "CASE")
+
+
+def test_columns_of_whole_numbers_compare_with_any_number(api: Api, database: Database) -> None:
+    keep(database, {"ticker": "WHOLE", "settlement_timer_seconds": 5})
+    for name, value, found in (
+        *(
+            ("", "5", 1),
+            ("", "5.0", 1),
+            ("", "5.5", 0),
+            ("__gt", "4.999", 1),
+            ("__lt", "9" * 40, 1),
+            ("__in", "5,6", 1),
+        ),
+        *(("__in", "5.5,7", 0), ("__gte", "-" + "9" * 30, 1), ("__lte", "-0", 0), ("__ne", "5", 0), ("__ne", "5.1", 1)),
+    ):
+        url = f"/markets?ticker=WHOLE&settlement_timer_seconds{name}={value}"
+        assert len(items(api, url)) == found, url
+    forget(database, "WHOLE")
