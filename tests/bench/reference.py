@@ -1,6 +1,6 @@
 """What our answers are measured against: the service built the usual way, and the least that the same SQL costs.
 
-The reference is FastAPI over psycopg, as the original was built: rows become Pydantic models, a page is a dict of them,
+The reference is FastAPI over psycopg, as such services usually are: rows become Pydantic models, a page is a dict of them,
 FastAPI encodes it, pages go by OFFSET, Starlette compresses. Numbers are Decimals, for prices are exact. Its SQL is as
 good as it gets by hand over the same tables and indexes, so that what differs is the way from a row to an answer.
 Under /quickest it is built for speed instead: floats, and a response_model, which spares FastAPI its encoder.
