@@ -57,7 +57,7 @@ class Markets:
 
 def digest(row: Row) -> str:
     """Of the terms that the exchange sent: 32 hexadecimal digits."""
-    # marshal, in the version that has no references: a fifth of the time that JSON takes, for the same certainty.
+    # marshal, in the version that has no references: equal values are equal bytes, without JSON's escaping.
     return hashlib.blake2b(marshal.dumps(_TERM_VALUES(row), 2), digest_size=16).hexdigest()
 
 
