@@ -78,13 +78,17 @@ def room_taken(body: str | bytes) -> float:
     return len(body) / room if len(body) > room else len(json.dumps(body)) / room
 
 
-def answer(request: Request, value: Mapping[str, Any] | str, status: int = 200) -> Response:
-    """A JSON answer of a size that always fits. value: an object, or the JSON of one."""
+def answer(
+    request: Request, value: Mapping[str, Any] | str, status: int = 200, headers: Mapping[str, str] | None = None
+) -> Response:
+    """A JSON answer of a size that always fits. value: an object, or the JSON of one; headers: further ones."""
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     compress = accepts_gzip(request) and len(text) > WORTH_COMPRESSING
     body = Body(compress=compress)
     body.append(text)
-    return encoded(body.finish(), compress=compress, status=status)
+    response = encoded(body.finish(), compress=compress, status=status)
+    response.headers.update(headers or {})
+    return response
 
 
 def encoded(body: bytes, *, compress: bool, status: int = 200) -> Response:

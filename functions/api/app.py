@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api import answers, candlesticks_request, landing, listing, parameters, query, status
+from api import answers, candlesticks_request, history, landing, listing, parameters, query, status
 from api.edge import Edge, request_id, time_left
 from api.errors import ApiError, Code, of_service
 from api.service import Service
@@ -73,10 +73,9 @@ def _add_service_routes(app: FastAPI, service: Service) -> None:
         service.database.read("SELECT 1")
         return answers.answer(request, {"status": "ok", "database": "ok"})
 
-    @app.get("/status", summary="How fresh the table is, per walk of the crawler")
+    @app.get("/status", summary="How fresh and how complete the table is, per job of the crawler")
     async def current_status(request: Request) -> Response:
-        query.refuse_parameters(request.scope["query_string"])
-        return answers.answer(request, status.report(service.database))
+        return status.respond(request, service.database)
 
 
 def _add_market_routes(app: FastAPI, service: Service) -> None:
@@ -107,6 +106,10 @@ def _add_market_routes(app: FastAPI, service: Service) -> None:
         if ticker == "candlesticks":
             raise HTTPException(405, headers={"Allow": "POST"})
         return listing.market(request, ticker, service)
+
+    @app.get("/markets/{ticker}/history", summary="The states that one market has been in")
+    async def market_history(ticker: str, request: Request) -> Response:
+        return history.respond(request, ticker, service)
 
 
 def _add_errors(app: FastAPI) -> None:

@@ -15,7 +15,8 @@ from api.answers import Body, accepts_gzip, encoded
 from api.candlesticks_request import CandlesticksRequest
 from api.errors import ApiError, Code, Problem, refusal
 from kalshi_markets.exchange import CandleQuery, ExchangeClient, ExchangeError, ExchangeUnavailable
-from kalshi_markets.exchange.client import BATCH_CANDLES, BATCH_TICKERS
+from kalshi_markets.exchange.client import BATCH_CANDLES
+from kalshi_markets.exchange.listings import BATCH_TICKERS
 
 _CANDLES_A_CALL: Final = BATCH_CANDLES * 9 // 10
 """The exchange counts periods its own way; this stays clear of the edge."""
@@ -60,7 +61,8 @@ class Result:
 async def fetch(request: CandlesticksRequest, exchange: ExchangeClient, *, deadline: float) -> list[Result]:
     """A result for each distinct ticker, in the order asked. deadline: on time.monotonic()'s clock.
 
-    Raises ApiError when the exchange's rate does not permit the calls that this takes before the deadline.
+    Raises ApiError when the exchange's rate does not permit the calls that this takes before the deadline, and what
+    the limiter raises.
     """
     query = CandleQuery(*request.bounds(), request.period_interval)
     results = {ticker: Result(ticker) for ticker in request.tickers}
@@ -71,8 +73,9 @@ async def fetch(request: CandlesticksRequest, exchange: ExchangeClient, *, deadl
         else:
             askable.append(result)
     plan = _Plan.of(query)
-    if (count := plan.calls(len(askable))) > exchange.rate * (deadline - time.monotonic()):
-        raise _too_many(count, exchange.rate)
+    rate = await exchange.rate()
+    if (count := plan.calls(len(askable))) > rate * (deadline - time.monotonic()):
+        raise _too_many(count, rate)
     calls = [
         (askable[first : first + plan.group], part)
         for first in range(0, len(askable), plan.group)
@@ -87,8 +90,11 @@ async def fetch(request: CandlesticksRequest, exchange: ExchangeClient, *, deadl
             except ExchangeError as error:
                 return error
 
-    async with asyncio.TaskGroup() as group:
-        asking = [group.create_task(ask(*call)) for call in calls]
+    try:
+        async with asyncio.TaskGroup() as group:
+            asking = [group.create_task(ask(*call)) for call in calls]
+    except ExceptionGroup as errors:
+        raise errors.exceptions[0] from None
     for (asked, _), task in zip(calls, asking, strict=True):
         for result in asked:
             result.take(task.result())

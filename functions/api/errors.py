@@ -65,6 +65,11 @@ def refusal(problems: Sequence[Problem]) -> ApiError:
     return ApiError(problems[0].code, detail, problems[0].hint)
 
 
+def market_not_found() -> ApiError:
+    """The 404 of a ticker."""
+    return ApiError(Code.MARKET_NOT_FOUND, "Market not found", "Try /markets?ticker__icontains= with a part of it.")
+
+
 RETRY: Final = "Try again in a few seconds."
 
 

@@ -6,6 +6,10 @@ from dataclasses import dataclass
 from typing import Final, Self
 
 from starlette.requests import Request
+from starlette.responses import Response
+
+from api import sql
+from kalshi_markets.database import Database
 
 MAX_AGE_SECONDS: Final = 15
 """The exchange's own answers are cached for so long, so nothing is fresher (observed on production, 2026-08)."""
@@ -57,3 +61,12 @@ class Tag:
     def matches(self, state: State) -> bool:
         """Whether the client has the present answer."""
         return bool(self._known & {"*", self.at(state).removeprefix("W/")})
+
+
+def not_modified(database: Database, tag: Tag) -> Response | None:
+    """A 304, where the client has the present answer. Raises DatabaseError."""
+    if not tag.is_asked:
+        return None
+    statement, _ = sql.state(database.settings.table)
+    state = State.read(database.read(statement)[0][0])
+    return Response(status_code=304, headers=state.headers(tag.at(state))) if tag.matches(state) else None

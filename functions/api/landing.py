@@ -39,16 +39,17 @@ def page(database: Database, readme_url: str | None) -> str:
 
 def _state(database: Database) -> str:
     try:
-        report = status.report(database)
+        books = status.books(database)
     except TableMissing:
         return "<p><strong>There is no table yet:</strong> the migrations have not been applied.</p>"
     except DatabaseError:
         return "<p><strong>The database does not answer now.</strong> Try again in a minute.</p>"
-    if not report["jobs"]:
-        return "<p>The table is empty: the first crawl has not begun.</p>"
+    size = f"<strong>{books['markets']:,}</strong> markets."
+    if not books["jobs"]:
+        return f"<p>{size} The first crawl has not begun.</p>"
     head = "<tr><th>walk</th><th>last completed</th><th>markets read</th><th>last error</th></tr>"
-    rows = "".join(_row(job) for job in report["jobs"])
-    return f"<p><strong>{report['markets']:,}</strong> markets.</p>\n<table>{head}{rows}</table>"
+    rows = "".join(_row(job) for job in books["jobs"])
+    return f"<p>{size}</p>\n<table>{head}{rows}</table>"
 
 
 def _row(job: Mapping[str, Any]) -> str:
@@ -56,8 +57,8 @@ def _row(job: Mapping[str, Any]) -> str:
     return f"<tr>{''.join(f'<td>{html.escape(cell)}</td>' for cell in cells)}</tr>"
 
 
-def _ago(then: str | None) -> str:
+def _ago(then: datetime | None) -> str:
     if then is None:
         return "not yet"
-    seconds = max(0, round((datetime.now(UTC) - datetime.fromisoformat(then)).total_seconds()))
+    seconds = max(0, round((datetime.now(UTC) - then).total_seconds()))
     return f"{seconds} s ago" if seconds < 120 else f"{seconds // 60:,} min ago"

@@ -10,10 +10,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api import sql
-from api.answers import WORTH_COMPRESSING, accepts_gzip, coding, compressed, room_taken
+from api.answers import WORTH_COMPRESSING, accepts_gzip, answer, coding, compressed, room_taken
 from api.cursor import Position, encode
-from api.errors import ApiError, Code, Problem, refusal
-from api.freshness import State, Tag
+from api.errors import ApiError, Code, Problem, market_not_found, refusal
+from api.freshness import State, Tag, not_modified
 from api.query import Query, parse, parse_fields
 from api.rows import CSV, FORMATS, JSON, NDJSON, Format, begins
 from api.service import Service
@@ -55,7 +55,7 @@ def markets(request: Request, service: Service) -> Response:
     query = parse(request.scope["query_string"])
     form = FORMATS[query.format] if query.format else _accepted(request.headers.get("accept", ""))
     tag = Tag(request, form.name, service.version)
-    if tag.is_asked and (unchanged := _not_modified(service, tag)):
+    if unchanged := not_modified(service.database, tag):
         return unchanged
     compress = accepts_gzip(request)
     whole = _page(service, query, form)
@@ -76,25 +76,16 @@ def markets(request: Request, service: Service) -> Response:
 def market(request: Request, ticker: str, service: Service) -> Response:
     """One market. Raises ApiError, DatabaseError."""
     columns = parse_fields(request.scope["query_string"])
-    tag = Tag(request, JSON.name, service.version)
-    if tag.is_asked and (unchanged := _not_modified(service, tag)):
+    database, tag = service.database, Tag(request, JSON.name, service.version)
+    if unchanged := not_modified(database, tag):
         return unchanged
-    database = service.database
     statement, values = sql.market(ticker, columns, database.settings.table, JSON)
     rows = database.read(statement, *values) if is_storable(ticker) else []
     if not rows:
-        raise ApiError(Code.MARKET_NOT_FOUND, "Market not found", "Try /markets?ticker__icontains= with a part of it.")
+        raise market_not_found()
     [[text, state_text]] = rows
     state = State.read(state_text)
-    compress = accepts_gzip(request) and len(text) > WORTH_COMPRESSING
-    headers = coding(compress=compress) | state.headers(tag.at(state))
-    return Response(compressed(text) if compress else text, 200, headers, JSON.media_type)
-
-
-def _not_modified(service: Service, tag: Tag) -> Response | None:
-    statement, _ = sql.state(service.database.settings.table)
-    state = State.read(service.database.read(statement)[0][0])
-    return Response(status_code=304, headers=state.headers(tag.at(state))) if tag.matches(state) else None
+    return answer(request, text, headers=state.headers(tag.at(state)))
 
 
 def _accepted(accept: str) -> Format:

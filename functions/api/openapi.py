@@ -11,7 +11,7 @@ from api.errors import Code
 from api.filters import FILTERS
 from api.parameters import SETTINGS
 from api.rows import FORMATS, JSON
-from kalshi_markets.columns import COLUMNS, Column, Kind
+from kalshi_markets.columns import BY_NAME, COLUMNS, Column, Kind
 
 JsonObject = dict[str, Any]
 
@@ -23,6 +23,9 @@ _TYPES: Final[Mapping[Kind, JsonObject]] = {
     Kind.BOOLEAN: {"type": ["boolean", "null"]},
     Kind.JSON: {},
 }
+_TEXT: Final[JsonObject] = {"type": "string"}
+_TIME: Final[JsonObject] = {"type": "string", "format": "date-time"}
+_COUNT: Final[JsonObject] = {"type": "integer", "minimum": 0}
 _HEADERS: Final = {
     "ETag": "Changes with the table and with the code; send it back as If-None-Match.",
     "X-Change-Number": "Up to which change nothing is missing: what to ask from next with changed_since.",
@@ -42,6 +45,11 @@ def document(app: FastAPI) -> JsonObject:
     paths = base["paths"]
     _list_markets(paths["/markets"]["get"])
     _one_market(paths["/markets/{ticker}"]["get"])
+    paths["/markets/{ticker}/history"]["get"]["responses"] = {
+        "200": _answer("Its states, oldest first", _json({"$ref": "#/components/schemas/History"}), _HEADERS),
+        "304": _not_modified(),
+    }
+    paths["/status"]["get"]["responses"] = {"200": _answer("Status", _json({"$ref": "#/components/schemas/Status"}))}
     candlesticks = paths["/markets/candlesticks"]["post"]
     candlesticks["requestBody"] = {"required": True, "content": _json(CandlesticksRequest.model_json_schema())}
     candlesticks["responses"] = {"200": _answer("Results", _json({"$ref": "#/components/schemas/Candlesticks"}))}
@@ -102,9 +110,9 @@ def _errors(operation: JsonObject) -> None:
 
 
 def _schemas() -> JsonObject:
-    text, nullable, count = {"type": "string"}, {"type": ["string", "null"]}, {"type": "integer", "minimum": 0}
+    text, nullable, count = _TEXT, _TYPES[Kind.STRING], _COUNT
     page = {
-        "items": {"type": "array", "items": _MARKET},
+        "items": _list(_MARKET),
         "count": count,
         "next_cursor": nullable,
         "next_url": nullable,
@@ -115,16 +123,61 @@ def _schemas() -> JsonObject:
     }
     result = {"ticker": text, "candlesticks": {"type": "array", "items": {"type": "object"}}, "error": nullable}
     candlesticks = {
-        "results": {"type": "array", "items": _object(result, [*result])},
-        "unanswered": {"type": "array", "items": text},
+        "results": _list(_object(result, [*result])),
+        "unanswered": _list(text),
     }
     error = {"detail": {"type": ["string", "array"]}, "code": text, "hint": text, "request_id": text}
     return {
         "Market": _object({column.name: _column(column) for column in COLUMNS}, []),
         "Page": _object(page, ["items", "count", "next_cursor", "next_url"]),
+        "History": _history(),
         "Candlesticks": _object(candlesticks, [*candlesticks]),
+        "Status": _status(),
         "Error": _object(error, [*error]),
     }
+
+
+def _history() -> JsonObject:
+    state = {
+        "from": _TIME,
+        "until": _TYPES[Kind.TIME],
+        **{name: _column(BY_NAME[name]) for name in ("status", "result", "close_time")},
+        "change_number": {"type": ["integer", "null"], "description": "The number of the change that ended it."},
+    }
+    states = {"ticker": _TEXT, "items": _list(_object(state, [*state])), "count": _COUNT}
+    return _object(states | {"truncated": {"const": True}}, [*states])
+
+
+def _status() -> JsonObject:
+    nullable, time = _TYPES[Kind.STRING], _TYPES[Kind.TIME]
+    live = {"complete": {"type": "boolean"}, "begun_at": time, "ended_at": time}
+    status = {"status": nullable, "count": _COUNT, "confirmed_at": time}
+    place = dict.fromkeys(("since", "from", "to", "until"), _TIME) | {"pages": _COUNT}
+    job = {
+        "job": _TEXT,
+        "under_way": {"type": "boolean"},
+        "position": _object(place, []) | {"type": ["object", "null"]},
+        "lag_seconds": {"type": ["integer", "null"], "minimum": 0},
+        **dict.fromkeys(("begun_at", "ended_at", "confirmed_at", "watermark", "committed_at"), time),
+        **dict.fromkeys(("markets", "changed", "refused"), _COUNT),
+        "added": {"type": "integer"},
+        "last_error": nullable,
+        "failed_at": time,
+    }
+    reject = {"ticker": _TEXT, "reason": _TEXT, "last_at": _TIME}
+    rejects = {"count": _COUNT, "newest": _list(_object(reject, [*reject]))}
+    drift = {"member": _TEXT, "change": {"enum": ["new", "gone", "retyped"]}, "markets": _COUNT, "example": nullable}
+    drift |= {"first_at": _TIME, "last_at": _TIME}
+    members = {
+        "markets": _COUNT,
+        "gone": _COUNT,
+        "live": _object(live, [*live]),
+        "statuses": _list(_object(status, [*status])),
+        "jobs": _list(_object(job, [*job])),
+        "rejects": _object(rejects, [*rejects]),
+        "drift": _list(_object(drift, [*drift])),
+    }
+    return _object(members, [*members])
 
 
 def _column(column: Column) -> JsonObject:
@@ -133,3 +186,7 @@ def _column(column: Column) -> JsonObject:
 
 def _object(properties: JsonObject, required: list[str]) -> JsonObject:
     return {"type": "object", "properties": properties, "required": required}
+
+
+def _list(items: JsonObject) -> JsonObject:
+    return {"type": "array", "items": items}

@@ -43,11 +43,14 @@ def text(form: Format, columns: tuple[Column, ...]) -> str:
     return " || ',' || ".join(_cell(column) for column in columns) if form is CSV else "row_to_json(r)::text"
 
 
+def time(name: str) -> str:
+    """SQL of a time as RFC 3339."""
+    # In a UTC session its text is `2026-07-02 21:31:13.7931+00`.
+    return f"replace(replace({name}::text, ' ', 'T'), '+00', 'Z')"
+
+
 def _output(column: Column, name: str) -> str:
-    if column.kind is not Kind.TIME:
-        return name
-    # In a UTC session `2026-07-02 21:31:13.7931+00`: RFC 3339 but for its T and its Z.
-    return f"replace(replace({name}::text, ' ', 'T'), '+00', 'Z') AS {column.name}"
+    return f"{time(name)} AS {column.name}" if column.kind is Kind.TIME else name
 
 
 def _cell(column: Column) -> str:

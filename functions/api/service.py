@@ -49,8 +49,10 @@ class Service:
 
     @cached_property
     def exchange(self) -> "ExchangeClient":
-        """The authenticated client, or an anonymous one where there is no key."""
+        """The authenticated client, or an anonymous one where there is no key; it has people's share of the rate."""
         # httpx and cryptography cost 150 ms to import; most requests never need them.
         from kalshi_markets.exchange import ExchangeClient
+        from kalshi_markets.exchange.limiter import DatabaseTokens, Limiter
 
-        return ExchangeClient(ExchangeSettings.read())
+        settings = ExchangeSettings.read()
+        return ExchangeClient(settings, Limiter(DatabaseTokens(DatabaseSettings.read(), "people", settings.rate)))

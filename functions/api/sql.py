@@ -13,7 +13,7 @@ from typing import Final
 from api.cursor import Position
 from api.filters import CASTS, Condition
 from api.query import Query
-from api.rows import Format, outputs, text
+from api.rows import Format, outputs, text, time
 from kalshi_markets.columns import SEARCHED, Column, Kind, Part
 
 Statement = tuple[str, list[object]]
@@ -64,6 +64,27 @@ def market(ticker: str, columns: tuple[Column, ...], table: str, form: Format) -
         SELECT {text(form, columns)}, ({_state(table)})
         FROM (SELECT {outputs(columns)} FROM {table}_terms AS t, {table}_quotes AS q
               WHERE t.ticker = $1::text AND q.ticker = $1::text) AS r"""
+    return statement, [ticker]
+
+
+def history(ticker: str, table: str, most: int) -> Statement:
+    """One row with a market's newest states, oldest first: their JSON, parted by commas; how many; whether there are
+    older ones; the state. No row where there is no such market."""
+    # A state began when the one before it ended: the window sees one more than is told. The terms have all of it.
+    statement = f"""
+        WITH market AS (SELECT first_seen_at, status, result, close_time FROM {table}_terms WHERE ticker = $1::text),
+        states AS (
+            (SELECT until, status, result, close_time, change_number FROM {table}_history WHERE ticker = $1::text
+             ORDER BY change_number DESC LIMIT {most})
+            UNION ALL SELECT NULL, status, result, close_time, NULL FROM market),
+        told AS (
+            SELECT coalesce(lag(s.until) OVER (ORDER BY s.change_number), m.first_seen_at) AS since, s.*
+            FROM states AS s, market AS m ORDER BY s.change_number DESC NULLS FIRST LIMIT {most})
+        SELECT string_agg(row_to_json(r)::text, ',\n' ORDER BY r.change_number), count(*),
+               (SELECT count(*) FROM states) > {most}, ({_state(table)})
+        FROM (SELECT {time("since")} AS "from", {time("until")} AS until, status, result,
+                     {time("close_time")} AS close_time, change_number FROM told) AS r
+        HAVING count(*) > 0"""
     return statement, [ticker]
 
 

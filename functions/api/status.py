@@ -1,27 +1,140 @@
-"""GET /status: how far the crawler is."""
+"""GET /status: how far the crawler is, how fresh what it keeps, and what it could not keep."""
 
+import json
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
+from starlette.requests import Request
+from starlette.responses import Response
+
+from api.answers import answer
+from api.query import refuse_parameters
+from kalshi_markets.columns import STATUSES
 from kalshi_markets.database import Database
 
-_MEMBERS = ("begun_at", "ended_at", "committed_at", "markets", "added", "changed", "refused", "last_error", "failed_at")
+Line = dict[str, Any]
+
+_MEMBERS: Final = (
+    *("begun_at", "ended_at", "confirmed_at", "watermark", "committed_at"),
+    *("markets", "added", "changed", "refused", "last_error", "failed_at"),
+)
+_NO_JOBS: Final = ("adopted", "archive/moved")
+"""Lines of the books that keep something else."""
+_CONFIRMED_BY: Final = {
+    "initialized": "live/unopened",
+    "active": "live/open",
+    "inactive": "live/paused",
+    **dict.fromkeys(("closed", "determined", "disputed", "amended"), "live/closed"),
+}
+"""The job that walks over the markets of a status. What is finalized is seen once, when it is settled."""
+_LIVE: Final = frozenset(_CONFIRMED_BY.values())
+_NEVER: Final = datetime.min.replace(tzinfo=UTC)
+
+MOST_REJECTS: Final = 10
+MOST_DRIFT: Final = 50
+_REJECT: Final = ("ticker", "reason", "last_at")
+_DRIFT: Final = ("member", "change", "markets", "example", "first_at", "last_at")
+
+
+def respond(request: Request, database: Database) -> Response:
+    """Raises ApiError, DatabaseError."""
+    refuse_parameters(request.scope["query_string"])
+    return answer(request, json.dumps(report(database), ensure_ascii=False, default=_spelled))
 
 
 def report(database: Database) -> dict[str, Any]:
-    """The table's size, and each walk's line in the crawler's books. Raises DatabaseError."""
-    rows = database.read(
-        f"SELECT job, position IS NOT NULL, {', '.join(_MEMBERS)} FROM {database.settings.table}_jobs ORDER BY job"
-    )
-    jobs = [
-        {"job": job, "under_way": under_way, **dict(zip(_MEMBERS, map(_plain, values), strict=True))}
-        for job, under_way, *values in rows
-    ]
+    """Everything that it tells, its times as datetimes. Raises DatabaseError."""
+    table, jobs = database.settings.table, books(database)["jobs"]
+    counts = {status: count for status, count in database.read(counting(table)) if count > 0}
+    [[gone]] = database.read(counting_gone(table))
+    [[rejects]] = database.read(f"SELECT count(*) FROM {table}_rejects")
+    newest = f"{table}_rejects ORDER BY last_at DESC, ticker LIMIT {MOST_REJECTS}"
+    drift = f"{table}_drift ORDER BY last_at DESC, first_at DESC, member, change LIMIT {MOST_DRIFT}"
     return {
-        "markets": sum(job["added"] for job in jobs),
-        "jobs": [job for job in jobs if job["job"] != "adopted"],
+        "markets": sum(counts.values()),
+        "gone": gone,
+        "live": _live(jobs),
+        "statuses": _statuses(counts, {job["job"]: job for job in jobs}),
+        "jobs": jobs,
+        "rejects": {"count": rejects, "newest": _rows(database, _REJECT, newest)},
+        "drift": _rows(database, _DRIFT, drift),
     }
 
 
-def _plain(value: Any) -> Any:
-    return value.astimezone(UTC).isoformat().replace("+00:00", "Z") if isinstance(value, datetime) else value
+def books(database: Database) -> dict[str, Any]:
+    """The table's size, and each job's line in the crawler's books. Raises DatabaseError."""
+    members = ("job", "position", "added", *_MEMBERS)
+    lines = _rows(database, members, f"{database.settings.table}_jobs ORDER BY job")
+    now = datetime.now(UTC)
+    return {
+        "markets": sum(line["added"] for line in lines),
+        "jobs": [_job(line, now) for line in lines if line["job"] not in _NO_JOBS],
+    }
+
+
+def counting(table: str) -> str:
+    """SQL of how many markets have each status. Only those that are not finalized are counted, by their indexes."""
+    return f"""
+        WITH others AS (
+            SELECT status, count(*) FROM {table}_quotes WHERE status <> 'finalized' GROUP BY status
+            UNION ALL SELECT NULL, count(*) FROM {table}_terms WHERE status IS NULL)
+        SELECT status, count FROM others
+        UNION ALL SELECT 'finalized', (
+            (SELECT coalesce(sum(added), 0) FROM {table}_jobs) - (SELECT sum(count) FROM others))::bigint"""
+
+
+def counting_gone(table: str) -> str:
+    """SQL of how many markets the exchange has no more, whatever their status."""
+    return f"SELECT count(*) FROM {table}_quotes WHERE gone_at IS NOT NULL"
+
+
+def _job(line: Line, now: datetime) -> Line:
+    position, confirmed_at = line["position"], line["confirmed_at"]
+    return {
+        "job": line["job"],
+        "under_way": position is not None,
+        "position": None if position is None else _place(position),
+        "lag_seconds": None if confirmed_at is None else max(0, round((now - confirmed_at).total_seconds())),
+        **{name: line[name] for name in _MEMBERS},
+    }
+
+
+def _place(position: Mapping[str, Any]) -> dict[str, Any]:
+    """Where a walk is, without what means something to the exchange only."""
+    times = [name for name in ("since", "from", "to", "until") if name in position]
+    pages = {"pages": position["pages"]} if "pages" in position else {}
+    return {name: datetime.fromtimestamp(position[name], UTC) for name in times} | pages
+
+
+def _live(jobs: Sequence[Line]) -> dict[str, Any]:
+    walked = [job for job in jobs if job["job"] in _LIVE and job["confirmed_at"] is not None]
+    if len(walked) < len(_LIVE):
+        return {"complete": False, "begun_at": None, "ended_at": None}
+    return {
+        "complete": all((job["failed_at"] or _NEVER) <= (job["ended_at"] or _NEVER) for job in walked),
+        "begun_at": min(job["confirmed_at"] for job in walked),
+        "ended_at": max((job["ended_at"] for job in walked if job["ended_at"]), default=None),
+    }
+
+
+def _statuses(counts: Mapping[str | None, int], jobs: Mapping[str, Line]) -> list[Line]:
+    """The known words in their order, then what the exchange has invented since, then those that have none."""
+    confirmed: dict[str | None, Any] = {
+        status: jobs.get(name, {}).get("confirmed_at") for status, name in _CONFIRMED_BY.items()
+    }
+    confirmed["finalized"] = jobs.get("settled", {}).get("watermark")
+    known = {status: place for place, status in enumerate(STATUSES)}
+    ordered = sorted(counts, key=lambda status: (status is None, known.get(status or "", len(known)), status or ""))
+    return [{"status": s, "count": counts[s], "confirmed_at": confirmed.get(s)} for s in ordered]
+
+
+def _rows(database: Database, members: Sequence[str], source: str) -> list[Line]:
+    rows = database.read(f"SELECT {', '.join(members)} FROM {source}")
+    return [dict(zip(members, row, strict=True)) for row in rows]
+
+
+def _spelled(value: object) -> str:
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    raise TypeError(f"{type(value).__name__} has no JSON")

@@ -1,67 +1,68 @@
-"""One run: as long as time is left, the most urgent job that is due takes its next page."""
+"""One run: every job that is due walks on, side by side; what they find is written by one of them at a time.
 
+Of those that wait for the exchange or for their turn to write, the one with the shortest interval goes first. While a
+page is written, the next one of its walk is fetched.
+"""
+
+import asyncio
 import hashlib
 import json
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import aclosing, suppress
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from aws_lambda_powertools import Logger
 
-from crawler.jobs import Step, Walk
-from crawler.store import Job, LeaseLost, Reject, Store
+from crawler.markets import Reject, reject
+from crawler.store import Batch, Job, LeaseLost, Store
+from crawler.summary import Summary
+from crawler.turns import Turns
+from crawler.upkeep import batches, events_of
+from crawler.walks import ListingLoops, Step, Turn, Walk
+from kalshi_markets.database import DatabaseError
 from kalshi_markets.exchange import (
-    ExchangeClient,
+    Event,
     ExchangeError,
     ExchangeRefused,
     KeyRefused,
+    Listings,
     Refused,
-    Row,
-    project,
+    Sighting,
+    deviations,
+    sight,
 )
+from kalshi_markets.exchange.transport import Transport
 
 MARGIN_SECONDS: Final = 5.0
 """Time left for the last page's commit and the summary."""
 SIZE_EVERY_SECONDS: Final = 60.0
-NEVER: Final = datetime.min.replace(tzinfo=UTC)
+LOOK_SECONDS: Final = 1.0
+"""How often it is asked what is due."""
+RENEW_SECONDS: Final = 10.0
+MOST_KNOWN_EVENTS: Final = 100_000
 
 logger = Logger(service="crawler", child=True)
-
-
-@dataclass
-class Summary:
-    """What a run came to. outcome: idle (nothing is due any more), out of time, failed, or busy (another run writes).
-
-    completed: the walks that ended in it. errors: by job.
-    """
-
-    outcome: str = "idle"
-    pages: int = 0
-    markets: int = 0
-    added: int = 0
-    changed: int = 0
-    refused: int = 0
-    requests: int = 0
-    table_size: int = 0
-    completed: list[str] = field(default_factory=list)
-    errors: dict[str, str] = field(default_factory=dict)
-
-    def as_dict(self) -> dict[str, Any]:
-        """For the function's answer and the log."""
-        return asdict(self)
+T = TypeVar("T")
 
 
 class Crawl:
     """One run under the lease. ends_at: on time.monotonic()'s clock; nothing is begun after it."""
 
-    def __init__(self, walks: Sequence[Walk], store: Store, exchange: ExchangeClient, *, ends_at: float) -> None:
+    def __init__(
+        self, walks: Sequence[Walk], store: Store, exchange: Transport, *, ends_at: float, combos: bool = False
+    ) -> None:
         self._walks = walks
         self._store = store
         self._exchange = exchange
         self._ends_at = ends_at
-        self._size_logged_at = -SIZE_EVERY_SECONDS
+        self._combos = combos
+        self._writing = Turns()
+        self.jobs: dict[str, Job] = {}
+        """Their lines in the books, as far as this run has brought them."""
+        self._known_events: set[str] = set()
+        self._renewed_at = self._size_logged_at = 0.0
         self.summary = Summary()
 
     async def run(self) -> Summary:
@@ -69,80 +70,201 @@ class Crawl:
         if not self._store.take_lease():
             self.summary.outcome = "busy"
             return self.summary
+        self._renewed_at = time.monotonic()
         try:
-            while self._turn_is_left():
-                turn = self._most_urgent()
-                if turn is None:
-                    break
-                await self._take_page(*turn)
+            self.jobs = self._store.jobs()
+            await self._tell_and_renew()
+            await self._walk_all()
             self.summary.table_size = self._store.table_size()
-            self._store.release_lease()
         except LeaseLost:
             self.summary.outcome = "busy"
+        finally:
+            with suppress(DatabaseError):  # or it ends by itself
+                self._store.release_lease()
         if self.summary.errors:
             self.summary.outcome = "failed"
-        self.summary.requests = self._exchange.requests
+        self.summary.requests, self.summary.refusals = self._exchange.requests, self._exchange.refusals
+        self.summary.bytes = self._exchange.bytes_received
         return self.summary
 
-    def _turn_is_left(self) -> bool:
+    async def _walk_all(self) -> None:
+        """Until nothing is due and nothing under way, or no time is left."""
+        under_way: dict[str, asyncio.Task[None]] = {}
+        try:
+            while time.monotonic() < self._ends_at:
+                for walk in self._due():
+                    if walk.name not in under_way:
+                        under_way[walk.name] = asyncio.create_task(self._walk(walk, self._turn(walk)))
+                if not under_way:
+                    return
+                await asyncio.wait(under_way.values(), timeout=self._patience(), return_when=asyncio.FIRST_COMPLETED)
+                for name in [name for name, task in under_way.items() if task.done()]:
+                    under_way.pop(name).result()
+                await self._tell_and_renew()
+            self.summary.outcome = "out of time"
+        finally:
+            for task in under_way.values():
+                task.cancel()
+            await asyncio.gather(*under_way.values(), return_exceptions=True)
+
+    def _due(self) -> list[Walk]:
+        """The most urgent first, alone where it is to be known before the others begin."""
+        now = datetime.now(UTC)
+        due = [
+            walk
+            for walk in self._walks
+            if walk.name not in self.summary.errors and walk.is_due(self._job(walk.name), self.jobs, now)
+        ]
+        first = [walk for walk in due if walk.goes_first and self._job(walk.name).confirmed_at is None]
+        return first or sorted(due, key=lambda walk: walk.urgency)
+
+    def _job(self, name: str) -> Job:
+        return self.jobs.get(name, Job(name))
+
+    def _patience(self) -> float:
+        return max(0.0, min(LOOK_SECONDS, self._ends_at - time.monotonic()))
+
+    def _turn(self, walk: Walk) -> Turn:
+        def read(method: Callable[..., T], *arguments: object) -> "asyncio.Future[T]":
+            return asyncio.ensure_future(self._in_turn(walk.urgency, method, *arguments))
+
+        listings = Listings(self._exchange, self._ends_at + MARGIN_SECONDS / 2, walk.urgency, self._combos)
+        return Turn(listings, self._store, self.jobs, read)
+
+    async def _walk(self, walk: Walk, turn: Turn) -> None:
+        """Fetches a page while the one before is written."""
+        async with aclosing(walk.steps(turn, self._job(walk.name))) as steps:
+            fetching = asyncio.create_task(_next(steps))
+            try:
+                while step := await fetching:
+                    batch = await self._batch(step, turn.listings)
+                    async with self._writing.take(walk.urgency):
+                        fetching = asyncio.create_task(_next(steps))
+                        await self._in_thread(self._commit, batch)
+            except ExchangeError as error:
+                await self._fail(walk, error)
+            finally:
+                fetching.cancel()
+                with suppress(asyncio.CancelledError, ExchangeError):
+                    await fetching
+
+    async def _batch(self, step: Step, listings: Listings) -> Batch:
+        """What a step comes to in the tables."""
+        sightings, rejects = _sighted(step.markets)
+        return Batch(
+            step.job,
+            sightings,
+            rejects,
+            drift=deviations(one.market for one in sightings),
+            seen=[*(one.ticker for one in sightings), *(one.ticker for one in rejects)] if step.keeps_seen else (),
+            clears_rejects=step.clears_rejects,
+            events=[*step.events, *await self._unknown_events(sightings, listings)],
+            series=step.series,
+            gone=step.gone,
+            expired=step.expired,
+            also=step.also,
+        )
+
+    async def _unknown_events(self, sightings: Sequence[Sighting], listings: Listings) -> list[Event]:
+        """The events that are new with these markets: a market has its series from the first. Combos have none."""
+        tickers = {
+            ticker
+            for one in sightings
+            if isinstance(ticker := one.market.get("event_ticker"), str) and not one.market.get("mve_collection_ticker")
+        }
+        tickers -= self._known_events
+        if not tickers:
+            return []
+        unknown = await self._in_turn(listings.urgency, self._store.unknown_events, tickers)
+        events = []
+        try:
+            for batch in batches(sorted(unknown)):
+                events += await events_of(listings, batch)
+        except ExchangeError as error:
+            # The markets do not wait for them; the job `events` asks again.
+            logger.warning("the exchange did not tell of events", extra={"error": str(error)})
+            return events
+        if len(self._known_events) > MOST_KNOWN_EVENTS:
+            self._known_events.clear()
+        self._known_events |= tickers
+        return events
+
+    def _commit(self, batch: Batch) -> None:
+        written = self._store.commit(batch)
+        for job in (batch.job, *batch.also):
+            self.jobs[job.name] = job
+        self._renewed_at = time.monotonic()
+        summary, refused = self.summary, len(written.rejects)
+        summary.pages += 1
+        summary.markets += len(batch.sightings) + len(batch.rejects)
+        summary.added += written.added
+        summary.changed += written.changed
+        summary.refused += refused
+        summary.drift += sum(deviation.markets for deviation in batch.drift)
+        if batch.job.position is None:
+            summary.completed.append(batch.job.name)
+        counts = {"added": written.added, "changed": written.changed, "refused": refused}
+        page = {"job": batch.job.name, "markets": len(batch.sightings), "completed": batch.job.position is None}
+        logger.info("page", extra=page | counts)
+
+    async def _fail(self, walk: Walk, error: ExchangeError) -> None:
+        """The job rests until the next run; the others go on."""
+        self.summary.errors[walk.name] = str(error)
+        job = self._job(walk.name)
+        if isinstance(error, ListingLoops) or (
+            isinstance(error, ExchangeRefused) and not isinstance(error, KeyRefused)
+        ):
+            job = walk.after(error, job)
+        self.jobs[walk.name] = job
+        await self._in_turn(walk.urgency, self._store.note_failure, job, str(error))
+        logger.error("the exchange did not give a page", extra={"job": walk.name, "error": str(error)})
+
+    async def _tell_and_renew(self) -> None:
         now = time.monotonic()
         if now - self._size_logged_at >= SIZE_EVERY_SECONDS:
             self._size_logged_at = now
-            logger.info("markets in the table", extra={"table_size": self._store.table_size()})
-        if now < self._ends_at:
-            return True
-        self.summary.outcome = "out of time"
-        return False
+            size = await self._in_turn(0.0, self._store.table_size)
+            logger.info("markets in the table", extra={"table_size": size})
+        if now - self._renewed_at >= RENEW_SECONDS:
+            self._renewed_at = now
+            await self._in_turn(0.0, self._store.renew_lease)
 
-    def _most_urgent(self) -> tuple[Walk, Job] | None:
-        now = datetime.now(UTC)
-        due = []
-        jobs = self._store.jobs()
-        for walk in self._walks:
-            job = jobs.get(walk.name, Job(walk.name))
-            if walk.name not in self.summary.errors and walk.is_due(job, now):
-                due.append((walk.urgency(job, now), job.begun_at or NEVER, walk, job))
-        return min(due, key=lambda turn: turn[:2])[2:] if due else None
+    async def _in_turn(self, urgency: float, method: Callable[..., T], *arguments: object) -> T:
+        async with self._writing.take(urgency):
+            return await self._in_thread(method, *arguments)
 
-    async def _take_page(self, walk: Walk, job: Job) -> None:
+    async def _in_thread(self, method: Callable[..., T], *arguments: object) -> T:
+        """What has begun is brought to its end even if the run ends meanwhile, as long as Lambda's time permits."""
+        working = asyncio.ensure_future(asyncio.to_thread(method, *arguments))
         try:
-            step = await walk.step(self._exchange, job, datetime.now(UTC), deadline=self._ends_at + MARGIN_SECONDS / 2)
-        except ExchangeError as error:
-            # A job that failed rests until the next run; the others go on.
-            self.summary.errors[walk.name] = str(error)
-            # A cursor that is refused will be refused again: the walk begins anew.
-            refused = isinstance(error, ExchangeRefused) and not isinstance(error, KeyRefused)
-            self._store.note_failure(job, str(error), restart=refused)
-            logger.error("the exchange did not give a page", extra={"job": walk.name, "error": str(error)})
-            return
-        rows, rejects = _projected(step.markets)
-        written = self._store.commit_page(step.job, rows, rejects)
-        self._count(step, written.added, written.changed, len(rejects))
-
-    def _count(self, step: Step, added: int, changed: int, refused: int) -> None:
-        summary = self.summary
-        summary.pages += 1
-        summary.markets += len(step.markets)
-        summary.added += added
-        summary.changed += changed
-        summary.refused += refused
-        if step.completed:
-            summary.completed.append(step.job.name)
-        page = {"job": step.job.name, "markets": len(step.markets), "added": added, "changed": changed}
-        logger.info("page", extra=page | {"refused": refused, "completed": step.completed})
+            return await asyncio.shield(working)
+        except asyncio.CancelledError:
+            left = self._ends_at + MARGIN_SECONDS * 0.6 - time.monotonic()
+            await asyncio.wait({working}, timeout=max(0.0, left))
+            if not working.done():
+                self._store.abort()
+                await asyncio.wait({working})
+            working.exception()  # looked at, so that asyncio does not log it: the run ends anyway
+            raise
 
 
-def _projected(markets: Sequence[Mapping[str, Any]]) -> tuple[list[Row], list[Reject]]:
-    rows, rejects = [], []
+async def _next(steps: AsyncIterator[Step]) -> Step | None:
+    return await anext(steps, None)
+
+
+def _sighted(markets: Sequence[Mapping[str, Any]]) -> tuple[list[Sighting], list[Reject]]:
+    sightings, rejects = [], []
     for market in markets:
         try:
-            rows.append(project(market))
+            sightings.append(sight(market))
         except Refused as refused:
-            text = json.dumps(market, default=str)
-            ticker = str(market.get("ticker") or "") if isinstance(market, Mapping) else ""
-            # Escaped, since what cannot be stored may be a character; what has no ticker is told apart by its text.
-            name = (
-                ticker.encode("unicode_escape").decode()[:200] or f"({hashlib.sha256(text.encode()).hexdigest()[:16]})"
-            )
-            rejects.append(Reject(name, str(refused), text))
-    return rows, rejects
+            rejects.append(reject(_name(market), str(refused), market))
+    return sightings, rejects
+
+
+def _name(market: object) -> str:
+    """What has no ticker is told apart by its text."""
+    ticker = market.get("ticker") if isinstance(market, Mapping) else None
+    if isinstance(ticker, str) and ticker:
+        return ticker
+    return f"({hashlib.sha256(json.dumps(market, default=str).encode()).hexdigest()[:16]})"

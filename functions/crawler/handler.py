@@ -2,16 +2,20 @@
 
 import asyncio
 import time
+from functools import partial
 from typing import Any
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from crawler.crawl import MARGIN_SECONDS, Crawl, Summary
-from crawler.jobs import walks
+from crawler.crawl import MARGIN_SECONDS, Crawl
+from crawler.schedule import walks
 from crawler.store import Store
+from crawler.summary import Summary
+from crawler.telemetry import publish
 from kalshi_markets.database import Database
 from kalshi_markets.exchange import ExchangeClient
+from kalshi_markets.exchange.limiter import DatabaseTokens, Limiter
 from kalshi_markets.settings import CrawlerSettings, DatabaseSettings, ExchangeSettings
 
 logger = Logger(service="crawler")
@@ -30,9 +34,18 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  #
 
 
 async def _crawl(settings: CrawlerSettings, ends_at: float) -> Summary:
-    database = Database(DatabaseSettings.read(), application_name="crawler")
+    database_settings, exchange_settings = DatabaseSettings.read(), ExchangeSettings.read()
+    # No wait for the server outlasts the run.
+    patience = max(1.0, ends_at + MARGIN_SECONDS / 2 - time.monotonic())
+    database = Database(database_settings, application_name="crawler", timeout=patience)
+    tokens = DatabaseTokens(database_settings, "crawl", exchange_settings.rate)
     try:
-        async with ExchangeClient(ExchangeSettings.read()) as exchange:
-            return await Crawl(walks(settings), Store(database), exchange, ends_at=ends_at).run()
+        async with ExchangeClient(exchange_settings, Limiter(tokens)) as exchange:
+            await tokens.learn_rate(partial(exchange.account_rate, deadline=ends_at))
+            store = Store(database)
+            crawl = Crawl(walks(settings), store, exchange.transport, ends_at=ends_at, combos=settings.combos)
+            summary = await crawl.run()
+            publish(summary, crawl.jobs)
+            return summary
     finally:
         database.close()

@@ -1,35 +1,51 @@
 """The batch write of markets: what did not change is neither locked nor written.
 
 Most of a page differs in nothing, or in its quotes only. So the quotes go in first, each row with a digest of its terms
-beside it; only rows that are new or whose digest differs are then sent whole.
+beside it; only rows that are new or whose digest differs are then read and sent whole.
 """
 
-import hashlib
 import json
-import marshal
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from operator import itemgetter
 from typing import Any, Final
 
 from kalshi_markets.columns import FROM_MARKET, Column, Kind, Part
-from kalshi_markets.database import Database
-from kalshi_markets.exchange import Row
+from kalshi_markets.database import Database, StatementRefused
+from kalshi_markets.exchange import Refused, Row, Sighting, whole
 
 _QUOTES: Final = [column for column in FROM_MARKET if column.part is Part.QUOTES]
 _TERMS: Final = [column for column in FROM_MARKET if column.part is not Part.QUOTES and column.name != "ticker"]
 _REPEATED: Final = [column for column in _TERMS if column.part is Part.BOTH]
-_QUOTE_NAMES: Final = ["ticker", *(column.name for column in _QUOTES)]
-_EVERY_NAME: Final = [column.name for column in FROM_MARKET]
-_TERM_VALUES: Final = itemgetter(*(column.name for column in _TERMS))
+_STATE: Final = ("status", "result", "close_time")
+"""What a market's history keeps."""
+# What it may be about a row, by class: it holds what no column takes, breaks a rule, or is too large (Appendix A).
+_OF_A_ROW: Final = ("22", "23", "54")
+
+
+@dataclass(frozen=True)
+class Reject:
+    """A market that could not become a row: its ticker, why, and the object as JSON."""
+
+    ticker: str
+    reason: str
+    text: str
 
 
 @dataclass(frozen=True)
 class Written:
     """What a page came to."""
 
-    added: int
-    changed: int
+    added: int = 0
+    changed: int = 0
+    rejects: tuple[Reject, ...] = ()
+
+    def __add__(self, other: "Written") -> "Written":
+        return Written(self.added + other.added, self.changed + other.changed, self.rejects + other.rejects)
+
+
+def reject(ticker: str, reason: str, market: object) -> Reject:
+    """Escaped, since what cannot be stored may be a character."""
+    return Reject(ticker.encode("unicode_escape").decode()[:200], reason, json.dumps(market, default=str))
 
 
 class Markets:
@@ -40,32 +56,52 @@ class Markets:
         self._write_quotes = _write_quotes(database.settings.table)
         self._write_whole = _write_whole(database.settings.table)
 
-    def write(self, rows: Sequence[Row]) -> Written:
+    def write(self, sightings: Iterable[Sighting]) -> Written:
         """Within a transaction. Where a ticker comes twice, its later state holds."""
-        newest = {str(row["ticker"]): row for row in rows}
+        newest = {sighting.ticker: sighting for sighting in sightings}
         if not newest:
-            return Written(0, 0)
-        digests = {ticker: digest(row) for ticker, row in newest.items()}
-        quotes = json.dumps([_members(row, _QUOTE_NAMES, digests[ticker]) for ticker, row in newest.items()])
+            return Written()
+        quotes = json.dumps([_members(one.quotes, one) for one in newest.values()])
         [[changed, differing]] = self._database.execute(self._write_quotes, quotes)
-        if not differing:
-            return Written(0, changed)
-        whole = json.dumps([_members(newest[ticker], _EVERY_NAME, digests[ticker]) for ticker in differing])
-        [[added, changed_too]] = self._database.execute(self._write_whole, whole)
-        return Written(added, changed + changed_too)
+        written = Written(changed=changed)
+        return written + self._write_terms([newest[ticker] for ticker in differing]) if differing else written
+
+    def write_halved(self, sightings: Sequence[Sighting]) -> Written:
+        """The same where a row is in the way: halved until it is alone, which is then a reject."""
+        try:
+            with self._database.savepoint():
+                return self.write(sightings)
+        except StatementRefused as error:
+            if not is_of_a_row(error):
+                raise
+            if len(sightings) == 1:
+                return Written(rejects=(reject(sightings[0].ticker, str(error), sightings[0].market),))
+        half = len(sightings) // 2
+        return self.write_halved(sightings[:half]) + self.write_halved(sightings[half:])
+
+    def _write_terms(self, sightings: Sequence[Sighting]) -> Written:
+        rows, rejects = [], []
+        for sighting in sightings:
+            try:
+                rows.append(_members(_present(whole(sighting)), sighting))
+            except Refused as refused:
+                rejects.append(reject(sighting.ticker, str(refused), sighting.market))
+        [[added, changed]] = self._database.execute(self._write_whole, json.dumps(rows))
+        return Written(added, changed, tuple(rejects))
 
 
-def digest(row: Row) -> str:
-    """Of the terms that the exchange sent: 32 hexadecimal digits."""
-    # marshal, in the version that has no references: equal values are equal bytes, without JSON's escaping.
-    return hashlib.blake2b(marshal.dumps(_TERM_VALUES(row), 2), digest_size=16).hexdigest()
+def is_of_a_row(error: StatementRefused) -> bool:
+    """Whether another row may fare better."""
+    return error.sqlstate.startswith(_OF_A_ROW)
 
 
-def _members(row: Row, names: Sequence[str], digest: str) -> dict[str, Any]:
-    # A member that is left out reads as null.
-    members: dict[str, Any] = {name: value for name in names if (value := row[name]) is not None}
-    members["terms_digest"] = digest
-    return members
+def _members(row: Row, sighting: Sighting) -> Mapping[str, Any]:
+    return {**row, "ticker": sighting.ticker, "terms_digest": sighting.digest}
+
+
+def _present(row: Row) -> Row:
+    """A member that is left out reads as null."""
+    return {name: value for name, value in row.items() if value is not None}
 
 
 def _write_quotes(table: str) -> str:
@@ -74,7 +110,7 @@ def _write_quotes(table: str) -> str:
     return f"""
         WITH incoming AS MATERIALIZED ({_read([*_QUOTES])}),
         changed AS (
-            UPDATE {table}_quotes AS q SET {_assign(quotes)}, {_NUMBERED.format(table=table)}
+            UPDATE {table}_quotes AS q SET {_assign(quotes)}, {NUMBERED.format(table=table)}, gone_at = NULL
             FROM incoming AS i
             WHERE q.ticker = i.ticker AND q.terms_digest = i.terms_digest
               AND (q.gone_at IS NOT NULL OR {_differ("q", quotes)})
@@ -85,12 +121,23 @@ def _write_quotes(table: str) -> str:
 
 
 def _write_whole(table: str) -> str:
-    """JSON rows -> how many were new, and how many of the others differed. All get their digest."""
+    """JSON rows -> how many were new, and how many of the others differed. All get their digest.
+
+    A new market gets its series and category here, if its event is known; later they are the business of others. A
+    market without a title gets one made of its event's.
+    """
     terms, quotes = _names(_TERMS), [*_names(_REPEATED), *_names(_QUOTES)]
+    former = ", ".join(f"t.{name} AS former_{name}" for name in _STATE)
+    sent = ["ticker", "terms_digest", *_names([*_TERMS, *_QUOTES])]
+    sent.remove("title")
     return f"""
-        WITH incoming AS MATERIALIZED ({_read([*_TERMS, *_QUOTES])}),
+        WITH sent AS MATERIALIZED ({_read([*_TERMS, *_QUOTES])}),
+        incoming AS MATERIALIZED (
+            SELECT {_of("s", sent)}, {TITLE.format(market="s", event="e")} AS title, e.series_ticker, r.category
+            FROM sent AS s LEFT JOIN {table}_events AS e ON e.event_ticker = s.event_ticker
+            LEFT JOIN {table}_series AS r ON r.series_ticker = e.series_ticker),
         compared AS MATERIALIZED (
-            SELECT i.*, q.ticker IS NULL AS is_new, {_differ("t", terms)} AS terms_differ,
+            SELECT i.*, q.ticker IS NULL AS is_new, {_differ("t", terms)} AS terms_differ, {former},
                    q.gone_at IS NOT NULL OR {_differ("t", terms)} OR {_differ("q", quotes)} AS differs
             FROM incoming AS i
             LEFT JOIN {table}_terms AS t ON t.ticker = i.ticker LEFT JOIN {table}_quotes AS q ON q.ticker = i.ticker),
@@ -99,23 +146,34 @@ def _write_whole(table: str) -> str:
             FROM compared AS i WHERE t.ticker = i.ticker AND i.terms_differ),
         changed AS (
             UPDATE {table}_quotes AS q
-            SET {_assign(quotes)}, {_NUMBERED.format(table=table)}, terms_digest = i.terms_digest
+            SET {_assign(quotes)}, {NUMBERED.format(table=table)}, gone_at = NULL,
+                terms_digest = i.terms_digest
             FROM compared AS i WHERE q.ticker = i.ticker AND i.differs
-            RETURNING 1),
+            RETURNING q.ticker, q.change_number),
+        kept AS (
+            INSERT INTO {table}_history (ticker, change_number, until, {", ".join(_STATE)})
+            SELECT ticker, change_number, now(), {", ".join(f"former_{name}" for name in _STATE)}
+            FROM compared JOIN changed USING (ticker)
+            WHERE NOT is_new AND ({", ".join(_STATE)}) IS DISTINCT FROM ({", ".join(f"former_{n}" for n in _STATE)})),
         digested AS (
             UPDATE {table}_quotes AS q SET terms_digest = i.terms_digest
             FROM compared AS i WHERE q.ticker = i.ticker AND NOT i.differs),
         added_terms AS (
-            INSERT INTO {table}_terms (ticker, {", ".join(terms)})
-            SELECT ticker, {", ".join(terms)} FROM compared WHERE is_new),
+            INSERT INTO {table}_terms (ticker, series_ticker, category, {", ".join(terms)})
+            SELECT ticker, series_ticker, category, {", ".join(terms)} FROM compared WHERE is_new),
         added AS (
-            INSERT INTO {table}_quotes (ticker, {", ".join(quotes)}, terms_digest)
-            SELECT ticker, {", ".join(quotes)}, terms_digest FROM compared WHERE is_new
+            INSERT INTO {table}_quotes (ticker, category, {", ".join(quotes)}, terms_digest)
+            SELECT ticker, category, {", ".join(quotes)}, terms_digest FROM compared WHERE is_new
             RETURNING 1)
         SELECT (SELECT count(*) FROM added), (SELECT count(*) FROM changed)"""
 
 
-_NUMBERED: Final = "changed_at = now(), change_number = nextval('{table}_change'), gone_at = NULL"
+TITLE: Final = (
+    "coalesce(nullif({market}.title, ''), {event}.title || coalesce(': ' || nullif({market}.yes_sub_title, ''), ''),"
+    " {market}.title)"
+)
+"""SQL of a market's title: the exchange's, else its event's and the outcome's."""
+NUMBERED: Final = "changed_at = now(), change_number = nextval('{table}_change')"
 
 
 def _read(columns: Sequence[Column]) -> str:

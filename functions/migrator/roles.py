@@ -8,15 +8,25 @@ from kalshi_markets.settings import Credentials
 
 _GRANTS: Final = {
     "api": (
-        "GRANT SELECT ON {table}, {table}_terms, {table}_quotes, {table}_jobs TO {role}",
+        "GRANT SELECT ON {table}, {table}_terms, {table}_quotes, {table}_history TO {role}",
+        "GRANT SELECT ON {table}_jobs, {table}_drift TO {role}",
+        # Not the rejected objects themselves.
+        "GRANT SELECT (ticker, reason, first_at, last_at) ON {table}_rejects TO {role}",
+        "GRANT EXECUTE ON FUNCTION {table}_take_tokens, {table}_slow_down TO {role}",
         # A default only, but one that the role keeps even where a client forgets the startup parameter.
         "ALTER ROLE {role} SET default_transaction_read_only = on",
     ),
     "crawler": (
-        "GRANT SELECT, INSERT, UPDATE ON {table}_terms, {table}_quotes TO {role}",
-        "GRANT SELECT, INSERT, UPDATE ON {table}_jobs, {table}_lease, {table}_rejects TO {role}",
+        # It deletes where RETENTION_DAYS says so.
+        "GRANT SELECT, INSERT, UPDATE, DELETE ON {table}_terms, {table}_quotes TO {role}",
+        "GRANT SELECT, INSERT, DELETE ON {table}_history, {table}_seen TO {role}",
+        "GRANT SELECT, INSERT, UPDATE ON {table}_events, {table}_series, {table}_drift TO {role}",
+        "GRANT SELECT, INSERT, UPDATE ON {table}_jobs, {table}_lease TO {role}",
+        "GRANT SELECT, INSERT, UPDATE, DELETE ON {table}_rejects TO {role}",
         "GRANT SELECT ON {table} TO {role}",
         "GRANT SELECT, USAGE ON SEQUENCE {table}_change TO {role}",
+        "GRANT EXECUTE ON FUNCTION {table}_take_tokens, {table}_slow_down TO {role}",
+        "GRANT SELECT (account_rate_until), UPDATE (account_rate, account_rate_until) ON {table}_limiter TO {role}",
     ),
 }
 

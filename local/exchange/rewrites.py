@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from urllib.parse import parse_qsl, urlencode
 
 from starlette.datastructures import MutableHeaders
@@ -126,7 +127,8 @@ def _rewriting(rewrite: Callable[[bytes, Scope], bytes]) -> Handler:
         start, *parts = messages
         body = b"".join(part.get("body", b"") for part in parts)
         if start["status"] == 200 and body:
-            body = rewrite(body, scope)
+            with suppress(ValueError):  # another fault may have left no JSON
+                body = rewrite(body, scope)
             MutableHeaders(scope=start)["content-length"] = str(len(body))
         await send(start)
         await send({"type": "http.response.body", "body": body})

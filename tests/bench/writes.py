@@ -14,13 +14,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import chain
 from statistics import median
-from typing import Final
+from typing import Any, Final
 
 from crawler.markets import Markets
-from crawler.store import Job, Store
+from crawler.store import Batch, Job, Store
 from kalshi_markets.columns import FROM_MARKET, Column, Kind, Part
 from kalshi_markets.database import Database
-from kalshi_markets.exchange import Row
+from kalshi_markets.exchange import sight
 from tests.bench.lines import RUNS, Bar, Line, milliseconds, p95
 from tests.bench.pages import LARGE, SMALL, Bench
 from tests.bench.server import TABLE, Connection, connect, step
@@ -31,26 +31,27 @@ PAGES: Final = 40
 ROUNDS: Final = 3
 REWRITTEN: Final = 0.05
 NEW: Final = "BENCHNEW-"
-TRADED: Final = ("volume", "liquidity", "open_interest", "yes_bid_dollars")
+TRADED: Final = ("volume", "liquidity", "open_interest", "yes_bid_dollars", "yes_bid_size")
 TWICE: Final = 2.0
 
-Page = Sequence[Row]
+Page = Sequence[dict[str, Any]]
+"""Market objects."""
 
 
 def live(connection: Connection) -> list[Page]:
-    """The live markets as the projection makes rows, in pages, oldest first."""
-    names = [column.name for column in FROM_MARKET]
+    """The live markets as the exchange would send them, in pages, oldest first."""
+    names = [column.member for column in FROM_MARKET]
     found = run(
         connection,
         f"SELECT {', '.join(map(_projected, FROM_MARKET))} FROM {TABLE} WHERE settlement_ts IS NULL"
         " ORDER BY created_time, ticker",
     )
-    rows: list[Row] = [dict(zip(names, row, strict=True)) for row in found]
+    rows = [{name: value for name, value in zip(names, row, strict=True) if value is not None} for row in found]
     return [rows[at : at + PAGE] for at in range(0, len(rows), PAGE)]
 
 
 def _projected(column: Column) -> str:
-    if column.kind is Kind.BOOLEAN:
+    if column.kind in (Kind.BOOLEAN, Kind.JSON):
         return column.name
     if column.kind is Kind.TIME:
         return f"""to_char({column.name}, 'YYYY-MM-DD"T"HH24:MI:SS.US+00:00')"""
@@ -62,10 +63,10 @@ def traded(rows: Page, chance: random.Random) -> Page:
     return [
         row
         | {
-            "volume": str(chance.randrange(1_000_000)),
-            "liquidity": str(chance.randrange(1_000_000)),
-            "open_interest": str(chance.randrange(1_000_000)),
-            "yes_bid_dollars": f"0.{chance.randrange(1, 100):02}",
+            "volume_fp": f"{chance.randrange(1_000_000)}.00",
+            "open_interest_fp": f"{chance.randrange(1_000_000)}.00",
+            "yes_bid_dollars": f"0.{chance.randrange(1, 100):02}00",
+            "yes_bid_size_fp": f"{chance.randrange(1_000)}.00",
         }
         for row in rows
     ]
@@ -99,11 +100,13 @@ def rates(bench: Bench) -> Iterator[Line]:
 
 
 def _rate(writer: Database, pages: Sequence[Page]) -> float:
+    """What it takes to write them, once they have been read."""
     markets = Markets(writer)
+    read = [[sight(market) for market in page] for page in pages]
     began = time.perf_counter()
-    for page in pages:
+    for sightings in read:
         with writer.transaction():
-            markets.write(page)
+            markets.write(sightings)
     return sum(map(len, pages)) / (time.perf_counter() - began)
 
 
@@ -166,11 +169,12 @@ def _write(environment: Mapping[str, str], count: int) -> None:
     store, chance = Store(writer), random.Random(2)
     assert store.take_lease(), "another crawler writes"
     for page in pages:
-        store.commit_page(Job("bench/writer"), page, [])
+        store.commit(Batch(Job("bench/writer"), [sight(market) for market in page]))
     print("ready", flush=True)
     sys.stdin.readline()
     for number in range(-(-count // PAGE)):
-        store.commit_page(Job("bench/writer"), traded(pages[number % len(pages)], chance), [])
+        page = traded(pages[number % len(pages)], chance)
+        store.commit(Batch(Job("bench/writer"), [sight(market) for market in page]))
     print("done", flush=True)
     store.release_lease()
 

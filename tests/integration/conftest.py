@@ -14,10 +14,10 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from crawler.store import Job, Store
+from crawler.store import Batch, Job, Store
 from kalshi_markets.columns import Part
 from kalshi_markets.database import Database
-from kalshi_markets.exchange import project
+from kalshi_markets.exchange import sight
 from kalshi_markets.settings import DatabaseSettings, MigratorSettings
 from local.exchange.catalogue import Order
 from local.exchange.clock import Clock
@@ -135,8 +135,17 @@ def keep(database: Database, *markets: Mapping[str, Any]) -> None:
     """Puts Market objects into the table as the crawler does."""
     store = Store(database)
     assert store.take_lease()
-    store.commit_page(Job("live/open"), [project(market) for market in markets], [])
+    store.commit(Batch(Job("live/open"), [sight(market) for market in markets]))
     store.release_lease()
+
+
+def forget_all(database: Database) -> None:
+    """Empties the tables, the books included."""
+    names = ("terms", "quotes", "jobs", "rejects", "history", "events", "series", "seen", "drift")
+    database.script(
+        f"TRUNCATE {', '.join(f'kalshi_markets_{name}' for name in names)};"
+        " UPDATE kalshi_markets_lease SET ends_at = '-infinity', holder = NULL"
+    )
 
 
 def forget(database: Database, ticker: str) -> None:

@@ -2,9 +2,11 @@
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Self
 
@@ -21,18 +23,26 @@ class Reply:
 
 
 class Scripted:
-    """`with Scripted([Reply(), …]) as server:`; when the replies are used up, the last one is given for ever."""
+    """`with Scripted([Reply(), …]) as server:`; when the replies are used up, the last one is given for ever.
 
-    def __init__(self, replies: Sequence[Reply]) -> None:
+    paths: other replies for some patterns of path?query below the base URL, * for any text.
+    """
+
+    def __init__(self, replies: Sequence[Reply], paths: Mapping[str, Sequence[Reply]] | None = None) -> None:
         self.requests: list[tuple[str, Mapping[str, str]]] = []
         lock = threading.Lock()
+        given: Counter[str] = Counter()
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
             def do_GET(handler) -> None:  # noqa: N805  # the library's name; self is the script
                 with lock:
-                    reply = replies[min(len(self.requests), len(replies) - 1)]
+                    asked = handler.path.removeprefix("/trade-api/v2")
+                    script = next((name for name in paths or {} if fnmatchcase(asked, name)), "")
+                    given[script] += 1
+                    answers = (paths or {}).get(script, replies)
+                    reply = answers[min(given[script], len(answers)) - 1]
                     self.requests.append((handler.path, {k.lower(): v for k, v in handler.headers.items()}))
                 time.sleep(reply.delay)
                 handler.send_response_only(reply.status)

@@ -182,7 +182,7 @@ def test_an_unknown_path_is_a_404_and_a_wrong_method_a_405(api: Api) -> None:
 
 
 def test_parameters_where_there_are_none_are_a_422(api: Api) -> None:
-    for path in ("/markets/A", "/health", "/status", "/markets/columns"):
+    for path in ("/markets/A", "/markets/A/history", "/health", "/status", "/markets/columns"):
         error(api.get(f"{path}?limit=1"), 422, "unknown_parameter")
     error(api.post("/markets/candlesticks?limit=1", {"tickers": ["A"]}), 422, "unknown_parameter")
 
@@ -245,7 +245,8 @@ def test_docs_and_the_openapi_document_are_served(api: Api) -> None:
     assert "swagger" in api.get("/docs").text
     document = api.get("/openapi.json").json
     assert set(document["paths"]) == {
-        *("/", "/health", "/status", "/markets", "/markets/columns", "/markets/{ticker}", "/markets/candlesticks")
+        *("/", "/health", "/status", "/markets", "/markets/columns", "/markets/candlesticks"),
+        *("/markets/{ticker}", "/markets/{ticker}/history"),
     }
     assert len(document["paths"]["/markets"]["get"]["parameters"]) == len(SETTINGS) + len(EVERY_FILTER)
 
@@ -257,14 +258,6 @@ def test_the_columns_describe_themselves(api: Api) -> None:
     status = next(column for column in answer["items"] if column["name"] == "status")
     assert "active" in status["values"]
     assert answer["count"] == len(COLUMNS)
-
-
-def test_the_status_tells_how_far_each_walk_is(api: Api, markets: Sequence[Any]) -> None:
-    answer = api.get("/status").json
-    assert answer["markets"] == len(markets)
-    [job] = answer["jobs"]
-    assert (job["job"], job["under_way"], job["added"]) == ("live/open", False, len(markets))
-    assert job["committed_at"].endswith("Z")
 
 
 def test_health(api: Api) -> None:

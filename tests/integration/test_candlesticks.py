@@ -33,12 +33,12 @@ def active(server: Server) -> list[str]:
 
 
 @pytest.fixture
-def api(empty_database: dict[str, str]) -> Iterator[Callable[..., Api]]:
-    """Makes the API function over an exchange; it needs no table."""
+def api(environment: dict[str, str]) -> Iterator[Callable[..., Api]]:
+    """Makes the API function over an exchange."""
     made = []
 
     def over(exchange: Server | Scripted, **settings: str) -> Api:
-        made.append(Api(empty_database | {"EXCHANGE_URL": exchange.url, "EXCHANGE_RATE": "1000"} | settings))
+        made.append(Api(environment | {"EXCHANGE_URL": exchange.url, "EXCHANGE_RATE": "1000"} | settings))
         return made[-1]
 
     yield over
@@ -261,6 +261,12 @@ def test_more_calls_than_time_permits_are_refused_before_any_is_made(
     assert answer.status == 422
     assert answer.json["code"] == "too_many_calls"
     assert "calls" in answer.json["detail"][0]["msg"]
+
+
+def test_without_the_migrations_it_says_so(api: Callable[..., Api]) -> None:
+    with Scripted([Reply()]) as exchange:
+        answer = ask(api(exchange, MARKETS_TABLE="unknown"), ["A"])
+    assert (answer.status, answer.json["code"]) == (503, "table_missing")
 
 
 BODIES: list[tuple[str | bytes, list[Any]]] = [

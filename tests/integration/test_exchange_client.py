@@ -19,9 +19,11 @@ from kalshi_markets.exchange import (
     ExchangeRefused,
     ExchangeUnavailable,
     KeyRefused,
+    Listings,
     Page,
     transport,
 )
+from kalshi_markets.exchange.limiter import Limiter, LocalTokens
 from kalshi_markets.settings import ExchangeSettings
 from tests.integration.scripted import Reply, Scripted
 
@@ -43,14 +45,15 @@ def key(tmp_path: Path) -> dict[str, str]:
 
 def ask(server: Scripted, question: Callable[[ExchangeClient], Coroutine[Any, Any, T]], **settings: str) -> T:
     async def run() -> T:
-        async with ExchangeClient(ExchangeSettings.read(FAST | settings | {"EXCHANGE_URL": server.url})) as client:
+        read = ExchangeSettings.read(FAST | settings | {"EXCHANGE_URL": server.url})
+        async with ExchangeClient(read, Limiter(LocalTokens(read.rate or 15))) as client:
             return await question(client)
 
     return asyncio.run(run())
 
 
 def first_page(client: ExchangeClient) -> Coroutine[Any, Any, Page]:
-    return client.markets("open", None, deadline=time.monotonic() + 5)
+    return Listings(client.transport, time.monotonic() + 5).live("open", None)
 
 
 def test_it_asks_for_english_and_gzip_and_reads_numbers_exactly() -> None:
@@ -61,7 +64,7 @@ def test_it_asks_for_english_and_gzip_and_reads_numbers_exactly() -> None:
         path, headers = server.requests[0]
         assert (headers["accept-language"], headers["accept-encoding"]) == ("en", "gzip")
         assert path == "/trade-api/v2/markets?limit=1000&mve_filter=exclude&status=open"
-        ask(server, lambda client: client.markets("open", page.cursor, deadline=time.monotonic() + 5))
+        ask(server, lambda client: Listings(client.transport, time.monotonic() + 5).live("open", page.cursor))
         assert server.requests[1][0].endswith("&cursor=next%2B%2F%3D")
 
 
@@ -128,13 +131,13 @@ def test_a_server_that_is_not_there_is_unavailable() -> None:
 def test_no_answer_is_waited_for_beyond_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(transport, "TIMEOUTS", None)  # nothing but the deadline ends the wait
     with Scripted([Reply(delay=60)]) as server, pytest.raises(ExchangeUnavailable, match="before the deadline"):
-        ask(server, lambda client: client.markets("open", None, deadline=time.monotonic() + 0.3))
+        ask(server, lambda client: Listings(client.transport, time.monotonic() + 0.3).live("open", None))
 
 
 def test_nothing_is_asked_when_the_deadline_has_passed() -> None:
     with Scripted([Reply()]) as server:
         with pytest.raises(ExchangeError):
-            ask(server, lambda client: client.markets("open", None, deadline=time.monotonic() - 1))
+            ask(server, lambda client: Listings(client.transport, time.monotonic() - 1).live("open", None))
         assert server.requests == []
 
 
@@ -178,14 +181,6 @@ def test_a_refused_key_is_not_tried_for_ever(key: dict[str, str], code: str) -> 
         assert len(server.requests) <= 2
 
 
-def test_a_repeated_cursor_is_an_error_not_an_endless_walk() -> None:
-    with (
-        Scripted([Reply(body=b'{"markets": [], "cursor": "same"}')]) as server,
-        pytest.raises(AnswerUnreadable, match="repeated"),
-    ):
-        ask(server, lambda client: client.markets("open", "same", deadline=time.monotonic() + 5))
-
-
 def test_requests_are_paced() -> None:
     async def many(client: ExchangeClient) -> float:
         began = time.monotonic()
@@ -211,4 +206,4 @@ def test_unreadable_candles_and_cutoffs_are_errors() -> None:
     with Scripted([Reply(body=b'{"markets": [{}]}')]) as server, pytest.raises(AnswerUnreadable):
         ask(server, lambda client: client.candlesticks(["A"], CandleQuery(0, 60, 1), deadline=time.monotonic() + 5))
     with Scripted([Reply(body=b'{"market_settled_ts": "soon"}')]) as server, pytest.raises(AnswerUnreadable):
-        ask(server, lambda client: client.settled_cutoff(deadline=time.monotonic() + 5))
+        ask(server, lambda client: Listings(client.transport, time.monotonic() + 5).cutoff())

@@ -11,7 +11,8 @@ from moto.server import ThreadedMotoServer
 
 from kalshi_markets import secrets
 from kalshi_markets.database import Database, LoginRefused
-from kalshi_markets.exchange import ExchangeClient, Page
+from kalshi_markets.exchange import ExchangeClient, Listings, Page
+from kalshi_markets.exchange.limiter import Limiter, LocalTokens
 from kalshi_markets.secrets import SecretUnavailable, read_secret
 from kalshi_markets.settings import DatabaseSettings, ExchangeSettings, SettingsError
 from tests.integration.conftest import connect
@@ -100,8 +101,8 @@ def test_a_rotated_database_password_is_fetched_when_the_old_one_is_refused(
 def ask(server: Scripted, arn: str) -> Page:
     async def run() -> Page:
         settings = ExchangeSettings.read({"EXCHANGE_URL": server.url, "KALSHI_SECRET_ARN": arn})
-        async with ExchangeClient(settings) as client:
-            return await client.markets("open", None, deadline=time.monotonic() + 5)
+        async with ExchangeClient(settings, Limiter(LocalTokens(15))) as client:
+            return await Listings(client.transport, time.monotonic() + 5).live("open", None)
 
     return asyncio.run(run())
 

@@ -101,6 +101,13 @@ def test_one_market_answers_as_the_document_says(
         assert 200 in found or mode is GenerationMode.NEGATIVE
 
 
+def test_a_history_answers_as_the_document_says(table: Table, app: Edge, document: dict[str, Any]) -> None:
+    path, positive = "/markets/{ticker}/history", GenerationMode.POSITIVE
+    assert 404 in assert_conforms(document, app, path, positive, examples(15, 500))
+    ticker = next(ticker for ticker in table.markets if re.fullmatch("KX[aAbB]-[0-9]+", ticker))
+    assert assert_conforms(document, app, path, positive, examples(5, 100), {"ticker": ticker}) == {200}
+
+
 @pytest.mark.parametrize("path", ["/markets/columns", "/status", "/health", "/"])
 def test_the_other_paths_answer_as_the_document_says(app: Edge, document: dict[str, Any], path: str) -> None:
     assert assert_conforms(document, app, path, GenerationMode.POSITIVE, examples(5, 100)) == {200}

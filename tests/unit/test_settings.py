@@ -85,9 +85,9 @@ def test_the_exchanges_url_may_be_given_with_its_path_or_without(url: str) -> No
     assert ExchangeSettings.read({"EXCHANGE_URL": url}).url == "https://host/trade-api/v2"
 
 
-def test_a_key_raises_the_rate(tmp_path: Path) -> None:
+def test_with_a_key_the_rate_is_the_accounts_unless_it_is_set(tmp_path: Path) -> None:
     key = {"KEYID": "id", "KEYFILE": str(tmp_path / "key")}
-    assert (ExchangeSettings.read({}).rate, ExchangeSettings.read(key).rate) == (5, 15)
+    assert (ExchangeSettings.read({}).rate, ExchangeSettings.read(key).rate) == (5, None)
     assert ExchangeSettings.read(key | {"EXCHANGE_RATE": "28"}).rate == 28
 
 

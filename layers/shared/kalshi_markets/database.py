@@ -8,6 +8,7 @@ DatabaseError
     └── TimedOut        it ran into the statement timeout
 """
 
+import socket
 import ssl
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
@@ -116,6 +117,24 @@ class Database:
                 with suppress(DatabaseError):
                     self.execute("ROLLBACK")
             raise
+
+    @contextmanager
+    def savepoint(self) -> Iterator[None]:
+        """Within a transaction: what is within is undone alone if the server refuses it."""
+        self.execute("SAVEPOINT one")
+        try:
+            yield
+        except StatementRefused:
+            self.execute("ROLLBACK TO SAVEPOINT one")
+            raise
+        self.execute("RELEASE SAVEPOINT one")
+
+    def abort(self) -> None:
+        """Ends what another thread waits for: its statement raises Unavailable, and what is not committed is undone."""
+        connection = self._connection
+        if connection is not None:
+            with suppress(OSError):
+                connection._usock.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
         """Closes the connection; the next statement makes another."""

@@ -4,6 +4,7 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Final, Literal, Self, get_args
@@ -13,6 +14,9 @@ from kalshi_markets.secrets import read_secret
 SslMode = Literal["disable", "allow", "prefer", "require", "verify-ca", "verify-full"]
 KALSHI_URL: Final = "https://external-api.kalshi.com"
 API_PATH: Final = "/trade-api/v2"
+MIN_RATE: Final = 0.1
+MAX_RATE: Final = 10_000
+"""Requests a second that make sense."""
 
 
 class SettingsError(Exception):
@@ -86,8 +90,8 @@ class ExchangeSettings:
     """Which exchange is asked, how often, and with which key, if any: market data is public."""
 
     url: str
-    rate: float
-    """requests per second"""
+    rate: float | None
+    """requests per second, of all processes together; None: what the account permits"""
     key_id: str | None
     key_file: str | None
     secret_arn: str | None
@@ -101,11 +105,11 @@ class ExchangeSettings:
             raise SettingsError("EXCHANGE_URL must begin with https:// (or http://) and name a host.")
         key_id, secret_arn = read.optional("KEYID"), read.optional("KALSHI_SECRET_ARN")
         key_file = read.required("KEYFILE") if key_id else None
-        # What the basic tier permits is 20 a second with a key; without one, public measurements found 429s from 8.
-        usual = "15" if key_id or secret_arn else "5"
+        # Without a key the exchange tells no rate, and public measurements found 429s from 8 a second.
+        account = (key_id or secret_arn) and not read.optional("EXCHANGE_RATE")
         return cls(
             url=url if url.endswith(API_PATH) else url + API_PATH,
-            rate=float(read.number("EXCHANGE_RATE", usual, least="0.1", most=10_000)),
+            rate=None if account else float(read.number("EXCHANGE_RATE", "5", least=str(MIN_RATE), most=MAX_RATE)),
             key_id=key_id,
             key_file=key_file,
             secret_arn=secret_arn,
@@ -128,11 +132,17 @@ class ExchangeSettings:
 
 @dataclass(frozen=True)
 class CrawlerSettings:
-    """How long a run goes on and how often each job is due, in seconds."""
+    """How long a run goes on, in seconds; how often each job is due; what is kept."""
 
     run_seconds: float
-    live_interval: float
-    settled_interval: float
+    live_interval: timedelta
+    changed_interval: timedelta
+    settled_interval: timedelta
+    slow_interval: timedelta
+    archive: bool
+    combos: bool
+    kept: timedelta | None
+    """how long settled markets are kept; None: for ever"""
 
     @classmethod
     def read(cls, environment: Mapping[str, str] = os.environ) -> Self:
@@ -140,8 +150,13 @@ class CrawlerSettings:
         read = _Reader(environment)
         return cls(
             run_seconds=float(read.number("RUN_SECONDS", "55", least="10", most=840)),
-            live_interval=float(read.number("LIVE_INTERVAL_SECONDS", "300", least="1", most=86_400)),
-            settled_interval=float(read.number("SETTLED_INTERVAL_SECONDS", "45", least="1", most=86_400)),
+            live_interval=read.seconds("LIVE_INTERVAL_SECONDS", "300"),
+            changed_interval=read.seconds("CHANGED_INTERVAL_SECONDS", "45"),
+            settled_interval=read.seconds("SETTLED_INTERVAL_SECONDS", "45"),
+            slow_interval=read.seconds("SLOW_INTERVAL_SECONDS", "3600"),
+            archive=read.switch("ARCHIVE", "true"),
+            combos=read.switch("COMBOS", "false"),
+            kept=timedelta(days=days) if (days := read.whole("RETENTION_DAYS", "0", most=36_500)) else None,
         )
 
 
@@ -195,6 +210,15 @@ class _Reader:
         if value := self.optional(name):
             return value
         raise SettingsError(f"{name} is not set.")
+
+    def switch(self, name: str, usual: str) -> bool:
+        value = self.text(name, usual).lower()
+        if value not in ("true", "false"):
+            raise SettingsError(f"{name} must be true or false.")
+        return value == "true"
+
+    def seconds(self, name: str, usual: str) -> timedelta:
+        return timedelta(seconds=float(self.number(name, usual, least="1", most=86_400)))
 
     def whole(self, name: str, usual: str, *, least: str = "0", most: int) -> int:
         value = self.number(name, usual, least=least, most=most)

@@ -1,6 +1,7 @@
 """Kalshi's Trade API v2: the only place that knows its names."""
 
-from kalshi_markets.exchange.client import CandleQuery, ExchangeClient, Page
+from kalshi_markets.exchange.client import CandleQuery, ExchangeClient
+from kalshi_markets.exchange.drift import Deviation, deviations
 from kalshi_markets.exchange.errors import (
     AnswerUnreadable,
     ExchangeError,
@@ -8,18 +9,29 @@ from kalshi_markets.exchange.errors import (
     ExchangeUnavailable,
     KeyRefused,
 )
-from kalshi_markets.exchange.projection import Refused, Row, project
+from kalshi_markets.exchange.listings import BATCH_TICKERS, LIVE_FILTERS, Event, Listings, Page, Series
+from kalshi_markets.exchange.projection import Refused, Row, Sighting, project, sight, whole
 
 __all__ = [
+    "BATCH_TICKERS",
+    "LIVE_FILTERS",
     "AnswerUnreadable",
     "CandleQuery",
+    "Deviation",
+    "Event",
     "ExchangeClient",
     "ExchangeError",
     "ExchangeRefused",
     "ExchangeUnavailable",
     "KeyRefused",
+    "Listings",
     "Page",
     "Refused",
     "Row",
+    "Series",
+    "Sighting",
+    "deviations",
     "project",
+    "sight",
+    "whole",
 ]

@@ -1,17 +1,25 @@
-"""A Market object of the exchange -> a row of ours, or the reason why PostgreSQL could not hold it.
+"""From the exchange's Market object to a row of the table.
 
-Reading is lenient where the exchange may change (unknown members, absent ones, numbers sent as strings or as numbers)
+Lenient where the exchange may change (unknown members, absent ones, numbers sent as strings or as numbers)
 and exact where it matters: no number passes through a float, no missing value becomes a zero.
+
+A walk sees most markets unchanged, so a market is read in two steps: `sight` reads its quotes and takes a digest of its
+terms, untouched; only where that digest is news are the terms read (`project`).
 """
 
+import hashlib
 import json
+import marshal
 import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from decimal import ROUND_HALF_EVEN, Decimal, localcontext
-from typing import Any, Final
+from decimal import ROUND_HALF_EVEN, Context, Decimal
+from operator import itemgetter
+from pathlib import Path
+from typing import Any, Final, NamedTuple
 
-from kalshi_markets.columns import FROM_MARKET, Column, Kind
+from kalshi_markets import columns
+from kalshi_markets.columns import FROM_MARKET, Column, Kind, Part
 
 Value = str | bool | None
 Row = dict[str, Value]
@@ -25,24 +33,83 @@ LONGEST_TICKER: Final = 200
 """Characters; the longest seen has 57. An index takes no more than 2,700 bytes."""
 # How deep a JSON value may be nested: far more than the exchange's, far less than Python's and PostgreSQL's stacks.
 _DEEPEST: Final = 50
+# Enough for every digit that _NUMBER lets through.
+_EXACT: Final = Context(prec=200, rounding=ROUND_HALF_EVEN)
+
+_QUOTES: Final = [column for column in FROM_MARKET if column.part is Part.QUOTES and column.name != "liquidity"]
+_TERMS: Final = [column for column in FROM_MARKET if column.part is not Part.QUOTES and column.name != "ticker"]
+_QUOTE_NAMES: Final = tuple(column.name for column in _QUOTES)
+_QUOTE_VALUES: Final = itemgetter(*(column.member for column in _QUOTES))
+_TERM_MEMBERS: Final = tuple(column.member for column in _TERMS)
+# All quotes of a market at once, as the exchange usually sends them.
+_PLAIN_QUOTES: Final = re.compile("\n".join([rf"(?:{_NUMBER.pattern})"] * len(_QUOTES)))
+# A digest stands for what this code makes of the terms too: another projection reads them all again.
+_READ_BY: Final = hashlib.blake2b(
+    Path(__file__).read_bytes() + Path(columns.__file__).read_bytes(), digest_size=16
+).digest()
 
 
 class Refused(Exception):
     """The object cannot become a row; the message names the member and what is wrong with it."""
 
 
-def project(market: Mapping[str, Any]) -> Row:
-    """The row of a Market object, with every column that comes from it. Raises Refused."""
+class Sighting(NamedTuple):
+    """A market as a walk meets it. quotes: by column; digest: of its terms as they were sent, 32 hexadecimal digits."""
+
+    ticker: str
+    quotes: Row
+    digest: str
+    market: Mapping[str, Any]
+
+
+def sight(market: Mapping[str, Any]) -> Sighting:
+    """Reads what a market must be known by and what trading moves. Raises Refused."""
     if not isinstance(market, Mapping):
         raise Refused("not an object")
-    row = {column.name: _value(column, market.get(column.member)) for column in FROM_MARKET}
-    ticker = row["ticker"]
+    ticker = market.get("ticker")
     if not isinstance(ticker, str) or not 0 < len(ticker) <= LONGEST_TICKER:
         raise Refused(f"ticker: must have 1 to {LONGEST_TICKER} characters")
-    if row["subtitle"] is None:
-        row["subtitle"] = row["yes_sub_title"]
+    if _NOT_TEXT.search(ticker):
+        raise Refused("ticker: holds a character that PostgreSQL cannot store")
+    return Sighting(ticker, _quotes(market), _digest(market), market)
+
+
+def project(market: Mapping[str, Any]) -> Row:
+    """The row of a Market object, with every column that comes from it. Raises Refused."""
+    return whole(sight(market))
+
+
+def whole(sighting: Sighting) -> Row:
+    """The same of a market that was sighted. Raises Refused."""
+    terms = {column.name: _value(column, sighting.market.get(column.member)) for column in _TERMS}
+    if terms["subtitle"] is None:
+        terms["subtitle"] = terms["yes_sub_title"]
+    return {"ticker": sighting.ticker, **terms, **sighting.quotes}
+
+
+def _quotes(market: Mapping[str, Any]) -> Row:
+    try:
+        values = _QUOTE_VALUES(market)
+        is_plain = _PLAIN_QUOTES.fullmatch("\n".join(values)) is not None
+    except (KeyError, TypeError):  # one is missing, or is no string
+        is_plain = False
+    if is_plain:
+        row: Row = dict(zip(_QUOTE_NAMES, values, strict=True))
+    else:
+        row = {column.name: _value(column, market.get(column.member)) for column in _QUOTES}
     row["liquidity"] = _liquidity(row)
     return row
+
+
+def _digest(market: Mapping[str, Any]) -> str:
+    values = map(market.get, _TERM_MEMBERS)
+    terms = [str(value) if type(value) is Decimal else value for value in values]  # marshal knows no Decimal
+    try:
+        # In the version that has no references: equal values are equal bytes, without JSON's escaping.
+        sent = marshal.dumps(terms, 2)
+    except ValueError:  # one within a JSON member
+        sent = json.dumps(terms, default=str).encode()
+    return hashlib.blake2b(sent, digest_size=16, key=_READ_BY).hexdigest()
 
 
 def _value(column: Column, value: Any) -> Value:
@@ -131,10 +198,10 @@ def _modest(number: Decimal) -> bool:
 
 def _liquidity(row: Row) -> str | None:
     """What rests at the best bid and ask, in whole cents; null where the exchange did not tell it."""
-    sides = [row[name] for name in ("yes_bid_dollars", "yes_bid_size", "yes_ask_dollars", "yes_ask_size")]
-    if None in sides:
+    bid, bid_size = row["yes_bid_dollars"], row["yes_bid_size"]
+    ask, ask_size = row["yes_ask_dollars"], row["yes_ask_size"]
+    if bid is None or bid_size is None or ask is None or ask_size is None:
         return None
-    with localcontext(prec=200):  # enough for every digit that _NUMBER lets through
-        bid, bid_size, ask, ask_size = (Decimal(str(side)) for side in sides)
-        cents = (bid * bid_size + (1 - ask) * ask_size) * 100
-        return format(cents.quantize(Decimal(1), rounding=ROUND_HALF_EVEN), "f")
+    bids = _EXACT.multiply(Decimal(bid), Decimal(bid_size))
+    dollars = _EXACT.fma(_EXACT.subtract(1, Decimal(ask)), Decimal(ask_size), bids)
+    return format(_EXACT.quantize(_EXACT.multiply(dollars, 100), Decimal(1)), "f")

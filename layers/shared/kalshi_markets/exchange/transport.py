@@ -5,7 +5,7 @@ import json
 import logging
 import random
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from email.utils import parsedate_to_datetime
 from typing import Any, Final, NoReturn
@@ -19,7 +19,7 @@ from kalshi_markets.exchange.errors import (
     ExchangeUnavailable,
     KeyRefused,
 )
-from kalshi_markets.exchange.limiter import TokenBucket
+from kalshi_markets.exchange.limiter import Limiter
 from kalshi_markets.exchange.signing import Signer
 from kalshi_markets.settings import ExchangeSettings
 
@@ -42,25 +42,42 @@ logging.getLogger("httpx").setLevel(logging.WARNING)  # at INFO it logs whole UR
 
 
 class Transport:
-    """Signs, paces, sends and retries. Use it within one event loop; close it with `await aclose()`."""
+    """Signs, paces, sends and retries. Use it within one event loop; close it with `await aclose()`.
 
-    def __init__(self, settings: ExchangeSettings) -> None:
+    requests: sent so far; refusals: those answered with 429; bytes_received: of the bodies, as they were compressed;
+    has_heard: whether any answer has told the exchange's time.
+    """
+
+    def __init__(self, settings: ExchangeSettings, limiter: Limiter) -> None:
         self.requests = 0
+        self.refusals = 0
+        self.bytes_received = 0
+        self.has_heard = False
         self._settings = settings
-        self._bucket = TokenBucket(settings.rate)
+        self._limiter = limiter
         self._http = httpx.AsyncClient(headers=HEADERS, timeout=TIMEOUTS, limits=httpx.Limits(max_connections=20))
         self._clock_offset = 0.0
         self._signer: Signer | None = None
         self._set_key(fresh=False)
 
     async def aclose(self) -> None:
-        """Closes the connections."""
+        """Closes the connections, and the limiter."""
         await self._http.aclose()
+        await self._limiter.aclose()
 
-    async def get(self, path: str, query: Mapping[str, str | int], *, deadline: float) -> dict[str, Any]:
+    async def get(
+        self,
+        path: str,
+        query: Mapping[str, str | int],
+        *,
+        deadline: float,
+        urgency: float = 0.0,
+        read: Callable[[httpx.Response], dict[str, Any]] | None = None,
+    ) -> dict[str, Any]:
         """The JSON object at a path below the API's root; its non-integer numbers are Decimals.
 
-        deadline: on time.monotonic()'s clock; no try begins or goes on after it. Raises ExchangeError.
+        deadline: on time.monotonic()'s clock; no try begins or goes on after it. urgency: as Limiter.take has it. read:
+        reads an answer in another way; it raises AnswerUnreadable. Raises ExchangeError, and what the limiter does.
         """
         key_refused = False
         pause = FIRST_PAUSE
@@ -68,7 +85,7 @@ class Transport:
         for _ in range(TRIES):
             try:
                 async with asyncio.timeout(deadline - time.monotonic()):
-                    return await self._try(path, query)
+                    return (read or _read)(await self._try(path, query, urgency))
             except TimeoutError:
                 raise failure from None
             except KeyRefused as error:
@@ -88,8 +105,8 @@ class Transport:
             pause = min(LONGEST_PAUSE, pause * 2)
         raise failure
 
-    async def _try(self, path: str, query: Mapping[str, str | int]) -> dict[str, Any]:
-        await self._bucket.take()
+    async def _try(self, path: str, query: Mapping[str, str | int], urgency: float) -> httpx.Response:
+        await self._limiter.take(urgency)
         request = self._http.build_request("GET", self._settings.url + path, params=query)
         if self._signer:
             signed_path = request.url.raw_path.partition(b"?")[0].decode("ascii")
@@ -101,10 +118,14 @@ class Transport:
             raise ExchangeUnavailable(f"the exchange did not answer: {type(error).__name__}.") from error
         except httpx.DecodingError as error:
             raise AnswerUnreadable("the exchange's answer cannot be decompressed.") from error
+        self.bytes_received += response.num_bytes_downloaded
         self._compare_clocks(response)
+        if response.status_code == httpx.codes.TOO_MANY_REQUESTS:
+            self.refusals += 1
+            await self._limiter.refused()
         if response.status_code != httpx.codes.OK:
             _refuse(response)
-        return _read(response)
+        return response
 
     def now(self) -> float:
         """The exchange's time, in seconds since 1970, as far as its answers have shown that ours is wrong."""
@@ -112,6 +133,7 @@ class Transport:
 
     def _compare_clocks(self, response: httpx.Response) -> None:
         exchange_time = _exchange_time(response)
+        self.has_heard = self.has_heard or exchange_time is not None
         if exchange_time is not None and abs(exchange_time - self.now()) > CLOCK_TOLERANCE:
             self._clock_offset = exchange_time - time.time()
 

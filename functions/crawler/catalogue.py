@@ -1,0 +1,82 @@
+"""Events and series: what markets do not tell of themselves."""
+
+import json
+from collections.abc import Sequence
+from typing import Final
+
+from crawler.markets import NUMBERED, TITLE
+from kalshi_markets.database import Database
+from kalshi_markets.exchange import Event, Series
+
+
+class Catalogue:
+    """Their tables, and the columns of the markets that come from them. Raises DatabaseError."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        table = database.settings.table
+        self._write_events = _WRITE_EVENTS.format(table=table, described=_described(table))
+        self._write_series = _WRITE_SERIES.format(table=table, described=_described(table))
+
+    def write(self, events: Sequence[Event], series: Sequence[Series]) -> int:
+        """Within a transaction. How many markets were changed by it."""
+        changed = 0
+        if series:
+            known = {one.series_ticker: one._asdict() for one in series}
+            changed += int(self._database.execute(self._write_series, json.dumps([*known.values()]))[0][0])
+        if events:
+            asked = {one.event_ticker: one._asdict() for one in events}
+            changed += int(self._database.execute(self._write_events, json.dumps([*asked.values()]))[0][0])
+        return changed
+
+
+def _described(table: str) -> str:
+    """CTEs after one called `about` (of events: event_ticker, series_ticker, title, category): the markets' part."""
+    columns = ("series_ticker", "category", "title")
+    described = ", ".join(f"a.{name}" for name in columns)
+    return f"""
+        affected AS (
+            SELECT t.ticker, a.series_ticker, a.category, {TITLE.format(market="t", event="a")} AS title
+            FROM about AS a JOIN {table}_terms AS t ON t.event_ticker = a.event_ticker),
+        described AS (
+            UPDATE {table}_terms AS t SET ({", ".join(columns)}) = ROW({described})
+            FROM affected AS a
+            WHERE t.ticker = a.ticker AND ({", ".join(f"t.{name}" for name in columns)}) IS DISTINCT FROM ({described})
+            RETURNING t.ticker, t.category),
+        numbered AS (
+            UPDATE {table}_quotes AS q SET category = d.category, {NUMBERED.format(table=table)}
+            FROM described AS d WHERE q.ticker = d.ticker
+            RETURNING 1)
+        SELECT count(*) FROM numbered"""
+
+
+_WRITE_EVENTS: Final = """
+        WITH incoming AS MATERIALIZED (
+            SELECT * FROM json_to_recordset($1::json) AS r(event_ticker text, series_ticker text, title text)),
+        written AS (
+            INSERT INTO {table}_events AS e (event_ticker, series_ticker, title)
+            SELECT event_ticker, series_ticker, title FROM incoming
+            ON CONFLICT (event_ticker) DO UPDATE SET
+                series_ticker = excluded.series_ticker, title = excluded.title, asked_at = excluded.asked_at),
+        about AS (
+            SELECT i.event_ticker, i.series_ticker, i.title, s.category
+            FROM incoming AS i LEFT JOIN {table}_series AS s ON s.series_ticker = i.series_ticker
+            WHERE i.series_ticker IS NOT NULL),
+        {described}"""
+
+# Only where a category changed: a series may have a hundred thousand markets.
+_WRITE_SERIES: Final = """
+        WITH incoming AS MATERIALIZED (
+            SELECT r.*, s.category IS DISTINCT FROM r.category AS differs
+            FROM json_to_recordset($1::json) AS r(series_ticker text, title text, category text)
+            LEFT JOIN {table}_series AS s ON s.series_ticker = r.series_ticker),
+        written AS (
+            INSERT INTO {table}_series AS s (series_ticker, title, category)
+            SELECT series_ticker, title, category FROM incoming
+            ON CONFLICT (series_ticker) DO UPDATE SET title = excluded.title, category = excluded.category
+            WHERE (s.title, s.category) IS DISTINCT FROM (excluded.title, excluded.category)),
+        about AS (
+            SELECT e.event_ticker, e.series_ticker, e.title, i.category
+            FROM incoming AS i JOIN {table}_events AS e ON e.series_ticker = i.series_ticker
+            WHERE i.differs),
+        {described}"""

@@ -1,0 +1,195 @@
+"""What a walk is, and those that follow one listing from its beginning to its end."""
+
+from abc import ABC, abstractmethod
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, NamedTuple, TypeVar
+
+from crawler.store import Job, Store
+from kalshi_markets.exchange import AnswerUnreadable, Event, ExchangeError, Listings, Page, Series
+
+OVERLAP: Final = 120
+"""Seconds that a walk reaches back into the one before: answers are up to 15 s old (the exchange's CDN), and a
+settlement or an edit may become visible after its time."""
+MOVED: Final = "archive/moved"
+"""The line in the books whose watermark says, by our clock, when markets were last found to have moved behind the
+cutoff unseen: only a walk of the archive that began after that has met them."""
+MOST_PAGES: Final = 100_000
+"""Of one walk; the exchange with all its combos has six thousand."""
+FAR_BEHIND: Final = 10.0**6
+"""The urgency of what may take all the time that is left."""
+
+Market = Mapping[str, Any]
+T = TypeVar("T")
+
+
+class ListingLoops(AnswerUnreadable):
+    """The listing leads back to where it began: following it would never end."""
+
+
+@dataclass(frozen=True)
+class Turn:
+    """What a walk works with in one run."""
+
+    listings: Listings
+    store: Store
+    jobs: Mapping[str, Job]
+    read: Callable[..., Awaitable[Any]]
+    """await read(store.method, *arguments): the store serves one at a time."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """What a walk found, and its line in the books once that is committed.
+
+    keeps_seen: whether account is kept of the markets on it. The other members are the Batch's of the store.
+    """
+
+    job: Job
+    markets: Sequence[Market] = ()
+    keeps_seen: bool = False
+    clears_rejects: bool = False
+    series: Sequence[Series] = ()
+    events: Sequence[Event] = ()
+    gone: Collection[str] = ()
+    expired: datetime | None = None
+    also: Sequence[Job] = ()
+
+
+class Walk(ABC):
+    """One job. name: its line in the books; urgency: of the jobs under way, the one with the least goes first.
+
+    interval: how long after a walk's begin the next is due.
+    """
+
+    name: str
+    interval: timedelta
+    goes_first = False
+    """Whether the others wait for its first walk."""
+
+    @property
+    def urgency(self) -> float:
+        """Shorter intervals go first."""
+        return self.interval.total_seconds()
+
+    def is_due(self, job: Job, jobs: Mapping[str, Job], now: datetime) -> bool:  # noqa: ARG002  # others look at all
+        """A walk under way goes on; the next begins when the interval has passed."""
+        return job.position is not None or job.begun_at is None or now - job.begun_at >= self.interval
+
+    @abstractmethod
+    def steps(self, turn: Turn, job: Job) -> AsyncGenerator[Step, None]:
+        """Goes on where the job stands, to the end of the walk. Raises ExchangeError."""
+
+    def after(self, error: ExchangeError, job: Job) -> Job:  # noqa: ARG002  # others tell errors apart
+        """Where to go on after the exchange refused the place, or led in a circle: at the walk's beginning."""
+        return replace(job, position=None, begun_at=None)
+
+
+def begun(job: Job, position: Mapping[str, Any]) -> Job:
+    """The job at the beginning of a walk."""
+    return replace(job, position=position, begun_at=datetime.now(UTC))
+
+
+def ended(job: Job, **changes: Any) -> Job:
+    """The job at the end of a walk."""
+    return replace(job, position=None, ended_at=datetime.now(UTC), confirmed_at=job.begun_at, **changes)
+
+
+class Found(NamedTuple):
+    """A page of a listing, and the place behind it: None at the end."""
+
+    markets: Sequence[Market]
+    place: Mapping[str, Any] | None
+
+
+async def follow(ask: Callable[[str | None], Awaitable[Page]], place: Mapping[str, Any]) -> AsyncIterator[Found]:
+    """The pages of a listing from a place on. Raises ExchangeError; ListingLoops where it leads in a circle.
+
+    A damaged cursor is not refused but begins the listing anew (observed on production, 2026-08): the first ticker
+    tells.
+    """
+    cursor, first, pages = place.get("cursor"), place.get("first"), place.get("pages", 0)
+    before: list[object] = []
+    while True:
+        page = await ask(cursor)
+        tickers = [market.get("ticker") if isinstance(market, Mapping) else None for market in page.markets]
+        pages += 1
+        if cursor and first is not None and first in tickers:
+            raise ListingLoops("the exchange's listing began anew in the middle.")
+        if page.cursor and (page.cursor == cursor or (tickers and tickers == before) or pages > MOST_PAGES):
+            raise ListingLoops("the exchange's listing would never end.")
+        first = first or next((ticker for ticker in tickers if isinstance(ticker, str)), None)
+        cursor, before = page.cursor, tickers
+        if cursor is None:
+            yield Found(page.markets, None)
+            return
+        yield Found(page.markets, {"cursor": cursor, "first": first, "pages": pages})
+
+
+class LiveWalk(Walk):
+    """Every market that is not settled, by one status filter of the exchange: the only way to see volumes move."""
+
+    def __init__(self, status: str, interval: timedelta) -> None:
+        self.name = f"live/{status}"
+        self.interval = interval
+        self._status = status
+
+    async def steps(self, turn: Turn, job: Job) -> AsyncGenerator[Step, None]:
+        """Newest first."""
+        job = job if job.position is not None else begun(job, {})
+        pages = follow(lambda cursor: turn.listings.live(self._status, cursor), job.position or {})
+        async for markets, place in pages:
+            job = replace(job, position=place) if place else ended(job)
+            yield Step(job, markets, keeps_seen=True)
+
+
+class ChangedWalk(Walk):
+    """New markets, or edits of their metadata, since the last such walk began."""
+
+    def __init__(self, change: str, interval: timedelta) -> None:
+        self.name = f"changed/{change}"
+        self.interval = interval
+        self._change = change
+
+    async def steps(self, turn: Turn, job: Job) -> AsyncGenerator[Step, None]:
+        """What was there before the first walk is the live walks' business."""
+        now = await turn.listings.time()
+        if not job.position:
+            since = int((job.watermark or now).timestamp()) - OVERLAP
+            job = begun(job, {"since": since, "until": int(now.timestamp())})
+        place = dict(job.position or {})
+        ask = turn.listings.created if self._change == "created" else turn.listings.updated
+        kept = {name: place[name] for name in ("since", "until")}
+        async for markets, following in follow(lambda cursor: ask(place["since"], cursor), place):
+            until = datetime.fromtimestamp(place["until"], UTC)
+            job = replace(job, position={**kept, **following}) if following else ended(job, watermark=until)
+            yield Step(job, markets)
+
+
+class ArchiveWalk(Walk):
+    """Every market behind the cutoff: once, and again where some moved there unseen."""
+
+    name = "archive"
+    urgency = 2 * FAR_BEHIND
+
+    def __init__(self, kept: timedelta | None) -> None:
+        self._kept = kept
+
+    def is_due(self, job: Job, jobs: Mapping[str, Job], now: datetime) -> bool:  # noqa: ARG002  # the interface's
+        """Until a walk that began after the last of them moved has met them all."""
+        moved_at = jobs.get(MOVED, Job(MOVED)).watermark
+        never = job.confirmed_at is None
+        return job.position is not None or never or bool(moved_at and job.confirmed_at and job.confirmed_at < moved_at)
+
+    async def steps(self, turn: Turn, job: Job) -> AsyncGenerator[Step, None]:
+        """Newest first; what is too old to be kept is left out."""
+        job = job if job.position is not None else begun(job, {})
+        horizon = (await turn.listings.time() - self._kept).isoformat() if self._kept else ""
+        async for markets, place in follow(turn.listings.archived, job.position or {}):
+            job = replace(job, position=place) if place else ended(job)
+            yield Step(job, [one for one in markets if str(one.get("settlement_ts") or "~") >= horizon])
+
+    def after(self, error: ExchangeError, job: Job) -> Job:
+        """Five thousand pages are not walked again because one led in a circle: it is asked for again."""
+        return job if isinstance(error, ListingLoops) else super().after(error, job)

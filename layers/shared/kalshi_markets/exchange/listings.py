@@ -1,0 +1,178 @@
+"""What the exchange lists: markets, events, series, page by page."""
+
+import json
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final, NamedTuple
+
+import httpx
+
+from kalshi_markets.exchange.errors import AnswerUnreadable
+from kalshi_markets.exchange.transport import Transport
+
+PAGE_LIMIT: Final = 1000
+"""Markets on a page at most (docs.kalshi.com, Get Markets)."""
+BATCH_TICKERS: Final = 100
+"""Tickers asked for at once. No limit is documented for markets, 300 were seen to work; of events a page holds 200."""
+LIVE_FILTERS: Final = ("unopened", "open", "paused", "closed")
+"""The `status` filters that together list every market that is not settled. They are not the words of `status`."""
+
+Market = Mapping[str, Any]
+
+
+class Page(NamedTuple):
+    """A page of a listing. cursor: where the next one begins; None at the end. A page may be empty before the end."""
+
+    markets: Sequence[Market]
+    cursor: str | None
+
+
+class Event(NamedTuple):
+    """What a market's event tells of it."""
+
+    event_ticker: str
+    series_ticker: str | None
+    title: str | None
+
+
+class Series(NamedTuple):
+    """What a market's series tells of it."""
+
+    series_ticker: str
+    title: str | None
+    category: str | None
+
+
+@dataclass(frozen=True)
+class Listings:
+    """The listings, asked for by one job. Every method raises ExchangeError.
+
+    deadline: on time.monotonic()'s clock. urgency: of those who wait for the exchange, the least goes first.
+    combos: whether they are listed too.
+    """
+
+    transport: Transport
+    deadline: float
+    urgency: float = 0.0
+    combos: bool = False
+
+    def now(self) -> float:
+        """The exchange's time, in seconds since 1970: ours, mended where its answers showed that ours is wrong."""
+        return self.transport.now()
+
+    async def time(self) -> datetime:
+        """The same once an answer was heard, for which it asks if need be."""
+        if not self.transport.has_heard:
+            await self.cutoff()
+        return datetime.fromtimestamp(self.now(), UTC)
+
+    async def live(self, status: str, cursor: str | None) -> Page:
+        """The markets that a status filter lists, newest first."""
+        return await self._page("/markets", {"status": status}, cursor)
+
+    async def created(self, after: int, cursor: str | None) -> Page:
+        """The markets created after a Unix second, newest first."""
+        return await self._page("/markets", {"min_created_ts": after}, cursor)
+
+    async def updated(self, after: int, cursor: str | None) -> Page:
+        """The markets whose metadata was edited after a Unix second; trading does not count."""
+        return await self._page("/markets", {"min_updated_ts": after}, cursor)
+
+    async def settled(self, after: int, before: int, cursor: str | None) -> Page:
+        """The markets settled after and before two Unix seconds, both exclusive, latest first."""
+        return await self._page("/markets", {"min_settled_ts": after, "max_settled_ts": before}, cursor)
+
+    async def archived(self, cursor: str | None) -> Page:
+        """The markets behind the cutoff, newest first."""
+        return await self._page("/historical/markets", {}, cursor)
+
+    async def named(self, tickers: Collection[str], *, archived: bool = False) -> Sequence[Market]:
+        """Those of at most BATCH_TICKERS tickers that the exchange knows, live or behind the cutoff."""
+        path = "/historical/markets" if archived else "/markets"
+        answer = await self._get(path, {"tickers": ",".join(tickers), "limit": PAGE_LIMIT})
+        return _list(answer, "markets")
+
+    async def cutoff(self) -> datetime:
+        """Markets settled before this instant are in the archive only."""
+        answer = await self._get("/historical/cutoff", {})
+        try:
+            cutoff = datetime.fromisoformat(answer["market_settled_ts"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise AnswerUnreadable("the exchange's cutoff cannot be read.") from error
+        return cutoff if cutoff.tzinfo else cutoff.replace(tzinfo=UTC)
+
+    async def events(self, tickers: Collection[str]) -> list[Event]:
+        """Those of at most BATCH_TICKERS events that the exchange knows; combos' are not among them."""
+        answer = await self._get("/events", {"tickers": ",".join(tickers), "limit": 200})
+        found = [event for event in _list(answer, "events") if isinstance(event, Mapping)]
+        return [
+            Event(ticker, _text(event, "series_ticker"), _text(event, "title"))
+            for event in found
+            if (ticker := _text(event, "event_ticker"))
+        ]
+
+    async def all_series(self) -> list[Series]:
+        """Every series: one answer of 16 MB (2026-09)."""
+        answer = await self.transport.get("/series", {}, deadline=self.deadline, urgency=self.urgency, read=_all_series)
+        found: list[Series] = answer["series"]
+        return found
+
+    async def _page(self, path: str, filters: Mapping[str, str | int], cursor: str | None) -> Page:
+        combos = {} if self.combos else {"mve_filter": "exclude"}
+        query: dict[str, str | int] = {"limit": PAGE_LIMIT, **combos, **filters}
+        if cursor:
+            query["cursor"] = cursor
+        answer = await self._get(path, query)
+        markets, following = _list(answer, "markets"), answer.get("cursor")
+        if not isinstance(following, str | None):
+            raise AnswerUnreadable("the exchange's page of markets cannot be read.")
+        return Page(markets, following or None)
+
+    async def _get(self, path: str, query: Mapping[str, str | int]) -> dict[str, Any]:
+        return await self.transport.get(path, query, deadline=self.deadline, urgency=self.urgency)
+
+
+def _list(answer: Mapping[str, Any], member: str) -> list[Any]:
+    found = answer.get(member)
+    if not isinstance(found, list):
+        raise AnswerUnreadable(f"the exchange's page of {member} cannot be read.")
+    return found
+
+
+def _text(fields: Mapping[str, Any], member: str) -> str | None:
+    """A member that PostgreSQL can hold, else none."""
+    value = fields.get(member)
+    return value if isinstance(value, str) and not re.search("[\x00\ud800-\udfff]", value) else None
+
+
+def _all_series(response: httpx.Response) -> dict[str, Any]:
+    """Object by object: all of them at once would take 100 MB."""
+    try:
+        return {"series": [one for fields in _members(response.text) if (one := _series(fields))]}
+    except (ValueError, RecursionError) as error:
+        raise AnswerUnreadable("the exchange's list of series cannot be read.") from error
+
+
+def _members(text: str) -> Iterator[Any]:
+    """The objects of `{"series": […]}`, one after the other. Raises ValueError."""
+    opening = re.match(r'\s*\{\s*"series"\s*:\s*\[\s*', text)
+    if opening is None:
+        raise ValueError("no list of series")
+    decoder, at = json.JSONDecoder(), opening.end()
+    separator = re.compile(r"\s*([,\]])\s*")
+    while text[at : at + 1] != "]":
+        fields, at = decoder.raw_decode(text, at)
+        yield fields
+        found = separator.match(text, at)
+        if found is None:
+            raise ValueError("no end of the list of series")
+        if found[1] == "]":
+            return
+        at = found.end()
+
+
+def _series(fields: Any) -> Series | None:
+    ticker = _text(fields, "ticker") if isinstance(fields, Mapping) else None
+    return Series(ticker, _text(fields, "title"), _text(fields, "category")) if ticker else None

@@ -1,0 +1,1 @@
+"""The crawler under random faults, against the simulated exchange and a PostgreSQL that is killed: python -m tests.faults"""

@@ -1,0 +1,31 @@
+"""The crawler in a process of its own, that can be killed at any moment."""
+
+import multiprocessing
+import os
+from collections.abc import Mapping
+from multiprocessing.process import BaseProcess
+
+_context = multiprocessing.get_context("forkserver")
+_context.set_forkserver_preload(["tests.faults.crawls", "crawler.handler"])
+
+
+def start(environment: Mapping[str, str], seconds: float) -> BaseProcess:
+    """An invocation that Lambda would cut after so many seconds. Its exit code is 0 if the handler returned."""
+    process = _context.Process(target=_invoke, args=(dict(environment), seconds), daemon=True)
+    process.start()
+    return process
+
+
+def _invoke(environment: Mapping[str, str], seconds: float) -> None:
+    os.environ.update(environment)
+    from tests.integration.lambdas import crawl  # what it imports has been imported before the fork
+
+    # What it logs and measures is looked at elsewhere.
+    with open(os.devnull, "w") as nowhere:  # noqa: PTH123  # no file
+        os.dup2(nowhere.fileno(), 1)
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        crawl(environment, seconds)
+    except Exception:  # noqa: BLE001  # the database may be gone: the next invocation goes on
+        os._exit(1)
+    os._exit(0)

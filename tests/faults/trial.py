@@ -1,0 +1,301 @@
+"""One schedule carried out, and what must hold after it.
+
+However it went: after a quiet run the table is the exchange, field by field, and besides it only markets flagged gone_at;
+and who followed changed_since from zero has the same.
+"""
+
+import json
+import os
+import random
+import signal
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Final
+
+import httpx
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ed25519
+
+from crawler.schedule import walks
+from kalshi_markets.columns import FROM_MARKET, Kind
+from kalshi_markets.database import Database, DatabaseError
+from kalshi_markets.exchange import project
+from kalshi_markets.settings import CrawlerSettings, DatabaseSettings, MigratorSettings
+from local.exchange.catalogue import Order, Wanted
+from local.exchange.clock import Clock, parse
+from local.exchange.generator import generate
+from local.exchange.server import Server
+from local.postgres import PostgresServer
+from migrator.migrate import migrate
+from tests.faults import crawls
+from tests.faults.schedule import Round, rounds
+from tests.faults.thinned import Thinned
+from tests.integration.lambdas import Api, crawl
+
+START: Final = parse("2026-10-30T21:10:00Z")
+LIVE, ARCHIVED = 60, 40
+RUN_SECONDS: Final = 6.5
+"""A second and a half of work, and the crawler's margin."""
+QUIET_RUNS: Final = 12
+TRIGGER: Final = "refuse_writes"
+
+
+@dataclass
+class Trial:
+    """A schedule's exchange, its database and who follows its changes."""
+
+    seed: int
+    postgres: PostgresServer
+    environment: Mapping[str, str]
+    exchange: Thinned
+    admin: str
+    api: Api
+    combos: bool
+    followed: dict[str, dict[str, Any]] = field(default_factory=dict)
+    last_change: int = 0
+
+    def run(self) -> None:
+        """Carries the schedule out, then looks. Raises AssertionError, which names the seed."""
+        for number, one in enumerate(rounds(self.seed)):
+            with _told(f"seed {self.seed}, round {number}: {one}"):
+                self._round(one)
+                self.follow()
+        with _told(f"seed {self.seed}, at the end"):
+            self._quieten()
+            self.follow()
+            self.check()
+
+    def _round(self, one: Round) -> None:
+        clock = self.exchange.clock
+        clock.set(clock.now() + one.leap)
+        clock.run(one.speed)
+        self.exchange.hidden = self._hidden(one.hides)
+        self._set_faults(one.faults)
+        self._hurry()
+        processes = [crawls.start(self.environment, RUN_SECONDS) for _ in range(1 + one.twice)]
+        processes[0].join(one.after)
+        self._trouble(one, processes[0].pid)
+        for process in processes:
+            process.join(30)
+            assert process.exitcode is not None, "the invocation did not end itself"
+            if one.trouble == "none":
+                assert process.exitcode == 0
+        clock.run(0)
+
+    def _trouble(self, one: Round, crawler: int | None) -> None:
+        assert crawler is not None
+        match one.trouble:
+            case "kill the crawler":
+                with suppress(ProcessLookupError):
+                    os.kill(crawler, signal.SIGKILL)
+            case "kill PostgreSQL":
+                self.postgres.kill()
+                self.postgres.start()
+            case "restart PostgreSQL":
+                self.postgres.stop()
+                self.postgres.start()
+            case "cut connections":
+                self._owner("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'crawler'")
+            case "refuse writes":
+                self._owner(f"ALTER TABLE kalshi_markets_quotes ENABLE TRIGGER {TRIGGER}")
+                time.sleep(0.3)
+                self._owner(f"ALTER TABLE kalshi_markets_quotes DISABLE TRIGGER {TRIGGER}")
+            case "none":
+                pass
+
+    def _hidden(self, share: float) -> frozenset[str]:
+        """Some of the live markets."""
+        live = self.exchange.whole.markets(Order.CREATED, None, Wanted(combos=False, phase="open"))
+        return frozenset(market.ticker for _, market in live if random.Random(market.ticker).random() < share)
+
+    def _set_faults(self, faults: Sequence[Mapping[str, object]]) -> None:
+        httpx.post(f"{self.admin}/faults", json=[*faults]).raise_for_status()
+
+    def _owner(self, sql: str) -> list[list[Any]]:
+        database = Database(DatabaseSettings.read(self.environment), application_name="trial")
+        try:
+            return database.read(sql)
+        finally:
+            database.close()
+
+    def _hurry(self) -> None:
+        """As if the intervals had passed, and as if the lease of a killed crawler had."""
+        self._owner("UPDATE kalshi_markets_lease SET ends_at = '-infinity'")
+        self._owner("UPDATE kalshi_markets_jobs SET begun_at = begun_at - interval '2 days' WHERE position IS NULL")
+        self._owner("UPDATE kalshi_markets_limiter SET slowed_to = 1")
+
+    def _quieten(self) -> None:
+        """Runs without faults until every job has walked over an exchange that stands still."""
+        self._set_faults(())
+        names = {walk.name for walk in walks(CrawlerSettings.read({}))}
+        missing = names
+        for _ in range(QUIET_RUNS):
+            self._hurry()
+            summary = crawl(self.environment, 30)
+            missing -= set(summary["completed"])
+            assert summary["errors"] == {}, summary
+            if summary["outcome"] == "idle" and not missing - {"archive", "settled/backlog"}:
+                return
+        raise AssertionError(f"never quiet: {missing} of {summary}")
+
+    def follow(self) -> None:
+        """Reads the changes since the last ones."""
+        while True:
+            answer = self.api.get(f"/markets?changed_since={self.last_change}&fields=all&limit=500")
+            if answer.status == 503:  # PostgreSQL has just been killed: once more
+                answer = self.api.get(f"/markets?changed_since={self.last_change}&fields=all&limit=500")
+            assert answer.status == 200, answer.text
+            for item in answer.json["items"]:
+                assert int(item["change_number"]) > self.last_change
+                self.last_change = int(item["change_number"])
+                self.followed[item["ticker"]] = item
+            if answer.json["count"] < 500:
+                return
+
+    def check(self) -> None:
+        """The table against the exchange, and against what its followers have."""
+        stored = {row["ticker"]: row for row in self._rows()}
+        expected = self._expected()
+        missing = expected.keys() - stored.keys()
+        assert not missing, f"{len(missing)} missing, such as {sorted(missing)[:3]}"
+        for ticker, row in expected.items():
+            differing = {
+                name: (stored[ticker][name], value) for name, value in row.items() if stored[ticker][name] != value
+            }
+            assert not differing, f"{ticker} (stored, exchange): {differing}"
+            assert stored[ticker]["gone_at"] is None, f"{ticker} is not gone"
+        for ticker in stored.keys() - expected.keys():
+            assert stored[ticker]["gone_at"] is not None, f"{ticker} is gone"
+        [[books, rows, numbers]] = self._owner(
+            "SELECT (SELECT sum(added) FROM kalshi_markets_jobs), count(*), count(DISTINCT change_number) FROM kalshi_markets"
+        )
+        assert books == rows == numbers == len(stored)
+        items = self._items()
+        missed = {ticker for ticker in items if items[ticker] != self.followed.get(ticker)}
+        assert not missed, f"changed_since missed {len(missed)}, such as {sorted(missed)[:3]}"
+        assert self.followed.keys() == items.keys()
+        assert self._owner("SELECT count(*) FROM kalshi_markets_rejects") == [[0]]
+
+    def _rows(self) -> Iterator[dict[str, Any]]:
+        """Every row as the projection writes it, as far as it comes from the exchange."""
+        texts = (Kind.NUMBER, Kind.JSON)
+        outputs = ", ".join(f"{c.name}::text" if c.kind in texts else c.name for c in FROM_MARKET)
+        for *values, series, category, gone_at in self._owner(
+            f"SELECT {outputs}, series_ticker, category, gone_at FROM kalshi_markets"
+        ):
+            row = {c.name: comparable(c.kind, value) for c, value in zip(FROM_MARKET, values, strict=True)}
+            yield row | {"series_ticker": series, "category": category, "gone_at": gone_at}
+
+    def _expected(self) -> dict[str, dict[str, Any]]:
+        categories = {one.ticker: json.loads(one.json)["category"] for one in self.exchange.all_series()}
+        found: dict[str, dict[str, Any]] = {}
+        for archived in (False, True):
+            wanted = Wanted(combos=None if self.combos else False, archived=archived)
+            for _, market in self.exchange.markets(Order.CREATED, None, wanted):
+                row = project(json.loads(market.json, parse_float=Decimal))
+                compared = {c.name: comparable(c.kind, row[c.name]) for c in FROM_MARKET}
+                series = None if market.is_combo else market.series_ticker
+                place = {"series_ticker": series, "category": categories[series] if series else None}
+                found[market.ticker] = compared | place
+        return found
+
+    def _items(self) -> dict[str, dict[str, Any]]:
+        url, items = "/markets?fields=all&order_by=ticker&order_direction=asc&limit=1000", dict[str, Any]()
+        while url:
+            answer = self.api.get(url)
+            assert answer.status == 200, answer.text
+            items |= {item["ticker"]: item for item in answer.json["items"]}
+            url = answer.json["next_url"]
+        return items
+
+
+def comparable(kind: Kind, value: Any) -> Any:
+    """A value in a form in which equal ones are equal, whether it comes from the projection or from the table."""
+    if value is None:
+        return None
+    if kind is Kind.NUMBER:
+        return Decimal(value)
+    if kind is Kind.JSON:
+        return json.loads(value, parse_float=Decimal)
+    if kind is Kind.TIME:
+        return value if isinstance(value, datetime) else datetime.fromisoformat(value)
+    return value
+
+
+@contextmanager
+def _told(what: str) -> Iterator[None]:
+    try:
+        yield
+    except (AssertionError, DatabaseError) as error:
+        raise AssertionError(f"{what}\n{error}") from error
+
+
+@contextmanager
+def server(folder: Path) -> Iterator[PostgresServer]:
+    """A PostgreSQL to be killed, with a database `template` that has the migrations, and what refuses writes."""
+    settings = {"fsync": "off", "synchronous_commit": "off"}  # its processes are killed, not the machine
+    postgres = PostgresServer(folder / "postgres", settings=settings, ends_with_parent=True)
+    postgres.start()
+    try:
+        owner = _connect(postgres, postgres.database)
+        owner.execute("CREATE DATABASE template")
+        owner.close()
+        template = _connect(postgres, "template")
+        migrate(template, MigratorSettings({}))
+        template.script(_REFUSAL)
+        template.close()
+        yield postgres
+    finally:
+        postgres.stop()
+
+
+_REFUSAL: Final = f"""
+    CREATE FUNCTION {TRIGGER}() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN RAISE EXCEPTION 'no space left on device' USING ERRCODE = '53100'; END $$;
+    CREATE TRIGGER {TRIGGER} BEFORE INSERT OR UPDATE ON kalshi_markets_quotes EXECUTE FUNCTION {TRIGGER}();
+    ALTER TABLE kalshi_markets_quotes DISABLE TRIGGER {TRIGGER}"""
+
+
+def _environment(postgres: PostgresServer, database: str) -> dict[str, str]:
+    return {
+        "DB_HOST": postgres.host,
+        "DB_PORT": str(postgres.port),
+        "DB_NAME": database,
+        "DB_USER": postgres.user,
+        "DB_PASSWORD": postgres.password,
+    }
+
+
+def _connect(postgres: PostgresServer, database: str) -> Database:
+    return Database(DatabaseSettings.read(_environment(postgres, database)), application_name="trial")
+
+
+@contextmanager
+def trial(seed: int, postgres: PostgresServer, folder: Path) -> Iterator[Trial]:
+    """A trial over an empty, migrated database."""
+    name = f"trial_{seed}"
+    owner = _connect(postgres, postgres.database)
+    owner.execute(f"CREATE DATABASE {name} TEMPLATE template")
+    owner.close()
+    key = ed25519.Ed25519PrivateKey.generate()
+    pkcs8, plain = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    key_file = folder / "key.pem"
+    key_file.write_bytes(key.private_bytes(serialization.Encoding.PEM, pkcs8, plain))
+    exchange = Thinned(generate(seed, LIVE, Clock(start=START, speed=0), archived=ARCHIVED))
+    with Server(exchange, {"trial": key.public_key()}) as at:
+        ours = {"KEYID": "trial", "KEYFILE": str(key_file), "EXCHANGE_URL": at.url, "EXCHANGE_RATE": "1000"}
+        combos = seed % 2 == 1  # of which many vanish
+        environment = _environment(postgres, name) | ours | {"COMBOS": str(combos).lower()}
+        api = Api(environment)
+        try:
+            yield Trial(seed, postgres, environment, exchange, f"{at.root}/admin", api, combos)
+        finally:
+            api.close()
+    owner = _connect(postgres, postgres.database)
+    owner.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    owner.close()

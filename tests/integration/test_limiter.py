@@ -1,0 +1,467 @@
+"""The exchange's rate, shared through the database. Time passes by shifting what the row remembers."""
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from api.candlesticks import fetch
+from api.candlesticks_request import CandlesticksRequest
+from kalshi_markets.database import Database, StatementRefused, TableMissing, Unavailable
+from kalshi_markets.exchange import ExchangeClient, ExchangeUnavailable, transport
+from kalshi_markets.exchange.limiter import DatabaseTokens, Lease, Limiter, LocalTokens, Share
+from kalshi_markets.settings import DatabaseSettings, ExchangeSettings, MigratorSettings
+from local.exchange.app import Setup
+from local.exchange.clock import Clock
+from local.exchange.generator import generate
+from local.exchange.server import Server
+from migrator.migrate import migrate
+from tests.integration.conftest import connect
+from tests.integration.scripted import Reply, Scripted
+
+RATE = 20.0
+CRAWL_ROOM, PEOPLE_ROOM = 10, 5  # three quarters of a second's worth at that rate
+
+
+@pytest.fixture(autouse=True)
+def _empty(database: Database) -> None:
+    database.execute(
+        "UPDATE kalshi_markets_limiter SET crawl = 0, people = 0, filled_at = clock_timestamp(), slowed_to = 1,"
+        " slowed_at = 'epoch', account_rate = NULL, account_rate_until = NULL"
+    )
+
+
+@pytest.fixture
+def slack() -> Callable[[], float]:
+    """Tokens that a test may be granted for the time that it really took, and one of rounding."""
+    began = time.monotonic()
+    return lambda: 1 + RATE * (time.monotonic() - began)
+
+
+def later(database: Database, seconds: float) -> None:
+    """So much time passes; a negative one sets the clock back."""
+    database.execute(
+        "UPDATE kalshi_markets_limiter SET filled_at = filled_at - make_interval(secs => $1),"
+        " slowed_at = slowed_at - make_interval(secs => $1),"
+        " account_rate_until = account_rate_until - make_interval(secs => $1)",
+        seconds,
+    )
+
+
+def take(database: Database, share: Share, wanted: int = 1000, rate: float | None = RATE) -> tuple[int, float]:
+    """How many of so many tokens are granted, and after how many seconds there are as many again."""
+    sql = "SELECT granted, seconds FROM kalshi_markets_take_tokens($1, $2, $3)"
+    [[granted, seconds]] = database.execute(sql, share, wanted, rate)
+    return granted, seconds
+
+
+def used_rate(database: Database) -> float:
+    [[rate]] = database.execute("SELECT rate FROM kalshi_markets_take_tokens('people', 0, NULL)")
+    return float(rate)
+
+
+def test_a_long_pause_leaves_three_quarters_of_a_seconds_worth(database: Database, slack: Callable[[], float]) -> None:
+    later(database, 3600)
+    assert CRAWL_ROOM <= take(database, "crawl")[0] <= CRAWL_ROOM + slack()
+    assert PEOPLE_ROOM <= take(database, "people")[0] <= PEOPLE_ROOM + slack()
+    assert take(database, "crawl")[0] <= slack()
+
+
+def test_the_crawl_has_everything_while_people_are_idle(database: Database, slack: Callable[[], float]) -> None:
+    later(database, 10)
+    take(database, "crawl")
+    granted = 0
+    for _ in range(20):
+        later(database, 0.4)
+        take(database, "people", 0)
+        granted += take(database, "crawl")[0]
+    assert 20 * 0.4 * RATE - 1 <= granted <= 20 * 0.4 * RATE + slack()
+
+
+def test_people_have_everything_while_the_crawl_is_idle(database: Database, slack: Callable[[], float]) -> None:
+    later(database, 10)
+    take(database, "people")
+    granted = 0
+    for _ in range(20):
+        later(database, 0.2)
+        granted += take(database, "people")[0]
+    assert 20 * 0.2 * RATE - 1 <= granted <= 20 * 0.2 * RATE + slack()
+
+
+@pytest.mark.parametrize(("greedy", "modest", "part"), [("crawl", "people", 1 / 3), ("people", "crawl", 2 / 3)])
+def test_each_has_its_part_however_much_the_other_takes(
+    database: Database, slack: Callable[[], float], greedy: Share, modest: Share, part: float
+) -> None:
+    granted = {greedy: 0, modest: 0}
+    for _ in range(20):
+        later(database, 0.4)
+        granted[greedy] += sum(take(database, greedy)[0] for _ in range(3))
+        granted[modest] += take(database, modest)[0]
+    assert granted[modest] >= part * 20 * 0.4 * RATE - 1
+    assert sum(granted.values()) <= 20 * 0.4 * RATE + slack()
+
+
+def test_the_time_until_more_is_told(database: Database) -> None:
+    later(database, 10)
+    _, until_ten = take(database, "crawl", CRAWL_ROOM)
+    assert until_ten <= CRAWL_ROOM / RATE
+    _, until_two = take(database, "crawl", 2)
+    assert until_two <= 2 / RATE
+    later(database, until_two + 0.001)
+    assert take(database, "crawl", 2)[0] == 2
+    assert take(database, "people", 2)[1] == 0  # two more are there already
+
+
+def test_a_slow_rate_still_grants_single_tokens(database: Database) -> None:
+    later(database, 3600)
+    assert [take(database, share, 10, rate=0.1)[0] for share in ("crawl", "people", "crawl")] == [1, 1, 0]
+    assert take(database, "crawl", 10, rate=0.1)[1] <= 15
+    later(database, 15.1)
+    assert take(database, "crawl", 10, rate=0.1)[0] == 1
+
+
+def test_a_clock_set_back_stops_nothing(database: Database, slack: Callable[[], float]) -> None:
+    database.execute("SELECT kalshi_markets_slow_down()")
+    later(database, -3600)
+    assert take(database, "crawl")[0] <= slack()
+    later(database, 0.4)
+    assert take(database, "crawl")[0] >= 0.4 * RATE * 2 / 3 - 1
+    later(database, -3600)
+    database.execute("SELECT kalshi_markets_slow_down()")
+    assert factor(database) == pytest.approx(0.5, abs=0.05)
+
+
+def factor(database: Database) -> float:
+    """The part of the rate that is in force."""
+    sql = "SELECT kalshi_markets_limiter_factor(bucket, clock_timestamp()) FROM kalshi_markets_limiter AS bucket"
+    [[factor]] = database.execute(sql)
+    return float(factor)
+
+
+def test_a_429_empties_the_buckets_and_halves_the_rate_which_grows_back_within_a_minute(
+    database: Database, slack: Callable[[], float]
+) -> None:
+    later(database, 10)
+    take(database, "crawl", 0)
+    database.execute("SELECT kalshi_markets_slow_down()")
+    assert take(database, "crawl")[0] + take(database, "people")[0] <= slack()
+    assert factor(database) == pytest.approx(0.5, abs=0.05)
+    granted = 0
+    for _ in range(10):
+        later(database, 0.5)
+        granted += take(database, "crawl")[0] + take(database, "people")[0]
+    assert 5 * RATE * 0.5 - 2 <= granted <= 5 * RATE * 0.55 + slack()
+    later(database, 25)
+    assert factor(database) == pytest.approx(0.75, abs=0.05)
+    later(database, 30)
+    assert factor(database) == 1
+
+
+def test_many_429s_at_once_count_as_one_and_a_tenth_is_always_left(database: Database) -> None:
+    database.execute("SELECT kalshi_markets_slow_down() FROM generate_series(1, 5)")
+    assert factor(database) == pytest.approx(0.5, abs=0.05)
+    for _ in range(10):
+        later(database, 1.1)
+        database.execute("SELECT kalshi_markets_slow_down()")
+    assert factor(database) == pytest.approx(0.1, abs=0.05)
+    assert database.execute("SELECT slowed_to FROM kalshi_markets_limiter") == [[0.1]]
+
+
+def test_an_unknown_share_is_refused(database: Database) -> None:
+    with pytest.raises(StatementRefused):
+        database.execute("SELECT kalshi_markets_take_tokens('nobody', 1, 20)")
+
+
+class Busy(threading.Thread):
+    """A process that sends all that it may, for some seconds, over connections of its own."""
+
+    def __init__(self, environment: Mapping[str, str], share: Share, rate: float, seconds: float) -> None:
+        super().__init__()
+        self.sent = 0
+        self._tokens = DatabaseTokens(DatabaseSettings.read(environment), share, rate)
+        self._seconds = seconds
+
+    def run(self) -> None:
+        asyncio.run(self._busy())
+
+    async def _busy(self) -> None:
+        limiter = Limiter(self._tokens)
+        try:
+            async with asyncio.timeout(self._seconds):
+                while True:
+                    await limiter.take()
+                    self.sent += 1
+        except TimeoutError:
+            await limiter.aclose()
+
+
+def all_sent(*threads: Busy) -> tuple[list[int], float]:
+    """What each sent, all at once, and how long it took."""
+    began = time.monotonic()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return [thread.sent for thread in threads], time.monotonic() - began
+
+
+def test_two_processes_together_stay_within_the_rate_and_use_it(environment: Mapping[str, str]) -> None:
+    sent, seconds = all_sent(*(Busy(environment, "crawl", RATE, 1.5) for _ in range(2)))
+    assert 0.7 * (RATE * 1.5 - PEOPLE_ROOM) <= sum(sent) <= RATE * seconds + CRAWL_ROOM + PEOPLE_ROOM
+
+
+def test_a_greedy_crawl_leaves_people_their_share(environment: Mapping[str, str]) -> None:
+    sent, seconds = all_sent(*(Busy(environment, share, 50, 1.5) for share in ("crawl", "crawl", "crawl", "people")))
+    assert sum(sent) <= 50 * seconds + 0.75 * 50
+    assert sent[-1] >= 0.7 * 1.5 * 50 / 3
+
+
+def test_a_fast_rate_is_served(environment: Mapping[str, str], database: Database) -> None:
+    later(database, 10)
+    [sent], seconds = all_sent(Busy(environment, "people", 1000, 1))
+    assert 500 <= sent <= 1000 * seconds + 750
+
+
+ROLES = {
+    "API_DB_USER": "limiter_api",
+    "API_DB_PASSWORD": "p",
+    "CRAWLER_DB_USER": "limiter_crawler",
+    "CRAWLER_DB_PASSWORD": "p",
+}
+
+
+@pytest.fixture
+def roles(environment: dict[str, str], database: Database) -> Iterator[dict[str, dict[str, str]]]:
+    """The environment of each role: of the two functions, and of one that was granted nothing."""
+    migrate(database, MigratorSettings.read(ROLES))
+    database.script("CREATE ROLE limiter_nobody LOGIN PASSWORD 'p'")
+    yield {
+        name: environment | {"DB_USER": f"limiter_{name}", "DB_PASSWORD": "p"} for name in ("api", "crawler", "nobody")
+    }
+    names = "limiter_api, limiter_crawler, limiter_nobody"
+    database.script(f"DROP OWNED BY {names}; DROP ROLE {names}")
+
+
+def asked(environment: Mapping[str, str], share: Share) -> float:
+    """The rate that a role is told, after it has told of a 429."""
+
+    async def run() -> float:
+        limiter = Limiter(DatabaseTokens(DatabaseSettings.read(environment), share, 100))
+        try:
+            await limiter.take()
+            await limiter.refused()
+            return await limiter.rate()
+        finally:
+            await limiter.aclose()
+
+    return asyncio.run(run())
+
+
+def test_the_functions_roles_may_take_tokens_but_neither_read_nor_write_them(roles: dict[str, dict[str, str]]) -> None:
+    assert asked(roles["api"], "people") == asked(roles["crawler"], "crawl") == 100
+    for name in ("api", "crawler"):
+        connection = connect(roles[name])
+        for statement in (
+            "SELECT crawl FROM kalshi_markets_limiter",
+            "UPDATE kalshi_markets_limiter SET crawl = 1000",
+            "DELETE FROM kalshi_markets_limiter",
+        ):
+            with pytest.raises(StatementRefused) as refused:
+                connection.execute(statement)
+            assert refused.value.sqlstate in ("42501", "25006")
+        connection.close()
+
+
+def test_a_role_without_grants_may_not_take_tokens(roles: dict[str, dict[str, str]]) -> None:
+    with pytest.raises(StatementRefused) as refused:
+        asked(roles["nobody"], "people")
+    assert refused.value.sqlstate == "42501"
+
+
+def test_no_table_of_the_callers_can_stand_in_for_the_row(roles: dict[str, dict[str, str]]) -> None:
+    crawler = connect(roles["crawler"])
+    crawler.script("CREATE TEMP TABLE kalshi_markets_limiter AS SELECT 1 AS crawl; SET search_path = pg_temp, public")
+    assert take(crawler, "crawl", 0) == (0, 0)
+    crawler.close()
+
+
+def test_without_the_migration_the_table_is_missing(environment: Mapping[str, str]) -> None:
+    with pytest.raises(TableMissing):
+        asked({**environment, "MARKETS_TABLE": "other"}, "people")
+
+
+def test_a_database_that_is_not_there_is_everybodys_error(environment: Mapping[str, str]) -> None:
+    async def run() -> list[Any]:
+        limiter = Limiter(DatabaseTokens(DatabaseSettings.read({**environment, "DB_PORT": "1"}), "crawl", 100))
+        return list(await asyncio.gather(limiter.take(), limiter.take(), return_exceptions=True))
+
+    assert [type(error) for error in asyncio.run(run())] == [Unavailable, Unavailable]
+
+
+class BreakingOff(LocalTokens):
+    """A database that tells the rate and then is gone."""
+
+    async def lease(self, wanted: int) -> Lease:
+        if wanted:
+            raise Unavailable("gone")
+        return await super().lease(wanted)
+
+
+def test_a_database_that_breaks_off_while_candlesticks_are_fetched_is_told_as_such() -> None:
+    async def run() -> None:
+        settings = ExchangeSettings.read({"EXCHANGE_URL": "http://127.0.0.1:1"})
+        async with ExchangeClient(settings, Limiter(BreakingOff(100))) as client:
+            await fetch(
+                CandlesticksRequest.model_validate({"tickers": [f"T{n}" for n in range(150)]}),
+                client,
+                deadline=time.monotonic() + 5,
+            )
+
+    with pytest.raises(Unavailable):
+        asyncio.run(run())
+
+
+@pytest.fixture(scope="module")
+def key() -> Ed25519PrivateKey:
+    return Ed25519PrivateKey.generate()
+
+
+@pytest.fixture
+def signed(key: Ed25519PrivateKey, tmp_path: Path) -> dict[str, str]:
+    """The key as settings."""
+    pkcs8, plain = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    (tmp_path / "key.pem").write_bytes(key.private_bytes(serialization.Encoding.PEM, pkcs8, plain))
+    return {"KEYID": "me", "KEYFILE": str(tmp_path / "key.pem")}
+
+
+def serve(key: Ed25519PrivateKey, tier: str) -> Server:
+    return Server(generate(1, 5, Clock()), {"me": key.public_key()}, Setup(tier=tier))
+
+
+async def count_pages(environment: Mapping[str, str], share: Share, seconds: float) -> tuple[int, int]:
+    """How many requests a process sends that asks all the time, and how many of them are refused."""
+    settings = ExchangeSettings.read(environment)
+    tokens = DatabaseTokens(DatabaseSettings.read(environment), share, settings.rate)
+    ends_at = time.monotonic() + seconds
+    async with ExchangeClient(settings, Limiter(tokens)) as client:
+
+        async def ask() -> None:
+            while time.monotonic() < ends_at:
+                await client.transport.get("/exchange/status", {}, deadline=ends_at + 5)
+
+        await asyncio.gather(*(ask() for _ in range(4)))
+        return client.requests, client.transport.refusals
+
+
+def test_two_processes_that_ask_all_they_may_are_never_refused(
+    environment: Mapping[str, str], key: Ed25519PrivateKey, signed: dict[str, str]
+) -> None:
+    with serve(key, "basic") as server:
+        asking = {**environment, **signed, "EXCHANGE_URL": server.url, "EXCHANGE_RATE": "20"}
+
+        async def run() -> list[tuple[int, int]]:
+            return list(await asyncio.gather(count_pages(asking, "crawl", 5), count_pages(asking, "people", 5)))
+
+        counts = asyncio.run(run())
+    assert [refusals for _, refusals in counts] == [0, 0]
+    assert sum(requests for requests, _ in counts) >= 0.8 * 20 * 5
+
+
+def learn(environment: Mapping[str, str], **settings: str) -> None:
+    """What the crawler does before it asks for anything else."""
+
+    async def run() -> None:
+        read = ExchangeSettings.read({**environment, **settings})
+        tokens = DatabaseTokens(DatabaseSettings.read(environment), "crawl", read.rate)
+        async with ExchangeClient(read, Limiter(tokens)) as client:
+            await tokens.learn_rate(lambda: client.account_rate(deadline=time.monotonic() + 1))
+
+    asyncio.run(run())
+
+
+def test_the_accounts_rate_is_asked_for_once_an_hour_and_holds_for_all(
+    roles: dict[str, dict[str, str]], database: Database, key: Ed25519PrivateKey, signed: dict[str, str]
+) -> None:
+    assert used_rate(database) == 15
+    with serve(key, "advanced") as server:
+        learn(roles["crawler"], **signed, EXCHANGE_URL=server.url)
+    assert used_rate(database) == 30
+    with Scripted([Reply()]) as other:
+        learn(roles["crawler"], **signed, EXCHANGE_URL=other.url)
+        assert other.requests == []
+    later(database, 3601)
+    assert used_rate(database) == 15
+    with serve(key, "expert") as server:
+        learn(roles["crawler"], **signed, EXCHANGE_URL=server.url)
+    assert used_rate(database) == 60
+
+
+LIMITS = b'{"read": {"refill_rate": 300, "bucket_capacity": 900}}'
+
+
+@pytest.mark.parametrize(
+    ("replies", "rate"),
+    [
+        ([Reply(body=LIMITS), Reply(body=b'{"default_cost": 20}')], 15),
+        ([Reply(body=LIMITS), Reply(body=b'{"default_cost": 5}')], 60),
+        ([Reply(body=LIMITS), Reply(body=b'{"default_cost": null}')], 30),
+        ([Reply(body=LIMITS), Reply(404)], 30),
+        ([Reply(body=LIMITS), Reply(body=b'{"default_cost": 0}')], 15),
+        ([Reply(body=LIMITS), Reply(body=b'{"default_cost": -1}')], 15),
+        ([Reply(body=b'{"read": null}'), Reply(body=b'{"default_cost": 10}')], 15),
+        ([Reply(body=b'{"read": {"refill_rate": 1e400}}'), Reply(body=b'{"default_cost": 10}')], 15),
+        ([Reply(403)], 15),
+    ],
+)
+def test_a_rate_that_cannot_be_read_is_not_stored(
+    environment: Mapping[str, str], database: Database, signed: dict[str, str], replies: list[Reply], rate: float
+) -> None:
+    with Scripted(replies) as server:
+        learn(environment, **signed, EXCHANGE_URL=server.url)
+    assert used_rate(database) == rate
+
+
+def test_a_rate_that_is_set_is_not_asked_for(environment: Mapping[str, str], signed: dict[str, str]) -> None:
+    with Scripted([Reply()]) as server:
+        learn(environment, **signed, EXCHANGE_URL=server.url, EXCHANGE_RATE="12")
+        assert server.requests == []
+
+
+def over(environment: Mapping[str, str], server: Scripted) -> ExchangeClient:
+    settings = ExchangeSettings.read({"EXCHANGE_URL": server.url, "EXCHANGE_RATE": "100"})
+    return ExchangeClient(settings, Limiter(DatabaseTokens(DatabaseSettings.read(environment), "crawl", 100)))
+
+
+def test_a_429_slows_all_down_and_is_counted(
+    environment: Mapping[str, str], database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transport, "FIRST_PAUSE", 0.01)
+
+    async def run(server: Scripted) -> tuple[int, int, int]:
+        async with over(environment, server) as client:
+            await client.transport.get("/exchange/status", {}, deadline=time.monotonic() + 5)
+            sent = client.transport
+            return sent.requests, sent.refusals, sent.bytes_received
+
+    with Scripted([Reply(429, b"slow down"), Reply(503, b"no"), Reply()]) as server:
+        assert asyncio.run(run(server)) == (3, 1, len(b"slow down") + len(b"no") + len(Reply().body))
+    assert database.execute("SELECT slowed_to FROM kalshi_markets_limiter") == [[0.5]]
+
+
+def test_nobody_waits_for_a_token_beyond_the_deadline(environment: Mapping[str, str]) -> None:
+    async def run(server: Scripted) -> None:
+        settings = ExchangeSettings.read({"EXCHANGE_URL": server.url, "EXCHANGE_RATE": "0.1"})
+        limiter = Limiter(DatabaseTokens(DatabaseSettings.read(environment), "people", 0.1))
+        async with ExchangeClient(settings, limiter) as client:
+            await client.transport.get("/exchange/status", {}, deadline=time.monotonic() + 0.3)
+
+    with Scripted([Reply()]) as server:
+        with pytest.raises(ExchangeUnavailable, match="before the deadline"):
+            asyncio.run(run(server))
+        assert server.requests == []

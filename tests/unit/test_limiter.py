@@ -1,0 +1,221 @@
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from typing import Any
+
+import pytest
+
+from kalshi_markets.database import Unavailable
+from kalshi_markets.exchange.limiter import Lease, Limiter, LocalTokens
+
+
+class Source:
+    """Tokens as the test says: a lease takes the next of `grants`, and none when they are used up."""
+
+    def __init__(self, *grants: int, rate: float = 20) -> None:
+        self.wanted: list[int] = []
+        self.opened = asyncio.Event()
+        self.failure: Exception | None = None
+        self.before_granting: Callable[[], object] = lambda: None
+        self._grants = list(grants)
+        self._rate = rate
+
+    async def lease(self, wanted: int) -> Lease:
+        self.wanted.append(wanted)
+        await self.opened.wait()
+        if self.failure:
+            raise self.failure
+        self.before_granting()
+        return Lease(self._grants.pop(0) if self._grants else 0, 0.001, self._rate)
+
+    async def refused(self) -> None:
+        self._grants = []
+
+    def close(self) -> None:
+        self._grants = []
+
+
+def run(test: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    async def limited() -> None:
+        async with asyncio.timeout(5):
+            await test()
+
+    asyncio.run(limited())
+
+
+async def started(*takes: Coroutine[Any, Any, None]) -> list[asyncio.Task[None]]:
+    """Tasks that wait for their tokens, in this order."""
+    tasks = [asyncio.create_task(take) for take in takes]
+    await asyncio.sleep(0)
+    return tasks
+
+
+async def settled() -> None:
+    """Long enough for everything that can go on without another token."""
+    await asyncio.sleep(0.02)
+
+
+def finished(tasks: Sequence[asyncio.Task[None]]) -> list[bool]:
+    return [task.done() for task in tasks]
+
+
+def test_the_least_urgency_goes_first_and_equals_in_the_order_they_came() -> None:
+    async def test() -> None:
+        source = Source(*[1] * 6)
+        limiter, order = Limiter(source), list[str]()
+
+        async def one(name: str, urgency: float) -> None:
+            await limiter.take(urgency)
+            order.append(name)
+
+        tasks = await started(
+            *(one(name, at) for name, at in [("b", 1), ("e", 2.5), ("a", 0), ("c", 1), ("d", 1), ("f", 9)])
+        )
+        source.opened.set()
+        await asyncio.gather(*tasks)
+        assert order == ["a", "b", "c", "d", "e", "f"]
+
+    run(test)
+
+
+def test_one_who_gave_up_costs_no_token() -> None:
+    async def test() -> None:
+        source = Source(1)
+        limiter = Limiter(source)
+        tasks = await started(limiter.take(), limiter.take())
+        tasks[0].cancel()
+        source.opened.set()
+        await tasks[1]
+        assert tasks[0].cancelled()
+
+    run(test)
+
+
+def test_a_token_that_comes_together_with_the_cancellation_goes_to_the_next() -> None:
+    async def test() -> None:
+        source = Source(1)
+        limiter = Limiter(source)
+        first, second = await started(limiter.take(), limiter.take())
+        loop = asyncio.get_running_loop()
+        source.before_granting = lambda: loop.call_soon(first.cancel)  # it runs after the granting, before the waking
+        source.opened.set()
+        await second
+        assert first.cancelled()
+
+    run(test)
+
+
+def test_nothing_is_leased_when_nobody_waits_any_more() -> None:
+    async def test() -> None:
+        source = Source()
+        source.opened.set()
+        limiter = Limiter(source)
+        tasks = await started(limiter.take(), limiter.take())
+        await settled()
+        assert len(source.wanted) > 1
+        for task in tasks:
+            task.cancel()
+        await settled()
+        asked = len(source.wanted)
+        await settled()
+        assert len(source.wanted) == asked
+        source.failure = Unavailable("no more")
+        with pytest.raises(Unavailable):
+            await limiter.take()  # and another one who comes is not forgotten
+
+    run(test)
+
+
+def test_tokens_come_in_chunks_of_a_tenth_of_a_second() -> None:
+    async def test() -> None:
+        source = Source(1, 5, 5, rate=50)
+        source.opened.set()
+        limiter = Limiter(source)
+        for _ in range(8):
+            await limiter.take()
+        assert source.wanted == [1, 5, 5]
+
+    run(test)
+
+
+def test_a_slow_rate_comes_in_single_tokens() -> None:
+    async def test() -> None:
+        source = Source(1, 1, 1, rate=0.1)
+        source.opened.set()
+        limiter = Limiter(source)
+        for _ in range(3):
+            await limiter.take()
+        assert source.wanted == [1, 1, 1]
+
+    run(test)
+
+
+def test_a_sources_failure_is_everybodys_and_the_next_one_asks_anew() -> None:
+    async def test() -> None:
+        source = Source(2)
+        limiter = Limiter(source)
+        tasks = await started(limiter.take(), limiter.take(1))
+        source.failure = Unavailable("gone")
+        source.opened.set()
+        results = await asyncio.gather(*tasks, return_exceptions=True)
+        assert [str(result) for result in results] == ["gone", "gone"]
+        source.failure = None
+        await limiter.take()
+
+    run(test)
+
+
+def test_after_a_429_the_tokens_in_hand_are_void() -> None:
+    async def test() -> None:
+        source = Source(1, 9)
+        source.opened.set()
+        limiter = Limiter(source)
+        for _ in range(2):
+            await limiter.take()
+        await limiter.refused()
+        tasks = await started(limiter.take())
+        await settled()
+        assert finished(tasks) == [False]
+        tasks[0].cancel()
+
+    run(test)
+
+
+async def served(take: Callable[[], Awaitable[None]], seconds: float) -> int:
+    """How many takes return in this time, of as many as one likes."""
+    count = 0
+
+    async def busy() -> None:
+        nonlocal count
+        while True:
+            await take()
+            count += 1
+
+    workers = [asyncio.create_task(busy()) for _ in range(5)]
+    await asyncio.sleep(seconds)
+    for worker in workers:
+        worker.cancel()
+    return count
+
+
+@pytest.mark.parametrize("rate", [20, 1000])
+def test_a_process_alone_uses_its_rate_and_no_more(rate: float) -> None:
+    async def test() -> None:
+        limiter, began = Limiter(LocalTokens(rate)), time.monotonic()
+        count = await served(limiter.take, 0.5)
+        elapsed = time.monotonic() - began
+        assert 0.8 * 1.5 * rate <= count <= rate * elapsed + rate
+        await limiter.aclose()
+
+    run(test)
+
+
+def test_a_process_alone_begins_anew_after_a_429() -> None:
+    async def test() -> None:
+        tokens = LocalTokens(20)
+        await tokens.refused()
+        lease = await tokens.lease(1)
+        assert lease.tokens == 0
+        assert 0 < lease.seconds <= 0.05
+
+    run(test)
