@@ -63,6 +63,7 @@ class Crawl:
         """Their lines in the books, as far as this run has brought them."""
         self._known_events: set[str] = set()
         self._renewed_at = self._size_logged_at = 0.0
+        self._gave_up = False
         self.summary = Summary()
 
     async def run(self) -> Summary:
@@ -75,12 +76,14 @@ class Crawl:
             self.jobs = self._store.jobs()
             await self._tell_and_renew()
             await self._walk_all()
-            self.summary.table_size = self._store.table_size()
+            if not self._gave_up:
+                self.summary.table_size = self._store.table_size()
         except LeaseLost:
             self.summary.outcome = "busy"
         finally:
-            with suppress(DatabaseError):  # or it ends by itself
-                self._store.release_lease()
+            if not self._gave_up:  # else it ends by itself
+                with suppress(DatabaseError):
+                    self._store.release_lease()
         if self.summary.errors:
             self.summary.outcome = "failed"
         self.summary.requests, self.summary.refusals = self._exchange.requests, self._exchange.refusals
@@ -242,6 +245,7 @@ class Crawl:
             left = self._ends_at + MARGIN_SECONDS * 0.6 - time.monotonic()
             await asyncio.wait({working}, timeout=max(0.0, left))
             if not working.done():
+                self._gave_up = True
                 self._store.abort()
                 await asyncio.wait({working})
             working.exception()  # looked at, so that asyncio does not log it: the run ends anyway

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -17,6 +17,9 @@ from kalshi_markets.database import Database
 from kalshi_markets.exchange import ExchangeClient
 from kalshi_markets.exchange.limiter import DatabaseTokens, Limiter
 from kalshi_markets.settings import CrawlerSettings, DatabaseSettings, ExchangeSettings
+
+_SESSION: Final = {"client_connection_check_interval": "1s"}
+"""A statement that this function gave up, or that it waits for when it is killed, ends with the connection."""
 
 logger = Logger(service="crawler")
 
@@ -37,7 +40,7 @@ async def _crawl(settings: CrawlerSettings, ends_at: float) -> Summary:
     database_settings, exchange_settings = DatabaseSettings.read(), ExchangeSettings.read()
     # No wait for the server outlasts the run.
     patience = max(1.0, ends_at + MARGIN_SECONDS / 2 - time.monotonic())
-    database = Database(database_settings, application_name="crawler", timeout=patience)
+    database = Database(database_settings, application_name="crawler", parameters=_SESSION, timeout=patience)
     tokens = DatabaseTokens(database_settings, "crawl", exchange_settings.rate)
     try:
         async with ExchangeClient(exchange_settings, Limiter(tokens)) as exchange:

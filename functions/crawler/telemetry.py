@@ -12,7 +12,7 @@ from crawler.summary import Summary
 from crawler.upkeep import LIVE_JOBS
 
 NAMESPACE: Final = "KalshiMarkets"
-_COUNTS: Final = {
+COUNTS: Final = {
     "Pages": "pages",
     "Markets": "markets",
     "Added": "added",
@@ -25,13 +25,20 @@ _COUNTS: Final = {
 }
 
 
+LAGS: Final = {
+    "LiveLag": LIVE_JOBS,
+    "ChangedLag": ("changed/created", "changed/updated"),
+    "SettledLag": ("settled",),
+}
+
+
 def publish(summary: Summary, jobs: Mapping[str, Job]) -> None:
     """Writes them. docs/operations.md says what each means."""
     metrics = Metrics(namespace=NAMESPACE, service="crawler")
     metrics.add_metric("FailedJobs", MetricUnit.Count, len(summary.errors))
     metrics.add_metric("BusyRuns", MetricUnit.Count, summary.outcome == "busy")
     if summary.outcome != "busy":
-        for name, member in _COUNTS.items():
+        for name, member in COUNTS.items():
             metrics.add_metric(name, MetricUnit.Count, getattr(summary, member))
         metrics.add_metric("BytesReceived", MetricUnit.Bytes, summary.bytes)
         for name, seconds in lags(jobs).items():
@@ -42,13 +49,8 @@ def publish(summary: Summary, jobs: Mapping[str, Job]) -> None:
 def lags(jobs: Mapping[str, Job]) -> dict[str, float]:
     """How long ago it is that every market of a kind was confirmed; left out before the first complete walk."""
     now = datetime.now(UTC)
-    groups = {
-        "LiveLag": LIVE_JOBS,
-        "ChangedLag": ("changed/created", "changed/updated"),
-        "SettledLag": ("settled",),
-    }
     found = {}
-    for name, members in groups.items():
+    for name, members in LAGS.items():
         confirmed = [jobs[member].confirmed_at for member in members if member in jobs]
         known = [at for at in confirmed if at is not None]
         if len(known) == len(members):

@@ -8,6 +8,7 @@ import json
 import os
 import random
 import signal
+import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -232,13 +233,13 @@ def _told(what: str) -> Iterator[None]:
     try:
         yield
     except (AssertionError, DatabaseError) as error:
-        raise AssertionError(f"{what}\n{error}") from error
+        raise AssertionError(f"{what}\n{type(error).__name__}: {error}") from error
 
 
 @contextmanager
 def server(folder: Path) -> Iterator[PostgresServer]:
     """A PostgreSQL to be killed, with a database `template` that has the migrations, and what refuses writes."""
-    settings = {"fsync": "off", "synchronous_commit": "off"}  # its processes are killed, not the machine
+    settings = {"fsync": "off"}  # its processes are killed, not the machine
     postgres = PostgresServer(folder / "postgres", settings=settings, ends_with_parent=True)
     postgres.start()
     try:
@@ -299,3 +300,19 @@ def trial(seed: int, postgres: PostgresServer, folder: Path) -> Iterator[Trial]:
     owner = _connect(postgres, postgres.database)
     owner.execute(f"DROP DATABASE {name} WITH (FORCE)")
     owner.close()
+
+
+def carry_out(seeds: list[int]) -> list[tuple[int, str]]:
+    """The schedules of these seeds over one PostgreSQL: those that failed, and how."""
+    failed = []
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o755)  # PostgreSQL may run as another user
+        with server(folder) as postgres:
+            for seed in seeds:
+                try:
+                    with trial(seed, postgres, folder) as one:
+                        one.run()
+                except Exception as error:  # noqa: BLE001  # whatever it is, the other schedules go on
+                    failed.append((seed, f"{type(error).__name__}: {error}"))
+    return failed

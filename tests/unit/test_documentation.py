@@ -5,6 +5,10 @@ from pathlib import Path
 
 from api.filters import FILTERS
 from api.parameters import SETTINGS
+from crawler import telemetry
+from crawler.schedule import walks
+from crawler.summary import Summary
+from kalshi_markets.settings import CrawlerSettings
 from tests.api_page import OPENAPI, PAGE, openapi, rendered
 
 ROOT = Path(__file__).parent.parent.parent
@@ -40,6 +44,14 @@ def test_every_setting_of_the_local_run_is_documented() -> None:
     names = names_in("local/settings.py")
     assert {"PORT", "MARKETS", "RECORDING", "EXCHANGE", "DATA_DIR"} <= names
     assert [name for name in sorted(names) if f"`{name}`" not in OPERATIONS] == []
+
+
+def test_every_job_and_metric_is_documented() -> None:
+    jobs = [walk.name for walk in walks(CrawlerSettings.read({"RETENTION_DAYS": "9"}))]
+    metrics = [*telemetry.COUNTS, *telemetry.LAGS, "FailedJobs", "BusyRuns", "BytesReceived"]
+    assert len(jobs) == 15
+    assert [name for name in (*jobs, *metrics) if f"`{name}`" not in OPERATIONS] == []
+    assert [name for name in Summary().as_dict() if f"`{name}`" not in OPERATIONS] == []
 
 
 def test_no_setting_is_documented_that_does_not_exist() -> None:

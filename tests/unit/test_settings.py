@@ -1,3 +1,4 @@
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,10 @@ def test_defaults_serve() -> None:
         "kalshi_markets",
     )
     assert ExchangeSettings.read({}).url == "https://external-api.kalshi.com/trade-api/v2"
-    assert CrawlerSettings.read({}).run_seconds == 55
+    crawler = CrawlerSettings.read({})
+    assert (crawler.run_seconds, crawler.live_interval, crawler.kept) == (55, timedelta(minutes=5), None)
+    assert (crawler.archive, crawler.combos) == (True, False)
+    assert CrawlerSettings.read({"RETENTION_DAYS": "30", "COMBOS": "True"}).kept == timedelta(days=30)
     assert ApiSettings.read({}).statement_timeout_ms == 3000
     assert MigratorSettings.read({}).roles == {}
 
@@ -71,7 +75,7 @@ def test_a_wrong_exchange_variable_is_named(variables: dict[str, str], name: str
 
 
 @pytest.mark.parametrize(
-    "variables", [{"RUN_SECONDS": "NaN"}, {"LIVE_INTERVAL_SECONDS": "-1"}, {"RUN_SECONDS": "5000"}]
+    "variables", [{"RUN_SECONDS": "NaN"}, {"LIVE_INTERVAL_SECONDS": "-1"}, {"RUN_SECONDS": "5000"}, {"COMBOS": "yes"}]
 )
 def test_a_wrong_crawler_variable_is_named(variables: dict[str, str]) -> None:
     with pytest.raises(SettingsError, match=next(iter(variables))):

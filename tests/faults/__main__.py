@@ -1,0 +1,38 @@
+"""python -m tests.faults [--seeds 200] [--first 0] [--workers 3]: schedules of faults, one after the other.
+
+Ends with status 1 and the seeds if the table was not the exchange after one of them.
+"""
+
+import argparse
+import multiprocessing
+import sys
+import time
+from concurrent.futures import ProcessPoolExecutor, as_completed
+
+from tests.faults.trial import carry_out
+
+
+def main() -> int:
+    """The exit status."""
+    parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
+    parser.add_argument("--seeds", type=int, default=200, help="how many schedules")
+    parser.add_argument("--first", type=int, default=0, help="the first seed")
+    parser.add_argument("--workers", type=int, default=3, help="how many at once; they wait much")
+    options = parser.parse_args()
+    began, failed, done = time.monotonic(), [], 0
+    seeds = [*range(options.first, options.first + options.seeds)]
+    chunks = [seeds[at : at + 5] for at in range(0, len(seeds), 5)]
+    with ProcessPoolExecutor(options.workers, multiprocessing.get_context("spawn")) as pool:
+        for chunk in as_completed({pool.submit(carry_out, chunk): chunk for chunk in chunks}):
+            found = chunk.result()
+            failed += found
+            done += 5
+            print(f"{min(done, len(seeds))} of {len(seeds)} schedules, {len(failed)} failed", flush=True)
+            for seed, error in found:
+                print(f"seed {seed}: {error}", flush=True)
+    print(f"{len(seeds)} schedules in {time.monotonic() - began:.0f} s, {len(failed)} failed")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,370 @@
+"""The jobs besides the walks over listings, and what becomes of what cannot be stored."""
+
+import json
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from typing import Any
+
+import pytest
+
+from crawler.store import Batch, Job, Store
+from kalshi_markets.database import Database, StatementRefused
+from kalshi_markets.exchange import Event, Series, deviations, sight
+from local.exchange.catalogue import Order, Wanted
+from local.exchange.clock import Clock
+from local.exchange.generator import generate
+from local.exchange.server import Server
+from tests.faults.thinned import Thinned
+from tests.integration.conftest import connect, forget_all
+from tests.integration.lambdas import crawl
+from tests.integration.scripted import Reply, Scripted
+
+QUICK = {"EXCHANGE_RATE": "1000"}
+
+
+@pytest.fixture
+def fresh(environment: dict[str, str], database: Database) -> dict[str, str]:
+    """The environment with empty tables, and a rate that does not slow the tests."""
+    forget_all(database)
+    return environment | QUICK
+
+
+@pytest.fixture
+def store(fresh: dict[str, str], database: Database) -> Store:
+    store = Store(database)
+    assert store.take_lease()
+    return store
+
+
+def hurry(database: Database) -> None:
+    """As if all intervals had passed."""
+    database.execute("UPDATE kalshi_markets_jobs SET begun_at = begun_at - interval '2 days' WHERE position IS NULL")
+
+
+def column(database: Database, name: str) -> dict[str, Any]:
+    return dict(database.read(f"SELECT ticker, {name} FROM kalshi_markets"))
+
+
+EVENT, SERIES = Event("E", "S", "The event"), Series("S", "The series", "Politics")
+MARKET = {"ticker": "E-1", "event_ticker": "E", "yes_sub_title": "Yes", "status": "active", "volume_fp": "1.00"}
+
+
+def test_a_new_market_has_its_series_category_and_title_from_the_first(store: Store, database: Database) -> None:
+    own = MARKET | {"ticker": "E-2", "title": "Its own"}
+    store.commit(Batch(Job("j"), [sight(MARKET), sight(own)], events=[EVENT], series=[SERIES]))
+    read = "SELECT ticker, series_ticker, category, title FROM kalshi_markets ORDER BY ticker"
+    assert database.read(read) == [["E-1", "S", "Politics", "The event: Yes"], ["E-2", "S", "Politics", "Its own"]]
+    assert store.commit(Batch(Job("j"), [sight(MARKET), sight(own)])).changed == 0
+
+
+def test_an_event_that_becomes_known_later_changes_its_markets_once(store: Store, database: Database) -> None:
+    store.commit(Batch(Job("j"), [sight(MARKET)]))
+    before = column(database, "change_number")
+    assert store.commit(Batch(Job("j"), series=[SERIES])).changed == 0
+    assert store.commit(Batch(Job("j"), events=[EVENT])).changed == 1
+    assert store.commit(Batch(Job("j"), events=[EVENT], series=[SERIES])).changed == 0
+    assert column(database, "title") == {"E-1": "The event: Yes"}
+    assert column(database, "change_number")["E-1"] > before["E-1"]
+    assert database.read("SELECT category FROM kalshi_markets_quotes") == [["Politics"]]
+
+
+def test_a_series_that_moves_takes_its_markets_along(store: Store, database: Database) -> None:
+    store.commit(Batch(Job("j"), [sight(MARKET)], events=[EVENT], series=[SERIES]))
+    assert store.commit(Batch(Job("j"), series=[Series("S", "The series", "World")])).changed == 1
+    assert column(database, "category") == {"E-1": "World"}
+    assert store.commit(Batch(Job("j"), [sight(MARKET)])).changed == 0
+
+
+def test_history_keeps_each_change_of_state_and_no_other(store: Store, database: Database) -> None:
+    states: list[Mapping[str, Any]] = [
+        MARKET,
+        MARKET | {"volume_fp": "2.00"},
+        MARKET | {"title": "edited"},
+        MARKET | {"title": "edited", "status": "closed"},
+        MARKET | {"title": "edited", "status": "finalized", "result": "yes"},
+    ]
+    for state in states:
+        store.commit(Batch(Job("j"), [sight(state)]))
+    kept = database.read("SELECT status, result FROM kalshi_markets_history ORDER BY change_number")
+    assert kept == [["active", None], ["closed", None]]
+    [[newest, last]] = database.read(
+        "SELECT max(h.change_number), max(q.change_number) FROM kalshi_markets_history h, kalshi_markets_quotes q"
+    )
+    assert newest == last
+
+
+@contextmanager
+def thinned(size: int = 150) -> Iterator[tuple[Thinned, Server]]:
+    exchange = Thinned(generate(9, size, Clock(speed=0), archived=20))
+    with Server(exchange) as server:
+        yield exchange, server
+
+
+def test_what_vanished_is_flagged_and_what_comes_back_is_not(fresh: dict[str, str], database: Database) -> None:
+    with thinned() as (exchange, server):
+        environment = fresh | {"EXCHANGE_URL": server.url}
+        crawl(environment)
+        live = [m.ticker for _, m in exchange.markets(Order.CREATED, None, Wanted(combos=False, phase="open"))]
+        gone = frozenset(live[:3])
+        exchange.hidden = gone
+        hurry(database)
+        crawl(environment)
+        assert {ticker for ticker, at in column(database, "gone_at").items() if at} == gone
+        numbers = column(database, "change_number")
+        hurry(database)
+        assert crawl(environment)["changed"] == 0, "once"
+        assert column(database, "change_number") == numbers
+        exchange.hidden = frozenset()
+        hurry(database)
+        crawl(environment)
+        assert not any(column(database, "gone_at").values())
+
+
+def test_a_market_that_moved_behind_the_cutoff_unseen_is_found_in_the_archive(
+    fresh: dict[str, str], database: Database
+) -> None:
+    clock = Clock(speed=0)
+    exchange = generate(9, 120, clock, archived=20)
+    with Server(exchange) as server:
+        environment = fresh | {"EXCHANGE_URL": server.url}
+        crawl(environment)
+        clock.set(clock.now() + 70 * 86_400 * 10**6)
+        for _ in range(6):
+            hurry(database)
+            if crawl(environment)["outcome"] == "idle":
+                break
+        for archived in (False, True):
+            tier = exchange.markets(Order.CREATED, None, Wanted(combos=False, archived=archived))
+            expected = {market.ticker: json.loads(market.json)["status"] for _, market in tier}
+            assert expected
+            assert {ticker: column(database, "status").get(ticker) for ticker in expected} == expected
+
+
+def test_an_idle_minute_costs_few_requests_and_writes_nothing_but_the_books(
+    fresh: dict[str, str], database: Database
+) -> None:
+    written = "SELECT sum(n_tup_ins + n_tup_upd + n_tup_del) FROM pg_stat_user_tables WHERE relname ~ '_(terms|quotes|history)$'"
+
+    def count() -> Any:
+        database.close()  # statistics are told when a session ends
+        time.sleep(0.2)
+        return database.read(written)
+
+    with thinned() as (_, server):
+        environment = fresh | {"EXCHANGE_URL": server.url}
+        crawl(environment)
+        before = count()
+        minutely = "job LIKE 'changed/%' OR job = 'settled'"
+        database.execute(f"UPDATE kalshi_markets_jobs SET begun_at = begun_at - interval '1 minute' WHERE {minutely}")
+        summary = crawl(environment)
+        assert sorted(summary["completed"]) == ["changed/created", "changed/updated", "settled"]
+        assert summary["requests"] <= 10
+        hurry(database)
+        crawl(environment)
+        assert count() == before
+
+
+def test_a_page_that_postgresql_refuses_is_halved_until_the_row_is_alone(store: Store, database: Database) -> None:
+    database.script(
+        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+        " IF NEW.ticker = 'M-5' THEN RAISE EXCEPTION 'no such row' USING ERRCODE = '22003'; END IF; RETURN NEW; END $$;"
+        "CREATE TRIGGER refuse BEFORE INSERT ON kalshi_markets_terms FOR EACH ROW EXECUTE FUNCTION refuse()"
+    )
+    try:
+        markets = [MARKET | {"ticker": f"M-{number}"} for number in range(11)]
+        written = store.commit(Batch(Job("j", {"cursor": "next"}), [sight(market) for market in markets]))
+        assert (written.added, [reject.ticker for reject in written.rejects]) == (10, ["M-5"])
+        assert database.read("SELECT ticker, reason FROM kalshi_markets_rejects") == [["M-5", "no such row"]]
+        assert store.jobs()["j"].position == {"cursor": "next"}
+    finally:
+        database.script("DROP FUNCTION refuse CASCADE")
+
+
+def test_what_no_other_row_would_mend_stops_the_page(store: Store, database: Database) -> None:
+    database.script(
+        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+        " RAISE EXCEPTION 'read only' USING ERRCODE = '25006'; END $$;"
+        "CREATE TRIGGER refuse BEFORE INSERT ON kalshi_markets_terms EXECUTE FUNCTION refuse()"
+    )
+    try:
+        with pytest.raises(StatementRefused, match="read only"):
+            store.commit(Batch(Job("j"), [sight(MARKET)]))
+        assert "j" not in store.jobs()
+    finally:
+        database.script("DROP FUNCTION refuse CASCADE")
+
+
+def answer(**members: Any) -> Reply:
+    date = format_datetime(datetime.now(UTC), usegmt=True)
+    return Reply(body=json.dumps(members).encode(), headers={"date": date})
+
+
+def quiet() -> dict[str, list[Reply]]:
+    """What an exchange answers that has no markets."""
+    return {
+        "/historical/cutoff": [answer(market_settled_ts="2026-11-24T00:00:00Z")],
+        "/series*": [answer(series=[])],
+        "/events*": [answer(events=[], cursor="")],
+    }
+
+
+def test_a_reject_is_asked_for_again_and_is_none_any_more_once_it_can_be_stored(
+    fresh: dict[str, str], database: Database
+) -> None:
+    bad, good = MARKET | {"title": "NUL \0"}, MARKET | {"title": "mended"}
+    live, named = "/markets?*status=open*", "/markets?tickers=E-1*"
+    with Scripted([answer(markets=[], cursor="")], {**quiet(), live: [answer(markets=[bad], cursor="")]}) as server:
+        assert crawl(fresh | {"EXCHANGE_URL": server.url}, 8)["refused"] == 1
+    hurry(database)
+    with Scripted([answer(markets=[], cursor="")], {**quiet(), named: [answer(markets=[good], cursor="")]}) as server:
+        crawl(fresh | {"EXCHANGE_URL": server.url}, 8)
+    assert column(database, "title") == {"E-1": "mended"}
+    assert database.read("SELECT count(*) FROM kalshi_markets_rejects") == [[0]]
+
+
+def test_events_that_could_not_be_asked_for_are_asked_for_later(fresh: dict[str, str], database: Database) -> None:
+    live = {"/markets?*status=open*": [answer(markets=[MARKET], cursor="")]}
+    with Scripted([answer(markets=[], cursor="")], {**quiet(), **live, "/events*": [Reply(400)]}) as server:
+        summary = crawl(fresh | {"EXCHANGE_URL": server.url}, 8)
+    assert summary["added"] == 1
+    assert column(database, "series_ticker") == {"E-1": None}
+    hurry(database)
+    told = [answer(events=[{"event_ticker": "E", "series_ticker": "S", "title": "The event"}], cursor="")]
+    with Scripted([answer(markets=[], cursor="")], {**quiet(), **live, "/events*": told}) as server:
+        crawl(fresh | {"EXCHANGE_URL": server.url}, 8)
+    assert column(database, "series_ticker") == {"E-1": "S"}
+
+
+def test_all_series_are_read_from_one_large_answer(fresh: dict[str, str], database: Database) -> None:
+    series = [{"ticker": f"KX{n}", "title": "t" * 1500, "category": "C", "tags": None} for n in range(10_000)]
+    broken = [
+        {"ticker": "KX\0", "title": "a"},
+        "no object",
+        {"title": "no ticker"},
+        {"ticker": "KXLAST", "category": 5},
+    ]
+    paths = {**quiet(), "/series*": [answer(series=[*series, *broken])]}
+    with Scripted([answer(markets=[], cursor="")], paths) as server:
+        summary = crawl(fresh | {"EXCHANGE_URL": server.url}, 20)
+    assert summary["bytes"] > 15_000_000
+    assert database.read("SELECT count(*), count(category) FROM kalshi_markets_series") == [[10_001, 10_000]]
+
+
+@pytest.mark.parametrize("body", [b'{"series": [{"ticker": "KXA"}', b'{"series": [{"ticker": "KXA"} x]}', b"{}", b""])
+def test_a_broken_list_of_series_stores_nothing(fresh: dict[str, str], database: Database, body: bytes) -> None:
+    with Scripted([answer(markets=[], cursor="")], {**quiet(), "/series*": [Reply(body=body)]}) as server:
+        assert "series" not in crawl(fresh | {"EXCHANGE_URL": server.url}, 6)["completed"]
+    assert database.read("SELECT count(*) FROM kalshi_markets_series") == [[0]]
+
+
+def test_drift_is_counted_by_member(store: Store, database: Database) -> None:
+    full = {
+        **dict.fromkeys(("yes_bid_dollars", "yes_ask_dollars", "no_bid_dollars", "no_ask_dollars"), "0.5000"),
+        **dict.fromkeys(("last_price_dollars", "previous_price_dollars", "notional_value_dollars"), "0.5000"),
+        **dict.fromkeys(("previous_yes_bid_dollars", "previous_yes_ask_dollars"), "0.5000"),
+        **dict.fromkeys(("volume_fp", "volume_24h_fp", "open_interest_fp"), "1.00"),
+        **dict.fromkeys(("yes_bid_size_fp", "yes_ask_size_fp"), "1.00"),
+        **dict.fromkeys(("market_type", "yes_sub_title", "no_sub_title", "result", "expiration_value"), "text"),
+        **dict.fromkeys(("rules_primary", "rules_secondary", "price_level_structure", "status"), "text"),
+        **dict.fromkeys(
+            ("created_time", "updated_time", "open_time", "close_time", "latest_expiration_time"),
+            "2026-01-01T00:00:00Z",
+        ),
+        "ticker": "A",
+        "event_ticker": "E",
+        "settlement_timer_seconds": 5,
+        "can_close_early": True,
+        "price_ranges": [],
+    }
+    assert deviations([full, full | {"occurrence_datetime": None}]) == []
+    gone = {name: value for name, value in full.items() if name != "status"}
+    found = deviations([full | {"volume_fp": 5}, full | {"shiny": "\0"}, gone, full | {"shiny": 1}])
+    assert {(one.member, one.change, one.markets) for one in found} == {
+        ("volume_fp", "retyped", 1),
+        ("shiny", "new", 2),
+        ("status", "gone", 1),
+    }
+    for _ in range(2):
+        store.commit(Batch(Job("j"), drift=found))
+    counted = database.read("SELECT member, change, markets, example FROM kalshi_markets_drift ORDER BY member")
+    assert counted == [
+        ["shiny", "new", 4, "'\\\\x00'"],
+        ["status", "gone", 2, None],
+        ["volume_fp", "retyped", 2, "5"],
+    ]
+
+
+def test_what_is_too_old_to_be_kept_is_deleted_with_its_history(fresh: dict[str, str], database: Database) -> None:
+    with thinned(300) as (_, server):
+        environment = fresh | {"EXCHANGE_URL": server.url}
+        crawl(environment)
+        [[old, all_of_them]] = database.read(
+            "SELECT count(*) FILTER (WHERE settlement_ts < now() - interval '20 days'), count(*) FROM kalshi_markets"
+        )
+        assert 0 < old < all_of_them
+        hurry(database)
+        summary = crawl(environment | {"RETENTION_DAYS": "20"})
+        assert summary["table_size"] == all_of_them - old
+        assert database.read("SELECT count(*) FROM kalshi_markets_terms") == [[all_of_them - old]]
+        hurry(database)
+        assert crawl(environment | {"RETENTION_DAYS": "20"})["added"] == 0, "what was deleted does not come back"
+
+
+def test_the_archive_is_left_alone_if_the_settings_say_so(fresh: dict[str, str], database: Database) -> None:
+    with thinned() as (exchange, server):
+        summary = crawl(fresh | {"EXCHANGE_URL": server.url, "ARCHIVE": "false"})
+        assert "archive" not in summary["completed"]
+        archived = {m.ticker for _, m in exchange.markets(Order.CREATED, None, Wanted(combos=False, archived=True))}
+        live = {m.ticker for _, m in exchange.markets(Order.CREATED, None, Wanted(combos=False))}
+        assert column(database, "ticker").keys() == live
+        assert archived - live
+
+
+def test_a_damaged_cursor_in_the_books_begins_the_walk_anew(fresh: dict[str, str], database: Database) -> None:
+    with thinned() as (_, server):
+        environment = fresh | {"EXCHANGE_URL": server.url}
+        crawl(environment)
+        [[first]] = database.read(
+            "SELECT ticker FROM kalshi_markets WHERE status = 'active' ORDER BY created_time DESC LIMIT 1"
+        )
+        damaged = json.dumps({"cursor": "no cursor", "first": first, "pages": 1})
+        database.execute("UPDATE kalshi_markets_jobs SET position = $1::jsonb WHERE job = 'live/open'", damaged)
+        assert "began anew" in crawl(environment)["errors"]["live/open"]
+        summary = crawl(environment)
+        assert summary["completed"].count("live/open") == 1
+        assert summary["errors"] == {}
+
+
+def test_a_run_ends_in_time_though_the_database_does_not_answer(fresh: dict[str, str], database: Database) -> None:
+    """What waits for a lock is given up; nothing of it is written, and the next run goes on."""
+    with thinned() as (_, server):
+        environment = fresh | {"EXCHANGE_URL": server.url}
+        blocker = connect(environment)
+        with blocker.transaction():
+            blocker.execute("LOCK TABLE kalshi_markets_terms")
+            began = time.monotonic()
+            summary: dict[str, Any] = {}
+            run = threading.Thread(target=lambda: summary.update(crawl(environment, 7)))
+            run.start()
+            run.join(30)
+            taken = time.monotonic() - began
+        blocker.close()
+        assert not run.is_alive()
+        assert taken < 7, "Lambda would have cut it"
+        assert (summary["outcome"], summary["added"]) == ("out of time", 0)
+        database.execute("UPDATE kalshi_markets_lease SET ends_at = '-infinity'")
+        hurry(database)
+        assert crawl(environment)["outcome"] == "idle"
+
+
+def test_intervals_are_counted_from_the_beginning_of_a_walk(fresh: dict[str, str], database: Database) -> None:
+    with thinned() as (_, server):
+        environment = fresh | {"EXCHANGE_URL": server.url}
+        crawl(environment)
+        late = datetime.now(UTC) - timedelta(seconds=301)
+        database.execute("UPDATE kalshi_markets_jobs SET begun_at = $1 WHERE job = 'live/open'", late)
+        assert crawl(environment)["completed"] == ["live/open"]
