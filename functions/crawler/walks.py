@@ -15,6 +15,8 @@ settlement or an edit may become visible after its time."""
 MOVED: Final = "archive/moved"
 """The line in the books whose watermark says, by our clock, when markets were last found to have moved behind the
 cutoff unseen: only a walk of the archive that began after that has met them."""
+EARLY: Final = 0.9
+"""Of an interval. A market is then read again within the interval, though a walk and the pause between runs take time."""
 MOST_PAGES: Final = 100_000
 """Of one walk; the exchange with all its combos has six thousand."""
 FAR_BEHIND: Final = 10.0**6
@@ -74,8 +76,8 @@ class Walk(ABC):
         return self.interval.total_seconds()
 
     def is_due(self, job: Job, jobs: Mapping[str, Job], now: datetime) -> bool:  # noqa: ARG002  # others look at all
-        """A walk under way goes on; the next begins when the interval has passed."""
-        return job.position is not None or job.begun_at is None or now - job.begun_at >= self.interval
+        """A walk under way goes on; the next begins a little before the interval has passed, to end with it."""
+        return job.position is not None or job.begun_at is None or now - job.begun_at >= EARLY * self.interval
 
     @abstractmethod
     def steps(self, turn: Turn, job: Job) -> AsyncGenerator[Step, None]:

@@ -9,7 +9,7 @@ import pytest
 from crawler.settlements import FIRST_WINDOW, REST, BacklogWalk, SettledWalk
 from crawler.store import Job, Store
 from crawler.upkeep import LIVE_JOBS, VanishedWalk
-from crawler.walks import MOVED, OVERLAP, ArchiveWalk, ChangedWalk, ListingLoops, LiveWalk, Step, Turn, Walk, follow
+from crawler.walks import EARLY, MOVED, OVERLAP, ArchiveWalk, ChangedWalk, ListingLoops, LiveWalk, Step, Turn, Walk, follow
 from kalshi_markets.exchange import Listings, Page
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -167,7 +167,7 @@ def test_a_walk_is_due_at_first_then_after_its_interval_and_while_under_way() ->
     live = LiveWalk("open", 5 * MINUTE)
     assert live.is_due(Job("live/open"), {}, NOW)
     assert not live.is_due(Job("live/open", begun_at=NOW - 4 * MINUTE, ended_at=NOW), {}, NOW)
-    assert live.is_due(Job("live/open", begun_at=NOW - 5 * MINUTE, ended_at=NOW), {}, NOW)
+    assert live.is_due(Job("live/open", begun_at=NOW - EARLY * 5 * MINUTE, ended_at=NOW), {}, NOW)
     assert live.is_due(Job("live/open", position={"cursor": "c"}, begun_at=NOW), {}, NOW)
 
 
