@@ -31,6 +31,7 @@ from kalshi_markets.exchange import (
     Refused,
     Sighting,
     deviations,
+    is_storable,
     sight,
 )
 from kalshi_markets.exchange.transport import Transport
@@ -173,7 +174,7 @@ class Crawl:
         tickers = {
             ticker
             for one in sightings
-            if isinstance(ticker := one.market.get("event_ticker"), str) and not one.market.get("mve_collection_ticker")
+            if is_storable(ticker := one.market.get("event_ticker")) and not one.market.get("mve_collection_ticker")
         }
         tickers -= self._known_events
         if not tickers:

@@ -70,7 +70,7 @@ class Store:
         self._catalogue = Catalogue(database)
 
     def take_lease(self) -> bool:
-        """Whether nobody else holds it."""
+        """Whether nobody else holds it, or writes at this moment."""
         return bool(self._database.execute(self._sql.take_lease, self._holder, LEASE_SECONDS))
 
     def renew_lease(self) -> None:
@@ -181,8 +181,10 @@ class _Sql:
 
     def __init__(self, table: str) -> None:
         self.take_lease = f"""
-            UPDATE {table}_lease SET holder = $1::text, ends_at = clock_timestamp() + make_interval(secs => $2::int)
-            WHERE ends_at <= clock_timestamp() RETURNING 1"""
+            UPDATE {table}_lease AS l
+            SET holder = $1::text, ends_at = clock_timestamp() + make_interval(secs => $2::int)
+            FROM (SELECT only_row FROM {table}_lease WHERE ends_at <= clock_timestamp() FOR UPDATE SKIP LOCKED) AS free
+            WHERE l.only_row = free.only_row RETURNING 1"""
         self.renew_lease = f"""
             UPDATE {table}_lease SET ends_at = clock_timestamp() + make_interval(secs => $2::int)
             WHERE holder = $1::text RETURNING 1"""

@@ -88,7 +88,7 @@ class RejectsWalk(Walk):
         """A batch of tickers at a time; what can be stored by now is a reject no longer."""
         job = begun(job, {})
         tickers = await turn.read(turn.store.rejected, MOST_AT_ONCE)
-        for batch in batches([ticker for ticker in tickers if "," not in ticker]):
+        for batch in batches(tickers):
             found = [*await turn.listings.named(batch), *await turn.listings.named(batch, archived=True)]
             yield Step(job, found, clears_rejects=True)
         yield Step(ended(job))
@@ -120,7 +120,8 @@ async def events_of(listings: Listings, tickers: Sequence[str]) -> list[Event]:
 
 
 def batches(tickers: Sequence[str]) -> Iterator[Sequence[str]]:
-    """As many as one request may name."""
+    """As many as one request may name; a comma would part a ticker in two."""
+    tickers = [ticker for ticker in tickers if "," not in ticker]
     for at in range(0, len(tickers), BATCH_TICKERS):
         yield tickers[at : at + BATCH_TICKERS]
 

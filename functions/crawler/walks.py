@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final, NamedTuple, TypeVar
 
 from crawler.store import Job, Store
-from kalshi_markets.exchange import AnswerUnreadable, Event, ExchangeError, Listings, Page, Series
+from kalshi_markets.exchange import AnswerUnreadable, Event, ExchangeError, Listings, Page, Series, is_storable
 
 OVERLAP: Final = 120
 """Seconds that a walk reaches back into the one before: answers are up to 15 s old (the exchange's CDN), and a
@@ -16,7 +16,7 @@ MOVED: Final = "archive/moved"
 """The line in the books whose watermark says, by our clock, when markets were last found to have moved behind the
 cutoff unseen: only a walk of the archive that began after that has met them."""
 EARLY: Final = 0.9
-"""Of an interval. A market is then read again within the interval, though a walk and the pause between runs take time."""
+"""Of an interval. A market is then read again within it, though a walk and the pause between runs take time."""
 MOST_PAGES: Final = 100_000
 """Of one walk; the exchange with all its combos has six thousand."""
 FAR_BEHIND: Final = 10.0**6
@@ -119,9 +119,9 @@ async def follow(ask: Callable[[str | None], Awaitable[Page]], place: Mapping[st
         pages += 1
         if cursor and first is not None and first in tickers:
             raise ListingLoops("the exchange's listing began anew in the middle.")
+        first = first or next(filter(is_storable, tickers), None)
         if page.cursor and (page.cursor == cursor or (tickers and tickers == before) or pages > MOST_PAGES):
             raise ListingLoops("the exchange's listing would never end.")
-        first = first or next((ticker for ticker in tickers if isinstance(ticker, str)), None)
         cursor, before = page.cursor, tickers
         if cursor is None:
             yield Found(page.markets, None)

@@ -261,6 +261,21 @@ def test_a_broken_list_of_series_stores_nothing(fresh: dict[str, str], database:
     assert database.read("SELECT count(*) FROM kalshi_markets_series") == [[0]]
 
 
+def test_nothing_that_the_exchange_names_stops_a_walk(fresh: dict[str, str], database: Database) -> None:
+    odd = [
+        *({"ticker": name, "event_ticker": name} for name in ("NUL\0", "lone \ud800", "A,B", "%&?#", "é", " ")),
+        {"ticker": "GOOD", "event_ticker": "NUL\0"},
+    ]
+    live = {"/markets?*status=open*": [answer(markets=odd, cursor="next\0"), answer(markets=odd, cursor="")]}
+    with Scripted([answer(markets=[], cursor="")], {**quiet(), **live}) as server:
+        summary = crawl(fresh | {"EXCHANGE_URL": server.url}, 9)
+        hurry(database)
+        again = crawl(fresh | {"EXCHANGE_URL": server.url}, 9)
+    assert ([*summary["errors"]], again["errors"]) == (["live/open"], {}), summary
+    assert sorted(column(database, "ticker")) == [" ", "%&?#", "A,B", "é"]
+    assert not any(column(database, "gone_at").values())
+
+
 def test_drift_is_counted_by_member(store: Store, database: Database) -> None:
     full = {
         **dict.fromkeys(("yes_bid_dollars", "yes_ask_dollars", "no_bid_dollars", "no_ask_dollars"), "0.5000"),

@@ -9,7 +9,19 @@ import pytest
 from crawler.settlements import FIRST_WINDOW, REST, BacklogWalk, SettledWalk
 from crawler.store import Job, Store
 from crawler.upkeep import LIVE_JOBS, VanishedWalk
-from crawler.walks import EARLY, MOVED, OVERLAP, ArchiveWalk, ChangedWalk, ListingLoops, LiveWalk, Step, Turn, Walk, follow
+from crawler.walks import (
+    EARLY,
+    MOVED,
+    OVERLAP,
+    ArchiveWalk,
+    ChangedWalk,
+    ListingLoops,
+    LiveWalk,
+    Step,
+    Turn,
+    Walk,
+    follow,
+)
 from kalshi_markets.exchange import Listings, Page
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)

@@ -10,7 +10,7 @@ from kalshi_markets.exchange.errors import (
     KeyRefused,
 )
 from kalshi_markets.exchange.listings import BATCH_TICKERS, LIVE_FILTERS, Event, Listings, Page, Series
-from kalshi_markets.exchange.projection import Refused, Row, Sighting, project, sight, whole
+from kalshi_markets.exchange.projection import Refused, Row, Sighting, is_storable, project, sight, whole
 
 __all__ = [
     "BATCH_TICKERS",
@@ -31,6 +31,7 @@ __all__ = [
     "Series",
     "Sighting",
     "deviations",
+    "is_storable",
     "project",
     "sight",
     "whole",

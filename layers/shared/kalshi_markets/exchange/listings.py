@@ -10,6 +10,7 @@ from typing import Any, Final, NamedTuple
 import httpx
 
 from kalshi_markets.exchange.errors import AnswerUnreadable
+from kalshi_markets.exchange.projection import is_storable
 from kalshi_markets.exchange.transport import Transport
 
 PAGE_LIMIT: Final = 1000
@@ -126,7 +127,7 @@ class Listings:
             query["cursor"] = cursor
         answer = await self._get(path, query)
         markets, following = _list(answer, "markets"), answer.get("cursor")
-        if not isinstance(following, str | None):
+        if following is not None and not is_storable(following):
             raise AnswerUnreadable("the exchange's page of markets cannot be read.")
         return Page(markets, following or None)
 
@@ -144,7 +145,7 @@ def _list(answer: Mapping[str, Any], member: str) -> list[Any]:
 def _text(fields: Mapping[str, Any], member: str) -> str | None:
     """A member that PostgreSQL can hold, else none."""
     value = fields.get(member)
-    return value if isinstance(value, str) and not re.search("[\x00\ud800-\udfff]", value) else None
+    return value if is_storable(value) else None
 
 
 def _all_series(response: httpx.Response) -> dict[str, Any]:

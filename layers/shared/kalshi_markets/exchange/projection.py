@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from operator import itemgetter
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeGuard
 
 from kalshi_markets import columns
 from kalshi_markets.columns import FROM_MARKET, Column, Kind, Part
@@ -62,6 +62,11 @@ class Sighting(NamedTuple):
     market: Mapping[str, Any]
 
 
+def is_storable(text: object) -> TypeGuard[str]:
+    """Whether it is a text that PostgreSQL can hold."""
+    return isinstance(text, str) and not _NOT_TEXT.search(text)
+
+
 def sight(market: Mapping[str, Any]) -> Sighting:
     """Reads what a market must be known by and what trading moves. Raises Refused."""
     if not isinstance(market, Mapping):
@@ -69,7 +74,7 @@ def sight(market: Mapping[str, Any]) -> Sighting:
     ticker = market.get("ticker")
     if not isinstance(ticker, str) or not 0 < len(ticker) <= LONGEST_TICKER:
         raise Refused(f"ticker: must have 1 to {LONGEST_TICKER} characters")
-    if _NOT_TEXT.search(ticker):
+    if not is_storable(ticker):
         raise Refused("ticker: holds a character that PostgreSQL cannot store")
     return Sighting(ticker, _quotes(market), _digest(market), market)
 
@@ -126,7 +131,7 @@ def _string(_: Column, value: Any) -> str:
 
 
 def _storable(text: str) -> str:
-    if _NOT_TEXT.search(text):
+    if not is_storable(text):
         raise ValueError("holds a character that PostgreSQL cannot store")
     return text
 
