@@ -1,7 +1,8 @@
 # `make run` and `make test` need python3 (3.11 or newer) and make, nothing else.
 PYTHON ?= python3
 VENV ?= .venv
-BENCH ?= exchange queries
+SEEDS ?= 200
+BENCH ?= exchange queries crawl
 export VENV
 
 .PHONY: help run test check soak bench format lock clean
@@ -18,10 +19,11 @@ test:  ## every test; ARGS="-k words" for some, RECORDINGS=folder for those over
 check:  ## lint, format and types
 	@$(PYTHON) local/environment.py tests && $(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check . && $(VENV)/bin/mypy
 
-soak:  ## the property tests at length, never twice the same (about 10 minutes)
-	@$(PYTHON) local/environment.py tests && HYPOTHESIS_PROFILE=soak $(VENV)/bin/python -m pytest tests/properties $(ARGS)
+soak:  ## 200 schedules of faults, then the property tests at length, never twice the same (about 25 minutes; SEEDS=200)
+	@$(PYTHON) local/environment.py tests && $(VENV)/bin/python -m tests.faults --seeds $(SEEDS) && \
+	HYPOTHESIS_PROFILE=soak $(VENV)/bin/python -m pytest tests/properties $(ARGS)
 
-bench:  ## figures, each beside its reference (about 25 minutes; BENCH="exchange" or "queries" for one of them)
+bench:  ## figures, each beside its reference (about 35 minutes; BENCH="exchange", "queries" or "crawl" for one of them)
 	@$(PYTHON) local/environment.py tests && failed=0; \
 	for part in $(BENCH); do $(VENV)/bin/python -m tests.bench.$$part || failed=1; done; exit $$failed
 

@@ -53,7 +53,7 @@ def fresh(environment: dict[str, str], database: Database) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
-    with Server(generate(7, 2500, Clock(speed=0), archived=600)) as server:
+    with Server(generate(7, 1000, Clock(speed=0), archived=200)) as server:
         yield server
 
 
