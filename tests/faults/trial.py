@@ -5,13 +5,14 @@ and who followed changed_since from zero has the same.
 """
 
 import json
+import logging
 import os
 import random
 import signal
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, redirect_stdout, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -305,7 +306,8 @@ def trial(seed: int, postgres: PostgresServer, folder: Path) -> Iterator[Trial]:
 def carry_out(seeds: list[int]) -> list[tuple[int, str]]:
     """The schedules of these seeds over one PostgreSQL: those that failed, and how."""
     failed = []
-    with tempfile.TemporaryDirectory() as name:
+    logging.disable(logging.CRITICAL)  # what the functions log of faults is expected
+    with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere), tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         folder.chmod(0o755)  # PostgreSQL may run as another user
         with server(folder) as postgres:
