@@ -25,6 +25,8 @@ import uvicorn
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from tests.bench.lines import peak
+
 ROOT = Path(__file__).parents[2]
 READY = re.compile(r"exchange: \d+ markets at (\S+)\n|static: (\S+)\n")
 CONNECTIONS, ROUNDS, SECONDS = 2, 3, 1.5
@@ -155,10 +157,8 @@ def memory() -> Line:
             cursor = ""
             for _ in range(5):
                 cursor = httpx.get(f"{url}{path}", params={"cursor": cursor, "limit": 200}).json()["cursor"]
-        status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
-    peak = re.search(r"VmHWM:\s+(\d+) kB", status)
-    assert peak is not None
-    return Line("memory of 12 million markets, at most", int(peak[1]) / 1024, "MiB", 200, least=False)
+        resident = peak(pid)
+    return Line("memory of 12 million markets, at most", resident / 1024, "MiB", 200, least=False)
 
 
 def main() -> int:

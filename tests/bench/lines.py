@@ -1,9 +1,11 @@
 """A bench's lines: timings in turns, figures beside their references, and whether the bars are reached."""
 
 import math
+import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 RUNS: Final = 20
@@ -89,3 +91,10 @@ def p95(timings: Sequence[float]) -> float:
 
 def at_most(bound: float, judged: float) -> Bar:
     return Bar(f"<= {bound:g}", judged, bound)
+
+
+def peak(process: int | str = "self") -> int:
+    """KiB of a process that were ever resident at once."""
+    found = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{process}/status").read_text(encoding="ascii"))
+    assert found is not None
+    return int(found[1])

@@ -10,13 +10,13 @@ import os
 import re
 import sys
 from collections.abc import Mapping
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Final
 from unittest import mock
 from urllib.parse import urlsplit
 
 from kalshi_markets.database import Database
+from tests.bench.lines import peak
 
 Statement = tuple[str, tuple[object, ...]]
 Response = dict[str, Any]
@@ -103,12 +103,6 @@ def next_url(response: Response) -> str | None:
     return link[1] if link else None
 
 
-def _peak(url: str) -> int:
-    Ours({}).get(url)
-    found = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text(encoding="ascii"))
-    assert found is not None
-    return int(found[1])
-
-
 if __name__ == "__main__":
-    print(_peak(sys.argv[1]))
+    Ours({}).get(sys.argv[1])
+    print(peak())

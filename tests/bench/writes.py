@@ -84,23 +84,23 @@ def rates(bench: Bench) -> Iterator[Line]:
     chance = random.Random(1)
     writer = database(bench.environment)
     pages = live(bench.connection)[:PAGES]
-    _rate(writer, pages)  # which gives each row its digest
+    rate(writer, pages)  # which gives each row its digest
     changed, unchanged = [], []
     for _ in range(ROUNDS):
         after = [traded(page, chance) for page in pages]
-        changed.append(_rate(writer, after))
-        unchanged.append(_rate(writer, after))
+        changed.append(rate(writer, after))
+        unchanged.append(rate(writer, after))
     figure = median(changed)
     name = f"changed rows written, {ROUNDS} times {len(pages)} pages of {PAGE:,}"
     yield Line(name, figure, "rows/s", bars=(Bar(">= 15,000", figure, 15_000, least=True),))
     yield Line("unchanged rows written", median(unchanged), "rows/s")
     new = [[row | {"ticker": f"{NEW}{row['ticker']}"} for row in page] for page in pages[: PAGES // 2]]
-    yield Line("new rows written", _rate(writer, new), "rows/s")
+    yield Line("new rows written", rate(writer, new), "rows/s")
     writer.close()
 
 
-def _rate(writer: Database, pages: Sequence[Page]) -> float:
-    """What it takes to write them, once they have been read."""
+def rate(writer: Database, pages: Sequence[Page]) -> float:
+    """Rows a second of writing them, once they have been read."""
     markets = Markets(writer)
     read = [[sight(market) for market in page] for page in pages]
     began = time.perf_counter()

@@ -1,0 +1,248 @@
+"""How fast the crawl is, and what it takes: python -m tests.bench.crawl [--markets 40000] [--live 247000]
+
+The crawler's function in a process of its own each time, over prepared pages of the simulated exchange, into tables with
+all their indexes; beside the peers' way (tests.bench.peer) and the bare writes of the same pages from memory. Medians of
+rounds in turns. Exit status 1 if a bar is missed; at other sizes nothing is judged.
+"""
+
+import argparse
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+from typing import Final
+
+from crawler.upkeep import LIVE_JOBS
+from kalshi_markets.settings import MAX_RATE
+from tests.bench.lines import HEAD, Bar, Line, at_most
+from tests.bench.peer import Peer
+from tests.bench.queries import machine
+from tests.bench.server import connect, running, step
+from tests.bench.table import database
+from tests.bench.walk import Walked, walk
+from tests.bench.world import Books, World, customer, live, pages, prepare, serve
+from tests.bench.writes import rate as written
+
+MARKETS, LIVE = 40_000, 247_000
+"""As the exchange is asked for; its live walks list three in four: 31,000 and 190,000."""
+ROUNDS: Final = 3
+PEERS_PAGES: Final = 4
+"""Of each of its walks: it is slow."""
+RATE: Final = 20
+"""Requests a second: the exchange's basic tier."""
+MINUTELY: Final = ("changed/created", "changed/updated", "settled")
+
+Section = Callable[[], Iterator[Line]]
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What there is to crawl, and into what. first, later: URLs of the world's two moments."""
+
+    environment: Mapping[str, str]
+    folder: Path
+    books: Books
+    peer: Peer
+    world: World
+    first: str
+    later: str
+
+    def crawl(self, url: str, *due: str, page: int = 1000, **settings: str) -> Walked:
+        """The jobs that are due, or the live walks. page: how many markets are asked for at once."""
+        self.books.let(*(due or LIVE_JOBS))
+        return walk({**self.environment, "EXCHANGE_URL": url, "EXCHANGE_RATE": str(MAX_RATE), **settings}, page)
+
+    def restore(self, url: str) -> None:
+        """The tables as after live walks over an exchange, and nothing else in them."""
+        self.crawl(url, "series", *LIVE_JOBS)
+        self.books.drop_unseen()
+
+    def write(self, folder: Path) -> float:
+        """The floor: markets a second of writing a folder's pages from memory."""
+        with closing(database(self.environment)) as writer:
+            return written(writer, pages(folder))
+
+    def ask_peer(self, url: str) -> float:
+        """The reference: markets a second."""
+        began = time.perf_counter()
+        markets = self.peer.walk(url, PEERS_PAGES)
+        return markets / (time.perf_counter() - began)
+
+
+def fill(bench: Bench) -> Iterator[Line]:
+    """Every row is new."""
+    bench.books.forget()
+    floor = bench.write(bench.world.first)
+    bench.books.forget()
+    bench.crawl(bench.first, "series")
+    ours = bench.crawl(bench.first)
+    bench.peer.forget()
+    reference = bench.ask_peer(bench.first)
+    yield Line(f"first fill, {ours.markets:,} markets and their events", ours.rate, "mkts/s", reference, floor)
+
+
+def steady(bench: Bench) -> Iterator[Line]:
+    """As every few minutes: a part of the markets has moved. Then once more, when nothing has."""
+    ours: list[Walked] = []
+    still: list[Walked] = []
+    logged: list[int] = []
+    floors: list[float] = []
+    references: list[float] = []
+
+    def crawl() -> None:
+        bench.restore(bench.first)
+        before = bench.books.log()
+        ours.append(bench.crawl(bench.later))
+        logged.append(bench.books.log() - before)
+        still.append(bench.crawl(bench.later))
+
+    def write() -> None:
+        bench.restore(bench.first)
+        floors.append(bench.write(bench.world.later))
+
+    def ask_peer() -> None:
+        bench.ask_peer(bench.first)
+        references.append(bench.ask_peer(bench.later))
+
+    bench.restore(bench.first)
+    bench.peer.copy()
+    sides = [crawl, write, ask_peer]
+    for turn in range(ROUNDS):
+        for side in [*sides[turn:], *sides[:turn]]:
+            side()
+    speed, reference, floor = _rate(ours), median(references), median(floors)
+    bars = (Bar(">= 10 ref", speed / reference, 10, least=True), Bar(">= 0.6 floor", speed / floor, 0.6, least=True))
+    name = f"live walk, {ours[0].markets:,} markets, {ours[0].differed:,} of them differ"
+    yield Line(name, speed, "mkts/s", reference, floor, bars)
+    yield Line("  CPU of our process, a market", _cpu(ours), "us", bars=(at_most(60, _cpu(ours)),))
+    yield Line("  WAL, a row that differs", median(logged) / ours[0].differed, "bytes", note=_mb("all", median(logged)))
+    yield Line(f"live walk, {still[0].differed:,} differ", _rate(still), "mkts/s")
+    yield Line("  CPU of our process, a market", _cpu(still), "us")
+
+
+def rate(bench: Bench) -> Iterator[Line]:
+    """How much of what the exchange permits is used: the pacing's part by pages that are quickly written."""
+    key, settings = customer(bench.folder)
+    permitted = {**settings, "EXCHANGE_RATE": str(RATE)}
+    with serve(bench.world.later, "--tier", "basic", "--api-key", key) as (_, url):
+        for page in (100, 1000):
+            walked = bench.crawl(url, page=page, **permitted)
+            requests, refusals = walked.summary["requests"], walked.summary["refusals"]
+            used = requests / (RATE * walked.sending) * 100
+            bars = (Bar(">= 95", used, 95, least=True), Bar("no 429", refusals, 0))
+            name = f"of {RATE} requests a second used, pages of {page:,}"
+            note = f"{requests} requests, {refusals} 429s"
+            yield Line(name, used, "%", bars=bars if page == 100 else bars[1:], note=note)
+
+
+def idle(bench: Bench) -> Iterator[Line]:
+    """A minute in which nothing happened."""
+    with serve(bench.world.first, "--speed", 0) as (_, url):
+        bench.restore(url)
+        bench.crawl(url, *MINUTELY)
+        rows, log = bench.books.rows_written(), bench.books.log()
+        walked = bench.crawl(url, *MINUTELY)
+        rows, log = bench.books.rows_written() - rows, bench.books.log() - log
+    requests = walked.summary["requests"]
+    bars = (at_most(10, requests), Bar("no row", rows, 0))
+    note = f"{walked.markets} markets seen, {rows} rows written"
+    yield Line("requests of an idle minute", requests, "", bars=bars, note=note)
+    yield Line("  WAL", log, "bytes")
+
+
+def whole(bench: Bench, markets: int) -> Iterator[Line]:
+    """As many markets as the exchange lists, as far away."""
+    with TemporaryDirectory() as name:
+        with step(f"preparing pages of {markets:,} markets, twice"):
+            world = prepare(Path(name), markets)
+        far = ("--fault", "kind=latency,seconds=0.25")
+        with serve(world.first) as (_, first), serve(world.later, *far) as (_, later):
+            with step("filling the table"):
+                bench.restore(first)
+            walked = bench.crawl(later, EXCHANGE_RATE=str(RATE))
+    name = f"{walked.markets:,} markets, {walked.differed:,} differ, 250 ms, {RATE} requests/s"
+    note = f"{walked.summary['requests']} requests"
+    yield Line(name, walked.seconds, "s", bars=(at_most(60, walked.seconds),), note=note)
+    yield Line("  CPU of our process, a market", walked.micros, "us")
+    yield _memory("  peak memory", walked)
+    each = walked.summary["bytes"] / walked.markets
+    yield Line("  bytes received, a market", each, "bytes", note=_mb("190,000", each * 190_000))
+
+
+def memory(bench: Bench, markets: int = 2_000_000) -> Iterator[Line]:
+    """It does not grow with the exchange."""
+    bench.books.forget()
+    with live(markets) as (_, url):
+        walked = bench.crawl(url, "series", *LIVE_JOBS, RUN_SECONDS="65")
+    yield _memory(f"peak memory, a minute ({walked.markets:,} new markets) of {markets:,}", walked)
+
+
+def _memory(name: str, walked: Walked) -> Line:
+    megabytes = walked.peak * 1024 / 1e6
+    return Line(name, megabytes, "MB", bars=(at_most(256, megabytes),))
+
+
+def _rate(walks: list[Walked]) -> float:
+    return median(walked.rate for walked in walks)
+
+
+def _cpu(walks: list[Walked]) -> float:
+    return median(walked.micros for walked in walks)
+
+
+def _mb(what: str, size: float) -> str:
+    return f"{what}: {size / 1e6:.1f} MB"
+
+
+def sections(bench: Bench, live_markets: int) -> dict[str, Section]:
+    """The parts of the bench in their order."""
+    return {
+        "machine": machine,
+        "fill": partial(fill, bench),
+        "steady": partial(steady, bench),
+        "rate": partial(rate, bench),
+        "idle": partial(idle, bench),
+        "whole": partial(whole, bench, live_markets),
+        "memory": partial(memory, bench),
+        "machine afterwards": machine,
+    }
+
+
+def main() -> int:
+    """The exit status."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--markets", type=int, default=MARKETS, help="of the exchange for speed; 40,000 are judged")
+    parser.add_argument("--live", type=int, default=LIVE, help="of the whole exchange; 247,000 are judged")
+    parser.add_argument("--only", nargs="*", metavar="SECTION", help="fill, steady, …: see sections()")
+    arguments = parser.parse_args()
+    judged, missed = (arguments.markets, arguments.live) == (MARKETS, LIVE), 0
+    with ExitStack() as stack:
+        found = sections(_bench(stack, arguments.markets), arguments.live)
+        print(HEAD, flush=True)
+        for name in arguments.only or found:
+            for line in found[name]():
+                print(line.text(judged=judged), flush=True)
+                missed += judged and not line.is_good
+    print(f"{missed} bars missed" if judged else "not judged")
+    return 1 if missed else 0
+
+
+def _bench(stack: ExitStack, markets: int) -> Bench:
+    folder = Path(stack.enter_context(TemporaryDirectory()))
+    with step(f"preparing pages of {markets:,} markets, twice"):
+        world = prepare(folder, markets)
+    environment = stack.enter_context(running(folder / "postgres"))
+    books = Books(environment, stack.enter_context(connect(environment)))
+    peer = stack.enter_context(closing(Peer(environment)))
+    _, first = stack.enter_context(serve(world.first))
+    _, later = stack.enter_context(serve(world.later))
+    return Bench(environment, folder, books, peer, world, first, later)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
