@@ -8,7 +8,7 @@ import asyncio
 import hashlib
 import json
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import aclosing, suppress
 from datetime import UTC, datetime
 from typing import Any, Final, TypeVar
@@ -23,12 +23,14 @@ from crawler.upkeep import batches, events_of
 from crawler.walks import ListingLoops, Step, Turn, Walk
 from kalshi_markets.database import DatabaseError
 from kalshi_markets.exchange import (
+    AnswerUnreadable,
     Event,
     ExchangeError,
     ExchangeRefused,
     KeyRefused,
     Listings,
     Refused,
+    Sent,
     Sighting,
     deviations,
     is_storable,
@@ -153,14 +155,18 @@ class Crawl:
                     await fetching
 
     async def _batch(self, step: Step, listings: Listings) -> Batch:
-        """What a step comes to in the tables."""
-        sightings, rejects = _sighted(step.markets)
+        """What a step comes to in the tables: what is known by its digest is not read."""
+        known = await self._in_turn(listings.urgency, self._store.unchanged, step.markets) if step.markets else set()
+        unchanged = [str(sent.ticker) for sent in step.markets if sent.digest in known]
+        sightings, rejects = _sighted([sent for sent in step.markets if sent.digest not in known])
         return Batch(
             step.job,
             sightings,
+            unchanged,
             rejects,
             drift=deviations(one.market for one in sightings),
-            seen=[*(one.ticker for one in sightings), *(one.ticker for one in rejects)] if step.keeps_seen else (),
+            seen=[*unchanged, *_tickers(sightings), *_tickers(rejects)] if step.keeps_seen else (),
+            renew=step.renew,
             clears_rejects=step.clears_rejects,
             events=[*step.events, *await self._unknown_events(sightings, listings)],
             series=step.series,
@@ -200,7 +206,8 @@ class Crawl:
         self._renewed_at = time.monotonic()
         summary, refused = self.summary, len(written.rejects)
         summary.pages += 1
-        summary.markets += len(batch.sightings) + len(batch.rejects)
+        markets = len(batch.unchanged) + len(batch.sightings) + len(batch.rejects)
+        summary.markets += markets
         summary.added += written.added
         summary.changed += written.changed
         summary.refused += refused
@@ -208,7 +215,7 @@ class Crawl:
         if batch.job.position is None:
             summary.completed.append(batch.job.name)
         counts = {"added": written.added, "changed": written.changed, "refused": refused}
-        page = {"job": batch.job.name, "markets": len(batch.sightings), "completed": batch.job.position is None}
+        page = {"job": batch.job.name, "markets": markets, "completed": batch.job.position is None}
         logger.info("page", extra=page | counts)
 
     async def _fail(self, walk: Walk, error: ExchangeError) -> None:
@@ -257,19 +264,22 @@ async def _next(steps: AsyncIterator[Step]) -> Step | None:
     return await anext(steps, None)
 
 
-def _sighted(markets: Sequence[Mapping[str, Any]]) -> tuple[list[Sighting], list[Reject]]:
+def _sighted(markets: Sequence[Sent]) -> tuple[list[Sighting], list[Reject]]:
     sightings, rejects = [], []
-    for market in markets:
+    for sent in markets:
+        market: Any = sent.text.decode(errors="replace")
         try:
-            sightings.append(sight(market))
-        except Refused as refused:
-            rejects.append(reject(_name(market), str(refused), market))
+            market = sent.read()
+            sightings.append(sight(market, sent.digest))
+        except (AnswerUnreadable, Refused) as error:
+            rejects.append(reject(sent.ticker or _number(market), str(error), market))
     return sightings, rejects
 
 
-def _name(market: object) -> str:
+def _tickers(markets: Sequence[Sighting] | Sequence[Reject]) -> list[str]:
+    return [market.ticker for market in markets]
+
+
+def _number(market: object) -> str:
     """What has no ticker is told apart by its text."""
-    ticker = market.get("ticker") if isinstance(market, Mapping) else None
-    if isinstance(ticker, str) and ticker:
-        return ticker
     return f"({hashlib.sha256(json.dumps(market, default=str).encode()).hexdigest()[:16]})"

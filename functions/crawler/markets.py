@@ -1,7 +1,8 @@
 """The batch write of markets: what did not change is neither locked nor written.
 
-Most of a page differs in nothing, or in its quotes only. So the quotes go in first, each row with a digest of its terms
-beside it; only rows that are new or whose digest differs are then read and sent whole.
+Most of a page differs in nothing: it is known by the digests of its objects, which are then not even read. Most of the
+rest differs in its quotes only. So the quotes go in first, each row with a digest of its terms beside it; only rows
+that are new or whose digest differs are then read and sent whole.
 """
 
 import json
@@ -11,7 +12,7 @@ from typing import Any, Final
 
 from kalshi_markets.columns import FROM_MARKET, Column, Kind, Part
 from kalshi_markets.database import Database, StatementRefused
-from kalshi_markets.exchange import Refused, Row, Sighting, whole
+from kalshi_markets.exchange import Refused, Row, Sent, Sighting, is_storable, whole
 
 _QUOTES: Final = [column for column in FROM_MARKET if column.part is Part.QUOTES]
 _TERMS: Final = [column for column in FROM_MARKET if column.part is not Part.QUOTES and column.name != "ticker"]
@@ -53,31 +54,45 @@ class Markets:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._unchanged = f"""
+            SELECT json_agg(replace(q.object_digest::text, '-', ''))
+            FROM json_to_recordset($1::json) AS s(ticker text, digest uuid)
+            JOIN {database.settings.table}_quotes AS q ON q.ticker = s.ticker
+            WHERE q.object_digest = s.digest AND q.gone_at IS NULL"""
         self._write_quotes = _write_quotes(database.settings.table)
         self._write_whole = _write_whole(database.settings.table)
 
-    def write(self, sightings: Iterable[Sighting]) -> Written:
-        """Within a transaction. Where a ticker comes twice, its later state holds."""
+    def unchanged(self, sent: Iterable[Sent]) -> set[str]:
+        """The digests of those objects that the rows as they stand were made of."""
+        asked = [{"ticker": one.ticker, "digest": one.digest} for one in sent if one.digest and is_storable(one.ticker)]
+        [[known]] = self._database.read(self._unchanged, json.dumps(asked))
+        return set(known or ())
+
+    def write(self, sightings: Iterable[Sighting], *, renew: bool = False) -> Written:
+        """Within a transaction. Where a ticker comes twice, its later state holds.
+
+        renew: whether an object that differs in nothing that is stored is to be known again by its digest.
+        """
         newest = {sighting.ticker: sighting for sighting in sightings}
         if not newest:
             return Written()
         quotes = json.dumps([_members(one.quotes, one) for one in newest.values()])
-        [[changed, differing]] = self._database.execute(self._write_quotes, quotes)
+        [[changed, differing]] = self._database.execute(self._write_quotes, quotes, renew)
         written = Written(changed=changed)
         return written + self._write_terms([newest[ticker] for ticker in differing]) if differing else written
 
-    def write_halved(self, sightings: Sequence[Sighting]) -> Written:
+    def write_halved(self, sightings: Sequence[Sighting], *, renew: bool = False) -> Written:
         """The same where a row is in the way: halved until it is alone, which is then a reject."""
         try:
             with self._database.savepoint():
-                return self.write(sightings)
+                return self.write(sightings, renew=renew)
         except StatementRefused as error:
             if not is_of_a_row(error):
                 raise
             if len(sightings) == 1:
                 return Written(rejects=(reject(sightings[0].ticker, str(error), sightings[0].market),))
         half = len(sightings) // 2
-        return self.write_halved(sightings[:half]) + self.write_halved(sightings[half:])
+        return self.write_halved(sightings[:half], renew=renew) + self.write_halved(sightings[half:], renew=renew)
 
     def _write_terms(self, sightings: Sequence[Sighting]) -> Written:
         rows, rejects = [], []
@@ -96,7 +111,12 @@ def is_of_a_row(error: StatementRefused) -> bool:
 
 
 def _members(row: Row, sighting: Sighting) -> Mapping[str, Any]:
-    return {**row, "ticker": sighting.ticker, "terms_digest": sighting.digest}
+    return {
+        **row,
+        "ticker": sighting.ticker,
+        "terms_digest": sighting.digest,
+        "object_digest": sighting.object_digest,
+    }
 
 
 def _present(row: Row) -> Row:
@@ -110,11 +130,17 @@ def _write_quotes(table: str) -> str:
     return f"""
         WITH incoming AS MATERIALIZED ({_read([*_QUOTES])}),
         changed AS (
-            UPDATE {table}_quotes AS q SET {_assign(quotes)}, {NUMBERED.format(table=table)}, gone_at = NULL
+            UPDATE {table}_quotes AS q SET {_assign(quotes)}, {NUMBERED.format(table=table)}, gone_at = NULL,
+                object_digest = i.object_digest
             FROM incoming AS i
             WHERE q.ticker = i.ticker AND q.terms_digest = i.terms_digest
               AND (q.gone_at IS NOT NULL OR {_differ("q", quotes)})
-            RETURNING 1)
+            RETURNING 1),
+        renewed AS (
+            UPDATE {table}_quotes AS q SET object_digest = i.object_digest FROM incoming AS i
+            WHERE q.ticker = i.ticker AND q.terms_digest = i.terms_digest
+              AND (q.object_digest IS NULL OR $2::boolean) AND q.object_digest IS DISTINCT FROM i.object_digest
+              AND q.gone_at IS NULL AND NOT {_differ("q", quotes)})
         SELECT (SELECT count(*) FROM changed), (
             SELECT json_agg(i.ticker) FROM incoming AS i LEFT JOIN {table}_quotes AS q ON q.ticker = i.ticker
             WHERE q.terms_digest IS DISTINCT FROM i.terms_digest)"""
@@ -128,7 +154,7 @@ def _write_whole(table: str) -> str:
     """
     terms, quotes = _names(_TERMS), [*_names(_REPEATED), *_names(_QUOTES)]
     former = ", ".join(f"t.{name} AS former_{name}" for name in _STATE)
-    sent = ["ticker", "terms_digest", *_names([*_TERMS, *_QUOTES])]
+    sent = ["ticker", "terms_digest", "object_digest", *_names([*_TERMS, *_QUOTES])]
     sent.remove("title")
     return f"""
         WITH sent AS MATERIALIZED ({_read([*_TERMS, *_QUOTES])}),
@@ -147,7 +173,7 @@ def _write_whole(table: str) -> str:
         changed AS (
             UPDATE {table}_quotes AS q
             SET {_assign(quotes)}, {NUMBERED.format(table=table)}, gone_at = NULL,
-                terms_digest = i.terms_digest
+                terms_digest = i.terms_digest, object_digest = i.object_digest
             FROM compared AS i WHERE q.ticker = i.ticker AND i.differs
             RETURNING q.ticker, q.change_number),
         kept AS (
@@ -156,14 +182,14 @@ def _write_whole(table: str) -> str:
             FROM compared JOIN changed USING (ticker)
             WHERE NOT is_new AND ({", ".join(_STATE)}) IS DISTINCT FROM ({", ".join(f"former_{n}" for n in _STATE)})),
         digested AS (
-            UPDATE {table}_quotes AS q SET terms_digest = i.terms_digest
+            UPDATE {table}_quotes AS q SET terms_digest = i.terms_digest, object_digest = i.object_digest
             FROM compared AS i WHERE q.ticker = i.ticker AND NOT i.differs),
         added_terms AS (
             INSERT INTO {table}_terms (ticker, series_ticker, category, {", ".join(terms)})
             SELECT ticker, series_ticker, category, {", ".join(terms)} FROM compared WHERE is_new),
         added AS (
-            INSERT INTO {table}_quotes (ticker, category, {", ".join(quotes)}, terms_digest)
-            SELECT ticker, category, {", ".join(quotes)}, terms_digest FROM compared WHERE is_new
+            INSERT INTO {table}_quotes (ticker, category, {", ".join(quotes)}, terms_digest, object_digest)
+            SELECT ticker, category, {", ".join(quotes)}, terms_digest, object_digest FROM compared WHERE is_new
             RETURNING 1)
         SELECT (SELECT count(*) FROM added), (SELECT count(*) FROM changed)"""
 
@@ -192,8 +218,8 @@ def _read(columns: Sequence[Column]) -> str:
         for c in columns
     ]
     return (
-        f"SELECT ticker, terms_digest, {', '.join(values)}"
-        f" FROM json_to_recordset($1::json) AS r(ticker text, terms_digest uuid, {', '.join(types)})"
+        f"SELECT ticker, terms_digest, object_digest, {', '.join(values)} FROM json_to_recordset($1::json)"
+        f" AS r(ticker text, terms_digest uuid, object_digest uuid, {', '.join(types)})"
     )
 
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 from crawler.catalogue import Catalogue
 from crawler.markets import Markets, Reject, Written, is_of_a_row
 from kalshi_markets.database import Database, StatementRefused
-from kalshi_markets.exchange import Deviation, Event, Series, Sighting
+from kalshi_markets.exchange import Deviation, Event, Sent, Series, Sighting
 
 LEASE_SECONDS: Final = 30
 """How long a crawler that died keeps others out; a living one renews with every page, and at least three times."""
@@ -42,15 +42,19 @@ class Job:
 class Batch:
     """What is committed together. job: its line afterwards; also: another's.
 
-    seen: the tickers on the page, where the walk keeps account of them; clears_rejects: whether what could be stored
-    was a reject before; gone: tickers that the exchange has no more; expired: settled before this, to be deleted.
+    sightings, unchanged: the markets of a page, and the tickers of those that it shows as they are stored already.
+    seen: the tickers on the page, where the walk keeps account of them. renew: as Markets.write has it.
+    clears_rejects: whether what could be stored was a reject before. gone: tickers that the exchange has no more.
+    expired: settled before this, to be deleted.
     """
 
     job: Job
     sightings: Sequence[Sighting] = ()
+    unchanged: Sequence[str] = ()
     rejects: Sequence[Reject] = ()
     drift: Sequence[Deviation] = ()
     seen: Sequence[str] = ()
+    renew: bool = False
     clears_rejects: bool = False
     events: Sequence[Event] = ()
     series: Sequence[Series] = ()
@@ -93,6 +97,10 @@ class Store:
     def table_size(self) -> int:
         """Rows in the markets table, from the books."""
         return int(self._database.read(self._sql.table_size)[0][0])
+
+    def unchanged(self, sent: Sequence[Sent]) -> set[str]:
+        """The digests of those objects that the rows as they stand were made of."""
+        return self._markets.unchanged(sent)
 
     def unknown_events(self, tickers: Collection[str]) -> list[str]:
         """Which of these events were never asked for."""
@@ -137,7 +145,8 @@ class Store:
             execute, sql = self._database.execute, self._sql
             described = self._catalogue.write(batch.events, batch.series)
             write = self._markets.write_halved if halve else self._markets.write
-            written = write(batch.sightings) + Written(changed=described, rejects=tuple(batch.rejects))
+            written = write(batch.sightings, renew=batch.renew)
+            written += Written(changed=described, rejects=tuple(batch.rejects))
             if batch.gone:
                 [[gone]] = execute(sql.write_gone, json.dumps([*batch.gone]))
                 written += Written(changed=gone)
@@ -149,12 +158,12 @@ class Store:
             for reject in written.rejects:
                 execute(sql.write_reject, reject.ticker, reject.reason, reject.text)
             if batch.clears_rejects:
-                execute(sql.clear_rejects, json.dumps([one.ticker for one in batch.sightings]))
+                execute(sql.clear_rejects, json.dumps([*batch.unchanged, *(one.ticker for one in batch.sightings)]))
             for deviation in batch.drift:
                 execute(sql.write_drift, *deviation)
             for other in batch.also:
                 self._write_job(other, (0, 0, 0, 0, 0))
-            markets = len(batch.sightings) + len(batch.rejects)
+            markets = len(batch.unchanged) + len(batch.sightings) + len(batch.rejects)
             self._write_job(batch.job, (1, markets, written.added, written.changed, len(written.rejects)))
             if batch.job.position is None:
                 execute(sql.forget_seen, batch.job.name, batch.job.begun_at)

@@ -2,11 +2,11 @@
 
 from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
 from crawler.store import Job
 from crawler.walks import FAR_BEHIND, Step, Turn, Walk, begun, ended
-from kalshi_markets.exchange import BATCH_TICKERS, LIVE_FILTERS, Event, Listings
+from kalshi_markets.exchange import BATCH_TICKERS, LIVE_FILTERS, Event, Listings, Sent
 
 LIVE_JOBS: Final = tuple(f"live/{status}" for status in LIVE_FILTERS)
 NEVER: Final = datetime.min.replace(tzinfo=UTC)
@@ -14,7 +14,7 @@ MOST_AT_ONCE: Final = 5_000
 """Markets or events that are looked for in one walk; the rest is for the next one."""
 
 
-RETRY_EVENTS: Final = timedelta(days=1)
+RETRY_EVENTS: Final = timedelta(hours=1)
 """How long an event that the exchange does not know is not asked for again."""
 
 
@@ -126,6 +126,6 @@ def batches(tickers: Sequence[str]) -> Iterator[Sequence[str]]:
         yield tickers[at : at + BATCH_TICKERS]
 
 
-def names(markets: Iterable[Any]) -> set[str]:
+def names(markets: Iterable[Sent]) -> set[str]:
     """The tickers on a page."""
-    return {str(market["ticker"]) for market in markets if isinstance(market, Mapping) and market.get("ticker")}
+    return {sent.ticker for sent in markets if sent.ticker}

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final, NamedTuple, TypeVar
 
 from crawler.store import Job, Store
-from kalshi_markets.exchange import AnswerUnreadable, Event, ExchangeError, Listings, Page, Series, is_storable
+from kalshi_markets.exchange import AnswerUnreadable, Event, ExchangeError, Listings, Page, Sent, Series, is_storable
 
 OVERLAP: Final = 120
 """Seconds that a walk reaches back into the one before: answers are up to 15 s old (the exchange's CDN), and a
@@ -22,7 +22,6 @@ MOST_PAGES: Final = 100_000
 FAR_BEHIND: Final = 10.0**6
 """The urgency of what may take all the time that is left."""
 
-Market = Mapping[str, Any]
 T = TypeVar("T")
 
 
@@ -45,13 +44,14 @@ class Turn:
 class Step:
     """What a walk found, and its line in the books once that is committed.
 
-    keeps_seen: whether account is kept of the markets on it. The other members are the Batch's of the store.
+    keeps_seen: whether account is kept of the markets on it. The other members are those of the store's Batch.
     """
 
     job: Job
-    markets: Sequence[Market] = ()
+    markets: Sequence[Sent] = ()
     keeps_seen: bool = False
     clears_rejects: bool = False
+    renew: bool = False
     series: Sequence[Series] = ()
     events: Sequence[Event] = ()
     gone: Collection[str] = ()
@@ -101,7 +101,7 @@ def ended(job: Job, **changes: Any) -> Job:
 class Found(NamedTuple):
     """A page of a listing, and the place behind it: None at the end."""
 
-    markets: Sequence[Market]
+    markets: Sequence[Sent]
     place: Mapping[str, Any] | None
 
 
@@ -112,10 +112,10 @@ async def follow(ask: Callable[[str | None], Awaitable[Page]], place: Mapping[st
     tells.
     """
     cursor, first, pages = place.get("cursor"), place.get("first"), place.get("pages", 0)
-    before: list[object] = []
+    before: list[str | None] = []
     while True:
         page = await ask(cursor)
-        tickers = [market.get("ticker") if isinstance(market, Mapping) else None for market in page.markets]
+        tickers = [sent.ticker for sent in page.markets]
         pages += 1
         if cursor and first is not None and first in tickers:
             raise ListingLoops("the exchange's listing began anew in the middle.")
@@ -140,10 +140,12 @@ class LiveWalk(Walk):
     async def steps(self, turn: Turn, job: Job) -> AsyncGenerator[Step, None]:
         """Newest first."""
         job = job if job.position is not None else begun(job, {})
+        # Once an hour: where all objects have a new member, they are known by their digests again from then on.
+        renew = job.begun_at is None or job.confirmed_at is None or job.begun_at.hour != job.confirmed_at.hour
         pages = follow(lambda cursor: turn.listings.live(self._status, cursor), job.position or {})
         async for markets, place in pages:
             job = replace(job, position=place) if place else ended(job)
-            yield Step(job, markets, keeps_seen=True)
+            yield Step(job, markets, keeps_seen=True, renew=renew)
 
 
 class ChangedWalk(Walk):
@@ -190,8 +192,13 @@ class ArchiveWalk(Walk):
         horizon = (await turn.listings.time() - self._kept).isoformat() if self._kept else ""
         async for markets, place in follow(turn.listings.archived, job.position or {}):
             job = replace(job, position=place) if place else ended(job)
-            yield Step(job, [one for one in markets if str(one.get("settlement_ts") or "~") >= horizon])
+            yield Step(job, [one for one in markets if not horizon or _settled(one) >= horizon])
 
     def after(self, error: ExchangeError, job: Job) -> Job:
         """Five thousand pages are not walked again because one led in a circle: it is asked for again."""
         return job if isinstance(error, ListingLoops) else super().after(error, job)
+
+
+def _settled(sent: Sent) -> str:
+    market = sent.read()
+    return str(market.get("settlement_ts") or "~") if isinstance(market, Mapping) else "~"

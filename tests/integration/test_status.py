@@ -73,7 +73,7 @@ def test_before_any_crawl_everything_is_there_and_empty(api: Api, store: Store) 
 def test_a_complete_walk_is_told_with_its_lag(api: Api, store: Store) -> None:
     begun_at = datetime.now(UTC) - timedelta(seconds=90)
     walk = replace(walked("settled", begun_at, begun_at + MINUTE), watermark=NOON)
-    store.commit(Batch(walk, [sight({"ticker": "A"}), sight({"ticker": "B"})], [Reject("C", "bad", "{}")]))
+    store.commit(Batch(walk, [sight({"ticker": "A"}), sight({"ticker": "B"})], rejects=[Reject("C", "bad", "{}")]))
     found = job(api, "settled")
     committed_at = datetime.fromisoformat(found.pop("committed_at"))
     assert timedelta() <= datetime.now(UTC) - committed_at < MINUTE
@@ -285,7 +285,7 @@ def as_its_role(environment: dict[str, str], database: Database) -> Iterator[Map
 
 def test_the_apis_own_role_may_read_what_is_told(api: Api, store: Store, as_its_role: Mapping[str, str]) -> None:
     first, then = ({"ticker": "A", "status": word} for word in ("active", "closed"))
-    store.commit(Batch(walked("live/open"), [sight(first)], [Reject("R", "bad", "{}")]))
+    store.commit(Batch(walked("live/open"), [sight(first)], rejects=[Reject("R", "bad", "{}")]))
     store.commit(Batch(Job("live/closed"), [sight(then)], drift=[Deviation("m", "new", 1, "1")]))
     own = Api(as_its_role)
     for path in ("/status", "/markets/A/history"):

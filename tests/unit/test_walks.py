@@ -22,7 +22,7 @@ from crawler.walks import (
     Walk,
     follow,
 )
-from kalshi_markets.exchange import Listings, Page
+from kalshi_markets.exchange import Listings, Page, Sent
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 CUTOFF = NOW - timedelta(days=60)
@@ -216,7 +216,7 @@ def pages_of(pages: Sequence[Page], place: dict[str, Any] | None = None) -> list
 
 
 def some(*tickers: str, cursor: str | None) -> Page:
-    return Page([{"ticker": ticker} for ticker in tickers], cursor)
+    return Page([Sent(ticker, None, b"", {"ticker": ticker}) for ticker in tickers], cursor)
 
 
 def test_a_listing_is_followed_to_its_end_over_empty_pages() -> None:

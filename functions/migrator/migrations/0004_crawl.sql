@@ -43,6 +43,9 @@ CREATE TABLE kalshi_markets_drift (
     PRIMARY KEY (member, change)
 );
 
+-- Of the whole object as the exchange sent it: where it is the same, it need not be read.
+ALTER TABLE kalshi_markets_quotes ADD COLUMN object_digest uuid;
+
 -- Since when everything that a job walks over has been confirmed: the beginning of its last complete walk.
 ALTER TABLE kalshi_markets_jobs ADD COLUMN confirmed_at timestamp with time zone;
 UPDATE kalshi_markets_jobs SET confirmed_at = begun_at WHERE position IS NULL AND ended_at IS NOT NULL;

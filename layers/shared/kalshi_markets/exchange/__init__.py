@@ -11,6 +11,7 @@ from kalshi_markets.exchange.errors import (
 )
 from kalshi_markets.exchange.listings import BATCH_TICKERS, LIVE_FILTERS, Event, Listings, Page, Series
 from kalshi_markets.exchange.projection import Refused, Row, Sighting, is_storable, project, sight, whole
+from kalshi_markets.exchange.sent import Sent
 
 __all__ = [
     "BATCH_TICKERS",
@@ -28,6 +29,7 @@ __all__ = [
     "Page",
     "Refused",
     "Row",
+    "Sent",
     "Series",
     "Sighting",
     "deviations",

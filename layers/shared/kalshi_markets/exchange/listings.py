@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
@@ -11,6 +11,7 @@ import httpx
 
 from kalshi_markets.exchange.errors import AnswerUnreadable
 from kalshi_markets.exchange.projection import is_storable
+from kalshi_markets.exchange.sent import Sent, page_of
 from kalshi_markets.exchange.transport import Transport
 
 PAGE_LIMIT: Final = 1000
@@ -20,13 +21,16 @@ BATCH_TICKERS: Final = 100
 LIVE_FILTERS: Final = ("unopened", "open", "paused", "closed")
 """The `status` filters that together list every market that is not settled. They are not the words of `status`."""
 
-Market = Mapping[str, Any]
+MOST_PARTS: Final = 50
+"""Pages that so short a listing may come in."""
+
+Reader = Callable[[httpx.Response], dict[str, Any]] | None
 
 
 class Page(NamedTuple):
     """A page of a listing. cursor: where the next one begins; None at the end. A page may be empty before the end."""
 
-    markets: Sequence[Market]
+    markets: Sequence[Sent]
     cursor: str | None
 
 
@@ -89,11 +93,10 @@ class Listings:
         """The markets behind the cutoff, newest first."""
         return await self._page("/historical/markets", {}, cursor)
 
-    async def named(self, tickers: Collection[str], *, archived: bool = False) -> Sequence[Market]:
+    async def named(self, tickers: Collection[str], *, archived: bool = False) -> Sequence[Sent]:
         """Those of at most BATCH_TICKERS tickers that the exchange knows, live or behind the cutoff."""
         path = "/historical/markets" if archived else "/markets"
-        answer = await self._get(path, {"tickers": ",".join(tickers), "limit": PAGE_LIMIT})
-        return _list(answer, "markets")
+        return await self._all(path, "markets", {"tickers": ",".join(tickers), "limit": PAGE_LIMIT}, read=_page_of)
 
     async def cutoff(self) -> datetime:
         """Markets settled before this instant are in the archive only."""
@@ -106,8 +109,8 @@ class Listings:
 
     async def events(self, tickers: Collection[str]) -> list[Event]:
         """Those of at most BATCH_TICKERS events that the exchange knows; combos' are not among them."""
-        answer = await self._get("/events", {"tickers": ",".join(tickers), "limit": 200})
-        found = [event for event in _list(answer, "events") if isinstance(event, Mapping)]
+        events = await self._all("/events", "events", {"tickers": ",".join(tickers), "limit": 200})
+        found = [event for event in events if isinstance(event, Mapping)]
         return [
             Event(ticker, _text(event, "series_ticker"), _text(event, "title"))
             for event in found
@@ -125,14 +128,34 @@ class Listings:
         query: dict[str, str | int] = {"limit": PAGE_LIMIT, **combos, **filters}
         if cursor:
             query["cursor"] = cursor
-        answer = await self._get(path, query)
-        markets, following = _list(answer, "markets"), answer.get("cursor")
-        if following is not None and not is_storable(following):
-            raise AnswerUnreadable("the exchange's page of markets cannot be read.")
-        return Page(markets, following or None)
+        answer = await self._get(path, query, read=_page_of)
+        return Page(_list(answer, "markets"), _cursor(answer))
 
-    async def _get(self, path: str, query: Mapping[str, str | int]) -> dict[str, Any]:
-        return await self.transport.get(path, query, deadline=self.deadline, urgency=self.urgency)
+    async def _all(self, path: str, member: str, query: Mapping[str, str | int], read: Reader = None) -> list[Any]:
+        """What is on all pages of a listing that one page has room for: even that may come in several."""
+        found, cursor = [], None
+        for _ in range(MOST_PARTS):
+            answer = await self._get(path, {**query, "cursor": cursor} if cursor else query, read=read)
+            found += _list(answer, member)
+            cursor = _cursor(answer)
+            if cursor is None:
+                return found
+        raise AnswerUnreadable(f"the exchange's list of {member} would never end.")
+
+    async def _get(self, path: str, query: Mapping[str, str | int], read: Reader = None) -> dict[str, Any]:
+        return await self.transport.get(path, query, deadline=self.deadline, urgency=self.urgency, read=read)
+
+
+def _page_of(response: httpx.Response) -> dict[str, Any]:
+    return page_of(response.content)
+
+
+def _cursor(answer: Mapping[str, Any]) -> str | None:
+    """Where a listing goes on; None at its end."""
+    cursor = answer.get("cursor")
+    if cursor is not None and not is_storable(cursor):
+        raise AnswerUnreadable("the exchange's cursor cannot be read.")
+    return cursor or None
 
 
 def _list(answer: Mapping[str, Any], member: str) -> list[Any]:

@@ -43,8 +43,8 @@ _QUOTE_VALUES: Final = itemgetter(*(column.member for column in _QUOTES))
 _TERM_MEMBERS: Final = tuple(column.member for column in _TERMS)
 # All quotes of a market at once, as the exchange usually sends them.
 _PLAIN_QUOTES: Final = re.compile("\n".join([rf"(?:{_NUMBER.pattern})"] * len(_QUOTES)))
-# A digest stands for what this code makes of the terms too: another projection reads them all again.
-_READ_BY: Final = hashlib.blake2b(
+# A digest stands for what this code makes of a text too: another projection reads everything again.
+READ_BY: Final = hashlib.blake2b(
     Path(__file__).read_bytes() + Path(columns.__file__).read_bytes(), digest_size=16
 ).digest()
 
@@ -54,12 +54,16 @@ class Refused(Exception):
 
 
 class Sighting(NamedTuple):
-    """A market as a walk meets it. quotes: by column; digest: of its terms as they were sent, 32 hexadecimal digits."""
+    """A market as a walk meets it. quotes: by column.
+
+    digest: of its terms as they were sent; object_digest: of its whole text, if it is known. 32 hexadecimal digits.
+    """
 
     ticker: str
     quotes: Row
     digest: str
     market: Mapping[str, Any]
+    object_digest: str | None = None
 
 
 def is_storable(text: object) -> TypeGuard[str]:
@@ -67,7 +71,7 @@ def is_storable(text: object) -> TypeGuard[str]:
     return isinstance(text, str) and not _NOT_TEXT.search(text)
 
 
-def sight(market: Mapping[str, Any]) -> Sighting:
+def sight(market: Mapping[str, Any], object_digest: str | None = None) -> Sighting:
     """Reads what a market must be known by and what trading moves. Raises Refused."""
     if not isinstance(market, Mapping):
         raise Refused("not an object")
@@ -76,7 +80,7 @@ def sight(market: Mapping[str, Any]) -> Sighting:
         raise Refused(f"ticker: must have 1 to {LONGEST_TICKER} characters")
     if not is_storable(ticker):
         raise Refused("ticker: holds a character that PostgreSQL cannot store")
-    return Sighting(ticker, _quotes(market), _digest(market), market)
+    return Sighting(ticker, _quotes(market), _digest(market), market, object_digest)
 
 
 def project(market: Mapping[str, Any]) -> Row:
@@ -114,7 +118,7 @@ def _digest(market: Mapping[str, Any]) -> str:
         sent = marshal.dumps(terms, 2)
     except ValueError:  # one within a JSON member
         sent = json.dumps(terms, default=str).encode()
-    return hashlib.blake2b(sent, digest_size=16, key=_READ_BY).hexdigest()
+    return hashlib.blake2b(sent, digest_size=16, key=READ_BY).hexdigest()
 
 
 def _value(column: Column, value: Any) -> Value:

@@ -1,12 +1,10 @@
 """One GET to the exchange, asked again while it makes sense."""
 
 import asyncio
-import json
 import logging
 import random
 import time
 from collections.abc import Callable, Mapping
-from decimal import Decimal
 from email.utils import parsedate_to_datetime
 from typing import Any, Final, NoReturn
 
@@ -20,6 +18,7 @@ from kalshi_markets.exchange.errors import (
     KeyRefused,
 )
 from kalshi_markets.exchange.limiter import Limiter
+from kalshi_markets.exchange.sent import read_json
 from kalshi_markets.exchange.signing import Signer
 from kalshi_markets.settings import ExchangeSettings
 
@@ -153,17 +152,10 @@ class Transport:
 
 
 def _read(response: httpx.Response) -> dict[str, Any]:
-    try:
-        answer = json.loads(response.content, parse_float=Decimal, parse_constant=_not_json)
-    except (ValueError, RecursionError) as error:
-        raise AnswerUnreadable("the exchange's answer is not JSON.") from error
+    answer = read_json(response.content)
     if not isinstance(answer, dict):
         raise AnswerUnreadable("the exchange's answer is not a JSON object.")
     return answer
-
-
-def _not_json(constant: str) -> NoReturn:
-    raise ValueError(constant)
 
 
 def _refuse(response: httpx.Response) -> NoReturn:
