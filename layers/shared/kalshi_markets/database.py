@@ -13,6 +13,7 @@ import ssl
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from functools import lru_cache
 from typing import Any, Final
 
 import pg8000.native
@@ -212,24 +213,25 @@ def _execute(connection: pg8000.native.Connection, sql: str, values: Sequence[ob
     return context.rows or []
 
 
-def _tls(settings: DatabaseSettings) -> Sequence[ssl.SSLContext | bool | None]:
-    """What to try, in order, for libpq's sslmode (postgresql.org/docs, libpq-ssl): False is plain, None is TLS if the
-    server has it."""
+def _tls(settings: DatabaseSettings) -> Sequence[ssl.SSLContext | bool]:
+    """What to try, in order, for libpq's sslmode (postgresql.org/docs, libpq-ssl): False is plain."""
     if settings.sslmode == "disable":
         return [False]
-    context = ssl.create_default_context(cafile=settings.sslrootcert)
-    context.check_hostname = settings.sslmode == "verify-full"
-    # As libpq does it: require with an authority to trust means verify-ca.
-    verifies = settings.sslmode in ("verify-ca", "verify-full") or (
-        settings.sslmode == "require" and settings.sslrootcert
-    )
-    if not verifies:
-        context.verify_mode = ssl.CERT_NONE
+    context = _context(settings.sslmode, settings.sslrootcert)
     if settings.sslmode == "allow":
         return [False, context]
-    if settings.sslmode == "prefer":
-        return [None, False]
-    return [context]
+    return [context, False] if settings.sslmode == "prefer" else [context]
+
+
+@lru_cache(maxsize=8)
+def _context(sslmode: str, sslrootcert: str | None) -> ssl.SSLContext:
+    """Kept, since reading the authorities takes 30 ms."""
+    context = ssl.create_default_context(cafile=sslrootcert)
+    context.check_hostname = sslmode == "verify-full"
+    # As libpq does it: require with an authority to trust means verify-ca.
+    if sslmode not in ("verify-ca", "verify-full") and not (sslmode == "require" and sslrootcert):
+        context.verify_mode = ssl.CERT_NONE
+    return context
 
 
 def translated(error: pg8000.native.DatabaseError) -> DatabaseError:
