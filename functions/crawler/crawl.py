@@ -138,14 +138,13 @@ class Crawl:
         return Turn(listings, self._store, self.jobs, read)
 
     async def _walk(self, walk: Walk, turn: Turn) -> None:
-        """Fetches a page while the one before is written."""
+        """Fetches and reads a page while the one before is written."""
         async with aclosing(walk.steps(turn, self._job(walk.name))) as steps:
-            fetching = asyncio.create_task(_next(steps))
+            fetching = asyncio.create_task(self._next(steps, turn.listings))
             try:
-                while step := await fetching:
-                    batch = await self._batch(step, turn.listings)
+                while batch := await fetching:
                     async with self._writing.take(walk.urgency):
-                        fetching = asyncio.create_task(_next(steps))
+                        fetching = asyncio.create_task(self._next(steps, turn.listings))
                         await self._in_thread(self._commit, batch)
             except ExchangeError as error:
                 await self._fail(walk, error)
@@ -153,6 +152,10 @@ class Crawl:
                 fetching.cancel()
                 with suppress(asyncio.CancelledError, ExchangeError):
                     await fetching
+
+    async def _next(self, steps: AsyncIterator[Step], listings: Listings) -> Batch | None:
+        step = await anext(steps, None)
+        return None if step is None else await self._batch(step, listings)
 
     async def _batch(self, step: Step, listings: Listings) -> Batch:
         """What a step comes to in the tables: what is known by its digest is not read."""
@@ -258,10 +261,6 @@ class Crawl:
                 await asyncio.wait({working})
             working.exception()  # looked at, so that asyncio does not log it: the run ends anyway
             raise
-
-
-async def _next(steps: AsyncIterator[Step]) -> Step | None:
-    return await anext(steps, None)
 
 
 def _sighted(markets: Sequence[Sent]) -> tuple[list[Sighting], list[Reject]]:
