@@ -61,7 +61,7 @@ class Crawl:
         self._exchange = exchange
         self._ends_at = ends_at
         self._combos = combos
-        self._writing = Turns()
+        self._writing, self._reading = Turns(), Turns()
         self.jobs: dict[str, Job] = {}
         """Their lines in the books, as far as this run has brought them."""
         self._known_events: set[str] = set()
@@ -159,7 +159,7 @@ class Crawl:
 
     async def _batch(self, step: Step, listings: Listings) -> Batch:
         """What a step comes to in the tables: what is known by its digest is not read."""
-        known = await self._in_turn(listings.urgency, self._store.unchanged, step.markets) if step.markets else set()
+        known = await self._look_up(listings.urgency, self._store.unchanged, step.markets) if step.markets else set()
         unchanged = [str(sent.ticker) for sent in step.markets if sent.digest in known]
         sightings, rejects = _sighted([sent for sent in step.markets if sent.digest not in known])
         return Batch(
@@ -188,7 +188,7 @@ class Crawl:
         tickers -= self._known_events
         if not tickers:
             return []
-        unknown = await self._in_turn(listings.urgency, self._store.unknown_events, tickers)
+        unknown = await self._look_up(listings.urgency, self._store.unknown_events, tickers)
         events = []
         try:
             for batch in batches(sorted(unknown)):
@@ -242,6 +242,11 @@ class Crawl:
         if now - self._renewed_at >= RENEW_SECONDS:
             self._renewed_at = now
             await self._in_turn(0.0, self._store.renew_lease)
+
+    async def _look_up(self, urgency: float, method: Callable[..., T], *arguments: object) -> T:
+        """What the store reads over another connection than it writes."""
+        async with self._reading.take(urgency):
+            return await self._in_thread(method, *arguments)
 
     async def _in_turn(self, urgency: float, method: Callable[..., T], *arguments: object) -> T:
         async with self._writing.take(urgency):

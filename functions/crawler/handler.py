@@ -41,14 +41,16 @@ async def _crawl(settings: CrawlerSettings, ends_at: float) -> Summary:
     # No wait for the server outlasts the run.
     patience = max(1.0, ends_at + MARGIN_SECONDS / 2 - time.monotonic())
     database = Database(database_settings, application_name="crawler", parameters=_SESSION, timeout=patience)
+    reader = Database(database_settings, application_name="crawler reads", parameters=_SESSION, timeout=patience)
     tokens = DatabaseTokens(database_settings, "crawl", exchange_settings.rate)
     try:
         async with ExchangeClient(exchange_settings, Limiter(tokens)) as exchange:
             await tokens.learn_rate(partial(exchange.account_rate, deadline=ends_at))
-            store = Store(database)
+            store = Store(database, reader)
             crawl = Crawl(walks(settings), store, exchange.transport, ends_at=ends_at, combos=settings.combos)
             summary = await crawl.run()
             publish(summary, crawl.jobs)
             return summary
     finally:
         database.close()
+        reader.close()

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from kalshi_markets.columns import FROM_MARKET, Column, Kind, Part
 from kalshi_markets.database import Database, StatementRefused
-from kalshi_markets.exchange import Refused, Row, Sent, Sighting, is_storable, whole
+from kalshi_markets.exchange import Refused, Row, Sighting, whole
 
 _QUOTES: Final = [column for column in FROM_MARKET if column.part is Part.QUOTES]
 _TERMS: Final = [column for column in FROM_MARKET if column.part is not Part.QUOTES and column.name != "ticker"]
@@ -54,19 +54,8 @@ class Markets:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._unchanged = f"""
-            SELECT json_agg(replace(q.object_digest::text, '-', ''))
-            FROM json_to_recordset($1::json) AS s(ticker text, digest uuid)
-            JOIN {database.settings.table}_quotes AS q ON q.ticker = s.ticker
-            WHERE q.object_digest = s.digest AND q.gone_at IS NULL"""
         self._write_quotes = _write_quotes(database.settings.table)
         self._write_whole = _write_whole(database.settings.table)
-
-    def unchanged(self, sent: Iterable[Sent]) -> set[str]:
-        """The digests of those objects that the rows as they stand were made of."""
-        asked = [{"ticker": one.ticker, "digest": one.digest} for one in sent if one.digest and is_storable(one.ticker)]
-        [[known]] = self._database.read(self._unchanged, json.dumps(asked))
-        return set(known or ())
 
     def write(self, sightings: Iterable[Sighting], *, renew: bool = False) -> Written:
         """Within a transaction. Where a ticker comes twice, its later state holds.

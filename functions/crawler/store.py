@@ -11,7 +11,7 @@ from typing import Any, Final
 from crawler.catalogue import Catalogue
 from crawler.markets import Markets, Reject, Written, is_of_a_row
 from kalshi_markets.database import Database, StatementRefused
-from kalshi_markets.exchange import Deviation, Event, Sent, Series, Sighting
+from kalshi_markets.exchange import Deviation, Event, Sent, Series, Sighting, is_storable
 
 LEASE_SECONDS: Final = 30
 """How long a crawler that died keeps others out; a living one renews with every page, and at least three times."""
@@ -64,10 +64,14 @@ class Batch:
 
 
 class Store:
-    """The tables, through one connection. Raises DatabaseError."""
+    """The tables, for one writer. reader: another connection, for what is looked up while that one writes.
 
-    def __init__(self, database: Database) -> None:
+    Raises DatabaseError.
+    """
+
+    def __init__(self, database: Database, reader: Database | None = None) -> None:
         self._database = database
+        self._reader = reader or database
         self._holder = str(uuid.uuid4())  # not the request's id: Lambda may deliver an event twice under the same one
         self._sql = _Sql(database.settings.table)
         self._markets = Markets(database)
@@ -93,6 +97,7 @@ class Store:
     def abort(self) -> None:
         """From another thread: ends what is under way, which then is not committed."""
         self._database.abort()
+        self._reader.abort()
 
     def table_size(self) -> int:
         """Rows in the markets table, from the books."""
@@ -100,11 +105,13 @@ class Store:
 
     def unchanged(self, sent: Sequence[Sent]) -> set[str]:
         """The digests of those objects that the rows as they stand were made of."""
-        return self._markets.unchanged(sent)
+        asked = [{"ticker": one.ticker, "digest": one.digest} for one in sent if one.digest and is_storable(one.ticker)]
+        [[known]] = self._reader.read(self._sql.unchanged, json.dumps(asked))
+        return set(known or ())
 
     def unknown_events(self, tickers: Collection[str]) -> list[str]:
         """Which of these events were never asked for."""
-        return self._tickers(self._sql.unknown_events, json.dumps([*tickers]))
+        return [ticker for (ticker,) in self._reader.read(self._sql.unknown_events, json.dumps([*tickers]))]
 
     def unplaced_events(self, asked_before: datetime, most: int) -> list[str]:
         """Events of markets without a series, but for those that the exchange did not know since."""
@@ -201,6 +208,11 @@ class _Sql:
             UPDATE {table}_lease SET holder = NULL, ends_at = '-infinity' WHERE holder = $1::text"""
         self.read_jobs = f"SELECT job, position, watermark, begun_at, ended_at, confirmed_at FROM {table}_jobs"
         self.table_size = f"SELECT coalesce(sum(added), 0) FROM {table}_jobs"
+        self.unchanged = f"""
+            SELECT json_agg(replace(q.object_digest::text, '-', ''))
+            FROM json_to_recordset($1::json) AS s(ticker text, digest uuid)
+            JOIN {table}_quotes AS q ON q.ticker = s.ticker
+            WHERE q.object_digest = s.digest AND q.gone_at IS NULL"""
         self.unknown_events = f"""
             SELECT e FROM json_array_elements_text($1::json) AS e
             WHERE NOT EXISTS (SELECT FROM {table}_events WHERE event_ticker = e)"""

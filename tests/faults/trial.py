@@ -102,7 +102,9 @@ class Trial:
                 self.postgres.stop()
                 self.postgres.start()
             case "cut connections":
-                self._owner("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'crawler'")
+                self._owner(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'crawler%'"
+                )
             case "refuse writes":
                 self._owner(f"ALTER TABLE kalshi_markets_quotes ENABLE TRIGGER {TRIGGER}")
                 time.sleep(0.3)
