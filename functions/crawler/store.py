@@ -11,7 +11,7 @@ from typing import Any, Final
 from crawler.catalogue import Catalogue
 from crawler.markets import Markets, Reject, Written, is_of_a_row
 from kalshi_markets.database import Database, StatementRefused
-from kalshi_markets.exchange import Deviation, Event, Sent, Series, Sighting, is_storable
+from kalshi_markets.exchange import Deviation, Event, Sent, Series, Sighting
 
 LEASE_SECONDS: Final = 30
 """How long a crawler that died keeps others out; a living one renews with every page, and at least three times."""
@@ -105,7 +105,7 @@ class Store:
 
     def unchanged(self, sent: Sequence[Sent]) -> set[str]:
         """The digests of those objects that the rows as they stand were made of."""
-        asked = [{"ticker": one.ticker, "digest": one.digest} for one in sent if one.digest and is_storable(one.ticker)]
+        asked = [{"ticker": one.ticker, "digest": one.digest} for one in sent if one.digest]
         [[known]] = self._reader.read(self._sql.unchanged, json.dumps(asked))
         return set(known or ())
 

@@ -19,7 +19,7 @@ _TICKER: Final = b'"ticker":"'
 
 
 class Sent(NamedTuple):
-    """A market as it was sent: its ticker, the digest of its JSON (32 hexadecimal digits) and that JSON.
+    """A market as it was sent: its ticker, of plain letters; the digest of its JSON, 32 hexadecimal digits; that JSON.
 
     Of a page that could not be taken apart, there is the object instead of both.
     """

@@ -57,7 +57,8 @@ class Transport:
         self._settings = settings
         self._limiter = limiter
         limits = httpx.Limits(max_connections=20)
-        self._http = httpx.AsyncClient(headers=HEADERS, timeout=TIMEOUTS, limits=limits, verify=_authorities())
+        verify = _authorities() if settings.url.startswith("https:") else False  # which plain HTTP has no use for
+        self._http = httpx.AsyncClient(headers=HEADERS, timeout=TIMEOUTS, limits=limits, verify=verify)
         self._clock_offset = 0.0
         self._signer: Signer | None = None
         self._set_key(fresh=False)
