@@ -159,7 +159,7 @@ class Crawl:
 
     async def _batch(self, step: Step, listings: Listings) -> Batch:
         """What a step comes to in the tables: what is known by its digest is not read."""
-        known = await self._look_up(listings.urgency, self._store.unchanged, step.markets) if step.markets else set()
+        known, new = await self._compare(step.markets, listings.urgency)
         unchanged = [str(sent.ticker) for sent in step.markets if sent.digest in known]
         sightings, rejects = _sighted([sent for sent in step.markets if sent.digest not in known])
         return Batch(
@@ -171,15 +171,20 @@ class Crawl:
             seen=[*unchanged, *_tickers(sightings), *_tickers(rejects)] if step.keeps_seen else (),
             renew=step.renew,
             clears_rejects=step.clears_rejects,
-            events=[*step.events, *await self._unknown_events(sightings, listings)],
+            events=[*step.events, *await self._unknown_events([s for s in sightings if s.ticker in new], listings)],
             series=step.series,
             gone=step.gone,
             expired=step.expired,
             also=step.also,
         )
 
+    async def _compare(self, markets: Sequence[Sent], urgency: float) -> tuple[set[str], set[str]]:
+        if not markets:
+            return set(), set()
+        return await self._look_up(urgency, self._store.compare, markets)
+
     async def _unknown_events(self, sightings: Sequence[Sighting], listings: Listings) -> list[Event]:
-        """The events that are new with these markets: a market has its series from the first. Combos have none."""
+        """The events that come with new markets, which so have their series from the first. Combos have none."""
         tickers = {
             ticker
             for one in sightings

@@ -11,7 +11,7 @@ from typing import Any, Final
 from crawler.catalogue import Catalogue
 from crawler.markets import Markets, Reject, Written, is_of_a_row
 from kalshi_markets.database import Database, StatementRefused
-from kalshi_markets.exchange import Deviation, Event, Sent, Series, Sighting
+from kalshi_markets.exchange import Deviation, Event, Sent, Series, Sighting, is_storable
 
 LEASE_SECONDS: Final = 30
 """How long a crawler that died keeps others out; a living one renews with every page, and at least three times."""
@@ -103,11 +103,11 @@ class Store:
         """Rows in the markets table, from the books."""
         return int(self._database.read(self._sql.table_size)[0][0])
 
-    def unchanged(self, sent: Sequence[Sent]) -> set[str]:
-        """The digests of those objects that the rows as they stand were made of."""
-        asked = [{"ticker": one.ticker, "digest": one.digest} for one in sent if one.digest]
-        [[known]] = self._reader.read(self._sql.unchanged, json.dumps(asked))
-        return set(known or ())
+    def compare(self, sent: Sequence[Sent]) -> tuple[set[str], set[str]]:
+        """The digests of those objects that the rows as they stand were made of; the tickers that have no row."""
+        asked = [{"ticker": o.ticker, "digest": o.digest} for o in sent if o.digest or is_storable(o.ticker)]
+        [[known, new]] = self._reader.read(self._sql.compare, json.dumps(asked))
+        return set(known or ()), set(new or ())
 
     def unknown_events(self, tickers: Collection[str]) -> list[str]:
         """Which of these events were never asked for."""
@@ -157,8 +157,6 @@ class Store:
             if batch.gone:
                 [[gone]] = execute(sql.write_gone, json.dumps([*batch.gone]))
                 written += Written(changed=gone)
-            if batch.seen:
-                execute(sql.write_seen, batch.job.name, batch.job.begun_at, json.dumps(batch.seen))
             if batch.expired:
                 [[expired]] = execute(sql.delete_expired, batch.expired, EXPIRED_AT_ONCE)
                 written += Written(added=-expired)
@@ -169,17 +167,18 @@ class Store:
             for deviation in batch.drift:
                 execute(sql.write_drift, *deviation)
             for other in batch.also:
-                self._write_job(other, (0, 0, 0, 0, 0))
+                self._write_job(other, (0, 0, 0, 0, 0), ())
             markets = len(batch.unchanged) + len(batch.sightings) + len(batch.rejects)
-            self._write_job(batch.job, (1, markets, written.added, written.changed, len(written.rejects)))
+            counts = (1, markets, written.added, written.changed, len(written.rejects))
+            self._write_job(batch.job, counts, batch.seen)
             if batch.job.position is None:
                 execute(sql.forget_seen, batch.job.name, batch.job.begun_at)
         return written
 
-    def _write_job(self, job: Job, counts: tuple[int, ...]) -> None:
+    def _write_job(self, job: Job, counts: tuple[int, ...], seen: Sequence[str]) -> None:
         position = None if job.position is None else json.dumps(job.position)
         line = (job.name, position, job.watermark, job.begun_at, job.ended_at, job.confirmed_at)
-        self._database.execute(self._sql.write_job, *line, *counts)
+        self._database.execute(self._sql.write_job, *line, *counts, json.dumps(seen))
 
     def _tickers(self, sql: str, *values: object) -> list[str]:
         return [ticker for (ticker,) in self._database.read(sql, *values)]
@@ -208,11 +207,12 @@ class _Sql:
             UPDATE {table}_lease SET holder = NULL, ends_at = '-infinity' WHERE holder = $1::text"""
         self.read_jobs = f"SELECT job, position, watermark, begun_at, ended_at, confirmed_at FROM {table}_jobs"
         self.table_size = f"SELECT coalesce(sum(added), 0) FROM {table}_jobs"
-        self.unchanged = f"""
+        self.compare = f"""
             SELECT json_agg(replace(q.object_digest::text, '-', ''))
+                       FILTER (WHERE q.object_digest = s.digest AND q.gone_at IS NULL),
+                   json_agg(s.ticker) FILTER (WHERE q.ticker IS NULL)
             FROM json_to_recordset($1::json) AS s(ticker text, digest uuid)
-            JOIN {table}_quotes AS q ON q.ticker = s.ticker
-            WHERE q.object_digest = s.digest AND q.gone_at IS NULL"""
+            LEFT JOIN {table}_quotes AS q ON q.ticker = s.ticker"""
         self.unknown_events = f"""
             SELECT e FROM json_array_elements_text($1::json) AS e
             WHERE NOT EXISTS (SELECT FROM {table}_events WHERE event_ticker = e)"""
@@ -238,10 +238,6 @@ class _Sql:
             SELECT u.ticker FROM unseen AS u JOIN {table} AS m ON m.ticker = u.ticker
             WHERE m.gone_at IS NULL AND ($3::boolean OR m.mve_collection_ticker IS NULL)
             ORDER BY 1 LIMIT $2::int"""
-        self.write_seen = f"""
-            INSERT INTO {table}_seen (job, begun_at, tickers)
-            SELECT $1, $2::timestamptz, array_agg(hashtextextended(t COLLATE "C", 0))
-            FROM json_array_elements_text($3::json) AS t"""
         self.forget_seen = f"DELETE FROM {table}_seen WHERE job = $1 AND begun_at <> $2::timestamptz"
         self.write_gone = f"""
             WITH gone AS (
@@ -260,9 +256,13 @@ class _Sql:
                 DELETE FROM {table}_quotes USING expired WHERE {table}_quotes.ticker = expired.ticker RETURNING 1)
             SELECT count(*) FROM quotes"""
         self.write_job = f"""
+            WITH seen AS (
+                INSERT INTO {table}_seen (job, begun_at, tickers)
+                SELECT $1::text, $4::timestamptz, array_agg(hashtextextended(t COLLATE "C", 0))
+                FROM json_array_elements_text($12::json) AS t HAVING count(*) > 0)
             INSERT INTO {table}_jobs AS j (job, position, watermark, begun_at, ended_at, confirmed_at, generation,
                                            committed_at, pages, markets, added, changed, refused, change_number)
-            SELECT $1, $2::jsonb, $3::timestamptz, $4::timestamptz, $5::timestamptz, $6::timestamptz, 1,
+            SELECT $1::text, $2::jsonb, $3::timestamptz, $4::timestamptz, $5::timestamptz, $6::timestamptz, 1,
                    clock_timestamp(), $7::bigint, $8::bigint, $9::bigint, $10::bigint, $11::bigint, last_value
             FROM {table}_change
             ON CONFLICT (job) DO UPDATE SET
