@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from crawler.store import Job
-from crawler.walks import FAR_BEHIND, MOVED, OVERLAP, Step, Turn, Walk, begun, ended, follow
+from crawler.walks import BACKLOG, FAR_BEHIND, MOVED, OVERLAP, Step, Turn, Walk, begun, ended, follow
 from kalshi_markets.exchange import ExchangeError
 
 FIRST_WINDOW: Final = 6 * 3600
@@ -72,7 +72,7 @@ class BacklogWalk(SettledWalk):
     urgency = FAR_BEHIND
 
     def __init__(self, kept: timedelta | None) -> None:
-        super().__init__("settled/backlog", timedelta.max)
+        super().__init__(BACKLOG, timedelta.max)
         self._kept = kept
 
     def is_due(self, job: Job, jobs: Mapping[str, Job], now: datetime) -> bool:  # noqa: ARG002  # the interface's

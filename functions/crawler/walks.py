@@ -15,6 +15,7 @@ settlement or an edit may become visible after its time."""
 MOVED: Final = "archive/moved"
 """The line in the books whose watermark says, by our clock, when markets were last found to have moved behind the
 cutoff unseen: only a walk of the archive that began after that has met them."""
+BACKLOG: Final = "settled/backlog"
 EARLY: Final = 0.9
 """Of an interval. A market is then read again within it, though a walk and the pause between runs take time."""
 MOST_PAGES: Final = 100_000
@@ -181,10 +182,14 @@ class ArchiveWalk(Walk):
         self._kept = kept
 
     def is_due(self, job: Job, jobs: Mapping[str, Job], now: datetime) -> bool:  # noqa: ARG002  # the interface's
-        """Until a walk that began after the last of them moved has met them all."""
+        """Until a walk that began after the last of them moved has met them all.
+
+        Not before the backlog of settlements, which begins at the cutoff: what moves behind it later is walked there.
+        """
         moved_at = jobs.get(MOVED, Job(MOVED)).watermark
-        never = job.confirmed_at is None
-        return job.position is not None or never or bool(moved_at and job.confirmed_at and job.confirmed_at < moved_at)
+        if job.confirmed_at is None:
+            return job.position is not None or jobs.get(BACKLOG, Job(BACKLOG)).begun_at is not None
+        return job.position is not None or bool(moved_at and job.confirmed_at < moved_at)
 
     async def steps(self, turn: Turn, job: Job) -> AsyncGenerator[Step, None]:
         """Newest first; what is too old to be kept is left out."""

@@ -154,6 +154,13 @@ def _cents(bid: Decimal, ask: Decimal, bid_size: Decimal, ask_size: Decimal) -> 
         return (100 * (bid * bid_size + (1 - ask) * ask_size)).quantize(Decimal(1), ROUND_HALF_EVEN)
 
 
+class Rows(list[dict[str, Any]]):
+    """Of which Hypothesis writes no megabyte when it tells of a strategy over them."""
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} rows>"
+
+
 class Table:
     """The API, the table behind it and what must be in it. seed: what it was made from.
 
@@ -182,7 +189,7 @@ class Table:
         assert {*stored} == {*self.markets}
         rows = [row(one) | dict(zip(columns, stored[ticker], strict=True)) for ticker, one in self.markets.items()]
         assert all({*one} == {*BY_NAME} for one in rows)
-        self.rows = [one | {"change_number": Decimal(one["change_number"])} for one in rows]
+        self.rows = Rows(one | {"change_number": Decimal(one["change_number"])} for one in rows)
 
     def __repr__(self) -> str:
         return f"<the table of seed {self.seed}>"

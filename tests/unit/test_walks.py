@@ -175,6 +175,13 @@ def test_a_window_that_the_cutoff_moved_into_is_left_to_the_archive() -> None:
     assert not archive.is_due(begun, {}, NOW)
 
 
+def test_the_archive_waits_for_the_backlog_to_begin_at_the_cutoff() -> None:
+    archive, job = ArchiveWalk(None), Job("archive")
+    assert not archive.is_due(job, {}, NOW)
+    assert archive.is_due(job, {"settled/backlog": Job("settled/backlog", {"from": 0}, begun_at=NOW)}, NOW)
+    assert archive.is_due(replace(job, position={"cursor": "c"}), {}, NOW)
+
+
 def test_a_walk_is_due_at_first_then_after_its_interval_and_while_under_way() -> None:
     live = LiveWalk("open", 5 * MINUTE)
     assert live.is_due(Job("live/open"), {}, NOW)
