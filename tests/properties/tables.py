@@ -154,7 +154,7 @@ def _cents(bid: Decimal, ask: Decimal, bid_size: Decimal, ask_size: Decimal) -> 
         return (100 * (bid * bid_size + (1 - ask) * ask_size)).quantize(Decimal(1), ROUND_HALF_EVEN)
 
 
-class Rows(list[dict[str, Any]]):
+class Rows(list[Row]):
     """Of which Hypothesis writes no megabyte when it tells of a strategy over them."""
 
     def __repr__(self) -> str:
@@ -171,11 +171,13 @@ class Table:
         self.seed, self.api, self.database = seed, api, database
         rng = random.Random(seed)
         self.markets = {ticker: market(rng, ticker) for ticker in tickers(rng, count)}
-        self.rows: list[Row] = []
+        self.rows = Rows()
         keep(database, *self.markets.values())
         for ticker in self.markets:
             _fill_the_rest(database, rng, ticker)
         self.refresh()
+        self.first_rows = self.rows
+        """What questions are made from: the same whatever has been written since, so that they can be asked again."""
 
     def write(self, *markets: dict[str, Any]) -> None:
         """As the crawler does; `rows` follow with `refresh`."""

@@ -23,7 +23,7 @@ FIELDS = names("all")
 @examples(8, 40)
 @given(data=st.data(), seed=st.integers(0, 2**32))
 def test_a_row_that_does_not_change_is_seen_once_and_in_its_place(table: Table, data: st.DataObject, seed: int) -> None:
-    query, rng = data.draw(asked(table.rows, paged=False)), random.Random(seed)
+    query, rng = data.draw(asked(table.first_rows, paged=False)), random.Random(seed)
     moving = {str(row["ticker"]) for row in rng.sample(table.rows, 60)}
     expected = [row for row in matching(table.rows, query.question) if row["ticker"] not in moving]
     fields = ["ticker", *query.question.fields]
