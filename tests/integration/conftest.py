@@ -5,6 +5,7 @@ import itertools
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -53,21 +54,35 @@ def environment_of(server: PostgresServer, database: str) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def empty_database(postgres: PostgresServer) -> Iterator[dict[str, str]]:
     """The environment of a database with nothing in it, a new one for each module."""
-    name = f"test_{next(_numbers)}"
-    owner = connect(environment_of(postgres, postgres.database))
-    owner.execute(f"CREATE DATABASE {name}")
-    yield environment_of(postgres, name)
-    owner.execute(f"DROP DATABASE {name} WITH (FORCE)")
-    owner.close()
+    with _database(postgres, "template1") as environment:
+        yield environment
+
+
+@pytest.fixture(scope="session")
+def migrated(postgres: PostgresServer) -> Iterator[str]:
+    """The name of a database with the migrations applied, to be copied."""
+    with _database(postgres, "template1") as environment:
+        database = connect(environment)
+        migrate(database, MigratorSettings.read(environment))
+        database.close()
+        yield environment["DB_NAME"]
 
 
 @pytest.fixture(scope="module")
-def environment(empty_database: dict[str, str]) -> dict[str, str]:
-    """The same with the migrations applied."""
-    database = connect(empty_database)
-    migrate(database, MigratorSettings.read(empty_database))
-    database.close()
-    return empty_database
+def environment(postgres: PostgresServer, migrated: str) -> Iterator[dict[str, str]]:
+    """The environment of a database with the migrations applied, a new one for each module."""
+    with _database(postgres, migrated) as environment:
+        yield environment
+
+
+@contextmanager
+def _database(postgres: PostgresServer, template: str) -> Iterator[dict[str, str]]:
+    name = f"test_{next(_numbers)}"
+    owner = connect(environment_of(postgres, postgres.database))
+    owner.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+    yield environment_of(postgres, name)
+    owner.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    owner.close()
 
 
 @pytest.fixture
