@@ -170,7 +170,7 @@ class Crawl:
             drift=deviations(one.market for one in sightings),
             seen=[*unchanged, *_tickers(sightings), *_tickers(rejects)] if step.keeps_seen else (),
             renew=step.renew,
-            clears_rejects=step.clears_rejects,
+            mended=step.mended,
             events=[*step.events, *await self._unknown_events([s for s in sightings if s.ticker in new], listings)],
             series=step.series,
             gone=step.gone,

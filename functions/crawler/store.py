@@ -44,7 +44,7 @@ class Batch:
 
     sightings, unchanged: the markets of a page, and the tickers of those that it shows as they are stored already.
     seen: the tickers on the page, where the walk keeps account of them. renew: as Markets.write has it.
-    clears_rejects: whether what could be stored was a reject before. gone: tickers that the exchange has no more.
+    mended: rejects, unless they are rejected again in this batch. gone: tickers that the exchange has no more.
     expired: settled before this, to be deleted.
     """
 
@@ -55,7 +55,7 @@ class Batch:
     drift: Sequence[Deviation] = ()
     seen: Sequence[str] = ()
     renew: bool = False
-    clears_rejects: bool = False
+    mended: Sequence[str] = ()
     events: Sequence[Event] = ()
     series: Sequence[Series] = ()
     gone: Collection[str] = ()
@@ -162,8 +162,8 @@ class Store:
                 written += Written(added=-expired)
             for reject in written.rejects:
                 execute(sql.write_reject, reject.ticker, reject.reason, reject.text)
-            if batch.clears_rejects:
-                execute(sql.clear_rejects, json.dumps([*batch.unchanged, *(one.ticker for one in batch.sightings)]))
+            if batch.mended:
+                execute(sql.clear_rejects, json.dumps([*batch.mended]))
             for deviation in batch.drift:
                 execute(sql.write_drift, *deviation)
             for other in batch.also:

@@ -85,12 +85,12 @@ class RejectsWalk(Walk):
         self.interval = interval
 
     async def steps(self, turn: Turn, job: Job) -> AsyncGenerator[Step, None]:
-        """A batch of tickers at a time; what can be stored by now is a reject no longer."""
+        """A batch of tickers at a time; what can be stored by now, or is no more, is a reject no longer."""
         job = begun(job, {})
         tickers = await turn.read(turn.store.rejected, MOST_AT_ONCE)
         for batch in batches(tickers):
             found = [*await turn.listings.named(batch), *await turn.listings.named(batch, archived=True)]
-            yield Step(job, found, clears_rejects=True)
+            yield Step(job, found, mended=batch)
         yield Step(ended(job))
 
 

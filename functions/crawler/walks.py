@@ -51,7 +51,7 @@ class Step:
     job: Job
     markets: Sequence[Sent] = ()
     keeps_seen: bool = False
-    clears_rejects: bool = False
+    mended: Sequence[str] = ()
     renew: bool = False
     series: Sequence[Series] = ()
     events: Sequence[Event] = ()

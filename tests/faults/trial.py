@@ -178,12 +178,13 @@ class Trial:
         [[books, rows, numbers]] = self._owner(
             "SELECT (SELECT sum(added) FROM kalshi_markets_jobs), count(*), count(DISTINCT change_number) FROM kalshi_markets"
         )
-        assert books == rows == numbers == len(stored)
+        assert books == rows == numbers == len(stored), f"books {books}, rows {rows}, numbers {numbers}"
         items = self._items()
         missed = {ticker for ticker in items if items[ticker] != self.followed.get(ticker)}
         assert not missed, f"changed_since missed {len(missed)}, such as {sorted(missed)[:3]}"
-        assert self.followed.keys() == items.keys()
-        assert self._owner("SELECT count(*) FROM kalshi_markets_rejects") == [[0]]
+        assert self.followed.keys() == items.keys(), f"{self.followed.keys() ^ items.keys()}"
+        rejects = self._owner("SELECT ticker, reason FROM kalshi_markets_rejects")
+        assert rejects == [], f"rejects: {rejects[:3]}"
 
     def _rows(self) -> Iterator[dict[str, Any]]:
         """Every row as the projection writes it, as far as it comes from the exchange."""
