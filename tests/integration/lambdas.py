@@ -82,6 +82,8 @@ class Api:
         made = vars(self.service)
         if "database" in made:
             made["database"].close()
+        if "candle_cache" in made:
+            made["candle_cache"].close()
         if "exchange" in made:
             self._loop.run_until_complete(made["exchange"].aclose())
         self._loop.close()

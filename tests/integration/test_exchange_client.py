@@ -13,6 +13,7 @@ import pytest
 
 from kalshi_markets.exchange import (
     AnswerUnreadable,
+    Candle,
     CandleQuery,
     ExchangeClient,
     ExchangeError,
@@ -198,12 +199,19 @@ def test_candles_are_read_by_ticker() -> None:
         found = ask(
             server, lambda client: client.candlesticks(["A", "B", "C D&"], query, deadline=time.monotonic() + 5)
         )
-        assert found == {"A": [{"end_period_ts": 60}], "B": []}
+        assert found == {"A": [Candle(60, '{"end_period_ts":60}')], "B": []}
         assert parse_qs(server.requests[0][0].partition("?")[2])["market_tickers"] == ["A,B,C D&"]
 
 
 def test_unreadable_candles_and_cutoffs_are_errors() -> None:
     with Scripted([Reply(body=b'{"markets": [{}]}')]) as server, pytest.raises(AnswerUnreadable):
         ask(server, lambda client: client.candlesticks(["A"], CandleQuery(0, 60, 1), deadline=time.monotonic() + 5))
+    for end in ("null", '"60"', "1.5", "true"):
+        body = b'{"candlesticks": [{"end_period_ts": %s}]}' % end.encode()
+        with Scripted([Reply(body=body)]) as server, pytest.raises(AnswerUnreadable):
+            ask(
+                server,
+                lambda client: client.archived_candlesticks("A", CandleQuery(0, 60, 1), deadline=time.monotonic() + 5),
+            )
     with Scripted([Reply(body=b'{"market_settled_ts": "soon"}')]) as server, pytest.raises(AnswerUnreadable):
         ask(server, lambda client: Listings(client.transport, time.monotonic() + 5).cutoff())

@@ -85,7 +85,7 @@ class Transport:
         for _ in range(TRIES):
             try:
                 async with asyncio.timeout(deadline - time.monotonic()):
-                    return (read or _read)(await self._try(path, query, urgency))
+                    return (read or read_object)(await self._try(path, query, urgency))
             except TimeoutError:
                 raise failure from None
             except KeyRefused as error:
@@ -152,9 +152,10 @@ class Transport:
         self._signer = Signer(credentials) if credentials else None
 
 
-def _read(response: httpx.Response) -> dict[str, Any]:
+def read_object(response: httpx.Response, *, real: Callable[[str], object] = Decimal) -> dict[str, Any]:
+    """The JSON object of an answer. real: what becomes of its non-integer numbers. Raises AnswerUnreadable."""
     try:
-        answer = json.loads(response.content, parse_float=Decimal, parse_constant=_not_json)
+        answer = json.loads(response.content, parse_float=real, parse_constant=_not_json)
     except (ValueError, RecursionError) as error:
         raise AnswerUnreadable("the exchange's answer is not JSON.") from error
     if not isinstance(answer, dict):
