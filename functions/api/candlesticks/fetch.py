@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, Final
 
 from api.body import ENVELOPE, LAMBDA_LIMIT
@@ -11,7 +12,7 @@ from api.candlesticks.cache import CandleCache, Entry
 from api.candlesticks.markets import Life, Markets
 from api.candlesticks.pieces import merged, pack
 from api.candlesticks.plan import Call, Need, calls_of_one, plan
-from api.candlesticks.request import CandlesticksRequest
+from api.candlesticks.request import DAY, CandlesticksRequest
 from api.candlesticks.result import NO_ROOM, NO_TICKER, NOT_REACHED, TICKER, TOO_LARGE, UNKNOWN, Result
 from api.candlesticks.spans import Span, between, gaps, periods, step
 from api.errors import ApiError, Code, Problem, refusal
@@ -52,11 +53,14 @@ class Fetch:
     def __post_init__(self) -> None:
         self._period = self.asked.period_interval
         self._grid = step(self._period)
-        now = self.exchange.now()
-        self._closed = int(now - GRACE_SECONDS) // self._grid * self._grid
         start, end = self.asked.bounds()
-        # A period may be under way; a later one has no candle.
-        self._span = between(start, min(end, int(now) + self._period * 60 + 3600), self._period)
+        # A period may be under way, and the clocks may differ; later ones have no candles.
+        self._span = between(start, min(end, int(self.exchange.now()) + self._period * 60 + DAY), self._period)
+
+    @cached_property
+    def _closed(self) -> int:
+        """The last end of a period that is for keeps; by the exchange's clock, so not before it was heard."""
+        return int(self.exchange.now() - GRACE_SECONDS) // self._grid * self._grid
 
     async def results(self) -> list[Result]:
         """One for each distinct ticker, in the order asked.

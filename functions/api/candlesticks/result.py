@@ -44,8 +44,8 @@ class Result:
 
     def candles(self) -> Sequence[Deflated]:
         """Those to be answered, in order, to be joined by SEPARATOR; without any it fails."""
-        span = self.span
-        found = [packed for piece in self.pieces if span and (packed := piece.within(span))]
+        span, ordered = self.span, sorted(self.pieces, key=lambda piece: piece.span)
+        found = [packed for piece in ordered if span and (packed := piece.within(span))]
         if not found and self.error is None:
             self.fail(NO_CANDLES)
         return found
