@@ -1,7 +1,7 @@
 # `make run` and `make test` need python3 (3.11 or newer) and make, nothing else.
 PYTHON ?= python3
 VENV ?= .venv
-BENCH ?= exchange queries
+BENCH ?= exchange queries candles
 export VENV
 
 .PHONY: help run test check soak bench format lock clean
@@ -21,7 +21,7 @@ check:  ## lint, format and types
 soak:  ## the property tests at length, never twice the same (about 10 minutes)
 	@$(PYTHON) local/environment.py tests && HYPOTHESIS_PROFILE=soak $(VENV)/bin/python -m pytest tests/properties $(ARGS)
 
-bench:  ## figures, each beside its reference (about 25 minutes; BENCH="exchange" or "queries" for one of them)
+bench:  ## figures, each beside its reference (about 30 minutes; BENCH="exchange", "queries" or "candles" for one of them)
 	@$(PYTHON) local/environment.py tests && failed=0; \
 	for part in $(BENCH); do $(VENV)/bin/python -m tests.bench.$$part || failed=1; done; exit $$failed
 

@@ -90,11 +90,11 @@ def history(ticker: str, table: str, most: int) -> Statement:
 
 
 def lives(tickers: Sequence[str], table: str) -> Statement:
-    """A row for each of many tickers that is in the table: it, its status, and in Unix seconds when it opens, closes,
-    was settled."""
-    times = ", ".join(f"extract(epoch FROM q.{name})::float8" for name in ("open_time", "close_time", "settlement_ts"))
+    """One row of JSON: an array for each of many tickers that is in the table: it, its status, and in Unix seconds when
+    it opens, closes, was settled."""
+    times = ", ".join(f"extract(epoch FROM q.{name})" for name in ("open_time", "close_time", "settlement_ts"))
     statement = f"""
-        SELECT q.ticker, q.status, {times}
+        SELECT coalesce(json_agg(json_build_array(q.ticker, q.status, {times})), '[]')::text
         FROM json_array_elements_text($1::json) AS t(ticker) JOIN {table}_quotes AS q ON q.ticker = t.ticker"""
     return statement, [json.dumps(tickers)]
 

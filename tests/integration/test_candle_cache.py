@@ -66,15 +66,15 @@ def test_a_closed_period_is_asked_for_once(api: Callable[..., Api], database: Da
 
 def test_only_what_is_missing_is_asked_for_and_a_row_grows(api: Callable[..., Api], database: Database) -> None:
     keep(database, market("active"))
-    with Scripted([candles(*range(1, 80, 2))]) as exchange:
+    with Scripted([candles(*range(81, 120, 2))]) as exchange:
         function = api(exchange)
-        assert ends(function, 10, 12) == [11]
-        assert ends(function, 8, 13) == [9, 11, 13]
-        assert ends(function, 8, 30) == [*range(9, 30, 2)]
-        assert ends(function, 8, 30) == [*range(9, 30, 2)]
-        assert ranges(exchange) == ["10-12", "8-13", "14-30"]  # two gaps near one another are one call
+        assert ends(function, 90, 92) == [91]
+        assert ends(function, 88, 93) == [89, 91, 93]
+        assert ends(function, 88, 110) == [*range(89, 110, 2)]
+        assert ends(function, 88, 110) == [*range(89, 110, 2)]
+        assert ranges(exchange) == ["90-92", "88-93", "94-110"]  # two gaps near one another are one call
     rows = database.execute("SELECT block, covers_from, covers_to FROM kalshi_markets_candles ORDER BY block")
-    assert [[block, start // HOUR, end // HOUR] for block, start, end in rows] == [[0, 8, 23], [1, 24, 30]]
+    assert [[block, start // HOUR, end // HOUR] for block, start, end in rows] == [[0, 88, 95], [1, 96, 110]]
 
 
 def test_what_is_not_over_is_asked_for_again(api: Callable[..., Api], database: Database) -> None:

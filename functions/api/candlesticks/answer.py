@@ -1,7 +1,8 @@
 """{"results": […], "unanswered": [tickers to ask again]}: as many results as an answer has room for."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -11,53 +12,46 @@ from api.body import Body, Deflated
 from api.candlesticks.pieces import SEPARATOR
 from api.candlesticks.result import NO_ROOM, TOO_LARGE, Result
 
+_SEPARATOR: Final = Deflated.of(SEPARATOR)
+
 
 def respond(request: Request, results: Sequence[Result]) -> Response:
     """The results in their order; from the first on that has no room, only the reason why."""
     compress = accepts_gzip(request)
-    body = Body(compress=compress, reserve=Body(compress=compress).cost(_without_room(results)))
-    body.append('{"results":[')
-    fitted = _fit(body, results)
-    left = results[fitted:]
-    for result in left:
+    body = Body(compress=compress, reserve=Body(compress=compress).cost(_without_candles(results)))
+    fitted, owed = _fit(body, results)
+    for result in results[fitted:]:
         if result.error is None:
             result.fail(NO_ROOM, again=True)
-    texts = [result.begin() + result.end() for result in left]
-    body.append(("," if fitted and left else "") + ",".join(texts) + _unanswered(results))
+    left = ",".join(result.begin() + result.end() for result in results[fitted:])
+    unanswered = json.dumps([result.ticker for result in results if result.again])
+    body.append(f'{owed}{left}],"unanswered":{unanswered}}}')
     return encoded(body.finish(), compress=compress)
 
 
-def _fit(body: Body, results: Sequence[Result]) -> int:
-    """How many results were added."""
-    answered = False
+def _fit(body: Body, results: Sequence[Result]) -> tuple[int, str]:
+    """How many results were added, and the text that is still to follow them: what stands between the candles of two
+    results goes in as one."""
+    answered, owed = False, '{"results":['
     for place, result in enumerate(results):
-        comma = "," if place else ""
-        candles = list(_joined(result.candles()))
-        while not body.add(comma + result.begin(), *candles, result.end()):
+        candles = _joined(result.candles())
+        while not body.add(owed + result.begin(), *candles):
             if answered or not candles:
-                return place
+                return place, owed
             # What has no room even when no other has taken any never will have.
             result.fail(TOO_LARGE)
             candles = []
         answered = answered or bool(candles)
-    return len(results)
+        owed = result.end() + ("," if place + 1 < len(results) else "")
+    return len(results), owed
 
 
-def _joined(packed: Sequence[Deflated]) -> Iterator[Deflated | str]:
-    for place, candles in enumerate(packed):
-        if place:
-            yield SEPARATOR
-        yield candles
+def _joined(packed: Sequence[Deflated]) -> list[Deflated]:
+    return [part for candles in packed for part in (_SEPARATOR, candles)][1:]
 
 
-def _without_room(results: Sequence[Result]) -> str:
-    """The longest that an answer without any candles can be."""
-    told = [
-        Result(result.ticker, error=max(result.error or "", NO_ROOM, TOO_LARGE, key=len), again=True)
-        for result in results
-    ]
-    return ",".join(result.begin() + result.end() for result in told) + _unanswered(told)
-
-
-def _unanswered(results: Sequence[Result]) -> str:
-    return '],"unanswered":' + json.dumps([result.ticker for result in results if result.again]) + "}"
+def _without_candles(results: Sequence[Result]) -> str:
+    """As long as an answer without any candles can be, about."""
+    longest = json.dumps(max((result.error or TOO_LARGE for result in results), key=len))
+    tickers = json.dumps([result.ticker for result in results], separators=(",", ":"))
+    return tickers + tickers.replace('","', f'","candlesticks":[],"error":{longest}}},{{"ticker":"') + longest

@@ -114,7 +114,7 @@ class Fetch:
     def _gaps(self, result: Result) -> Sequence[Span]:
         if result.span is None or result.error:
             return []
-        return gaps(result.span, sorted(piece.span for piece in result.pieces), self._grid)
+        return gaps(result.span, [piece.span for piece in result.ordered()], self._grid)
 
     async def _needs(self, lives: Mapping[str, Life]) -> list[Need]:
         lacking = [(place, result, spans) for place, result in enumerate(self._found) if (spans := self._gaps(result))]

@@ -1,5 +1,6 @@
 """What the table knows of the markets that are asked for."""
 
+import json
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -57,7 +58,8 @@ class Markets:
     def lives(self, tickers: Sequence[str]) -> Mapping[str, Life]:
         """By ticker, of those that are in the table. Raises DatabaseError."""
         statement, values = sql.lives(tickers, self._database.settings.table)
-        return {ticker: Life(*rest) for ticker, *rest in self._database.read(statement, *values)}
+        [[found]] = self._database.read(statement, *values)
+        return {ticker: Life(*rest) for ticker, *rest in json.loads(found)}
 
     async def cutoff(self, exchange: ExchangeClient, deadline: float) -> float:
         """Markets settled before this Unix second are in the archive. As last known where the exchange fails."""

@@ -13,8 +13,8 @@ from kalshi_markets.exchange import Candle
 
 SEPARATOR: Final = ",\n"
 """Between candles; within one there is no line break."""
-BLOCK_SECONDS: Final = {1: 6 * 3600, 60: 86_400, 1440: 128 * 86_400}
-"""By period, what is kept together at most: some hundreds of candles, or a day's."""
+BLOCK_SECONDS: Final = {1: 6 * 3600, 60: 4 * 86_400, 1440: 128 * 86_400}
+"""By period, what is kept together at most: a hundred candles to some hundreds."""
 _END_MEMBER: Final = re.compile(r'"end_period_ts":(\d+)')
 
 

@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Final
 
 from api.body import Deflated
@@ -19,6 +20,9 @@ NO_CANDLES: Final = "It has no candlesticks in this range."
 NOT_REACHED: Final = "It was not reached before the deadline; ask for it again."
 NO_ROOM: Final = "There was no room for it in this answer; ask for it again."
 TOO_LARGE: Final = "Its candlesticks do not fit into one answer; ask for a shorter range, and accept gzip."
+
+
+_span = attrgetter("span")
 
 
 @dataclass(slots=True)
@@ -38,14 +42,18 @@ class Result:
         """Bytes of its candles as they are held."""
         return sum(piece.size for piece in self.pieces)
 
+    def ordered(self) -> list[Piece]:
+        """Its pieces, oldest first."""
+        return sorted(self.pieces, key=_span) if len(self.pieces) > 1 else self.pieces
+
     def fail(self, error: str, *, again: bool = False) -> None:
         """It has this error, and no candles."""
         self.error, self.again, self.pieces = error, again, []
 
     def candles(self) -> Sequence[Deflated]:
         """Those to be answered, in order, to be joined by SEPARATOR; without any it fails."""
-        span, ordered = self.span, sorted(self.pieces, key=lambda piece: piece.span)
-        found = [packed for piece in ordered if span and (packed := piece.within(span))]
+        span = self.span
+        found = [packed for piece in self.ordered() if span and (packed := piece.within(span))]
         if not found and self.error is None:
             self.fail(NO_CANDLES)
         return found
@@ -56,4 +64,4 @@ class Result:
 
     def end(self) -> str:
         """Its JSON behind them."""
-        return f'],"error":{json.dumps(self.error)}}}'
+        return f'],"error":{json.dumps(self.error)}}}' if self.error else '],"error":null}'
