@@ -112,10 +112,10 @@ def _add_market_routes(app: FastAPI, service: Service) -> None:
         return one.respond(request, result, FORMATS[form] if form else listing.accepted(request))
 
     async def fetched(request: Request, asked: candlesticks_request.CandlesticksRequest) -> "list[Result]":
-        from api.candlesticks.fetch import Fetch  # the exchange client costs 150 ms to import; other routes need none
+        from api.candlesticks.fetch import fetch  # the exchange client costs 150 ms to import; other routes need none
 
         deadline = time.monotonic() + time_left(request) - MARGIN_SECONDS
-        return await Fetch(asked, service.exchange, service.market_lives, service.candle_cache, deadline).results()
+        return await fetch(asked, service.exchange, service.market_lives, service.candle_cache, deadline=deadline)
 
     @app.get("/markets/{ticker}", summary="One market")
     async def market(ticker: str, request: Request) -> Response:

@@ -205,9 +205,9 @@ def live(bench: Bench, tickers: Sequence[str], database: Database) -> Iterator[L
 
 def cache_size(database: Database) -> Iterator[Line]:
     """Bytes of a candle on disk, indexes included; the reference is a row for each, with its JSON."""
+    database.script("VACUUM FULL kalshi_markets_candles")
     database.script(
         """
-        VACUUM FULL kalshi_markets_candles;
         CREATE TABLE candle_rows (ticker text COLLATE "C", period integer, ends bigint, candle text,
                                   PRIMARY KEY (ticker, period, ends))"""
     )

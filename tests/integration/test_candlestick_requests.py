@@ -60,3 +60,33 @@ def test_a_members_name_is_not_repeated_at_length(api: Callable[..., Api], serve
     answer = api(server).post("/markets/candlesticks", json.dumps({"tickers": ["A"], '"' * 3_000_000: 1}))
     assert answer.status == 422
     assert answer.size < 5000
+
+
+QUERIES = [
+    ("start_ts=1.5", "start_ts"),
+    ("start_ts=-1", "start_ts"),
+    ("start_ts=", "start_ts"),
+    ("start_ts=2026-01-01", "start_ts"),
+    ("end_ts=1795521600000", "end_ts"),
+    ("start_ts=5&end_ts=4", "start_ts"),
+    ("start_ts=1&start_ts=1", "start_ts"),
+    ("period_interval=5", "period_interval"),
+    ("period_interval=60.0", "period_interval"),
+    ("format=xml", "format"),
+    ("start_ts=%ff", "start_ts"),
+    ("limit=1", "limit"),
+]
+
+
+@pytest.mark.parametrize(("query", "place"), QUERIES)
+def test_a_wrong_parameter_is_a_422_that_names_it(api: Callable[..., Api], server: Any, query: str, place: str) -> None:
+    answer = api(server).get(f"/markets/A/candlesticks?{query}")
+    assert answer.status == 422, answer.text
+    assert answer.json["detail"][0]["loc"] == ["query", place]
+    assert answer.json["hint"]
+
+
+@pytest.mark.parametrize("ticker", ["A%2FB", "..%2Fx", "%C3%A9", "a%20b", "x" * 201, "%00"])
+def test_what_is_no_ticker_is_a_404(api: Callable[..., Api], server: Any, ticker: str) -> None:
+    answer = api(server).get(f"/markets/{ticker}/candlesticks")
+    assert (answer.status, answer.json["code"]) in [(404, "market_not_found"), (404, "not_found")]

@@ -49,7 +49,7 @@ def answer_for(names: Sequence[str], rng: random.Random) -> Reply:
 def test_what_has_no_room_is_told_and_can_be_asked_again_until_nothing_is_left(
     api: Callable[..., Api], encoding: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("api.candlesticks.fetch.CALLS_AT_ONCE", 1)
+    monkeypatch.setattr("api.candlesticks.ask.CALLS_AT_ONCE", 1)
     rng = random.Random(1)
     tickers = [f"T{n}" for n in range(900)]
     remaining, seen, rounds = tickers, [], 0
@@ -77,7 +77,7 @@ def test_what_has_no_room_is_told_and_can_be_asked_again_until_nothing_is_left(
 def test_ten_thousand_tickers_leave_room_for_telling_which_were_not_answered(
     api: Callable[..., Api], encoding: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("api.candlesticks.fetch.CALLS_AT_ONCE", 1)
+    monkeypatch.setattr("api.candlesticks.ask.CALLS_AT_ONCE", 1)
     rng = random.Random(2)
     tickers = [f"KX{rng.randbytes(12).hex().upper()}-{n}" for n in range(10_000)]
     with Scripted([answer_for(tickers[first : first + 100], rng) for first in (0, 100, 200, 300)]) as exchange:

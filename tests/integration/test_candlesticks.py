@@ -132,7 +132,7 @@ def test_an_exchange_that_fails_is_told_per_ticker_and_may_be_asked_again(
     monkeypatch.setattr(transport, "FIRST_PAUSE", 0.01)
     known = {"markets": [{"market_ticker": f"T{n}", "candlesticks": [{"end_period_ts": HOUR}]} for n in range(100)]}
     with Scripted([Reply(body=json.dumps(known).encode()), Reply(503)]) as exchange:
-        monkeypatch.setattr("api.candlesticks.fetch.CALLS_AT_ONCE", 1)
+        monkeypatch.setattr("api.candlesticks.ask.CALLS_AT_ONCE", 1)
         answer = ask(api(exchange), [f"T{n}" for n in range(150)], start_ts=0, end_ts=DAY).json
     assert [result["error"] for result in answer["results"][:100]] == [None] * 100
     assert all("503" in result["error"] for result in answer["results"][100:])
@@ -174,6 +174,31 @@ def test_odd_text_of_the_exchange_is_passed_on_escaped(api: Callable[..., Api]) 
         answer = ask(api(exchange), ["A"], start_ts=0, end_ts=DAY)
     assert '"note":"\\ud800"' in answer.text
     assert answer.json["results"][0]["candlesticks"][0]["price"] == "0.10"
+
+
+def test_who_is_not_reached_before_the_deadline_is_told_and_answered_when_asked_again(
+    api: Callable[..., Api], server: Server, active: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("api.app.MARGIN_SECONDS", 27.5)
+    monkeypatch.setattr("api.candlesticks.plan.BATCH_TICKERS", 1)
+    function, left, rounds = api(server, EXCHANGE_RATE="15"), active[:40], 0
+    while left:
+        answer = ask(function, left).json
+        assert [result["ticker"] for result in answer["results"]] == left
+        late = [result["ticker"] for result in answer["results"] if "before the deadline" in (result["error"] or "")]
+        assert late == answer["unanswered"]
+        assert left[0] not in late
+        left, rounds = late, rounds + 1
+    assert rounds > 1
+
+
+def test_one_market_that_the_exchange_does_not_answer_for_is_a_503(
+    api: Callable[..., Api], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transport, "FIRST_PAUSE", 0.01)
+    with Scripted([Reply(503)]) as exchange:
+        answer = api(exchange).get("/markets/KXA-1/candlesticks")
+    assert (answer.status, answer.json["code"]) == (503, "exchange_unavailable")
 
 
 def test_a_ticker_with_more_calls_than_time_permits_is_refused_before_any_is_made(api: Callable[..., Api]) -> None:

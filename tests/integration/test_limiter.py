@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from api.candlesticks.cache import CandleCache
-from api.candlesticks.fetch import Fetch
+from api.candlesticks.fetch import fetch
 from api.candlesticks.markets import Markets
 from api.candlesticks.request import CandlesticksRequest
 from kalshi_markets.database import Database, StatementRefused, TableMissing, Unavailable
@@ -321,7 +321,7 @@ def test_a_database_that_breaks_off_while_candlesticks_are_fetched_is_told_as_su
         asked = CandlesticksRequest.model_validate({"tickers": [f"T{n}" for n in range(150)]})
         no_cache = CandleCache(database.settings, 0)
         async with ExchangeClient(settings, Limiter(BreakingOff(100))) as client:
-            await Fetch(asked, client, Markets(database), no_cache, time.monotonic() + 5).results()
+            await fetch(asked, client, Markets(database), no_cache, deadline=time.monotonic() + 5)
 
     with pytest.raises(Unavailable):
         asyncio.run(run())

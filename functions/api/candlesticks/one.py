@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from api.answers import WORTH_COMPRESSING, accepts_gzip, coding, compressed, room_taken
 from api.candlesticks.pieces import SEPARATOR
-from api.candlesticks.result import NO_CANDLES, TOO_LARGE, UNKNOWN, Result
+from api.candlesticks.result import NO_CANDLES, NO_TICKER, TOO_LARGE, UNKNOWN, Result
 from api.errors import RETRY, ApiError, Code, Problem, market_not_found, refusal
 from api.rows import CSV, JSON, Format
 
@@ -52,7 +52,7 @@ def _record(candle: Mapping[str, Any]) -> str:
 
 
 def _error(result: Result) -> ApiError:
-    if result.error == UNKNOWN:
+    if result.error in (UNKNOWN, NO_TICKER):
         return market_not_found()
     if result.error == TOO_LARGE:
         message = "start_ts and end_ts span more candlesticks than fit into one answer"

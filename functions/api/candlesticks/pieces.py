@@ -36,11 +36,12 @@ class Piece:
         texts = self.packed.text().split(SEPARATOR) if self.packed else []
         return [Candle(int(found[1]), text) for text in texts if (found := _END_MEMBER.search(text))]
 
-    def within(self, span: Span) -> Deflated | None:
-        """Those that end within another span."""
-        if span.start <= self.span.start and self.span.end <= span.end:
-            return self.packed
-        return _packed(candle for candle in self.candles() if span.start <= candle.end <= span.end)
+    def cut(self, span: Span) -> "Piece":
+        """Those of a span that lies within this one's."""
+        if span == self.span:
+            return self
+        packed = _packed(candle for candle in self.candles() if span.start <= candle.end <= span.end)
+        return Piece(span, packed, self.fetched)
 
 
 def _end(candle: Candle) -> int:

@@ -53,7 +53,8 @@ class Result:
     def candles(self) -> Sequence[Deflated]:
         """Those to be answered, in order, to be joined by SEPARATOR; without any it fails."""
         span = self.span
-        found = [packed for piece in self.ordered() if span and (packed := piece.within(span))]
+        parts = [piece.cut(part) for piece in self.ordered() if span and (part := piece.span.within(span))]
+        found = [part.packed for part in parts if part.packed]
         if not found and self.error is None:
             self.fail(NO_CANDLES)
         return found
