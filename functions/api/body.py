@@ -89,9 +89,10 @@ class Body:
         for part in parts:
             if isinstance(part, Deflated):
                 crc, size = part.crc, part.size
-                # crc(a + b) = crc(zeros, crc(a)) ^ crc(zeros) ^ crc(b), as many zeros as b has bytes: CRCs are affine.
-                zeros = bytes(size)
-                self._crc = zlib.crc32(zeros, self._crc) ^ zlib.crc32(zeros) ^ crc
+                # CRCs are linear: carried over as many zeros as there is text, the one so far and the text's own make
+                # that of both. zlib inverts what it takes and what it gives.
+                carried = zlib.crc32(bytes(size), self._crc ^ 0xFFFFFFFF) ^ 0xFFFFFFFF
+                self._crc = carried ^ crc
             else:
                 raw = part.encode()
                 self._crc, size = zlib.crc32(raw, self._crc), len(raw)
