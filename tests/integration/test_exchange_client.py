@@ -1,4 +1,5 @@
 import asyncio
+import gc
 import gzip
 import json
 import time
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import parse_qs
 
+import httpx
 import pytest
 
 from kalshi_markets.exchange import (
@@ -190,6 +192,22 @@ def test_requests_are_paced() -> None:
 
     with Scripted([Reply()]) as server:
         assert ask(server, many, EXCHANGE_RATE="20") >= 0.45  # 20 at once, then one each 50 ms
+
+
+def test_an_answer_is_let_go_without_waiting_for_a_collection() -> None:
+    """Several of 4 MB would otherwise stay in memory."""
+
+    async def kept(client: ExchangeClient) -> int:
+        gc.collect()
+        gc.disable()
+        try:
+            await first_page(client)
+            return sum(isinstance(one, httpx.Response) for one in gc.get_objects())
+        finally:
+            gc.enable()
+
+    with Scripted([Reply()]) as server:
+        assert ask(server, kept) == 0
 
 
 def test_candles_are_read_by_ticker() -> None:

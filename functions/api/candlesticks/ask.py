@@ -9,10 +9,14 @@ from api.candlesticks.cache import CandleCache
 from api.candlesticks.plan import Call, Need, plan
 from api.candlesticks.question import Question
 from api.candlesticks.result import UNKNOWN
+from api.candlesticks.spans import periods
 from kalshi_markets.exchange import BATCH_TICKERS, Candle, CandleQuery, ExchangeError
+from kalshi_markets.exchange.client import BATCH_CANDLES
 
 CALLS_AT_ONCE: Final = 20
 """As many as the client has connections: the rate is the limiter's."""
+_CANDLES_AT_ONCE: Final = 50_000
+"""That may be on their way, for they wait in memory for those before them to be read."""
 
 
 async def ask(question: Question, cache: CandleCache, needs: Sequence[Need]) -> None:
@@ -35,8 +39,13 @@ async def _ask(question: Question, cache: CandleCache, needs: Sequence[Need]) ->
             if wanted:
                 left_out.update(dict.fromkeys(await _call(question, cache, replace(call, needs=wanted))))
 
-    await _together(work() for _ in range(min(CALLS_AT_ONCE, len(needs))))
+    await _together(work() for _ in range(min(_at_once(question, needs), len(needs))))
     return list(left_out)
+
+
+def _at_once(question: Question, needs: Sequence[Need]) -> int:
+    longest = max((periods(need.span, question.period) for need in needs), default=0)
+    return max(1, min(CALLS_AT_ONCE, _CANDLES_AT_ONCE // min(BATCH_CANDLES, max(1, longest) * BATCH_TICKERS)))
 
 
 async def _archived(question: Question, left_out: Sequence[Need]) -> list[Need]:

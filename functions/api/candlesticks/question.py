@@ -17,7 +17,7 @@ from kalshi_markets.exchange import Candle, ExchangeClient, ExchangeError, Excha
 
 ANSWER_BYTES: Final = (LAMBDA_LIMIT - ENVELOPE) * 3 // 4
 """Compressed candles that no answer has room for."""
-HELD_BYTES: Final = 32 << 20
+HELD_BYTES: Final = 16 << 20
 """Compressed candles that one question may bring: some answers' worth, which the cache keeps for the next ones."""
 GRACE_SECONDS: Final = 60
 """An answer may come from the exchange's own cache, 15 s old: a period counts as closed so long after its end."""

@@ -38,7 +38,7 @@ def read_batch(response: httpx.Response) -> dict[str, list[Candle]]:
     answer = read_object(response, real=str)  # a number that is no string keeps its digits as one
     try:
         markets = [(market["market_ticker"], market["candlesticks"] or []) for market in answer["markets"]]
-        texts = _AS_WRITTEN.findall(response.text)
+        texts = _AS_WRITTEN.findall(response.content.decode())  # response.text would be kept
         if len(texts) != sum(len(candles) for _, candles in markets):
             return {ticker: _candles(candles, dict) for ticker, candles in markets}
         written = iter(texts)

@@ -118,6 +118,7 @@ class Transport:
             raise ExchangeUnavailable(f"the exchange did not answer: {type(error).__name__}.") from error
         except httpx.DecodingError as error:
             raise AnswerUnreadable("the exchange's answer cannot be decompressed.") from error
+        response.stream = httpx.ByteStream(b"")  # which refers back to it: the body would stay until a full collection
         self.bytes_received += response.num_bytes_downloaded
         self._compare_clocks(response)
         if response.status_code == httpx.codes.TOO_MANY_REQUESTS:
