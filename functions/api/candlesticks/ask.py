@@ -85,7 +85,8 @@ async def _call(question: Question, cache: CandleCache, call: Call) -> list[Need
         elif need.archived:
             question.fail(question.found[need.place], UNKNOWN)
     whole = [question.found[need.place] for need in call.needs if need.span == need.span.within(call.span)]
-    await asyncio.to_thread(cache.store, question.for_keeps(whole))
+    if entries := question.for_keeps(whole):
+        await asyncio.to_thread(cache.store, entries)
     return [need for need in call.needs if need.ticker not in found and not need.archived]
 
 
