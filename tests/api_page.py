@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -10,7 +10,7 @@ import local  # noqa: F401  # puts the functions and the layer on the path
 from api.app import create_app
 from api.errors import SQLSTATES, Code
 from api.filters import OPERATORS
-from api.parameters import SETTINGS
+from api.parameters import CANDLESTICKS, SETTINGS, Setting
 from api.service import Service
 from kalshi_markets.columns import COLUMNS, Kind
 
@@ -22,7 +22,8 @@ OPENAPI: Final = DOCS / "openapi.json"
 def tables() -> dict[str, str]:
     """Each generated part of the page, by the name in its markers."""
     return {
-        "settings": _table(_settings()),
+        "settings": _table(_settings(SETTINGS)),
+        "candlesticks": _table(_settings(CANDLESTICKS)),
         "filters": _table(_filters()),
         "columns": _table(_columns()),
         "errors": _table(_errors()),
@@ -44,10 +45,10 @@ def _table(rows: Iterator[tuple[str, ...]]) -> str:
     return "\n".join([lines[0], re.sub("[^|]+", " --- ", lines[0]), *lines[1:]])
 
 
-def _settings() -> Iterator[tuple[str, ...]]:
+def _settings(settings: Mapping[str, Setting]) -> Iterator[tuple[str, ...]]:
     yield "parameter", "default", "meaning"
-    for setting in SETTINGS.values():
-        words = f" One of {', '.join(setting.schema['enum'])}." if "enum" in setting.schema else ""
+    for setting in settings.values():
+        words = f" One of {', '.join(map(str, setting.schema['enum']))}." if "enum" in setting.schema else ""
         yield f"`{setting.name}`", str(setting.schema.get("default", "–")), setting.about + words
 
 

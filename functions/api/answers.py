@@ -1,4 +1,4 @@
-"""Response bodies that fit into a Lambda response, compressed where the client takes it."""
+"""Answers, compressed where the client takes it."""
 
 import json
 import re
@@ -9,49 +9,10 @@ from typing import Any, Final
 from starlette.requests import Request
 from starlette.responses import Response
 
-LAMBDA_LIMIT: Final = 6_291_556
-"""Bytes of a serialised response (docs.aws.amazon.com/lambda, quotas: 6 MB)."""
-_ENVELOPE: Final = 16_384
-"""Set aside for the response's status, headers and frame, and for what the compressor still holds back."""
-_HELD_BACK: Final = 131_072
+from api.body import ENVELOPE, LAMBDA_LIMIT, Body
+
 WORTH_COMPRESSING: Final = 1_024
 _QUALITY_0: Final = re.compile(r"\bq\s*=\s*0(\.0*)?\s*(;|$)")
-
-
-class Body:
-    """A body that grows until the budget is reached. A gzip body is counted as base64, a plain one as a JSON string,
-    since that is how Lambda takes them. reserve: bytes, counted likewise, kept for what must still be appended."""
-
-    def __init__(self, *, compress: bool, reserve: int = 0) -> None:
-        self._room = LAMBDA_LIMIT - _ENVELOPE - reserve
-        self._compressor = zlib.compressobj(1, zlib.DEFLATED, 16 + zlib.MAX_WBITS) if compress else None
-        self._parts: list[bytes] = []
-        if compress:
-            self._room -= _HELD_BACK
-
-    def add(self, text: str) -> bool:
-        """Appends text if it fits; whether it did."""
-        data = text.encode()
-        compressor = self._compressor.copy() if self._compressor else None
-        part = compressor.compress(data) if compressor else data
-        cost = len(part) * 4 // 3 if compressor else len(json.dumps(text))
-        if cost > self._room:
-            return False
-        self._room -= cost
-        self._compressor = compressor
-        self._parts.append(part)
-        return True
-
-    def append(self, text: str) -> None:
-        """Appends what the reserve was kept for."""
-        data = text.encode()
-        self._parts.append(self._compressor.compress(data) if self._compressor else data)
-
-    def finish(self) -> bytes:
-        """The whole body."""
-        if self._compressor:
-            self._parts.append(self._compressor.flush())
-        return b"".join(self._parts)
 
 
 def accepts_gzip(request: Request) -> bool:
@@ -71,7 +32,7 @@ def compressed(text: str) -> bytes:
 
 def room_taken(body: str | bytes) -> float:
     """Which part of what Lambda takes a body fills; over 1 it does not fit. bytes: a compressed one."""
-    room = LAMBDA_LIMIT - _ENVELOPE
+    room = LAMBDA_LIMIT - ENVELOPE
     if isinstance(body, bytes):
         return len(body) * 4 / 3 / room
     # As a JSON string it is longer still: counted only where that matters.

@@ -3,7 +3,7 @@
 import logging
 import time
 from functools import lru_cache, partial
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from aws_lambda_powertools import Logger
 from fastapi import FastAPI
@@ -13,14 +13,19 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api import answers, candlesticks_request, history, landing, listing, parameters, query, status
+from api import answers, history, landing, listing, parameters, query, status
+from api.candlesticks import request as candlesticks_request
 from api.edge import Edge, request_id, time_left
 from api.errors import ApiError, Code, of_service
+from api.rows import FORMATS
 from api.service import Service
 from kalshi_markets.columns import COLUMNS
 from kalshi_markets.database import DatabaseError
 from kalshi_markets.secrets import SecretUnavailable
 from kalshi_markets.settings import SettingsError
+
+if TYPE_CHECKING:
+    from api.candlesticks.result import Result
 
 logger = Logger(service="api")
 # It logs every path at INFO, and with its text an exception that has been answered and logged here.
@@ -94,12 +99,23 @@ def _add_market_routes(app: FastAPI, service: Service) -> None:
     async def candlesticks(request: Request) -> Response:
         query.refuse_parameters(request.scope["query_string"])
         asked = candlesticks_request.read(await request.body())
-        from api import (
-            candlesticks as candles,  # the exchange client costs 150 ms to import; the other routes need none
-        )
+        from api.candlesticks import answer  # see fetched
+
+        return answer.respond(request, await fetched(request, asked))
+
+    @app.get("/markets/{ticker}/candlesticks", summary="Candlesticks of one market")
+    async def market_candlesticks(ticker: str, request: Request) -> Response:
+        asked, form = candlesticks_request.read_one(ticker, request.scope["query_string"])
+        from api.candlesticks import one  # see fetched
+
+        [result] = await fetched(request, asked)
+        return one.respond(request, result, FORMATS[form] if form else listing.accepted(request))
+
+    async def fetched(request: Request, asked: candlesticks_request.CandlesticksRequest) -> "list[Result]":
+        from api.candlesticks.fetch import fetch  # the exchange client costs 150 ms to import; other routes need none
 
         deadline = time.monotonic() + time_left(request) - MARGIN_SECONDS
-        return candles.respond(request, await candles.fetch(asked, service.exchange, deadline=deadline))
+        return await fetch(asked, service.exchange, service.market_lives, service.candle_cache, deadline=deadline)
 
     @app.get("/markets/{ticker}", summary="One market")
     async def market(ticker: str, request: Request) -> Response:

@@ -16,7 +16,11 @@ class Code(Enum):
     UNKNOWN_PARAMETER = "unknown_parameter", 422, "a query parameter that does not exist"
     INVALID_PARAMETER = "invalid_parameter", 422, "a query parameter with a value that it does not take"
     INVALID_BODY = "invalid_body", 422, "a request body that is not what the endpoint takes"
-    TOO_MANY_CALLS = "too_many_calls", 422, "candlesticks that would take more calls to the exchange than time permits"
+    TOO_MANY_CALLS = (
+        "too_many_calls",
+        422,
+        "a ticker whose candlesticks take more calls to the exchange than time permits",
+    )
     ANSWER_TOO_LARGE = "answer_too_large", 422, "a market that does not fit into an answer as it was asked for"
     CHANGE_NUMBER_AHEAD = "change_number_ahead", 409, "a changed_since above the number of the last change"
     MARKET_NOT_FOUND = "market_not_found", 404, "a ticker that is not in the table"
@@ -26,6 +30,7 @@ class Code(Enum):
     DATABASE_UNAVAILABLE = "database_unavailable", 503, "the database cannot be reached, or broke off"
     DATABASE_LOGIN_REFUSED = "database_login_refused", 503, "the database does not accept our user, password or name"
     TABLE_MISSING = "table_missing", 503, "the migrations have not been applied"
+    EXCHANGE_UNAVAILABLE = "exchange_unavailable", 503, "the exchange gives no candlesticks, or not in time"
     NOT_CONFIGURED = "not_configured", 503, "a setting or a secret of the service is missing or wrong"
     INTERNAL_ERROR = "internal_error", 500, "a mistake of ours"
 

@@ -53,7 +53,7 @@ class Page:
 def markets(request: Request, service: Service) -> Response:
     """A page of markets. Raises ApiError, DatabaseError."""
     query = parse(request.scope["query_string"])
-    form = FORMATS[query.format] if query.format else _accepted(request.headers.get("accept", ""))
+    form = FORMATS[query.format] if query.format else accepted(request)
     tag = Tag(request, form.name, service.version)
     if unchanged := not_modified(service.database, tag):
         return unchanged
@@ -88,10 +88,10 @@ def market(request: Request, ticker: str, service: Service) -> Response:
     return answer(request, text, headers=state.headers(tag.at(state)))
 
 
-def _accepted(accept: str) -> Format:
+def accepted(request: Request) -> Format:
     """The format that the Accept header prefers (RFC 9110, 12.5.1); JSON where it names none that we have."""
     best, chosen = 0.0, JSON
-    for part in accept.lower().split(","):
+    for part in request.headers.get("accept", "").lower().split(","):
         name, *parameters = (piece.strip() for piece in part.split(";"))
         quality = next((piece[2:] for piece in parameters if piece.startswith("q=")), "1")
         try:

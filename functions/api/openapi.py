@@ -6,10 +6,10 @@ from typing import Any, Final
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from api.candlesticks_request import CandlesticksRequest
+from api.candlesticks.request import CandlesticksRequest
 from api.errors import Code
 from api.filters import FILTERS
-from api.parameters import SETTINGS
+from api.parameters import CANDLESTICKS, SETTINGS
 from api.rows import FORMATS, JSON
 from kalshi_markets.columns import BY_NAME, COLUMNS, Column, Kind
 
@@ -53,6 +53,7 @@ def document(app: FastAPI) -> JsonObject:
     candlesticks = paths["/markets/candlesticks"]["post"]
     candlesticks["requestBody"] = {"required": True, "content": _json(CandlesticksRequest.model_json_schema())}
     candlesticks["responses"] = {"200": _answer("Results", _json({"$ref": "#/components/schemas/Candlesticks"}))}
+    _one_markets_candlesticks(paths["/markets/{ticker}/candlesticks"]["get"])
     for path in paths.values():
         for operation in path.values():
             _errors(operation)
@@ -63,8 +64,7 @@ def _list_markets(operation: JsonObject) -> None:
     settings = [_parameter(name, one.about, one.schema, one.example) for name, one in SETTINGS.items()]
     filters = [_parameter(name, one.about, one.schema, one.example) for name, one in FILTERS.items()]
     operation["parameters"] = settings + filters
-    text = {form.media_type.partition(";")[0]: {"schema": {"type": "string"}} for form in FORMATS.values()}
-    page = text | _json({"$ref": "#/components/schemas/Page"})
+    page = _texts() | _json({"$ref": "#/components/schemas/Page"})
     operation["responses"] = {"200": _answer("A page", page, _HEADERS | _PAGE_HEADERS), "304": _not_modified()}
 
 
@@ -72,6 +72,18 @@ def _one_market(operation: JsonObject) -> None:
     fields = SETTINGS["fields"]
     operation["parameters"].append(_parameter("fields", fields.about, fields.schema, fields.example))
     operation["responses"] = {"200": _answer("The market", _json(_MARKET), _HEADERS), "304": _not_modified()}
+
+
+def _one_markets_candlesticks(operation: JsonObject) -> None:
+    operation["parameters"] += [
+        _parameter(name, one.about, one.schema, one.example) for name, one in CANDLESTICKS.items()
+    ]
+    content = _texts() | _json({"$ref": "#/components/schemas/MarketCandlesticks"})
+    operation["responses"] = {"200": _answer("Its candlesticks, oldest first", content)}
+
+
+def _texts() -> JsonObject:
+    return {form.media_type.partition(";")[0]: {"schema": {"type": "string"}} for form in FORMATS.values()}
 
 
 def _not_modified() -> JsonObject:
@@ -121,7 +133,9 @@ def _schemas() -> JsonObject:
         "truncated": {"const": True},
         "next_offset": count,
     }
-    result = {"ticker": text, "candlesticks": {"type": "array", "items": {"type": "object"}}, "error": nullable}
+    candles = _list({"type": "object"})
+    result = {"ticker": text, "candlesticks": candles, "error": nullable}
+    one_market = {"ticker": text, "candlesticks": candles, "count": count}
     candlesticks = {
         "results": _list(_object(result, [*result])),
         "unanswered": _list(text),
@@ -131,6 +145,7 @@ def _schemas() -> JsonObject:
         "Market": _object({column.name: _column(column) for column in COLUMNS}, []),
         "Page": _object(page, ["items", "count", "next_cursor", "next_url"]),
         "History": _history(),
+        "MarketCandlesticks": _object(one_market, [*one_market]),
         "Candlesticks": _object(candlesticks, [*candlesticks]),
         "Status": _status(),
         "Error": _object(error, [*error]),

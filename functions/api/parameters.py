@@ -14,8 +14,10 @@ from kalshi_markets.columns import BY_NAME, COLUMNS, DEFAULT, Column
 MOST_ITEMS: Final = 10_000
 MOST_OFFSET: Final = 1_000_000_000
 MOST_CHANGE: Final = 2**63 - 1
+MOST_SECOND: Final = int(values.MILLISECONDS_FROM) - 1
 LONGEST_NAME: Final = 100
 FORMATS: Final = ("json", "ndjson", "csv")
+PERIODS: Final = (1, 60, 1440)
 COUNTS: Final = ("none", "estimated", "exact")
 
 
@@ -61,6 +63,19 @@ def _cursor(value: str) -> str:
     if not 0 < len(value) <= LONGEST:
         raise ValueError(f"must have 1 to {LONGEST:,} characters")
     return value
+
+
+def _seconds(value: str) -> int:
+    found = values.whole(value, 0, MOST_CHANGE)
+    if found > MOST_SECOND:
+        raise ValueError("is beyond the year 5000; are these milliseconds? It takes seconds")
+    return found
+
+
+def _period(value: str) -> int:
+    if value not in map(str, PERIODS):
+        raise ValueError("must be 1, 60 or 1440 minutes")
+    return int(value)
 
 
 def _whole_schema(least: int, most: int, usual: int | None = None) -> dict[str, Any]:
@@ -157,6 +172,36 @@ SETTINGS: Final = {
         ),
     )
 }
+
+
+CANDLESTICKS: Final = {
+    setting.name: setting
+    for setting in (
+        Setting(
+            "start_ts",
+            _seconds,
+            "The first end of a period, in Unix seconds; by default 24 hours before end_ts.",
+            "1795435200",
+            _whole_schema(0, MOST_SECOND),
+        ),
+        Setting(
+            "end_ts",
+            _seconds,
+            "The last end of a period, in Unix seconds; by default now.",
+            "1795521600",
+            _whole_schema(0, MOST_SECOND),
+        ),
+        Setting(
+            "period_interval",
+            _period,
+            "Minutes of a period.",
+            "60",
+            {"type": "integer", "enum": [*PERIODS], "default": 60},
+        ),
+        SETTINGS["format"],
+    )
+}
+"""Of GET /markets/{ticker}/candlesticks."""
 
 
 def describe(column: Column) -> dict[str, Any]:

@@ -1,17 +1,17 @@
 """The query string of GET /markets -> a typed query, or everything that is wrong with it."""
 
 import difflib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Final
+from typing import Any, Final
 from urllib.parse import unquote_to_bytes
 
 from api.cursor import Position, decode
 from api.errors import Code, Problem, refusal
 from api.filters import FILTERS, Condition
 from api.orders import CHANGES, ORDERS, Order
-from api.parameters import LONGEST_NAME, SETTINGS
+from api.parameters import LONGEST_NAME, SETTINGS, Setting
 from kalshi_markets.columns import DEFAULT, Column
 
 MOST_PARAMETERS: Final = 100
@@ -89,6 +89,28 @@ def parse_fields(query_string: bytes) -> tuple[Column, ...]:
         name = _printable(others[0])
         raise refusal([Problem(Code.UNKNOWN_PARAMETER, ("query", name), message, "Leave it out.")])
     return parse(query_string).fields
+
+
+def parse_settings(query_string: bytes, settings: Mapping[str, Setting]) -> dict[str, Any]:
+    """For an endpoint that takes these and no filters: the value of each that is given. Raises ApiError."""
+    found: dict[str, Any] = {}
+    problems = []
+    for raw_name, raw_value in _pairs(query_string):
+        name = _printable(raw_name)
+        if name not in settings:
+            message = f"this endpoint takes {', '.join(settings)} and no other parameter"
+            problems.append(Problem(Code.UNKNOWN_PARAMETER, ("query", name), message, "Leave it out."))
+        elif name in found:
+            problems.append(_repeated(name))
+        else:
+            try:
+                found[name] = settings[name].read(_decoded(raw_value))
+            except ValueError as error:
+                found[name] = None
+                problems.append(_problem(name, str(error), f"{name}={settings[name].example}"))
+    if problems:
+        raise refusal(problems[:MOST_PROBLEMS])
+    return found
 
 
 def refuse_parameters(query_string: bytes) -> None:

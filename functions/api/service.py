@@ -10,6 +10,8 @@ from kalshi_markets.database import Database
 from kalshi_markets.settings import ApiSettings, DatabaseSettings, ExchangeSettings
 
 if TYPE_CHECKING:
+    from api.candlesticks.cache import CandleCache
+    from api.candlesticks.markets import Markets
     from kalshi_markets.exchange import ExchangeClient
 
 
@@ -56,3 +58,17 @@ class Service:
 
         settings = ExchangeSettings.read()
         return ExchangeClient(settings, Limiter(DatabaseTokens(DatabaseSettings.read(), "people", settings.rate)))
+
+    @cached_property
+    def candle_cache(self) -> "CandleCache":
+        """Closed periods of candlesticks, over a connection that may write them."""
+        from api.candlesticks.cache import CandleCache
+
+        return CandleCache(DatabaseSettings.read(), self.settings.candle_cache_mb)
+
+    @cached_property
+    def market_lives(self) -> "Markets":
+        """What candlesticks need to know of markets."""
+        from api.candlesticks.markets import Markets
+
+        return Markets(self.database)

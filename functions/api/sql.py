@@ -4,7 +4,8 @@
 that they and the order need (or both), and the rows are read for those tickers only; without, it brings the rows along.
 """
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from functools import lru_cache
 from math import ceil, floor
@@ -86,6 +87,16 @@ def history(ticker: str, table: str, most: int) -> Statement:
                      {time("close_time")} AS close_time, change_number FROM told) AS r
         HAVING count(*) > 0"""
     return statement, [ticker]
+
+
+def lives(tickers: Sequence[str], table: str) -> Statement:
+    """One row of JSON: an array for each of many tickers that is in the table: it, its status, and in Unix seconds when
+    it opens, closes, was settled."""
+    times = ", ".join(f"extract(epoch FROM q.{name})" for name in ("open_time", "close_time", "settlement_ts"))
+    statement = f"""
+        SELECT coalesce(json_agg(json_build_array(q.ticker, q.status, {times})), '[]')::text
+        FROM json_array_elements_text($1::json) AS t(ticker) JOIN {table}_quotes AS q ON q.ticker = t.ticker"""
+    return statement, [json.dumps(tickers)]
 
 
 def state(table: str) -> Statement:

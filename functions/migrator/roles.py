@@ -13,6 +13,8 @@ _GRANTS: Final = {
         # Not the rejected objects themselves.
         "GRANT SELECT (ticker, reason, first_at, last_at) ON {table}_rejects TO {role}",
         "GRANT EXECUTE ON FUNCTION {table}_take_tokens, {table}_slow_down TO {role}",
+        # Its cache, and nothing else that it writes.
+        "GRANT SELECT, INSERT, UPDATE, DELETE ON {table}_candles TO {role}",
         # A default only, but one that the role keeps even where a client forgets the startup parameter.
         "ALTER ROLE {role} SET default_transaction_read_only = on",
     ),

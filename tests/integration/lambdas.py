@@ -82,6 +82,8 @@ class Api:
         made = vars(self.service)
         if "database" in made:
             made["database"].close()
+        if "candle_cache" in made:
+            made["candle_cache"].close()
         if "exchange" in made:
             self._loop.run_until_complete(made["exchange"].aclose())
         self._loop.close()
@@ -99,6 +101,18 @@ class Api:
         self, method: str, url: str, body: str | bytes | None = None, headers: Mapping[str, str] | None = None
     ) -> Answer:
         """One request, as an API Gateway event."""
+        response = self.invoke(method, url, body, headers)
+        raw = response["body"].encode()
+        if response["isBase64Encoded"]:
+            raw = base64.b64decode(raw)
+        if response["headers"].get("content-encoding") == "gzip":
+            raw = gzip.decompress(raw)
+        return Answer(response["statusCode"], response["headers"], raw.decode(), len(json.dumps(response)))
+
+    def invoke(
+        self, method: str, url: str, body: str | bytes | None = None, headers: Mapping[str, str] | None = None
+    ) -> dict[str, Any]:
+        """The Lambda response to it."""
         parts = urlsplit(url)
         event = {
             "version": "2.0",
@@ -114,13 +128,7 @@ class Api:
         }
         asyncio.set_event_loop(self._loop)
         with variables(self.environment):
-            response = self._adapter(event, Context(29))  # type: ignore[arg-type]  # Mangum's own idea of a context
-        raw = response["body"].encode()
-        if response["isBase64Encoded"]:
-            raw = base64.b64decode(raw)
-        if response["headers"].get("content-encoding") == "gzip":
-            raw = gzip.decompress(raw)
-        return Answer(response["statusCode"], response["headers"], raw.decode(), len(json.dumps(response)))
+            return self._adapter(event, Context(29))  # type: ignore[arg-type]  # Mangum's own idea of a context
 
 
 def escaped(**parameters: str) -> str:

@@ -246,7 +246,7 @@ def test_docs_and_the_openapi_document_are_served(api: Api) -> None:
     document = api.get("/openapi.json").json
     assert set(document["paths"]) == {
         *("/", "/health", "/status", "/markets", "/markets/columns", "/markets/candlesticks"),
-        *("/markets/{ticker}", "/markets/{ticker}/history"),
+        *("/markets/{ticker}", "/markets/{ticker}/history", "/markets/{ticker}/candlesticks"),
     }
     assert len(document["paths"]["/markets"]["get"]["parameters"]) == len(SETTINGS) + len(EVERY_FILTER)
 

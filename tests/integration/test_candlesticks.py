@@ -1,5 +1,4 @@
 import json
-import random
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 from urllib.parse import parse_qs
@@ -14,7 +13,7 @@ from local.exchange.server import Server
 from tests.integration.lambdas import Answer, Api
 from tests.integration.scripted import Reply, Scripted
 
-HOUR = 3600
+HOUR, DAY = 3600, 86_400
 
 
 @pytest.fixture(scope="module")
@@ -62,8 +61,9 @@ def test_each_distinct_ticker_has_a_result_in_the_order_asked(
     assert list(answer) == ["results", "unanswered"]
     assert [result["ticker"] for result in answer["results"]] == [*active[:150][::-1], "KXNOSUCH-1"]
     assert [list(result) for result in answer["results"]] == [["ticker", "candlesticks", "error"]] * 151
-    assert "no live market" in answer["results"][-1]["error"]
-    assert {result["error"] for result in answer["results"][:-1]} == {None}
+    assert "no market of this ticker" in answer["results"][-1]["error"]
+    for result in answer["results"][:-1]:
+        assert result["error"] == (None if result["candlesticks"] else "It has no candlesticks in this range.")
     assert answer["unanswered"] == []
     assert sum(len(result["candlesticks"]) for result in answer["results"]) > 150
 
@@ -122,17 +122,18 @@ def test_both_ends_are_included(api: Callable[..., Api], server: Server, active:
 def test_few_calls_carry_many_tickers(api: Callable[..., Api]) -> None:
     with Scripted([Reply(body=b'{"markets": []}')]) as exchange:
         ask(api(exchange), [f"T{n}" for n in range(1000)])
-        assert len(exchange.requests) == 10
+        # Ten for the candlesticks, ten for whether the archive knows those that were left out.
+        assert len(exchange.requests) == 20
 
 
 def test_an_exchange_that_fails_is_told_per_ticker_and_may_be_asked_again(
     api: Callable[..., Api], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(transport, "FIRST_PAUSE", 0.01)
-    known = {"markets": [{"market_ticker": f"T{n}", "candlesticks": [{"end_period_ts": n}]} for n in range(100)]}
+    known = {"markets": [{"market_ticker": f"T{n}", "candlesticks": [{"end_period_ts": HOUR}]} for n in range(100)]}
     with Scripted([Reply(body=json.dumps(known).encode()), Reply(503)]) as exchange:
-        monkeypatch.setattr("api.candlesticks._CALLS_AT_ONCE", 1)
-        answer = ask(api(exchange), [f"T{n}" for n in range(150)]).json
+        monkeypatch.setattr("api.candlesticks.ask.CALLS_AT_ONCE", 1)
+        answer = ask(api(exchange), [f"T{n}" for n in range(150)], start_ts=0, end_ts=DAY).json
     assert [result["error"] for result in answer["results"][:100]] == [None] * 100
     assert all("503" in result["error"] for result in answer["results"][100:])
     assert answer["unanswered"] == [f"T{n}" for n in range(100, 150)]
@@ -145,14 +146,14 @@ def test_a_refused_key_is_told_and_not_asked_again(api: Callable[..., Api]) -> N
     assert answer["unanswered"] == []
 
 
-@pytest.mark.parametrize("ticker", ["A,B", "A&limit=1", "../x", "é", "a b", "字" * 200])
+@pytest.mark.parametrize("ticker", ["A,B", "A&limit=1", "../x", "..", "é", "a b", "字" * 200])
 def test_what_is_no_ticker_never_reaches_the_exchange_and_spoils_no_other(api: Callable[..., Api], ticker: str) -> None:
-    known = Reply(body=b'{"markets": [{"market_ticker": "GOOD", "candlesticks": []}]}')
+    known = Reply(body=b'{"markets": [{"market_ticker": "GOOD", "candlesticks": [{"end_period_ts": 3600}]}]}')
     with Scripted([known]) as exchange:
-        answer = ask(api(exchange), [ticker, "GOOD"]).json
+        answer = ask(api(exchange), [ticker, "GOOD"], start_ts=0, end_ts=DAY).json
         assert [parse_qs(path.partition("?")[2])["market_tickers"] for path, _ in exchange.requests] == [["GOOD"]]
     assert "only letters" in answer["results"][0]["error"]
-    assert answer["results"][1] == {"ticker": "GOOD", "candlesticks": [], "error": None}
+    assert answer["results"][1] == {"ticker": "GOOD", "candlesticks": [{"end_period_ts": HOUR}], "error": None}
     assert answer["unanswered"] == []
 
 
@@ -168,95 +169,41 @@ def test_candles_that_are_none_are_told_as_the_exchanges_error(
 
 
 def test_odd_text_of_the_exchange_is_passed_on_escaped(api: Callable[..., Api]) -> None:
-    body = b'{"markets": [{"market_ticker": "A", "candlesticks": [{"note": "\\ud800", "price": 0.10}]}]}'
+    body = b'{"markets": [{"market_ticker": "A", "candlesticks": [{"end_period_ts": 3600, "note": "\\ud800", "price": 0.10}]}]}'
     with Scripted([Reply(body=body)]) as exchange:
-        answer = ask(api(exchange), ["A"])
-    assert '"note": "\\ud800"' in answer.text
+        answer = ask(api(exchange), ["A"], start_ts=0, end_ts=DAY)
+    assert '"note":"\\ud800"' in answer.text
     assert answer.json["results"][0]["candlesticks"][0]["price"] == "0.10"
 
 
-@pytest.mark.parametrize(("tickers", "candles", "fits"), [(1, 9000, True), (1, 25_000, False), (20, 2500, True)])
-def test_a_large_answer_gets_on_and_one_that_never_fits_is_not_to_be_asked_again(
-    api: Callable[..., Api], tickers: int, candles: int, fits: bool
+def test_who_is_not_reached_before_the_deadline_is_told_and_answered_when_asked_again(
+    api: Callable[..., Api], server: Server, active: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    rng = random.Random(4)
-    names = [f"T{n}" for n in range(tickers)]
-    markets = [
-        {"market_ticker": name, "candlesticks": [{"x": rng.randbytes(180).hex()} for _ in range(candles)]}
-        for name in names
-    ]
-    with Scripted([Reply(body=json.dumps({"markets": markets}).encode())]) as exchange:
-        answer = ask(api(exchange), names)
-    assert answer.size < 6_291_556
-    answered = [result for result in answer.json["results"] if result["error"] is None]
-    assert bool(answered) is fits
-    assert len(answered) + len(answer.json["unanswered"]) == (tickers if fits else 0)
-
-
-def noisy_candles(rng: random.Random) -> list[dict[str, Any]]:
-    """A day of candles that hardly compress."""
-    return [{"end_period_ts": n, "noise": rng.randbytes(400).hex()} for n in range(25)]
-
-
-def answer_for(names: Sequence[str], rng: random.Random) -> Reply:
-    found = [{"market_ticker": name, "candlesticks": noisy_candles(rng)} for name in names]
-    return Reply(body=json.dumps({"markets": found}).encode())
-
-
-@pytest.mark.parametrize("encoding", ["gzip", "identity"])
-def test_what_has_no_room_is_told_and_can_be_asked_again_until_nothing_is_left(
-    api: Callable[..., Api], encoding: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("api.candlesticks._CALLS_AT_ONCE", 1)
-    rng = random.Random(1)
-    tickers = [f"T{n}" for n in range(900)]
-    remaining, seen, rounds = tickers, [], 0
-    while remaining:
-        groups = [remaining[first : first + 100] for first in range(0, len(remaining), 100)]
-        with Scripted([answer_for(group, rng) for group in groups]) as exchange:
-            answer = api(exchange).post(
-                "/markets/candlesticks", {"tickers": remaining}, **{"accept-encoding": encoding}
-            )
-        assert answer.status == 200
-        assert answer.size < 6_291_556
-        assert [result["ticker"] for result in answer.json["results"]] == remaining
-        seen += [result["ticker"] for result in answer.json["results"] if result["error"] is None]
-        refused = [result["ticker"] for result in answer.json["results"] if result["error"]]
-        assert refused == answer.json["unanswered"]
-        assert len(refused) < len(remaining)
-        remaining, rounds = refused, rounds + 1
-    assert seen == tickers
+    monkeypatch.setattr("api.app.MARGIN_SECONDS", 27.5)
+    monkeypatch.setattr("api.candlesticks.plan.BATCH_TICKERS", 1)
+    function, left, rounds = api(server, EXCHANGE_RATE="15"), active[:40], 0
+    while left:
+        answer = ask(function, left).json
+        assert [result["ticker"] for result in answer["results"]] == left
+        late = [result["ticker"] for result in answer["results"] if "before the deadline" in (result["error"] or "")]
+        assert late == answer["unanswered"]
+        assert left[0] not in late
+        left, rounds = late, rounds + 1
     assert rounds > 1
 
 
-@pytest.mark.parametrize("encoding", ["gzip", "identity"])
-def test_ten_thousand_tickers_leave_room_for_telling_which_were_not_answered(
-    api: Callable[..., Api], encoding: str, monkeypatch: pytest.MonkeyPatch
+def test_one_market_that_the_exchange_does_not_answer_for_is_a_503(
+    api: Callable[..., Api], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("api.candlesticks._CALLS_AT_ONCE", 1)
-    rng = random.Random(2)
-    tickers = [f"KX{rng.randbytes(12).hex().upper()}-{n}" for n in range(10_000)]
-    with Scripted([answer_for(tickers[first : first + 100], rng) for first in (0, 100, 200, 300)]) as exchange:
-        answer = api(exchange).post("/markets/candlesticks", {"tickers": tickers}, **{"accept-encoding": encoding})
-    assert answer.status == 200
-    assert answer.size < 6_291_556
-    answered = [result for result in answer.json["results"] if result["candlesticks"]]
-    assert 100 < len(answered) < 400
-    assert len(answer.json["results"]) == 10_000
+    monkeypatch.setattr(transport, "FIRST_PAUSE", 0.01)
+    with Scripted([Reply(503)]) as exchange:
+        answer = api(exchange).get("/markets/KXA-1/candlesticks")
+    assert (answer.status, answer.json["code"]) == (503, "exchange_unavailable")
 
 
-@pytest.mark.parametrize(("start", "end", "period"), [(0, 10**9, 1440), (0, 10**11 - 1, 1)])
-def test_more_calls_than_time_permits_are_refused_before_any_is_made(
-    api: Callable[..., Api], start: int, end: int, period: int
-) -> None:
+def test_a_ticker_with_more_calls_than_time_permits_is_refused_before_any_is_made(api: Callable[..., Api]) -> None:
     with Scripted([Reply(body=b'{"markets": []}')]) as exchange:
-        answer = ask(
-            api(exchange, EXCHANGE_RATE="5"),
-            [f"T{n}" for n in range(10_000)],
-            start_ts=0,
-            end_ts=10**9,
-            period_interval=1440,
-        )
+        answer = ask(api(exchange, EXCHANGE_RATE="5"), ["T1", "T2"], start_ts=0, period_interval=1)
         assert exchange.requests == []
     assert answer.status == 422
     assert answer.json["code"] == "too_many_calls"
@@ -267,54 +214,3 @@ def test_without_the_migrations_it_says_so(api: Callable[..., Api]) -> None:
     with Scripted([Reply()]) as exchange:
         answer = ask(api(exchange, MARKETS_TABLE="unknown"), ["A"])
     assert (answer.status, answer.json["code"]) == (503, "table_missing")
-
-
-BODIES: list[tuple[str | bytes, list[Any]]] = [
-    ("", ["body"]),
-    ("nonsense", ["body"]),
-    ("[]", ["body"]),
-    ("null", ["body"]),
-    ("{}", ["body", "tickers"]),
-    ('{"tickers": []}', ["body", "tickers"]),
-    ('{"tickers": "A"}', ["body", "tickers"]),
-    ('{"tickers": [1]}', ["body", "tickers", 0]),
-    ('{"tickers": ["A", ""]}', ["body", "tickers", 1]),
-    ('{"tickers": ["\\ud800"]}', ["body"]),
-    ('{"tickers": ["a\\u0000b"]}', ["body", "tickers", 0]),
-    ('{"tickers": ["a\\nb"]}', ["body", "tickers", 0]),
-    (json.dumps({"tickers": ["x" * 201]}), ["body", "tickers", 0]),
-    (json.dumps({"tickers": ["A"] * 10_001}), ["body", "tickers"]),
-    ('{"tickers": NaN}', ["body", "tickers"]),
-    ('{"tickers": ["A"], "start_ts": NaN}', ["body", "start_ts"]),
-    ('{"tickers": ["A"], "start_ts": Infinity}', ["body", "start_ts"]),
-    ('{"tickers": ["A"], "start_ts": "0"}', ["body", "start_ts"]),
-    ('{"tickers": ["A"], "start_ts": 1.5}', ["body", "start_ts"]),
-    ('{"tickers": ["A"], "start_ts": -1}', ["body", "start_ts"]),
-    ('{"tickers": ["A"], "start_ts": true}', ["body", "start_ts"]),
-    ('{"tickers": ["A"], "end_ts": 1795521600000}', ["body", "end_ts"]),
-    ('{"tickers": ["A"], "start_ts": 5, "end_ts": 4}', ["body"]),
-    ('{"tickers": ["A"], "start_ts": 99999999999}', ["body"]),
-    ('{"tickers": ["A"], "period_interval": 5}', ["body", "period_interval"]),
-    ('{"tickers": ["A"], "period_interval": true}', ["body", "period_interval"]),
-    ('{"tickers": ["A"], "perod_interval": 60}', ["body", "perod_interval"]),
-    (b'{"tickers": ["\xff"]}', ["body"]),
-    (b"\x00", ["body"]),
-    ('{"tickers": ' + "[" * 100_000, ["body"]),
-]
-
-
-@pytest.mark.parametrize(("body", "place"), BODIES, ids=[str(body)[:40] for body, _ in BODIES])
-def test_a_wrong_body_is_a_422_that_says_where(
-    api: Callable[..., Api], server: Server, body: str | bytes, place: list[Any]
-) -> None:
-    answer = api(server).post("/markets/candlesticks", body)
-    assert answer.status == 422, answer.text
-    assert answer.json["code"] == "invalid_body"
-    assert place in [problem["loc"] for problem in answer.json["detail"]]
-    assert answer.json["hint"]
-
-
-def test_a_members_name_is_not_repeated_at_length(api: Callable[..., Api], server: Server) -> None:
-    answer = api(server).post("/markets/candlesticks", json.dumps({"tickers": ["A"], '"' * 3_000_000: 1}))
-    assert answer.status == 422
-    assert answer.size < 5000

@@ -1,4 +1,5 @@
 import asyncio
+import gc
 import gzip
 import json
 import time
@@ -9,10 +10,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import parse_qs
 
+import httpx
 import pytest
 
 from kalshi_markets.exchange import (
     AnswerUnreadable,
+    Candle,
     CandleQuery,
     ExchangeClient,
     ExchangeError,
@@ -192,6 +195,22 @@ def test_requests_are_paced() -> None:
         assert ask(server, many, EXCHANGE_RATE="20") >= 0.45  # 20 at once, then one each 50 ms
 
 
+def test_an_answer_is_let_go_without_waiting_for_a_collection() -> None:
+    """Several of 4 MB would otherwise stay in memory."""
+
+    async def kept(client: ExchangeClient) -> int:
+        gc.collect()
+        gc.disable()
+        try:
+            await first_page(client)
+            return sum(isinstance(one, httpx.Response) for one in gc.get_objects())
+        finally:
+            gc.enable()
+
+    with Scripted([Reply()]) as server:
+        assert ask(server, kept) == 0
+
+
 def test_candles_are_read_by_ticker() -> None:
     body = b'{"markets": [{"market_ticker": "A", "candlesticks": [{"end_period_ts": 60}]}, {"market_ticker": "B", "candlesticks": []}]}'
     with Scripted([Reply(body=body)]) as server:
@@ -199,12 +218,19 @@ def test_candles_are_read_by_ticker() -> None:
         found = ask(
             server, lambda client: client.candlesticks(["A", "B", "C D&"], query, deadline=time.monotonic() + 5)
         )
-        assert found == {"A": [{"end_period_ts": 60}], "B": []}
+        assert found == {"A": [Candle(60, '{"end_period_ts":60}')], "B": []}
         assert parse_qs(server.requests[0][0].partition("?")[2])["market_tickers"] == ["A,B,C D&"]
 
 
 def test_unreadable_candles_and_cutoffs_are_errors() -> None:
     with Scripted([Reply(body=b'{"markets": [{}]}')]) as server, pytest.raises(AnswerUnreadable):
         ask(server, lambda client: client.candlesticks(["A"], CandleQuery(0, 60, 1), deadline=time.monotonic() + 5))
+    for end in ("null", '"60"', "1.5", "true"):
+        body = b'{"candlesticks": [{"end_period_ts": %s}]}' % end.encode()
+        with Scripted([Reply(body=body)]) as server, pytest.raises(AnswerUnreadable):
+            ask(
+                server,
+                lambda client: client.archived_candlesticks("A", CandleQuery(0, 60, 1), deadline=time.monotonic() + 5),
+            )
     with Scripted([Reply(body=b'{"market_settled_ts": "soon"}')]) as server, pytest.raises(AnswerUnreadable):
         ask(server, lambda client: Listings(client.transport, time.monotonic() + 5).cutoff())

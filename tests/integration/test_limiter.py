@@ -11,8 +11,10 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from api.candlesticks import fetch
-from api.candlesticks_request import CandlesticksRequest
+from api.candlesticks.cache import CandleCache
+from api.candlesticks.fetch import fetch
+from api.candlesticks.markets import Markets
+from api.candlesticks.request import CandlesticksRequest
 from kalshi_markets.database import Database, StatementRefused, TableMissing, Unavailable
 from kalshi_markets.exchange import ExchangeClient, ExchangeUnavailable, transport
 from kalshi_markets.exchange.limiter import DatabaseTokens, Lease, Limiter, LocalTokens, Share
@@ -313,15 +315,13 @@ class BreakingOff(LocalTokens):
         return await super().lease(wanted)
 
 
-def test_a_database_that_breaks_off_while_candlesticks_are_fetched_is_told_as_such() -> None:
+def test_a_database_that_breaks_off_while_candlesticks_are_fetched_is_told_as_such(database: Database) -> None:
     async def run() -> None:
         settings = ExchangeSettings.read({"EXCHANGE_URL": "http://127.0.0.1:1"})
+        asked = CandlesticksRequest.model_validate({"tickers": [f"T{n}" for n in range(150)]})
+        no_cache = CandleCache(database.settings, 0)
         async with ExchangeClient(settings, Limiter(BreakingOff(100))) as client:
-            await fetch(
-                CandlesticksRequest.model_validate({"tickers": [f"T{n}" for n in range(150)]}),
-                client,
-                deadline=time.monotonic() + 5,
-            )
+            await fetch(asked, client, Markets(database), no_cache, deadline=time.monotonic() + 5)
 
     with pytest.raises(Unavailable):
         asyncio.run(run())

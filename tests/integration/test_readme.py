@@ -79,7 +79,7 @@ def test_every_example_answers(service: str, command: str) -> None:
 
 
 def test_one_market_and_its_candlesticks(service: str) -> None:
-    market, candlesticks = shell(BLOCKS[2].replace("\ncurl", "\necho; curl"), service).split("\n")[1:]
+    market, candlesticks = shell(BLOCKS[2].replace("\ncurl", "\necho; curl"), service).split("\n", 2)[1:]
     [result] = json.loads(candlesticks)["results"]
     assert result["ticker"] == json.loads(market)["ticker"]
     assert result["error"] is None

@@ -8,7 +8,8 @@ import pytest
 from starlette.requests import Request
 
 from api import answers
-from api.answers import LAMBDA_LIMIT, Body, accepts_gzip
+from api.answers import accepts_gzip
+from api.body import LAMBDA_LIMIT, Body, Deflated
 
 
 def request(accept_encoding: str | None = None) -> Request:
@@ -67,6 +68,18 @@ def test_what_did_not_fit_leaves_no_trace() -> None:
     assert not body.add(noise)
     assert body.add("second")
     assert gzip.decompress(body.finish()) == b"firstsecond"
+
+
+@pytest.mark.parametrize("compress", [True, False])
+def test_what_is_compressed_already_may_stand_anywhere_in_a_body(compress: bool) -> None:
+    rng = random.Random(3)
+    body, expected = Body(compress=compress), ""
+    for _ in range(300):
+        text = "".join(rng.choices('aé"\n{}', k=rng.choice([0, 1, 30, 3000])))
+        assert body.add(text if rng.random() < 0.5 else Deflated.of(text), Deflated.of(text))
+        expected += text * 2
+    finished = body.finish()
+    assert (gzip.decompress(finished) if compress else finished).decode() == expected
 
 
 @pytest.mark.parametrize("text", ["a" * 1000, "é\U0001f600" * 50_000, '"\n' * 100_000, "a" * 7_000_000])

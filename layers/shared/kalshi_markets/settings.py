@@ -165,6 +165,8 @@ class ApiSettings:
     """Limits of the HTTP side."""
 
     statement_timeout_ms: int
+    candle_cache_mb: int
+    """MiB that the cache of candlesticks may take; 0: there is none"""
     readme_url: str | None
 
     @classmethod
@@ -173,6 +175,7 @@ class ApiSettings:
         read = _Reader(environment)
         return cls(
             statement_timeout_ms=read.whole("STATEMENT_TIMEOUT_MS", "3000", least="10", most=25_000),
+            candle_cache_mb=read.whole("CANDLE_CACHE_MB", "512", most=1_000_000),
             readme_url=read.optional("README_URL"),
         )
 

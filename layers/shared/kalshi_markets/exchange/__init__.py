@@ -1,5 +1,6 @@
 """Kalshi's Trade API v2: the only place that knows its names."""
 
+from kalshi_markets.exchange.candles import Candle
 from kalshi_markets.exchange.client import CandleQuery, ExchangeClient
 from kalshi_markets.exchange.drift import Deviation, deviations
 from kalshi_markets.exchange.errors import (
@@ -17,6 +18,7 @@ __all__ = [
     "BATCH_TICKERS",
     "LIVE_FILTERS",
     "AnswerUnreadable",
+    "Candle",
     "CandleQuery",
     "Deviation",
     "Event",

@@ -2,15 +2,23 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Self
+from datetime import datetime
+from typing import Final, Self
+from urllib.parse import quote
 
-from kalshi_markets.exchange.errors import AnswerUnreadable, ExchangeError
+import httpx
+
+from kalshi_markets.exchange.candles import Candle, read_archived, read_batch
+from kalshi_markets.exchange.errors import AnswerUnreadable, ExchangeError, ExchangeRefused
 from kalshi_markets.exchange.limiter import Limiter
+from kalshi_markets.exchange.listings import Listings
 from kalshi_markets.exchange.transport import Transport
 from kalshi_markets.settings import MAX_RATE, MIN_RATE, ExchangeSettings
 
 BATCH_CANDLES: Final = 10_000
 """What one batch call may ask for, tickers × periods (docs.kalshi.com, Batch Get Market Candlesticks)."""
+ARCHIVE_CANDLES: Final = 5_000
+"""Periods that one call to the archive may span (observed on production, 2026-08; not documented)."""
 DEFAULT_COST: Final = 10.0
 """Tokens (docs.kalshi.com, Rate Limits and Tiers)."""
 
@@ -22,6 +30,10 @@ class CandleQuery:
     start: int
     end: int
     period: int
+
+    def parameters(self) -> dict[str, str | int]:
+        """As the exchange names them."""
+        return {"start_ts": self.start, "end_ts": self.end, "period_interval": self.period}
 
 
 class ExchangeClient:
@@ -49,6 +61,10 @@ class ExchangeClient:
         """How many have been sent."""
         return self.transport.requests
 
+    def now(self) -> float:
+        """The exchange's time, as Transport has it."""
+        return self.transport.now()
+
     async def rate(self) -> float:
         """Requests a second that are permitted in all."""
         return await self._limiter.rate()
@@ -67,25 +83,41 @@ class ExchangeClient:
 
     async def candlesticks(
         self, tickers: Sequence[str], query: CandleQuery, *, deadline: float, urgency: float = 0.0
-    ) -> dict[str, list[dict[str, Any]]]:
-        """Candles by ticker, as the exchange words them. It leaves out the tickers that it does not know.
+    ) -> dict[str, list[Candle]]:
+        """Candles by ticker. The exchange leaves out the tickers that it does not know, and those in the archive.
 
         At most BATCH_TICKERS tickers, without commas, and BATCH_CANDLES tickers × periods.
         """
-        parameters: dict[str, str | int] = {
-            "market_tickers": ",".join(tickers),
-            "start_ts": query.start,
-            "end_ts": query.end,
-            "period_interval": query.period,
-        }
-        answer = await self.transport.get("/markets/candlesticks", parameters, deadline=deadline, urgency=urgency)
+        parameters = {"market_tickers": ",".join(tickers)} | query.parameters()
+        return await self.transport.get(
+            "/markets/candlesticks", parameters, deadline=deadline, urgency=urgency, read=read_batch
+        )
+
+    async def archived_candlesticks(
+        self, ticker: str, query: CandleQuery, *, deadline: float, urgency: float = 0.0
+    ) -> list[Candle] | None:
+        """Those of a market behind the cutoff, at most ARCHIVE_CANDLES periods; None where the archive has no such
+        market."""
+        path = f"/historical/markets/{quote(ticker, safe='')}/candlesticks"
         try:
-            found = {market["market_ticker"]: list(market["candlesticks"] or []) for market in answer["markets"]}
-        except (KeyError, TypeError) as error:
-            raise AnswerUnreadable("the exchange's candlesticks cannot be read.") from error
-        if not all(isinstance(candle, dict) for candles in found.values() for candle in candles):
-            raise AnswerUnreadable("the exchange's candlesticks cannot be read.")
-        return found
+            answer = await self.transport.get(
+                path, query.parameters(), deadline=deadline, urgency=urgency, read=read_archived
+            )
+        except ExchangeRefused as error:
+            if error.status == httpx.codes.NOT_FOUND:
+                return None
+            raise
+        candles: list[Candle] = answer["candlesticks"]
+        return candles
+
+    async def archived(self, tickers: Sequence[str], *, deadline: float) -> set[str]:
+        """Those of at most BATCH_TICKERS tickers that are in the archive."""
+        found = await Listings(self.transport, deadline).named(tickers, archived=True)
+        return {sent.ticker for sent in found if sent.ticker}
+
+    async def cutoff(self, *, deadline: float) -> datetime:
+        """As Listings has it."""
+        return await Listings(self.transport, deadline).cutoff()
 
     async def _cost(self, deadline: float, urgency: float) -> float:
         """Tokens that a request costs: as documented where the exchange does not tell."""

@@ -6,7 +6,7 @@ An object whose text has the digest that is stored beside its row is the one tha
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any, Final, NamedTuple, NoReturn
 
@@ -34,10 +34,10 @@ class Sent(NamedTuple):
         return read_json(self.text) if self.digest else self.market
 
 
-def read_json(text: str | bytes) -> Any:
-    """JSON with its non-integer numbers as Decimals. Raises AnswerUnreadable."""
+def read_json(text: str | bytes, *, real: Callable[[str], object] = Decimal) -> Any:
+    """JSON. real: what becomes of its non-integer numbers. Raises AnswerUnreadable."""
     try:
-        return json.loads(text, parse_float=Decimal, parse_constant=_not_json)
+        return json.loads(text, parse_float=real, parse_constant=_not_json)
     except (ValueError, RecursionError) as error:
         raise AnswerUnreadable("the exchange's answer is not JSON.") from error
 

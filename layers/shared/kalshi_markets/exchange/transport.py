@@ -6,6 +6,7 @@ import random
 import ssl
 import time
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from typing import Any, Final, NoReturn
@@ -88,7 +89,7 @@ class Transport:
         for _ in range(TRIES):
             try:
                 async with asyncio.timeout(deadline - time.monotonic()):
-                    return (read or _read)(await self._try(path, query, urgency))
+                    return (read or read_object)(await self._try(path, query, urgency))
             except TimeoutError:
                 raise failure from None
             except KeyRefused as error:
@@ -121,6 +122,7 @@ class Transport:
             raise ExchangeUnavailable(f"the exchange did not answer: {type(error).__name__}.") from error
         except httpx.DecodingError as error:
             raise AnswerUnreadable("the exchange's answer cannot be decompressed.") from error
+        response.stream = httpx.ByteStream(b"")  # which refers back to it: the body would stay until a full collection
         self.bytes_received += response.num_bytes_downloaded
         self._compare_clocks(response)
         if response.status_code == httpx.codes.TOO_MANY_REQUESTS:
@@ -161,8 +163,9 @@ def _authorities() -> ssl.SSLContext:
     return httpx.create_ssl_context()
 
 
-def _read(response: httpx.Response) -> dict[str, Any]:
-    answer = read_json(response.content)
+def read_object(response: httpx.Response, *, real: Callable[[str], object] = Decimal) -> dict[str, Any]:
+    """The JSON object of an answer. real: what becomes of its non-integer numbers. Raises AnswerUnreadable."""
+    answer = read_json(response.content, real=real)
     if not isinstance(answer, dict):
         raise AnswerUnreadable("the exchange's answer is not a JSON object.")
     return answer

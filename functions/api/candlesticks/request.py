@@ -1,11 +1,13 @@
-"""The body of POST /markets/candlesticks."""
+"""What is asked for: the body of POST /markets/candlesticks, or a path and its parameters."""
 
 import time
 from typing import Annotated, Final, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictInt, ValidationError, model_validator
 
-from api.errors import Code, Problem, refusal
+from api.errors import Code, Problem, market_not_found, refusal
+from api.parameters import CANDLESTICKS, PERIODS
+from api.query import parse_settings
 from api.values import MILLISECONDS_FROM
 
 MOST_TICKERS: Final = 10_000
@@ -26,7 +28,7 @@ def _seconds(value: int) -> int:
 
 
 def _period(value: int) -> int:
-    if value not in (1, 60, 1440):
+    if value not in PERIODS:
         raise ValueError("must be 1, 60 or 1440 minutes")
     return value
 
@@ -74,6 +76,19 @@ def read(body: bytes) -> CandlesticksRequest:
             for found in error.errors(include_url=False, include_context=False, include_input=False)[:20]
         ]
         raise refusal(problems) from None
+
+
+def read_one(ticker: str, query_string: bytes) -> tuple[CandlesticksRequest, str | None]:
+    """Of a path's ticker; and the format, if one is named. Raises ApiError."""
+    given = parse_settings(query_string, CANDLESTICKS)
+    form: str | None = given.pop("format", None)
+    try:
+        return CandlesticksRequest(tickers=[ticker], **given), form
+    except ValidationError as error:
+        if any(found["loc"] for found in error.errors()):
+            raise market_not_found() from None
+    problem = Problem(Code.INVALID_PARAMETER, ("query", "start_ts"), "start_ts is after end_ts", "Swap the two.")
+    raise refusal([problem])
 
 
 def _bounded(place: str | int) -> str | int:

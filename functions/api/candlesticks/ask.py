@@ -1,0 +1,109 @@
+"""The calls of a question: planned, side by side, as long as there is time and room."""
+
+import asyncio
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Final
+
+from api.candlesticks.cache import CandleCache
+from api.candlesticks.plan import Call, Need, plan
+from api.candlesticks.question import Question
+from api.candlesticks.result import UNKNOWN
+from api.candlesticks.spans import periods
+from kalshi_markets.exchange import BATCH_TICKERS, Candle, CandleQuery, ExchangeError
+from kalshi_markets.exchange.client import BATCH_CANDLES
+
+CALLS_AT_ONCE: Final = 20
+"""As many as the client has connections: the rate is the limiter's."""
+_CANDLES_AT_ONCE: Final = 50_000
+"""That may be on their way, for they wait in memory for those before them to be read."""
+
+
+async def ask(question: Question, cache: CandleCache, needs: Sequence[Need]) -> None:
+    """Takes what the exchange has for the needs, and keeps it. Raises what the limiter does."""
+    left_out = await _ask(question, cache, needs)
+    # Markets move to the archive before the table knows, and some it does not know at all.
+    await _ask(question, cache, await _archived(question, left_out))
+
+
+async def _ask(question: Question, cache: CandleCache, needs: Sequence[Need]) -> list[Need]:
+    """Returns what the exchange left out."""
+    calls = plan(needs, question.period)
+    left_out: dict[Need, None] = {}
+
+    async def work() -> None:
+        for call in calls:
+            if question.is_over:
+                return
+            wanted = tuple(need for need in call.needs if question.found[need.place].error is None)
+            if wanted:
+                left_out.update(dict.fromkeys(await _call(question, cache, replace(call, needs=wanted))))
+
+    await _together(work() for _ in range(min(_at_once(question, needs), len(needs))))
+    return list(left_out)
+
+
+def _at_once(question: Question, needs: Sequence[Need]) -> int:
+    longest = max((periods(need.span, question.period) for need in needs), default=0)
+    return max(1, min(CALLS_AT_ONCE, _CANDLES_AT_ONCE // min(BATCH_CANDLES, max(1, longest) * BATCH_TICKERS)))
+
+
+async def _archived(question: Question, left_out: Sequence[Need]) -> list[Need]:
+    """Those whose ticker is in the archive; the others fail."""
+    places = {need.ticker: need.place for need in left_out}
+    groups = iter([[*places][at : at + BATCH_TICKERS] for at in range(0, len(places), BATCH_TICKERS)])
+    archived: set[str] = set()
+
+    async def work() -> None:
+        for tickers in groups:
+            if question.is_over:
+                return
+            try:
+                found = await question.exchange.archived(tickers, deadline=question.deadline)
+            except ExchangeError as error:
+                question.exchange_failed([places[ticker] for ticker in tickers], error)
+                continue
+            archived.update(found)
+            for ticker in tickers:
+                if ticker not in found:
+                    question.fail(question.found[places[ticker]], UNKNOWN)
+
+    await _together(work() for _ in range(min(CALLS_AT_ONCE, len(places))))
+    return [replace(need, archived=True) for need in left_out if need.ticker in archived]
+
+
+async def _call(question: Question, cache: CandleCache, call: Call) -> list[Need]:
+    """Takes what a call brings. Returns what it should have brought and did not."""
+    try:
+        found = await _candles(question, call)
+    except ExchangeError as error:
+        question.exchange_failed([need.place for need in call.needs], error)
+        return []
+    for need in call.needs:
+        if need.ticker in found:
+            question.take(need, call.span, found[need.ticker])
+        elif need.archived:
+            question.fail(question.found[need.place], UNKNOWN)
+    whole = [question.found[need.place] for need in call.needs if need.span == need.span.within(call.span)]
+    if entries := question.for_keeps(whole):
+        await asyncio.to_thread(cache.store, entries)
+    return [need for need in call.needs if need.ticker not in found and not need.archived]
+
+
+async def _candles(question: Question, call: Call) -> Mapping[str, Sequence[Candle]]:
+    query = CandleQuery(*call.span, question.period)
+    tickers = list(dict.fromkeys(need.ticker for need in call.needs))
+    if not call.needs[0].archived:
+        return await question.exchange.candlesticks(tickers, query, deadline=question.deadline)
+    found = await question.exchange.archived_candlesticks(tickers[0], query, deadline=question.deadline)
+    return {} if found is None else {tickers[0]: found}
+
+
+async def _together(tasks: Iterable[Coroutine[Any, Any, None]]) -> None:
+    """Raises what the first one raises that fails."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            for task in tasks:
+                group.create_task(task)
+    except ExceptionGroup as errors:
+        raise errors.exceptions[0] from None

@@ -1,0 +1,153 @@
+"""The cache of closed periods, in PostgreSQL: a row for the candles of a ticker, a period and a block of time.
+
+A row covers one stretch of its block without holes. What is asked for and not covered is fetched, and the row grows.
+"""
+
+import base64
+import json
+import logging
+import threading
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from api.body import Deflated
+from api.candlesticks.pieces import BLOCK_SECONDS, Piece
+from api.candlesticks.spans import Span
+from kalshi_markets.database import Database, DatabaseError
+from kalshi_markets.settings import DatabaseSettings
+
+_SESSION: Final = {
+    "default_transaction_read_only": "off",  # which it is for the API's role
+    "synchronous_commit": "off",  # what a server that crashes forgets is fetched again
+    "statement_timeout": "5000",
+}
+_PARTS: Final = 16
+"""After writing one part of so many of the limit, a process looks whether the cache has outgrown it."""
+MEBIBYTE: Final = 1 << 20
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A piece for keeps. settled: fetched after the market was settled, when nothing of it is amended any more."""
+
+    ticker: str
+    period: int
+    settled: bool
+    piece: Piece
+
+
+class CandleCache:
+    """Over a connection of its own. Without it everything goes on, so nothing is raised: what fails is logged."""
+
+    def __init__(self, settings: DatabaseSettings, mebibytes: int) -> None:
+        self._database = Database(settings, application_name="candlesticks", parameters=_SESSION, timeout=7)
+        self._turn = threading.Lock()  # a statement outlives the task that waits for it
+        self._limit = mebibytes * MEBIBYTE
+        self._unweighed = self._limit  # other processes may have filled it
+        self._table = f"{settings.table}_candles"
+
+    def close(self) -> None:
+        """Closes the connection, once the statement under way has ended."""
+        with self._turn:
+            self._database.close()
+
+    def read(self, tickers: Sequence[str], period: int, span: Span) -> list[Entry]:
+        """What is kept of the blocks that a span touches."""
+        length = BLOCK_SECONDS[period]
+        # One row of everything: the driver takes longer for each row than for all that is in it. OFFSET 0 has each
+        # ticker looked up in the index, however few rows the planner thinks there are.
+        found = self._run(
+            f"""
+            SELECT json_agg(json_build_array(c.ticker, c.settled, c.covers_from, c.covers_to, octet_length(c.candles),
+                            c.crc, c.size, c.used_at < now() - interval '1 day') ORDER BY t.place, c.block)::text,
+                   string_agg(c.candles, '' ORDER BY t.place, c.block)
+            FROM json_array_elements_text($1::json) WITH ORDINALITY AS t(ticker, place), LATERAL (
+                SELECT * FROM {self._table}
+                WHERE ticker = t.ticker AND period = $2::int AND block BETWEEN $3::int AND $4::int OFFSET 0) AS c
+            HAVING count(*) > 0""",
+            json.dumps(tickers),
+            period,
+            span.start // length,
+            span.end // length,
+        )
+        return self._entries(period, *found[0]) if found else []
+
+    def _entries(self, period: int, rows: str, data: bytes) -> list[Entry]:
+        entries, idle, at = [], [], 0
+        for ticker, settled, start, end, length, crc, size, is_idle in json.loads(rows):
+            packed = Deflated(data[at : at + length], crc, size) if size else None
+            at += length
+            entries.append(Entry(ticker, period, settled, Piece(Span(start, end), packed, fetched=False)))
+            if is_idle:
+                idle.append(ticker)
+        if idle:
+            self._run(
+                f"UPDATE {self._table} SET used_at = now() WHERE period = $2::int AND ticker IN"
+                " (SELECT json_array_elements_text($1::json)) AND used_at < now() - interval '1 day'",
+                json.dumps(idle),
+                period,
+            )
+        return entries
+
+    def store(self, entries: Iterable[Entry]) -> None:
+        """Keeps them, each in the place of what there was of its block, unless that covers more."""
+        rows = [_row(entry) for entry in entries]
+        if not rows or not self._limit:
+            return
+        self._run(
+            f"""
+            INSERT INTO {self._table} AS c (ticker, period, block, settled, covers_from, covers_to, candles, crc, size)
+            SELECT ticker, period, block, settled, covers_from, covers_to, decode(candles, 'base64'), crc, size
+            FROM json_to_recordset($1::json) AS r(ticker text, period int, block int, settled boolean,
+                covers_from bigint, covers_to bigint, candles text, crc bigint, size int)
+            ON CONFLICT (ticker, period, block) DO UPDATE SET
+                (settled, covers_from, covers_to, candles, crc, size, used_at) = (excluded.settled,
+                excluded.covers_from, excluded.covers_to, excluded.candles, excluded.crc, excluded.size, now())
+            WHERE c.settled <> excluded.settled
+                OR c.covers_to - c.covers_from <= excluded.covers_to - excluded.covers_from""",
+            json.dumps(rows),
+        )
+        self._unweighed += sum(len(row["candles"]) for row in rows)
+        if self._unweighed >= self._limit / _PARTS:
+            self._unweighed = 0
+            self._evict()
+
+    def _evict(self) -> None:
+        """Deletes what was not used for longest, beyond the limit."""
+        self._run(
+            f"""
+            WITH weighed AS (
+                SELECT ticker, period, block, sum(bytes) OVER (ORDER BY used_at DESC, ticker, period, block) AS total
+                FROM {self._table})
+            DELETE FROM {self._table} AS c USING weighed AS w
+            WHERE w.total > $1::bigint AND (c.ticker, c.period, c.block) = (w.ticker, w.period, w.block)""",
+            self._limit,
+        )
+
+    def _run(self, sql: str, *values: object) -> list[list[Any]]:
+        if not self._limit:
+            return []
+        try:
+            with self._turn:
+                return self._database.read(sql, *values)
+        except DatabaseError as error:
+            logger.warning("the cache of candlesticks is not in use: %s", type(error).__name__)
+            return []
+
+
+def _row(entry: Entry) -> dict[str, Any]:
+    span, packed = entry.piece.span, entry.piece.packed
+    return {
+        "ticker": entry.ticker,
+        "period": entry.period,
+        "block": span.start // BLOCK_SECONDS[entry.period],
+        "settled": entry.settled,
+        "covers_from": span.start,
+        "covers_to": span.end,
+        "candles": base64.b64encode(packed.data).decode() if packed else "",
+        "crc": packed.crc if packed else 0,
+        "size": packed.size if packed else 0,
+    }

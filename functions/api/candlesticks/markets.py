@@ -1,0 +1,70 @@
+"""What the table knows of the markets that are asked for."""
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Final
+
+from api import sql
+from api.candlesticks.spans import Span, between
+from kalshi_markets.database import Database
+from kalshi_markets.exchange import ExchangeClient, ExchangeError
+
+CUTOFF_SECONDS: Final = 600.0
+"""How long the exchange's cutoff is kept; it moves once a day, at midnight (observed on production, 2026-09)."""
+_SLACK: Final = 3600
+"""A day in New York may have 25 hours."""
+
+
+@dataclass(frozen=True, slots=True)
+class Life:
+    """A market's; times in Unix seconds, None where there is none."""
+
+    status: str | None
+    opens: float | None
+    closes: float | None
+    settled: float | None
+
+    def trimmed(self, span: Span, period: int) -> Span | None:
+        """What of a span can hold candles: an opening moves until it is past, a close until the market is finalized."""
+        start, end = span
+        if self.opens is not None and self.status != "initialized":
+            start = max(start, int(self.opens))
+        if self.closes is not None and self.status == "finalized":
+            # The last candle ends at most one period after the close (observed on production, 2026-08).
+            end = min(end, int(self.closes) + period * 60 + _SLACK)
+        return between(start, end, period)
+
+    @property
+    def kept_as(self) -> bool | None:
+        """Whether candles of it are kept as those of a settled market; None: not kept at all.
+
+        Between its close and its settlement an outcome may be amended, and trades with it: nothing is kept, and what
+        was kept before counts for nothing afterwards.
+        """
+        return {"active": False, "finalized": True}.get(self.status or "")
+
+
+class Markets:
+    """The table's markets, and the exchange's cutoff."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._cutoff: float | None = None
+        self._asked_at = -CUTOFF_SECONDS
+
+    def lives(self, tickers: Sequence[str]) -> Mapping[str, Life]:
+        """By ticker, of those that are in the table. Raises DatabaseError."""
+        statement, values = sql.lives(tickers, self._database.settings.table)
+        [[found]] = self._database.read(statement, *values)
+        return {ticker: Life(*rest) for ticker, *rest in json.loads(found)}
+
+    async def cutoff(self, exchange: ExchangeClient, deadline: float) -> float:
+        """Markets settled before this Unix second are in the archive. As last known where the exchange fails."""
+        if time.monotonic() > self._asked_at + CUTOFF_SECONDS:
+            with suppress(ExchangeError):
+                self._cutoff = (await exchange.cutoff(deadline=deadline)).timestamp()
+                self._asked_at = time.monotonic()
+        return self._cutoff or 0.0

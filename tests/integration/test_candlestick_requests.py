@@ -1,0 +1,92 @@
+"""Questions for candlesticks that are none: where they are wrong, and the way out."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.integration.lambdas import Api
+from tests.integration.test_candlesticks import api, server
+
+__all__ = ["api", "server"]
+
+BODIES: list[tuple[str | bytes, list[Any]]] = [
+    ("", ["body"]),
+    ("nonsense", ["body"]),
+    ("[]", ["body"]),
+    ("null", ["body"]),
+    ("{}", ["body", "tickers"]),
+    ('{"tickers": []}', ["body", "tickers"]),
+    ('{"tickers": "A"}', ["body", "tickers"]),
+    ('{"tickers": [1]}', ["body", "tickers", 0]),
+    ('{"tickers": ["A", ""]}', ["body", "tickers", 1]),
+    ('{"tickers": ["\\ud800"]}', ["body"]),
+    ('{"tickers": ["a\\u0000b"]}', ["body", "tickers", 0]),
+    ('{"tickers": ["a\\nb"]}', ["body", "tickers", 0]),
+    (json.dumps({"tickers": ["x" * 201]}), ["body", "tickers", 0]),
+    (json.dumps({"tickers": ["A"] * 10_001}), ["body", "tickers"]),
+    ('{"tickers": NaN}', ["body", "tickers"]),
+    ('{"tickers": ["A"], "start_ts": NaN}', ["body", "start_ts"]),
+    ('{"tickers": ["A"], "start_ts": Infinity}', ["body", "start_ts"]),
+    ('{"tickers": ["A"], "start_ts": "0"}', ["body", "start_ts"]),
+    ('{"tickers": ["A"], "start_ts": 1.5}', ["body", "start_ts"]),
+    ('{"tickers": ["A"], "start_ts": -1}', ["body", "start_ts"]),
+    ('{"tickers": ["A"], "start_ts": true}', ["body", "start_ts"]),
+    ('{"tickers": ["A"], "end_ts": 1795521600000}', ["body", "end_ts"]),
+    ('{"tickers": ["A"], "start_ts": 5, "end_ts": 4}', ["body"]),
+    ('{"tickers": ["A"], "start_ts": 99999999999}', ["body"]),
+    ('{"tickers": ["A"], "period_interval": 5}', ["body", "period_interval"]),
+    ('{"tickers": ["A"], "period_interval": true}', ["body", "period_interval"]),
+    ('{"tickers": ["A"], "perod_interval": 60}', ["body", "perod_interval"]),
+    (b'{"tickers": ["\xff"]}', ["body"]),
+    (b"\x00", ["body"]),
+    ('{"tickers": ' + "[" * 100_000, ["body"]),
+]
+
+
+@pytest.mark.parametrize(("body", "place"), BODIES, ids=[str(body)[:40] for body, _ in BODIES])
+def test_a_wrong_body_is_a_422_that_says_where(
+    api: Callable[..., Api], server: Any, body: str | bytes, place: list[Any]
+) -> None:
+    answer = api(server).post("/markets/candlesticks", body)
+    assert answer.status == 422, answer.text
+    assert answer.json["code"] == "invalid_body"
+    assert place in [problem["loc"] for problem in answer.json["detail"]]
+    assert answer.json["hint"]
+
+
+def test_a_members_name_is_not_repeated_at_length(api: Callable[..., Api], server: Any) -> None:
+    answer = api(server).post("/markets/candlesticks", json.dumps({"tickers": ["A"], '"' * 3_000_000: 1}))
+    assert answer.status == 422
+    assert answer.size < 5000
+
+
+QUERIES = [
+    ("start_ts=1.5", "start_ts"),
+    ("start_ts=-1", "start_ts"),
+    ("start_ts=", "start_ts"),
+    ("start_ts=2026-01-01", "start_ts"),
+    ("end_ts=1795521600000", "end_ts"),
+    ("start_ts=5&end_ts=4", "start_ts"),
+    ("start_ts=1&start_ts=1", "start_ts"),
+    ("period_interval=5", "period_interval"),
+    ("period_interval=60.0", "period_interval"),
+    ("format=xml", "format"),
+    ("start_ts=%ff", "start_ts"),
+    ("limit=1", "limit"),
+]
+
+
+@pytest.mark.parametrize(("query", "place"), QUERIES)
+def test_a_wrong_parameter_is_a_422_that_names_it(api: Callable[..., Api], server: Any, query: str, place: str) -> None:
+    answer = api(server).get(f"/markets/A/candlesticks?{query}")
+    assert answer.status == 422, answer.text
+    assert answer.json["detail"][0]["loc"] == ["query", place]
+    assert answer.json["hint"]
+
+
+@pytest.mark.parametrize("ticker", ["A%2FB", "..%2Fx", "%C3%A9", "a%20b", "x" * 201, "%00"])
+def test_what_is_no_ticker_is_a_404(api: Callable[..., Api], server: Any, ticker: str) -> None:
+    answer = api(server).get(f"/markets/{ticker}/candlesticks")
+    assert (answer.status, answer.json["code"]) in [(404, "market_not_found"), (404, "not_found")]

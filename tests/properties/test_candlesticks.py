@@ -1,0 +1,196 @@
+"""Every candle is the exchange's, whatever is asked in whatever order: tickers of both tiers, ranges, periods, what is
+kept from earlier questions, calls cut small, days on both sides of both clock changes."""
+
+import csv
+import io
+import json
+import random
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+import httpx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from api.candlesticks import plan
+from api.candlesticks.result import NO_CANDLES, UNKNOWN
+from local.exchange.candles import candlesticks, live_member
+from local.exchange.catalogue import EVERYTHING, Order, Wanted
+from local.exchange.clock import SECOND, Clock, parse
+from local.exchange.generator import generate
+from local.exchange.server import Server
+from tests.integration.conftest import connect, keep
+from tests.integration.lambdas import Api
+from tests.properties.scale import SOAK, examples
+
+HOUR, DAY = 3600, 86_400
+NOWS = ["2026-11-25T15:20:07Z", "2026-11-03T09:00:00Z", "2026-03-10T04:30:00Z"]
+"""The last two: days after the clocks of New York were set back, and forth."""
+
+
+@dataclass
+class World:
+    """An exchange, the API over it, and markets of both tiers, some of which the table does not know."""
+
+    server: Server
+    api: Api
+    tickers: list[str]
+
+    @property
+    def now(self) -> int:
+        return self.server.exchange.clock.now() // SECOND
+
+    def break_with(self, rules: list[dict[str, Any]]) -> None:
+        """These faults instead of all others."""
+        httpx.post(f"{self.server.root}/admin/faults", json=rules).raise_for_status()
+
+    def expected(self, ticker: str, period: int, start: int, end: int) -> list[dict[str, Any]]:
+        """The candles as the live tier words them, straight from the market's tape."""
+        exchange = self.server.exchange
+        market = exchange.market(ticker) or exchange.market(ticker, archived=True)
+        assert market is not None
+        return [live_member(one) for one in candlesticks(market.tape, period, start, end, exchange.clock.now())]
+
+
+@pytest.fixture(scope="module", params=NOWS)
+def world(request: pytest.FixtureRequest, environment: Mapping[str, str]) -> Iterator[World]:
+    exchange = generate(7, 300, Clock(parse(request.param), speed=0), archived=300)
+    live = [market for _, market in exchange.markets(Order.CREATED, None, EVERYTHING)]
+    archived = [market for _, market in exchange.markets(Order.CREATED, None, Wanted(archived=True))][:200]
+    database = connect(environment)
+    database.script("TRUNCATE kalshi_markets_terms, kalshi_markets_quotes, kalshi_markets_candles")
+    known = [market for number, market in enumerate([*live, *archived]) if number % 7]
+    keep(database, *(json.loads(market.json, parse_float=Decimal) for market in known))
+    database.close()
+    with Server(exchange) as server:
+        api = Api({**environment, "EXCHANGE_URL": server.url, "EXCHANGE_RATE": "5000"})
+        yield World(server, api, [market.ticker for market in [*live, *archived]])
+        api.close()
+
+
+@pytest.fixture(params=["small calls", "whole calls"])
+def _caps(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Calls of few candles have many seams."""
+    if request.param == "small calls":
+        monkeypatch.setattr(plan, "_BATCH", 130)
+        monkeypatch.setattr(plan, "_ARCHIVE", 60)
+    plan._best_batch.cache_clear()
+    yield
+    plan._best_batch.cache_clear()
+
+
+@dataclass
+class Asked:
+    tickers: list[str]
+    period: int
+    start: int
+    end: int
+
+    def body(self) -> dict[str, Any]:
+        return {"tickers": self.tickers, "start_ts": self.start, "end_ts": self.end, "period_interval": self.period}
+
+
+def asked(world: World, data: st.DataObject) -> Asked:
+    """Ranges that begin or end on, just before or just behind what matters: the end of an hour, a day, a block, now,
+    an opening or a close."""
+    rng = random.Random(data.draw(st.integers(0, 2**32)))
+    period = rng.choice([1, 60, 60, 1440])
+    tickers = rng.sample(world.tickers, rng.choice([1, 2, 30]))
+    exchange, one = world.server.exchange, rng.choice(tickers)
+    market = exchange.market(one) or exchange.market(one, archived=True)
+    assert market is not None
+    about = rng.choice(
+        [world.now, market.tape.opens // SECOND, market.tape.ends // SECOND, parse(rng.choice(NOWS)) // SECOND]
+    )
+    grid = rng.choice([60, HOUR, 6 * HOUR, DAY])
+    end = (about + rng.randrange(-3, 4) * grid) // grid * grid + rng.choice([-1, 0, 0, 1, rng.randrange(grid)])
+    length = rng.choice([0, 1, 30, 400]) * rng.choice([1, period]) * 60 + rng.choice([0, 0, 1, rng.randrange(HOUR)])
+    return Asked(tickers, period, max(0, end - length), max(0, end))
+
+
+def check(world: World, asked: Asked, results: list[dict[str, Any]]) -> None:
+    assert [result["ticker"] for result in results] == asked.tickers
+    for result in results:
+        expected = world.expected(result["ticker"], asked.period, asked.start, asked.end)
+        assert result["candlesticks"] == expected, (asked, result["ticker"])
+        assert result["error"] == (None if expected else NO_CANDLES)
+
+
+@pytest.mark.usefixtures("_caps")
+@examples(60, 600)
+@given(data=st.data())
+def test_every_candle_is_the_exchanges(world: World, data: st.DataObject) -> None:
+    question = asked(world, data)
+    for encoding in ("gzip", "identity"):
+        answer = world.api.post("/markets/candlesticks", question.body(), **{"accept-encoding": encoding})
+        assert answer.status == 200, answer.text
+        check(world, question, answer.json["results"])
+        assert answer.json["unanswered"] == []
+
+
+@examples(40, 300)
+@given(data=st.data())
+def test_one_market_has_the_same_in_every_format(world: World, data: st.DataObject) -> None:
+    question = asked(world, data)
+    ticker = question.tickers[0]
+    url = f"/markets/{ticker}/candlesticks?start_ts={question.start}&end_ts={question.end}&period_interval={question.period}"
+    expected = world.expected(ticker, question.period, question.start, question.end)
+    assert world.api.get(url).json == {"ticker": ticker, "candlesticks": expected, "count": len(expected)}
+    lines = world.api.get(f"{url}&format=ndjson").text.splitlines()
+    assert [json.loads(line) for line in lines] == expected
+    records = list(csv.DictReader(io.StringIO(world.api.get(f"{url}&format=csv", accept_encoding="gzip").text)))
+    assert [flat for record in records if (flat := {k: v for k, v in record.items() if v})] == [
+        flattened(one) for one in expected
+    ]
+
+
+def flattened(candle: Mapping[str, Any]) -> dict[str, str]:
+    cells = {name: str(value) for name, value in candle.items() if not isinstance(value, dict)}
+    return cells | {
+        f"{name}_{member}": price for name in ("yes_bid", "yes_ask", "price") for member, price in candle[name].items()
+    }
+
+
+KINDS = [
+    {"kind": "5xx", "status": 503},
+    {"kind": "429"},
+    {"kind": "truncated", "bytes": 300},
+    {"kind": "malformed"},
+    {"kind": "cut", "bytes": 200},
+]
+
+
+@pytest.mark.usefixtures("_caps")
+@examples(20, 200)
+@given(data=st.data(), kind=st.sampled_from(KINDS), seed=st.integers(0, 1000))
+def test_faults_touch_only_their_tickers_and_asking_again_completes_the_set(
+    world: World, data: st.DataObject, kind: dict[str, Any], seed: int
+) -> None:
+    question = asked(world, data)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("kalshi_markets.exchange.transport.FIRST_PAUSE", 0.001)
+        patch.setattr("kalshi_markets.exchange.transport.TRIES", 1 if not SOAK else 2)
+        rules = [{**kind, "path": "*candlesticks*", "probability": 0.4, "seed": seed}]
+        missing = list(question.tickers)
+        found: dict[str, dict[str, Any]] = {}
+        for round_ in range(12):
+            # The last rounds are without faults: an answer that cannot be read is not to be asked for again.
+            world.break_with(rules if round_ < 10 else [])
+            answer = world.api.post("/markets/candlesticks", question.body() | {"tickers": missing})
+            assert [result["ticker"] for result in answer.json["results"]] == missing
+            found |= {one["ticker"]: one for one in answer.json["results"] if one["error"] in (None, NO_CANDLES)}
+            missing = [ticker for ticker in missing if ticker not in found]
+            if not missing:
+                break
+        world.break_with([])
+    check(world, question, [found[ticker] for ticker in question.tickers])
+
+
+def test_an_unknown_ticker_is_told(world: World) -> None:
+    question = Asked(["KXNOSUCH-1", world.tickers[0]], 60, world.now - DAY, world.now)
+    answer = world.api.post("/markets/candlesticks", question.body()).json
+    assert answer["results"][0] == {"ticker": "KXNOSUCH-1", "candlesticks": [], "error": UNKNOWN}
+    assert world.api.get(f"/markets/KXNOSUCH-1/candlesticks?end_ts={world.now}").json["code"] == "market_not_found"

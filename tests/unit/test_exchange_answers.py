@@ -1,0 +1,59 @@
+"""Candlesticks as they are read from the exchange's answers."""
+
+import json
+from typing import Any
+
+import httpx
+import pytest
+
+from kalshi_markets.exchange import AnswerUnreadable, Candle
+from kalshi_markets.exchange.candles import read_archived, read_batch
+
+PRICES = {"open_dollars": "0.0100", "close_dollars": "0.0200"}
+LIVE = {"end_period_ts": 3600, "yes_bid": PRICES, "price": {"previous_dollars": "0.0100"}, "volume_fp": "1.00"}
+
+
+def batch(candles: Any, **written: Any) -> dict[str, list[Candle]]:
+    body = {"markets": [{"market_ticker": "A", "candlesticks": candles}, {"market_ticker": "B", "candlesticks": []}]}
+    return read_batch(httpx.Response(200, text=json.dumps(body, **written)))
+
+
+@pytest.mark.parametrize("written", [{"separators": (",", ":")}, {}, {"indent": 1}])
+def test_a_live_candle_is_the_exchanges_object_however_it_is_written(written: dict[str, Any]) -> None:
+    later = {**LIVE, "end_period_ts": 7200}
+    found = batch([later, LIVE], **written)
+    assert found["B"] == []
+    assert [(end, json.loads(text)) for end, text in found["A"]] == [(3600, LIVE), (7200, later)]
+    assert not any("\n" in text for _, text in found["A"])
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"volume_fp": "1.00", "end_period_ts": 3600},
+        {"end_period_ts": 3600, "note": "}{"},
+        {"end_period_ts": 3600, "note": '{"end_period_ts":1}'},
+        {"end_period_ts": 3600, "deep": {"er": {"still": []}}},
+    ],
+)
+def test_a_candle_of_another_form_loses_nothing(odd: dict[str, Any]) -> None:
+    assert [json.loads(text) for _, text in batch([odd, LIVE], separators=(",", ":"))["A"]] == [odd, LIVE]
+
+
+def test_an_archived_candle_has_the_names_of_a_live_one_and_no_nulls() -> None:
+    archived = {
+        "end_period_ts": 3600,
+        "yes_bid": {"open": "0.0100", "close": "0.0200"},
+        "price": {"open": None, "mean": None, "previous": "0.0100"},
+        "volume": "1.00",
+    }
+    [candle] = read_archived(httpx.Response(200, json={"candlesticks": [archived]}))["candlesticks"]
+    assert json.loads(candle.text) == LIVE
+
+
+@pytest.mark.parametrize("candles", [[None], "text", [1], {"a": 1}, [{}], [{"end_period_ts": None}], [[]], 5])
+def test_what_is_no_candle_is_an_answer_that_cannot_be_read(candles: Any) -> None:
+    with pytest.raises(AnswerUnreadable):
+        batch(candles)
+    with pytest.raises(AnswerUnreadable):
+        read_archived(httpx.Response(200, json={"candlesticks": candles}))
