@@ -134,8 +134,12 @@ class Trial:
         self._owner("UPDATE kalshi_markets_limiter SET slowed_to = 1")
 
     def _quieten(self) -> None:
-        """Runs without faults until every job has walked over an exchange that stands still."""
+        """Runs without faults until every job has walked over an exchange that stands still, from beginning to end."""
         self._set_faults(())
+        self._run_until_idle()  # which ends the walks that were under way
+        self._run_until_idle()
+
+    def _run_until_idle(self) -> None:
         names = {walk.name for walk in walks(CrawlerSettings.read({}))}
         missing = names
         for _ in range(QUIET_RUNS):
