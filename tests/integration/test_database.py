@@ -202,3 +202,9 @@ def test_verify_ca_does_not_look_at_the_name(
 def test_tls_that_the_server_does_not_have_is_not_done_without(environment: dict[str, str], mode: str) -> None:
     with pytest.raises(Unavailable):
         connect(environment | {"DB_SSLMODE": mode}).read("SELECT 1")
+
+
+def test_lists_of_texts_arrive_as_they_are(database: Database) -> None:
+    texts = ["null", "NULL", "Null", "", " ", '"', "\\", "{a,b}", "a,b", "é", "'"]
+    assert database.read("SELECT unnest($1::text[])", texts) == [[text] for text in texts]
+    assert database.read("SELECT cardinality($1::text[])", []) == [[0]]

@@ -205,12 +205,20 @@ def _execute(connection: pg8000.native.Connection, sql: str, values: Sequence[ob
     context = core.Context(sql)
     connection.send_PARSE(core.NULL_BYTE, sql)
     connection.send_DESCRIBE_STATEMENT(core.NULL_BYTE)
-    connection.send_BIND(core.NULL_BYTE, core.make_params(connection.py_types, values))
+    connection.send_BIND(core.NULL_BYTE, core.make_params(connection.py_types, [*map(_parameter, values)]))
     connection.send_EXECUTE()
     core._write(connection._sock, core.SYNC_MSG)
     core._flush(connection._sock)
     connection.handle_messages(context)
     return context.rows or []
+
+
+def _parameter(value: object) -> object:
+    """Lists of texts with each of them quoted: pg8000 1.31 leaves `null` bare, which an array takes for no value."""
+    if isinstance(value, list) and all(isinstance(one, str) for one in value):
+        quoted = (one.replace("\\", "\\\\").replace('"', '\\"') for one in value)
+        return "{" + ",".join(f'"{one}"' for one in quoted) + "}"
+    return value
 
 
 def _tls(settings: DatabaseSettings) -> Sequence[ssl.SSLContext | bool]:
