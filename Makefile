@@ -14,7 +14,7 @@ run:  ## the whole service on this machine (PORT, MARKETS, RECORDING, EXCHANGE, 
 	@$(PYTHON) local/environment.py local && exec $(VENV)/bin/python -m local
 
 test:  ## every test; ARGS="-k words" for some, RECORDINGS=folder for those over real answers
-	@$(PYTHON) local/environment.py tests && exec $(VENV)/bin/python -m pytest $(ARGS)
+	@$(PYTHON) local/environment.py tests && exec $(VENV)/bin/python -m pytest --numprocesses 2 --dist loadscope $(ARGS)
 
 check:  ## lint, format and types
 	@$(PYTHON) local/environment.py tests && $(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check . && $(VENV)/bin/mypy

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from multiprocessing.process import BaseProcess
 
 _context = multiprocessing.get_context("forkserver")
-_context.set_forkserver_preload(["tests.faults.crawls", "crawler.handler"])
+_context.set_forkserver_preload(["tests.faults.crawls", "tests.integration.lambdas"])
 
 
 def start(environment: Mapping[str, str], seconds: float) -> BaseProcess:

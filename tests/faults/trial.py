@@ -40,7 +40,7 @@ from tests.faults.thinned import Thinned
 from tests.integration.lambdas import Api, crawl
 
 START: Final = parse("2026-10-30T21:10:00Z")
-LIVE, ARCHIVED = 60, 40
+LIVE, ARCHIVED = 40, 25
 RUN_SECONDS: Final = 6.5
 """A second and a half of work, and the crawler's margin."""
 QUIET_RUNS: Final = 12
