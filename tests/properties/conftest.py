@@ -4,12 +4,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.integration.conftest import connect, empty_database, environment, postgres
+from tests.integration.conftest import connect, empty_database, environment, migrated, postgres
 from tests.integration.lambdas import Api
 from tests.properties.scale import TABLE_SEEDS
 from tests.properties.tables import Table
 
-__all__ = ["empty_database", "environment", "postgres"]
+__all__ = ["empty_database", "environment", "migrated", "postgres"]
 
 
 @pytest.fixture(scope="module", params=TABLE_SEEDS, ids=lambda seed: f"seed{seed}")
