@@ -31,7 +31,7 @@ from tests.bench.lines import HEAD, Line, at_most
 from tests.bench.server import running
 from tests.integration.lambdas import Api, crawl
 
-START: Final = parse("2026-11-20T22:40:00Z")
+START: Final = parse("2026-11-20T12:00:00Z")
 MARKETS, ARCHIVED, SEED = 20_000, 60_000, 5
 MARGIN: Final = 5.0
 """Seconds that the crawler leaves of its time, whatever the clock."""
