@@ -130,6 +130,9 @@ def test_a_database_that_goes_away_is_a_503_until_it_is_back(tmp_path: Path) -> 
     api = Api(environment)
     assert items(api, "/markets") == []
     server.kill()
+    deadline = time.monotonic() + 10  # its backends live on until they notice
+    while api.get("/health").status == 200 and time.monotonic() < deadline:
+        time.sleep(0.05)
     for path in ("/markets", "/markets/A", "/health"):
         error(api.get(path), 503, "database_unavailable")
     server.start()
