@@ -4,7 +4,7 @@ import json
 import uuid
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
@@ -60,7 +60,7 @@ class Batch:
     series: Sequence[Series] = ()
     gone: Collection[str] = ()
     expired: datetime | None = None
-    also: Sequence[Job] = field(default=())
+    also: Sequence[Job] = ()
 
 
 class Store:

@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple
 
 from crawler.store import Job, Store
 from kalshi_markets.exchange import AnswerUnreadable, Event, ExchangeError, Listings, Page, Sent, Series, is_storable
@@ -22,8 +22,6 @@ MOST_PAGES: Final = 100_000
 """Of one walk; the exchange with all its combos has six thousand."""
 FAR_BEHIND: Final = 10.0**6
 """The urgency of what may take all the time that is left."""
-
-T = TypeVar("T")
 
 
 class ListingLoops(AnswerUnreadable):
