@@ -1,35 +1,18 @@
-"""The template names what is there."""
+"""The templates name what is there, and hold what the project says of them."""
 
 import ast
-from pathlib import Path
+import re
 from typing import Any
 
-import yaml
+import pytest
 
-ROOT = Path(__file__).parent.parent.parent
+from tests.unit.templates import ROOT, template
 
-
-class Loader(yaml.SafeLoader):
-    """Reads CloudFormation's !Ref and the like as their arguments."""
-
-
-def _argument(loader: Loader, _: str, node: yaml.Node) -> Any:
-    match node:
-        case yaml.ScalarNode():
-            return loader.construct_scalar(node)
-        case yaml.SequenceNode():
-            return loader.construct_sequence(node, deep=True)
-        case _:
-            return None
-
-
-Loader.add_multi_constructor("!", _argument)
-TEMPLATE = yaml.load((ROOT / "template.yaml").read_text(encoding="utf-8"), Loader)
-FUNCTIONS = {
-    name: resource["Properties"]
-    for name, resource in TEMPLATE["Resources"].items()
-    if resource["Type"] == "AWS::Serverless::Function"
-}
+TEMPLATE = template()
+RESOURCES: dict[str, Any] = TEMPLATE["Resources"]
+FUNCTIONS = {n: r["Properties"] for n, r in RESOURCES.items() if r["Type"] == "AWS::Serverless::Function"}
+NESTED = {n: r["Properties"] for n, r in RESOURCES.items() if r["Type"] == "AWS::Serverless::Application"}
+NAMES = ["template.yaml", *(nested["Location"] for nested in NESTED.values())]
 
 
 def test_every_handler_is_a_function_of_ours() -> None:
@@ -45,19 +28,87 @@ def test_every_handler_is_a_function_of_ours() -> None:
 
 def test_the_runtime_is_the_one_of_python_version() -> None:
     version = (ROOT / ".python-version").read_text(encoding="utf-8").strip()
+    layer = RESOURCES["SharedLayer"]
     assert TEMPLATE["Globals"]["Function"]["Runtime"] == f"python{version}"
-    assert TEMPLATE["Resources"]["SharedLayer"]["Metadata"]["BuildMethod"] == f"python{version}"
+    assert layer["Metadata"]["BuildMethod"] == f"python{version}"
+    assert layer["Properties"]["CompatibleRuntimes"] == [f"python{version}"]
+
+
+def test_layer_and_functions_are_built_for_one_architecture() -> None:
+    layer = RESOURCES["SharedLayer"]
+    assert layer["Metadata"]["BuildArchitecture"] == {"Ref": "Architecture"}
+    assert layer["Properties"]["CompatibleArchitectures"] == [{"Ref": "Architecture"}]
+    assert TEMPLATE["Globals"]["Function"]["Architectures"] == [{"Ref": "Architecture"}]
 
 
 def test_the_code_and_the_nested_templates_stand_where_the_template_says() -> None:
     assert (ROOT / TEMPLATE["Globals"]["Function"]["CodeUri"]).is_dir()
-    assert (ROOT / TEMPLATE["Resources"]["SharedLayer"]["Properties"]["ContentUri"] / "requirements.txt").is_file()
-    assert (ROOT / TEMPLATE["Resources"]["Monitoring"]["Properties"]["Location"]).is_file()
+    assert (ROOT / RESOURCES["SharedLayer"]["Properties"]["ContentUri"] / "requirements.txt").is_file()
+    assert {nested["Location"] for nested in NESTED.values()} == {
+        f"infra/{path.name}" for path in (ROOT / "infra").glob("*.yaml")
+    }
 
 
-def test_the_api_answers_every_path_and_the_crawler_runs_every_minute() -> None:
-    events = [event["Properties"] for event in FUNCTIONS["ApiFunction"]["Events"].values()]
-    assert {(event["Method"], event["Path"]) for event in events} == {("ANY", "/"), ("ANY", "/{proxy+}")}
+@pytest.mark.parametrize("nested", NESTED)
+def test_a_nested_stack_gets_the_parameters_that_it_has(nested: str) -> None:
+    parameters = template(NESTED[nested]["Location"])["Parameters"]
+    needed = {name for name, parameter in parameters.items() if "Default" not in parameter}
+    assert needed <= set(NESTED[nested]["Parameters"]) <= set(parameters)
+
+
+def test_every_path_reaches_the_function_and_the_crawler_runs_every_minute() -> None:
+    assert RESOURCES["HttpApiRoute"]["Properties"]["RouteKey"] == "$default"
     [schedule] = FUNCTIONS["CrawlerFunction"]["Events"].values()
     assert schedule["Properties"]["ScheduleExpression"] == "rate(1 minute)"
     assert schedule["Properties"]["RetryPolicy"] == {"MaximumRetryAttempts": 0, "MaximumEventAgeInSeconds": 60}
+
+
+def test_no_failed_run_is_repeated_or_lost() -> None:
+    invoke = FUNCTIONS["CrawlerFunction"]["EventInvokeConfig"]
+    assert (invoke["MaximumRetryAttempts"], invoke["MaximumEventAgeInSeconds"]) == (0, 60)
+    assert invoke["DestinationConfig"]["OnFailure"]["Destination"] == {"Fn::GetAtt": ["FailedRuns", "Arn"]}
+
+
+def test_api_and_crawler_wait_for_the_migrations() -> None:
+    assert RESOURCES["Migrations"]["Properties"]["ServiceToken"] == {"Fn::GetAtt": ["MigratorFunction", "Arn"]}
+    assert {name for name in FUNCTIONS if RESOURCES[name].get("DependsOn") == "Migrations"} == {
+        "ApiFunction",
+        "CrawlerFunction",
+    }
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_parameter_is_described(name: str) -> None:
+    for parameter, properties in template(name).get("Parameters", {}).items():
+        assert properties.get("Description", "").endswith((".", ";")), parameter
+
+
+def test_every_parameter_has_a_default_and_a_place_in_the_form() -> None:
+    groups = TEMPLATE["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"]
+    grouped = [name for group in groups for name in group["Parameters"]]
+    assert sorted(grouped) == sorted(TEMPLATE["Parameters"])
+    assert all("Default" in parameter for parameter in TEMPLATE["Parameters"].values())
+
+
+def test_no_template_holds_a_secret() -> None:
+    for name in NAMES:
+        text = (ROOT / name).read_text(encoding="utf-8")
+        assert "PRIVATE KEY" not in text
+        assert not re.search(r"(?i)^\s*(master)?(user)?password:", text, re.MULTILINE)
+    variables = [FUNCTIONS[name]["Environment"]["Variables"] for name in FUNCTIONS]
+    names = {
+        variable
+        for found in [*variables, TEMPLATE["Globals"]["Function"]["Environment"]["Variables"]]
+        for variable in found
+    }
+    assert not {name for name in names if re.search("PASSWORD|PRIVATE|TOKEN|KEYFILE", name)}
+
+
+def test_exceptions_of_the_security_scan_have_reasons() -> None:
+    found = {}
+    for name in NAMES:
+        for resource in template(name)["Resources"].values():
+            for skipped in resource.get("Metadata", {}).get("checkov", {}).get("skip", []):
+                found[skipped["id"]] = skipped["comment"]
+    assert len(found) <= 6
+    assert all(len(comment) > 40 for comment in found.values())
