@@ -1,7 +1,9 @@
 """The templates name what is there, and hold what the project says of them."""
 
 import ast
+import itertools
 import re
+import tomllib
 from typing import Any
 
 import pytest
@@ -112,3 +114,23 @@ def test_exceptions_of_the_security_scan_have_reasons() -> None:
                 found[skipped["id"]] = skipped["comment"]
     assert len(found) <= 6
     assert all(len(comment) > 40 for comment in found.values())
+
+
+def test_the_environments_of_samconfig() -> None:
+    config = tomllib.loads((ROOT / "samconfig.toml").read_text(encoding="utf-8"))
+    assert set(config) - {"version"} == {"default", "staging", "prod"}
+    lists = [
+        command["parameters"]["parameter_overrides"]
+        for environment in ("default", "staging", "prod")
+        for command in config[environment].values()
+        if "parameter_overrides" in command["parameters"]
+    ]
+    local = [config["default"][f"local_{name}"]["parameters"] for name in ("invoke", "start_api", "start_lambda")]
+    assert len({tuple(parameters["parameter_overrides"]) for parameters in local}) == 1
+    for override in itertools.chain.from_iterable(lists):
+        name, value = override.split("=", 1)
+        parameter = TEMPLATE["Parameters"][name]
+        assert value in parameter.get("AllowedValues", [value])
+    # What is deployed without a named environment is what the template says by default.
+    assert "parameter_overrides" not in config["default"]["deploy"]["parameters"]
+    assert "parameter_overrides" not in config["default"]["build"]["parameters"]
