@@ -1,0 +1,144 @@
+"""The whole stack created, as far as that goes without an account."""
+
+import re
+from typing import Any
+
+import boto3
+import pytest
+from cryptography import x509
+
+from tests.integration.stack import deployed
+from tests.unit.templates import ROOT, template
+
+SECRET = "arn:aws:secretsmanager:us-east-1:123456789012:secret"
+DATABASE = {"DatabaseHost": "db.example.com", "DatabaseSecretArn": f"{SECRET}:database", "DatabaseName": "markets"}
+NETWORK = {"SubnetIds": "{subnets}", "SecurityGroupIds": "{group}"}
+DOMAIN = {"DomainName": "api.example.com", "CertificateArn": "arn:aws:acm:us-east-1:123456789012:certificate/1"}
+ROLES = {"ApiDatabaseSecret", "CrawlerDatabaseSecret"}
+OWN = {"PrivateNetwork", "PostgreSQL", *ROLES}
+GATEWAY = {"InternetGateway", "InternetGatewayAttachment", "PublicSubnet", "PublicRoutes", "PublicRoute"} | {
+    "PublicRoutesAssociation",
+    "PrivateRoute",
+}
+INSTANCE = {"NatInstance", "NatSecurityGroup"} | GATEWAY
+# Parameters, and which of the resources that depend on them there are then.
+CASES: dict[str, tuple[dict[str, str], set[str]]] = {
+    "defaults": ({}, OWN | INSTANCE),
+    "NAT gateway": ({"Network": "nat-gateway"}, OWN | GATEWAY | {"NatGateway", "NatAddress"}),
+    "dual stack": ({"Network": "dual-stack"}, OWN | {"EgressOnlyGateway", "Ipv6Route"}),
+    "no network": ({"Network": "none", **DATABASE}, ROLES),
+    "one role": ({"Network": "none", **DATABASE, "DatabaseRoles": "one"}, set()),
+    "existing network": ({**NETWORK, "VpcId": "{vpc}"}, {"PostgreSQL", *ROLES}),
+    "existing network and database": ({**NETWORK, **DATABASE, "DatabaseSslRootCert": "/opt/ca.pem"}, ROLES),
+    "domain": (DOMAIN, OWN | INSTANCE | {"HttpApiDomain", "HttpApiMapping"}),
+    "tokens": (
+        {"JwtIssuer": "https://issuer.example.com", "JwtAudience": "markets"},
+        OWN | INSTANCE | {"HttpApiAuthorizer", "HttpApiPreflight"},
+    ),
+    "all the rest": (
+        {
+            "KalshiSecretArn": f"{SECRET}:kalshi",
+            "KmsKeyArn": "arn:aws:kms:us-east-1:123456789012:key/1",
+            "SnapStart": "on",
+            "ApiReservedConcurrency": "5",
+            "AlarmEmail": "somebody@example.com",
+            "ExchangeRate": "15",
+            "ReadmeUrl": "https://example.com",
+            "SecretsManagerEndpoint": "https://secretsmanager.example.com",
+            "DatabaseMultiAz": "true",
+        },
+        OWN | INSTANCE,
+    ),
+}
+
+
+def unresolved(value: Any, path: str) -> list[str]:
+    """Paths of what is no plain value."""
+    match value:
+        case dict():
+            functions = [f"{path}: {key}" for key in value if key == "Ref" or key.startswith("Fn::")]
+            return functions + [found for key, item in value.items() for found in unresolved(item, f"{path}.{key}")]
+        case list():
+            return [found for index, item in enumerate(value) for found in unresolved(item, f"{path}.{index}")]
+        case None:
+            return [f"{path}: nothing"]
+        case str() if "${" in value and not value.startswith("#!"):
+            return [f"{path}: {value}"]
+    return []
+
+
+CONDITIONAL = {
+    name
+    for path in ("template.yaml", *(f"infra/{path.name}" for path in (ROOT / "infra").glob("*.yaml")))
+    for name, resource in template(path)["Resources"].items()
+    if "Condition" in resource
+}
+ALWAYS = {
+    name
+    for path in ("template.yaml", "infra/monitoring.yaml")
+    for name, resource in template(path)["Resources"].items()
+    if "Condition" not in resource
+}
+
+
+@pytest.mark.parametrize(("parameters", "conditional"), CASES.values(), ids=CASES.keys())
+def test_every_resource_is_created_and_every_reference_resolved(
+    parameters: dict[str, str], conditional: set[str]
+) -> None:
+    with deployed(**parameters) as stack:
+        statuses = {
+            summary["StackStatus"] for summary in boto3.client("cloudformation").list_stacks()["StackSummaries"]
+        }
+        assert statuses == {"CREATE_COMPLETE"}
+        assert stack.names() & CONDITIONAL == conditional
+        # SAM gives a layer's name the digest of its content.
+        assert {re.sub(r"^SharedLayer[0-9a-f]+$", "SharedLayer", name) for name in stack.names()} >= ALWAYS
+        for (_, name), (_, properties) in stack.resources.items():
+            assert unresolved(properties, name) == []
+        assert unresolved(stack.outputs, "Outputs") == []
+
+
+def test_a_first_deployment_is_private_encrypted_and_kept() -> None:
+    with deployed() as stack:
+        [database] = boto3.client("rds").describe_db_instances()["DBInstances"]
+        assert database["StorageEncrypted"]
+        assert not database["PubliclyAccessible"]
+        asked = stack.properties("Instance")
+        assert asked["DeletionProtection"]
+        assert asked["ManageMasterUserPassword"]
+        assert "MasterUserPassword" not in asked
+        for group in boto3.client("ec2").describe_security_groups()["SecurityGroups"]:
+            ways_in = [way for permission in group["IpPermissions"] for way in permission["IpRanges"]]
+            assert ways_in == []  # from other security groups only
+        for name in ("ApiFunction", "CrawlerFunction", "MigratorFunction"):
+            variables = stack.properties(name)["Environment"]["Variables"]
+            assert variables["DB_HOST"] == database["Endpoint"]["Address"]
+            assert variables["DB_SSLMODE"] == "verify-full"
+            assert stack.properties(name)["VpcConfig"]["SubnetIds"]
+
+
+def test_each_function_has_a_role_and_a_secret_of_its_own() -> None:
+    with deployed() as stack:
+        names = ("ApiFunction", "CrawlerFunction", "MigratorFunction")
+        roles = {stack.properties(name)["Role"] for name in names}
+        secrets = {stack.properties(name)["Environment"]["Variables"]["DB_SECRET_ARN"] for name in names}
+        assert len(roles) == len(secrets) == len(names)
+        for logical_id in ("ApiRole", "CrawlerRole", "MigratorRole"):
+            [policy] = stack.properties(logical_id)["Policies"]
+            for statement in policy["PolicyDocument"]["Statement"]:
+                assert statement["Resource"] != "*" or statement["Sid"] == "Traces"  # X-Ray has no ARNs
+
+
+def test_the_trust_of_rds_is_what_the_layer_brings() -> None:
+    with deployed() as stack:
+        name = stack.properties("Instance")["CACertificateIdentifier"]
+        path = stack.properties("ApiFunction")["Environment"]["Variables"]["DB_SSLROOTCERT"]
+    bundle = ROOT / "layers/shared" / path.removeprefix("/opt/python/")
+    authorities = x509.load_pem_x509_certificates(bundle.read_bytes())
+    assert len(authorities) >= 27
+    for authority in authorities:
+        authority.verify_directly_issued_by(authority)
+        [common_name] = authority.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)
+        assert re.fullmatch(r"Amazon RDS [a-z0-9-]+ Root CA RSA2048 G1", str(common_name.value))
+        assert authority.not_valid_after_utc.year >= 2060
+    assert name == "rds-ca-rsa2048-g1"
