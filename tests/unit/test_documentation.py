@@ -9,6 +9,7 @@ from crawler import telemetry
 from crawler.schedule import walks
 from crawler.summary import Summary
 from kalshi_markets.settings import CrawlerSettings
+from tests import parameters_page
 from tests.api_page import OPENAPI, PAGE, openapi, rendered
 
 ROOT = Path(__file__).parent.parent.parent
@@ -44,6 +45,10 @@ def test_every_setting_of_the_local_run_is_documented() -> None:
     names = names_in("local/settings.py")
     assert {"PORT", "MARKETS", "RECORDING", "EXCHANGE", "DATA_DIR"} <= names
     assert [name for name in sorted(names) if f"`{name}`" not in OPERATIONS] == []
+
+
+def test_the_parameters_are_those_of_the_template() -> None:
+    assert parameters_page.rendered(OPERATIONS) == OPERATIONS, "renew them: python -m tests.parameters_page"
 
 
 def test_every_job_and_metric_is_documented() -> None:
