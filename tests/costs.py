@@ -42,8 +42,6 @@ LOG_BYTES_OF_A_REQUEST: Final = 1_000
 CRAWL_LOG_BYTES: Final = 1440 * LOG_BYTES_OF_A_RUN + PAGES * LOG_BYTES_OF_A_PAGE
 """A day."""
 
-METRICS_OF_A_ROUTE: Final = 6
-"""API Gateway's own, where the stage has DetailedMetricsEnabled."""
 CRAWLER_GB, API_GB = 0.5, 1.0
 SHARE_OF_A_CORE: Final = 512 / 1769
 """A function of 1,769 MB has one vCPU (docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html)."""
@@ -102,8 +100,12 @@ class Size:
     network: str
     requests: float
     standby: bool = False
-    zones: int = 2
-    backup_days: int = 7
+    backup_days: int = 3
+
+    @property
+    def zones(self) -> int:
+        """Of the functions: both of the database's."""
+        return 2 if self.standby else 1
 
     @property
     def data(self) -> float:
@@ -112,8 +114,10 @@ class Size:
 
 
 SMALL: Final = Size("small", "db.t4g.micro", 30, 60 * SETTLED, "nat-instance", 100_000)
-MEDIUM: Final = Size("medium", "db.t4g.medium", 150, ARCHIVED + 365 * SETTLED, "nat-instance", 3e6)
-LARGE: Final = Size("large", "db.t4g.large", 250, ARCHIVED + 730 * SETTLED, "nat-gateway", 30e6, standby=True)
+MEDIUM: Final = Size("medium", "db.t4g.medium", 150, ARCHIVED + 365 * SETTLED, "nat-instance", 3e6, backup_days=7)
+LARGE: Final = Size(
+    "large", "db.t4g.large", 250, ARCHIVED + 730 * SETTLED, "nat-gateway", 30e6, standby=True, backup_days=14
+)
 SIZES: Final = (SMALL, MEDIUM, LARGE)
 
 
@@ -157,7 +161,7 @@ def quantities(size: Size) -> dict[str, float]:
         "out": size.requests * API_BYTES / GB,
         "secret": 4,  # the master's, the two roles', the exchange's key
         "key": 1,
-        "metric": len(COUNTS) + len(LAGS) + len(("FailedJobs", "BusyRuns", "BytesReceived")) + METRICS_OF_A_ROUTE,
+        "metric": len(COUNTS) + len(LAGS) + len(("FailedJobs", "BusyRuns", "BytesReceived")),
         "alarm": len(alarms),  # each of one metric
         "dashboard": 1,
         "log": (DAYS * CRAWL_LOG_BYTES + size.requests * LOG_BYTES_OF_A_REQUEST) / GB,

@@ -29,6 +29,7 @@ def test_the_small_installation_is_the_one_by_default() -> None:
     assert SMALL.database == defaults["DatabaseInstanceClass"]
     assert SMALL.storage == defaults["DatabaseStorageGb"]
     assert SMALL.network == defaults["Network"]
+    assert SMALL.backup_days == defaults["DatabaseBackupDays"]
     assert (SMALL.standby, defaults["DatabaseMultiAz"]) == (False, "false")
     assert properties("template.yaml", "CrawlerFunction")["MemorySize"] == costs.CRAWLER_GB * 1024
     assert defaults["ApiMemory"] == costs.API_GB * 1024
@@ -39,10 +40,7 @@ def test_the_parts_are_those_of_the_templates() -> None:
     [disk] = nat["BlockDeviceMappings"]
     assert way_out("nat-instance", 0)["volume"] == disk["Ebs"]["VolumeSize"]
     assert nat["InstanceType"] in PRICES["nat instance"].about
-    assert {size.backup_days for size in SIZES} == {
-        properties("infra/database.yaml", "Instance")["BackupRetentionPeriod"]
-    }
-    assert properties("template.yaml", "HttpApiStage")["DefaultRouteSettings"]["DetailedMetricsEnabled"]
+    assert "DetailedMetricsEnabled" not in properties("template.yaml", "HttpApiStage")["DefaultRouteSettings"]
 
 
 @pytest.mark.parametrize("size", SIZES, ids=lambda size: size.name)
@@ -60,6 +58,29 @@ def test_a_gateway_is_paid_by_the_byte_and_an_instance_is_not() -> None:
     least, most = (total(way_out("nat-gateway", volume)) for volume in (0, 100 * costs.GB))
     assert most - least == pytest.approx(costs.DAYS * 100 * 0.045)
     assert total(way_out("nat-instance", 0)) == total(way_out("nat-instance", 100 * costs.GB))
+
+
+def test_the_small_installation_costs_thirty_dollars_at_most() -> None:
+    assert total(quantities(SMALL)) <= 30
+
+
+def test_without_a_standby_everything_is_in_one_zone() -> None:
+    network = template("infra/network.yaml")
+    outputs = {name: output["Value"] for name, output in network["Outputs"].items()}
+    zones = {
+        name: properties("infra/network.yaml", name)["AvailabilityZone"] for name in ("PrivateSubnetA", "PublicSubnet")
+    }
+    assert zones["PrivateSubnetA"] == zones["PublicSubnet"], "the way out"
+    functions = template()["Globals"]["Function"]["VpcConfig"]["Fn::If"][1]["SubnetIds"]["Fn::Split"][1]["Fn::If"][2]
+    assert functions["Fn::If"][2] == {"Fn::GetAtt": ["PrivateNetwork", "Outputs.FirstSubnetId"]}
+    assert outputs["FirstSubnetId"] == {"Ref": "PrivateSubnetA"}
+    assert outputs["FirstZone"] == {"Fn::GetAtt": ["PrivateSubnetA", "AvailabilityZone"]}
+    given = properties("template.yaml", "PostgreSQL")["Parameters"]["Zone"]["Fn::If"]
+    assert given == ["HasExistingNetwork", "", {"Fn::GetAtt": ["PrivateNetwork", "Outputs.FirstZone"]}]
+    assert properties("infra/database.yaml", "Instance")["AvailabilityZone"]["Fn::If"][:2] == [
+        "HasZone",
+        {"Ref": "Zone"},
+    ]
 
 
 def test_larger_is_dearer() -> None:
