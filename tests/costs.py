@@ -161,7 +161,7 @@ def quantities(size: Size) -> dict[str, float]:
         "out": size.requests * API_BYTES / GB,
         "secret": 4,  # the master's, the two roles', the exchange's key
         "key": 1,
-        "metric": len(COUNTS) + len(LAGS) + len(("FailedJobs", "BusyRuns", "BytesReceived")),
+        "metric": len(COUNTS) + len(LAGS),
         "alarm": len(alarms),  # each of one metric
         "dashboard": 1,
         "log": (DAYS * CRAWL_LOG_BYTES + size.requests * LOG_BYTES_OF_A_REQUEST) / GB,

@@ -42,7 +42,8 @@ Metric = tuple[str, str, frozenset[str]]
 def emitted(capsys: pytest.CaptureFixture[str]) -> set[Metric]:
     """What the crawler writes at the end of a run in which everything was confirmed."""
     now = datetime.now(UTC)
-    publish(Summary(), {name: Job(name, confirmed_at=now) for names in LAGS.values() for name in names})
+    jobs = {name: Job(name, confirmed_at=now) for names in LAGS.values() for name in names}
+    publish(Summary(), jobs, "CrawlerFunction")
     [record] = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     [told] = record["_aws"]["CloudWatchMetrics"]
     [dimensions] = told["Dimensions"]
@@ -61,7 +62,8 @@ def alarmed(alarm: dict[str, Any]) -> Iterator[Metric]:
 
 def shortened(namespace: str, name: str, dimensions: list[tuple[str, Any]]) -> Metric:
     ours = namespace == NAMESPACE
-    return namespace, name, frozenset(f"{key}={value}" if ours else key for key, value in dimensions)
+    named = [(key, value["Ref"] if isinstance(value, dict) else value) for key, value in dimensions]
+    return namespace, name, frozenset(f"{key}={value}" if ours else key for key, value in named)
 
 
 def dashboard(*, with_database: bool) -> dict[str, Any]:
@@ -75,7 +77,7 @@ def dashboard(*, with_database: bool) -> dict[str, Any]:
 
 def drawn(body: dict[str, Any]) -> Iterator[Metric]:
     """The metrics of a dashboard; "." and "..." repeat what stands above."""
-    for widget in body["widgets"]:
+    for widget in [widget for widget in body["widgets"] if widget["type"] == "metric"]:
         above: list[str] = []
         for row in widget["properties"]["metrics"]:
             cells = [cell for cell in row if isinstance(cell, str)]
@@ -106,6 +108,21 @@ def test_the_dashboard_shows_metrics_that_are_published(emitted: set[Metric], wi
     assert [metric for metric in shown if not exists(metric, emitted)] == []
     assert any(namespace == "AWS/RDS" for namespace, _, _ in shown) == with_database
     assert len(shown) <= 50, "more than a free dashboard has"
+
+
+def test_the_dashboard_reads_members_of_the_run_s_summary_from_the_log() -> None:
+    queries = [
+        widget["properties"]["query"] for widget in dashboard(with_database=False)["widgets"] if widget["type"] == "log"
+    ]
+    members = {name for query in queries for name in re.findall(r"sum\((\w+)\)", query)}
+    assert members >= {"markets", "requests"}
+    assert members <= set(Summary().as_dict())
+    assert 'logger.info("run ended"' in (ROOT / "functions" / "crawler" / "handler.py").read_text(encoding="utf-8")
+    assert all("message = 'run ended'" in query for query in queries)
+
+
+def test_every_metric_has_an_alarm(emitted: set[Metric]) -> None:
+    assert emitted == {m for alarm in ALARMS.values() for m in alarmed(alarm) if m[0] == NAMESPACE}, "each is paid for"
 
 
 def test_every_alarm_leads_to_its_own_section_of_the_operations_page_and_every_section_has_its_alarm() -> None:
