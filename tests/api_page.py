@@ -1,7 +1,6 @@
 """Writes docs/openapi.json and the tables of docs/api.md from the code that they describe: python -m tests.api_page"""
 
 import json
-import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
@@ -13,36 +12,24 @@ from api.filters import OPERATORS
 from api.parameters import CANDLESTICKS, SETTINGS, Setting
 from api.service import Service
 from kalshi_markets.columns import COLUMNS, Kind
+from tests.markdown import renewed
 
 DOCS: Final = Path(__file__).parent.parent / "docs"
 PAGE: Final = DOCS / "api.md"
 OPENAPI: Final = DOCS / "openapi.json"
 
 
-def tables() -> dict[str, str]:
-    """Each generated part of the page, by the name in its markers."""
-    return {
-        "settings": _table(_settings(SETTINGS)),
-        "candlesticks": _table(_settings(CANDLESTICKS)),
-        "filters": _table(_filters()),
-        "columns": _table(_columns()),
-        "errors": _table(_errors()),
-        "sqlstates": _table(_sqlstates()),
-    }
-
-
 def rendered(text: str) -> str:
     """The page with its generated parts renewed."""
-    for name, table in tables().items():
-        before, marker, rest = text.partition(f"<!-- {name} -->\n")
-        _, end, after = rest.partition("<!-- end -->")
-        text = before + marker + table + "\n" + end + after
-    return text
-
-
-def _table(rows: Iterator[tuple[str, ...]]) -> str:
-    lines = ["| " + " | ".join(row) + " |" for row in rows]
-    return "\n".join([lines[0], re.sub("[^|]+", " --- ", lines[0]), *lines[1:]])
+    tables = {
+        "settings": _settings(SETTINGS),
+        "candlesticks": _settings(CANDLESTICKS),
+        "filters": _filters(),
+        "columns": _columns(),
+        "errors": _errors(),
+        "sqlstates": _sqlstates(),
+    }
+    return renewed(text, tables)
 
 
 def _settings(settings: Mapping[str, Setting]) -> Iterator[tuple[str, ...]]:

@@ -30,13 +30,13 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  #
     began = time.monotonic()
     settings = CrawlerSettings.read()
     time_left = min(settings.run_seconds, context.get_remaining_time_in_millis() / 1000) - MARGIN_SECONDS
-    summary = asyncio.run(_crawl(settings, began + time_left)).as_dict()
+    summary = asyncio.run(_crawl(settings, began + time_left, context.function_name)).as_dict()
     summary["seconds"] = round(time.monotonic() - began, 2)
     logger.info("run ended", extra=summary)
     return summary
 
 
-async def _crawl(settings: CrawlerSettings, ends_at: float) -> Summary:
+async def _crawl(settings: CrawlerSettings, ends_at: float, function: str) -> Summary:
     database_settings, exchange_settings = DatabaseSettings.read(), ExchangeSettings.read()
     # No wait for the server outlasts the run.
     patience = max(1.0, ends_at + MARGIN_SECONDS / 2 - time.monotonic())
@@ -49,7 +49,7 @@ async def _crawl(settings: CrawlerSettings, ends_at: float) -> Summary:
             store = Store(database, reader)
             crawl = Crawl(walks(settings), store, exchange.transport, ends_at=ends_at, combos=settings.combos)
             summary = await crawl.run()
-            publish(summary, crawl.jobs)
+            publish(summary, crawl.jobs, function)
             return summary
     finally:
         database.close()

@@ -1,4 +1,7 @@
-"""A run's figures as metrics: lines in CloudWatch's embedded metric format on the standard output."""
+"""What alarms look at, as metrics: lines in CloudWatch's embedded metric format on the standard output.
+
+Each is paid for; everything else of a run is in its summary, in the log.
+"""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -12,35 +15,21 @@ from crawler.summary import Summary
 from crawler.upkeep import LIVE_JOBS
 
 NAMESPACE: Final = "KalshiMarkets"
-COUNTS: Final = {
-    "Pages": "pages",
-    "Markets": "markets",
-    "Added": "added",
-    "Changed": "changed",
-    "Rejects": "refused",
-    "Drift": "drift",
-    "Requests": "requests",
-    "Refusals": "refusals",
-    "TableSize": "table_size",
-}
-
-
 LAGS: Final = {
     "LiveLag": LIVE_JOBS,
     "ChangedLag": ("changed/created", "changed/updated"),
     "SettledLag": ("settled",),
 }
+COUNTS: Final = ("FailedJobs", "Rejects", "Drift")
 
 
-def publish(summary: Summary, jobs: Mapping[str, Job]) -> None:
-    """Writes them. docs/operations.md says what each means."""
+def publish(summary: Summary, jobs: Mapping[str, Job], function: str) -> None:
+    """Writes them. docs/operations.md says what each means. function: its name, which tells stacks apart."""
     metrics = Metrics(namespace=NAMESPACE, service="crawler")
-    metrics.add_metric("FailedJobs", MetricUnit.Count, len(summary.errors))
-    metrics.add_metric("BusyRuns", MetricUnit.Count, summary.outcome == "busy")
-    if summary.outcome != "busy":
-        for name, member in COUNTS.items():
-            metrics.add_metric(name, MetricUnit.Count, getattr(summary, member))
-        metrics.add_metric("BytesReceived", MetricUnit.Bytes, summary.bytes)
+    metrics.add_dimension("function", function)
+    for name, count in zip(COUNTS, (len(summary.errors), summary.refused, summary.drift), strict=True):
+        metrics.add_metric(name, MetricUnit.Count, count)
+    if summary.outcome != "busy":  # then another run tells them
         for name, seconds in lags(jobs).items():
             metrics.add_metric(name, MetricUnit.Seconds, seconds)
     metrics.flush_metrics()

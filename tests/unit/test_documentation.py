@@ -9,6 +9,7 @@ from crawler import telemetry
 from crawler.schedule import walks
 from crawler.summary import Summary
 from kalshi_markets.settings import CrawlerSettings
+from tests import parameters_page
 from tests.api_page import OPENAPI, PAGE, openapi, rendered
 
 ROOT = Path(__file__).parent.parent.parent
@@ -46,9 +47,13 @@ def test_every_setting_of_the_local_run_is_documented() -> None:
     assert [name for name in sorted(names) if f"`{name}`" not in OPERATIONS] == []
 
 
+def test_the_parameters_are_those_of_the_template() -> None:
+    assert parameters_page.rendered(OPERATIONS) == OPERATIONS, "renew them: python -m tests.parameters_page"
+
+
 def test_every_job_and_metric_is_documented() -> None:
     jobs = [walk.name for walk in walks(CrawlerSettings.read({"RETENTION_DAYS": "9"}))]
-    metrics = [*telemetry.COUNTS, *telemetry.LAGS, "FailedJobs", "BusyRuns", "BytesReceived"]
+    metrics = [*telemetry.COUNTS, *telemetry.LAGS]
     assert len(jobs) == 15
     assert [name for name in (*jobs, *metrics) if f"`{name}`" not in OPERATIONS] == []
     assert [name for name in Summary().as_dict() if f"`{name}`" not in OPERATIONS] == []

@@ -1,0 +1,18 @@
+"""Tables that the code writes into a page of the documentation, between `<!-- name -->` and `<!-- end -->`."""
+
+import re
+from collections.abc import Iterable, Mapping
+
+
+def renewed(text: str, tables: Mapping[str, Iterable[tuple[str, ...]]]) -> str:
+    """The page with each of these tables, by the name in its marker, put in the place of its former self."""
+    for name, rows in tables.items():
+        before, marker, rest = text.partition(f"<!-- {name} -->\n")
+        _, end, after = rest.partition("<!-- end -->")
+        text = before + marker + _table(rows) + "\n" + end + after
+    return text
+
+
+def _table(rows: Iterable[tuple[str, ...]]) -> str:
+    lines = ["| " + " | ".join(row) + " |" for row in rows]
+    return "\n".join([lines[0], re.sub("[^|]+", " --- ", lines[0]), *lines[1:]])

@@ -1,0 +1,87 @@
+"""The page of costs says what is computed, and the computation what the templates make."""
+
+from typing import Any
+
+import pytest
+
+from tests import costs
+from tests.costs import LARGE, MEDIUM, PRICES, SIZES, SMALL, Size, quantities, total, way_out
+from tests.unit.templates import template
+
+
+def properties(name: str, resource: str) -> dict[str, Any]:
+    found: dict[str, Any] = template(name)["Resources"][resource]["Properties"]
+    return found
+
+
+def test_the_page_is_what_is_computed() -> None:
+    text = costs.PAGE.read_text(encoding="utf-8")
+    assert text == costs.rendered(text), "renew it: python -m tests.costs"
+
+
+def test_every_price_is_used_and_says_where_it_is_from() -> None:
+    assert set(PRICES) == {name for size in SIZES for name in quantities(size)}
+    assert all(price.dollars > 0 and price.source for price in PRICES.values())
+
+
+def test_the_small_installation_is_the_one_by_default() -> None:
+    defaults = {name: parameter["Default"] for name, parameter in template()["Parameters"].items()}
+    assert SMALL.database == defaults["DatabaseInstanceClass"]
+    assert SMALL.storage == defaults["DatabaseStorageGb"]
+    assert SMALL.network == defaults["Network"]
+    assert SMALL.backup_days == defaults["DatabaseBackupDays"]
+    assert (SMALL.standby, defaults["DatabaseMultiAz"]) == (False, "false")
+    assert properties("template.yaml", "CrawlerFunction")["MemorySize"] == costs.CRAWLER_GB * 1024
+    assert defaults["ApiMemory"] == costs.API_GB * 1024
+
+
+def test_the_parts_are_those_of_the_templates() -> None:
+    nat = properties("infra/network.yaml", "NatInstance")
+    [disk] = nat["BlockDeviceMappings"]
+    assert way_out("nat-instance", 0)["volume"] == disk["Ebs"]["VolumeSize"]
+    assert nat["InstanceType"] in PRICES["nat instance"].about
+    assert "DetailedMetricsEnabled" not in properties("template.yaml", "HttpApiStage")["DefaultRouteSettings"]
+
+
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: size.name)
+def test_a_database_has_room_to_spare(size: Size) -> None:
+    assert size.data < 0.75 * size.storage
+
+
+def test_what_is_free_is_taken_off_once_and_never_makes_a_price_negative() -> None:
+    assert costs.dollars("metric", 15) == pytest.approx(5 * 0.30)
+    assert costs.dollars("metric", 9) == 0
+    assert costs.dollars("metric", 9, allowances=False) == pytest.approx(2.70)
+
+
+def test_a_gateway_is_paid_by_the_byte_and_an_instance_is_not() -> None:
+    least, most = (total(way_out("nat-gateway", volume)) for volume in (0, 100 * costs.GB))
+    assert most - least == pytest.approx(costs.DAYS * 100 * 0.045)
+    assert total(way_out("nat-instance", 0)) == total(way_out("nat-instance", 100 * costs.GB))
+
+
+def test_the_small_installation_costs_thirty_dollars_at_most() -> None:
+    assert total(quantities(SMALL)) <= 30
+
+
+def test_without_a_standby_everything_is_in_one_zone() -> None:
+    network = template("infra/network.yaml")
+    outputs = {name: output["Value"] for name, output in network["Outputs"].items()}
+    zones = {
+        name: properties("infra/network.yaml", name)["AvailabilityZone"] for name in ("PrivateSubnetA", "PublicSubnet")
+    }
+    assert zones["PrivateSubnetA"] == zones["PublicSubnet"], "the way out"
+    functions = template()["Globals"]["Function"]["VpcConfig"]["Fn::If"][1]["SubnetIds"]["Fn::Split"][1]["Fn::If"][2]
+    assert functions["Fn::If"][2] == {"Fn::GetAtt": ["PrivateNetwork", "Outputs.FirstSubnetId"]}
+    assert outputs["FirstSubnetId"] == {"Ref": "PrivateSubnetA"}
+    assert outputs["FirstZone"] == {"Fn::GetAtt": ["PrivateSubnetA", "AvailabilityZone"]}
+    given = properties("template.yaml", "PostgreSQL")["Parameters"]["Zone"]["Fn::If"]
+    assert given == ["HasExistingNetwork", "", {"Fn::GetAtt": ["PrivateNetwork", "Outputs.FirstZone"]}]
+    assert properties("infra/database.yaml", "Instance")["AvailabilityZone"]["Fn::If"][:2] == [
+        "HasZone",
+        {"Ref": "Zone"},
+    ]
+
+
+def test_larger_is_dearer() -> None:
+    assert total(quantities(SMALL)) < total(quantities(MEDIUM)) < total(quantities(LARGE))

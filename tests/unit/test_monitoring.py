@@ -1,0 +1,148 @@
+"""The alarms and the dashboard look at metrics that exist, and each alarm says what to do."""
+
+import json
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from crawler.store import Job
+from crawler.summary import Summary
+from crawler.telemetry import LAGS, NAMESPACE, publish
+from tests.unit.templates import ROOT, template
+
+TEMPLATE = template("infra/monitoring.yaml")
+ALARMS = {
+    name: resource["Properties"]
+    for name, resource in TEMPLATE["Resources"].items()
+    if resource["Type"] == "AWS::CloudWatch::Alarm"
+}
+OPERATIONS = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+OF_AWS = {
+    # docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html
+    "AWS/Lambda": ({"FunctionName"}, {"Invocations", "Errors", "Throttles"}),
+    # docs.aws.amazon.com/apigateway/latest/developerguide/http-api-metrics.html
+    "AWS/ApiGateway": ({"ApiId"}, {"4xx", "5xx", "Count", "Latency", "IntegrationLatency", "DataProcessed"}),
+    # docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-available-cloudwatch-metrics.html
+    "AWS/SQS": ({"QueueName"}, {"ApproximateNumberOfMessagesVisible"}),
+    # docs.aws.amazon.com/AmazonRDS/latest/UserGuide/rds-metrics.html
+    "AWS/RDS": (
+        {"DBInstanceIdentifier"},
+        {"DatabaseConnections", "FreeStorageSpace", "FreeableMemory", "CPUUtilization", "CPUCreditBalance"},
+    ),
+}
+"""By namespace: the dimensions under which AWS publishes, and the names (of those that matter here)."""
+
+Metric = tuple[str, str, frozenset[str]]
+
+
+@pytest.fixture
+def emitted(capsys: pytest.CaptureFixture[str]) -> set[Metric]:
+    """What the crawler writes at the end of a run in which everything was confirmed."""
+    now = datetime.now(UTC)
+    jobs = {name: Job(name, confirmed_at=now) for names in LAGS.values() for name in names}
+    publish(Summary(), jobs, "CrawlerFunction")
+    [record] = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    [told] = record["_aws"]["CloudWatchMetrics"]
+    [dimensions] = told["Dimensions"]
+    named = frozenset(f"{name}={record[name]}" for name in dimensions)
+    return {(told["Namespace"], metric["Name"], named) for metric in told["Metrics"]}
+
+
+def alarmed(alarm: dict[str, Any]) -> Iterator[Metric]:
+    """The metrics that an alarm looks at; of AWS's dimensions the names only."""
+    described = [part["MetricStat"]["Metric"] for part in alarm.get("Metrics", []) if "MetricStat" in part] or [alarm]
+    for metric in described:
+        yield shortened(
+            metric["Namespace"], metric["MetricName"], [(d["Name"], d["Value"]) for d in metric["Dimensions"]]
+        )
+
+
+def shortened(namespace: str, name: str, dimensions: list[tuple[str, Any]]) -> Metric:
+    ours = namespace == NAMESPACE
+    named = [(key, value["Ref"] if isinstance(value, dict) else value) for key, value in dimensions]
+    return namespace, name, frozenset(f"{key}={value}" if ours else key for key, value in named)
+
+
+def dashboard(*, with_database: bool) -> dict[str, Any]:
+    """Its body as CloudFormation would make it, names instead of values."""
+    text, variables = TEMPLATE["Resources"]["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
+    [_, chosen, none] = variables["DatabaseWidgets"]["Fn::If"]
+    text = text.replace("${DatabaseWidgets}", chosen["Fn::Sub"] if with_database else none)
+    body: dict[str, Any] = json.loads(re.sub(r"\$\{([\w:]+)\}", r"\1", text))
+    return body
+
+
+def drawn(body: dict[str, Any]) -> Iterator[Metric]:
+    """The metrics of a dashboard; "." and "..." repeat what stands above."""
+    for widget in [widget for widget in body["widgets"] if widget["type"] == "metric"]:
+        above: list[str] = []
+        for row in widget["properties"]["metrics"]:
+            cells = [cell for cell in row if isinstance(cell, str)]
+            if cells != ["..."]:
+                above = [old if cell == "." else cell for cell, old in zip(cells, above or cells, strict=True)]
+            namespace, name, *dimensions = above
+            yield shortened(namespace, name, list(zip(dimensions[::2], dimensions[1::2], strict=True)))
+
+
+def exists(metric: Metric, emitted: set[Metric]) -> bool:
+    namespace, name, dimensions = metric
+    if namespace == NAMESPACE:
+        return metric in emitted
+    documented, names = OF_AWS[namespace]
+    return name in names and dimensions == documented
+
+
+def test_every_alarm_looks_at_a_metric_that_is_published(emitted: set[Metric]) -> None:
+    found = {
+        name: [metric for metric in alarmed(alarm) if not exists(metric, emitted)] for name, alarm in ALARMS.items()
+    }
+    assert {name: missing for name, missing in found.items() if missing} == {}
+
+
+@pytest.mark.parametrize("with_database", [True, False])
+def test_the_dashboard_shows_metrics_that_are_published(emitted: set[Metric], with_database: bool) -> None:
+    shown = list(drawn(dashboard(with_database=with_database)))
+    assert [metric for metric in shown if not exists(metric, emitted)] == []
+    assert any(namespace == "AWS/RDS" for namespace, _, _ in shown) == with_database
+    assert len(shown) <= 50, "more than a free dashboard has"
+
+
+def test_the_dashboard_reads_members_of_the_run_s_summary_from_the_log() -> None:
+    queries = [
+        widget["properties"]["query"] for widget in dashboard(with_database=False)["widgets"] if widget["type"] == "log"
+    ]
+    members = {name for query in queries for name in re.findall(r"sum\((\w+)\)", query)}
+    assert members >= {"markets", "requests"}
+    assert members <= set(Summary().as_dict())
+    assert 'logger.info("run ended"' in (ROOT / "functions" / "crawler" / "handler.py").read_text(encoding="utf-8")
+    assert all("message = 'run ended'" in query for query in queries)
+
+
+def test_every_metric_has_an_alarm(emitted: set[Metric]) -> None:
+    assert emitted == {m for alarm in ALARMS.values() for m in alarmed(alarm) if m[0] == NAMESPACE}, "each is paid for"
+
+
+def test_every_alarm_leads_to_its_own_section_of_the_operations_page_and_every_section_has_its_alarm() -> None:
+    _, _, runbook = OPERATIONS.partition("\n## When an alarm goes off\n")
+    runbook, _, _ = runbook.partition("\n## ")
+    assert sorted(re.findall(r"^### (\w+)$", runbook, re.MULTILINE)) == sorted(ALARMS)
+    for name, alarm in ALARMS.items():
+        assert alarm["AlarmDescription"].endswith(f" docs/operations.md#{name.lower()}")
+
+
+def test_every_alarm_is_sent_when_it_begins_and_when_it_ends() -> None:
+    topic = [{"Fn::If": ["HasEmail", {"Ref": "AlarmTopic"}, {"Ref": "AWS::NoValue"}]}]
+    assert [
+        name for name, alarm in ALARMS.items() if alarm["AlarmActions"] != topic or alarm["OKActions"] != topic
+    ] == []
+
+
+def test_only_alarms_on_the_stack_s_own_database_depend_on_there_being_one() -> None:
+    conditional = {name for name in ALARMS if "Condition" in TEMPLATE["Resources"][name]}
+    of_database = {
+        name for name, alarm in ALARMS.items() for namespace, _, _ in alarmed(alarm) if namespace == "AWS/RDS"
+    }
+    assert conditional == of_database == {"DatabaseConnections", "DatabaseStorage"}

@@ -1,0 +1,66 @@
+"""GitHub's workflows do what the project says, with no more than they need."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parent.parent.parent
+WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+PINNED = re.compile(r"[\w-]+/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+")
+
+
+def read(path: Path) -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
+    return found
+
+
+def commands(workflow: dict[str, Any], job: str) -> list[str]:
+    return [step["run"] for step in workflow["jobs"][job]["steps"] if "run" in step]
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
+def test_every_action_is_pinned_by_its_commit_with_its_version_beside_it(path: Path) -> None:
+    used = re.findall(r"uses: *(.+)", path.read_text(encoding="utf-8"))
+    assert used != []
+    assert [use for use in used if not PINNED.fullmatch(use)] == []
+
+
+def test_an_action_has_one_version_in_all_workflows() -> None:
+    used = {use for path in WORKFLOWS for use in re.findall(r"uses: *(.+)", path.read_text(encoding="utf-8"))}
+    assert len(used) == len({use.partition("@")[0] for use in used})
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
+def test_only_the_job_that_deploys_may_do_more_than_read(path: Path) -> None:
+    workflow = read(path)
+    granted = [workflow["permissions"], *(job.get("permissions", {}) for job in workflow["jobs"].values())]
+    more = {name for permissions in granted for name, level in permissions.items() if level != "read"}
+    assert more == ({"id-token"} if path.name == "deploy.yml" else set())
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
+def test_what_a_person_types_never_becomes_part_of_a_command(path: Path) -> None:
+    workflow = read(path)
+    assert [line for job in workflow["jobs"] for line in commands(workflow, job) if "${{" in line] == []
+
+
+def test_ci_does_what_the_script_does_and_tests_every_other_python() -> None:
+    workflow = read(ROOT / ".github" / "workflows" / "ci.yml")
+    assert commands(workflow, "all") == ["bash .ci/run"]
+    assert commands(workflow, "older-python") == ["make test"]
+    [oldest] = re.findall(r'requires-python = ">=3\.(\d+)"', (ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    [newest] = re.findall(r"3\.(\d+)", (ROOT / ".python-version").read_text(encoding="utf-8"))
+    versions = workflow["jobs"]["older-python"]["strategy"]["matrix"]["python"]
+    assert versions == [f"3.{minor}" for minor in range(int(oldest), int(newest))]
+
+
+def test_a_deployment_takes_its_credentials_from_a_role_and_its_environment_from_samconfig() -> None:
+    workflow = read(ROOT / ".github" / "workflows" / "deploy.yml")
+    job = workflow["jobs"]["deploy"]
+    [credentials] = [step["with"] for step in job["steps"] if "configure-aws-credentials" in step.get("uses", "")]
+    assert credentials == {"role-to-assume": "${{ vars.AWS_ROLE_ARN }}", "aws-region": "${{ vars.AWS_REGION }}"}
+    assert all('--config-env "$ENVIRONMENT"' in line for line in commands(workflow, "deploy") if line.startswith("sam"))
+    assert "secrets." not in (ROOT / ".github" / "workflows" / "deploy.yml").read_text(encoding="utf-8")
