@@ -1,15 +1,12 @@
 """The migrator as CloudFormation's custom resource: whatever happens, CloudFormation is answered, and in time."""
 
-import json
 import logging
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import pytest
 
@@ -19,74 +16,17 @@ from migrator import custom_resource
 from migrator.custom_resource import ANSWER_SECONDS, NotAnswered, answer
 from migrator.handler import handler
 from migrator.migrate import FOLDER
+from tests.integration.cloudformation import STACK, Bucket, asked
 from tests.integration.conftest import connect, environment_of
 from tests.integration.lambdas import Context, variables
 
-STACK = "arn:aws:cloudformation:us-east-1:123456789012:stack/kalshi-markets/51af3dc0-da77-11e4-872e-1234567db123"
 NAMES = sorted(path.name for path in FOLDER.glob("*.sql"))
-
-
-class Bucket:
-    """The address that CloudFormation signs for an answer; S3 refuses headers that the signature does not cover.
-
-    statuses: what it says, one after the other, the last for ever.
-    """
-
-    def __init__(self, *statuses: int) -> None:
-        self.bodies: list[bytes] = []
-        bucket = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_PUT(self) -> None:
-                signed = {"host", "accept-encoding", "content-length"}
-                body = self.rfile.read(int(self.headers["content-length"]))
-                status = statuses[min(len(bucket.bodies), len(statuses) - 1)]
-                if {name.lower() for name in self.headers} != signed or self.path != "/answer?Signature=a%2Fb":
-                    status = 403
-                bucket.bodies.append(body)
-                self.send_response_only(status)
-                self.send_header("content-length", "0")
-                self.end_headers()
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
-        self.url = f"http://127.0.0.1:{self._server.server_port}/answer?Signature=a%2Fb"
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
-
-    @property
-    def answer(self) -> dict[str, Any]:
-        """The only body that came."""
-        [body] = self.bodies
-        assert len(body) <= 4096
-        told: dict[str, Any] = json.loads(body)
-        return told
 
 
 @pytest.fixture
 def bucket() -> Iterator[Bucket]:
     with Bucket(200) as bucket:
         yield bucket
-
-
-def asked(bucket: Bucket, kind: str = "Create", **more: str) -> dict[str, Any]:
-    return {
-        "RequestType": kind,
-        "ResponseURL": bucket.url,
-        "StackId": STACK,
-        "RequestId": "request-1",
-        "LogicalResourceId": "Migrations",
-        "ResourceType": "AWS::CloudFormation::CustomResource",
-        "ResourceProperties": {"Digest": "1"},
-        **more,
-    }
 
 
 def deploy(environment: Mapping[str, str], event: dict[str, Any], seconds: float = 60) -> dict[str, Any]:
