@@ -33,33 +33,32 @@ def run(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
 
     Raises OutOfTime, MigrationRefused, DatabaseError, SettingsError, SecretUnavailable.
     """
-    seconds = context.get_remaining_time_in_millis() / 1000 - ANSWER_SECONDS
+    seconds = max(0.0, context.get_remaining_time_in_millis() / 1000 - ANSWER_SECONDS)
     settings = DatabaseSettings.read()
-    applied = _Run(settings, waits="ResponseURL" in event).within(seconds)
+    applied = _Run(settings, seconds, waits="ResponseURL" in event).applied()
     logger.info("migrations applied", extra={"applied": applied, "table": settings.table})
     return {"applied": applied, "table": settings.table}
 
 
 class _Run:
-    def __init__(self, settings: DatabaseSettings, *, waits: bool) -> None:
+    def __init__(self, settings: DatabaseSettings, seconds: float, *, waits: bool) -> None:
         self._settings = settings
+        self._seconds = seconds
         self._waits = waits
+        self._database = Database(settings, application_name="migrator", parameters=_SESSION, timeout=seconds + 1)
         self._over = Event()
         self._at = "beginning"
 
-    def within(self, seconds: float) -> list[str]:
+    def applied(self) -> list[str]:
         """In a thread of its own: neither a statement nor a name that is looked up can be told to end by itself."""
-        self._database = Database(
-            self._settings, application_name="migrator", parameters=_SESSION, timeout=max(1.0, seconds)
-        )
         thread = ThreadPoolExecutor(1)
         applied = thread.submit(self._migrate)
         thread.shutdown(wait=False)
-        wait([applied], seconds)
+        wait([applied], self._seconds)
         if not applied.done():
             self._over.set()
             self._database.abort()
-            raise OutOfTime(f"the migrator was given up after {seconds:.0f} s, {self._at}.")
+            raise OutOfTime(f"the migrator was given up after {self._seconds:.0f} s, {self._at}.")
         return applied.result()
 
     def _migrate(self) -> list[str]:

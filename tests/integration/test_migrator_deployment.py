@@ -1,6 +1,8 @@
 """The migrator as CloudFormation's custom resource: whatever happens, CloudFormation is answered, and in time."""
 
+import json
 import logging
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -11,6 +13,7 @@ from typing import Any
 import pytest
 
 from kalshi_markets.database import Database, LoginRefused, Unavailable
+from local import PYTHON_PATH
 from local.postgres import PostgresServer
 from migrator import custom_resource
 from migrator.custom_resource import ANSWER_SECONDS, NotAnswered, answer
@@ -122,12 +125,16 @@ def test_what_does_not_pass_is_told_without_waiting(
     assert "given up" not in refused(bucket)
 
 
-def test_an_import_that_fails_is_told(
-    environment: dict[str, str], bucket: Bucket, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(sys.modules, "migrator.run", None)
-    deploy(environment, asked(bucket))
-    assert "migrator.run" in refused(bucket)
+def test_a_package_that_is_missing_is_told(bucket: Bucket) -> None:
+    program = f"""
+import json, sys, types
+sys.path.insert(0, {PYTHON_PATH[0]!r})
+from migrator.handler import handler
+handler(json.loads(sys.argv[1]), types.SimpleNamespace(aws_request_id="request"))
+"""
+    # Without the site's packages.
+    subprocess.run([sys.executable, "-I", "-S", "-c", program, json.dumps(asked(bucket))], check=True)
+    assert refused(bucket).startswith("No module named 'aws_lambda_powertools'")
 
 
 def test_of_an_error_that_nobody_thought_of_only_the_kind_is_told(
