@@ -1,28 +1,44 @@
-"""Brings the database to the newest migration. Safe to run at any time, and twice at once."""
+"""The migrator function: CloudFormation's custom resource at a deployment, or by hand with any other event.
 
-from typing import Any
+What it needs is imported when it runs, so that CloudFormation is told of an import that fails.
+"""
 
-from aws_lambda_powertools import Logger
-from aws_lambda_powertools.utilities.typing import LambdaContext
+import logging
+from typing import TYPE_CHECKING, Any
 
-from kalshi_markets.database import Database
-from kalshi_markets.settings import DatabaseSettings, MigratorSettings
-from migrator.migrate import migrate
+from migrator.custom_resource import answer
 
-logger = Logger(service="migrator")
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.typing import LambdaContext
 
 
-@logger.inject_lambda_context
-def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  # noqa: ARG001  # Lambda's signature
-    """Returns {"applied": [names of the migrations applied now], "table": …}.
+def handler(event: dict[str, Any], context: "LambdaContext") -> dict[str, Any]:
+    """By hand: returns and raises what migrator.run.run does.
 
-    Raises MigrationRefused, DatabaseError, SettingsError.
+    For CloudFormation: returns {"failure": a sentence or None}, as it was answered. A Delete does nothing. Raises
+    NotAnswered, after which Lambda repeats the event; a second run finds nothing to do but to answer.
     """
-    settings = DatabaseSettings.read()
-    database = Database(settings, application_name="migrator", timeout=600)
+    if "ResponseURL" not in event:
+        return _run(event, context)
+    failure = None
     try:
-        applied = migrate(database, MigratorSettings.read())
-    finally:
-        database.close()
-    logger.info("migrations applied", extra={"applied": applied, "table": settings.table})
-    return {"applied": applied, "table": settings.table}
+        if event["RequestType"] != "Delete":
+            _run(event, context)
+    except Exception as error:
+        logging.exception("the migration failed")
+        failure = _sentence(error, context.aws_request_id)
+    answer(event, failure)
+    return {"failure": failure}
+
+
+def _run(event: dict[str, Any], context: "LambdaContext") -> dict[str, Any]:
+    from migrator.run import run
+
+    return run(event, context)
+
+
+def _sentence(error: Exception, request_id: str) -> str:
+    """The error's own message where it is one of ours, which hold no secret, or an import's; else its kind."""
+    ours = type(error).__module__.startswith(("kalshi_markets.", "migrator."))
+    told = str(error) if ours or isinstance(error, ImportError) else f"the migrator failed: {type(error).__name__}."
+    return f"{told} Its log has more, request {request_id}."

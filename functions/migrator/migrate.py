@@ -13,6 +13,7 @@ from migrator.roles import grant
 
 FOLDER: Final = Path(__file__).parent / "migrations"
 OLDEST_SERVER: Final = 140_000
+LOCK_SECONDS: Final = 1
 
 
 def migrate(database: Database, settings: MigratorSettings) -> list[str]:
@@ -28,6 +29,8 @@ def migrate(database: Database, settings: MigratorSettings) -> list[str]:
         _check_server(database)
         # Two migrators at once: the second waits here, then finds nothing to do.
         database.execute("SELECT pg_advisory_xact_lock(hashtext($1::text))", table)
+        # While a statement waits for a table, all that come after it wait too, the API's with their timeout of 3 s.
+        database.execute(f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'")
         database.script(
             f"CREATE TABLE IF NOT EXISTS {table}_migrations (name text PRIMARY KEY,"
             " applied_at timestamp with time zone NOT NULL DEFAULT now())"

@@ -1,10 +1,16 @@
 """The two functions' login roles, each with the least that it needs."""
 
+from base64 import b64encode
 from collections.abc import Mapping
 from typing import Final
 
-from kalshi_markets.database import Database
+from scramp import ScramMechanism
+
+from kalshi_markets.database import Database, StatementRefused
 from kalshi_markets.settings import Credentials
+from migrator.catalog import MigrationRefused
+
+_NOT_PERMITTED: Final = "42501"
 
 _GRANTS: Final = {
     "api": (
@@ -34,20 +40,34 @@ _GRANTS: Final = {
 
 
 def grant(database: Database, roles: Mapping[str, Credentials]) -> None:
-    """Makes each role, or renews its password, and grants it its part. Raises DatabaseError."""
+    """Makes each role, or renews its password, and grants it its part.
+
+    Raises MigrationRefused where our user may not make or change it; DatabaseError.
+    """
     for function, credentials in roles.items():
-        [[known, quoted, schema]] = database.execute(
-            "SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = $1::text), format('%I', $1::text),"
-            " format('%I', current_schema())",
-            credentials.name,
+        [[role, schema]] = database.execute(
+            "SELECT format('%I', $1::text), format('%I', current_schema())", credentials.name
         )
-        verb = "ALTER" if known else "CREATE"
-        [[statement]] = database.execute(
-            f"SELECT format('{verb} ROLE %I LOGIN PASSWORD %L', $1::text, $2::text)",
-            credentials.name,
-            credentials.secret,
-        )
-        database.script(statement)
-        database.script(f"GRANT USAGE ON SCHEMA {schema} TO {quoted}")
+        try:
+            database.script(_login(database, role, credentials))
+        except StatementRefused as error:
+            if error.sqlstate != _NOT_PERMITTED:
+                raise
+            raise MigrationRefused(
+                f"the database's user may not make or change the role {role} ({error}): permit it, or take one for all."
+            ) from error
+        database.script(f"GRANT USAGE ON SCHEMA {schema} TO {role}")
         for template in _GRANTS[function]:
-            database.script(template.format(table=database.settings.table, role=quoted))
+            database.script(template.format(table=database.settings.table, role=role))
+
+
+def _login(database: Database, role: str, credentials: Credentials) -> str:
+    known = database.execute("SELECT FROM pg_roles WHERE rolname = $1::text", credentials.name)
+    return f"{'ALTER' if known else 'CREATE'} ROLE {role} LOGIN PASSWORD '{_verifier(credentials.secret)}'"
+
+
+def _verifier(password: str) -> str:
+    """What the server keeps of a password (postgresql.org/docs, pg_authid): the password itself would be in its log."""
+    salt, stored_key, server_key, iterations = ScramMechanism().make_auth_info(password)
+    salt64, stored64, server64 = (b64encode(part).decode() for part in (salt, stored_key, server_key))
+    return f"SCRAM-SHA-256${iterations}:{salt64}${stored64}:{server64}"

@@ -15,7 +15,8 @@ DATABASE = {"DatabaseHost": "db.example.com", "DatabaseSecretArn": f"{SECRET}:da
 NETWORK = {"SubnetIds": "{subnets}", "SecurityGroupIds": "{group}"}
 DOMAIN = {"DomainName": "api.example.com", "CertificateArn": "arn:aws:acm:us-east-1:123456789012:certificate/1"}
 ROLES = {"ApiDatabaseSecret", "CrawlerDatabaseSecret"}
-OWN = {"PrivateNetwork", "PostgreSQL", *ROLES}
+DATABASE_STACK = {"PostgreSQL", "DatabaseStorage", "DatabaseConnections"}
+OWN = {"PrivateNetwork", *DATABASE_STACK, *ROLES}
 GATEWAY = {"InternetGateway", "InternetGatewayAttachment", "PublicSubnet", "PublicRoutes", "PublicRoute"} | {
     "PublicRoutesAssociation",
     "PrivateRoute",
@@ -28,7 +29,7 @@ CASES: dict[str, tuple[dict[str, str], set[str]]] = {
     "dual stack": ({"Network": "dual-stack"}, OWN | {"EgressOnlyGateway", "Ipv6Route"}),
     "no network": ({"Network": "none", **DATABASE}, ROLES),
     "one role": ({"Network": "none", **DATABASE, "DatabaseRoles": "one"}, set()),
-    "existing network": ({**NETWORK, "VpcId": "{vpc}"}, {"PostgreSQL", *ROLES}),
+    "existing network": ({**NETWORK, "VpcId": "{vpc}"}, DATABASE_STACK | ROLES),
     "existing network and database": ({**NETWORK, **DATABASE, "DatabaseSslRootCert": "/opt/ca.pem"}, ROLES),
     "domain": (DOMAIN, OWN | INSTANCE | {"HttpApiDomain", "HttpApiMapping"}),
     "tokens": (
@@ -47,7 +48,7 @@ CASES: dict[str, tuple[dict[str, str], set[str]]] = {
             "SecretsManagerEndpoint": "https://secretsmanager.example.com",
             "DatabaseMultiAz": "true",
         },
-        OWN | INSTANCE,
+        OWN | INSTANCE | {"AlarmKey", "AlarmTopic"},
     ),
 }
 

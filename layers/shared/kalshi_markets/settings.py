@@ -188,14 +188,16 @@ class MigratorSettings:
 
     @classmethod
     def read(cls, environment: Mapping[str, str] = os.environ) -> Self:
-        """From API_DB_USER with API_DB_PASSWORD, CRAWLER_DB_USER with CRAWLER_DB_PASSWORD. Raises SettingsError."""
+        """From API_DB_SECRET_ARN, or API_DB_USER with API_DB_PASSWORD; for the crawler from CRAWLER_DB_… alike.
+
+        The secrets are asked for afresh: it is after a rotation that the roles are renewed.
+
+        Raises SettingsError, SecretUnavailable.
+        """
         read = _Reader(environment)
-        roles: dict[str, Credentials] = {}
-        if user := read.optional("API_DB_USER"):
-            roles["api"] = Credentials(user, read.required("API_DB_PASSWORD"))
-        if user := read.optional("CRAWLER_DB_USER"):
-            roles["crawler"] = Credentials(user, read.required("CRAWLER_DB_PASSWORD"))
-        return cls(roles)
+        roles = {"api": read.role("API_DB_SECRET_ARN", "API_DB_USER", "API_DB_PASSWORD")}
+        roles["crawler"] = read.role("CRAWLER_DB_SECRET_ARN", "CRAWLER_DB_USER", "CRAWLER_DB_PASSWORD")
+        return cls({function: role for function, role in roles.items() if role})
 
 
 class _Reader:
@@ -213,6 +215,13 @@ class _Reader:
         if value := self.optional(name):
             return value
         raise SettingsError(f"{name} is not set.")
+
+    def role(self, secret_arn: str, user: str, password: str) -> Credentials | None:
+        if arn := self.optional(secret_arn):
+            return _credentials(arn, "username", "password", fresh=True)
+        if name := self.optional(user):
+            return Credentials(name, self.required(password))
+        return None
 
     def switch(self, name: str, usual: str) -> bool:
         value = self.text(name, usual).lower()

@@ -1,0 +1,183 @@
+"""At a deployment, and for as long as it may be rolled back, the version before works over the new tables."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from kalshi_markets.database import Database
+from kalshi_markets.settings import MigratorSettings
+from migrator.handler import handler
+from migrator.migrate import FOLDER, migrate
+from tests.integration.cloudformation import Bucket, asked
+from tests.integration.conftest import connect, keep
+from tests.integration.lambdas import Api, Context, items, variables
+
+NEWEST_RELEASED = "0006_candles.sql"
+"""The last migration of the newest release. Those after it run beside that release's functions."""
+
+NO_ROLES = MigratorSettings({})
+WAITING = "SELECT FROM pg_stat_activity WHERE application_name = 'migrator' AND wait_event_type = 'Lock'"
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The released migrations."""
+    for path in FOLDER.glob("*.sql"):
+        if path.name <= NEWEST_RELEASED:
+            (tmp_path / path.name).write_text(path.read_text())
+    monkeypatch.setattr("migrator.migrate.FOLDER", tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def released(empty_database: dict[str, str], folder: Path, request: pytest.FixtureRequest) -> Iterator[Database]:
+    """Tables as the newest release has them, with a market in them."""
+    name = "expand_" + request.node.name.removeprefix("test_").split("[")[0][:20]
+    database = connect(empty_database | {"MARKETS_TABLE": name})
+    if database.read("SELECT to_regclass($1::text)", name) == [[None]]:
+        migrate(database, NO_ROLES)
+        keep(database, {"ticker": "A", "title": "A", "status": "active"})
+    yield database
+    database.close()
+
+
+OFFERED = """
+    SELECT concat_ws(' ', relname, relkind) FROM pg_class WHERE relname LIKE $1 AND relkind IN ('r', 'v', 'S')
+    UNION ALL
+    SELECT concat_ws(' ', relname, attname, format_type(atttypid, atttypmod), attcollation, attgenerated)
+    FROM pg_attribute JOIN pg_class c ON c.oid = attrelid
+    WHERE relname LIKE $1 AND relkind IN ('r', 'v') AND attnum > 0 AND NOT attisdropped
+    UNION ALL
+    SELECT concat_ws(' ', p.oid::regprocedure, pg_get_function_result(p.oid)) FROM pg_proc p WHERE proname LIKE $1
+    UNION ALL
+    SELECT concat_ws(' ', relname, grantee::regrole, privilege_type)
+    FROM pg_class, aclexplode(coalesce(relacl, acldefault('r', relowner))) WHERE relname LIKE $1
+    UNION ALL
+    SELECT concat_ws(' ', proname, grantee::regrole, privilege_type)
+    FROM pg_proc, aclexplode(coalesce(proacl, acldefault('f', proowner))) WHERE proname LIKE $1
+"""
+"""What a version uses: relations, columns, functions, and who may use them."""
+
+REQUIRED = """
+    SELECT relname, pg_get_constraintdef(r.oid) FROM pg_constraint r JOIN pg_class c ON c.oid = conrelid
+    WHERE relname LIKE $1 AND contype <> 'n'
+    UNION ALL
+    SELECT relname, pg_get_indexdef(indexrelid) FROM pg_index JOIN pg_class c ON c.oid = indrelid
+    WHERE relname LIKE $1 AND indisunique
+    UNION ALL
+    SELECT relname, attname FROM pg_attribute JOIN pg_class c ON c.oid = attrelid
+    WHERE relname LIKE $1 AND relkind = 'r' AND attnum > 0 AND attnotnull AND NOT atthasdef
+    UNION ALL
+    SELECT relname, tgname FROM pg_trigger JOIN pg_class c ON c.oid = tgrelid WHERE relname LIKE $1
+"""
+"""What it must heed where it writes: constraints, unique indexes, values to be given, triggers; each with its table."""
+
+
+def broken(released: Database, change: Callable[[], object]) -> set[str]:
+    """What the released version misses, or did not know of, or finds emptied, after a change."""
+    named = f"{released.settings.table}%"
+    tables = [
+        row[0]
+        for row in released.execute("SELECT relname FROM pg_class WHERE relkind = 'r' AND relname LIKE $1", named)
+    ]
+
+    def offered() -> set[str]:
+        return {row[0] for row in released.execute(OFFERED, named)}
+
+    def required() -> set[str]:
+        return {f"{table} {rule}" for table, rule in released.execute(REQUIRED, named) if table in tables}
+
+    def filled() -> set[str]:
+        return {table for table in tables if released.execute(f"SELECT FROM {table} LIMIT 1")}
+
+    before = offered(), required(), filled()
+    change()
+    gone, new = before[0] - offered(), required() - before[1]
+    return gone | new or before[2] - filled()
+
+
+def broken_by(statement: str, released: Database) -> set[str]:
+    """The same after one statement, which is undone."""
+    released.execute("BEGIN")
+    found = broken(released, lambda: released.script(statement.format(t=released.settings.table)))
+    released.execute("ROLLBACK")
+    return found
+
+
+def test_migrations_after_the_newest_release_only_expand(released: Database, folder: Path) -> None:
+    def upgrade() -> None:
+        for path in FOLDER.glob("*.sql"):
+            (folder / path.name).write_text(path.read_text())
+        migrate(released, NO_ROLES)
+
+    assert broken(released, upgrade) == set()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "DROP VIEW {t}",
+        "DROP TABLE {t}_history",
+        "DROP FUNCTION {t}_slow_down",
+        "ALTER TABLE {t}_drift DROP COLUMN example",
+        "ALTER TABLE {t}_jobs RENAME COLUMN pages TO leaves",
+        "ALTER TABLE {t}_jobs RENAME TO {t}_books",
+        "ALTER TABLE {t}_jobs ALTER COLUMN pages TYPE integer",
+        "ALTER TABLE {t}_events ALTER COLUMN title SET NOT NULL",
+        "ALTER TABLE {t}_events ADD COLUMN more text NOT NULL",
+        "ALTER TABLE {t}_events ADD CHECK (title <> '')",
+        "CREATE UNIQUE INDEX ON {t}_events (title)",
+        "REVOKE SELECT ON {t}_events FROM postgres",
+        "DELETE FROM {t}_quotes",
+    ],
+)
+def test_what_the_version_before_does_not_outlive_is_noticed(released: Database, change: str) -> None:
+    assert broken_by(change, released)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "CREATE TABLE {t}_more (ticker text PRIMARY KEY)",
+        "ALTER TABLE {t}_terms ADD COLUMN more text",
+        "ALTER TABLE {t}_events ADD COLUMN more integer NOT NULL DEFAULT 0",
+        "ALTER TABLE {t}_seen ALTER COLUMN job DROP NOT NULL",
+        "CREATE INDEX ON {t}_events (title)",
+    ],
+)
+def test_what_it_outlives_is_permitted(released: Database, change: str) -> None:
+    assert broken_by(change, released) == set()
+
+
+def test_the_running_api_and_crawler_go_on_while_a_migration_waits_for_a_table_and_after_it(
+    released: Database, folder: Path, empty_database: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever reads the table in a long transaction makes the migration wait, and it must not make others wait."""
+    monkeypatch.setattr("migrator.run.PAUSE_SECONDS", 0.1)
+    environment = empty_database | {"MARKETS_TABLE": released.settings.table}
+    name = released.settings.table
+    (folder / "9999_more.sql").write_text("ALTER TABLE kalshi_markets_terms ADD COLUMN more text")
+    released.execute(f"DROP INDEX {name}_t_recent")
+    api, writer = Api(environment), connect(environment)
+    answers = 0
+    with Bucket(200) as bucket, variables(environment):
+        migrator = threading.Thread(target=handler, args=(asked(bucket, "Update"), Context(60)))
+        with released.transaction():
+            released.execute(f"SELECT FROM {name}")
+            migrator.start()
+            while not writer.read(WAITING):
+                time.sleep(0.02)
+            for answers in range(1, 10):
+                assert len(items(api, "/markets?order_by=ticker")) == answers
+                keep(writer, {"ticker": f"B{answers}", "status": "active"})
+            assert migrator.is_alive()
+        migrator.join()
+        assert bucket.answer["Status"] == "SUCCESS"
+    assert len(items(api, "/markets")) == answers + 1
+    keep(writer, {"ticker": "C", "status": "active"})
+    assert len(items(api, "/markets?ticker=C")) == 1
+    api.close()
+    writer.close()

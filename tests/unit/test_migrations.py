@@ -1,0 +1,7 @@
+from tests.migrations_digest import digest
+from tests.unit.templates import template
+
+
+def test_a_deployment_notices_what_the_migrator_has_not_applied_yet() -> None:
+    told = template()["Resources"]["Migrations"]["Properties"]["Digest"]
+    assert told == digest(), f'renew it: python -m tests.migrations_digest writes Digest: "{digest()}"'
