@@ -32,7 +32,7 @@ EVERY_FUNCTION = {
 FUNCTIONS = {
     "api": EVERY_FUNCTION
     | {"api", "mangum", "fastapi", "starlette", "anyio", "opentelemetry", "annotated_doc"}
-    | {"pydantic", "pydantic_core", "annotated_types", "typing_inspection"},
+    | {"pydantic", "pydantic_core", "annotated_types", "typing_inspection", "snapshot_restore_py"},
     "crawler": EVERY_FUNCTION | {"crawler", "httpx", "idna", "cryptography", "_cffi_backend", "_openssl"},
     "migrator": EVERY_FUNCTION | {"migrator"},
 }
