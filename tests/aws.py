@@ -1,6 +1,7 @@
 """Moto's server in the place of AWS."""
 
 import json
+import logging
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -46,6 +47,7 @@ class Account:
 @contextmanager
 def account() -> Iterator[Account]:
     """A server, while it is needed."""
+    logging.getLogger("werkzeug").setLevel(logging.WARNING)  # else it tells of every request
     server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()

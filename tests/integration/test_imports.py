@@ -13,14 +13,14 @@ from tests.aws import account
 from tests.emulator import link_packages, packaged
 
 PROBE = """
-import importlib, json, sys
+import gc, importlib, json, sys
 from types import SimpleNamespace
 
 handler = importlib.import_module(sys.argv[1] + ".handler").handler
-imported = sorted(sys.modules)
+imported, collected = sorted(sys.modules), [one["collections"] for one in gc.get_stats()]
 context = SimpleNamespace(aws_request_id="1", get_remaining_time_in_millis=lambda: 29_000)
 answers = [handler(event, context) for event in json.load(sys.stdin)]
-print(json.dumps({"imported": imported, "answers": answers, "afterwards": sorted(sys.modules)}))
+print(json.dumps([answers, imported, sorted(sys.modules), sum(collected), gc.isenabled()]))
 """
 PAGE = http_event(HttpRequest("GET", "/markets", "limit=100", [("host", "localhost")]), "request-id")
 
@@ -42,10 +42,15 @@ NOWHERE = {"botocore.session", "pydantic.v1"}
 
 @dataclass(frozen=True)
 class Loaded:
-    """Modules that are there after the import, and after the answers to the events."""
+    """Modules that are there after the import, and after the answers to the events.
+
+    collections: how often garbage was looked for until the import had ended; collects: whether it is looked for now.
+    """
 
     imported: set[str]
     afterwards: set[str]
+    collections: int
+    collects: bool
 
 
 @pytest.fixture(scope="module")
@@ -64,9 +69,9 @@ def loaded_by(name: str, packages: Path, environment: dict[str, str], *events: o
         check=False,
     )
     assert run.returncode == 0, run.stderr
-    told = json.loads(run.stdout.splitlines()[-1])
-    assert [answer["statusCode"] for answer in told["answers"]] == [200] * len(events)
-    return Loaded(set(told["imported"]), set(told["afterwards"]))
+    answers, imported, afterwards, collections, collects = json.loads(run.stdout.splitlines()[-1])
+    assert [answer["statusCode"] for answer in answers] == [200] * len(events)
+    return Loaded(set(imported), set(afterwards), collections, collects)
 
 
 def packages_of(modules: set[str]) -> set[str]:
@@ -93,3 +98,9 @@ def test_a_secret_costs_botocore_and_not_boto3(packages: Path, environment: dict
         secret = environment | aws.environment | {"DB_SECRET_ARN": arn, "DB_SSLMODE": "disable"}
         loaded = loaded_by("api", packages, secret, PAGE)
     assert packages_of(loaded.afterwards - loaded.imported) == {"botocore", "urllib3", "certifi"}
+
+
+def test_the_api_looks_for_garbage_only_once_it_is_imported(packages: Path) -> None:
+    api, crawler = (loaded_by(name, packages, {}) for name in ("api", "crawler"))
+    assert api.collects
+    assert api.collections < 10 < crawler.collections
