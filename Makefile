@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 SEEDS ?= 200
-BENCH ?= exchange queries crawl candles
+BENCH ?= exchange queries crawl candles cold
 export VENV
 
 .PHONY: help run test check soak bench format lock clean
@@ -23,7 +23,7 @@ soak:  ## 200 schedules of faults, then the property tests at length, never twic
 	@$(PYTHON) local/environment.py tests && $(VENV)/bin/python -m tests.faults --seeds $(SEEDS) && \
 	HYPOTHESIS_PROFILE=soak $(VENV)/bin/python -m pytest tests/properties $(ARGS)
 
-bench:  ## figures, each beside its reference (about 45 minutes; BENCH="exchange", "queries", "crawl" or "candles" for one of them)
+bench:  ## figures, each beside its reference (about 45 minutes; BENCH="exchange", "queries", "crawl", "candles" or "cold" for one of them)
 	@$(PYTHON) local/environment.py tests && failed=0; \
 	for part in $(BENCH); do $(VENV)/bin/python -m tests.bench.$$part || failed=1; done; exit $$failed
 

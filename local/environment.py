@@ -11,6 +11,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / os.environ.get("VENV", ".venv")
+LOCKS = {"local": ["local/requirements.txt"], "tests": ["tests/requirements.txt", "tests/emulator.txt"]}
 
 
 def main(group: str) -> int:
@@ -18,9 +19,9 @@ def main(group: str) -> int:
     if sys.version_info < (3, 11):  # noqa: UP036  # whoever runs this has not been told yet
         print("python3 is {}.{}; 3.11 or newer is needed: make PYTHON=python3.13 ...".format(*sys.version_info))
         return 1
-    lock = ROOT / group / "requirements.txt"
+    locks = [ROOT / lock for lock in LOCKS[group]]
     stamp = VENV / (group + ".installed")
-    wanted = hashlib.sha256(lock.read_bytes()).hexdigest()
+    wanted = hashlib.sha256(b"".join(lock.read_bytes() for lock in locks)).hexdigest()
     python = VENV / "bin" / "python"
     works = python.exists() and not subprocess.run([python, "-c", ""], capture_output=True, check=False).returncode
     if works and stamp.exists() and stamp.read_text() == wanted:
@@ -44,8 +45,8 @@ def main(group: str) -> int:
         "--quiet",
         "--disable-pip-version-check",
         "--require-hashes",
-        "-r",
-        str(lock),
+        "--no-deps",  # all that is wanted stands in the locks
+        *(f"--requirement={lock}" for lock in locks),
     ]
     code = subprocess.run(pip, check=False).returncode
     if code == 0:

@@ -1,6 +1,7 @@
 """Pins every dependency, direct or not, with its hashes: layers/shared for the Lambda artefacts, local and tests apart.
 
-The three agree: what a larger set shares with a smaller one has the same version.
+The three agree: what a larger set shares with a smaller one has the same version. SAM CLI is pinned without its
+dependencies: only the emulator in it is used.
 """
 
 import subprocess
@@ -11,11 +12,12 @@ OPTIONS = ["--quiet", "--universal", "--python-version", "3.11", "--generate-has
 OF_LAMBDA = ("boto3", "botocore", "s3transfer", "urllib3")
 RUNTIME, LOCAL, TESTS = (f"{folder}/requirements.txt" for folder in ("layers/shared", "local", "tests"))
 
-for output, *more in (
-    (RUNTIME, *(f"--no-emit-package={name}" for name in OF_LAMBDA)),
-    (LOCAL, "--extra", "local", "--constraint", RUNTIME),
-    (TESTS, "--extra", "dev", "--constraint", LOCAL),
+for output, *wanted in (
+    (RUNTIME, "pyproject.toml", *(f"--no-emit-package={name}" for name in OF_LAMBDA)),
+    (LOCAL, "pyproject.toml", "--extra", "local", "--constraint", RUNTIME),
+    (TESTS, "pyproject.toml", "--extra", "dev", "--constraint", LOCAL),
+    ("tests/emulator.txt", "--group", "sam", "--no-deps"),
 ):
-    command = [sys.executable, "-m", "uv", "pip", "compile", "pyproject.toml", *OPTIONS, *more, "--output-file", output]
+    command = [sys.executable, "-m", "uv", "pip", "compile", *wanted, *OPTIONS, "--output-file", output]
     subprocess.run(command, check=True)
     print(f"wrote {output}")

@@ -26,6 +26,7 @@ _TYPES: Final[Mapping[Kind, JsonObject]] = {
 _TEXT: Final[JsonObject] = {"type": "string"}
 _TIME: Final[JsonObject] = {"type": "string", "format": "date-time"}
 _COUNT: Final[JsonObject] = {"type": "integer", "minimum": 0}
+_TICKER: Final[JsonObject] = {"name": "ticker", "in": "path", "required": True, "schema": _TEXT}
 _HEADERS: Final = {
     "ETag": "Changes with the table and with the code; send it back as If-None-Match.",
     "X-Change-Number": "Up to which change nothing is missing: what to ask from next with changed_since.",
@@ -45,10 +46,7 @@ def document(app: FastAPI) -> JsonObject:
     paths = base["paths"]
     _list_markets(paths["/markets"]["get"])
     _one_market(paths["/markets/{ticker}"]["get"])
-    paths["/markets/{ticker}/history"]["get"]["responses"] = {
-        "200": _answer("Its states, oldest first", _json({"$ref": "#/components/schemas/History"}), _HEADERS),
-        "304": _not_modified(),
-    }
+    _one_markets_history(paths["/markets/{ticker}/history"]["get"])
     paths["/status"]["get"]["responses"] = {"200": _answer("Status", _json({"$ref": "#/components/schemas/Status"}))}
     candlesticks = paths["/markets/candlesticks"]["post"]
     candlesticks["requestBody"] = {"required": True, "content": _json(CandlesticksRequest.model_json_schema())}
@@ -70,14 +68,19 @@ def _list_markets(operation: JsonObject) -> None:
 
 def _one_market(operation: JsonObject) -> None:
     fields = SETTINGS["fields"]
-    operation["parameters"].append(_parameter("fields", fields.about, fields.schema, fields.example))
+    operation["parameters"] = [_TICKER, _parameter("fields", fields.about, fields.schema, fields.example)]
     operation["responses"] = {"200": _answer("The market", _json(_MARKET), _HEADERS), "304": _not_modified()}
 
 
+def _one_markets_history(operation: JsonObject) -> None:
+    operation["parameters"] = [_TICKER]
+    states = _json({"$ref": "#/components/schemas/History"})
+    operation["responses"] = {"200": _answer("Its states, oldest first", states, _HEADERS), "304": _not_modified()}
+
+
 def _one_markets_candlesticks(operation: JsonObject) -> None:
-    operation["parameters"] += [
-        _parameter(name, one.about, one.schema, one.example) for name, one in CANDLESTICKS.items()
-    ]
+    settings = [_parameter(name, one.about, one.schema, one.example) for name, one in CANDLESTICKS.items()]
+    operation["parameters"] = [_TICKER, *settings]
     content = _texts() | _json({"$ref": "#/components/schemas/MarketCandlesticks"})
     operation["responses"] = {"200": _answer("Its candlesticks, oldest first", content)}
 

@@ -26,6 +26,16 @@ PLANNER: Final = {
 class Service:
     """Settings, the database and the exchange. Its attributes raise SettingsError until the settings are right."""
 
+    async def aclose(self) -> None:
+        """Closes every connection that was made and forgets the rest: all of it is made anew when next needed."""
+        made = vars(self).copy()
+        vars(self).clear()
+        for name in ("database", "candle_cache"):
+            if name in made:
+                made[name].close()
+        if "exchange" in made:
+            await made["exchange"].aclose()
+
     @cached_property
     def settings(self) -> ApiSettings:
         """The HTTP side's limits."""

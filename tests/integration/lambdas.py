@@ -79,13 +79,7 @@ class Api:
 
     def close(self) -> None:
         """Closes the connections that were made."""
-        made = vars(self.service)
-        if "database" in made:
-            made["database"].close()
-        if "candle_cache" in made:
-            made["candle_cache"].close()
-        if "exchange" in made:
-            self._loop.run_until_complete(made["exchange"].aclose())
+        self._loop.run_until_complete(self.service.aclose())
         self._loop.close()
 
     def get(self, url: str, **headers: str) -> Answer:

@@ -39,6 +39,8 @@ CLOCK_TOLERANCE: Final = 30.0
 """Seconds that a Date header may differ from our clock unheeded: an answer may come from the CDN, 15 s old."""
 LONGEST_REASON: Final = 300
 _LATER: Final = frozenset({408, 425, 429})
+# Not the module's own generator: processes that SnapStart restores from one snapshot would all wait as long.
+_random: Final = random.SystemRandom()
 
 logging.getLogger("httpx").setLevel(logging.WARNING)  # at INFO it logs whole URLs
 
@@ -102,7 +104,7 @@ class Transport:
             except ExchangeError as error:
                 failure = error
             # Full jitter: the exchange names no time to wait (no Retry-After, docs.kalshi.com, rate limits).
-            wait = random.uniform(0, pause)  # noqa: S311  # spreads retries, keeps no secret
+            wait = _random.uniform(0, pause)
             if time.monotonic() + wait >= deadline:
                 break
             await asyncio.sleep(wait)

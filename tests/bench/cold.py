@@ -1,0 +1,119 @@
+"""How long the API function takes from the start of its process to its first answer: python -m tests.bench.cold
+
+In SAM's emulator, on the layer's packages, for GET /markets?limit=100 over a small table; beside a floor (FastAPI,
+Mangum and pg8000 imported, one query) and the same function with everything imported on top and a boto3 client. The code
+is byte-compiled, where nothing else is said. Exit status 1 if a bar is missed.
+"""
+
+import json
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
+from statistics import median
+from typing import Final
+
+from kalshi_markets.database import Database
+from kalshi_markets.settings import DatabaseSettings, MigratorSettings
+from local import ROOT
+from local.events import HttpRequest, http_event
+from local.exchange.catalogue import Order
+from local.exchange.clock import Clock
+from local.exchange.generator import generate
+from local.sandbox import FunctionSpec
+from migrator.migrate import migrate
+from tests.aws import account
+from tests.bench.lines import HEAD, Line, at_most, milliseconds
+from tests.bench.server import running, step
+from tests.emulator import emulated, link_packages, packaged
+from tests.integration.conftest import keep
+
+MARKETS: Final = 2_000
+RUNS: Final = 20
+EVENT: Final = http_event(HttpRequest("GET", "/markets", "limit=100", [("host", "localhost")]), "request-id")
+HANDLERS: Final = ROOT / "tests" / "bench" / "handlers"
+
+
+class Bench:
+    """The functions that are compared, over one database."""
+
+    def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
+        self._log = folder / "log"
+        self._packages = link_packages(folder / "python")
+        self._bare = folder / "bare"
+        self._environment = dict(environment)
+
+    def compared(self, **environment: str) -> list[float]:
+        """Medians of ours, the naive one and the floor, in milliseconds."""
+        ours = packaged("api", self._environment | environment, self._packages)
+        extended = replace(ours, python_path=(*ours.python_path, str(HANDLERS)))
+        floor, naive = (replace(extended, handler=f"{name}.handler") for name in ("floor", "naive"))
+        return self._medians([ours, naive, floor])
+
+    def not_compiled(self) -> float:
+        """The median of ours with functions and packages as `sam build` leaves them, without byte code."""
+        without = shutil.ignore_patterns("__pycache__")
+        for source in (ROOT / "functions", ROOT / "layers" / "shared", self._packages):
+            shutil.copytree(source, self._bare, ignore=without, dirs_exist_ok=True)
+        environment = self._environment | {"PYTHONDONTWRITEBYTECODE": "1"}
+        spec = FunctionSpec("bare", "api.handler.handler", self._bare, environment=environment, timeout=29)
+        return self._medians([spec])[0]
+
+    def _medians(self, specs: Sequence[FunctionSpec]) -> list[float]:
+        """In turns, after one round that does not count: it writes the byte code."""
+        rounds = [[self._first_answer(spec) for spec in specs] for _ in range(RUNS + 1)]
+        return [median(taken) for taken in zip(*rounds[1:], strict=True)]
+
+    def _first_answer(self, spec: FunctionSpec) -> float:
+        with emulated(spec, self._log) as function:
+            # The emulator starts the process with the first event.
+            answers: list[dict[str, object]] = []
+            taken = milliseconds(lambda: answers.append(function.invoke(EVENT)))
+            assert answers[0]["statusCode"] == 200, f"{answers}\n{function.log}"
+            return taken
+
+
+def lines(bench: Bench, secret: Mapping[str, str]) -> Iterator[Line]:
+    """The comparisons; the last is for information."""
+    ours, naive, floor = bench.compared()
+    bars = (at_most(0.7, ours / naive), at_most(1.25, ours / floor))
+    yield Line("start to first answer", ours, reference=naive, floor=floor, bars=bars)
+    yield Line("not byte-compiled, as sam build leaves it (ref: byte-compiled)", bench.not_compiled(), reference=ours)
+    ours, naive, floor = bench.compared(**secret)
+    bar = at_most(1.25, ours / floor)  # no other: boto3 is in all three, or most of it
+    yield Line("with the credentials in Secrets Manager", ours, reference=naive, floor=floor, bars=(bar,))
+
+
+def main() -> int:
+    """The exit status."""
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="kalshi-cold-")))
+        database = stack.enter_context(running(folder / "postgres"))
+        with step(f"{MARKETS:,} markets"):
+            _fill(database)
+        aws = stack.enter_context(account())
+        arn = aws.create_secret({"username": database["DB_USER"], "password": database["DB_PASSWORD"]})
+        bench = Bench(folder, database | aws.environment | {"DB_SSLMODE": "disable"})
+        print(HEAD, flush=True)
+        missed = 0
+        for line in lines(bench, {"DB_SECRET_ARN": arn}):
+            print(line.text(judged=True), flush=True)
+            missed += not line.is_good
+    print(f"{missed} bars missed")
+    return 1 if missed else 0
+
+
+def _fill(environment: Mapping[str, str]) -> None:
+    database = Database(DatabaseSettings.read(environment), application_name="bench")
+    migrate(database, MigratorSettings.read(environment))
+    found = generate(7, MARKETS, Clock(speed=0)).markets(Order.CREATED, None)
+    keep(database, *(json.loads(market.json, parse_float=Decimal) for _, market in found))
+    database.close()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

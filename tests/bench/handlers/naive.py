@@ -1,0 +1,18 @@
+"""Our function as it is usually written: everything imported on top, a boto3 client made at import."""
+
+import boto3
+import cryptography.hazmat.primitives.asymmetric.padding
+import httpx
+import pydantic.v1  # which FastAPI loads for the first parameter that a route declares
+from aws_lambda_powertools.utilities import parameters
+
+import api.candlesticks.answer
+import api.candlesticks.fetch
+import api.candlesticks.one
+import api.openapi
+import kalshi_markets.exchange
+from api.handler import handler
+
+client = boto3.client("secretsmanager")
+
+__all__ = ["api", "client", "cryptography", "handler", "httpx", "kalshi_markets", "parameters", "pydantic"]

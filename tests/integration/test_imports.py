@@ -1,0 +1,109 @@
+"""What each function loads, by list: what is new here costs time in every cold start (python -X importtime says how much)."""
+
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from local.events import HttpRequest, http_event
+from tests.aws import account
+from tests.emulator import link_packages, packaged
+
+PROBE = """
+import gc, importlib, json, sys
+from types import SimpleNamespace
+
+handler = importlib.import_module(sys.argv[1] + ".handler").handler
+imported, collected = sorted(sys.modules), [one["collections"] for one in gc.get_stats()]
+context = SimpleNamespace(aws_request_id="1", get_remaining_time_in_millis=lambda: 29_000)
+answers = [handler(event, context) for event in json.load(sys.stdin)]
+print(json.dumps([answers, imported, sorted(sys.modules), sum(collected), gc.get_freeze_count(), gc.isenabled()]))
+"""
+PAGE = http_event(HttpRequest("GET", "/markets", "limit=100", [("host", "localhost")]), "request-id")
+
+EVERY_FUNCTION = {
+    *("kalshi_markets", "pg8000", "asn1crypto", "dateutil", "scramp", "six"),
+    *("aws_lambda_powertools", "jmespath", "typing_extensions"),
+    "botocore",  # its __init__.py alone, by Powertools
+}
+FUNCTIONS = {
+    "api": EVERY_FUNCTION
+    | {"api", "mangum", "fastapi", "starlette", "anyio", "opentelemetry", "annotated_doc"}
+    | {"pydantic", "pydantic_core", "annotated_types", "typing_inspection", "snapshot_restore_py"},
+    "crawler": EVERY_FUNCTION | {"crawler", "httpx", "idna", "cryptography", "_cffi_backend", "_openssl"},
+    "migrator": EVERY_FUNCTION | {"migrator"},
+}
+NOWHERE = {"botocore.session", "pydantic.v1"}
+"""Within those packages: 200 ms and 40 ms."""
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """Modules that are there after the import, and after the answers to the events.
+
+    collections: how often garbage was looked for until the import had ended; frozen: objects among which it never is;
+    collects: whether it is looked for now.
+    """
+
+    imported: set[str]
+    afterwards: set[str]
+    collections: int
+    frozen: int
+    collects: bool
+
+
+@pytest.fixture(scope="module")
+def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return link_packages(tmp_path_factory.mktemp("layer") / "python")
+
+
+def loaded_by(name: str, packages: Path, environment: dict[str, str], *events: object) -> Loaded:
+    spec = packaged(name, environment, packages)
+    run = subprocess.run(
+        [sys.executable, "-S", "-c", PROBE, name],
+        env=spec.sandbox_environment(""),
+        input=json.dumps(events),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr
+    answers, imported, afterwards, *garbage = json.loads(run.stdout.splitlines()[-1])
+    assert [answer["statusCode"] for answer in answers] == [200] * len(events)
+    return Loaded(set(imported), set(afterwards), *garbage)
+
+
+def packages_of(modules: set[str]) -> set[str]:
+    """Those that are not Python's own."""
+    tops = {module.partition(".")[0] for module in modules if not module.startswith("_sysconfigdata")}
+    return tops - sys.stdlib_module_names - {"__main__", "__mp_main__"}
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_a_function_imports_what_it_needs_and_nothing_else(name: str, packages: Path) -> None:
+    imported = loaded_by(name, packages, {}).imported
+    assert packages_of(imported) == FUNCTIONS[name]
+    assert imported.isdisjoint(NOWHERE)
+
+
+def test_the_first_page_of_the_api_loads_nothing_more(packages: Path, environment: dict[str, str]) -> None:
+    loaded = loaded_by("api", packages, environment | {"DB_SSLMODE": "disable"}, PAGE)
+    assert loaded.afterwards == loaded.imported
+
+
+def test_a_secret_costs_botocore_and_not_boto3(packages: Path, environment: dict[str, str]) -> None:
+    with account() as aws:
+        arn = aws.create_secret({"username": environment["DB_USER"], "password": environment["DB_PASSWORD"]})
+        secret = environment | aws.environment | {"DB_SECRET_ARN": arn, "DB_SSLMODE": "disable"}
+        loaded = loaded_by("api", packages, secret, PAGE)
+    assert packages_of(loaded.afterwards - loaded.imported) == {"botocore", "urllib3", "certifi"}
+
+
+def test_the_api_looks_for_garbage_once_it_is_imported_and_only_in_what_is_new(packages: Path) -> None:
+    api = loaded_by("api", packages, {})
+    assert api.collects
+    assert api.collections < 10
+    assert api.frozen > 10_000
