@@ -41,7 +41,9 @@ def _fetch(arn: str) -> Mapping[str, Any]:
 
     try:
         value = json.loads(_client().get_secret_value(SecretId=arn)["SecretString"])
-    except (BotoCoreError, ClientError, KeyError, ValueError) as error:
+    except ClientError as error:
+        raise SecretUnavailable(f"the secret {arn} cannot be read: {error.response['Error']['Code']}.") from None
+    except (BotoCoreError, KeyError, ValueError) as error:
         # Its cause may quote the secret's text.
         raise SecretUnavailable(f"the secret {arn} cannot be read: {type(error).__name__}.") from None
     if not isinstance(value, dict):

@@ -1,0 +1,141 @@
+"""Each function's role grants what it calls, and nothing else."""
+
+import json
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any
+
+import pytest
+
+from local.events import HttpRequest, scheduled_event
+from local.exchange.clock import Clock
+from local.exchange.generator import generate
+from local.exchange.server import Server
+from local.lambda_errors import FunctionError
+from tests import aws
+from tests.aws import Account
+from tests.integration.aws_front import AwsFront
+from tests.integration.sandboxes import Sandboxes, sandboxes
+from tests.unit.templates import template
+from tests.unit.test_signing import ED25519
+
+RESOURCES = template()["Resources"]
+SHARED = template()["Globals"]["Function"]["Environment"]["Variables"]
+
+BY_AWS = {
+    "kms:Decrypt": "Secrets Manager decrypts in the name of who asks, where the key is one of the account's own",
+    "logs:CreateLogStream": "Lambda writes the log with the function's role",
+    "logs:PutLogEvents": "Lambda writes the log with the function's role",
+    "sqs:SendMessage": "Lambda sends events that failed with the function's role",
+    "xray:PutTelemetryRecords": "Lambda traces with the function's role",
+    "xray:PutTraceSegments": "Lambda traces with the function's role",
+}
+"""What AWS itself calls as the function: no line of ours does."""
+MANAGED = "arn:${AWS::Partition}:iam::aws:policy/service-role/AWSLambdaENIManagementAccess"
+"""With it Lambda attaches the function to a VPC."""
+WITHOUT_ARN = {"xray:PutTelemetryRecords", "xray:PutTraceSegments"}
+"""docs.aws.amazon.com/service-authorization/latest/reference/list_awsx-ray.html"""
+
+
+def variables_of(function: str) -> dict[str, Any]:
+    """Those of a function of the template that name a secret, with what the template says of them."""
+    own = RESOURCES[f"{function.title()}Function"]["Properties"]["Environment"]["Variables"]
+    return {name: value for name, value in (SHARED | own).items() if name.endswith("_SECRET_ARN")}
+
+
+def statements_of(function: str) -> list[tuple[str, Any]]:
+    """Each action that the function's role grants, with each resource as the template names it."""
+    [policy] = RESOURCES[f"{function.title()}Role"]["Properties"]["Policies"]
+    found = []
+    for statement in policy["PolicyDocument"]["Statement"]:
+        granted = statement["Fn::If"][1] if "Fn::If" in statement else statement
+        assert granted["Effect"] == "Allow"
+        for action in listed(granted["Action"]):
+            found += [(action, resource) for resource in listed(granted["Resource"])]
+    return found
+
+
+def listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+@pytest.fixture(scope="module")
+def account() -> Iterator[Account]:
+    with aws.account() as account:
+        yield account
+
+
+@pytest.fixture
+def front(account: Account) -> Iterator[AwsFront]:
+    with AwsFront(account) as front:
+        yield front
+
+
+@pytest.fixture
+def functions(environment: dict[str, str]) -> Iterator[Sandboxes]:
+    with sandboxes([environment["DB_PASSWORD"], ED25519.splitlines()[1]]) as functions:
+        yield functions
+
+
+@pytest.fixture(scope="module")
+def exchange() -> Iterator[str]:
+    with Server(generate(7, 50, Clock(speed=0))) as server:
+        yield server.url
+
+
+@pytest.fixture
+def arns(account: Account, environment: dict[str, str]) -> dict[str, str]:
+    """A secret for each variable that names one."""
+    secrets = {
+        "DB_SECRET_ARN": {"username": environment["DB_USER"], "password": environment["DB_PASSWORD"]},
+        "API_DB_SECRET_ARN": {"username": "called_by_api", "password": "a"},
+        "CRAWLER_DB_SECRET_ARN": {"username": "called_by_crawler", "password": "c"},
+        "KALSHI_SECRET_ARN": {"key_id": "unknown", "private_key": ED25519},
+    }
+    return {name: account.create_secret(secret) for name, secret in secrets.items()}
+
+
+def work(function: str, functions: Sandboxes, environment: dict[str, str]) -> None:
+    """All that can make it call AWS, in a cold start; the exchange does not know its key."""
+    started = functions.start(function, environment)
+    match function:
+        case "api":
+            started.get("/markets")
+            started.request(HttpRequest("POST", "/markets/candlesticks", body=json.dumps({"tickers": ["A"]}).encode()))
+        case "crawler":
+            started(scheduled_event())
+        case "migrator":
+            started({})
+
+
+@pytest.mark.parametrize("function", ["api", "crawler", "migrator"])
+def test_a_role_grants_what_its_function_calls_and_no_more(
+    functions: Sandboxes,
+    account: Account,
+    front: AwsFront,
+    environment: dict[str, str],
+    arns: dict[str, str],
+    exchange: str,
+    function: str,
+) -> None:
+    variables = {name: arns[name] for name in variables_of(function)}
+    secrets = {arn: variables_of(function)[name] for name, arn in variables.items()}
+    told = environment | front.environment | {"EXCHANGE_URL": exchange, "DB_SSLMODE": "disable"} | variables
+    work(function, functions, told)
+    account.rotate(arns["DB_SECRET_ARN"], {"username": environment["DB_USER"], "password": "wrong"})
+    with suppress(FunctionError):  # the database refuses it
+        work(function, functions, told)
+    called = [(action, secrets[arn]) for action, arn in front.calls]
+    granted = [(action, resource) for action, resource in statements_of(function) if action not in BY_AWS]
+    assert [call for call in called if call not in granted] == []
+    assert [grant for grant in granted if grant not in called] == []
+
+
+@pytest.mark.parametrize("function", ["api", "crawler", "migrator"])
+def test_no_statement_is_wider_than_it_need_be(function: str) -> None:
+    for action, resource in statements_of(function):
+        assert "*" not in action
+        assert ("*" in json.dumps(resource)) == (action in WITHOUT_ARN), action
+    assert {action for action, _ in statements_of(function)} <= {*BY_AWS, "secretsmanager:GetSecretValue"}
+    attached = RESOURCES[f"{function.title()}Role"]["Properties"]["ManagedPolicyArns"]
+    assert attached == [{"Fn::If": ["HasVpc", {"Fn::Sub": MANAGED}, {"Ref": "AWS::NoValue"}]}]

@@ -1,0 +1,218 @@
+"""Secrets Manager fails, refuses, and changes its mind under traffic; no secret shows up in what the functions say."""
+
+import secrets
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import repeat
+
+import pytest
+
+from kalshi_markets.database import Database
+from kalshi_markets.secrets import forget_secrets
+from local.events import scheduled_event
+from local.exchange.clock import Clock
+from local.exchange.generator import generate
+from local.exchange.server import Server
+from local.lambda_errors import FunctionError
+from migrator.handler import handler
+from tests import aws
+from tests.aws import Account
+from tests.integration.aws_front import DOWN, AwsFront
+from tests.integration.cloudformation import Bucket, asked
+from tests.integration.lambdas import Context, variables
+from tests.integration.sandboxes import SandboxedFunction, Sandboxes, sandboxes
+
+AWS_KEY = secrets.token_hex(20)
+
+
+@pytest.fixture(scope="module")
+def account() -> Iterator[Account]:
+    with aws.account() as account:
+        yield account
+
+
+@pytest.fixture
+def front(account: Account) -> Iterator[AwsFront]:
+    with AwsFront(account) as front:
+        yield front
+
+
+@pytest.fixture
+def hidden(environment: dict[str, str]) -> list[str]:
+    """Texts that the functions must never say; a test adds those that it makes."""
+    return [AWS_KEY, environment["DB_PASSWORD"]]
+
+
+@pytest.fixture
+def functions(hidden: list[str]) -> Iterator[Sandboxes]:
+    with sandboxes(hidden) as functions:
+        yield functions
+
+
+class Role:
+    """A database role and its secret."""
+
+    def __init__(self, name: str, account: Account, hidden: list[str]) -> None:
+        self.name = name
+        self._account = account
+        self._hidden = hidden
+        self.arn = account.create_secret(self._login())
+
+    def rotate(self) -> None:
+        """Puts another password into the secret; the database does not know it yet."""
+        self._account.rotate(self.arn, self._login())
+
+    def _login(self) -> dict[str, str]:
+        self._hidden.append(secrets.token_hex(16))
+        return {"username": self.name, "password": self._hidden[-1]}
+
+
+@pytest.fixture
+def roles(account: Account, hidden: list[str], database: Database) -> Iterator[dict[str, Role]]:
+    """By function; the database has none of them yet."""
+    names = {"api": "of_api", "crawler": "of_crawler"}
+    yield {function: Role(name, account, hidden) for function, name in names.items()}
+    for name in names.values():
+        if database.read("SELECT FROM pg_roles WHERE rolname = $1::text", name):
+            database.script(f"DROP OWNED BY {name}; DROP ROLE {name}")
+
+
+@pytest.fixture
+def on_aws(front: AwsFront, environment: dict[str, str]) -> dict[str, str]:
+    """The environment of a function that has its login from a secret, but for the secret's ARN."""
+    kept = {name: value for name, value in environment.items() if name not in ("DB_USER", "DB_PASSWORD")}
+    told = {"DB_SSLMODE": "disable", "LOG_LEVEL": "DEBUG", "AWS_SECRET_ACCESS_KEY": AWS_KEY}
+    return kept | front.environment | told
+
+
+@pytest.fixture
+def master(account: Account, environment: dict[str, str]) -> str:
+    """The ARN of the secret of the database's own user."""
+    return account.create_secret({"username": environment["DB_USER"], "password": environment["DB_PASSWORD"]})
+
+
+@pytest.fixture
+def api(functions: Sandboxes, on_aws: dict[str, str], master: str) -> SandboxedFunction:
+    return functions.start("api", on_aws | {"DB_SECRET_ARN": master})
+
+
+@pytest.mark.parametrize("fault", [DOWN, "AccessDeniedException", "ExpiredTokenException", "InternalServiceError"])
+def test_a_cold_api_that_gets_no_secret_says_why_and_serves_when_it_gets_it(
+    api: SandboxedFunction, front: AwsFront, fault: str
+) -> None:
+    front.faults = repeat(fault)
+    status, body = api.get("/markets")
+    assert (status, body["code"]) == (503, "not_configured")
+    assert ("ConnectionClosedError" if fault == DOWN else fault) in body["detail"]
+    front.faults = iter(())
+    assert api.get("/markets")[0] == 200
+
+
+def test_secrets_manager_may_throttle_or_break_off_once(api: SandboxedFunction, front: AwsFront) -> None:
+    for fault in ("ThrottlingException", DOWN):
+        front.faults = iter([fault])
+        assert api.get("/markets")[0] == 200
+
+
+def end_connections(database: Database, user: str) -> None:
+    database.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = $1::text", user)
+
+
+def test_a_warm_api_connects_anew_without_secrets_manager(
+    api: SandboxedFunction, front: AwsFront, database: Database
+) -> None:
+    assert api.get("/markets")[0] == 200
+    front.faults = repeat(DOWN)
+    end_connections(database, "api")
+    assert api.get("/markets")[0] == 200
+
+
+@pytest.fixture(scope="module")
+def exchange() -> Iterator[str]:
+    with Server(generate(7, 50, Clock(speed=0))) as server:
+        yield server.url
+
+
+@pytest.fixture
+def crawling(on_aws: dict[str, str], exchange: str) -> dict[str, str]:
+    """The environment of a crawler, but for the secret's ARN."""
+    return on_aws | {"EXCHANGE_URL": exchange, "EXCHANGE_RATE": "1000"}
+
+
+def test_a_crawl_that_gets_no_secret_fails_and_the_next_one_works(
+    functions: Sandboxes, crawling: dict[str, str], front: AwsFront, master: str
+) -> None:
+    crawler = functions.start("crawler", crawling | {"DB_SECRET_ARN": master})
+    front.faults = repeat("AccessDeniedException")
+    with pytest.raises(FunctionError, match=r"SecretUnavailable: .* AccessDeniedException\.$"):
+        crawler(scheduled_event())
+    front.faults = iter(())
+    assert crawler(scheduled_event())["outcome"] == "idle"
+
+
+def test_a_deployment_waits_for_secrets_manager(
+    on_aws: dict[str, str], front: AwsFront, master: str, roles: dict[str, Role], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("migrator.run.PAUSE_SECONDS", 0.1)
+    forget_secrets()
+    front.faults = iter(["InternalServiceError", "AccessDeniedException"])  # a new role's grants take a moment
+    arns = {"DB_SECRET_ARN": master, "API_DB_SECRET_ARN": roles["api"].arn}
+    with Bucket(200) as bucket, variables(on_aws | arns):
+        assert handler(asked(bucket), Context(60)) == {"failure": None}
+    assert next(front.faults, None) is None
+
+
+def test_a_deployment_that_is_refused_tells_no_secret(
+    functions: Sandboxes, on_aws: dict[str, str], account: Account, hidden: list[str], roles: dict[str, Role]
+) -> None:
+    wrong = Role("postgres", account, hidden)
+    migrator = functions.start("migrator", on_aws | {"DB_SECRET_ARN": wrong.arn, "API_DB_SECRET_ARN": roles["api"].arn})
+    with Bucket(200) as bucket:
+        migrator(asked(bucket))
+        functions.said += [body.decode() for body in bucket.bodies]
+        assert "password authentication failed" in bucket.answer["Reason"]
+
+
+@contextmanager
+def asking(api: SandboxedFunction) -> Iterator[list[int]]:
+    """The statuses of one request after the other, the last one begun when the block has ended."""
+    statuses: list[int] = []
+    ended = threading.Event()
+
+    def ask() -> None:
+        last = False
+        while not last:
+            last = ended.is_set()
+            statuses.append(api.get("/markets")[0])
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    yield statuses
+    ended.set()
+    thread.join()
+
+
+def test_passwords_are_rotated_under_traffic(
+    functions: Sandboxes,
+    on_aws: dict[str, str],
+    crawling: dict[str, str],
+    master: str,
+    roles: dict[str, Role],
+    database: Database,
+) -> None:
+    of_roles = {"API_DB_SECRET_ARN": roles["api"].arn, "CRAWLER_DB_SECRET_ARN": roles["crawler"].arn}
+    migrator = functions.start("migrator", on_aws | of_roles | {"DB_SECRET_ARN": master})
+    migrator({})
+    api = functions.start("api", on_aws | {"DB_SECRET_ARN": roles["api"].arn})
+    crawler = functions.start("crawler", crawling | {"DB_SECRET_ARN": roles["crawler"].arn})
+    for _ in range(2):
+        assert api.get("/markets")[0] == 200
+        assert crawler(scheduled_event())["outcome"] == "idle"
+        with asking(api) as statuses:
+            for role in roles.values():
+                role.rotate()
+            migrator({})
+            end_connections(database, "api")
+            assert crawler(scheduled_event())["outcome"] == "idle"
+        assert set(statuses) == {200}
