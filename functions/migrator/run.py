@@ -56,9 +56,10 @@ class _Run:
         thread.shutdown(wait=False)
         wait([applied], self._seconds)
         if not applied.done():
+            message = f"the migrator was given up after {self._seconds:.0f} s, {self._at}."
             self._over.set()
             self._database.abort()
-            raise OutOfTime(f"the migrator was given up after {self._seconds:.0f} s, {self._at}.")
+            raise OutOfTime(message)
         return applied.result()
 
     def _migrate(self) -> list[str]:
