@@ -1,13 +1,14 @@
 """The whole stack created, as far as that goes without an account."""
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import boto3
 import pytest
 from cryptography import x509
 
-from tests.integration.stack import deployed
+from tests.integration.stack import Deployed, deployed
 from tests.unit.templates import ROOT, template
 
 SECRET = "arn:aws:secretsmanager:us-east-1:123456789012:secret"
@@ -99,41 +100,45 @@ def test_every_resource_is_created_and_every_reference_resolved(
         assert unresolved(stack.outputs, "Outputs") == []
 
 
-def test_a_first_deployment_is_private_encrypted_and_kept() -> None:
+@pytest.fixture(scope="module")
+def usual() -> Iterator[Deployed]:
+    """The stack with every parameter's default."""
     with deployed() as stack:
-        [database] = boto3.client("rds").describe_db_instances()["DBInstances"]
-        assert database["StorageEncrypted"]
-        assert not database["PubliclyAccessible"]
-        asked = stack.properties("Instance")
-        assert asked["DeletionProtection"]
-        assert asked["ManageMasterUserPassword"]
-        assert "MasterUserPassword" not in asked
-        for group in boto3.client("ec2").describe_security_groups()["SecurityGroups"]:
-            ways_in = [way for permission in group["IpPermissions"] for way in permission["IpRanges"]]
-            assert ways_in == []  # from other security groups only
-        for name in ("ApiFunction", "CrawlerFunction", "MigratorFunction"):
-            variables = stack.properties(name)["Environment"]["Variables"]
-            assert variables["DB_HOST"] == database["Endpoint"]["Address"]
-            assert variables["DB_SSLMODE"] == "verify-full"
-            assert stack.properties(name)["VpcConfig"]["SubnetIds"]
+        yield stack
 
 
-def test_each_function_has_a_role_and_a_secret_of_its_own() -> None:
-    with deployed() as stack:
-        names = ("ApiFunction", "CrawlerFunction", "MigratorFunction")
-        roles = {stack.properties(name)["Role"] for name in names}
-        secrets = {stack.properties(name)["Environment"]["Variables"]["DB_SECRET_ARN"] for name in names}
-        assert len(roles) == len(secrets) == len(names)
-        for logical_id in ("ApiRole", "CrawlerRole", "MigratorRole"):
-            [policy] = stack.properties(logical_id)["Policies"]
-            for statement in policy["PolicyDocument"]["Statement"]:
-                assert statement["Resource"] != "*" or statement["Sid"] == "Traces"  # X-Ray has no ARNs
+def test_a_first_deployment_is_private_encrypted_and_kept(usual: Deployed) -> None:
+    [database] = boto3.client("rds").describe_db_instances()["DBInstances"]
+    assert database["StorageEncrypted"]
+    assert not database["PubliclyAccessible"]
+    asked = usual.properties("Instance")
+    assert asked["DeletionProtection"]
+    assert asked["ManageMasterUserPassword"]
+    assert "MasterUserPassword" not in asked
+    for group in boto3.client("ec2").describe_security_groups()["SecurityGroups"]:
+        ways_in = [way for permission in group["IpPermissions"] for way in permission["IpRanges"]]
+        assert ways_in == []  # from other security groups only
+    for name in ("ApiFunction", "CrawlerFunction", "MigratorFunction"):
+        variables = usual.properties(name)["Environment"]["Variables"]
+        assert variables["DB_HOST"] == database["Endpoint"]["Address"]
+        assert variables["DB_SSLMODE"] == "verify-full"
+        assert usual.properties(name)["VpcConfig"]["SubnetIds"]
 
 
-def test_the_trust_of_rds_is_what_the_layer_brings() -> None:
-    with deployed() as stack:
-        name = stack.properties("Instance")["CACertificateIdentifier"]
-        path = stack.properties("ApiFunction")["Environment"]["Variables"]["DB_SSLROOTCERT"]
+def test_each_function_has_a_role_and_a_secret_of_its_own(usual: Deployed) -> None:
+    names = ("ApiFunction", "CrawlerFunction", "MigratorFunction")
+    roles = {usual.properties(name)["Role"] for name in names}
+    secrets = {usual.properties(name)["Environment"]["Variables"]["DB_SECRET_ARN"] for name in names}
+    assert len(roles) == len(secrets) == len(names)
+    for logical_id in ("ApiRole", "CrawlerRole", "MigratorRole"):
+        [policy] = usual.properties(logical_id)["Policies"]
+        for statement in policy["PolicyDocument"]["Statement"]:
+            assert statement["Resource"] != "*" or statement["Sid"] == "Traces"  # X-Ray has no ARNs
+
+
+def test_the_trust_of_rds_is_what_the_layer_brings(usual: Deployed) -> None:
+    name = usual.properties("Instance")["CACertificateIdentifier"]
+    path = usual.properties("ApiFunction")["Environment"]["Variables"]["DB_SSLROOTCERT"]
     bundle = ROOT / "layers/shared" / path.removeprefix("/opt/python/")
     authorities = x509.load_pem_x509_certificates(bundle.read_bytes())
     assert len(authorities) >= 27
