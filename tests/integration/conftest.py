@@ -19,12 +19,15 @@ from crawler.store import Batch, Job, Store
 from kalshi_markets.columns import Part
 from kalshi_markets.database import Database
 from kalshi_markets.exchange import sight
+from kalshi_markets.secrets import forget_secrets
 from kalshi_markets.settings import DatabaseSettings, MigratorSettings
 from local.exchange.catalogue import Order
 from local.exchange.clock import Clock
 from local.exchange.generator import generate
 from local.postgres import PostgresServer
 from migrator.migrate import migrate
+from tests.aws import Account
+from tests.aws import account as aws_account
 from tests.integration.lambdas import Api
 
 _numbers = itertools.count(1)
@@ -96,6 +99,23 @@ def database(environment: Mapping[str, str]) -> Iterator[Database]:
 def connect(environment: Mapping[str, str]) -> Database:
     """A connection as the environment says."""
     return Database(DatabaseSettings.read(environment), application_name="test")
+
+
+@pytest.fixture(scope="session")
+def account() -> Iterator[Account]:
+    """AWS, as moto plays it."""
+    with aws_account() as account:
+        yield account
+
+
+@pytest.fixture
+def aws(account: Account, monkeypatch: pytest.MonkeyPatch) -> Iterator[Account]:
+    """The same; what reads secrets in the test asks it, with nothing kept from before."""
+    for name, value in account.environment.items():
+        monkeypatch.setenv(name, value)
+    forget_secrets()
+    yield account
+    forget_secrets()
 
 
 @pytest.fixture(scope="session")

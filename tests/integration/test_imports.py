@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from local.events import HttpRequest, http_event
-from tests.aws import account
+from tests.aws import Account
 from tests.emulator import link_packages, packaged
 
 PROBE = """
@@ -24,16 +24,16 @@ print(json.dumps([answers, imported, sorted(sys.modules), sum(collected), gc.get
 """
 PAGE = http_event(HttpRequest("GET", "/markets", "limit=100", [("host", "localhost")]), "request-id")
 
-EVERY_FUNCTION = {
+BOTH = {
     *("kalshi_markets", "pg8000", "asn1crypto", "dateutil", "scramp", "six"),
     *("aws_lambda_powertools", "jmespath", "typing_extensions"),
     "botocore",  # its __init__.py alone, by Powertools
 }
 FUNCTIONS = {
-    "api": EVERY_FUNCTION
+    "api": BOTH
     | {"api", "mangum", "fastapi", "starlette", "anyio", "opentelemetry", "annotated_doc"}
     | {"pydantic", "pydantic_core", "annotated_types", "typing_inspection", "snapshot_restore_py"},
-    "crawler": EVERY_FUNCTION | {"crawler", "httpx", "idna", "cryptography", "_cffi_backend", "_openssl"},
+    "crawler": BOTH | {"crawler", "httpx", "idna", "cryptography", "_cffi_backend", "_openssl"},
     "migrator": {"migrator"},  # the rest when it runs, so that CloudFormation is told what is missing
 }
 NOWHERE = {"botocore.session", "pydantic.v1"}
@@ -94,11 +94,10 @@ def test_the_first_page_of_the_api_loads_nothing_more(packages: Path, environmen
     assert loaded.afterwards == loaded.imported
 
 
-def test_a_secret_costs_botocore_and_not_boto3(packages: Path, environment: dict[str, str]) -> None:
-    with account() as aws:
-        arn = aws.create_secret({"username": environment["DB_USER"], "password": environment["DB_PASSWORD"]})
-        secret = environment | aws.environment | {"DB_SECRET_ARN": arn, "DB_SSLMODE": "disable"}
-        loaded = loaded_by("api", packages, secret, PAGE)
+def test_a_secret_costs_botocore_and_not_boto3(packages: Path, environment: dict[str, str], aws: Account) -> None:
+    arn = aws.create_secret({"username": environment["DB_USER"], "password": environment["DB_PASSWORD"]})
+    secret = environment | aws.environment | {"DB_SECRET_ARN": arn, "DB_SSLMODE": "disable"}
+    loaded = loaded_by("api", packages, secret, PAGE)
     assert packages_of(loaded.afterwards - loaded.imported) == {"botocore", "urllib3", "certifi"}
 
 

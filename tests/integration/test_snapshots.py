@@ -19,20 +19,12 @@ from kalshi_markets.exchange import ExchangeClient, ExchangeUnavailable, Listing
 from kalshi_markets.exchange.limiter import Limiter, LocalTokens
 from kalshi_markets.settings import ExchangeSettings
 from local.events import HttpRequest, http_event
-from tests.aws import Account, account
+from tests.aws import Account
 from tests.integration.lambdas import Context
 from tests.integration.scripted import Reply, Scripted
 
 PAGE = http_event(HttpRequest("GET", "/markets", "limit=1", [("host", "localhost")]), "request-id")
 Session = tuple[int, str]
-
-
-@pytest.fixture
-def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Account]:
-    with account() as aws:
-        for name, value in aws.environment.items():
-            monkeypatch.setenv(name, value)
-        yield aws
 
 
 @pytest.fixture
