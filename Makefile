@@ -2,10 +2,11 @@
 PYTHON ?= python3
 VENV ?= .venv
 SEEDS ?= 200
+ENVIRONMENT ?= default
 BENCH ?= exchange queries crawl candles cold
 export VENV
 
-.PHONY: help run test check soak bench format lock clean
+.PHONY: help run test check soak bench deploy format lock clean
 
 help:  ## these lines
 	@sed -n 's/^\([a-z]*\):.*##/\1 -/p' Makefile
@@ -26,6 +27,11 @@ soak:  ## 200 schedules of faults, then the property tests at length, never twic
 bench:  ## figures, each beside its reference (about 45 minutes; BENCH="exchange", "queries", "crawl", "candles" or "cold" for one of them)
 	@$(PYTHON) local/environment.py tests && failed=0; \
 	for part in $(BENCH); do $(VENV)/bin/python -m tests.bench.$$part || failed=1; done; exit $$failed
+
+deploy:  ## sam build, byte code beside it, sam deploy (ENVIRONMENT=staging or prod of samconfig.toml; ARGS="--guided")
+	@sam build --config-env $(ENVIRONMENT) && \
+	python$$(cat .python-version) -m compileall -q --invalidation-mode unchecked-hash .aws-sam/build && \
+	sam deploy --config-env $(ENVIRONMENT) $(ARGS)
 
 format:  ## what a tool can mend
 	@$(PYTHON) local/environment.py tests && $(VENV)/bin/ruff check --fix-only . ; $(VENV)/bin/ruff format .
