@@ -6,7 +6,7 @@ ENVIRONMENT ?= default
 BENCH ?= exchange queries crawl candles cold
 export VENV
 
-.PHONY: help run test check soak bench deploy format lock clean
+.PHONY: help run test check scan soak bench deploy format lock clean
 
 help:  ## these lines
 	@sed -n 's/^\([a-z]*\):.*##/\1 -/p' Makefile
@@ -17,8 +17,13 @@ run:  ## the whole service on this machine (PORT, MARKETS, RECORDING, EXCHANGE, 
 test:  ## every test; ARGS="-k words" for some, RECORDINGS=folder for those over real answers
 	@$(PYTHON) local/environment.py tests && exec $(VENV)/bin/python -m pytest --numprocesses 2 --dist loadscope $(ARGS)
 
-check:  ## lint, format and types
-	@$(PYTHON) local/environment.py tests && $(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check . && $(VENV)/bin/mypy
+check:  ## lint, format and types; the templates against CloudFormation's schemas
+	@$(PYTHON) local/environment.py tests && $(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check . && \
+	$(VENV)/bin/mypy && $(VENV)/bin/cfn-lint template.yaml infra/*.yaml
+
+scan:  ## the templates against the security rules of checkov
+	@VENV=.venv-scan $(PYTHON) local/environment.py scan && .venv-scan/bin/checkov --quiet --compact --skip-download \
+	--framework cloudformation --file template.yaml infra/*.yaml
 
 soak:  ## 200 schedules of faults, then the property tests at length, never twice the same (about 25 minutes; SEEDS=200)
 	@$(PYTHON) local/environment.py tests && $(VENV)/bin/python -m tests.faults --seeds $(SEEDS) && \
@@ -40,4 +45,4 @@ lock:  ## the newest versions that pyproject.toml permits, with their hashes
 	@$(PYTHON) local/environment.py tests && $(VENV)/bin/python tests/lock.py
 
 clean:  ## all that the others made, the local data included
-	@rm -rf $(VENV) .data .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@rm -rf $(VENV) .venv-scan .data .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,6 +1,6 @@
 """Builds .venv with what `make run` (local) or `make test` (tests) needs, on a bare python3; again, it only checks.
 
-usage: python3 local/environment.py local|tests
+usage: [VENV=folder] python3 local/environment.py local|tests|scan
 """
 
 import hashlib
@@ -11,7 +11,11 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / os.environ.get("VENV", ".venv")
-LOCKS = {"local": ["local/requirements.txt"], "tests": ["tests/requirements.txt", "tests/emulator.txt"]}
+LOCKS = {
+    "local": ["local/requirements.txt"],
+    "tests": ["tests/requirements.txt", "tests/emulator.txt"],
+    "scan": ["tests/scan.txt"],
+}
 
 
 def main(group: str) -> int:

@@ -1,7 +1,7 @@
 """Pins every dependency, direct or not, with its hashes: layers/shared for the Lambda artefacts, local and tests apart.
 
 The three agree: what a larger set shares with a smaller one has the same version. SAM CLI is pinned without its
-dependencies: only the emulator in it is used.
+dependencies: only the emulator in it is used. checkov, which wants other versions, has an environment of its own.
 """
 
 import subprocess
@@ -17,6 +17,7 @@ for output, *wanted in (
     (LOCAL, "pyproject.toml", "--extra", "local", "--constraint", RUNTIME),
     (TESTS, "pyproject.toml", "--extra", "dev", "--constraint", LOCAL),
     ("tests/emulator.txt", "--group", "sam", "--no-deps"),
+    ("tests/scan.txt", "--group", "scan"),
 ):
     command = [sys.executable, "-m", "uv", "pip", "compile", *wanted, *OPTIONS, "--output-file", output]
     subprocess.run(command, check=True)
