@@ -7,9 +7,7 @@ import platform
 import shutil
 import signal
 import subprocess
-import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,6 +23,8 @@ ARCHITECTURE: Final = "arm64" if platform.machine() in ("aarch64", "arm64") else
 """This machine's, in Lambda's word."""
 CONFIG: Final = ROOT / "samconfig.toml"
 BUILD: Final = ROOT / ".aws-sam" / "build"
+VARIABLES: Final = ROOT / "local" / "sam" / "environment.json"
+"""Of the functions beside what local/sam/host.py starts."""
 STOP_SECONDS: Final = 15.0
 """It stops its containers first."""
 _ERROR: Final = {"errorType", "errorMessage"}
@@ -32,13 +32,6 @@ _ERROR: Final = {"errorType", "errorMessage"}
 
 class SamFailed(Exception):
     """A command of the SAM CLI failed; the message is its own."""
-
-
-def local_parameters() -> dict[str, str]:
-    """The template's parameters on this machine: those of `sam local` in samconfig.toml, and the architecture."""
-    config = tomllib.loads(CONFIG.read_text(encoding="utf-8"))
-    overrides = config["default"]["local_start_api"]["parameters"]["parameter_overrides"]
-    return dict(override.split("=", 1) for override in overrides) | {"Architecture": ARCHITECTURE}
 
 
 def environment() -> dict[str, str]:
@@ -61,15 +54,18 @@ def finds_python() -> bool:
 
 @dataclass(frozen=True)
 class Sam:
-    """The SAM CLI with one set of the template's parameters, and one folder that it builds into."""
+    """The SAM CLI, for functions of one architecture.
 
-    parameters: Mapping[str, str] = field(default_factory=local_parameters)
+    variables: a file with what the functions' environment says. folder: where it builds, and runs what was built.
+    """
+
+    architecture: str = ARCHITECTURE
+    variables: Path = VARIABLES
     folder: Path = BUILD
 
     async def build(self, log: Log) -> None:
         """Builds functions and layer. log: takes the lines that it says meanwhile. Raises SamFailed."""
-        command = self._command("build", "--build-dir", str(self.folder))
-        output, said, code = await _run(command)
+        output, said, code = await _run(self._command("build", "--build-dir", str(self.folder)))
         for line in (output + said).splitlines():
             log(line)
         if code:
@@ -80,8 +76,7 @@ class Sam:
 
         Raises LambdaError, SamFailed. The command itself ends with 0 after a timeout and after an error, too.
         """
-        arguments = ("local", "invoke", function, "--template", str(self.folder / "template.yaml"), "--event", "-")
-        output, said, code = await _run(self._command(*arguments), event)
+        output, said, code = await _run(self._local("invoke", function, "--event", "-"), event)
         for line in said.splitlines():
             if line.startswith("{"):  # the rest is the CLI's own
                 log(line)
@@ -91,13 +86,16 @@ class Sam:
 
     def serve(self, what: str, port: int, part: str) -> ChildProcess:
         """`sam local start-api` or `start-lambda`, on a port of 127.0.0.1."""
-        arguments = ("local", what, "--template", str(self.folder / "template.yaml"), "--port", str(port))
-        command = self._command(*arguments)
+        command = self._local(what, "--port", str(port))
         return ChildProcess(part, command, r"Running on (http://\S+)", environment=environment(), seconds=STOP_SECONDS)
 
+    def _local(self, *arguments: str) -> list[str]:
+        built, variables = str(self.folder / "template.yaml"), str(self.variables)
+        return self._command("local", *arguments, "--template", built, "--env-vars", variables)
+
     def _command(self, *arguments: str) -> list[str]:
-        overrides = [f"{name}={value}" for name, value in self.parameters.items()]
-        return [str(BIN / "sam"), *arguments, "--config-file", str(CONFIG), "--parameter-overrides", *overrides]
+        given = ["--config-file", str(CONFIG), "--parameter-overrides", f"Architecture={self.architecture}"]
+        return [str(BIN / "sam"), *arguments, *given]
 
 
 @dataclass(frozen=True)

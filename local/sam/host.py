@@ -9,7 +9,7 @@ import subprocess
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 from urllib.parse import urlsplit
 
 import boto3
@@ -22,6 +22,8 @@ from local.sam.cli import BIN, environment
 from local.sandbox import REGION
 from local.settings import Settings
 
+API_USER: Final = "kalshi_api"
+CRAWLER_USER: Final = "kalshi_crawler"
 _BRIDGE: Final = (
     "docker",
     "network",
@@ -55,22 +57,22 @@ def containers_host() -> str:
 
 
 class Host:
-    """The three of them, on one address of this machine and the ports that the template's parameters say.
+    """The three of them, on one address of this machine and on the ports that the functions' variables say.
 
     A real exchange in the settings takes the simulated one's place. exchange_options: more for the simulated one.
     """
 
     def __init__(
-        self, parameters: Mapping[str, str], settings: Settings, folder: DataFolder, *exchange_options: str
+        self, variables: Mapping[str, Mapping[str, str]], settings: Settings, folder: DataFolder, *exchange_options: str
     ) -> None:
-        self._parameters = parameters
+        self._variables = variables
         self._settings = settings
         self._folder = folder
         self.address = containers_host()
         self.postgres = PostgresServer(
             folder.path / "sam-postgres",
             host=self.address,
-            port=int(parameters["DatabasePort"]),
+            port=int(variables["Parameters"]["DB_PORT"]),
             ends_with_parent=True,
         )
         self.exchange = exchange_process(
@@ -78,9 +80,15 @@ class Host:
             folder.exchange_key(),
             *exchange_options,
             host=self.address,
-            port=self._port("ExchangeUrl"),
+            port=self._port("EXCHANGE_URL"),
         )
-        moto = [str(BIN / "moto_server"), "--host", self.address, "--port", str(self._port("SecretsManagerEndpoint"))]
+        moto = [
+            str(BIN / "moto_server"),
+            "--host",
+            self.address,
+            "--port",
+            str(self._port("AWS_ENDPOINT_URL_SECRETS_MANAGER")),
+        ]
         self.secrets = ChildProcess("secrets", moto, r"Running on (http://\S+)", environment=environment())
 
     async def start(self, parts: AsyncExitStack) -> None:
@@ -98,11 +106,10 @@ class Host:
         simulated = {} if self._settings.exchange else {"the simulated exchange": self.exchange}
         return {"Secrets Manager": self.secrets, **simulated}
 
-    def _port(self, parameter: str) -> int:
-        return urlsplit(self._parameters[parameter]).port or 80
+    def _port(self, variable: str) -> int:
+        return urlsplit(self._variables["Parameters"][variable]).port or 80
 
     def _create_secrets(self) -> None:
-        """Under the names that `sam local` gives the functions: of parameters the value, of secrets the resource's."""
         manager = boto3.client(
             "secretsmanager",
             endpoint_url=self.secrets.url,
@@ -112,15 +119,21 @@ class Host:
         )
         for name, value in self._secret_values().items():
             manager.create_secret(Name=name, SecretString=json.dumps(value))
+        manager.close()
 
-    def _secret_values(self) -> dict[str, dict[str, Any]]:
-        table = self._parameters.get("MarketsTable", "kalshi_markets")
-        roles = {f"{role}DatabaseSecret": f"{table}_{role.lower()}" for role in ("Api", "Crawler")}
-        values = {name: {"username": user, "password": self._folder.password(user)} for name, user in roles.items()}
-        owner = {"username": self.postgres.user, "password": self.postgres.password}
-        values[self._parameters["DatabaseSecretArn"]] = owner
-        if name := self._parameters.get("KalshiSecretArn"):
-            key = self._settings.key or {"KEYID": KEY_ID, "KEYFILE": str(self._folder.exchange_key())}
-            private = Path(key["KEYFILE"]).read_text(encoding="ascii")
-            values[name] = {"key_id": key["KEYID"], "private_key": private}
-        return values
+    def _secret_values(self) -> dict[str, dict[str, str]]:
+        """By the names that the functions' variables say."""
+        migrator = self._variables["MigratorFunction"]
+        key = self._settings.key or {"KEYID": KEY_ID, "KEYFILE": str(self._folder.exchange_key())}
+        return {
+            migrator["DB_SECRET_ARN"]: {"username": self.postgres.user, "password": self.postgres.password},
+            migrator["API_DB_SECRET_ARN"]: self._login(API_USER),
+            migrator["CRAWLER_DB_SECRET_ARN"]: self._login(CRAWLER_USER),
+            self._variables["Parameters"]["KALSHI_SECRET_ARN"]: {
+                "key_id": key["KEYID"],
+                "private_key": Path(key["KEYFILE"]).read_text(encoding="ascii"),
+            },
+        }
+
+    def _login(self, user: str) -> dict[str, str]:
+        return {"username": user, "password": self._folder.password(user)}

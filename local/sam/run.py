@@ -13,7 +13,7 @@ from local.lambda_errors import LambdaError
 from local.output import function_log, say
 from local.parts import Failure, Parts
 from local.postgres import PostgresError
-from local.sam.cli import RUNTIME, Sam, SamFailed, SamFunction, finds_python, local_parameters
+from local.sam.cli import RUNTIME, VARIABLES, Sam, SamFailed, SamFunction, finds_python
 from local.sam.host import Host, NoEngine
 from local.scheduler import Scheduler
 
@@ -25,10 +25,13 @@ class SamRun(Parts):
 
     async def run(self) -> None:
         """Returns never. Raises Failure."""
-        sam = Sam(self._parameters())
         self._check()
         self._take_folder()
-        await self._start_host(sam)
+        variables = self._variables()
+        await self._start_host(variables)
+        told = self._folder.path / "sam-environment.json"
+        told.write_text(json.dumps(variables), encoding="utf-8")
+        sam = Sam(variables=told)
         await self._build(sam)
         await self._migrate(sam)
         await self._serve(sam)
@@ -46,17 +49,18 @@ class SamRun(Parts):
             raise Failure(f"sam build needs {RUNTIME}, as the functions do, on PATH: install it, or choose it (pyenv)")
         self._take_port().close()  # who takes it comes last
 
-    def _parameters(self) -> dict[str, str]:
-        parameters = local_parameters()
+    def _variables(self) -> dict[str, dict[str, str]]:
+        """Those of `sam local`, with the exchange and the key that the settings name."""
+        variables: dict[str, dict[str, str]] = json.loads(VARIABLES.read_text(encoding="utf-8"))
         if self._settings.exchange:
-            parameters["ExchangeUrl"] = self._settings.exchange
+            variables["Parameters"]["EXCHANGE_URL"] = self._settings.exchange
             if not self._settings.key:
-                del parameters["KalshiSecretArn"]
-        return parameters
+                variables["Parameters"]["KALSHI_SECRET_ARN"] = ""
+        return variables
 
-    async def _start_host(self, sam: Sam) -> None:
+    async def _start_host(self, variables: dict[str, dict[str, str]]) -> None:
         try:
-            host = Host(sam.parameters, self._settings, self._folder)
+            host = Host(variables, self._settings, self._folder)
             await host.start(self._parts)
         except NoEngine as error:
             raise Failure(f"no container engine answers ({error}): start Docker; make run needs none") from None

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from local import ROOT
-from local.sam.cli import BIN, RUNTIME, Sam, SamFailed, environment, finds_python, local_parameters
+from local.sam.cli import BIN, RUNTIME, Sam, SamFailed, environment, finds_python
 from local.sam.host import NoEngine, containers_host
 from tests.sam import base_image, engine
 
@@ -20,7 +20,7 @@ ARCHITECTURES: Final = ("arm64", "x86_64")
 
 def build_for(architecture: str) -> Sam:
     """The stack as it is built for one of them."""
-    return Sam({**local_parameters(), "Architecture": architecture}, FOLDER / architecture)
+    return Sam(architecture, folder=FOLDER / architecture)
 
 
 def main(arguments: Sequence[str]) -> int:

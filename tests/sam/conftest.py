@@ -37,7 +37,7 @@ def host(portal: BlockingPortal, sam: Sam, tmp_path_factory: pytest.TempPathFact
     """An empty PostgreSQL, a small exchange whose clock stands still, and the secrets."""
     root = tmp_path_factory.mktemp("host")
     settings = Settings.read({"MARKETS": "300"}, root)
-    host = Host(sam.parameters, settings, DataFolder(root), "--speed", "0")
+    host = Host(json.loads(sam.variables.read_text(encoding="utf-8")), settings, DataFolder(root), "--speed", "0")
     with portal.wrap_async_context_manager(_started(host)):
         yield host
 

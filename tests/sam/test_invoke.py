@@ -29,7 +29,7 @@ def test_the_functions_log_in_as_the_roles_that_the_secrets_name(host: Host, cra
     database = connect(environment_of(host.postgres, host.postgres.database))
     roles = database.read("SELECT rolname::text FROM pg_roles WHERE rolname LIKE 'kalshi%' AND rolcanlogin ORDER BY 1")
     database.close()
-    assert roles == [["kalshi_markets_api"], ["kalshi_markets_crawler"]]
+    assert roles == [["kalshi_api"], ["kalshi_crawler"]]
 
 
 def test_no_secret_is_logged(functions: Functions, host: Host, crawled: dict[str, Any]) -> None:
@@ -71,7 +71,7 @@ def failing(sam: Sam, tmp_path: Path) -> Sam:
     """The same CLI over a function that sleeps or raises."""
     (tmp_path / "app.py").write_text(BAD)
     (tmp_path / "template.yaml").write_text(TEMPLATE)
-    return Sam({}, tmp_path)
+    return Sam(folder=tmp_path)
 
 
 def test_a_timeout_and_an_error_of_the_handler_are_told_apart(portal: BlockingPortal, failing: Sam) -> None:
