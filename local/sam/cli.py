@@ -35,14 +35,15 @@ class SamFailed(Exception):
 
 
 def environment() -> dict[str, str]:
-    """Of its processes. Whatever AWS account this shell knows stays out of the functions."""
+    """Of its processes. No AWS account that this machine knows is asked, or handed to the functions."""
     ours = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     return ours | {
         "PATH": f"{BIN}:{os.environ['PATH']}",
         "SAM_CLI_TELEMETRY": "0",
         "AWS_DEFAULT_REGION": REGION,
-        "AWS_ACCESS_KEY_ID": "local",
-        "AWS_SECRET_ACCESS_KEY": "local",
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        "AWS_EC2_METADATA_DISABLED": "true",
     }
 
 
@@ -118,7 +119,9 @@ def response(output: str, said: str) -> bytes:
     """What `sam local invoke` stands for, by its output and its messages. Raises LambdaError."""
     payload = output.strip()
     if not payload:
-        raise FunctionTimeout(_last(said)) if "timed out after" in said else SandboxEnded(_last(said))
+        if over := next((line for line in said.splitlines() if "timed out after" in line), None):
+            raise FunctionTimeout(over)
+        raise SandboxEnded(_last(said))
     value: Any = json.loads(payload)
     if isinstance(value, dict) and value.keys() >= _ERROR:
         raise FunctionError.from_report(value)

@@ -19,15 +19,11 @@ PROGRAMS: Final = ("sh", "mv", "cp", "rm", "chmod", "cat", "ls", "mkdir", "env")
 """Of busybox: the SAM CLI's image is built with some of them."""
 LEFT_OUT: Final = ("test", "idlelib", "tkinter", "turtledemo", "ensurepip", "*-packages", "__pycache__", "config-*")
 """Of the standard library."""
-OF_WHEELS: Final = (
-    "libstdc++.so.6",
-    "libgcc_s.so.1",
-    "libz.so.1",
-    "libresolv.so.2",
-    "libnss_files.so.2",
-    "libnss_dns.so.2",
+LIBRARIES: Final = (
+    *("librt.so.1", "libdl.so.2", "libm.so.6", "libpthread.so.0", "libutil.so.1", "libresolv.so.2"),
+    *("libstdc++.so.6", "libgcc_s.so.1", "libz.so.1", "libnss_files.so.2", "libnss_dns.so.2"),
 )
-"""Libraries that compiled packages and the C library load by themselves."""
+"""What compiled packages expect of any system (PEP 599), and what the C library loads by itself."""
 ENVIRONMENT: Final = {
     "LANG": "en_US.UTF-8",
     "TZ": ":UTC",
@@ -113,7 +109,7 @@ def _libraries(root: Path) -> Iterator[Path]:
     found = {Path(path) for path in re.findall(r"(/\S+) \(0x", told)}
     yield from found
     [c_library] = {path.parent for path in found if path.name == "libc.so.6"}
-    yield from (c_library / name for name in OF_WHEELS if (c_library / name).exists())
+    yield from (c_library / name for name in LIBRARIES if (c_library / name).exists())
 
 
 def _copy(path: Path, root: Path) -> None:
