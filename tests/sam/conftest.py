@@ -57,9 +57,9 @@ class Functions:
         self._sam = sam
         self.lines: list[str] = []
 
-    def invoke(self, function: str, event: str) -> Any:
-        """The response to one of tests/events. Raises LambdaError."""
-        payload = (EVENTS / f"{event}.json").read_bytes()
+    def invoke(self, function: str, event: str, **members: str) -> Any:
+        """The response to one of tests/events, with some members replaced. Raises LambdaError."""
+        payload = json.dumps(json.loads((EVENTS / f"{event}.json").read_bytes()) | members).encode()
         return json.loads(self._portal.call(self._sam.invoke, function, payload, self.lines.append))
 
 

@@ -10,6 +10,7 @@ from local.lambda_errors import FunctionError, FunctionTimeout
 from local.sam.cli import ARCHITECTURE, RUNTIME, Sam, SamFailed
 from local.sam.host import Host
 from migrator.migrate import FOLDER
+from tests.integration.cloudformation import Bucket
 from tests.integration.conftest import connect, environment_of
 from tests.sam.conftest import Functions
 
@@ -17,6 +18,14 @@ from tests.sam.conftest import Functions
 def test_the_migrator_applies_every_migration_and_then_none(functions: Functions, applied: list[str]) -> None:
     assert applied == sorted(path.name for path in FOLDER.glob("*.sql"))
     assert functions.invoke("MigratorFunction", "schedule")["applied"] == []
+
+
+@pytest.mark.parametrize("kind", ["create", "update", "delete"])
+def test_cloudformation_is_answered(functions: Functions, host: Host, applied: list[str], kind: str) -> None:
+    with Bucket(200, host=host.address) as bucket:
+        assert functions.invoke("MigratorFunction", f"migrations-{kind}", ResponseURL=bucket.url) == {"failure": None}
+    assert bucket.answer["Status"] == "SUCCESS"
+    assert bucket.answer["LogicalResourceId"] == "Migrations"
 
 
 def test_a_scheduled_event_fills_the_table(crawled: dict[str, Any]) -> None:
