@@ -58,7 +58,7 @@ def make(root: Path) -> None:
         (root / name).write_text(text, encoding="ascii")
     (root / "var" / "runtime" / "bootstrap").chmod(0o755)
     (root / "bin").mkdir()
-    shutil.copy("/bin/busybox", root / "bin" / "busybox")
+    shutil.copy(shutil.which("busybox") or "busybox", root / "bin")
     for program in PROGRAMS:
         (root / "bin" / program).symlink_to("busybox")
     for folder in ("etc/ssl/certs", "usr/share/zoneinfo"):
@@ -104,7 +104,7 @@ def _install_runtime(folder: Path) -> None:
 
 def _libraries(root: Path) -> Iterator[Path]:
     """Shared libraries of this machine that the image's programs load."""
-    programs = [root / "var" / "lang" / "bin" / RUNTIME, *root.rglob("*.so")]
+    programs = [root / "bin" / "busybox", root / "var" / "lang" / "bin" / RUNTIME, *root.rglob("*.so")]
     told = subprocess.run(["ldd", *programs], capture_output=True, text=True, check=False).stdout
     found = {Path(path) for path in re.findall(r"(/\S+) \(0x", told)}
     yield from found

@@ -4,6 +4,7 @@ It has a network, mounts and processes of its own, without a way out; all of it 
 """
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -14,19 +15,19 @@ from typing import Final
 from local.sam.cli import ARCHITECTURE, RUNTIME
 from tests.sam import base_image
 
-PACKAGES: Final = ("docker.io", "iptables", "iproute2", "busybox-static")
-"""Debian's. busybox is for the image."""
+PACKAGES: Final = {"dockerd": "docker.io", "iptables": "iptables", "ip": "iproute2", "busybox": "busybox-static"}
+"""Debian's, by the program that is wanted of them. busybox is for the image."""
 BASE_IMAGE: Final = f"public.ecr.aws/lambda/python:{RUNTIME.removeprefix('python')}-{ARCHITECTURE}"
 """What the SAM CLI builds its own image from (samcli/local/docker/lambda_image.py)."""
 START_SECONDS: Final = 30.0
 
 
 def install() -> None:
-    """Installs what is missing of the packages."""
-    asked = subprocess.run(["dpkg-query", "--show", *PACKAGES], capture_output=True, check=False)
-    if asked.returncode:
+    """Installs the packages whose programs are missing."""
+    missing = [package for program, package in PACKAGES.items() if shutil.which(program) is None]
+    if missing:
         apt = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-        for command in (["update"], ["install", "--yes", "--no-install-recommends", *PACKAGES]):
+        for command in (["update"], ["install", "--yes", "--no-install-recommends", *missing]):
             subprocess.run(["apt-get", "--quiet", "--quiet", *command], env=apt, check=True)
 
 
