@@ -24,14 +24,7 @@ from local.settings import Settings
 
 API_USER: Final = "kalshi_api"
 CRAWLER_USER: Final = "kalshi_crawler"
-_BRIDGE: Final = (
-    "docker",
-    "network",
-    "inspect",
-    "bridge",
-    "--format",
-    '{{index .Options "com.docker.network.bridge.name"}}',
-)
+_BRIDGE_NAME: Final = '{{index .Options "com.docker.network.bridge.name"}}'
 _SIOCGIFADDR: Final = 0x8915
 """Asks for an interface's address: man 7 netdevice."""
 
@@ -42,8 +35,9 @@ class NoEngine(Exception):
 
 def containers_host() -> str:
     """The address of this machine that containers know as host-gateway. Raises NoEngine."""
+    command = ["docker", "network", "inspect", "bridge", "--format", _BRIDGE_NAME]
     try:
-        asked = subprocess.run(_BRIDGE, capture_output=True, text=True, check=False)
+        asked = subprocess.run(command, capture_output=True, text=True, check=False)
     except FileNotFoundError:
         raise NoEngine("there is no program docker") from None
     if asked.returncode:
@@ -82,13 +76,8 @@ class Host:
             host=self.address,
             port=self._port("EXCHANGE_URL"),
         )
-        moto = [
-            str(BIN / "moto_server"),
-            "--host",
-            self.address,
-            "--port",
-            str(self._port("AWS_ENDPOINT_URL_SECRETS_MANAGER")),
-        ]
+        port = str(self._port("AWS_ENDPOINT_URL_SECRETS_MANAGER"))
+        moto = [str(BIN / "moto_server"), "--host", self.address, "--port", port]
         self.secrets = ChildProcess("secrets", moto, r"Running on (http://\S+)", environment=environment())
 
     async def start(self, parts: AsyncExitStack) -> None:

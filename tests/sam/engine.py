@@ -25,10 +25,14 @@ START_SECONDS: Final = 30.0
 def install() -> None:
     """Installs the packages whose programs are missing."""
     missing = [package for program, package in PACKAGES.items() if shutil.which(program) is None]
-    if missing:
-        apt = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-        for command in (["update"], ["install", "--yes", "--no-install-recommends", *missing]):
-            subprocess.run(["apt-get", "--quiet", "--quiet", *command], env=apt, check=True)
+    if not missing:
+        return
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    apt = ["apt-get", "--quiet", "--quiet"]
+    install = [*apt, "install", "--yes", "--no-install-recommends", *missing]
+    if subprocess.run(install, env=environment, check=False).returncode:  # its lists are old, or there are none
+        subprocess.run([*apt, "update"], env=environment, check=True)
+        subprocess.run(install, env=environment, check=True)
 
 
 def around(image: Path) -> list[str]:
