@@ -6,16 +6,24 @@ ENVIRONMENT ?= default
 BENCH ?= exchange queries crawl candles cold
 export VENV
 
-.PHONY: help run test check scan soak bench deploy format lock clean
+.PHONY: help run sam-local test sam-test check scan soak bench deploy format lock clean
 
 help:  ## these lines
-	@sed -n 's/^\([a-z]*\):.*##/\1 -/p' Makefile
+	@sed -n 's/^\([a-z-]*\):.*##/\1 -/p' Makefile
 
 run:  ## the whole service on this machine (PORT, MARKETS, RECORDING, EXCHANGE, DATA_DIR, VERBOSE)
 	@$(PYTHON) local/environment.py local && exec $(VENV)/bin/python -m local
 
+sam-local:  ## the same in Docker, by `sam local start-api` (PORT, MARKETS, RECORDING, EXCHANGE, DATA_DIR, VERBOSE)
+	@$(PYTHON) local/environment.py local && VENV=.venv-sam $(PYTHON) local/environment.py sam && \
+	exec $(VENV)/bin/python -m local.sam
+
 test:  ## every test; ARGS="-k words" for some, RECORDINGS=folder for those over real answers
 	@$(PYTHON) local/environment.py tests && exec $(VENV)/bin/python -m pytest --numprocesses 2 --dist loadscope $(ARGS)
+
+sam-test:  ## the SAM CLI itself: build, invoke, start-api, start-lambda; without Docker it takes root and Debian
+	@$(PYTHON) local/environment.py tests && VENV=.venv-sam $(PYTHON) local/environment.py sam && \
+	exec $(VENV)/bin/python -m tests.sam $(ARGS)
 
 check:  ## lint, format and types; the templates against CloudFormation's schemas
 	@$(PYTHON) local/environment.py tests && $(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check . && \
@@ -45,4 +53,4 @@ lock:  ## the newest versions that pyproject.toml permits, with their hashes
 	@$(PYTHON) local/environment.py tests && $(VENV)/bin/python tests/lock.py
 
 clean:  ## all that the others made, the local data included
-	@rm -rf $(VENV) .venv-scan .data .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@rm -rf $(VENV) .venv-sam .venv-scan .aws-sam .data .mypy_cache .ruff_cache .pytest_cache .hypothesis

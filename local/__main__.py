@@ -6,7 +6,8 @@ import sys
 # Until the supervisor listens, Ctrl+C just ends the program.
 signal.signal(signal.SIGINT, signal.SIG_DFL)
 
-from local.supervisor import main  # noqa: E402  # its imports take a while
+from local.run import Run  # noqa: E402  # its imports take a while
+from local.supervisor import main  # noqa: E402
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(Run))

@@ -1,6 +1,6 @@
 """Builds .venv with what `make run` (local) or `make test` (tests) needs, on a bare python3; again, it only checks.
 
-usage: [VENV=folder] python3 local/environment.py local|tests|scan
+usage: [VENV=folder] python3 local/environment.py local|tests|scan|sam
 """
 
 import hashlib
@@ -15,6 +15,7 @@ LOCKS = {
     "local": ["local/requirements.txt"],
     "tests": ["tests/requirements.txt", "tests/emulator.txt"],
     "scan": ["tests/scan.txt"],
+    "sam": ["local/sam/requirements.txt"],
 }
 
 

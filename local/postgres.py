@@ -39,23 +39,30 @@ def kept_secret(path: Path, make: Callable[[], str] = lambda: secrets.token_urls
 
 
 class PostgresServer:
-    """PostgreSQL over data_dir, on a free port of 127.0.0.1 that stays the same over restarts; passwords by SCRAM.
+    """PostgreSQL over data_dir, by default on a free port that stays the same over restarts; passwords by SCRAM.
 
+    host: the one address of this machine where it listens, for itself and its networks.
     settings: server settings, as in postgresql.conf; fsync=off is for data that may be lost.
     ends_with_parent: the server also stops when the thread that called start() ends.
     The password is kept in a file beside data_dir, the server's log in another.
     """
 
-    host: Final = HOST
     user: Final = "postgres"
     database: Final = "postgres"
 
     def __init__(
-        self, data_dir: Path, settings: Mapping[str, str] | None = None, *, ends_with_parent: bool = False
+        self,
+        data_dir: Path,
+        settings: Mapping[str, str] | None = None,
+        *,
+        host: str = HOST,
+        port: int | None = None,
+        ends_with_parent: bool = False,
     ) -> None:
         self.data_dir = data_dir.absolute()
         self.log_file = self.data_dir.with_name(f"{self.data_dir.name}.log")
-        self.port = _free_port()
+        self.host = host
+        self.port = port or _free_port()
         self._settings = dict(settings or {})
         self._ends_with_parent = ends_with_parent
         self._password_file = self.data_dir.with_name(f"{self.data_dir.name}.password")
@@ -132,10 +139,12 @@ class PostgresServer:
         output, _ = process.communicate()
         if process.returncode:
             raise PostgresError(f"initdb failed: {output.decode(errors='replace').strip()}")
+        with (fresh / "pg_hba.conf").open("a") as access:  # initdb's own lines are for 127.0.0.1
+            access.write("host all all samenet scram-sha-256\n")
         fresh.replace(self.data_dir)
 
     def _started(self, deadline: float) -> bool:
-        settings = {"listen_addresses": HOST, "port": self.port, "unix_socket_directories": "", "timezone": "UTC"}
+        settings = {"listen_addresses": self.host, "port": self.port, "unix_socket_directories": "", "timezone": "UTC"}
         settings |= self._settings
         command = [_program("postgres"), "-D", str(self.data_dir)]
         command += [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]

@@ -9,43 +9,31 @@ HTTP ──► gateway ──────► api (several sandboxes)
 """
 
 import asyncio
-import errno
 import json
-import socket
 from collections.abc import Mapping
-from contextlib import AsyncExitStack, suppress
+from contextlib import suppress
 from typing import Final
 
-from local.data_folder import DataFolder, FolderInUse
+from local.child_process import ChildFailed
 from local.events import HttpRequest, MalformedResponse, http_event, http_response
-from local.exchange_process import KEY_ID, ExchangeFailed, ExchangeProcess
+from local.exchange_process import KEY_ID, exchange_process
 from local.functions import function_spec
 from local.gateway import WORKERS, Gateway
-from local.http_server import listen
 from local.lambda_errors import LambdaError
 from local.lambda_function import LambdaFunction
 from local.output import function_log, say
+from local.parts import Failure, Parts
 from local.postgres import PostgresError, PostgresServer
 from local.scheduler import Scheduler
-from local.settings import Settings
 
 API_USER: Final = "kalshi_api"
 CRAWLER_USER: Final = "kalshi_crawler"
 
 
-class Failure(Exception):
-    """Why the run cannot go on, for people."""
+class Run(Parts):
+    """PostgreSQL, an exchange, the schedule, and the gateway before the API."""
 
-
-class Run:
-    """One run. What it starts, it first puts on the stack of parts to stop."""
-
-    def __init__(self, settings: Settings, parts: AsyncExitStack) -> None:
-        self._settings = settings
-        self._parts = parts
-        self._folder = DataFolder(settings.data_dir)
-        self._ends: set[asyncio.Task[None]] = set()
-        """Tasks that end when a part has ended by itself."""
+    command = "make run"
 
     async def run(self) -> None:
         """Returns never. Raises Failure."""
@@ -66,32 +54,6 @@ class Run:
         scheduler.start()
         self._parts.callback(asyncio.create_task(_show_examples(api, url)).cancel)
         await self._until_a_part_ends()
-
-    def _take_port(self) -> socket.socket:
-        port = self._settings.port
-        try:
-            listener = listen(port)
-        except OSError as error:
-            if error.errno == errno.EADDRINUSE:
-                why = f"port {port} is taken: stop the other program or"
-            else:
-                why = f"port {port} cannot be used ({error.strerror}):"
-            raise Failure(f"{why} choose another with PORT={port + 1 if port > 1023 else 8000} make run") from None
-        self._parts.callback(listener.close)
-        return listener
-
-    def _take_folder(self) -> None:
-        try:
-            self._folder.lock()
-            self._parts.callback(self._folder.unlock)
-            before = self._folder.changed_source(self._settings.source)
-        except FolderInUse as error:
-            raise Failure(str(error)) from None
-        except OSError as error:
-            raise Failure(f"DATA_DIR {self._folder} cannot be used: {error.strerror}") from None
-        if before:
-            say("data", f"{self._folder} also holds markets of another source ({before});")
-            say("", f"to keep them apart: DATA_DIR={self._folder}-2 make run")
 
     async def _start_outer_parts(self) -> tuple[dict[str, dict[str, str]], dict[str, str]]:
         """Side by side; when one fails, the other is given up."""
@@ -143,11 +105,11 @@ class Run:
             say("exchange", settings.exchange)
             return {"EXCHANGE_URL": settings.exchange, **settings.key}
         key_file = self._folder.exchange_key()
-        exchange = ExchangeProcess(settings, key_file)
+        exchange = exchange_process(settings, key_file)
         self._parts.push_async_callback(exchange.close)
         try:
             await exchange.start()
-        except ExchangeFailed as error:
+        except ChildFailed as error:
             raise Failure(f"the simulated exchange did not start: {error}") from None
         hint = "" if settings.recording else " (RECORDING=file or EXCHANGE=url for real ones)"
         say("exchange", f"{settings.source}{hint}")
@@ -170,16 +132,6 @@ class Run:
             raise Failure(f"the database could not be prepared: {error}") from None
         await migrator.close()
         say("migrator", f"{len(applied)} migrations applied" if applied else "the schema is the newest")
-
-    def _watch(self, name: str, ended: asyncio.Task[None]) -> None:
-        ended.set_name(name)
-        self._ends.add(ended)
-
-    async def _until_a_part_ends(self) -> None:
-        if not self._ends:
-            await asyncio.Event().wait()
-        done, _ = await asyncio.wait(self._ends, return_when=asyncio.FIRST_COMPLETED)
-        raise Failure(f"{done.pop().get_name()} ended by itself: look at the lines above and in {self._folder}")
 
 
 async def _show_examples(api: LambdaFunction, url: str) -> None:

@@ -2,16 +2,22 @@
 
 import asyncio
 import json
-from typing import Final
+from typing import Final, Protocol
 
 from local.events import scheduled_event
 from local.lambda_errors import LambdaError
-from local.lambda_function import LambdaFunction
 from local.output import say
 
 INTERVAL_SECONDS: Final = 60.0
 GRACE_SECONDS: Final = 3.0
 RETRY_SECONDS: Final = 5.0
+
+
+class Function(Protocol):
+    """What takes an event."""
+
+    async def invoke(self, event: bytes) -> bytes:
+        """The response to it, both as JSON. Raises LambdaError."""
 
 
 class Scheduler:
@@ -22,7 +28,7 @@ class Scheduler:
 
     def __init__(
         self,
-        function: LambdaFunction,
+        function: Function,
         part: str,
         *,
         interval: float = INTERVAL_SECONDS,

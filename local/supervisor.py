@@ -1,4 +1,4 @@
-"""make run: one run of all parts, its signals and its exit code."""
+"""One run of all parts, its signals and its exit code."""
 
 import asyncio
 import os
@@ -8,26 +8,26 @@ from contextlib import AsyncExitStack
 
 from local.data_folder import DataFolder
 from local.output import say
-from local.run import Failure, Run
+from local.parts import Failure, Parts
 from local.settings import Settings, SettingsError
 
 
-def main() -> int:
+def main(run: type[Parts]) -> int:
     """The exit code: 0 after Ctrl+C or SIGTERM, 1 when a part failed, 2 when a variable is wrong."""
     try:
         settings = Settings.read()
     except SettingsError as error:
-        print(f"make run: {error}", file=sys.stderr)
+        print(f"{run.command}: {error}", file=sys.stderr)
         return 2
-    return asyncio.run(_supervise(settings))
+    return asyncio.run(_supervise(run, settings))
 
 
-async def _supervise(settings: Settings) -> int:
+async def _supervise(parts_of: type[Parts], settings: Settings) -> int:
     """Nothing interrupts the stopping but the second signal."""
     stop = _signalled()
     code = 0
     async with AsyncExitStack() as parts:
-        run = asyncio.create_task(Run(settings, parts).run())
+        run = asyncio.create_task(parts_of(settings, parts).run())
         stopped = asyncio.create_task(stop.wait())
         await asyncio.wait({run, stopped}, return_when=asyncio.FIRST_COMPLETED)
         stopped.cancel()
@@ -37,7 +37,7 @@ async def _supervise(settings: Settings) -> int:
         except asyncio.CancelledError:
             say("stopping", "(Ctrl+C again ends everything at once)")
         except Failure as failure:
-            print(f"make run: {failure}", file=sys.stderr, flush=True)
+            print(f"{parts_of.command}: {failure}", file=sys.stderr, flush=True)
             code = 1
     if code == 0:
         say("stopped:", f"everything is down, the data stays in {DataFolder(settings.data_dir)}")

@@ -4,6 +4,8 @@ import os
 
 import pytest
 
+pytest.register_assert_rewrite("tests.http_contract")
+
 FOLDERS = {"recordings": "RECORDINGS", "schemas": "KALSHI_SCHEMAS"}
 """By marker: the variable that names the folder which its tests read."""
 

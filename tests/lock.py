@@ -1,7 +1,7 @@
 """Pins every dependency, direct or not, with its hashes: layers/shared for the Lambda artefacts, local and tests apart.
 
-The three agree: what a larger set shares with a smaller one has the same version. SAM CLI is pinned without its
-dependencies: only the emulator in it is used. checkov, which wants other versions, has an environment of its own.
+The three agree: what a larger set shares with a smaller one has the same version. checkov and the SAM CLI, which want
+other versions, have environments of their own; the tests use the emulator in the SAM CLI, without its dependencies.
 """
 
 import subprocess
@@ -11,12 +11,14 @@ OPTIONS = ["--quiet", "--universal", "--python-version", "3.11", "--generate-has
 # Lambda's Python brings the AWS SDK (docs.aws.amazon.com/lambda/latest/dg/lambda-python.html): 17 MB of our 27, zipped.
 OF_LAMBDA = ("boto3", "botocore", "s3transfer", "urllib3")
 RUNTIME, LOCAL, TESTS = (f"{folder}/requirements.txt" for folder in ("layers/shared", "local", "tests"))
+SAM = "local/sam/requirements.txt"
 
 for output, *wanted in (
     (RUNTIME, "pyproject.toml", *(f"--no-emit-package={name}" for name in OF_LAMBDA)),
     (LOCAL, "pyproject.toml", "--extra", "local", "--constraint", RUNTIME),
     (TESTS, "pyproject.toml", "--extra", "dev", "--constraint", LOCAL),
-    ("tests/emulator.txt", "--group", "sam", "--no-deps"),
+    (SAM, "--group", "local-sam"),
+    ("tests/emulator.txt", "--group", "sam", "--no-deps", "--constraint", SAM),
     ("tests/scan.txt", "--group", "scan"),
 ):
     command = [sys.executable, "-m", "uv", "pip", "compile", *wanted, *OPTIONS, "--output-file", output]

@@ -14,7 +14,7 @@ class Bucket:
     statuses: what it says, one after the other, the last for ever.
     """
 
-    def __init__(self, *statuses: int) -> None:
+    def __init__(self, *statuses: int, host: str = "127.0.0.1") -> None:
         self.bodies: list[bytes] = []
         bucket = self
 
@@ -30,9 +30,9 @@ class Bucket:
                 self.send_header("content-length", "0")
                 self.end_headers()
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server = ThreadingHTTPServer((host, 0), Handler)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
-        self.url = f"http://127.0.0.1:{self._server.server_port}/answer?Signature=a%2Fb"
+        self.url = f"http://{host}:{self._server.server_port}/answer?Signature=a%2Fb"
 
     def __enter__(self) -> Self:
         self._thread.start()

@@ -2,6 +2,7 @@
 
 import ast
 import itertools
+import json
 import re
 import tomllib
 from typing import Any
@@ -126,7 +127,7 @@ def test_the_environments_of_samconfig() -> None:
         if "parameter_overrides" in command["parameters"]
     ]
     local = [config["default"][f"local_{name}"]["parameters"] for name in ("invoke", "start_api", "start_lambda")]
-    assert len({tuple(parameters["parameter_overrides"]) for parameters in local}) == 1
+    assert {parameters["env_vars"] for parameters in local} == {"local/sam/environment.json"}
     for override in itertools.chain.from_iterable(lists):
         name, value = override.split("=", 1)
         parameter = TEMPLATE["Parameters"][name]
@@ -134,3 +135,12 @@ def test_the_environments_of_samconfig() -> None:
     # What is deployed without a named environment is what the template says by default.
     assert "parameter_overrides" not in config["default"]["deploy"]["parameters"]
     assert "parameter_overrides" not in config["default"]["build"]["parameters"]
+
+
+def test_the_variables_of_sam_local_are_those_of_the_functions() -> None:
+    variables = json.loads((ROOT / "local" / "sam" / "environment.json").read_text(encoding="utf-8"))
+    common = TEMPLATE["Globals"]["Function"]["Environment"]["Variables"]
+    assert variables.pop("Parameters").keys() <= common.keys()
+    assert variables.keys() == FUNCTIONS.keys()
+    for name, own in variables.items():
+        assert own.keys() <= FUNCTIONS[name]["Environment"]["Variables"].keys()

@@ -1,0 +1,128 @@
+"""What the functions reach at host.docker.internal: PostgreSQL, the simulated exchange, Secrets Manager."""
+
+import asyncio
+import fcntl
+import json
+import socket
+import struct
+import subprocess
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+import boto3
+
+from local.child_process import ChildProcess
+from local.data_folder import DataFolder
+from local.exchange_process import KEY_ID, exchange_process
+from local.postgres import PostgresServer
+from local.sam.cli import BIN, environment
+from local.sandbox import REGION
+from local.settings import Settings
+
+API_USER: Final = "kalshi_api"
+CRAWLER_USER: Final = "kalshi_crawler"
+_BRIDGE_NAME: Final = '{{index .Options "com.docker.network.bridge.name"}}'
+_SIOCGIFADDR: Final = 0x8915
+"""Asks for an interface's address: man 7 netdevice."""
+
+
+class NoEngine(Exception):
+    """No container engine answers; the message says what it said."""
+
+
+def containers_host() -> str:
+    """The address of this machine that containers know as host-gateway. Raises NoEngine."""
+    command = ["docker", "network", "inspect", "bridge", "--format", _BRIDGE_NAME]
+    try:
+        asked = subprocess.run(command, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        raise NoEngine("there is no program docker") from None
+    if asked.returncode:
+        raise NoEngine((asked.stderr.strip().splitlines() or ["docker said nothing"])[-1])
+    with socket.socket() as any_socket:
+        try:
+            answer = fcntl.ioctl(any_socket, _SIOCGIFADDR, struct.pack("256s", asked.stdout.strip().encode()))
+        except OSError:  # Docker Desktop: the bridge is in its virtual machine, which passes on to the loopback
+            return "127.0.0.1"
+    return socket.inet_ntoa(answer[20:24])
+
+
+class Host:
+    """The three of them, on one address of this machine and on the ports that the functions' variables say.
+
+    A real exchange in the settings takes the simulated one's place. exchange_options: more for the simulated one.
+    """
+
+    def __init__(
+        self, variables: Mapping[str, Mapping[str, str]], settings: Settings, folder: DataFolder, *exchange_options: str
+    ) -> None:
+        self._variables = variables
+        self._settings = settings
+        self._folder = folder
+        self.address = containers_host()
+        self.postgres = PostgresServer(
+            folder.path / "sam-postgres",
+            host=self.address,
+            port=int(variables["Parameters"]["DB_PORT"]),
+            ends_with_parent=True,
+        )
+        self.exchange = exchange_process(
+            settings,
+            folder.exchange_key(),
+            *exchange_options,
+            host=self.address,
+            port=self._port("EXCHANGE_URL"),
+        )
+        port = str(self._port("AWS_ENDPOINT_URL_SECRETS_MANAGER"))
+        moto = [str(BIN / "moto_server"), "--host", self.address, "--port", port]
+        self.secrets = ChildProcess("secrets", moto, r"Running on (http://\S+)", environment=environment())
+
+    async def start(self, parts: AsyncExitStack) -> None:
+        """Puts what it starts on the stack. Raises PostgresError, ChildFailed."""
+        parts.push_async_callback(asyncio.to_thread, self.postgres.stop)
+        await asyncio.to_thread(self.postgres.start)
+        for child in self.children.values():
+            parts.push_async_callback(child.close)
+            await child.start()
+        await asyncio.to_thread(self._create_secrets)
+
+    @property
+    def children(self) -> dict[str, ChildProcess]:
+        """What runs beside PostgreSQL, by its name."""
+        simulated = {} if self._settings.exchange else {"the simulated exchange": self.exchange}
+        return {"Secrets Manager": self.secrets, **simulated}
+
+    def _port(self, variable: str) -> int:
+        return urlsplit(self._variables["Parameters"][variable]).port or 80
+
+    def _create_secrets(self) -> None:
+        manager = boto3.client(
+            "secretsmanager",
+            endpoint_url=self.secrets.url,
+            region_name=REGION,
+            aws_access_key_id="local",
+            aws_secret_access_key="local",  # noqa: S106  # moto takes any
+        )
+        for name, value in self._secret_values().items():
+            manager.create_secret(Name=name, SecretString=json.dumps(value))
+        manager.close()
+
+    def _secret_values(self) -> dict[str, dict[str, str]]:
+        """By the names that the functions' variables say."""
+        migrator = self._variables["MigratorFunction"]
+        key = self._settings.key or {"KEYID": KEY_ID, "KEYFILE": str(self._folder.exchange_key())}
+        return {
+            migrator["DB_SECRET_ARN"]: {"username": self.postgres.user, "password": self.postgres.password},
+            migrator["API_DB_SECRET_ARN"]: self._login(API_USER),
+            migrator["CRAWLER_DB_SECRET_ARN"]: self._login(CRAWLER_USER),
+            self._variables["Parameters"]["KALSHI_SECRET_ARN"]: {
+                "key_id": key["KEYID"],
+                "private_key": Path(key["KEYFILE"]).read_text(encoding="ascii"),
+            },
+        }
+
+    def _login(self, user: str) -> dict[str, str]:
+        return {"username": user, "password": self._folder.password(user)}

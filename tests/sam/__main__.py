@@ -1,0 +1,51 @@
+"""make sam-test: builds the stack for both architectures, then runs the tests of this folder over what was built.
+
+Where a container engine answers, it and AWS's own image are used; else an engine of our own, with a stand-in.
+"""
+
+import asyncio
+import subprocess
+import sys
+from collections.abc import Sequence
+from typing import Final
+
+from local import ROOT
+from local.sam.cli import BIN, RUNTIME, Sam, SamFailed, environment, finds_python
+from local.sam.host import NoEngine, containers_host
+from tests.sam import base_image, engine
+
+FOLDER: Final = ROOT / ".data" / "sam-test"
+ARCHITECTURES: Final = ("arm64", "x86_64")
+
+
+def build_for(architecture: str) -> Sam:
+    """The stack as it is built for one of them."""
+    return Sam(architecture, folder=FOLDER / architecture)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """The exit code. arguments: pytest's."""
+    if not finds_python():
+        print(f"make sam-test: {RUNTIME}, which the functions run on, must be on PATH")
+        return 1
+    try:
+        containers_host()
+        around: list[str] = []
+    except NoEngine:
+        engine.install()
+        base_image.make(FOLDER / "image")
+        around = engine.around(FOLDER / "image")
+    subprocess.run([BIN / "sam", "validate", "--lint"], cwd=ROOT, env=environment(), check=True)
+    for architecture in ARCHITECTURES:
+        asyncio.run(build_for(architecture).build(print))
+    tests = [sys.executable, "-m", "pytest", "tests/sam", *arguments]
+    return subprocess.run([*around, *tests], cwd=ROOT, check=False).returncode
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except (SamFailed, subprocess.CalledProcessError) as error:
+        sys.exit(f"make sam-test: {error}")
+    except KeyboardInterrupt:
+        sys.exit(130)

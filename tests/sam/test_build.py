@@ -1,0 +1,35 @@
+"""What `sam build` made."""
+
+import struct
+from pathlib import Path
+
+import pytest
+
+from tests.sam.__main__ import ARCHITECTURES, build_for
+
+MACHINES = {"arm64": 183, "x86_64": 62}
+"""EM_AARCH64 and EM_X86_64 of elf.h."""
+
+
+def machine_of(library: Path) -> int:
+    """e_machine, in byte 18 and 19 of an ELF header."""
+    header = library.read_bytes()[:20]
+    assert header[:4] == b"\x7fELF"
+    machine: int = struct.unpack_from("<H", header, 18)[0]
+    return machine
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_every_shared_object_is_of_the_architecture_that_was_asked_for(architecture: str) -> None:
+    libraries = [path for path in build_for(architecture).folder.rglob("*") if ".so" in path.suffixes]
+    assert {path.name.partition(".")[0] for path in libraries} >= {"_pydantic_core", "_rust", "_cffi_backend"}
+    assert {machine_of(library) for library in libraries} == {MACHINES[architecture]}
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_functions_hold_our_code_alone_and_the_layer_the_packages(architecture: str) -> None:
+    folder = build_for(architecture).folder
+    assert {path.name for path in (folder / "ApiFunction").iterdir()} == {"api", "crawler", "migrator"}
+    layer = {path.name for path in (folder / "SharedLayer" / "python").iterdir()}
+    assert {"kalshi_markets", "fastapi", "mangum", "pg8000", "httpx", "aws_lambda_powertools", "cryptography"} <= layer
+    assert "boto3" not in layer
