@@ -1,6 +1,8 @@
 """What `sam build` made."""
 
+import io
 import struct
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -33,3 +35,15 @@ def test_functions_hold_our_code_alone_and_the_layer_the_packages(architecture: 
     layer = {path.name for path in (folder / "SharedLayer" / "python").iterdir()}
     assert {"kalshi_markets", "fastapi", "mangum", "pg8000", "httpx", "aws_lambda_powertools", "cryptography"} <= layer
     assert "boto3" not in layer
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_the_api_function_with_its_layer_is_at_most_25_megabytes_zipped(architecture: str) -> None:
+    folder = build_for(architecture).folder
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        for part in ("ApiFunction", "SharedLayer"):
+            for path in (folder / part).rglob("*"):
+                archive.write(path, path.relative_to(folder))
+    print(f"{architecture}: {packed.tell() / 1e6:.1f} MB")
+    assert packed.tell() <= 25_000_000
