@@ -8,8 +8,7 @@ import json
 import logging
 import threading
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from api.body import Deflated
 from api.candlesticks.pieces import BLOCK_SECONDS, Piece
@@ -29,8 +28,7 @@ MEBIBYTE: Final = 1 << 20
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """A piece for keeps. settled: fetched after the market was settled, when nothing of it is amended any more."""
 
     ticker: str

@@ -4,8 +4,7 @@ import json
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from api import sql
 from api.candlesticks.spans import Span, between
@@ -18,8 +17,7 @@ _SLACK: Final = 3600
 """A day in New York may have 25 hours."""
 
 
-@dataclass(frozen=True, slots=True)
-class Life:
+class Life(NamedTuple):
     """A market's; times in Unix seconds, None where there is none."""
 
     status: str | None
