@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
@@ -21,8 +20,6 @@ from kalshi_markets.exchange import ExchangeClient
 _CANDLES_A_READ: Final = 20_000
 _STORE_SECONDS: Final = 1.0
 """Beyond the deadline, for what is still to be kept."""
-
-_Kept = Mapping[str, list[Piece]]
 
 
 async def fetch(
@@ -56,11 +53,12 @@ async def _read(
     parts = [asked[first : first + at_once] for first in range(0, len(asked), at_once)]
     lacking: dict[int, Sequence[Span]] = {}
 
-    def begin(number: int) -> asyncio.Future[_Kept]:
+    def begin(number: int) -> asyncio.Future[Mapping[str, list[Piece]]]:
         results = [result for part in parts[number : number + 1] for _, result in part]
         for result in results:
             question.know(result, lives.get(result.ticker))
-        return asyncio.get_running_loop().run_in_executor(None, _kept, cache, results, question.period, span)
+        settled = {result.ticker: result.settled for result in results if result.settled is not None}
+        return asyncio.get_running_loop().run_in_executor(None, cache.read, settled, question.period, span)
 
     coming = begin(0)
     for number, part in enumerate(parts):
@@ -74,16 +72,6 @@ async def _read(
             break
     await coming
     return lacking
-
-
-def _kept(cache: CandleCache, results: Sequence[Result], period: int, span: Span) -> _Kept:
-    """By ticker, oldest first."""
-    settled = {result.ticker: result.settled for result in results if result.settled is not None}
-    kept: dict[str, list[Piece]] = defaultdict(list)
-    for entry in cache.read([*settled], period, span) if settled else []:
-        if entry.settled == settled[entry.ticker]:
-            kept[entry.ticker].append(entry.piece)
-    return kept
 
 
 async def _needs(
