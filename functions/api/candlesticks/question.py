@@ -1,6 +1,7 @@
 """One question for candlesticks, and what is known of its answer so far."""
 
 import time
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -26,13 +27,15 @@ GRACE_SECONDS: Final = 60
 
 @dataclass
 class Question:
-    """deadline: on time.monotonic()'s clock, for calls to the exchange; held: bytes of candles, as compressed."""
+    """deadline: on time.monotonic()'s clock, for calls to the exchange; held: bytes of candles, as compressed;
+    refusals: of calls by their span, since one was answered."""
 
     asked: CandlesticksRequest
     exchange: ExchangeClient
     deadline: float
     found: list[Result] = field(default_factory=list)
     held: int = 0
+    refusals: Counter[Span] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
         self.period = self.asked.period_interval
