@@ -8,7 +8,6 @@ from typing import Final
 from api.candlesticks.ask import ask
 from api.candlesticks.cache import CandleCache
 from api.candlesticks.markets import Life, Markets
-from api.candlesticks.pieces import Piece
 from api.candlesticks.plan import Need, calls_of_one
 from api.candlesticks.question import ANSWER_BYTES, HELD_BYTES, Question
 from api.candlesticks.request import CandlesticksRequest
@@ -50,27 +49,20 @@ async def _read(
     Returns what is lacking, by place."""
     asked = [(place, result) for place, result in enumerate(question.found) if not result.error]
     at_once = max(1, _CANDLES_A_READ // periods(span, question.period))
-    parts = [asked[first : first + at_once] for first in range(0, len(asked), at_once)]
     lacking: dict[int, Sequence[Span]] = {}
-
-    def begin(number: int) -> asyncio.Future[Mapping[str, list[Piece]]]:
-        results = [result for part in parts[number : number + 1] for _, result in part]
-        for result in results:
+    for first in range(0, len(asked), at_once):
+        if question.held > (HELD_BYTES if lacking else ANSWER_BYTES):
+            for _, result in asked[first:]:
+                result.fail(NO_ROOM, again=True)
+            break
+        part = asked[first : first + at_once]
+        for _, result in part:
             question.know(result, lives.get(result.ticker))
-        settled = {result.ticker: result.settled for result in results if result.settled is not None}
-        return asyncio.get_running_loop().run_in_executor(None, cache.read, settled, question.period, span)
-
-    coming = begin(0)
-    for number, part in enumerate(parts):
-        kept, coming = await coming, begin(number + 1)  # the next part comes while this one is looked at
+        settled = {result.ticker: result.settled for _, result in part if result.settled is not None}
+        kept = await asyncio.to_thread(cache.read, settled, question.period, span)
         for place, result in part:
             if gaps := question.take_kept(result, kept.get(result.ticker, [])):
                 lacking[place] = gaps
-        if question.held > (HELD_BYTES if lacking else ANSWER_BYTES):
-            for _, result in asked[(number + 1) * at_once :]:
-                result.fail(NO_ROOM, again=True)
-            break
-    await coming
     return lacking
 
 
