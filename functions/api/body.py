@@ -3,8 +3,8 @@
 import json
 import struct
 import zlib
-from dataclasses import dataclass
-from typing import Final, Self
+from collections.abc import Iterable, Sequence
+from typing import Final, NamedTuple, Self
 
 LAMBDA_LIMIT: Final = 6_291_556
 """Bytes of a serialised response (docs.aws.amazon.com/lambda, quotas: 6 MB)."""
@@ -12,11 +12,13 @@ ENVELOPE: Final = 16_384
 """Set aside for the response's status, headers and frame, and for the last bytes of a compressed body."""
 _LEVEL: Final = 3
 """For candlesticks smaller and no slower than level 1; level 6 takes three times as long for a fifth less."""
+_STORED: Final = 160
+"""Bytes: shorter texts stand as they are, since compressed by themselves they take ten times as long and no less."""
 _HEADER: Final = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x04\xff"  # RFC 1952, 2.3: deflate, no name, no time, fastest
+_END: Final = b"\x03\x00"  # RFC 1951, 3.2.6: a last block with nothing in it
 
 
-@dataclass(frozen=True, slots=True)
-class Deflated:
+class Deflated(NamedTuple):
     """Text compressed by itself: raw deflate blocks (RFC 1951) that end on a byte and refer to nothing before them, so
     that they may stand anywhere in a body. crc and size: of the text in UTF-8."""
 
@@ -26,10 +28,15 @@ class Deflated:
 
     @classmethod
     def of(cls, text: str) -> Self:
-        """Compressed."""
+        """Compressed, or as it stands where it is short."""
         raw = text.encode()
-        compressor = zlib.compressobj(_LEVEL, zlib.DEFLATED, -zlib.MAX_WBITS)
-        return cls(compressor.compress(raw) + compressor.flush(zlib.Z_FULL_FLUSH), zlib.crc32(raw), len(raw))
+        size = len(raw)
+        if size < _STORED:
+            data = struct.pack("<BHH", 0, size, size ^ 0xFFFF) + raw  # RFC 1951, 3.2.4
+        else:
+            compressor = zlib.compressobj(_LEVEL, zlib.DEFLATED, -zlib.MAX_WBITS)
+            data = compressor.compress(raw) + compressor.flush(zlib.Z_FULL_FLUSH)
+        return cls(data, zlib.crc32(raw), size)
 
     def text(self) -> str:
         """What was compressed. Raises zlib.error where it is damaged."""
@@ -41,24 +48,23 @@ class Body:
     since that is how Lambda takes them. reserve: bytes, counted likewise, kept for what must still be appended."""
 
     def __init__(self, *, compress: bool, reserve: int = 0) -> None:
+        self._compress = compress
         self._room = LAMBDA_LIMIT - ENVELOPE - reserve
-        self._compressor = zlib.compressobj(_LEVEL, zlib.DEFLATED, -zlib.MAX_WBITS) if compress else None
-        self._parts: list[bytes] = [_HEADER] if compress else []
-        self._crc = self._size = 0
+        self._parts: list[str | Deflated] = []
 
     def add(self, *parts: str | Deflated) -> bool:
         """Appends all of them if they fit; whether they did."""
         encoded = [self._encoded(part) for part in parts]
         cost = self._cost(encoded)
         if cost > self._room:
-            return False  # the compressor remembers nothing of it, since each flush is a full one
+            return False
         self._room -= cost
-        self._take(parts, encoded)
+        self._parts += encoded
         return True
 
     def append(self, text: str) -> None:
         """Appends what the reserve was kept for."""
-        self._take([text], [self._encoded(text)])
+        self._parts.append(self._encoded(text))
 
     def cost(self, text: str) -> int:
         """What a text takes of the budget."""
@@ -66,34 +72,31 @@ class Body:
 
     def finish(self) -> bytes:
         """The whole body."""
-        if self._compressor:
-            self._parts.append(self._compressor.flush() + struct.pack("<II", self._crc, self._size & 0xFFFFFFFF))
-        return b"".join(self._parts)
+        data = [part.encode() if isinstance(part, str) else part.data for part in self._parts]
+        if self._compress:
+            data = [_HEADER, *data, _END, _trailer(part for part in self._parts if isinstance(part, Deflated))]
+        return b"".join(data)
 
-    def _encoded(self, part: str | Deflated) -> bytes:
-        if self._compressor is None:
-            return (part if isinstance(part, str) else part.text()).encode()
-        if isinstance(part, str):
-            return self._compressor.compress(part.encode()) + self._compressor.flush(zlib.Z_FULL_FLUSH)
-        return part.data
+    def _encoded(self, part: str | Deflated) -> str | Deflated:
+        """A compressed body has no texts, a plain one nothing else."""
+        if self._compress:
+            return Deflated.of(part) if isinstance(part, str) else part
+        return part if isinstance(part, str) else part.text()
 
-    def _cost(self, encoded: list[bytes]) -> int:
-        if self._compressor:
-            return sum(map(len, encoded)) * 4 // 3 + 1
-        return sum(len(json.dumps(data.decode())) for data in encoded)
+    def _cost(self, encoded: Sequence[str | Deflated]) -> int:
+        if self._compress:
+            return sum(len(part.data) for part in encoded if isinstance(part, Deflated)) * 4 // 3 + 1
+        return sum(len(json.dumps(part)) for part in encoded)
 
-    def _take(self, parts: "tuple[str | Deflated, ...] | list[str]", encoded: list[bytes]) -> None:
-        self._parts += encoded
-        if not self._compressor:
-            return
-        for part in parts:
-            if isinstance(part, Deflated):
-                crc, size = part.crc, part.size
-                # CRCs are linear: carried over as many zeros as there is text, the one so far and the text's own make
-                # that of both. zlib inverts what it takes and what it gives.
-                carried = zlib.crc32(bytes(size), self._crc ^ 0xFFFFFFFF) ^ 0xFFFFFFFF
-                self._crc = carried ^ crc
-            else:
-                raw = part.encode()
-                self._crc, size = zlib.crc32(raw, self._crc), len(raw)
-            self._size += size
+
+def _trailer(parts: Iterable[Deflated]) -> bytes:
+    """What ends a gzip body of these (RFC 1952, 2.3.1).
+
+    CRCs are linear: carried over as many zeros as there is text, the one so far and the text's own make that of both.
+    zlib inverts what it takes and what it gives.
+    """
+    crc = total = 0
+    for _, own, size in parts:
+        crc = zlib.crc32(bytes(size), crc ^ 0xFFFFFFFF) ^ 0xFFFFFFFF ^ own
+        total += size
+    return struct.pack("<II", crc, total & 0xFFFFFFFF)

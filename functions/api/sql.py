@@ -90,11 +90,12 @@ def history(ticker: str, table: str, most: int) -> Statement:
 
 
 def lives(tickers: Sequence[str], table: str) -> Statement:
-    """One row of JSON: an array for each of many tickers that is in the table: it, its status, and in Unix seconds when
-    it opens, closes, was settled."""
-    times = ", ".join(f"extract(epoch FROM q.{name})" for name in ("open_time", "close_time", "settlement_ts"))
+    """One row of JSON: of those of many tickers that are in the table arrays of them, of their status, and in Unix
+    seconds of when they open, close, were settled."""
+    times = [f"extract(epoch FROM q.{name})" for name in ("open_time", "close_time", "settlement_ts")]
+    members = ", ".join(f"coalesce(json_agg({member}), '[]')" for member in ("q.ticker", "q.status", *times))
     statement = f"""
-        SELECT coalesce(json_agg(json_build_array(q.ticker, q.status, {times})), '[]')::text
+        SELECT json_build_array({members})::text
         FROM json_array_elements_text($1::json) AS t(ticker) JOIN {table}_quotes AS q ON q.ticker = t.ticker"""
     return statement, [json.dumps(tickers)]
 

@@ -194,7 +194,7 @@ def test_the_bound_holds_and_what_was_not_used_for_longest_goes_first(database: 
     cache.store(entries(30, 20_000, "OLD"))
     database.execute("UPDATE kalshi_markets_candles SET used_at = now() - interval '2 days'")
     used = [f"OLD{number}" for number in range(10)]
-    assert len(cache.read(used, 60, Span(0, HOUR))) == 10
+    assert len(cache.read(dict.fromkeys(used, False), 60, Span(0, HOUR))) == 10
     for batch in range(12):
         cache.store(entries(10, 20_000, f"NEW{batch}-"))
         [[total]] = database.execute("SELECT sum(bytes) FROM kalshi_markets_candles")
@@ -213,7 +213,7 @@ def test_of_two_processes_the_wider_row_stays(database: Database) -> None:
     one, other = CandleCache(database.settings, 1), CandleCache(database.settings, 1)
     one.store([entry(1, 9)])
     other.store([entry(3, 5)])
-    [kept] = one.read(["A"], 60, Span(0, HOUR))
-    assert (kept.piece.span, len(kept.piece.candles())) == (Span(HOUR, 9 * HOUR), 9)
+    [kept] = one.read({"A": False}, 60, Span(0, HOUR))["A"]
+    assert (kept.span, len(kept.candles())) == (Span(HOUR, 9 * HOUR), 9)
     one.close()
     other.close()

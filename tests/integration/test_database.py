@@ -1,3 +1,4 @@
+import socket
 import struct
 import time
 from collections.abc import Iterator
@@ -202,6 +203,12 @@ def test_verify_ca_does_not_look_at_the_name(
 def test_tls_that_the_server_does_not_have_is_not_done_without(environment: dict[str, str], mode: str) -> None:
     with pytest.raises(Unavailable):
         connect(environment | {"DB_SSLMODE": mode}).read("SELECT 1")
+
+
+def test_the_end_of_a_long_statement_does_not_wait_for_its_beginning_to_be_confirmed(database: Database) -> None:
+    assert database.read("SELECT length($1::text)", "x" * 300_000) == [[300_000]]
+    assert database._connection is not None
+    assert database._connection._usock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 def test_lists_of_texts_arrive_as_they_are(database: Database) -> None:

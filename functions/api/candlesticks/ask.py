@@ -10,11 +10,14 @@ from api.candlesticks.plan import Call, Need, plan
 from api.candlesticks.question import Question
 from api.candlesticks.result import UNKNOWN
 from api.candlesticks.spans import periods
-from kalshi_markets.exchange import BATCH_TICKERS, Candle, CandleQuery, ExchangeError
+from kalshi_markets.exchange import BATCH_TICKERS, Candle, CandleQuery, ExchangeError, ExchangeRefused, KeyRefused
 from kalshi_markets.exchange.client import BATCH_CANDLES
 
 CALLS_AT_ONCE: Final = 20
 """As many as the client has connections: the rate is the limiter's."""
+_REFUSALS: Final = 16
+"""More of a span in a row, none of its calls answered between them, are taken to be about the span: eight find the one
+ticker of a hundred that is refused."""
 _CANDLES_AT_ONCE: Final = 50_000
 """That may be on their way, for they wait in memory for those before them to be read."""
 
@@ -76,9 +79,12 @@ async def _call(question: Question, cache: CandleCache, call: Call) -> list[Need
     """Takes what a call brings. Returns what it should have brought and did not."""
     try:
         found = await _candles(question, call)
+    except ExchangeRefused as error:
+        return await _halved(question, cache, call, error)
     except ExchangeError as error:
         question.exchange_failed([need.place for need in call.needs], error)
         return []
+    question.refusals.pop(call.span, None)
     for need in call.needs:
         if need.ticker in found:
             question.take(need, call.span, found[need.ticker])
@@ -88,6 +94,20 @@ async def _call(question: Question, cache: CandleCache, call: Call) -> list[Need
     if entries := question.for_keeps(whole):
         await asyncio.to_thread(cache.store, entries)
     return [need for need in call.needs if need.ticker not in found and not need.archived]
+
+
+async def _halved(question: Question, cache: CandleCache, call: Call, error: ExchangeRefused) -> list[Need]:
+    """Makes two calls of one that was refused, until the ticker to blame is alone: the exchange does not name it."""
+    question.refusals[call.span] += 1
+    is_range = question.refusals[call.span] > _REFUSALS
+    if len(call.needs) == 1 or is_range or isinstance(error, KeyRefused):
+        question.exchange_failed([need.place for need in call.needs], error)
+        return []
+    left_out, middle = [], len(call.needs) // 2
+    for half in (call.needs[:middle], call.needs[middle:]):
+        if not question.is_over:
+            left_out += await _call(question, cache, replace(call, needs=half))
+    return left_out
 
 
 async def _candles(question: Question, call: Call) -> Mapping[str, Sequence[Candle]]:

@@ -7,9 +7,9 @@ import base64
 import json
 import logging
 import threading
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any, Final
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, NamedTuple
 
 from api.body import Deflated
 from api.candlesticks.pieces import BLOCK_SECONDS, Piece
@@ -29,8 +29,7 @@ MEBIBYTE: Final = 1 << 20
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """A piece for keeps. settled: fetched after the market was settled, when nothing of it is amended any more."""
 
     ticker: str
@@ -54,33 +53,37 @@ class CandleCache:
         with self._turn:
             self._database.close()
 
-    def read(self, tickers: Sequence[str], period: int, span: Span) -> list[Entry]:
-        """What is kept of the blocks that a span touches."""
+    def read(self, settled: Mapping[str, bool], period: int, span: Span) -> Mapping[str, list[Piece]]:
+        """What is kept of the blocks that a span touches, oldest first. settled: of each ticker, as Entry has it."""
+        if not settled:
+            return {}
         length = BLOCK_SECONDS[period]
         # One row of everything: the driver takes longer for each row than for all that is in it. OFFSET 0 has each
         # ticker looked up in the index, however few rows the planner thinks there are.
         found = self._run(
             f"""
-            SELECT json_agg(json_build_array(c.ticker, c.settled, c.covers_from, c.covers_to, octet_length(c.candles),
-                            c.crc, c.size, c.used_at < now() - interval '1 day') ORDER BY t.place, c.block)::text,
+            SELECT json_agg(json_build_array(c.ticker, c.covers_from, c.covers_to, octet_length(c.candles), c.crc,
+                            c.size, c.used_at < now() - interval '1 day') ORDER BY t.place, c.block)::text,
                    string_agg(c.candles, '' ORDER BY t.place, c.block)
-            FROM json_array_elements_text($1::json) WITH ORDINALITY AS t(ticker, place), LATERAL (
+            FROM json_each_text($1::json) WITH ORDINALITY AS t(ticker, settled, place), LATERAL (
                 SELECT * FROM {self._table}
                 WHERE ticker = t.ticker AND period = $2::int AND block BETWEEN $3::int AND $4::int OFFSET 0) AS c
+            WHERE c.settled = t.settled::boolean
             HAVING count(*) > 0""",
-            json.dumps(tickers),
+            json.dumps(settled),
             period,
             span.start // length,
             span.end // length,
         )
-        return self._entries(period, *found[0]) if found else []
+        return self._pieces(period, *found[0]) if found else {}
 
-    def _entries(self, period: int, rows: str, data: bytes) -> list[Entry]:
-        entries, idle, at = [], [], 0
-        for ticker, settled, start, end, length, crc, size, is_idle in json.loads(rows):
+    def _pieces(self, period: int, rows: str, data: bytes) -> Mapping[str, list[Piece]]:
+        pieces: dict[str, list[Piece]] = defaultdict(list)
+        idle, at = [], 0
+        for ticker, start, end, length, crc, size, is_idle in json.loads(rows):
             packed = Deflated(data[at : at + length], crc, size) if size else None
             at += length
-            entries.append(Entry(ticker, period, settled, Piece(Span(start, end), packed, fetched=False)))
+            pieces[ticker].append(Piece(Span(start, end), packed, fetched=False))
             if is_idle:
                 idle.append(ticker)
         if idle:
@@ -90,7 +93,7 @@ class CandleCache:
                 json.dumps(idle),
                 period,
             )
-        return entries
+        return pieces
 
     def store(self, entries: Iterable[Entry]) -> None:
         """Keeps them, each in the place of what there was of its block, unless that covers more."""

@@ -2,23 +2,21 @@
 
 import asyncio
 import time
-from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from api.candlesticks.ask import ask
 from api.candlesticks.cache import CandleCache
 from api.candlesticks.markets import Life, Markets
-from api.candlesticks.pieces import Piece
 from api.candlesticks.plan import Need, calls_of_one
 from api.candlesticks.question import ANSWER_BYTES, HELD_BYTES, Question
 from api.candlesticks.request import CandlesticksRequest
 from api.candlesticks.result import NO_ROOM, NO_TICKER, NOT_REACHED, TICKER, Result
-from api.candlesticks.spans import periods
+from api.candlesticks.spans import Span, periods
 from api.errors import Code, Problem, refusal
 from kalshi_markets.exchange import ExchangeClient
 
-_CANDLES_A_READ: Final = 50_000
+_CANDLES_A_READ: Final = 20_000
 _STORE_SECONDS: Final = 1.0
 """Beyond the deadline, for what is still to be kept."""
 
@@ -32,58 +30,52 @@ async def fetch(
     and what the limiter raises.
     """
     question = Question(asked, exchange, deadline)
-    tickers = [result.ticker for result in question.found if TICKER.fullmatch(result.ticker)]
-    lives = await asyncio.to_thread(markets.lives, tickers)
     for result in question.found:
-        _begin(question, result, lives.get(result.ticker))
-    await _read(question, cache)
-    if needs := await _needs(question, markets, lives):
+        if not TICKER.fullmatch(result.ticker):
+            result.fail(NO_TICKER)
+    lives = await asyncio.to_thread(markets.lives, [result.ticker for result in question.found if not result.error])
+    lacking = await _read(question, question.span, cache, lives) if question.span else {}
+    if needs := await _needs(question, markets, lives, lacking):
         await _refuse_endless(question, needs)
         await ask(question, cache, needs)
         await _finish(question, cache)
     return question.found
 
 
-def _begin(question: Question, result: Result, life: Life | None) -> None:
-    if not TICKER.fullmatch(result.ticker):
-        result.fail(NO_TICKER)
-        return
-    result.span = question.span
-    if life and question.span:
-        result.span, result.settled = life.trimmed(question.span, question.period), life.kept_as
-
-
-async def _read(question: Question, cache: CandleCache) -> None:
-    """Takes what is kept, ticker by ticker, until what is complete fills an answer: the others have no room in it."""
-    if question.span is None:
-        return
-    at_once = max(1, _CANDLES_A_READ // periods(question.span, question.period))
-    asked = [result for result in question.found if result.span]
-    is_complete = True
+async def _read(
+    question: Question, span: Span, cache: CandleCache, lives: Mapping[str, Life]
+) -> Mapping[int, Sequence[Span]]:
+    """Takes what is kept, ticker by ticker, until what is complete fills an answer: the others have no room in it.
+    Returns what is lacking, by place."""
+    asked = [(place, result) for place, result in enumerate(question.found) if not result.error]
+    at_once = max(1, _CANDLES_A_READ // periods(span, question.period))
+    lacking: dict[int, Sequence[Span]] = {}
     for first in range(0, len(asked), at_once):
-        if question.held > (ANSWER_BYTES if is_complete else HELD_BYTES):
-            for result in asked[first:]:
+        if question.held > (HELD_BYTES if lacking else ANSWER_BYTES):
+            for _, result in asked[first:]:
                 result.fail(NO_ROOM, again=True)
-            return
-        part = {result.ticker: result for result in asked[first : first + at_once] if result.settled is not None}
-        kept: dict[str, list[Piece]] = defaultdict(list)
-        for entry in await asyncio.to_thread(cache.read, [*part], question.period, question.span) if part else []:
-            if entry.settled == part[entry.ticker].settled:
-                kept[entry.ticker].append(entry.piece)
-        for ticker, pieces in kept.items():
-            question.take_kept(part[ticker], pieces)
-        is_complete = is_complete and not any(question.gaps(result) for result in asked[first : first + at_once])
+            break
+        part = asked[first : first + at_once]
+        for _, result in part:
+            question.know(result, lives.get(result.ticker))
+        settled = {result.ticker: result.settled for _, result in part if result.settled is not None}
+        kept = await asyncio.to_thread(cache.read, settled, question.period, span)
+        for place, result in part:
+            if gaps := question.take_kept(result, kept.get(result.ticker, [])):
+                lacking[place] = gaps
+    return lacking
 
 
-async def _needs(question: Question, markets: Markets, lives: Mapping[str, Life]) -> list[Need]:
-    lacking = [(place, spans) for place, result in enumerate(question.found) if (spans := question.gaps(result))]
-    settled = {place: life.settled for place, _ in lacking if (life := lives.get(question.found[place].ticker))}
+async def _needs(
+    question: Question, markets: Markets, lives: Mapping[str, Life], lacking: Mapping[int, Sequence[Span]]
+) -> list[Need]:
+    settled = {place: life.settled for place in lacking if (life := lives.get(question.found[place].ticker))}
     cutoff = 0.0
     if any(settled.values()):
         cutoff = await markets.cutoff(question.exchange, question.deadline)
     return [
         Need(place, question.found[place].ticker, span, archived=(settled.get(place) or cutoff) < cutoff)
-        for place, spans in lacking
+        for place, spans in lacking.items()
         for span in spans
     ]
 

@@ -4,8 +4,7 @@ import json
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from api import sql
 from api.candlesticks.spans import Span, between
@@ -16,10 +15,10 @@ CUTOFF_SECONDS: Final = 600.0
 """How long the exchange's cutoff is kept; it moves once a day, at midnight (observed on production, 2026-09)."""
 _SLACK: Final = 3600
 """A day in New York may have 25 hours."""
+_KEPT_AS: Final[Mapping[str | None, bool]] = {"active": False, "finalized": True}
 
 
-@dataclass(frozen=True, slots=True)
-class Life:
+class Life(NamedTuple):
     """A market's; times in Unix seconds, None where there is none."""
 
     status: str | None
@@ -35,7 +34,7 @@ class Life:
         if self.closes is not None and self.status == "finalized":
             # The last candle ends at most one period after the close (observed on production, 2026-08).
             end = min(end, int(self.closes) + period * 60 + _SLACK)
-        return between(start, end, period)
+        return span if (start, end) == span else between(start, end, period)
 
     @property
     def kept_as(self) -> bool | None:
@@ -44,7 +43,7 @@ class Life:
         Between its close and its settlement an outcome may be amended, and trades with it: nothing is kept, and what
         was kept before counts for nothing afterwards.
         """
-        return {"active": False, "finalized": True}.get(self.status or "")
+        return _KEPT_AS.get(self.status)
 
 
 class Markets:
@@ -59,7 +58,8 @@ class Markets:
         """By ticker, of those that are in the table. Raises DatabaseError."""
         statement, values = sql.lives(tickers, self._database.settings.table)
         [[found]] = self._database.read(statement, *values)
-        return {ticker: Life(*rest) for ticker, *rest in json.loads(found)}
+        known, *members = json.loads(found)
+        return dict(zip(known, map(Life, *members), strict=True))
 
     async def cutoff(self, exchange: ExchangeClient, deadline: float) -> float:
         """Markets settled before this Unix second are in the archive. As last known where the exchange fails."""

@@ -3,9 +3,8 @@
 import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from itertools import groupby
-from typing import Final
+from typing import Final, NamedTuple
 
 from api.body import Deflated
 from api.candlesticks.spans import Span
@@ -18,8 +17,7 @@ BLOCK_SECONDS: Final = {1: 6 * 3600, 60: 4 * 86_400, 1440: 128 * 86_400}
 _END_MEMBER: Final = re.compile(r'"end_period_ts":(\d+)')
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
+class Piece(NamedTuple):
     """All candles of a span, which lies within one block. fetched: it is not from the cache."""
 
     span: Span
@@ -36,12 +34,14 @@ class Piece:
         texts = self.packed.text().split(SEPARATOR) if self.packed else []
         return [Candle(int(found[1]), text) for text in texts if (found := _END_MEMBER.search(text))]
 
-    def cut(self, span: Span) -> "Piece":
-        """Those of a span that lies within this one's."""
-        if span == self.span:
+    def cut(self, span: Span) -> "Piece | None":
+        """Those of a span; None where the two have nothing in common."""
+        if span.start <= self.span.start and self.span.end <= span.end:
             return self
-        packed = _packed(candle for candle in self.candles() if span.start <= candle.end <= span.end)
-        return Piece(span, packed, self.fetched)
+        part = self.span.within(span)
+        if part is None:
+            return None
+        return Piece(part, _packed(one for one in self.candles() if part.start <= one.end <= part.end), self.fetched)
 
 
 def _end(candle: Candle) -> int:

@@ -1,13 +1,15 @@
 """One question for candlesticks, and what is known of its answer so far."""
 
 import time
+from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Final
 
 from api.body import ENVELOPE, LAMBDA_LIMIT
 from api.candlesticks.cache import Entry
+from api.candlesticks.markets import Life
 from api.candlesticks.pieces import Piece, merged, pack
 from api.candlesticks.plan import Need
 from api.candlesticks.request import DAY, CandlesticksRequest
@@ -25,13 +27,15 @@ GRACE_SECONDS: Final = 60
 
 @dataclass
 class Question:
-    """deadline: on time.monotonic()'s clock, for calls to the exchange; held: bytes of candles, as compressed."""
+    """deadline: on time.monotonic()'s clock, for calls to the exchange; held: bytes of candles, as compressed;
+    refusals: of calls by their span, since one was answered."""
 
     asked: CandlesticksRequest
     exchange: ExchangeClient
     deadline: float
     found: list[Result] = field(default_factory=list)
     held: int = 0
+    refusals: Counter[Span] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
         self.period = self.asked.period_interval
@@ -57,12 +61,21 @@ class Question:
             return []
         return gaps(result.span, [piece.span for piece in result.ordered()], self.grid)
 
-    def take_kept(self, result: Result, pieces: Iterable[Piece]) -> None:
-        """Adds what the cache has; where nothing is lacking then, no more of it than is asked for."""
+    def know(self, result: Result, life: Life | None) -> None:
+        """In which span a ticker can have candles, and how they are kept. life: its market's, if the table knows it."""
+        result.span = self.span
+        if life and self.span:
+            result.span, result.settled = life.trimmed(self.span, self.period), life.kept_as
+
+    def take_kept(self, result: Result, pieces: Sequence[Piece]) -> Sequence[Span]:
+        """Adds what the cache has, in order; where nothing is lacking then, no more of it than is asked for. Returns
+        what is lacking."""
         result.pieces += pieces
-        if result.span and not self.gaps(result):
-            result.pieces = [piece.cut(part) for piece in result.pieces if (part := piece.span.within(result.span))]
+        lacking = self.gaps(result)
+        if not lacking:
+            result.pieces = result.cut()
         self.held += result.size
+        return lacking
 
     def take(self, need: Need, span: Span, candles: Sequence[Candle]) -> None:
         """Adds the candles that a call for a span brought for a need."""
@@ -95,5 +108,5 @@ class Question:
             for at, piece in enumerate(result.pieces):
                 if piece.fetched and piece.span.end <= self.closed and result.settled is not None:
                     entries.append(Entry(result.ticker, self.period, result.settled, piece))
-                    result.pieces[at] = replace(piece, fetched=False)
+                    result.pieces[at] = piece._replace(fetched=False)
         return entries

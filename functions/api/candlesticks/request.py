@@ -16,7 +16,7 @@ DAY: Final = 86_400
 
 
 def _ticker(value: str) -> str:
-    if not value.isprintable() or any("\ud800" <= character <= "\udfff" for character in value):
+    if not value.isprintable():  # which lone surrogates are not
         raise ValueError("must be printable characters")
     return value
 

@@ -21,8 +21,8 @@ NOT_REACHED: Final = "It was not reached before the deadline; ask for it again."
 NO_ROOM: Final = "There was no room for it in this answer; ask for it again."
 TOO_LARGE: Final = "Its candlesticks do not fit into one answer; ask for a shorter range, and accept gzip."
 
-
-_span = attrgetter("span")
+quoted: Final = json.JSONEncoder().encode
+_span: Final = attrgetter("span")
 
 
 @dataclass(slots=True)
@@ -50,19 +50,22 @@ class Result:
         """It has this error, and no candles."""
         self.error, self.again, self.pieces = error, again, []
 
+    def cut(self) -> list[Piece]:
+        """What its pieces have of its span, oldest first."""
+        span = self.span
+        return [part for piece in self.ordered() if (part := piece.cut(span))] if span else []
+
     def candles(self) -> Sequence[Deflated]:
         """Those to be answered, in order, to be joined by SEPARATOR; without any it fails."""
-        span = self.span
-        parts = [piece.cut(part) for piece in self.ordered() if span and (part := piece.span.within(span))]
-        found = [part.packed for part in parts if part.packed]
+        found = [piece.packed for piece in self.cut() if piece.packed]
         if not found and self.error is None:
             self.fail(NO_CANDLES)
         return found
 
     def begin(self) -> str:
         """Its JSON before the candles."""
-        return f'{{"ticker":{json.dumps(self.ticker)},"candlesticks":['
+        return f'{{"ticker":{quoted(self.ticker)},"candlesticks":['
 
     def end(self) -> str:
         """Its JSON behind them."""
-        return f'],"error":{json.dumps(self.error)}}}' if self.error else '],"error":null}'
+        return f'],"error":{quoted(self.error)}}}' if self.error else '],"error":null}'

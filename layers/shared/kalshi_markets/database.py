@@ -180,7 +180,7 @@ class Database:
         attempts = _tls(self.settings)
         for attempt in attempts:
             try:
-                return pg8000.native.Connection(
+                connection = pg8000.native.Connection(
                     credentials.name,
                     password=credentials.secret,
                     host=self.settings.host,
@@ -191,6 +191,9 @@ class Database:
                     application_name=self._application_name,
                     startup_params=self._parameters,
                 )
+                # The end of a long statement would wait 40 ms for the server to confirm its beginning.
+                connection._usock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                return connection
             except (pg8000.native.Error, OSError):
                 if attempt is attempts[-1]:
                     raise
