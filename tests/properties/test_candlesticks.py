@@ -120,7 +120,7 @@ def check(world: World, asked: Asked, results: list[dict[str, Any]]) -> None:
 
 
 @pytest.mark.usefixtures("_caps")
-@examples(60, 600)
+@examples(40, 600)
 @given(data=st.data())
 def test_every_candle_is_the_exchanges(world: World, data: st.DataObject) -> None:
     question = asked(world, data)
@@ -131,7 +131,7 @@ def test_every_candle_is_the_exchanges(world: World, data: st.DataObject) -> Non
         assert answer.json["unanswered"] == []
 
 
-@examples(40, 300)
+@examples(25, 300)
 @given(data=st.data())
 def test_one_market_has_the_same_in_every_format(world: World, data: st.DataObject) -> None:
     question = asked(world, data)
@@ -164,7 +164,7 @@ KINDS = [
 
 
 @pytest.mark.usefixtures("_caps")
-@examples(20, 200)
+@examples(14, 200)
 @given(data=st.data(), kind=st.sampled_from(KINDS), seed=st.integers(0, 1000))
 def test_faults_touch_only_their_tickers_and_asking_again_completes_the_set(
     world: World, data: st.DataObject, kind: dict[str, Any], seed: int
