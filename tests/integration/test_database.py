@@ -199,6 +199,14 @@ def test_verify_ca_does_not_look_at_the_name(
     database.close()
 
 
+def test_an_authority_of_the_old_kind_is_good_enough(environment: dict[str, str], tmp_path: Path) -> None:
+    certificate = certificate_for("localhost", tmp_path, identified=False)
+    with TlsFront((environment["DB_HOST"], int(environment["DB_PORT"])), *certificate) as front:
+        database = through(front, environment, DB_SSLMODE="verify-full", DB_SSLROOTCERT=str(certificate[0]))
+        assert database.read("SELECT 1") == [[1]]
+        database.close()
+
+
 @pytest.mark.parametrize("mode", ["require", "verify-full"])
 def test_tls_that_the_server_does_not_have_is_not_done_without(environment: dict[str, str], mode: str) -> None:
     with pytest.raises(Unavailable):

@@ -100,6 +100,18 @@ def test_every_resource_is_created_and_every_reference_resolved(
         assert unresolved(stack.outputs, "Outputs") == []
 
 
+def test_a_changed_parameter_makes_a_new_version() -> None:
+    def description(**parameters: str) -> str:
+        with deployed(**parameters) as stack:
+            [properties] = [p for kind, p in stack.resources.values() if kind == "AWS::Lambda::Version"]
+        return str(properties["Description"])
+
+    usual = description()
+    assert len(usual) <= 256
+    assert description(SnapStart="on") != usual
+    assert description(StatementTimeoutMs="5000") != usual
+
+
 @pytest.fixture(scope="module")
 def usual() -> Iterator[Deployed]:
     """The stack with every parameter's default."""
@@ -112,7 +124,7 @@ def test_a_first_deployment_is_private_encrypted_and_kept(usual: Deployed) -> No
     assert database["StorageEncrypted"]
     assert not database["PubliclyAccessible"]
     asked = usual.properties("Instance")
-    assert asked["DeletionProtection"]
+    assert asked["DeletionProtection"] == "true"
     assert asked["ManageMasterUserPassword"]
     assert "MasterUserPassword" not in asked
     for group in boto3.client("ec2").describe_security_groups()["SecurityGroups"]:
@@ -148,3 +160,22 @@ def test_the_trust_of_rds_is_what_the_layer_brings(usual: Deployed) -> None:
         assert re.fullmatch(r"Amazon RDS [a-z0-9-]+ Root CA RSA2048 G1", str(common_name.value))
         assert authority.not_valid_after_utc.year >= 2060
     assert name == "rds-ca-rsa2048-g1"
+
+
+INSIDE_ANOTHER = {"AWS::ApiGatewayV2::Stage", "AWS::CloudFormation::CustomResource", "AWS::Lambda::Alias"}
+"""Their names need only be unique within what they belong to."""
+
+
+def test_two_stacks_share_no_name(usual: Deployed) -> None:
+    named = {
+        logical_id
+        for (_, logical_id), (kind, properties) in usual.resources.items()
+        if kind not in INSIDE_ANOTHER and properties.keys() & {"Name", f"{kind.rpartition(':')[2]}Name"}
+    }
+    assert named == {"HttpApi"}
+    assert usual.properties("HttpApi")["Name"] == "kalshi"
+
+
+def test_the_api_may_be_called_at_both_its_addresses(usual: Deployed) -> None:
+    names = {usual.properties(name)["FunctionName"] for name in ("HttpApiPermission", "HttpApiAliasPermission")}
+    assert len(names) == 2

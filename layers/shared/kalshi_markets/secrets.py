@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 MAX_AGE_SECONDS: Final = 300
-PATIENCE_SECONDS: Final = 4
+PATIENCE_SECONDS: Final = 2
 """For a connection, and for an answer; both twice at most, so that a request is answered before its own time is up."""
 
 _kept: dict[str, tuple[float, Mapping[str, Any]]] = {}
