@@ -1,13 +1,16 @@
 """The SAM CLI of .venv-sam: build, invoke, and the two servers; its failures as Lambda's."""
 
 import asyncio
+import atexit
 import json
 import os
 import platform
 import shutil
 import signal
 import subprocess
+import tempfile
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -39,12 +42,21 @@ def environment() -> dict[str, str]:
     ours = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     return ours | {
         "PATH": f"{BIN}:{os.environ['PATH']}",
+        "TMPDIR": _temporary_folder(),
         "SAM_CLI_TELEMETRY": "0",
         "AWS_DEFAULT_REGION": REGION,
         "AWS_CONFIG_FILE": os.devnull,
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         "AWS_EC2_METADATA_DISABLED": "true",
     }
+
+
+@cache
+def _temporary_folder() -> str:
+    """One for this process: an interrupted SAM CLI leaves a lock behind there, and the next one waits for it."""
+    folder = tempfile.mkdtemp(prefix="sam-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
 
 
 def finds_python() -> bool:
@@ -139,11 +151,14 @@ async def _run(command: list[str], event: bytes = b"") -> tuple[str, str, int]:
         stderr=asyncio.subprocess.PIPE,
         start_new_session=True,
     )
+    ending = asyncio.ensure_future(process.communicate(event))
     try:
-        output, said = await process.communicate(event)
+        output, said = await asyncio.shield(ending)
     except asyncio.CancelledError:
-        send_to_session(process, signal.SIGINT)  # at SIGTERM it would leave it
-        await process.wait()
+        send_to_session(process, signal.SIGINT)  # at SIGTERM it would leave its container
+        await asyncio.wait({ending}, timeout=STOP_SECONDS)
+        send_to_session(process, signal.SIGKILL)
+        await ending
         raise
     return output.decode(), said.decode(errors="replace"), await process.wait()
 
