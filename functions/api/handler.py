@@ -29,7 +29,7 @@ _service = Service()
 _adapter = adapter(_service)
 
 gc.freeze()  # what is here now stays: it is never looked through
-gc.set_threshold(50_000)  # of objects; the candlesticks of a full answer are as many, and none of them is garbage
+gc.set_threshold(100_000)  # of objects; the candlesticks of a full answer are as many, and none of them is garbage
 gc.enable()
 
 

@@ -137,8 +137,8 @@ def lines(count: int, archived: int) -> Iterator[Line]:
         yield from cache_size(database, tickers, asker.span)
         yield from memory(asker, tickers)
         yield from small(asker, tickers)
-        long_ago = {"start_ts": now - 3000 * HOUR, "end_ts": now, "period_interval": 60}
-        yield from archive(Asker(environment, url, long_ago), old)
+        always = {"start_ts": 0, "end_ts": now, "period_interval": 1440}
+        yield from archive(Asker(environment, url, always), old)
 
 
 def _kept(database: Database, url: str, path: str, count: int, **query: str) -> list[str]:
