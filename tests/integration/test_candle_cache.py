@@ -152,6 +152,25 @@ def test_a_cache_that_cannot_be_used_is_done_without(api: Callable[..., Api], da
         database.script("ALTER TABLE elsewhere RENAME TO kalshi_markets_candles")
 
 
+def test_short_lives_are_read_together_however_long_the_range(
+    api: Callable[..., Api], database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    life = {"status": "finalized", "open_time": "2020-01-01T00:00:00Z", "close_time": "2020-01-02T00:00:00Z"}
+    tickers = [f"KXSHORT-{number}" for number in range(200)]
+    keep(database, *({"ticker": ticker, **life} for ticker in tickers))
+    asked_for: list[int] = []
+    read = CandleCache.read
+
+    def spy(cache: CandleCache, settled: Mapping[str, bool], period: int, span: Span) -> Mapping[str, list[Piece]]:
+        asked_for.append(len(settled))
+        return read(cache, settled, period, span)
+
+    monkeypatch.setattr(CandleCache, "read", spy)
+    with Scripted([Reply(body=b'{"markets": []}')]) as exchange:
+        ask(api(exchange), tickers, start_ts=0, period_interval=60)
+    assert asked_for == [200]
+
+
 ROLE = {"API_DB_USER": "candles_api", "API_DB_PASSWORD": "p"}
 
 

@@ -20,7 +20,8 @@ from tests.integration.conftest import keep
 from tests.integration.lambdas import Api
 from tests.integration.test_candlesticks import ask
 
-RATE = 20
+PERMITTED, RATE = 20, 16
+"""Requests a second. What a busy machine holds up comes in a bunch, for which there is room; twice RATE has none."""
 
 
 def answer(environment: Mapping[str, str], tickers: Sequence[str]) -> Any:
@@ -40,7 +41,7 @@ def test_two_processes_that_ask_at_once_are_never_refused_and_both_complete(
     keep(database, *(json.loads(market.json, parse_float=Decimal) for market in archived))
     tickers = [market.ticker for market in archived]
     processes = ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn"))
-    with Server(exchange, setup=Setup(tier="basic", unsigned_rate=10 * RATE)) as server, processes:
+    with Server(exchange, setup=Setup(tier="basic", unsigned_rate=10 * PERMITTED)) as server, processes:
         asking = {**environment, "EXCHANGE_URL": server.url, "EXCHANGE_RATE": str(RATE)}
         answers = [*processes.map(answer, [asking] * 2, [tickers[:40], tickers[40:]])]
         counted = httpx.get(f"{server.root}/admin/requests").json()
@@ -50,4 +51,4 @@ def test_two_processes_that_ask_at_once_are_never_refused_and_both_complete(
     assert {result["error"] for result in results} <= {None, NO_CANDLES}
     assert {one["status"] for one in counted} == {200}
     calls = sum(one["count"] for one in counted if one["path"].endswith("{ticker}/candlesticks"))
-    assert calls == len(tickers) > 3 * RATE  # many more than it lets anybody send at once
+    assert calls == len(tickers) > 3 * PERMITTED  # many more than it lets anybody send at once

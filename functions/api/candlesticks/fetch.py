@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from api.candlesticks.ask import ask
@@ -47,23 +47,34 @@ async def _read(
 ) -> Mapping[int, Sequence[Span]]:
     """Takes what is kept, ticker by ticker, until what is complete fills an answer: the others have no room in it.
     Returns what is lacking, by place."""
-    asked = [(place, result) for place, result in enumerate(question.found) if not result.error]
-    at_once = max(1, _CANDLES_A_READ // periods(span, question.period))
     lacking: dict[int, Sequence[Span]] = {}
-    for first in range(0, len(asked), at_once):
+    for part in _parts(question, lives):
         if question.held > (HELD_BYTES if lacking else ANSWER_BYTES):
-            for _, result in asked[first:]:
+            for result in part.values():
                 result.fail(NO_ROOM, again=True)
-            break
-        part = asked[first : first + at_once]
-        for _, result in part:
-            question.know(result, lives.get(result.ticker))
-        settled = {result.ticker: result.settled for _, result in part if result.settled is not None}
+            continue
+        settled = {result.ticker: result.settled for result in part.values() if result.settled is not None}
         kept = await asyncio.to_thread(cache.read, settled, question.period, span)
-        for place, result in part:
+        for place, result in part.items():
             if gaps := question.take_kept(result, kept.get(result.ticker, [])):
                 lacking[place] = gaps
     return lacking
+
+
+def _parts(question: Question, lives: Mapping[str, Life]) -> Iterator[Mapping[int, Result]]:
+    """Tickers by place, as many at once as can have so many candles."""
+    part: dict[int, Result] = {}
+    candles = 0
+    for place, result in enumerate(question.found):
+        if not result.error:
+            question.know(result, lives.get(result.ticker))
+            part[place] = result
+            candles += periods(result.span, question.period) if result.span else 0
+        if candles >= _CANDLES_A_READ:
+            yield part
+            part, candles = {}, 0
+    if part:
+        yield part
 
 
 async def _needs(
