@@ -198,11 +198,11 @@ def test_a_request_over_the_integration_time_is_a_503_and_the_next_one_is_answer
 
 
 def test_a_request_in_work_when_the_gateway_stops_is_a_503(spec: FunctionSpec) -> None:
-    with ThreadPoolExecutor(1) as pool:
+    with ThreadPoolExecutor(1) as pool, httpx.Client(timeout=20) as client:
         with gateway_in_thread(spec, workers=1) as url:
-            httpx.get(url)
-            answer = pool.submit(httpx.get, f"{url}/sleep?8", timeout=9)
-            time.sleep(0.2)
+            client.get(url)  # its connection stays, so the next request is sent at once
+            answer = pool.submit(client.get, f"{url}/sleep?15")
+            time.sleep(0.5)
         assert answer.result().status_code == 503
 
 
