@@ -16,8 +16,8 @@ from kalshi_markets.exchange.client import BATCH_CANDLES
 CALLS_AT_ONCE: Final = 20
 """As many as the client has connections: the rate is the limiter's."""
 _REFUSALS: Final = 16
-"""More of a span in a row, none of its calls answered between them, are taken to be about the span: eight find the one
-ticker of a hundred that is refused."""
+"""More of one span in a row, none of its calls answered between them, are taken to be about the span: to find the one
+refused ticker of a hundred takes eight."""
 _CANDLES_AT_ONCE: Final = 50_000
 """That may be on their way, for they wait in memory for those before them to be read."""
 

@@ -21,7 +21,7 @@ NOT_REACHED: Final = "It was not reached before the deadline; ask for it again."
 NO_ROOM: Final = "There was no room for it in this answer; ask for it again."
 TOO_LARGE: Final = "Its candlesticks do not fit into one answer; ask for a shorter range, and accept gzip."
 
-quoted: Final = json.JSONEncoder().encode
+_quoted: Final = json.JSONEncoder().encode
 _span: Final = attrgetter("span")
 
 
@@ -64,8 +64,8 @@ class Result:
 
     def begin(self) -> str:
         """Its JSON before the candles."""
-        return f'{{"ticker":{quoted(self.ticker)},"candlesticks":['
+        return f'{{"ticker":{_quoted(self.ticker)},"candlesticks":['
 
     def end(self) -> str:
         """Its JSON behind them."""
-        return f'],"error":{quoted(self.error)}}}' if self.error else '],"error":null}'
+        return f'],"error":{_quoted(self.error)}}}' if self.error else '],"error":null}'
