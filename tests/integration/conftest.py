@@ -28,6 +28,7 @@ from local.postgres import PostgresServer
 from migrator.migrate import migrate
 from tests.aws import Account
 from tests.aws import account as aws_account
+from tests.integration.aws_front import AwsFront
 from tests.integration.lambdas import Api
 
 _numbers = itertools.count(1)
@@ -106,6 +107,13 @@ def account() -> Iterator[Account]:
     """AWS, as moto plays it."""
     with aws_account() as account:
         yield account
+
+
+@pytest.fixture
+def front(account: Account) -> Iterator[AwsFront]:
+    """What the functions take for AWS's address: it notes their calls, and fails when told to."""
+    with AwsFront(account) as front:
+        yield front
 
 
 @pytest.fixture

@@ -12,7 +12,6 @@ from local.exchange.clock import Clock
 from local.exchange.generator import generate
 from local.exchange.server import Server
 from local.lambda_errors import FunctionError
-from tests import aws
 from tests.aws import Account
 from tests.integration.aws_front import AwsFront
 from tests.integration.sandboxes import Sandboxes, sandboxes
@@ -57,18 +56,6 @@ def statements_of(function: str) -> list[tuple[str, Any]]:
 
 def listed(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
-
-
-@pytest.fixture(scope="module")
-def account() -> Iterator[Account]:
-    with aws.account() as account:
-        yield account
-
-
-@pytest.fixture
-def front(account: Account) -> Iterator[AwsFront]:
-    with AwsFront(account) as front:
-        yield front
 
 
 @pytest.fixture

@@ -16,7 +16,6 @@ from local.exchange.generator import generate
 from local.exchange.server import Server
 from local.lambda_errors import FunctionError
 from migrator.handler import handler
-from tests import aws
 from tests.aws import Account
 from tests.integration.aws_front import DOWN, AwsFront
 from tests.integration.cloudformation import Bucket, asked
@@ -24,18 +23,6 @@ from tests.integration.lambdas import Context, variables
 from tests.integration.sandboxes import SandboxedFunction, Sandboxes, sandboxes
 
 AWS_KEY = secrets.token_hex(20)
-
-
-@pytest.fixture(scope="module")
-def account() -> Iterator[Account]:
-    with aws.account() as account:
-        yield account
-
-
-@pytest.fixture
-def front(account: Account) -> Iterator[AwsFront]:
-    with AwsFront(account) as front:
-        yield front
 
 
 @pytest.fixture
