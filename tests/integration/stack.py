@@ -73,10 +73,6 @@ class Deployed:
         """The logical ids of all that was made."""
         return {name for _, name in self.resources}
 
-    def types(self) -> set[str]:
-        """The types of all that was made."""
-        return {kind for kind, _ in self.resources.values()}
-
 
 class _Kept(CloudFormationModel):
     """A resource of a kind that moto does not know."""

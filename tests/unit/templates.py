@@ -6,7 +6,7 @@ from typing import Any, Final
 import yaml
 
 ROOT: Final = Path(__file__).parent.parent.parent
-_SHORT: Final = {"Ref": "Ref", "Condition": "Condition"}
+_WITHOUT_PREFIX: Final = ("Ref", "Condition")
 
 
 class _Loader(yaml.SafeLoader):
@@ -23,7 +23,7 @@ def _function(loader: _Loader, suffix: str, node: yaml.Node) -> dict[str, Any]:
             argument = loader.construct_mapping(node, deep=True)  # type: ignore[arg-type]  # the only kind that is left
     if suffix == "GetAtt":
         argument = argument.split(".", 1)
-    return {_SHORT.get(suffix, f"Fn::{suffix}"): argument}
+    return {suffix if suffix in _WITHOUT_PREFIX else f"Fn::{suffix}": argument}
 
 
 _Loader.add_multi_constructor("!", _function)
