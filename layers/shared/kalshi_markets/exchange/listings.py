@@ -12,6 +12,7 @@ from kalshi_markets.exchange.members import parse_members
 from kalshi_markets.exchange.projection import is_storable
 from kalshi_markets.exchange.sent import Sent, page_of
 from kalshi_markets.exchange.transport import Transport
+from kalshi_markets.exchange.values import parse_time
 
 PAGE_LIMIT: Final = 1000
 """Markets on a page at most (docs.kalshi.com, Get Markets)."""
@@ -103,10 +104,9 @@ class Listings:
         """Markets settled before this instant are in the archive only."""
         answer = await self._get("/historical/cutoff", {})
         try:
-            cutoff = datetime.fromisoformat(answer["market_settled_ts"])
-        except (KeyError, TypeError, ValueError) as error:
+            return parse_time(answer["market_settled_ts"])
+        except (KeyError, ValueError) as error:
             raise AnswerUnreadable("the exchange's cutoff cannot be read.") from error
-        return cutoff if cutoff.tzinfo else cutoff.replace(tzinfo=UTC)
 
     async def events(self, tickers: Collection[str]) -> list[Event]:
         """Those of at most BATCH_TICKERS events that the exchange knows; combos' are not among them."""
