@@ -1,8 +1,6 @@
 """What the exchange lists: markets, events, series, page by page."""
 
-import json
-import re
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
@@ -10,9 +8,11 @@ from typing import Any, Final, NamedTuple
 import httpx
 
 from kalshi_markets.exchange.errors import AnswerUnreadable
+from kalshi_markets.exchange.members import parse_members
 from kalshi_markets.exchange.projection import is_storable
 from kalshi_markets.exchange.sent import Sent, page_of
 from kalshi_markets.exchange.transport import Transport
+from kalshi_markets.exchange.values import parse_time
 
 PAGE_LIMIT: Final = 1000
 """Markets on a page at most (docs.kalshi.com, Get Markets)."""
@@ -23,6 +23,8 @@ LIVE_FILTERS: Final = ("unopened", "open", "paused", "closed")
 
 MOST_PARTS: Final = 50
 """Pages that so short a listing may come in."""
+MAX_SERIES_PAGES: Final = 1_000
+"""Of all series, if they ever come in pages: there are 14,000 (2026-09)."""
 
 Reader = Callable[[httpx.Response], dict[str, Any]] | None
 
@@ -102,10 +104,9 @@ class Listings:
         """Markets settled before this instant are in the archive only."""
         answer = await self._get("/historical/cutoff", {})
         try:
-            cutoff = datetime.fromisoformat(answer["market_settled_ts"])
-        except (KeyError, TypeError, ValueError) as error:
+            return parse_time(answer["market_settled_ts"])
+        except (KeyError, ValueError) as error:
             raise AnswerUnreadable("the exchange's cutoff cannot be read.") from error
-        return cutoff if cutoff.tzinfo else cutoff.replace(tzinfo=UTC)
 
     async def events(self, tickers: Collection[str]) -> list[Event]:
         """Those of at most BATCH_TICKERS events that the exchange knows; combos' are not among them."""
@@ -118,10 +119,8 @@ class Listings:
         ]
 
     async def all_series(self) -> list[Series]:
-        """Every series: one answer of 16 MB (2026-09)."""
-        answer = await self.transport.get("/series", {}, deadline=self.deadline, urgency=self.urgency, read=_all_series)
-        found: list[Series] = answer["series"]
-        return found
+        """Every series: one answer of 16 MB (2026-09), in pages where it has a cursor (docs.kalshi.com, Pagination)."""
+        return await self._all("/series", "series", {}, read=_series_of, most=MAX_SERIES_PAGES)
 
     async def _page(self, path: str, filters: Mapping[str, str | int], cursor: str | None) -> Page:
         combos = {} if self.combos else {"mve_filter": "exclude"}
@@ -131,15 +130,21 @@ class Listings:
         answer = await self._get(path, query, read=_page_of)
         return Page(_list(answer, "markets"), _cursor(answer))
 
-    async def _all(self, path: str, member: str, query: Mapping[str, str | int], read: Reader = None) -> list[Any]:
+    async def _all(
+        self, path: str, member: str, query: Mapping[str, str | int], read: Reader = None, most: int = MOST_PARTS
+    ) -> list[Any]:
         """What is on all pages of a listing that one page has room for: even that may come in several."""
-        found, cursor = [], None
-        for _ in range(MOST_PARTS):
-            answer = await self._get(path, {**query, "cursor": cursor} if cursor else query, read=read)
+        found: list[Any] = []
+        cursors: list[str | None] = [None]
+        while len(cursors) <= most:
+            answer = await self._get(path, {**query, "cursor": cursors[-1]} if cursors[-1] else query, read=read)
             found += _list(answer, member)
             cursor = _cursor(answer)
             if cursor is None:
                 return found
+            if cursor in cursors:
+                break
+            cursors.append(cursor)
         raise AnswerUnreadable(f"the exchange's list of {member} would never end.")
 
     async def _get(self, path: str, query: Mapping[str, str | int], read: Reader = None) -> dict[str, Any]:
@@ -159,42 +164,25 @@ def _cursor(answer: Mapping[str, Any]) -> str | None:
 
 
 def _list(answer: Mapping[str, Any], member: str) -> list[Any]:
-    found = answer.get(member)
-    if not isinstance(found, list):
+    """Return a member's list; null is an empty one, as Go writes it."""
+    found = answer.get(member, 0)
+    if not isinstance(found, list | None):
         raise AnswerUnreadable(f"the exchange's page of {member} cannot be read.")
-    return found
+    return found or []
 
 
 def _text(fields: Mapping[str, Any], member: str) -> str | None:
-    """A member that PostgreSQL can hold, else none."""
+    """A member that PostgreSQL can hold, else none; an empty text stands for none."""
     value = fields.get(member)
-    return value if is_storable(value) else None
+    return value or None if is_storable(value) else None
 
 
-def _all_series(response: httpx.Response) -> dict[str, Any]:
+def _series_of(response: httpx.Response) -> dict[str, Any]:
     """Object by object: all of them at once would take 100 MB."""
     try:
-        return {"series": [one for fields in _members(response.text) if (one := _series(fields))]}
+        return parse_members(response.content.decode("utf-8-sig"), "series", _series)
     except (ValueError, RecursionError) as error:
         raise AnswerUnreadable("the exchange's list of series cannot be read.") from error
-
-
-def _members(text: str) -> Iterator[Any]:
-    """The objects of `{"series": […]}`, one after the other. Raises ValueError."""
-    opening = re.match(r'\s*\{\s*"series"\s*:\s*\[\s*', text)
-    if opening is None:
-        raise ValueError("no list of series")
-    decoder, at = json.JSONDecoder(), opening.end()
-    separator = re.compile(r"\s*([,\]])\s*")
-    while text[at : at + 1] != "]":
-        fields, at = decoder.raw_decode(text, at)
-        yield fields
-        found = separator.match(text, at)
-        if found is None:
-            raise ValueError("no end of the list of series")
-        if found[1] == "]":
-            return
-        at = found.end()
 
 
 def _series(fields: Any) -> Series | None:

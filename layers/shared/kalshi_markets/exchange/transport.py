@@ -85,7 +85,7 @@ class Transport:
         deadline: on time.monotonic()'s clock; no try begins or goes on after it. urgency: as Limiter.take has it. read:
         reads an answer in another way; it raises AnswerUnreadable. Raises ExchangeError, and what the limiter does.
         """
-        key_refused = False
+        key_refused = unreadable = False
         pause = FIRST_PAUSE
         failure: ExchangeError = ExchangeUnavailable("the exchange did not answer before the deadline.")
         for _ in range(TRIES):
@@ -101,6 +101,10 @@ class Transport:
                 continue
             except ExchangeRefused:
                 raise
+            except AnswerUnreadable as error:
+                if unreadable:  # a third request would return the same
+                    raise
+                unreadable, failure = True, error
             except ExchangeError as error:
                 failure = error
             # Full jitter: the exchange names no time to wait (no Retry-After, docs.kalshi.com, rate limits).
