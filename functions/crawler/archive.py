@@ -5,11 +5,11 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from crawler.filters import FirstPages
+from crawler.filters import page_digest, same_pages
 from crawler.lookups import halved, names
 from crawler.store import Job
 from crawler.walks import BACKLOG, FAR_BEHIND, MOVED, ListingLoops, Step, Turn, Walk, begun, ended, follow
-from kalshi_markets.exchange import BATCH_TICKERS, AnswerUnreadable, ExchangeRefused, KeyRefused, Sent
+from kalshi_markets.exchange import BATCH_TICKERS, AnswerUnreadable, ExchangeRefused, FilterIgnored, KeyRefused, Sent
 
 LISTING, SERIES = "listing", "series"
 """The ways in which a walk can have read the whole archive."""
@@ -69,6 +69,12 @@ class ArchiveWalk(Walk):
         async for step in _by_series(turn, job, horizon):
             yield step
 
+    def after(self, error: Exception, job: Job) -> Job:
+        """Return the job as Walk.after has it; at the first series where it was not their markets that were listed."""
+        if isinstance(error, FilterIgnored) and "after" in _position(job):
+            return replace(job, position={"after": "", "unlisted": _position(job).get("unlisted", [])})
+        return super().after(error, job)
+
     def anew(self, job: Job) -> Job:
         """Return the job without the way that led nowhere: at the first series, or without the series under way.
 
@@ -102,15 +108,14 @@ async def _first_page(turn: Turn, series: str) -> Sequence[Sent]:
 
 async def _by_series(turn: Turn, job: Job, horizon: str) -> AsyncGenerator[Step, None]:
     """Read every series' part of the archive. Raises AnswerUnreadable where some cannot be read to their end."""
-    again, first_pages = list(_position(job).get("skipped", ())), FirstPages()
+    again = list(_position(job).get("skipped", ()))
     while series := await _next(turn, _position(job), again):
         try:
             is_first = "cursor" not in _position(job)
             async for markets, place in follow(lambda cursor: turn.listings.archived(cursor, series), _position(job)):
-                if is_first:
-                    first_pages.check_next(f"series_ticker={series}", markets)
-                    is_first = False
                 base = _between(_position(job)) | {"unlisted": _without(_position(job), markets)}
+                if is_first:
+                    base["before"], is_first = _other_page(base["before"], series, markets), False
                 job = replace(job, position={**base, "series": series, **place} if place else _finished(base, series))
                 yield Step(job, _kept(_ours(turn, markets), horizon))
         except (ListingLoops, ExchangeRefused) as error:
@@ -147,7 +152,19 @@ def _between(position: Mapping[str, Any]) -> dict[str, Any]:
         "after": position.get("after", ""),
         "skipped": position.get("skipped", []),
         "unlisted": position.get("unlisted", []),
+        "before": position.get("before"),
     }
+
+
+def _other_page(before: Sequence[str] | None, series: str, markets: Sequence[Sent]) -> Sequence[str] | None:
+    """Return the series and the digest of its first page, if it is not empty. before: the same of the one before.
+
+    Raises FilterIgnored: two series have no market in common.
+    """
+    digest = page_digest(markets)
+    if before and digest == before[1] and series != before[0]:
+        raise same_pages(f"series_ticker={series}", f"series_ticker={before[0]}")
+    return [series, digest] if digest else before
 
 
 def _finished(position: Mapping[str, Any], series: str) -> dict[str, Any]:

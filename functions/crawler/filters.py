@@ -1,5 +1,7 @@
 """Checks that the rows of a listing satisfy the filter of the request: an ignored filter is answered with a 200."""
 
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
@@ -29,23 +31,26 @@ class FirstPages:
     """The first pages of the listings of a run, by filter: two filters do not list the same markets."""
 
     def __init__(self) -> None:
-        self._tickers: dict[str, frozenset[str]] = {}
+        self._digests: dict[str, str] = {}
 
     def check(self, name: str, markets: Sequence[Sent]) -> None:
         """Compare a first page with the others. name: of the filter. Raises FilterIgnored."""
-        tickers = frozenset(market.ticker for market in markets if market.ticker)
-        for other, others in self._tickers.items():
-            if tickers and tickers == others and not {name, other} <= SAME_LISTING:
-                raise FilterIgnored(
-                    f"the exchange ignored a filter: the first pages of {name} and {other} are the same."
-                )
-        self._tickers[name] = tickers
+        digest = page_digest(markets)
+        for other, others in self._digests.items():
+            if digest and digest == others and not {name, other} <= SAME_LISTING:
+                raise same_pages(name, other)
+        self._digests[name] = digest
 
-    def check_next(self, name: str, markets: Sequence[Sent]) -> None:
-        """Compare a first page with the one before it, where there are too many to keep. Raises FilterIgnored."""
-        self.check(name, markets)
-        if markets:
-            self._tickers = {name: self._tickers[name]}
+
+def page_digest(markets: Sequence[Sent]) -> str:
+    """Return what a page is known by: a digest of its tickers; nothing of an empty page."""
+    tickers = sorted(market.ticker for market in markets if market.ticker)
+    return hashlib.blake2b(json.dumps(tickers).encode(), digest_size=8).hexdigest() if tickers else ""
+
+
+def same_pages(name: str, other: str) -> FilterIgnored:
+    """Return the error of two filters whose first pages are the same."""
+    return FilterIgnored(f"the exchange ignored a filter: the first pages of {name} and {other} are the same.")
 
 
 def _is_outside(sent: Sent, member: str, first: float, last: float) -> bool:
