@@ -138,6 +138,7 @@ class Trial:
         """As if the intervals had passed, and as if the lease of a killed crawler had."""
         self._owner("UPDATE kalshi_markets_lease SET ends_at = '-infinity'")
         self._owner("UPDATE kalshi_markets_jobs SET begun_at = begun_at - interval '2 days' WHERE position IS NULL")
+        self._owner("UPDATE kalshi_markets_jobs SET retry_at = NULL")
         self._owner("UPDATE kalshi_markets_limiter SET slowed_to = 1")
 
     def _quieten(self) -> None:

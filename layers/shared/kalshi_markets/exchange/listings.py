@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 
 import httpx
 
-from kalshi_markets.exchange.errors import AnswerUnreadable
+from kalshi_markets.exchange.errors import AnswerUnreadable, ExchangeError, FilterIgnored
 from kalshi_markets.exchange.members import parse_members
 from kalshi_markets.exchange.projection import is_storable
 from kalshi_markets.exchange.sent import Sent, page_of
@@ -71,8 +71,12 @@ class Listings:
 
     async def time(self) -> datetime:
         """The same once an answer was heard, for which it asks if need be."""
-        if not self.transport.has_heard:
-            await self.cutoff()
+        try:
+            if not self.transport.has_heard:
+                await self.cutoff()
+        except ExchangeError:
+            if not self.transport.has_heard:  # any answer has a Date, whatever else is wrong with it
+                raise
         return datetime.fromtimestamp(self.now(), UTC)
 
     async def live(self, status: str, cursor: str | None) -> Page:
@@ -91,14 +95,21 @@ class Listings:
         """The markets settled after and before two Unix seconds, both exclusive, latest first."""
         return await self._page("/markets", {"min_settled_ts": after, "max_settled_ts": before}, cursor)
 
-    async def archived(self, cursor: str | None) -> Page:
-        """The markets behind the cutoff, newest first."""
-        return await self._page("/historical/markets", {}, cursor)
+    async def archived(self, cursor: str | None, series: str | None = None) -> Page:
+        """The markets behind the cutoff, newest first; or those of one series, combos among them.
+
+        The archive takes one filter at a time (docs.kalshi.com, Get Historical Markets).
+        """
+        if series is None:
+            return await self._page("/historical/markets", {}, cursor)
+        query: dict[str, str | int] = {"limit": PAGE_LIMIT, "series_ticker": series}
+        answer = await self._get("/historical/markets", query | ({"cursor": cursor} if cursor else {}), read=_page_of)
+        return Page(_list(answer, "markets"), _cursor(answer))
 
     async def named(self, tickers: Collection[str], *, archived: bool = False) -> Sequence[Sent]:
         """Those of at most BATCH_TICKERS tickers that the exchange knows, live or behind the cutoff."""
         path = "/historical/markets" if archived else "/markets"
-        return await self._all(path, "markets", {"tickers": ",".join(tickers), "limit": PAGE_LIMIT}, read=_page_of)
+        return await self._named(path, "markets", tickers, PAGE_LIMIT, read=_page_of)
 
     async def cutoff(self) -> datetime:
         """Markets settled before this instant are in the archive only."""
@@ -110,7 +121,7 @@ class Listings:
 
     async def events(self, tickers: Collection[str]) -> list[Event]:
         """Those of at most BATCH_TICKERS events that the exchange knows; combos' are not among them."""
-        events = await self._all("/events", "events", {"tickers": ",".join(tickers), "limit": 200})
+        events = await self._named("/events", "events", tickers, 200)
         found = [event for event in events if isinstance(event, Mapping)]
         return [
             Event(ticker, _text(event, "series_ticker"), _text(event, "title"))
@@ -130,15 +141,35 @@ class Listings:
         answer = await self._get(path, query, read=_page_of)
         return Page(_list(answer, "markets"), _cursor(answer))
 
+    async def _named(
+        self, path: str, member: str, tickers: Collection[str], limit: int, read: Reader = None
+    ) -> list[Any]:
+        """Return the objects of these tickers, asked for by as many at once as the exchange's bucket can pay for."""
+        names, found = list(tickers), []
+        size = await self.transport.batch_size(path, BATCH_TICKERS)
+        for at in range(0, len(names), size):
+            part = names[at : at + size]
+            found += await self._all(path, member, {"tickers": ",".join(part), "limit": limit}, read, asked=part)
+        return found
+
     async def _all(
-        self, path: str, member: str, query: Mapping[str, str | int], read: Reader = None, most: int = MOST_PARTS
+        self,
+        path: str,
+        member: str,
+        query: Mapping[str, str | int],
+        read: Reader = None,
+        most: int = MOST_PARTS,
+        asked: Collection[str] | None = None,
     ) -> list[Any]:
         """What is on all pages of a listing that one page has room for: even that may come in several."""
         found: list[Any] = []
         cursors: list[str | None] = [None]
         while len(cursors) <= most:
             answer = await self._get(path, {**query, "cursor": cursors[-1]} if cursors[-1] else query, read=read)
-            found += _list(answer, member)
+            page = _list(answer, member)
+            if asked is not None:
+                _check_asked(page, asked)
+            found += page
             cursor = _cursor(answer)
             if cursor is None:
                 return found
@@ -171,9 +202,19 @@ def _list(answer: Mapping[str, Any], member: str) -> list[Any]:
     return found or []
 
 
-def _text(fields: Mapping[str, Any], member: str) -> str | None:
+def _check_asked(page: Collection[Any], asked: Collection[str]) -> None:
+    """Check that a page has the tickers that were asked for; single strays do not count. Raises FilterIgnored."""
+    tickers = [row.ticker if isinstance(row, Sent) else _text(row, "event_ticker") for row in page if row]
+    strays = sum(ticker is not None and ticker not in asked for ticker in tickers)
+    if strays > 1 and strays * 2 > len(page):
+        raise FilterIgnored(
+            f"the exchange ignored a filter: {strays} of {len(page)} rows were not asked for by ticker."
+        )
+
+
+def _text(fields: Any, member: str) -> str | None:
     """A member that PostgreSQL can hold, else none; an empty text stands for none."""
-    value = fields.get(member)
+    value = fields.get(member) if isinstance(fields, Mapping) else None
     return value or None if is_storable(value) else None
 
 
