@@ -5,11 +5,13 @@ from urllib.parse import parse_qs
 
 import pytest
 
+from kalshi_markets.database import Database
 from kalshi_markets.exchange import transport
 from local.exchange.catalogue import Order
 from local.exchange.clock import SECOND, Clock
 from local.exchange.generator import generate
 from local.exchange.server import Server
+from tests.integration.conftest import forget, keep
 from tests.integration.lambdas import Answer, Api
 from tests.integration.scripted import Reply, Scripted
 
@@ -137,6 +139,32 @@ def test_an_exchange_that_fails_is_told_per_ticker_and_may_be_asked_again(
     assert [result["error"] for result in answer["results"][:100]] == [None] * 100
     assert all("503" in result["error"] for result in answer["results"][100:])
     assert answer["unanswered"] == [f"T{n}" for n in range(100, 150)]
+
+
+@pytest.mark.parametrize("is_live", [True, False])
+def test_a_market_settled_before_the_cutoff_is_looked_for_in_both_tiers(
+    api: Callable[..., Api], database: Database, is_live: bool
+) -> None:
+    ticker = f"KXOLD-{is_live}"  # each its own: candles of settled markets are kept
+    market = {"ticker": ticker, "status": "finalized", "close_time": "2026-01-01T10:00:00Z"}
+    keep(database, market | {"open_time": "2026-01-01T00:00:00Z", "settlement_ts": "2026-01-01T11:00:00Z"})
+    candle = {"end_period_ts": 1_767_258_000}
+    live = {"markets": [{"market_ticker": ticker, "candlesticks": [candle]}] if is_live else []}
+    paths = {
+        "/historical/cutoff": [Reply(body=b'{"market_settled_ts": "2026-09-01T00:00:00Z"}')],
+        "/historical/*": [Reply(404, b'{"error": {"code": "not_found", "message": "not found"}}')],
+    }
+    with Scripted([Reply(body=json.dumps(live).encode())], paths) as exchange:
+        answer = ask(api(exchange), [ticker], start_ts=1_767_225_600, end_ts=1_767_268_800).json
+        asked = [path.partition("?")[0].removeprefix("/trade-api/v2") for path, _ in exchange.requests]
+    forget(database, ticker)
+    assert asked == ["/historical/cutoff", f"/historical/markets/{ticker}/candlesticks", "/markets/candlesticks"]
+    assert answer["unanswered"] == []
+    [result] = answer["results"]
+    if is_live:
+        assert (result["candlesticks"], result["error"]) == ([candle], None)
+    else:
+        assert "no market of this ticker" in result["error"]
 
 
 def test_a_refused_key_is_told_and_not_asked_again(api: Callable[..., Api]) -> None:

@@ -25,8 +25,12 @@ _CANDLES_AT_ONCE: Final = 50_000
 async def ask(question: Question, cache: CandleCache, needs: Sequence[Need]) -> None:
     """Takes what the exchange has for the needs, and keeps it. Raises what the limiter does."""
     left_out = await _ask(question, cache, needs)
-    # Markets move to the archive before the table knows, and some it does not know at all.
-    await _ask(question, cache, await _archived(question, left_out))
+    # Markets move to the archive before the table knows, and some it does not know at all; and the live tier keeps some
+    # for a while that should have moved (observed on production, 2026-08).
+    live = [replace(need, archived=False) for need in left_out if need.archived]
+    archived = await _archived(question, [need for need in left_out if not need.archived])
+    for need in await _ask(question, cache, [*live, *archived]):
+        question.fail(question.found[need.place], UNKNOWN)
 
 
 async def _ask(question: Question, cache: CandleCache, needs: Sequence[Need]) -> list[Need]:
@@ -88,12 +92,10 @@ async def _call(question: Question, cache: CandleCache, call: Call) -> list[Need
     for need in call.needs:
         if need.ticker in found:
             question.take(need, call.span, found[need.ticker])
-        elif need.archived:
-            question.fail(question.found[need.place], UNKNOWN)
     whole = [question.found[need.place] for need in call.needs if need.span == need.span.within(call.span)]
     if entries := question.for_keeps(whole):
         await asyncio.to_thread(cache.store, entries)
-    return [need for need in call.needs if need.ticker not in found and not need.archived]
+    return [need for need in call.needs if need.ticker not in found]
 
 
 async def _halved(question: Question, cache: CandleCache, call: Call, error: ExchangeRefused) -> list[Need]:
