@@ -5,38 +5,27 @@ page is written, the next one of its walk is fetched.
 """
 
 import asyncio
-import hashlib
-import json
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 from aws_lambda_powertools import Logger
 
 from crawler.filters import FirstPages
-from crawler.lookups import batches, events_of
-from crawler.markets import Reject, reject
+from crawler.pages import PageReader
 from crawler.store import Batch, Job, LeaseLost, Store
 from crawler.summary import Summary
 from crawler.turns import Turns
 from crawler.walks import EARLY, Step, Turn, Walk, must_rest
 from kalshi_markets.database import DatabaseError
 from kalshi_markets.exchange import (
-    AnswerUnreadable,
-    Event,
     ExchangeError,
     ExchangeUnavailable,
     KeyRefused,
     Listings,
-    Refused,
-    Sent,
-    Sighting,
-    deviations,
-    is_storable,
-    sight,
 )
 from kalshi_markets.exchange.transport import Transport
 from kalshi_markets.secrets import SecretUnavailable
@@ -48,7 +37,6 @@ SIZE_EVERY_SECONDS: Final = 60.0
 LOOK_SECONDS: Final = 1.0
 """How often it is asked what is due."""
 RENEW_SECONDS: Final = 10.0
-MOST_KNOWN_EVENTS: Final = 100_000
 
 logger = Logger(service="crawler", child=True)
 T = TypeVar("T")
@@ -68,7 +56,7 @@ class Crawl:
         self._writing, self._reading = Turns(), Turns()
         self.jobs: dict[str, Job] = {}
         """Their lines in the books, as far as this run has brought them."""
-        self._known_events: set[str] = set()
+        self._pages = PageReader(store, self._look_up)
         self._first_pages = FirstPages()
         self._renewed_at = self._size_logged_at = 0.0
         self._gave_up = False
@@ -173,60 +161,7 @@ class Crawl:
 
     async def _next(self, steps: AsyncIterator[Step], listings: Listings) -> Batch | None:
         step = await anext(steps, None)
-        return None if step is None else await self._batch(step, listings)
-
-    async def _batch(self, step: Step, listings: Listings) -> Batch:
-        """What a step comes to in the tables: what is known by its digest is not read."""
-        known, new = await self._compare(step.markets, listings.urgency)
-        unchanged = [str(sent.ticker) for sent in step.markets if sent.digest in known]
-        sightings, rejects = _sighted([sent for sent in step.markets if sent.digest not in known])
-        return Batch(
-            step.job,
-            sightings,
-            unchanged,
-            rejects,
-            drift=deviations(one.market for one in sightings),
-            seen=[*unchanged, *_tickers(sightings), *_tickers(rejects)] if step.keeps_seen else (),
-            renew=step.renew,
-            mended=step.mended,
-            events=[*step.events, *await self._unknown_events([s for s in sightings if s.ticker in new], listings)],
-            series=step.series,
-            gone=step.gone,
-            looked_up=step.looked_up,
-            costs=step.costs,
-            limits=step.limits,
-            expired=step.expired,
-            also=step.also,
-        )
-
-    async def _compare(self, markets: Sequence[Sent], urgency: float) -> tuple[set[str], set[str]]:
-        if not markets:
-            return set(), set()
-        return await self._look_up(urgency, self._store.compare, markets)
-
-    async def _unknown_events(self, sightings: Sequence[Sighting], listings: Listings) -> list[Event]:
-        """The events that come with new markets, which so have their series from the first. Combos have none."""
-        tickers = {
-            ticker
-            for one in sightings
-            if is_storable(ticker := one.market.get("event_ticker")) and not one.market.get("mve_collection_ticker")
-        }
-        tickers -= self._known_events
-        if not tickers:
-            return []
-        unknown = await self._look_up(listings.urgency, self._store.unknown_events, tickers)
-        events = []
-        try:
-            for batch in batches(sorted(unknown)):
-                events += await events_of(listings, batch)
-        except ExchangeError as error:
-            # The markets do not wait for them; the job `events` asks again.
-            logger.warning("the exchange did not tell of events", extra={"error": str(error)})
-            return events
-        if len(self._known_events) > MOST_KNOWN_EVENTS:
-            self._known_events.clear()
-        self._known_events |= tickers
-        return events
+        return None if step is None else await self._pages.read(step, listings)
 
     def _commit(self, batch: Batch) -> None:
         written = self._store.commit(batch)
@@ -291,24 +226,3 @@ class Crawl:
                 await asyncio.wait({working})
             working.exception()  # looked at, so that asyncio does not log it: the run ends anyway
             raise
-
-
-def _sighted(markets: Sequence[Sent]) -> tuple[list[Sighting], list[Reject]]:
-    sightings, rejects = [], []
-    for sent in markets:
-        market: Any = sent.text.decode(errors="replace")
-        try:
-            market = sent.read()
-            sightings.append(sight(market, sent.digest))
-        except (AnswerUnreadable, Refused) as error:
-            rejects.append(reject(sent.ticker or _number(market), str(error), market))
-    return sightings, rejects
-
-
-def _tickers(markets: Sequence[Sighting] | Sequence[Reject]) -> list[str]:
-    return [market.ticker for market in markets]
-
-
-def _number(market: object) -> str:
-    """What has no ticker is told apart by its text."""
-    return f"({hashlib.sha256(json.dumps(market, default=str).encode()).hexdigest()[:16]})"

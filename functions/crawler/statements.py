@@ -27,7 +27,7 @@ class Statements:
             LEFT JOIN {table}_quotes AS q ON q.ticker = s.ticker"""
         self.unknown_events = f"""
             SELECT e FROM json_array_elements_text($1::json) AS e
-            WHERE NOT EXISTS (SELECT FROM {table}_events WHERE event_ticker = e)"""
+            WHERE e NOT LIKE '%,%' AND NOT EXISTS (SELECT FROM {table}_events WHERE event_ticker = e)"""
         self.unplaced_events = f"""
             SELECT t.event_ticker FROM {table}_terms AS t
             LEFT JOIN {table}_events AS e ON e.event_ticker = t.event_ticker

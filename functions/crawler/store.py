@@ -123,7 +123,7 @@ class Store:
         return set(known or ()), set(new or ())
 
     def unknown_events(self, tickers: Collection[str]) -> list[str]:
-        """Which of these events were never asked for."""
+        """Which of these events were never asked for; a comma would part a ticker in two."""
         return [ticker for (ticker,) in self._reader.read(self._sql.unknown_events, json.dumps([*tickers]))]
 
     def unplaced_events(self, asked_before: datetime, most: int) -> list[str]:

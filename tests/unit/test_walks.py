@@ -175,6 +175,14 @@ def test_a_window_that_the_cutoff_moved_into_is_left_to_the_archive() -> None:
     assert not archive.is_due(begun, {}, NOW)
 
 
+@pytest.mark.parametrize("behind", [timedelta(minutes=10), timedelta(days=2), timedelta(days=400)])
+def test_nothing_is_assumed_of_how_far_back_the_cutoff_is(behind: timedelta) -> None:
+    at = int((NOW - timedelta(days=3)).timestamp())
+    position = {"from": at, "to": at + 60, "until": at + 60}
+    [step] = steps(SETTLED, Exchange(behind=NOW - behind), Job("settled", position, begun_at=NOW))
+    assert bool(step.also) is (behind < timedelta(days=3))
+
+
 def test_the_archive_waits_for_the_backlog_to_begin_at_the_cutoff() -> None:
     archive, job = ArchiveWalk(None), Job("archive")
     assert not archive.is_due(job, {}, NOW)
