@@ -20,7 +20,7 @@ from api.errors import ApiError, Code, of_service
 from api.rows import FORMATS
 from api.service import Service
 from kalshi_markets.columns import COLUMNS
-from kalshi_markets.database import DatabaseError
+from kalshi_markets.database import DatabaseError, Unavailable
 from kalshi_markets.secrets import SecretUnavailable
 from kalshi_markets.settings import SettingsError
 
@@ -137,11 +137,12 @@ def _add_errors(app: FastAPI) -> None:
         answer = _as_api_error(error)
         identity = request_id(request.scope)
         if answer.code.status >= Code.INTERNAL_ERROR.status:
-            # Not the error's text: PostgreSQL's may quote a value of the query.
+            # Not the text of every error: PostgreSQL's may quote a value of the query.
             known = {
                 "code": answer.code.word,
                 "error": type(error).__name__,
                 "sqlstate": getattr(error, "sqlstate", None),
+                "reason": str(error) if isinstance(error, Unavailable | SettingsError | SecretUnavailable) else None,
             }
             logger.error("request failed", extra=known | {"request_id": identity})
         response = answers.answer(request, answer.body(identity), answer.code.status)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from kalshi_markets.database import Database, StatementRefused
+from kalshi_markets.database import Database, Unavailable
 from kalshi_markets.settings import MigratorSettings
 from local.postgres import PostgresServer
 from migrator.migrate import migrate
@@ -107,7 +107,7 @@ def test_after_a_driver_error_the_next_request_gets_its_own_answer(
 def test_requests_cannot_write(api: Api) -> None:
     assert api.service.database.read("SHOW default_transaction_read_only") == [["on"]]
     assert api.service.database.read("SHOW statement_timeout") == [["3s"]]
-    with pytest.raises(StatementRefused) as refused:
+    with pytest.raises(Unavailable) as refused:
         api.service.database.execute("INSERT INTO kalshi_markets_terms (ticker) VALUES ('written')")
     assert refused.value.sqlstate == "25006"
 

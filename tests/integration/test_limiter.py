@@ -15,7 +15,7 @@ from api.candlesticks.cache import CandleCache
 from api.candlesticks.fetch import fetch
 from api.candlesticks.markets import Markets
 from api.candlesticks.request import CandlesticksRequest
-from kalshi_markets.database import Database, StatementRefused, TableMissing, Unavailable
+from kalshi_markets.database import Database, DatabaseError, StatementRefused, TableMissing, Unavailable
 from kalshi_markets.exchange import ExchangeClient, ExchangeUnavailable, transport
 from kalshi_markets.exchange.limiter import DatabaseTokens, Lease, Limiter, LocalTokens, Share
 from kalshi_markets.settings import DatabaseSettings, ExchangeSettings, MigratorSettings
@@ -274,7 +274,7 @@ def test_the_functions_roles_may_take_tokens_but_neither_read_nor_write_them(rol
             "UPDATE kalshi_markets_limiter SET crawl = 1000",
             "DELETE FROM kalshi_markets_limiter",
         ):
-            with pytest.raises(StatementRefused) as refused:
+            with pytest.raises(DatabaseError) as refused:
                 connection.execute(statement)
             assert refused.value.sqlstate in ("42501", "25006")
         connection.close()
