@@ -22,12 +22,21 @@ from api.service import Service
 from kalshi_markets.columns import COLUMNS
 from kalshi_markets.database import DatabaseError, Unavailable
 from kalshi_markets.secrets import SecretUnavailable
-from kalshi_markets.settings import SettingsError
+from kalshi_markets.settings import SettingsError, log_level
 
 if TYPE_CHECKING:
     from api.candlesticks.result import Result
 
-logger = Logger(service="api")
+
+def _log_level() -> str:
+    """Return the level of the settings. Nothing is raised here, at the import: ApiSettings.read raises it."""
+    try:
+        return log_level()
+    except SettingsError:
+        return "INFO"
+
+
+logger = Logger(service="api", level=_log_level())
 # It logs every path at INFO, and with its text an exception that has been answered and logged here.
 logging.getLogger("mangum.http").setLevel(logging.CRITICAL)
 

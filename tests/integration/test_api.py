@@ -2,6 +2,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
+from urllib.parse import quote, unquote
 
 import pytest
 
@@ -166,6 +167,17 @@ def test_head_is_get_without_a_body(api: Api, path: str) -> None:
 )
 def test_an_unknown_market_is_a_404(api: Api, ticker: str) -> None:
     assert error(api.get(f"/markets/{ticker}"), 404, "market_not_found")["detail"] == "Market not found"
+
+
+@pytest.mark.parametrize("ticker", ["100%", "A%25B", "A%2525", "%41", "a+b c", "é%C3"])
+def test_a_ticker_with_a_percent_sign_is_found_by_its_path(api: Api, database: Database, ticker: str) -> None:
+    keep(database, {"ticker": ticker}, {"ticker": unquote(ticker) + "?"})
+    try:
+        assert api.get(f"/markets/{quote(ticker, safe='')}").json["ticker"] == ticker
+        assert api.get(f"/markets/{quote(ticker, safe='')}/history").json["ticker"] == ticker
+    finally:
+        forget(database, ticker)
+        forget(database, unquote(ticker) + "?")
 
 
 def test_an_unknown_path_is_a_404_and_a_wrong_method_a_405(api: Api) -> None:
