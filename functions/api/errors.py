@@ -13,6 +13,7 @@ from kalshi_markets.settings import SettingsError
 class Code(Enum):
     """The word for programs, the HTTP status and the sentence for people. The words are stable."""
 
+    MALFORMED_QUERY = "malformed_query", 400, "a query string that is not percent-encoded UTF-8"
     UNKNOWN_PARAMETER = "unknown_parameter", 422, "a query parameter that does not exist"
     INVALID_PARAMETER = "invalid_parameter", 422, "a query parameter with a value that it does not take"
     INVALID_BODY = "invalid_body", 422, "a request body that is not what the endpoint takes"

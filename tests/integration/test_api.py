@@ -1,4 +1,4 @@
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -241,6 +241,47 @@ def test_non_ascii_text_is_compared_whatever_its_case(api: Api, database: Databa
         assert item["volume"] is None
     finally:
         forget(database, "UNICODE")
+
+
+@pytest.fixture
+def weather(database: Database) -> Iterator[set[str]]:
+    """Markets whose tickers say which letters are in their titles."""
+    titles = {
+        "RAIN": "Will it rain?",
+        "TRAIN": "A train, or trains",
+        "BRAINY": "brainy",
+        "CAFÉ": "Caf\u00e9",
+        "CAFE": "Cafe",
+    }
+    titles |= {"CAFÉ-2": "CAFE\u0301S", "BACKSPACE": "a\bb", "BACKSLASH": "a\\b", "SIGNS": "<b>"}
+    keep(database, *({"ticker": f"WEATHER-{name}", "title": title} for name, title in titles.items()))
+    yield {*titles}
+    for name in titles:
+        forget(database, f"WEATHER-{name}")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "found"),
+    [
+        (r"\brain\b", {"RAIN"}),
+        (r"\Brain\B", {"BRAINY", "TRAIN"}),
+        (r"\Brain", {"BRAINY", "TRAIN"}),
+        (r"\btrains?\z", {"TRAIN"}),
+        (r"[\b]", {"BACKSPACE"}),
+        (r"\\b", {"BACKSLASH"}),
+        (r"\x3c", {"SIGNS"}),
+        (r"^\w+\?*\z", {"BRAINY", "CAFE", "CAFÉ"}),
+    ],
+)
+def test_a_pattern_means_what_it_says_elsewhere(api: Api, weather: set[str], pattern: str, found: set[str]) -> None:
+    asked = {"ticker__startswith": "WEATHER-", "title_regex": pattern}
+    assert tickers(api, **asked) == {f"WEATHER-{name}" for name in found}
+
+
+@pytest.mark.parametrize("word", ["caf\u00e9", "CAFE\u0301", "Caf\u00c9"])
+def test_a_letter_with_an_accent_is_found_in_either_spelling(api: Api, weather: set[str], word: str) -> None:
+    asked = {"ticker__startswith": "WEATHER-", "title__icontains": word}
+    assert tickers(api, **asked) == {"WEATHER-CAFÉ", "WEATHER-CAFÉ-2"}
 
 
 def test_the_landing_page_says_what_is_in_the_table_and_its_queries_work(api: Api, markets: Sequence[Any]) -> None:
