@@ -84,14 +84,7 @@ def suggestion(unknown: str) -> str | None:
 
 def _filter(name: str) -> str | None:
     """Return the filter of a column under another name, with an operator under another name."""
-    words = re.fullmatch(r"(?P<prefix>[a-z]+)_(?P<column>.+)", name)
-    for subject, operator in _readings(name):
-        if (found := _of(subject, operator)) in FILTERS:
-            return found
-    if words and (operator := _PREFIXES.get(words["prefix"])):
-        found = _of(words["column"], operator)
-        return found if found in FILTERS else None
-    return None
+    return next((found for column, operator in _readings(name) if (found := _of(column, operator)) in FILTERS), None)
 
 
 def _readings(name: str) -> list[tuple[str, str]]:
@@ -101,6 +94,9 @@ def _readings(name: str) -> list[tuple[str, str]]:
         operator = SUFFIXES.get(name[mark.end() :].rstrip("]"))
         if operator is not None:
             readings.append((name[: mark.start()], operator))
+    prefix, _, rest = name.partition("_")
+    if prefix in _PREFIXES:
+        readings.append((rest, _PREFIXES[prefix]))
     return readings
 
 

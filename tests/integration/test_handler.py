@@ -45,7 +45,7 @@ def answers(packages: Path, environment: dict[str, str], *events: object) -> lis
 def test_events_that_are_no_requests_are_answered_without_an_error_and_requests_go_on(
     packages: Path, environment: dict[str, str]
 ) -> None:
-    others = [
+    others: list[Any] = [
         {"key1": "value1", "key2": "value2", "key3": "value3"},  # the console's test event
         {"source": "serverless-plugin-warmup"},
         {"warmer": True, "concurrency": 3},

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 import pytest
 
 from kalshi_markets.database import Conflict, Database, StatementRefused, Unavailable
+from kalshi_markets.exchange.limiter import DatabaseTokens
 from kalshi_markets.settings import DatabaseSettings
 from tests.integration.conftest import connect, keep
 from tests.integration.lambdas import Api, error
@@ -124,6 +125,13 @@ def test_a_session_that_cannot_start_is_no_error_of_a_statement(
         Database(settings, application_name="test", parameters=parameter).read("SELECT 1")
 
 
+def writers(function: Api) -> list[Database]:
+    """The connections of the API that write: its cache's and the limiter's."""
+    source = function.service.exchange._limiter._source
+    assert isinstance(source, DatabaseTokens)
+    return [function.service.candle_cache._database, source._database]
+
+
 def to_a_reader(database: Database) -> None:
     """What a failover leaves behind an open connection: a server that only reads."""
     database.read("SELECT 1")
@@ -138,7 +146,7 @@ def test_candlesticks_survive_a_failover_that_left_their_connections_at_a_reader
     with Scripted([candles(1, 3), candles(81, 83), candles(161, 163)]) as exchange:
         function = api(exchange)
         assert ends(function, 1, 3) == [1, 3]
-        for broken in (function.service.candle_cache._database, function.service.exchange._limiter._source._database):
+        for broken in writers(function):
             to_a_reader(broken)
         assert ends(function, 81, 83) == [81, 83]
         assert ends(function, 161, 163) == [161, 163]
@@ -153,7 +161,7 @@ def test_a_database_that_only_reads_still_serves_what_it_has(api: Callable[..., 
     with Scripted([candles(1, 3)]) as exchange:
         function = api(exchange)
         assert ends(function, 1, 3) == [1, 3]
-        for broken in (function.service.candle_cache._database, function.service.exchange._limiter._source._database):
+        for broken in writers(function):
             broken.close()
             broken._parameters["default_transaction_read_only"] = "on"
         assert ends(function, 1, 3) == [1, 3]
