@@ -84,6 +84,17 @@ def test_a_query_over_its_time_is_a_503_with_a_hint_and_the_next_one_works(
     assert len(items(api, "/markets?limit=1")) == 1
 
 
+def test_a_word_that_takes_too_long_to_look_for_is_an_unknown_one(
+    another: Callable[..., Api], database: Database
+) -> None:
+    api = another(STATEMENT_TIMEOUT_MS="50")
+    with database.transaction():
+        database.execute("LOCK TABLE kalshi_markets_terms")
+        error(api.get("/markets?market_type=unary"), 422, "invalid_parameter")
+        error(api.get("/markets?market_type=binary"), 503, "query_timeout")
+    error(api.get("/markets?market_type=unary"), 422, "invalid_parameter")
+
+
 def test_a_killed_connection_is_replaced_without_the_client_noticing(api: Api, database: Database) -> None:
     items(api, "/markets?limit=1")
     database.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'api'")

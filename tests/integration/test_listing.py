@@ -212,6 +212,16 @@ def test_a_next_url_that_the_gateway_would_refuse_is_left_out_and_its_cursor_giv
     assert with_headers.json["next_cursor"]
 
 
+def test_three_hundred_tickers_fit_into_a_request_and_so_does_its_next_url(api: Api, all_markets: int) -> None:
+    [first, second, *_] = [item["ticker"] for item in items(api, "/markets?limit=2")]
+    asked = [first, second, *(f"{number:030}" for number in range(298))]
+    answer = api.get(
+        f"/markets?limit=1&ticker__in={','.join(asked)}", user_agent="Mozilla/5.0 " + "x" * 150, accept="*/*"
+    )
+    assert answer.json["count"] == 1
+    assert [item["ticker"] for item in items(api, answer.json["next_url"])] == [second]
+
+
 @pytest.mark.parametrize("text", ["a>b", "a<b>", 'a"b', "a b", "a^`{|}b", "100%25", "é"])
 def test_a_next_url_is_one_whatever_was_sent_bare(api: Api, text: str) -> None:
     bare = quote(text, safe='<>"^`{|}')
