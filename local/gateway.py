@@ -27,7 +27,7 @@ from local.sandbox import FunctionSpec, Log
 
 BODY_BYTES: Final = 10 * 1024 * 1024
 HEAD_BYTES: Final = 10_240
-"""Of the request line and the headers together. AWS documents the limit, and not the status of what exceeds it."""
+"""Limit of the request line and headers together. AWS documents it, and not the status of what exceeds it."""
 INTEGRATION_SECONDS: Final = 29.0
 """How long a request may take, waiting for a free sandbox included."""
 GRACE_SECONDS: Final = 1.0
@@ -75,8 +75,8 @@ class Gateway:
                         limit.reschedule(at)
 
     async def _answer(self, request: Request, request_id: str) -> Response:
-        if refused := _too_long(request):
-            return refused
+        if error := _too_long(request):
+            return error
         if cors.is_preflight(request.method, request.headers):
             return Response(status_code=204)
         body = await _body(request)

@@ -84,7 +84,7 @@ def suggestion(unknown: str) -> str | None:
 
 def _filter(name: str) -> str | None:
     """Return the filter of a column under another name, with an operator under another name."""
-    return next((found for column, operator in _readings(name) if (found := _of(column, operator)) in FILTERS), None)
+    return next((name for column, operator in _readings(name) if (name := _of(column, operator)) in FILTERS), None)
 
 
 def _readings(name: str) -> list[tuple[str, str]]:

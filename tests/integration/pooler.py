@@ -6,17 +6,17 @@ import threading
 from typing import Final, Self
 
 ACCEPTED: Final = {"user", "database", "client_encoding", "datestyle", "timezone", "application_name"}
-"""Startup parameters that PgBouncer keeps track of; others it refuses (pgbouncer.org/config.html)."""
+"""Startup parameters that PgBouncer keeps track of; others it rejects (pgbouncer.org/config.html)."""
 
 
 class Pooler:
-    """`with Pooler((host, port)) as pooler:` refuses the startup parameters that PgBouncer refuses, in its words.
+    """`with Pooler((host, port)) as pooler:` rejects the startup parameters that PgBouncer rejects, in its words.
 
-    refused: names of the parameters that sessions were refused for. started: how many sessions reached the server.
+    rejected: names of the parameters that sessions were rejected for. started: how many sessions reached the server.
     """
 
     def __init__(self, server: tuple[str, int]) -> None:
-        self.refused: list[str] = []
+        self.rejected: list[str] = []
         self.started = 0
         self._server = server
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -54,7 +54,7 @@ class Pooler:
         fields = packet[4:].split(b"\0")
         for name in (field.decode() for field in fields[0::2] if field):
             if name not in ACCEPTED:
-                self.refused.append(name)
+                self.rejected.append(name)
                 client.sendall(_fatal("08P01", f"unsupported startup parameter: {name}"))
                 client.close()
                 return

@@ -208,6 +208,14 @@ def test_a_malformed_pattern_is_a_422_that_names_it(api: Api, pattern: str) -> N
     assert body["detail"][0]["msg"] == "ticker_regex is not a value that PostgreSQL can read"
 
 
+@pytest.mark.parametrize("query", ["title=%ff", "title=é", "%C3=1", "limit=1&title=%E9"])
+@pytest.mark.parametrize("path", ["/markets", "/markets/A", "/markets/A/history", "/markets/A/candlesticks", "/health"])
+def test_a_query_string_that_is_no_escaped_utf_8_is_a_400(api: Api, path: str, query: str) -> None:
+    body = error(api.get(f"{path}?{query}"), 400, "malformed_query")
+    assert body["detail"].startswith("The query string")
+    assert "é" not in body["detail"]
+
+
 def test_a_422_does_not_repeat_what_was_sent(api: Api) -> None:
     for parameters in (
         {"volume__gt": "s3cret"},

@@ -38,8 +38,8 @@ def answers(packages: Path, environment: dict[str, str], *events: object) -> lis
         check=False,
     )
     assert run.returncode == 0, run.stderr
-    found: list[dict[str, Any]] = json.loads(run.stdout.splitlines()[-1])
-    return found
+    responses: list[dict[str, Any]] = json.loads(run.stdout.splitlines()[-1])
+    return responses
 
 
 def test_events_that_are_no_requests_are_answered_without_an_error_and_requests_go_on(
@@ -55,8 +55,8 @@ def test_events_that_are_no_requests_are_answered_without_an_error_and_requests_
         {"requestContext": "none"},
         *({}, [], None, "warm", 1),
     ]
-    *told, page = answers(packages, environment | {"DB_SSLMODE": "disable"}, *others, MARKETS)
-    assert told == [{"message": "This function answers HTTP requests; the event is none."}] * len(others)
+    *messages, page = answers(packages, environment | {"DB_SSLMODE": "disable"}, *others, MARKETS)
+    assert messages == [{"message": "This function answers HTTP requests; the event is none."}] * len(others)
     assert page["statusCode"] == 200
 
 

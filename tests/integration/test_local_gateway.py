@@ -206,7 +206,7 @@ def test_a_request_line_and_headers_of_the_gateways_limit_pass(url: str, line: i
         (300_000, 100, 431, "Request Header Fields Too Large"),
     ],
 )
-def test_a_longer_one_is_refused_in_the_gateways_shape(
+def test_a_longer_one_is_an_error_in_the_gateways_shape(
     url: str, size: int, line: int, status: int, message: str
 ) -> None:
     assert raw(url, head(size, line)) == (status, {"message": message})

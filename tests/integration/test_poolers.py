@@ -1,4 +1,4 @@
-"""A pooler before the database that refuses startup parameters, as PgBouncer does (docs/operations.md)."""
+"""A pooler before the database that rejects startup parameters, as PgBouncer does (docs/operations.md)."""
 
 from collections.abc import Iterator, Mapping
 from unittest import mock
@@ -39,7 +39,7 @@ def test_a_session_starts_with_what_a_pooler_accepts(pooled: Database, pooler: P
     assert pooled.read("SELECT $1::int", 1) == [[1]]
     pooled.close()
     assert pooled.read("SELECT $1::int", 2) == [[2]]
-    assert (len(pooler.refused), pooler.started) == (1, 2)  # what was refused once is not sent again
+    assert (len(pooler.rejected), pooler.started) == (1, 2)  # what was rejected once is not sent again
 
 
 def test_each_transaction_has_the_parameters_and_leaves_none_behind(pooled: Database) -> None:
@@ -52,7 +52,7 @@ def test_each_transaction_has_the_parameters_and_leaves_none_behind(pooled: Data
     assert pooled.read("SELECT work_mem = '5MB' FROM shown") == [[False]]
 
 
-def test_a_statement_over_its_time_or_a_write_is_refused_and_the_next_one_works(pooled: Database) -> None:
+def test_a_statement_over_its_time_or_a_write_is_an_error_and_the_next_one_works(pooled: Database) -> None:
     with pytest.raises(TimedOut):
         pooled.read("SELECT pg_sleep(5)")
     with pytest.raises(StatementRefused) as malformed:

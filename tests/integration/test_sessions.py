@@ -18,7 +18,7 @@ __all__ = ["api"]
 REPLACED = ["08006", "0B000", "24000", "25006", "25P02", "26000", "2D000", "34000", "3B001", "42P03", "42P05", "53300"]
 REPLACED += ["57P01", "57P02", "57P03", "57P05", "58030", "F0000", "XX000"]
 CONFLICTS = ["40001", "40P01", "72000"]
-KEPT = ["21000", "22012", "23505", "42501", "53100", "53200", "55006", "55P03", "57014", "P0001"]
+STATEMENT_ERRORS = ["21000", "22012", "23505", "42501", "53100", "53200", "55006", "55P03", "57014", "P0001"]
 
 
 @pytest.fixture
@@ -102,7 +102,7 @@ def test_nothing_of_a_transaction_is_repeated(
     database.close()
 
 
-@pytest.mark.parametrize("sqlstate", KEPT)
+@pytest.mark.parametrize("sqlstate", STATEMENT_ERRORS)
 def test_an_error_of_the_statement_alone_keeps_the_connection(
     environment: Mapping[str, str], failing: Callable[[str], None], sqlstate: str
 ) -> None:
@@ -133,7 +133,7 @@ def writers(function: Api) -> list[Database]:
 
 
 def to_a_reader(database: Database) -> None:
-    """What a failover leaves behind an open connection: a server that only reads."""
+    """Leave the connection at a server that only reads, as a failover does."""
     database.read("SELECT 1")
     database.script("SET default_transaction_read_only = on")
 

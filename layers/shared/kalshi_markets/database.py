@@ -41,8 +41,8 @@ Row = list[Any]
 Statement = tuple[str, Sequence[object]]
 
 _OF_TEXTS: Final = {"timezone": "UTC", "datestyle": "ISO"}
-"""Of every session. PgBouncer takes these two and client_encoding at the start of a session, and no others."""
-_PARAMETER_REFUSED: Final = "08P01"
+"""Parameters of every session. PgBouncer accepts these two and client_encoding in a startup packet, and no others."""
+_PROTOCOL_VIOLATION: Final = "08P01"
 _SET: Final = "SELECT FROM json_each_text($1::json) AS p WHERE set_config(p.key, p.value, true) IS NULL"
 
 logger = logging.getLogger(__name__)
@@ -52,7 +52,7 @@ class Database:
     """One connection, made when first needed and replaced when it broke. Not for use by two threads.
 
     parameters: run-time parameters of the session. They go in the startup packet, since a SET would pin a connection
-    behind RDS Proxy; behind a pooler that refuses them there (PgBouncer), each transaction sets them for itself.
+    behind RDS Proxy; behind a pooler that rejects them there (PgBouncer), each transaction sets them for itself.
     timeout: seconds that any single wait for the server may take.
     """
 
@@ -181,11 +181,11 @@ class Database:
         try:
             return self._start(credentials, _OF_TEXTS | ({} if self._is_pooled else self._parameters))
         except pg8000.native.DatabaseError as error:
-            refused = translated(error)
-            if self._is_pooled or not self._parameters or refused.sqlstate != _PARAMETER_REFUSED:
+            rejection = translated(error)
+            if self._is_pooled or not self._parameters or rejection.sqlstate != _PROTOCOL_VIOLATION:
                 raise
         connection = self._start(credentials, _OF_TEXTS)
-        logger.warning("each transaction sets its own parameters, since the pooler refuses them: %s", refused)
+        logger.warning("each transaction sets its own parameters, since the pooler rejects them: %s", rejection)
         self._is_pooled = True
         return connection
 
@@ -213,7 +213,7 @@ class Database:
         raise AssertionError("a mode has at least one attempt")
 
     def _begin(self) -> list[Statement]:
-        """What begins a transaction, with its own parameters where the session could not have them."""
+        """Return what begins a transaction, and sets its parameters where the session could not have them."""
         if not self._is_pooled:
             return [("BEGIN", ())]
         own = dict(self._parameters)
