@@ -102,6 +102,21 @@ def test_nothing_of_a_transaction_is_repeated(
     database.close()
 
 
+def test_nothing_of_a_transaction_goes_to_another_connection(
+    environment: Mapping[str, str], failing: Callable[[str], None]
+) -> None:
+    failing("25006")
+    database = connect(environment)
+    database.script("CREATE TABLE parts (n int)")
+    with pytest.raises(Unavailable, match="closed"), database.transaction():
+        with pytest.raises(Unavailable):
+            database.execute("SELECT fail_once()")
+        database.execute("INSERT INTO parts VALUES (1)")
+    assert database.read("SELECT n FROM parts") == []
+    database.script("DROP TABLE parts")
+    database.close()
+
+
 @pytest.mark.parametrize("sqlstate", STATEMENT_ERRORS)
 def test_an_error_of_the_statement_alone_keeps_the_connection(
     environment: Mapping[str, str], failing: Callable[[str], None], sqlstate: str

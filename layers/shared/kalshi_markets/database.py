@@ -152,6 +152,8 @@ class Database:
         Seen with pg8000 1.31: after a client-side error the next statement receives the previous one's answer.
         """
         try:
+            if self._connection is None and self._in_transaction:
+                raise Unavailable("the connection of this transaction is closed")
             if self._connection is None:
                 self._connection = self._connect()
             yield self._connection
