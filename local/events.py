@@ -52,8 +52,9 @@ class HttpResponse:
 
 def http_event(request: HttpRequest, request_id: str) -> dict[str, Any]:
     """The event of a request to an API with the routes ANY / and ANY /{proxy+}."""
-    # HTTP APIs decode the path in rawPath and in http.path alike: github.com/aws/aws-lambda-dotnet/pull/1901
-    path = unquote(request.path)
+    # HTTP APIs decode the path in rawPath and in http.path alike (github.com/aws/aws-lambda-dotnet/pull/1901), and drop
+    # what follows a ? that was encoded (github.com/middleapi/standard-server/pull/93).
+    path = unquote(request.path).partition("?")[0]
     headers, cookies = _event_headers(request)
     now = datetime.now(UTC)
     route = "ANY /" if path == "/" else "ANY /{proxy+}"

@@ -18,6 +18,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
+from local import cors
 from local.events import HttpRequest, MalformedResponse, http_event, http_response
 from local.http_server import listen, port_of, serve
 from local.lambda_errors import LambdaError, RequestTooLarge, Throttled
@@ -25,6 +26,8 @@ from local.lambda_function import LambdaFunction
 from local.sandbox import FunctionSpec, Log
 
 BODY_BYTES: Final = 10 * 1024 * 1024
+HEAD_BYTES: Final = 10_240
+"""Limit of the request line and headers together. AWS documents it, and not the status of what exceeds it."""
 INTEGRATION_SECONDS: Final = 29.0
 """How long a request may take, waiting for a free sandbox included."""
 GRACE_SECONDS: Final = 1.0
@@ -50,11 +53,12 @@ class Gateway:
         """The ASGI interface."""
         began = time.monotonic()
         request_id = base64.urlsafe_b64encode(os.urandom(11)).decode()
-        response = await self._answer(Request(scope, receive), request_id)
+        request = Request(scope, receive)
+        response = await self._answer(request, request_id)
+        cors.permit(request.method, request.headers, response.headers)
         response.headers["apigw-requestid"] = request_id
         milliseconds = (time.monotonic() - began) * 1000
-        query = f"?{scope['query_string'].decode('latin-1')}" if scope["query_string"] else ""
-        line = f"{scope['method']} {scope['raw_path'].decode('latin-1')}{query} {response.status_code}"
+        line = f"{scope['method']} {_target(request)} {response.status_code}"
         self._log(f"{line} {milliseconds:,.0f} ms {len(response.body) / 1000:,.1f} kB")
         await response(scope, receive, send)
 
@@ -71,6 +75,10 @@ class Gateway:
                         limit.reschedule(at)
 
     async def _answer(self, request: Request, request_id: str) -> Response:
+        if error := _too_long(request):
+            return error
+        if cors.is_preflight(request.method, request.headers):
+            return Response(status_code=204)
         body = await _body(request)
         if body is None:
             return _message(413, "Request Entity Too Large")
@@ -119,6 +127,21 @@ def gateway_in_thread(
         ) as url,
     ):
         yield url
+
+
+def _too_long(request: Request) -> Response | None:
+    scope = request.scope
+    line = len(f"{scope['method']} {_target(request)} HTTP/{scope['http_version']}\r\n")
+    headers = sum(len(name) + len(value) + len(": \r\n") for name, value in scope["headers"])
+    if line > HEAD_BYTES:
+        return _message(414, "Request-URI Too Long")
+    return _message(431, "Request Header Fields Too Large") if line + headers > HEAD_BYTES else None
+
+
+def _target(request: Request) -> str:
+    """Return the path and the query string as they were sent."""
+    path, query = (request.scope[name].decode("latin-1") for name in ("raw_path", "query_string"))
+    return f"{path}?{query}" if query else path
 
 
 async def _body(request: Request) -> bytes | None:

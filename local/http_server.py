@@ -13,6 +13,10 @@ KEEP_ALIVE_SECONDS: Final = 3600
 """Longer than any function runs: a connection closed under the runtime client ends its process."""
 
 
+HEAD_BYTES: Final = 1024 * 1024
+"""Of a request line and headers: far more than the applications take, so that they answer, and in their own words."""
+
+
 class _Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
@@ -55,6 +59,7 @@ async def serve(app: ASGIApp, listener: socket.socket) -> AsyncIterator[None]:
         access_log=False,
         proxy_headers=False,
         server_header=False,
+        h11_max_incomplete_event_size=HEAD_BYTES,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=3,
     )

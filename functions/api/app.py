@@ -20,14 +20,23 @@ from api.errors import ApiError, Code, of_service
 from api.rows import FORMATS
 from api.service import Service
 from kalshi_markets.columns import COLUMNS
-from kalshi_markets.database import DatabaseError
+from kalshi_markets.database import DatabaseError, Unavailable
 from kalshi_markets.secrets import SecretUnavailable
-from kalshi_markets.settings import SettingsError
+from kalshi_markets.settings import SettingsError, log_level
 
 if TYPE_CHECKING:
     from api.candlesticks.result import Result
 
-logger = Logger(service="api")
+
+def _log_level() -> str:
+    """Return the level of the settings. Nothing is raised here, at the import: ApiSettings.read raises it."""
+    try:
+        return log_level()
+    except SettingsError:
+        return "INFO"
+
+
+logger = Logger(service="api", level=_log_level())
 # It logs every path at INFO, and with its text an exception that has been answered and logged here.
 logging.getLogger("mangum.http").setLevel(logging.CRITICAL)
 
@@ -137,11 +146,12 @@ def _add_errors(app: FastAPI) -> None:
         answer = _as_api_error(error)
         identity = request_id(request.scope)
         if answer.code.status >= Code.INTERNAL_ERROR.status:
-            # Not the error's text: PostgreSQL's may quote a value of the query.
+            # Not the text of every error: PostgreSQL's may quote a value of the query.
             known = {
                 "code": answer.code.word,
                 "error": type(error).__name__,
                 "sqlstate": getattr(error, "sqlstate", None),
+                "reason": str(error) if isinstance(error, Unavailable | SettingsError | SecretUnavailable) else None,
             }
             logger.error("request failed", extra=known | {"request_id": identity})
         response = answers.answer(request, answer.body(identity), answer.code.status)

@@ -1,4 +1,4 @@
-"""Around the application: HEAD, the request's id and its time."""
+"""Around the application: HEAD, the path, the request's id and its time."""
 
 import time
 import uuid
@@ -7,6 +7,8 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api.events import decoded_path
 
 GATEWAY_SECONDS = 29.0
 """The answer must be there before API Gateway gives up, at 30 s (docs.aws.amazon.com/apigateway, HTTP API quotas)."""
@@ -22,7 +24,10 @@ class Edge:
         """The ASGI interface."""
         head = scope["method"] == "HEAD"
         scope["began"] = time.monotonic()
-        scope.setdefault("aws.event", {}).setdefault("requestContext", {}).setdefault("requestId", str(uuid.uuid4()))
+        event = scope.setdefault("aws.event", {})
+        if path := decoded_path(event):
+            scope["path"] = path  # Mangum decodes it once more
+        event.setdefault("requestContext", {}).setdefault("requestId", str(uuid.uuid4()))
 
         async def send_on(message: Message) -> None:
             if message["type"] == "http.response.start":

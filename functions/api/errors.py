@@ -13,6 +13,7 @@ from kalshi_markets.settings import SettingsError
 class Code(Enum):
     """The word for programs, the HTTP status and the sentence for people. The words are stable."""
 
+    MALFORMED_QUERY = "malformed_query", 400, "a query string that is not percent-encoded UTF-8"
     UNKNOWN_PARAMETER = "unknown_parameter", 422, "a query parameter that does not exist"
     INVALID_PARAMETER = "invalid_parameter", 422, "a query parameter with a value that it does not take"
     INVALID_BODY = "invalid_body", 422, "a request body that is not what the endpoint takes"
@@ -80,22 +81,36 @@ RETRY: Final = "Try again in a few seconds."
 
 SQLSTATES: Final = (
     ("08", Code.DATABASE_UNAVAILABLE),  # connection exception
+    ("0B", Code.DATABASE_UNAVAILABLE),  # transaction initiation
     ("22", Code.INVALID_PARAMETER),  # data exception
+    ("24", Code.DATABASE_UNAVAILABLE),  # cursor state
+    ("25", Code.DATABASE_UNAVAILABLE),  # transaction state, such as a server that became read-only
+    ("26", Code.DATABASE_UNAVAILABLE),  # prepared statement missing, as behind a pooler
     ("28", Code.DATABASE_LOGIN_REFUSED),  # invalid authorization
+    ("2D", Code.DATABASE_UNAVAILABLE),  # transaction termination
+    ("34", Code.DATABASE_UNAVAILABLE),  # cursor missing
+    ("3B", Code.DATABASE_UNAVAILABLE),  # savepoint missing
     ("3D000", Code.DATABASE_LOGIN_REFUSED),  # no such database
     ("3F000", Code.TABLE_MISSING),  # no such schema
-    ("40", Code.DATABASE_UNAVAILABLE),  # transaction rollback: a conflict with another one
+    ("40", Code.DATABASE_UNAVAILABLE),  # transaction rollback: a conflict with another one, twice
     ("42501", Code.NOT_CONFIGURED),  # insufficient privilege
     ("42P01", Code.TABLE_MISSING),
+    ("42P03", Code.DATABASE_UNAVAILABLE),  # cursor there already, as behind a pooler
+    ("42P05", Code.DATABASE_UNAVAILABLE),  # prepared statement there already, as behind a pooler
     ("42703", Code.TABLE_MISSING),  # no such column
-    ("53", Code.DATABASE_UNAVAILABLE),  # insufficient resources
+    ("53", Code.DATABASE_UNAVAILABLE),  # insufficient resources: connections, memory, disk
     ("54", Code.INVALID_PARAMETER),  # program limit exceeded
-    ("55", Code.DATABASE_UNAVAILABLE),  # object not in the state that is needed
-    ("57014", Code.QUERY_TIMEOUT),  # cancelled
-    ("57P", Code.DATABASE_UNAVAILABLE),  # shut down, or starting
+    ("55", Code.DATABASE_UNAVAILABLE),  # object not in the state that is needed, or in use
+    ("57014", Code.QUERY_TIMEOUT),  # canceled
+    ("57", Code.DATABASE_UNAVAILABLE),  # operator intervention: shut down, or starting
     ("58", Code.DATABASE_UNAVAILABLE),  # system error
+    ("72", Code.DATABASE_UNAVAILABLE),  # snapshot too old
+    ("F0", Code.DATABASE_UNAVAILABLE),  # the server's configuration file
+    ("HV", Code.DATABASE_UNAVAILABLE),  # a foreign server
+    ("XX", Code.DATABASE_UNAVAILABLE),  # the server's internal error
 )
-"""By the beginning of a SQLSTATE (postgresql.org/docs, Appendix A); what is not here is a mistake of ours."""
+"""By the beginning of a SQLSTATE (postgresql.org/docs, Appendix A). What is not here is a mistake of ours: our SQL is
+wrong, or breaks a constraint of our own tables."""
 
 _OF_STATEMENT: Final = {
     Code.INVALID_PARAMETER: (
@@ -129,4 +144,4 @@ def of_service(error: DatabaseError | SettingsError | SecretUnavailable) -> ApiE
             code = next((code for prefix, code in SQLSTATES if sqlstate.startswith(prefix)), Code.INTERNAL_ERROR)
             return ApiError(code, *_OF_STATEMENT[code])
         case _:
-            return ApiError(Code.DATABASE_UNAVAILABLE, "The database cannot be reached.", RETRY)
+            return ApiError(Code.DATABASE_UNAVAILABLE, "The database cannot be reached, or broke off.", RETRY)

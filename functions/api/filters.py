@@ -2,7 +2,7 @@
 
 import csv
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -33,33 +33,50 @@ EXCHANGE_WORDS: Final = {"open": "active", "unopened": "initialized", "paused": 
 """The exchange's filter words for a status, which are not the market object's."""
 
 
-def _value(column: Column, text: str) -> values.SqlValue:
-    if column.values and text not in column.values:
-        raise ValueError(_unknown_word(column, text))
+HasWords = Callable[[Column, Collection[str]], Collection[str]]
+"""Which of some words, none of them documented, a column has in the table."""
+
+
+def no_words(_: Column, __: Collection[str]) -> Collection[str]:
+    """Return none of them: only documented words are taken."""
+    return ()
+
+
+def _value(column: Column, text: str, has_words: HasWords) -> values.SqlValue:
+    _check_words(column, [text], has_words)
     return values.READERS[column.kind](text)
 
 
-def _values(column: Column, text: str) -> list[values.SqlValue]:
+def _values(column: Column, text: str, has_words: HasWords) -> list[values.SqlValue]:
     try:
         [record] = csv.reader([text], strict=True)
     except (csv.Error, ValueError):
         raise ValueError('must be one line of CSV, such as a,"b, with a comma",c') from None
     if len(record) > MOST_VALUES:
         raise ValueError(f"has {len(record):,} values; {MOST_VALUES:,} are the most")
-    return [_value(column, one) for one in record or [""]]
+    _check_words(column, record, has_words)
+    return [values.READERS[column.kind](one) for one in record or [""]]
 
 
-def _flag(_: Column, text: str) -> bool:
+def _check_words(column: Column, texts: Sequence[str], has_words: HasWords) -> None:
+    """Raises ValueError for a word that is neither documented nor in the table: the exchange may have invented one."""
+    unlisted = [values.text(text) for text in texts if text not in column.values] if column.values else []
+    missing = set(unlisted).difference(has_words(column, unlisted)) if unlisted else set()
+    if missing:
+        raise ValueError(_unknown_word(column, next(word for word in unlisted if word in missing)))
+
+
+def _flag(_: Column, text: str, __: HasWords) -> bool:
     return values.boolean(text)
 
 
-def _pattern(_: Column, text: str) -> str:
+def _pattern(_: Column, text: str, __: HasWords) -> str:
     if reason := patterns.objection(text):
         raise ValueError(reason)
-    return text
+    return patterns.translated(text)
 
 
-def _part(_: Column, text: str) -> str:
+def _part(_: Column, text: str, __: HasWords) -> str:
     if not text:
         raise ValueError("is empty, which would match everything")
     return values.text(text)
@@ -79,7 +96,7 @@ class Operator:
     kinds: frozenset[Kind]
     sql: str
     about: str
-    read: Callable[[Column, str], values.SqlValue | list[values.SqlValue]] = _value
+    read: Callable[[Column, str, HasWords], values.SqlValue | list[values.SqlValue]] = _value
     otherwise: str = ""
     cast: str = "{type}"
     example: str = ""
@@ -192,21 +209,22 @@ class Filter:
         if operator.read is _values:
             return {"type": "string"}
         if column.values:
-            return {"type": "string", "enum": list(column.values)}
+            # No enum: a word that the exchange has invented since is taken when a market has it.
+            return {"type": "string", "examples": list(column.values)}
         # A time is ISO 8601 or Unix seconds, a number keeps all its digits: both are text of a form of their own.
         return {"type": _SCHEMA_TYPES.get(column.kind, "string")}
 
-    def condition(self, text: str) -> Condition:
-        """Raises ValueError with the rest of a sentence that begins with the name."""
+    def condition(self, text: str, has_words: HasWords = no_words) -> Condition:
+        """Raises ValueError with the rest of a sentence that begins with the name, and what has_words raises."""
         operator = self.operator
-        value = operator.read(self.column, text)
+        value = operator.read(self.column, text, has_words)
         sql: str = operator.sql
         compared: Sequence[values.SqlValue | list[values.SqlValue]] = [value]
         if operator.otherwise:
             sql, compared = (operator.sql if value else operator.otherwise), []
-        elif self.column.kind is Kind.STRING:
+        elif self.column.kind is Kind.STRING and isinstance(value, str):
             sql, compared = words.search(
-                operator.suffix, text, indexed=self.column.words and not self.column.orderable
+                operator.suffix, value, indexed=self.column.words and not self.column.orderable
             ) or (sql, compared)
         return Condition(self, sql, compared, operator.cast.format(type=_type(self.column, compared)))
 

@@ -16,6 +16,7 @@ from mangum.types import LambdaContext
 from snapshot_restore_py import register_after_restore, register_before_snapshot
 
 from api.app import adapter
+from api.events import is_http_request
 from api.service import Service
 from kalshi_markets.database import DatabaseError
 from kalshi_markets.secrets import SecretUnavailable, forget_secrets
@@ -33,8 +34,10 @@ gc.set_threshold(100_000)  # of objects; the candlesticks of a full answer are a
 gc.enable()
 
 
-def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Answers one HTTP request."""
+def handler(event: Any, context: LambdaContext) -> dict[str, Any]:
+    """Return the response to an HTTP request; for any other event, such as a warm-up, a sentence that says so."""
+    if not is_http_request(event):
+        return {"message": "This function answers HTTP requests; the event is none."}
     return _adapter(event, context)
 
 

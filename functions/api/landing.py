@@ -1,6 +1,7 @@
 """GET /: what this is, what is in the table right now, and queries to click."""
 
 import html
+import logging
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,6 +28,9 @@ QUERIES: Final = (
 )
 
 
+logger = logging.getLogger(__name__)
+
+
 def page(database: Database, readme_url: str | None) -> str:
     """HTML; it also answers when the database does not."""
     queries = "\n".join(
@@ -42,7 +46,8 @@ def _state(database: Database) -> str:
         books = status.books(database)
     except TableMissing:
         return "<p><strong>There is no table yet:</strong> the migrations have not been applied.</p>"
-    except DatabaseError:
+    except DatabaseError as error:
+        logger.warning("the landing page is without its table: %s: %s", type(error).__name__, error)
         return "<p><strong>The database does not answer now.</strong> Try again in a minute.</p>"
     size = f"<strong>{books['markets']:,}</strong> markets."
     if not books["jobs"]:

@@ -1,10 +1,11 @@
 """GET /markets and GET /markets/{ticker}: PostgreSQL writes the rows, this frames, compresses and fits them."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Final
-from urllib.parse import unquote_plus
+from urllib.parse import quote, unquote_plus
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -18,10 +19,13 @@ from api.query import Query, parse, parse_fields
 from api.rows import CSV, FORMATS, JSON, NDJSON, Format, begins
 from api.service import Service
 from api.values import is_storable
-from kalshi_markets.database import StatementRefused, TableMissing, TimedOut
+from kalshi_markets.columns import Column
+from kalshi_markets.database import Database, StatementRefused, TableMissing, TimedOut
 
+MAX_REQUEST_BYTES: Final = 10_240
+"""Of a request line and headers (docs.aws.amazon.com/apigateway, HTTP API quotas); of a response's headers alike."""
 LONGEST_LINK: Final = 4_000
-"""API Gateway takes 10,240 bytes of headers in all: a longer Link is left out, the cursor is in a header of its own."""
+"""A longer Link could be too much for a response's headers: it is left out, and the cursor has a header of its own."""
 _ACCEPTED: Final = {
     "application/json": JSON,
     "application/x-ndjson": NDJSON,
@@ -52,7 +56,7 @@ class Page:
 
 def markets(request: Request, service: Service) -> Response:
     """A page of markets. Raises ApiError, DatabaseError."""
-    query = parse(request.scope["query_string"])
+    query = parse(request.scope["query_string"], partial(_known_words, service.database))
     form = FORMATS[query.format] if query.format else accepted(request)
     tag = Tag(request, form.name, service.version)
     if unchanged := not_modified(service.database, tag):
@@ -103,6 +107,15 @@ def accepted(request: Request) -> Format:
     return chosen
 
 
+def _known_words(database: Database, column: Column, words: Collection[str]) -> list[str]:
+    """Return those of the words that a market has in a column; none where it takes too long to find out."""
+    statement, values = sql.stored_words(column, words, database.settings.table)
+    try:
+        return [word for (word,) in database.read(statement, *values)]
+    except TimedOut:
+        return []
+
+
 def _page(service: Service, query: Query, form: Format) -> Page:
     database = service.database
     statement, values = sql.page(query, database.settings.table, form)
@@ -145,7 +158,7 @@ def _more(request: Request, page: Page, total: int | None, *, truncated: bool) -
     query, cursor = page.query, None
     if page.last is not None:
         cursor = encode(page.last, query.bound)
-    more: dict[str, Any] = {"next_cursor": cursor, "next_url": cursor and _next_url(request, cursor)}
+    more: dict[str, Any] = {"next_cursor": cursor, "next_url": _next_url(request, cursor)}
     if total is not None:
         more["total"] = total
     if query.changed_since is not None:
@@ -157,10 +170,18 @@ def _more(request: Request, page: Page, total: int | None, *, truncated: bool) -
     return more
 
 
-def _next_url(request: Request, cursor: str) -> str:
-    given = request.scope["query_string"].decode("latin-1").split("&")
+def _next_url(request: Request, cursor: str | None) -> str | None:
+    """Return where the listing goes on; None at its end, and where API Gateway would not take the request."""
+    if cursor is None:
+        return None
+    given = request.scope["query_string"].decode("ascii").split("&")
     kept = [pair for pair in given if pair and unquote_plus(pair.partition("=")[0]) not in ("cursor", "offset")]
-    return f"{request.scope['path']}?{'&'.join([*kept, f'cursor={cursor}'])}"
+    # What was sent bare and is no part of a URL (RFC 3986) would end a Link header's target.
+    query = quote("&".join([*kept, f"cursor={cursor}"]), safe="%/:?@!$&'()*+,;=")
+    url = f"{request.scope['path']}?{query}"
+    # A client sends the same headers again.
+    headers = sum(len(name) + len(value) + len(": \r\n") for name, value in request.scope["headers"])
+    return url if len(f"GET {url} HTTP/1.1\r\n") + headers <= MAX_REQUEST_BYTES else None
 
 
 def _framed(page: Page, form: Format, more: Mapping[str, Any]) -> str:
@@ -174,7 +195,7 @@ def _headers(page: Page, more: Mapping[str, Any]) -> dict[str, str]:
     headers = {"x-change-number": str(page.complete_to)}
     if more["next_cursor"]:
         headers["x-next-cursor"] = more["next_cursor"]
-        if len(more["next_url"]) <= LONGEST_LINK:
+        if more["next_url"] and len(more["next_url"]) <= LONGEST_LINK:
             headers["link"] = f'<{more["next_url"]}>; rel="next"'
     if "total" in more:
         headers["x-total-count"] = str(more["total"])

@@ -1,6 +1,5 @@
 """The query string of GET /markets -> a typed query, or everything that is wrong with it."""
 
-import difflib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -8,10 +7,11 @@ from typing import Any, Final
 from urllib.parse import unquote_to_bytes
 
 from api.cursor import Position, decode
-from api.errors import Code, Problem, refusal
-from api.filters import FILTERS, Condition
+from api.errors import ApiError, Code, Problem, refusal
+from api.filters import FILTERS, Condition, HasWords, no_words
 from api.orders import CHANGES, ORDERS, Order
 from api.parameters import LONGEST_NAME, SETTINGS, Setting
+from api.suggestions import suggestion
 from kalshi_markets.columns import DEFAULT, Column
 
 MOST_PARAMETERS: Final = 100
@@ -59,16 +59,14 @@ class Query:
         return order | {name: value for name, value in self.given.items() if name not in _NEVER_BOUND}
 
 
-def parse(query_string: bytes) -> Query:
-    """Raises ApiError, a 422 that names every parameter that is wrong, up to MOST_PROBLEMS."""
+def parse(query_string: bytes, has_words: HasWords = no_words) -> Query:
+    """Raises ApiError, a 422 that names every parameter that is wrong, up to MOST_PROBLEMS; and what has_words does.
+
+    has_words: asked for words of a filter that are not documented.
+    """
     query, problems = Query(), []
-    for raw_name, raw_value in _pairs(query_string):
-        try:
-            name, value = _decoded(raw_name), _decoded(raw_value)
-        except ValueError as error:
-            problems.append(_problem(_printable(raw_name), str(error), "Escape it as UTF-8, such as %C3%A9 for é."))
-            continue
-        problem = _repeated(name) if name in query.given else _take(query, name, value)
+    for name, value in _pairs(query_string):
+        problem = _repeated(name) if name in query.given else _take(query, name, value, has_words)
         query.given[name] = value
         if problem:
             problems.append(problem)
@@ -83,11 +81,10 @@ def parse(query_string: bytes) -> Query:
 
 def parse_fields(query_string: bytes) -> tuple[Column, ...]:
     """For the endpoint that takes `fields` only. Raises ApiError."""
-    others = [name for name, _ in _pairs(query_string) if name != b"fields"]
+    others = [name for name, _ in _pairs(query_string) if name != "fields"]
     if others:
         message = "this endpoint takes fields and no other parameter"
-        name = _printable(others[0])
-        raise refusal([Problem(Code.UNKNOWN_PARAMETER, ("query", name), message, "Leave it out.")])
+        raise refusal([Problem(Code.UNKNOWN_PARAMETER, ("query", others[0][:LONGEST_NAME]), message, "Leave it out.")])
     return parse(query_string).fields
 
 
@@ -95,16 +92,15 @@ def parse_settings(query_string: bytes, settings: Mapping[str, Setting]) -> dict
     """For an endpoint that takes these and no filters: the value of each that is given. Raises ApiError."""
     found: dict[str, Any] = {}
     problems = []
-    for raw_name, raw_value in _pairs(query_string):
-        name = _printable(raw_name)
+    for name, value in _pairs(query_string):
         if name not in settings:
             message = f"this endpoint takes {', '.join(settings)} and no other parameter"
-            problems.append(Problem(Code.UNKNOWN_PARAMETER, ("query", name), message, "Leave it out."))
+            problems.append(Problem(Code.UNKNOWN_PARAMETER, ("query", name[:LONGEST_NAME]), message, "Leave it out."))
         elif name in found:
             problems.append(_repeated(name))
         else:
             try:
-                found[name] = settings[name].read(_decoded(raw_value))
+                found[name] = settings[name].read(_storable(value))
             except ValueError as error:
                 found[name] = None
                 problems.append(_problem(name, str(error), f"{name}={settings[name].example}"))
@@ -117,7 +113,7 @@ def refuse_parameters(query_string: bytes) -> None:
     """For the endpoints that take none. Raises ApiError."""
     problems = [
         Problem(
-            Code.UNKNOWN_PARAMETER, ("query", _printable(name)), "this endpoint takes no parameters", "Leave it out."
+            Code.UNKNOWN_PARAMETER, ("query", name[:LONGEST_NAME]), "this endpoint takes no parameters", "Leave it out."
         )
         for name, _ in _pairs(query_string)
     ]
@@ -125,37 +121,41 @@ def refuse_parameters(query_string: bytes) -> None:
         raise refusal(problems)
 
 
-def _pairs(query_string: bytes) -> Iterator[tuple[bytes, bytes]]:
+def _pairs(query_string: bytes) -> Iterator[tuple[str, str]]:
+    """Yield each parameter's name and value, percent-decoded. Raises ApiError."""
+    if not query_string.isascii():
+        raise _malformed("The query string has characters that are not ASCII.")
     fields = [field for field in query_string.split(b"&") if field]
     if len(fields) > MOST_PARAMETERS:
         message = f"there are {len(fields):,} parameters; {MOST_PARAMETERS} are the most"
         raise refusal([Problem(Code.INVALID_PARAMETER, ("query",), message, "Leave some out.")])
-    for pair in fields:
-        name, _, value = pair.partition(b"=")
-        yield name, value
-
-
-def _decoded(raw: bytes) -> str:
     try:
-        text = unquote_to_bytes(raw.replace(b"+", b" ")).decode("utf-8")
+        decoded = [
+            [unquote_to_bytes(part.replace(b"+", b" ")).decode() for part in field.split(b"=", 1)] for field in fields
+        ]
     except UnicodeDecodeError:
-        raise ValueError("is not UTF-8") from None
-    if "\0" in text:
+        raise _malformed("The query string is not UTF-8 once it is percent-decoded.") from None
+    for name, *value in decoded:
+        yield name, "".join(value)
+
+
+def _malformed(detail: str) -> ApiError:
+    return ApiError(Code.MALFORMED_QUERY, detail, "Percent-encode it as UTF-8, such as %C3%A9 for é.")
+
+
+def _storable(value: str) -> str:
+    if "\0" in value:
         raise ValueError("holds a NUL character")
-    return text
+    return value
 
 
-def _printable(raw: bytes) -> str:
-    return unquote_to_bytes(raw).decode("utf-8", "backslashreplace")[:LONGEST_NAME]
-
-
-def _take(query: Query, name: str, value: str) -> Problem | None:
+def _take(query: Query, name: str, value: str, has_words: HasWords) -> Problem | None:
     """Puts one parameter into the query."""
     try:
         if setting := SETTINGS.get(name):
-            setattr(query, name, setting.read(value))
+            setattr(query, name, setting.read(_storable(value)))
         elif narrowing := FILTERS.get(name):
-            query.conditions.append(narrowing.condition(value))
+            query.conditions.append(narrowing.condition(_storable(value), has_words))
         else:
             return _unknown(name)
     except ValueError as error:
@@ -165,9 +165,9 @@ def _take(query: Query, name: str, value: str) -> Problem | None:
 
 def _unknown(name: str) -> Problem:
     name = name[:LONGEST_NAME]
-    near = difflib.get_close_matches(name, [*SETTINGS, *FILTERS], 1, cutoff=0.5)
-    hint = f"Try {_hint(near[0])}" if near else "GET /docs lists every parameter."
-    message = f"{name} is not a parameter" + (f"; did you mean {near[0]}?" if near else "")
+    meant = suggestion(name)
+    hint = f"Try {_hint(meant)}" if meant else "GET /docs lists every parameter."
+    message = f"{name} is not a parameter" + (f"; did you mean {meant}?" if meant else "")
     return Problem(Code.UNKNOWN_PARAMETER, ("query", name), message, hint)
 
 
@@ -192,7 +192,7 @@ def _hint(name: str) -> str:
 def _contradiction(query: Query) -> Problem | None:
     least, most = query.min_duration_minutes, query.max_duration_minutes
     if least is not None and most is not None and Decimal(least) > Decimal(most):
-        message = f"{least} is more than max_duration_minutes, {most}: no market can be both"
+        message = "min_duration_minutes is more than max_duration_minutes: no market can be both"
         return Problem(Code.INVALID_PARAMETER, ("query", "min_duration_minutes"), message, "Swap the two.")
     for name in ("order_by", "order_direction"):
         if query.changed_since is not None and name in query.given:

@@ -5,7 +5,7 @@ that they and the order need (or both), and the rows are read for those tickers 
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from fractions import Fraction
 from functools import lru_cache
 from math import ceil, floor
@@ -98,6 +98,14 @@ def lives(tickers: Sequence[str], table: str) -> Statement:
         SELECT json_build_array({members})::text
         FROM json_array_elements_text($1::json) AS t(ticker) JOIN {table}_quotes AS q ON q.ticker = t.ticker"""
     return statement, [json.dumps(tickers)]
+
+
+def stored_words(column: Column, candidates: Collection[str], table: str) -> Statement:
+    """One row for each of the words that a market has in a column: the word."""
+    statement = f"""
+        SELECT w.word FROM json_array_elements_text($1::json) AS w(word)
+        WHERE EXISTS (SELECT FROM {table}_terms AS t WHERE t.{column.name} = w.word)"""
+    return statement, [json.dumps([*candidates])]
 
 
 def state(table: str) -> Statement:

@@ -12,11 +12,12 @@ from kalshi_markets.columns import Kind
 
 SqlValue = str | bool | int
 
-_NUMBER: Final = re.compile(r"-?[0-9]+(\.[0-9]+)?")
+_PLAIN: Final = re.compile(r"-?[0-9]+(\.[0-9]+)?")
+_NUMBER: Final = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,3})?")
 _UNIX: Final = re.compile(r"[0-9]+(\.[0-9]{1,6})?")
 _ISO: Final = re.compile(
     r"(?P<date>[0-9]{4}-[0-9]{2}-[0-9]{2})"
-    r"([Tt ](?P<time>[0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?)"
+    r"([Tt ](?P<hour>[0-9]{2}):(?P<minute>[0-9]{2})(:(?P<second>[0-9]{2}(\.[0-9]{1,6})?))?"
     r"([Zz]|(?P<offset>[+\- ][0-9]{2}(:?[0-9]{2})?))?)?"
 )
 LONGEST_NUMBER: Final = 64
@@ -24,6 +25,8 @@ LONGEST_NUMBER: Final = 64
 LONGEST_TEXT: Final = 1000
 MILLISECONDS_FROM: Final = Decimal(10) ** 11
 """Unix seconds reach it in the year 5138; milliseconds passed it in 1973."""
+SECONDS_FROM: Final = 10**9
+"""Unix seconds passed it in September 2001. What is smaller is a year or a date without its dashes."""
 
 
 def text(value: str) -> str:
@@ -39,10 +42,14 @@ def is_storable(value: str) -> bool:
 
 
 def number(value: str) -> str:
-    """A decimal number, digit for digit."""
-    if len(value) > LONGEST_NUMBER or not _NUMBER.fullmatch(value):
-        raise ValueError(f"must be a number such as 100 or 0.25, of at most {LONGEST_NUMBER} characters")
-    return value
+    """Return a decimal number without an exponent, every digit kept: 1.5e3 is 1500, +5 is 5, .5 is 0.5."""
+    if len(value) <= LONGEST_NUMBER and _PLAIN.fullmatch(value):
+        return value
+    if len(value) <= LONGEST_NUMBER and _NUMBER.fullmatch(value):
+        plain = f"{Decimal(value):f}"
+        if len(plain) <= LONGEST_NUMBER:
+            return plain
+    raise ValueError(f"must be a number such as 100, 0.25 or 1.5e3, of at most {LONGEST_NUMBER} characters")
 
 
 def whole(value: str, least: int, most: int) -> int:
@@ -53,18 +60,16 @@ def whole(value: str, least: int, most: int) -> int:
 
 
 def time(value: str) -> str:
-    """An instant, in UTC: from Unix seconds, or from ISO 8601, where no zone means UTC and a date its midnight.
+    """Return an instant in UTC, from Unix seconds or ISO 8601, where no zone means UTC and a date its midnight.
 
-    PostgreSQL counts microseconds: what has more digits could not be compared exactly and is refused.
+    24:00:00 is the next day's midnight, a leap second the second after it. PostgreSQL counts microseconds: what has
+    more digits could not be compared exactly and is an error.
     """
     if _UNIX.fullmatch(value):
         return _from_unix(value)
     if match := _ISO.fullmatch(value):
-        # A + in a URL that was not escaped arrives as a space.
-        offset = (match["offset"] or "+00:00").replace(" ", "+")
         try:
-            instant = datetime.fromisoformat(f"{match['date']}T{match['time'] or '00:00'}{offset}")
-            return instant.astimezone(UTC).isoformat()
+            return _from_iso(match).isoformat()
         except (ValueError, OverflowError):
             pass  # a day, an hour or an offset that does not exist
     raise ValueError(
@@ -73,10 +78,24 @@ def time(value: str) -> str:
     )
 
 
+def _from_iso(match: re.Match[str]) -> datetime:
+    hour, minute, second = int(match["hour"] or 0), int(match["minute"] or 0), Decimal(match["second"] or 0)
+    if hour > 24 or minute > 59 or second >= 61 or (hour == 24 and (minute or second)):
+        raise ValueError("no time of a day")
+    # A + in a URL that was not escaped arrives as a space.
+    offset = (match["offset"] or "+00:00").replace(" ", "+")
+    midnight = datetime.fromisoformat(f"{match['date']}T00:00{offset}")
+    return (midnight + timedelta(hours=hour, minutes=minute, microseconds=int(second * 10**6))).astimezone(UTC)
+
+
 def _from_unix(value: str) -> str:
     seconds = Decimal(value)
     if seconds > MILLISECONDS_FROM:
         raise ValueError("is beyond the year 5000; are these milliseconds? It takes seconds")
+    if 0 < seconds < SECONDS_FROM:
+        raise ValueError(
+            "is in Unix seconds before September 2001; write a date as 2026-01-01, a year as its first day"
+        )
     return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=int(seconds * 10**6))).isoformat()
 
 

@@ -6,6 +6,7 @@ Conditions have {column}, {searched} (the column with its ASCII letters in lower
 from collections.abc import Callable, Mapping
 from string import ascii_lowercase, ascii_uppercase
 from typing import Final
+from unicodedata import normalize
 
 from api import patterns
 
@@ -34,7 +35,10 @@ def _matching(pattern: str, _: bool = False) -> Search:
 def _containing(text: str, _: bool = False) -> Search:
     if text.isascii():
         return "{searched} LIKE {0}", [f"%{_literally(_lower(text))}%"]
-    return "{searched} ILIKE {0}", [f"%{_literally(text)}%"]
+    # A letter with an accent is one character or two, by who wrote the title.
+    spellings = dict.fromkeys([text, normalize("NFC", text), normalize("NFD", text)])
+    places = " OR ".join(f"{{searched}} ILIKE {{{number}}}" for number in range(len(spellings)))
+    return f"({places})", [f"%{_literally(spelling)}%" for spelling in spellings]
 
 
 def _beginning(text: str, indexed: bool) -> Search:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 from unittest import mock
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
@@ -110,12 +110,12 @@ class Api:
         parts = urlsplit(url)
         event = {
             "version": "2.0",
-            "rawPath": parts.path,
+            "rawPath": unquote(parts.path),  # as API Gateway decodes it
             "rawQueryString": parts.query,
             "headers": {"host": "test", "content-type": "application/json", **(headers or {})},
             "requestContext": {
                 "requestId": "request-id",
-                "http": {"method": method, "path": parts.path, "sourceIp": "::1"},
+                "http": {"method": method, "path": unquote(parts.path), "sourceIp": "::1"},
             },
             "body": base64.b64encode(body).decode() if isinstance(body, bytes) else body,
             "isBase64Encoded": isinstance(body, bytes),

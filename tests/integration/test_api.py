@@ -1,7 +1,8 @@
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
+from urllib.parse import quote, unquote
 
 import pytest
 
@@ -168,6 +169,17 @@ def test_an_unknown_market_is_a_404(api: Api, ticker: str) -> None:
     assert error(api.get(f"/markets/{ticker}"), 404, "market_not_found")["detail"] == "Market not found"
 
 
+@pytest.mark.parametrize("ticker", ["100%", "A%25B", "A%2525", "%41", "a+b c", "é%C3"])
+def test_a_ticker_with_a_percent_sign_is_found_by_its_path(api: Api, database: Database, ticker: str) -> None:
+    keep(database, {"ticker": ticker}, {"ticker": unquote(ticker) + "?"})
+    try:
+        assert api.get(f"/markets/{quote(ticker, safe='')}").json["ticker"] == ticker
+        assert api.get(f"/markets/{quote(ticker, safe='')}/history").json["ticker"] == ticker
+    finally:
+        forget(database, ticker)
+        forget(database, unquote(ticker) + "?")
+
+
 def test_an_unknown_path_is_a_404_and_a_wrong_method_a_405(api: Api) -> None:
     error(api.get("/nothing/here"), 404, "not_found")
     for method, path, allow in (
@@ -194,6 +206,14 @@ def test_a_malformed_pattern_is_a_422_that_names_it(api: Api, pattern: str) -> N
     )
     assert body["detail"][0]["loc"] == ["query", "ticker_regex"]
     assert body["detail"][0]["msg"] == "ticker_regex is not a value that PostgreSQL can read"
+
+
+@pytest.mark.parametrize("query", ["title=%ff", "title=é", "%C3=1", "limit=1&title=%E9"])
+@pytest.mark.parametrize("path", ["/markets", "/markets/A", "/markets/A/history", "/markets/A/candlesticks", "/health"])
+def test_a_query_string_that_is_no_escaped_utf_8_is_a_400(api: Api, path: str, query: str) -> None:
+    body = error(api.get(f"{path}?{query}"), 400, "malformed_query")
+    assert body["detail"].startswith("The query string")
+    assert "é" not in body["detail"]
 
 
 def test_a_422_does_not_repeat_what_was_sent(api: Api) -> None:
@@ -229,6 +249,47 @@ def test_non_ascii_text_is_compared_whatever_its_case(api: Api, database: Databa
         assert item["volume"] is None
     finally:
         forget(database, "UNICODE")
+
+
+@pytest.fixture
+def weather(database: Database) -> Iterator[set[str]]:
+    """Markets whose tickers say which letters are in their titles."""
+    titles = {
+        "RAIN": "Will it rain?",
+        "TRAIN": "A train, or trains",
+        "BRAINY": "brainy",
+        "CAFÉ": "Caf\u00e9",
+        "CAFE": "Cafe",
+    }
+    titles |= {"CAFÉ-2": "CAFE\u0301S", "BACKSPACE": "a\bb", "BACKSLASH": "a\\b", "SIGNS": "<b>"}
+    keep(database, *({"ticker": f"WEATHER-{name}", "title": title} for name, title in titles.items()))
+    yield {*titles}
+    for name in titles:
+        forget(database, f"WEATHER-{name}")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "found"),
+    [
+        (r"\brain\b", {"RAIN"}),
+        (r"\Brain\B", {"BRAINY", "TRAIN"}),
+        (r"\Brain", {"BRAINY", "TRAIN"}),
+        (r"\btrains?\z", {"TRAIN"}),
+        (r"[\b]", {"BACKSPACE"}),
+        (r"\\b", {"BACKSLASH"}),
+        (r"\x3c", {"SIGNS"}),
+        (r"^\w+\?*\z", {"BRAINY", "CAFE", "CAFÉ"}),
+    ],
+)
+def test_a_pattern_means_what_it_says_elsewhere(api: Api, weather: set[str], pattern: str, found: set[str]) -> None:
+    asked = {"ticker__startswith": "WEATHER-", "title_regex": pattern}
+    assert tickers(api, **asked) == {f"WEATHER-{name}" for name in found}
+
+
+@pytest.mark.parametrize("word", ["caf\u00e9", "CAFE\u0301", "Caf\u00c9"])
+def test_a_letter_with_an_accent_is_found_in_either_spelling(api: Api, weather: set[str], word: str) -> None:
+    asked = {"ticker__startswith": "WEATHER-", "title__icontains": word}
+    assert tickers(api, **asked) == {"WEATHER-CAFÉ", "WEATHER-CAFÉ-2"}
 
 
 def test_the_landing_page_says_what_is_in_the_table_and_its_queries_work(api: Api, markets: Sequence[Any]) -> None:

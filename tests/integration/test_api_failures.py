@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from kalshi_markets.database import Database, StatementRefused
+from kalshi_markets.database import Database, Unavailable
 from kalshi_markets.settings import MigratorSettings
 from local.postgres import PostgresServer
 from migrator.migrate import migrate
@@ -84,6 +84,17 @@ def test_a_query_over_its_time_is_a_503_with_a_hint_and_the_next_one_works(
     assert len(items(api, "/markets?limit=1")) == 1
 
 
+def test_a_word_that_takes_too_long_to_look_for_is_an_unknown_one(
+    another: Callable[..., Api], database: Database
+) -> None:
+    api = another(STATEMENT_TIMEOUT_MS="50")
+    with database.transaction():
+        database.execute("LOCK TABLE kalshi_markets_terms")
+        error(api.get("/markets?market_type=unary"), 422, "invalid_parameter")
+        error(api.get("/markets?market_type=binary"), 503, "query_timeout")
+    error(api.get("/markets?market_type=unary"), 422, "invalid_parameter")
+
+
 def test_a_killed_connection_is_replaced_without_the_client_noticing(api: Api, database: Database) -> None:
     items(api, "/markets?limit=1")
     database.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'api'")
@@ -107,7 +118,7 @@ def test_after_a_driver_error_the_next_request_gets_its_own_answer(
 def test_requests_cannot_write(api: Api) -> None:
     assert api.service.database.read("SHOW default_transaction_read_only") == [["on"]]
     assert api.service.database.read("SHOW statement_timeout") == [["3s"]]
-    with pytest.raises(StatementRefused) as refused:
+    with pytest.raises(Unavailable) as refused:
         api.service.database.execute("INSERT INTO kalshi_markets_terms (ticker) VALUES ('written')")
     assert refused.value.sqlstate == "25006"
 

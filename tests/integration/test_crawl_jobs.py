@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from crawler.store import Batch, Job, Store
-from kalshi_markets.database import Database, StatementRefused
+from kalshi_markets.database import Database, Unavailable
 from kalshi_markets.exchange import Event, Series, deviations, sight
 from local.exchange.catalogue import Order, Wanted
 from local.exchange.clock import Clock
@@ -193,7 +193,7 @@ def test_what_no_other_row_would_mend_stops_the_page(store: Store, database: Dat
         "CREATE TRIGGER refuse BEFORE INSERT ON kalshi_markets_terms EXECUTE FUNCTION refuse()"
     )
     try:
-        with pytest.raises(StatementRefused, match="read only"):
+        with pytest.raises(Unavailable, match="read only"):
             store.commit(Batch(Job("j"), [sight(MARKET)]))
         assert "j" not in store.jobs()
     finally:

@@ -21,7 +21,7 @@ from crawler.crawl import Crawl
 from crawler.store import Store
 from crawler.summary import Summary
 from crawler.upkeep import LimitsWalk
-from kalshi_markets.database import Database, StatementRefused, TableMissing, Unavailable
+from kalshi_markets.database import Database, DatabaseError, StatementRefused, TableMissing, Unavailable
 from kalshi_markets.exchange import CandleQuery, ExchangeClient, ExchangeUnavailable, transport
 from kalshi_markets.exchange.limiter import DatabaseTokens, Lease, Limiter, LocalTokens, Share
 from kalshi_markets.settings import DatabaseSettings, ExchangeSettings, MigratorSettings
@@ -282,7 +282,7 @@ def test_the_functions_roles_may_take_tokens_but_neither_read_nor_write_them(rol
             "UPDATE kalshi_markets_limiter SET crawl = 1000",
             "DELETE FROM kalshi_markets_limiter",
         ):
-            with pytest.raises(StatementRefused) as refused:
+            with pytest.raises(DatabaseError) as refused:
                 connection.execute(statement)
             assert refused.value.sqlstate in ("42501", "25006")
         connection.close()

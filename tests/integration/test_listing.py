@@ -4,9 +4,11 @@ import csv
 import io
 import json
 import random
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -23,6 +25,9 @@ INCOMPLETE = [
     {"ticker": "NOTHING-D", "open_time": "2026-01-01T00:00:00Z", "title": ""},
     {"ticker": "NOTHING-E", "close_time": "2026-01-01T00:00:00Z", "volume_fp": "5.00"},
 ]
+
+
+TEXTS = [column.name for column in COLUMNS if column.kind is Kind.STRING and not column.values]
 
 
 @pytest.fixture(scope="module")
@@ -189,6 +194,59 @@ def test_a_long_query_has_no_link_that_the_gateway_would_refuse(api: Api) -> Non
     assert answer.json["next_url"]
     assert "link" not in answer.headers
     assert answer.headers["x-next-cursor"]
+
+
+def test_a_next_url_that_the_gateway_would_refuse_is_left_out_and_its_cursor_given(api: Api) -> None:
+    def page(size: int, **headers: str) -> Answer:
+        url = "/markets?limit=1&" + "&".join(f"{name}__ne={'x' * 1000}" for name in TEXTS)
+        return api.get(url[: size - len("GET  HTTP/1.1\r\n")], **headers)
+
+    fits = page(9000)
+    assert len(fits.json["next_url"]) > 9000
+    without = page(10_000)
+    assert without.json["next_url"] is None
+    assert without.json["next_cursor"] == without.headers["x-next-cursor"]
+    assert "link" not in without.headers
+    with_headers = page(9000, user_agent="x" * 1500)
+    assert with_headers.json["next_url"] is None
+    assert with_headers.json["next_cursor"]
+
+
+def test_three_hundred_tickers_fit_into_a_request_and_so_does_its_next_url(api: Api, all_markets: int) -> None:
+    [first, second, *_] = [item["ticker"] for item in items(api, "/markets?limit=2")]
+    asked = [first, second, *(f"{number:030}" for number in range(298))]
+    answer = api.get(
+        f"/markets?limit=1&ticker__in={','.join(asked)}", user_agent="Mozilla/5.0 " + "x" * 150, accept="*/*"
+    )
+    assert answer.json["count"] == 1
+    assert [item["ticker"] for item in items(api, answer.json["next_url"])] == [second]
+
+
+@pytest.mark.parametrize("text", ["a>b", "a<b>", 'a"b', "a b", "a^`{|}b", "100%25", "é"])
+def test_a_next_url_is_one_whatever_was_sent_bare(api: Api, text: str) -> None:
+    bare = quote(text, safe='<>"^`{|}')
+    first = api.get(f"/markets?limit=1&title__ne={bare}&format=json")
+    target = first.headers["link"].removeprefix("<").removesuffix('>; rel="next"')
+    assert target == first.json["next_url"]
+    assert re.fullmatch(r"[A-Za-z0-9%/:?@!$&'()*+,;=._~-]+", target)
+    assert api.get(target).json["items"] != first.json["items"]
+
+
+def test_words_that_the_exchange_has_invented_are_taken_once_a_market_has_them(api: Api, database: Database) -> None:
+    unknown = {"status": "settling", "result": "void", "strike_type": "spiral", "market_type": "ternary"}
+    for column, word in unknown.items():
+        body = error(api.get(f"/markets?{column}={word}"), 422, "invalid_parameter")
+        assert "must be one of" in body["detail"][0]["msg"]
+    keep(database, {"ticker": "INVENTED", **unknown})
+    try:
+        for column, word in unknown.items():
+            for operator in ("", "__in"):
+                assert [item["ticker"] for item in items(api, f"/markets?{column}{operator}={word}")] == ["INVENTED"]
+            assert "INVENTED" not in tickers(iter([api.get(f"/markets?limit=10000&{column}__ne={word}")]))
+            error(api.get(f"/markets?{column}__in={word},nonsense"), 422, "invalid_parameter")
+        error(api.get("/markets?status=open"), 422, "invalid_parameter")
+    finally:
+        forget(database, "INVENTED")
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import httpx
 import pytest
 from anyio.from_thread import start_blocking_portal
 
-from local.gateway import BODY_BYTES, Gateway, gateway_in_thread
+from local.gateway import BODY_BYTES, HEAD_BYTES, Gateway, gateway_in_thread
 from local.http_server import listen
 from local.lambda_function import LambdaFunction
 from local.sandbox import FunctionSpec
@@ -174,6 +174,64 @@ def test_a_body_over_the_gateways_limit_is_a_413(client: httpx.Client) -> None:
 def test_a_body_over_the_gateways_limit_without_a_length_is_a_413(client: httpx.Client) -> None:
     answer = client.post("/", content=(b"x" * 65536 for _ in range(BODY_BYTES // 65536 + 1)))
     assert answer.status_code == 413
+
+
+def head(size: int, line: int) -> bytes:
+    """A request of so many bytes before its body, its request line as long as that."""
+    start = b"GET /?" + b"a" * (line - len("GET /? HTTP/1.1\r\n")) + b" HTTP/1.1\r\n"
+    headers = b"host: localhost\r\nconnection: close\r\nx: "
+    return start + headers + b"b" * (size - len(start) - len(headers) - 2) + b"\r\n\r\n"
+
+
+def raw(url: str, request: bytes) -> tuple[int, Any]:
+    with socket.create_connection(("127.0.0.1", port_of(url))) as connection:
+        connection.sendall(request)
+        answer = b"".join(iter(lambda: connection.recv(65536), b""))
+    start, _, body = answer.partition(b"\r\n\r\n")
+    return int(start.split()[1]), json.loads(body)
+
+
+@pytest.mark.parametrize("line", [100, 10_000])
+def test_a_request_line_and_headers_of_the_gateways_limit_pass(url: str, line: int) -> None:
+    assert raw(url, head(HEAD_BYTES, line))[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("size", "line", "status", "message"),
+    [
+        (HEAD_BYTES + 1, 100, 431, "Request Header Fields Too Large"),
+        (HEAD_BYTES + 1, 10_000, 431, "Request Header Fields Too Large"),
+        (30_000, 29_000, 414, "Request-URI Too Long"),
+        (300_000, 299_000, 414, "Request-URI Too Long"),
+        (300_000, 100, 431, "Request Header Fields Too Large"),
+    ],
+)
+def test_a_longer_one_is_an_error_in_the_gateways_shape(
+    url: str, size: int, line: int, status: int, message: str
+) -> None:
+    assert raw(url, head(size, line)) == (status, {"message": message})
+
+
+def test_a_preflight_request_is_answered_by_the_gateway(client: httpx.Client) -> None:
+    asked = {"origin": "https://example.com", "access-control-request-method": "POST"}
+    answer = client.options("/raise", headers=asked | {"access-control-request-headers": "content-type"})
+    assert (answer.status_code, answer.content) == (204, b"")
+    assert answer.headers["access-control-allow-origin"] == "*"
+    assert answer.headers["access-control-allow-methods"] == "GET,HEAD,POST"
+    assert answer.headers["access-control-allow-headers"] == "accept,authorization,content-type,if-none-match"
+    assert answer.headers["access-control-max-age"] == "3600"
+
+
+@pytest.mark.parametrize("path", ["/", "/raise"])
+def test_a_page_of_another_origin_may_read_every_answer(client: httpx.Client, path: str) -> None:
+    headers = client.get(path, headers={"origin": "https://example.com"}).headers
+    assert headers["access-control-allow-origin"] == headers["access-control-expose-headers"] == "*"
+    assert not [name for name in client.get(path).headers if name.startswith("access-control-")]
+
+
+def test_cors_headers_of_the_function_do_not_count(client: httpx.Client) -> None:
+    own = {"statusCode": 200, "headers": {"Access-Control-Allow-Origin": "https://mine", "Access-Control-Max-Age": "1"}}
+    assert not [name for name in respond(client, own).headers if name.startswith("access-control-")]
 
 
 def test_an_event_over_lambdas_limit_is_a_413(client: httpx.Client) -> None:

@@ -36,6 +36,7 @@ UNICODE: Final = (
     *("a" * 1001, "x" * 5000),
 )
 NUMBERS: Final = (
+    *("1.5e3", "+0.25", "-.5", "1e-4", "1e63", "1e64", "0e999", "1e9999999"),
     *("1e5", "1E400", "NaN", "nan", "Infinity", "-inf", "0x10", "1_000", "+1", ".5", "5.", "--1", "1,5", " 1", "1 "),
     *("-0", "00", "-", "9" * 60, "9" * 61, "0." + "0" * 57 + "1", "-" + "9" * 59, "1" * 10_000, "0" * 60, "9" * 19),
     *(str(2**63), str(-(2**63) - 1), str(2**31)),
@@ -44,6 +45,7 @@ TIMES: Final = (
     *("0000-01-01", "0001-01-01", "9999-12-31T23:59:59.999999Z", "10000-01-01", "2026-02-30", "2026-13-01"),
     *("2026-01-01T24:00", "2026-01-01T23:59:60Z", "2026-01-01T00:00:00+99:99", "0001-01-01T00:00:00+23:59"),
     *("9999-12-31T23:59:59-23:59", "now", "infinity", "-infinity", "epoch", "today", "tomorrow", "1700000000000"),
+    *("2026-01-01t24:00:00z", "2016-12-31T23:59:60Z", "2026", "20260101", "999999999", "1000000000"),
     *("99999999999", "100000000000", "100000000001", "-1", "1.5", "1e9", "2026-01-01 00:00:00 02:00", "2026-W01-1"),
     *("20260101", "2026-01-01T00:00:00.1234567891Z", "2026-001", "allballs", "2026-01-01T00:00:00 BC"),
 )
@@ -53,6 +55,20 @@ JSONS: Final = (
     "9" * 999,
 )
 PATTERNS: Final = (
+    *(
+        "\\b",
+        "\\Ba\\B",
+        "\\<a\\>",
+        "a{,3}",
+        "[\\B\\b]",
+        "\\x41b",
+        "a\\z",
+        "\\b*",
+        "\\cb\\b",
+        "(?<=\\b)a",
+        "\\\\b",
+        "\\p{L}",
+    ),
     *("(a+)+$", "(a*)*b", "(a|a)*b", "(.*)*x", "((a+)+)+$", "(x+x+)+y", "^(([a-z])+.)+[A-Z]([a-z])+$", "(a|b|ab)*c"),
     *("(.+)+\\Z", "(a)\\1", "(a)(b)\\2", "\\10", "[[:alpha:]]+\\1", "(a{1,200}){1,200}", "a{255}", "a{256}"),
     *("a{1,255}{1,255}", "((a{9}){9}){9}{9}", "(?=a)b", "(?!a)", "(?<=a)b", "(?<!a)b", "(?i)a", "(?x)a", "***=a"),
@@ -140,7 +156,7 @@ def meant(column: Column, operator: str, text: str) -> Condition | None:
 def _read(kind: Kind, text: str) -> Any:
     match kind:
         case Kind.NUMBER:
-            if not re.fullmatch(r"-?[0-9]+(\.[0-9]+)?", text):
+            if not re.fullmatch(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?", text):
                 raise ValueError(text)
             return Decimal(text)
         case Kind.TIME:
@@ -155,7 +171,10 @@ def _read(kind: Kind, text: str) -> Any:
 def _instant(text: str) -> datetime:
     if re.fullmatch(r"[0-9]+(\.[0-9]+)?", text):
         return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=int(Decimal(text) * 10**6))
-    if re.fullmatch(r"\d{4}-\d\d-\d\d([T ].*)?", text, re.ASCII):
-        moment = datetime.fromisoformat(text[:11] + text[11:].replace(" ", "+"))
+    if re.fullmatch(r"\d{4}-\d\d-\d\d([Tt ].*)?", text, re.ASCII):
+        day, clock = text[:10], text[11:].upper().replace(" ", "+") or "00:00"
+        late = timedelta(days=1) if clock.startswith("24:00") else timedelta(seconds=clock[5:8] == ":60")
+        clock = re.sub("^24", "00", clock[:5]) + clock[5:8].replace(":60", ":59") + clock[8:]
+        moment = datetime.fromisoformat(f"{day}T{clock}") + late
         return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
     raise ValueError(text)

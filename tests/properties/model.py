@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any, Final
+from unicodedata import normalize
 
 from kalshi_markets.columns import BY_NAME, COLUMNS, DEFAULT, Kind
 
@@ -114,7 +115,10 @@ _COMPARISONS: Final[Mapping[str, Any]] = {
     "__gt": lambda value, operand: value > operand,
     "__gte": lambda value, operand: value >= operand,
     "__in": lambda value, operand: value in operand,
-    "__icontains": lambda value, operand: lowered(operand) in lowered(value),
+    "__icontains": lambda value, operand: any(
+        lowered(spelling) in lowered(value)
+        for spelling in (operand, *(normalize(form, operand) for form in ("NFC", "NFD")))
+    ),
     "__startswith": lambda value, operand: value.startswith(operand),
     "_regex": lambda value, operand: operand.search(value) is not None,
 }

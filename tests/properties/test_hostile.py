@@ -22,7 +22,7 @@ from tests.properties.tables import Table
 pytestmark = pytest.mark.timeout(1800)
 NAMES = [*SETTINGS, *FILTERS]
 VALUES = [quote(value) for value in corpus.EVERYTHING] + [*corpus.RAW]
-EXPECTED = {200, 409, 422}
+EXPECTED = {200, 400, 409, 422}
 TIMED_OUT = "query_timeout"
 
 

@@ -53,7 +53,7 @@ def test_what_is_no_position_is_refused(content: Any) -> None:
         decode(made(content), {}, Kind.NUMBER, NAMES)
 
 
-@pytest.mark.parametrize("key", ["1; DROP TABLE", "NaN", "1e9", "Infinity", "", " 1", "٣"])
+@pytest.mark.parametrize("key", ["1; DROP TABLE", "NaN", "1e999", "Infinity", "", " 1", "٣"])
 def test_a_forged_value_is_read_as_strictly_as_a_filters(key: str) -> None:
     with pytest.raises(ValueError, match="must be"):
         decode(made([1, {}, key, "A"]), {}, Kind.NUMBER, NAMES)

@@ -57,6 +57,7 @@ def test_the_root_has_a_route_of_its_own() -> None:
 def test_a_path_is_decoded_once() -> None:
     event = event_of("/markets/a%2Fb%20%2541")
     assert event["rawPath"] == event["requestContext"]["http"]["path"] == "/markets/a/b %41"
+    assert event_of("/markets/a%3Fb%3D1", "c=2")["rawPath"] == "/markets/a"
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 import pytest
 
-from api.patterns import objection
+from api.patterns import objection, translated
 
 
 @pytest.mark.parametrize(
@@ -18,6 +18,14 @@ from api.patterns import objection
         "(?=x)y",
         "a{5",
         "[[:digit:]]+",
+        r"\x41\x20z",
+        r"[\x41\b]",
+        r"[<>\<]",
+        r"\\<",
+        r"[\\B]",
+        r"\\x4",
+        "a{0,5}",
+        r"\{,5}",
     ],
 )
 def test_ordinary_patterns_run(pattern: str) -> None:
@@ -41,7 +49,34 @@ def test_ordinary_patterns_run(pattern: str) -> None:
         (r"[\[:](a{1,200}){1,200}[:]]", "repeats"),
         (r"\c[(a{1,200}){1,200}]", "repeats"),
         (r"\c[(a)\1]", "back-reference"),
+        (r"\<rain", r"write < or \m"),
+        (r"rain\>", r"> or \M"),
+        (r"[a\B]", "in brackets"),
+        (r"[\\\B]", "in brackets"),
+        (r"\x41b", r"write \u"),
+        (r"\x4", r"write \u"),
+        (r"[\x41b]", r"write \u"),
+        (r"\\\x4", r"write \u"),
+        ("a{,5}", "write {0,n}"),
     ],
 )
 def test_dangerous_patterns_are_refused_with_the_reason(pattern: str, reason: str) -> None:
     assert reason in str(objection(pattern))
+
+
+@pytest.mark.parametrize(
+    ("pattern", "ours"),
+    [
+        (r"\brain\b", r"\yrain\y"),
+        (r"\Brain\z", r"\Yrain\Z"),
+        (r"[\b]\b", r"[\b]\y"),
+        (r"\\b", r"\\b"),
+        (r"\\\b", r"\\\y"),
+        (r"\cb", r"\cb"),
+        (r"\y\m\M\d\Z[\w\s]", r"\y\m\M\d\Z[\w\s]"),
+        ("a{1,5}|[]b]", "a{1,5}|[]b]"),
+    ],
+)
+def test_words_edges_are_spelled_as_postgresql_spells_them(pattern: str, ours: str) -> None:
+    assert objection(pattern) is None
+    assert translated(pattern) == ours

@@ -1,4 +1,6 @@
 import json
+from collections.abc import Callable, Collection
+from functools import partial
 from typing import Any
 from urllib.parse import urlencode
 
@@ -6,8 +8,9 @@ import pytest
 
 from api.errors import ApiError
 from api.filters import FILTERS
-from api.query import parse
-from kalshi_markets.columns import COLUMNS, DEFAULT, Kind
+from api.parameters import CANDLESTICKS
+from api.query import parse, parse_fields, parse_settings, refuse_parameters
+from kalshi_markets.columns import COLUMNS, DEFAULT, Column, Kind
 
 
 def refusal(query_string: bytes) -> dict[str, Any]:
@@ -91,8 +94,6 @@ def test_every_column_filters_by_its_kind() -> None:
         (b"cursor=abc", "cursor", "not one of ours"),
         (b"cursor=W10", "cursor", "not one of ours"),
         (b"offset=1&cursor=abc", "offset", "cursor"),
-        (b"title=%ff", "title", "UTF-8"),
-        (b"%ff=1", "\\xff", "UTF-8"),
         (b"title=a%00b", "title", "NUL"),
     ],
 )
@@ -102,6 +103,45 @@ def test_a_wrong_value_is_a_422_that_names_its_parameter(query_string: bytes, na
     assert [problem["loc"] for problem in body["detail"]] == [["query", name]]
     assert words in body["detail"][0]["msg"]
     assert body["hint"]
+
+
+@pytest.mark.parametrize(
+    "query_string",
+    [
+        b"title=%ff",
+        b"%ff=1",
+        b"title=%C3",
+        "title=\u00e9".encode(),
+        b"title=\xe9",
+        "caf\u00e9=1".encode(),
+        b"limit=x&a=%80",
+    ],
+)
+@pytest.mark.parametrize(
+    "read", [parse, parse_fields, refuse_parameters, partial(parse_settings, settings=CANDLESTICKS)]
+)
+def test_a_query_string_that_is_no_escaped_utf_8_is_a_400(query_string: bytes, read: Callable[[bytes], object]) -> None:
+    with pytest.raises(ApiError) as caught:
+        read(query_string)
+    assert (caught.value.code.status, caught.value.code.word) == (400, "malformed_query")
+    assert "%C3%A9" in caught.value.hint
+
+
+def test_a_word_that_is_not_documented_is_taken_if_the_table_has_it() -> None:
+    asked = []
+
+    def has_words(column: Column, words: Collection[str]) -> Collection[str]:
+        asked.append((column.name, *words))
+        return {"settling", "void"}
+
+    query = parse(b"status=settling&result__in=yes,void,&status__ne=active&market_type__isnull=true", has_words)
+    assert [c.values[0] for c in query.conditions if c.values] == ["settling", ["yes", "void", ""], "active"]
+    assert asked == [("status", "settling"), ("result", "void")]
+    with pytest.raises(ApiError) as caught:
+        parse(b"status__in=settling,nonsense&market_type=unary", has_words)
+    told = [(problem["loc"][1], problem["msg"]) for problem in caught.value.body("id")["detail"]]
+    assert [name for name, _ in told] == ["status__in", "market_type"]
+    assert "must be one of initialized" in told[0][1]
 
 
 @pytest.mark.parametrize(

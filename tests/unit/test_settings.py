@@ -10,6 +10,7 @@ from kalshi_markets.settings import (
     ExchangeSettings,
     MigratorSettings,
     SettingsError,
+    log_level,
 )
 
 DATABASE = {"DB_HOST": "localhost", "DB_USER": "me"}
@@ -121,3 +122,25 @@ def test_roles_need_their_passwords() -> None:
         MigratorSettings.read({"API_DB_USER": "api"})
     roles = MigratorSettings.read({"CRAWLER_DB_USER": "c", "CRAWLER_DB_PASSWORD": "p"}).roles
     assert roles["crawler"].secret == "p"
+
+
+@pytest.mark.parametrize(
+    ("variables", "level"),
+    [
+        ({}, "INFO"),
+        ({"LOG_LEVEL": "debug"}, "DEBUG"),
+        ({"LOG_LEVEL": " Warning\n"}, "WARNING"),
+        ({"LOG_LEVEL": "trace", "POWERTOOLS_LOG_LEVEL": "ERROR"}, "ERROR"),
+        ({"LOG_LEVEL": "CRITICAL", "POWERTOOLS_LOG_LEVEL": ""}, "CRITICAL"),
+    ],
+)
+def test_the_log_level_is_powertools_own_variable_or_else_ours(variables: dict[str, str], level: str) -> None:
+    assert log_level(variables) == level
+
+
+@pytest.mark.parametrize("name", ["LOG_LEVEL", "POWERTOOLS_LOG_LEVEL"])
+@pytest.mark.parametrize("value", ["trace", "10", "warn ing"])
+def test_a_wrong_log_level_is_named_with_what_it_takes(name: str, value: str) -> None:
+    for read in (log_level, ApiSettings.read):
+        with pytest.raises(SettingsError, match=f"^{name} must be one of DEBUG, INFO, WARNING, ERROR, CRITICAL"):
+            read({name: value})

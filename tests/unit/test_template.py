@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from local import cors
 from tests.unit.templates import ROOT, template
 
 TEMPLATE = template()
@@ -27,6 +28,18 @@ def test_every_handler_is_a_function_of_ours() -> None:
             node.name for node in ast.parse(file.read_text(encoding="utf-8")).body if isinstance(node, ast.FunctionDef)
         ]
         assert name in defined
+
+
+def test_the_local_gateway_has_cors_as_the_stack_has_it() -> None:
+    [api] = [resource["Properties"] for resource in RESOURCES.values() if resource["Type"] == "AWS::ApiGatewayV2::Api"]
+    assert TEMPLATE["Parameters"]["CorsOrigins"]["Default"] == cors.ORIGIN
+    assert api["CorsConfiguration"] == {
+        "AllowOrigins": {"Ref": "CorsOrigins"},
+        "AllowMethods": [*cors.METHODS],
+        "AllowHeaders": [*cors.HEADERS],
+        "ExposeHeaders": [cors.EXPOSED],
+        "MaxAge": cors.MAX_AGE_SECONDS,
+    }
 
 
 def test_the_runtime_is_the_one_of_python_version() -> None:

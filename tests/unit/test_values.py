@@ -1,4 +1,5 @@
 from datetime import UTC, datetime
+from decimal import Decimal
 
 import pytest
 from hypothesis import given
@@ -17,6 +18,16 @@ from api import values
         ("2026-11-24T12:00:00-05", "2026-11-24T17:00:00+00:00"),
         ("100000000000", "5138-11-16T09:46:40+00:00"),
         ("0", "1970-01-01T00:00:00+00:00"),
+        ("0.0", "1970-01-01T00:00:00+00:00"),
+        ("1000000000", "2001-09-09T01:46:40+00:00"),
+        ("2026-11-24t12:00:00z", "2026-11-24T12:00:00+00:00"),
+        ("2026-11-24T24:00:00Z", "2026-11-25T00:00:00+00:00"),
+        ("2026-12-31T24:00", "2027-01-01T00:00:00+00:00"),
+        ("2026-11-24T24:00:00.000-05:00", "2026-11-25T05:00:00+00:00"),
+        ("2016-12-31T23:59:60Z", "2017-01-01T00:00:00+00:00"),
+        ("2016-12-31T23:59:60.25Z", "2017-01-01T00:00:00.250000+00:00"),
+        ("2017-01-01T00:59:60+01:00", "2017-01-01T00:00:00+00:00"),
+        ("0001-01-01T12:00+05:00", "0001-01-01T07:00:00+00:00"),
         ("2026-11-24T12:00:00Z", "2026-11-24T12:00:00+00:00"),
         ("2026-11-24T12:00:00", "2026-11-24T12:00:00+00:00"),
         ("2026-11-24 12:00", "2026-11-24T12:00:00+00:00"),
@@ -32,7 +43,11 @@ def test_times_are_unix_seconds_or_iso_8601(given_text: str, instant: str) -> No
 
 @pytest.mark.parametrize(
     "text",
-    ["", "now", "-5", "1e9", "１７９５", "2026-13-01", "2026-02-30", "2026-11-24T25:00", "24.11.2026", "2026-W01-1"],
+    [
+        *("", "now", "-5", "1e9", "+1795521600", "１７９５", "2026-13-01", "2026-02-30", "24.11.2026", "2026-W01-1"),
+        *("2026-11-24T25:00", "2026-11-24T24:01", "2026-11-24T24:00:01", "2026-11-24T12:60", "2026-11-24T12:00:61"),
+        *("9999-12-31T24:00:00", "0001-01-01T00:00+05:00", "2026-11-24T12:00+25:00"),
+    ],
 )
 def test_other_times_are_refused(text: str) -> None:
     with pytest.raises(ValueError, match="must be ISO 8601"):
@@ -44,7 +59,13 @@ def test_milliseconds_are_asked_about() -> None:
         values.time("1795521600000")
 
 
-@given(st.datetimes(datetime(1970, 1, 1), datetime(5000, 1, 1)))  # noqa: DTZ001  # given its zone below
+@pytest.mark.parametrize("text", ["1", "0.5", "2026", "202601", "20260101", "999999999", "999999999.999999"])
+def test_a_year_or_a_date_without_dashes_is_not_read_as_unix_seconds(text: str) -> None:
+    with pytest.raises(ValueError, match="write a date as 2026-01-01"):
+        values.time(text)
+
+
+@given(st.datetimes(datetime(2001, 9, 10), datetime(5000, 1, 1)))  # noqa: DTZ001  # given its zone below
 def test_an_instant_means_the_same_in_both_spellings(instant: datetime) -> None:
     aware = instant.replace(tzinfo=UTC)
     micros = (aware - datetime(1970, 1, 1, tzinfo=UTC)) // (datetime.resolution)
@@ -56,7 +77,26 @@ def test_numbers_pass_digit_for_digit(text: str) -> None:
     assert values.number(text) == text
 
 
-@pytest.mark.parametrize("text", ["", "1e5", "+1", ".5", "5.", "1_000", "NaN", "Infinity", "٣", "0x10", " 1", "1" * 65])
+@pytest.mark.parametrize(
+    ("text", "plain"),
+    [
+        *(("1.5e3", "1500"), ("+5", "5"), (".5", "0.5"), ("5.", "5"), ("-.50", "-0.50"), ("1E-4", "0.0001")),
+        *(("+1.230e+2", "123.0"), ("0e9", "0"), ("1e63", "1" + "0" * 63), ("-0.0e0", "-0.0")),
+        ("1234567890.123456789e-9", "1.234567890123456789"),
+    ],
+)
+def test_other_spellings_of_a_number_are_read_digit_for_digit(text: str, plain: str) -> None:
+    assert values.number(text) == plain
+    assert Decimal(values.number(text)) == Decimal(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "1e", "e5", "+", ".", "-.", "+-1", "1e5.5", "1_000", "NaN", "Infinity", "٣", "0x10", " 1", "1,5"),
+        *("1" * 65, "1e64", "1e-63", "1e999", "1e9999", "-1e-999"),
+    ],
+)
 def test_other_numbers_are_refused(text: str) -> None:
     with pytest.raises(ValueError, match="must be a number"):
         values.number(text)

@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 from api.body import Deflated
 from api.candlesticks.pieces import BLOCK_SECONDS, Piece
 from api.candlesticks.spans import Span
-from kalshi_markets.database import Database, DatabaseError
+from kalshi_markets.database import Database, DatabaseError, Unavailable
 from kalshi_markets.settings import DatabaseSettings
 
 _SESSION: Final = {
@@ -137,7 +137,8 @@ class CandleCache:
             with self._turn:
                 return self._database.read(sql, *values)
         except DatabaseError as error:
-            logger.warning("the cache of candlesticks is not in use: %s", type(error).__name__)
+            reason = error if isinstance(error, Unavailable) else error.sqlstate  # another's text may quote a value
+            logger.warning("the cache of candlesticks is not in use: %s: %s", type(error).__name__, reason)
             return []
 
 

@@ -1,73 +1,59 @@
-"""PostgreSQL, through pg8000. Only this module touches the driver.
+"""PostgreSQL, through pg8000. Only this module and database_errors touch the driver."""
 
-DatabaseError
-├── Unavailable         no connection, or it broke: what was asked may be asked again
-│   └── LoginRefused    wrong user, password or database
-└── StatementRefused    the server refused this statement; `sqlstate` says why
-    ├── TableMissing    the migrations have not been applied
-    └── TimedOut        it ran into the statement timeout
-"""
-
+import json
+import logging
 import socket
-import ssl
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from functools import lru_cache
 from typing import Any, Final
 
 import pg8000.native
 from pg8000 import core
 
+from kalshi_markets import tls
+from kalshi_markets.database_errors import (
+    Conflict,
+    DatabaseError,
+    LoginRefused,
+    StatementRefused,
+    TableMissing,
+    TimedOut,
+    Unavailable,
+    translated,
+)
 from kalshi_markets.settings import Credentials, DatabaseSettings
 
+__all__ = [
+    "Conflict",
+    "Database",
+    "DatabaseError",
+    "LoginRefused",
+    "Row",
+    "StatementRefused",
+    "TableMissing",
+    "TimedOut",
+    "Unavailable",
+    "translated",
+]
+
 Row = list[Any]
+Statement = tuple[str, Sequence[object]]
 
+_OF_TEXTS: Final = {"timezone": "UTC", "datestyle": "ISO"}
+"""Parameters of every session. PgBouncer accepts these two and client_encoding in a startup packet, and no others."""
+_PROTOCOL_VIOLATION: Final = "08P01"
+_SET: Final = "SELECT FROM json_each_text($1::json) AS p WHERE set_config(p.key, p.value, true) IS NULL"
 
-class DatabaseError(Exception):
-    """The root of what the database can raise."""
-
-
-class Unavailable(DatabaseError):
-    """No connection could be made, or it broke."""
-
-
-class LoginRefused(Unavailable):
-    """The server does not let this user in, or has no such database."""
-
-
-class StatementRefused(DatabaseError):
-    """The server refused a statement. sqlstate: five characters (postgresql.org/docs, Appendix A)."""
-
-    def __init__(self, message: str, sqlstate: str) -> None:
-        super().__init__(message)
-        self.sqlstate = sqlstate
-
-
-class TableMissing(StatementRefused):
-    """A table or column that the migrations make is not there."""
-
-
-class TimedOut(StatementRefused):
-    """The statement ran into statement_timeout or was cancelled."""
-
-
-# From the first match of a prefix of the SQLSTATE.
-_LOGIN: Final = ("28", "3D000")
-_GONE: Final = ("08", "53", "57P", "58")
-_REFUSED: Final[Mapping[str, type[StatementRefused]]] = {
-    "42P01": TableMissing,
-    "42703": TableMissing,
-    "3F000": TableMissing,
-    "57014": TimedOut,
-}
+logger = logging.getLogger(__name__)
 
 
 class Database:
     """One connection, made when first needed and replaced when it broke. Not for use by two threads.
 
-    parameters: run-time parameters that the session starts with; in the startup packet, since a SET would pin a
-    connection behind RDS Proxy. timeout: seconds that any single wait for the server may take.
+    parameters: run-time parameters of the session. They go in the startup packet, since a SET would pin a connection
+    behind RDS Proxy; behind a pooler that rejects them there (PgBouncer), each transaction sets them for itself.
+    timeout: seconds that any single wait for the server may take.
     """
 
     def __init__(
@@ -80,26 +66,37 @@ class Database:
     ) -> None:
         self.settings = settings
         self._application_name = application_name
-        self._parameters = {"timezone": "UTC", "datestyle": "ISO"} | dict(parameters or {})
+        self._parameters = dict(parameters or {})
         self._timeout = timeout
+        self._is_pooled = False
+        self._in_transaction = False
         self._connection: pg8000.native.Connection | None = None
 
     def read(self, sql: str, *values: object) -> list[Row]:
-        """Rows of a statement that changes nothing. A connection that turns out to be broken is replaced once."""
+        """Return the rows of a statement that may be repeated. Raises DatabaseError.
+
+        Outside a transaction it is repeated once: on a new connection where the old one broke, or after a conflict.
+        """
         reused = self._connection is not None
         try:
             return self.execute(sql, *values)
         except LoginRefused:
             raise
-        except Unavailable:
-            if not reused:
+        except (Unavailable, Conflict) as error:
+            if self._in_transaction or not (reused or isinstance(error, Conflict)):
                 raise
             return self.execute(sql, *values)
 
     def execute(self, sql: str, *values: object) -> list[Row]:
         """Rows of one parameterised statement ($1, $2, …). Raises DatabaseError."""
         with self._guarded() as connection:
-            return _execute(connection, sql, values)
+            if not self._is_pooled or self._in_transaction:
+                return _execute(connection, (sql, values))
+            try:
+                return _execute(connection, *self._begin(), (sql, values), ("COMMIT", ()))
+            except pg8000.native.DatabaseError:
+                _execute(connection, ("ROLLBACK", ()))
+                raise
 
     def script(self, sql: str) -> None:
         """Runs trusted SQL of several statements, as a migration is. Raises DatabaseError."""
@@ -109,7 +106,9 @@ class Database:
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """Everything within is committed together, or not at all."""
-        self.execute("BEGIN")
+        with self._guarded() as connection:
+            _execute(connection, *self._begin())
+        self._in_transaction = True
         try:
             yield
             self.execute("COMMIT")
@@ -118,6 +117,8 @@ class Database:
                 with suppress(DatabaseError):
                     self.execute("ROLLBACK")
             raise
+        finally:
+            self._in_transaction = False
 
     @contextmanager
     def savepoint(self) -> Iterator[None]:
@@ -151,6 +152,8 @@ class Database:
         Seen with pg8000 1.31: after a client-side error the next statement receives the previous one's answer.
         """
         try:
+            if self._connection is None and self._in_transaction:
+                raise Unavailable("the connection of this transaction is closed")
             if self._connection is None:
                 self._connection = self._connect()
             yield self._connection
@@ -177,7 +180,19 @@ class Database:
         return self._open(self.settings.credentials(fresh=True))
 
     def _open(self, credentials: Credentials) -> pg8000.native.Connection:
-        attempts = _tls(self.settings)
+        try:
+            return self._start(credentials, _OF_TEXTS | ({} if self._is_pooled else self._parameters))
+        except pg8000.native.DatabaseError as error:
+            rejection = translated(error)
+            if self._is_pooled or not self._parameters or rejection.sqlstate != _PROTOCOL_VIOLATION:
+                raise
+        connection = self._start(credentials, _OF_TEXTS)
+        logger.warning("each transaction sets its own parameters, since the pooler rejects them: %s", rejection)
+        self._is_pooled = True
+        return connection
+
+    def _start(self, credentials: Credentials, parameters: Mapping[str, str]) -> pg8000.native.Connection:
+        attempts = tls.attempts(self.settings)
         for attempt in attempts:
             try:
                 connection = pg8000.native.Connection(
@@ -189,7 +204,7 @@ class Database:
                     ssl_context=attempt,
                     timeout=self._timeout,
                     application_name=self._application_name,
-                    startup_params=self._parameters,
+                    startup_params=dict(parameters),
                 )
                 # The end of a long statement would wait 40 ms for the server to confirm its beginning.
                 connection._usock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -199,17 +214,27 @@ class Database:
                     raise
         raise AssertionError("a mode has at least one attempt")
 
+    def _begin(self) -> list[Statement]:
+        """Return what begins a transaction, and sets its parameters where the session could not have them."""
+        if not self._is_pooled:
+            return [("BEGIN", ())]
+        own = dict(self._parameters)
+        modes = {"on": "BEGIN READ ONLY", "off": "BEGIN READ WRITE", None: "BEGIN"}
+        return [(modes[own.pop("default_transaction_read_only", None)], ()), (_SET, (json.dumps(own),))]
 
-def _execute(connection: pg8000.native.Connection, sql: str, values: Sequence[object]) -> list[Row]:
-    """The rows of a statement, in one round trip: pg8000's own execute_unnamed takes three for the same messages.
+
+def _execute(connection: pg8000.native.Connection, *statements: Statement) -> list[Row]:
+    """The rows of statements, in one round trip: pg8000's own execute_unnamed takes three for the same messages.
 
     Always the extended protocol: run() would take the simple one for a statement without parameters, where `;` works.
+    After one that fails the server passes over the rest.
     """
-    context = core.Context(sql)
-    connection.send_PARSE(core.NULL_BYTE, sql)
-    connection.send_DESCRIBE_STATEMENT(core.NULL_BYTE)
-    connection.send_BIND(core.NULL_BYTE, core.make_params(connection.py_types, [*map(_parameter, values)]))
-    connection.send_EXECUTE()
+    context = core.Context(statements[0][0])
+    for sql, values in statements:
+        connection.send_PARSE(core.NULL_BYTE, sql)
+        connection.send_DESCRIBE_STATEMENT(core.NULL_BYTE)
+        connection.send_BIND(core.NULL_BYTE, core.make_params(connection.py_types, [*map(_parameter, values)]))
+        connection.send_EXECUTE()
     core._write(connection._sock, core.SYNC_MSG)
     core._flush(connection._sock)
     connection.handle_messages(context)
@@ -222,41 +247,3 @@ def _parameter(value: object) -> object:
         quoted = (one.replace("\\", "\\\\").replace('"', '\\"') for one in value)
         return "{" + ",".join(f'"{one}"' for one in quoted) + "}"
     return value
-
-
-def _tls(settings: DatabaseSettings) -> Sequence[ssl.SSLContext | bool]:
-    """What to try, in order, for libpq's sslmode (postgresql.org/docs, libpq-ssl): False is plain."""
-    if settings.sslmode == "disable":
-        return [False]
-    context = _context(settings.sslmode, settings.sslrootcert)
-    if settings.sslmode == "allow":
-        return [False, context]
-    return [context, False] if settings.sslmode == "prefer" else [context]
-
-
-@lru_cache(maxsize=8)
-def _context(sslmode: str, sslrootcert: str | None) -> ssl.SSLContext:
-    """Kept, since reading the authorities takes 40 ms."""
-    # As libpq does it: require with an authority to trust means verify-ca.
-    if sslmode in ("verify-ca", "verify-full") or (sslmode == "require" and sslrootcert):
-        context = ssl.create_default_context(cafile=sslrootcert)
-        context.check_hostname = sslmode == "verify-full"
-        # libpq asks for no more than X.509 does; Python 3.13 would refuse chains without an authority key identifier.
-        context.verify_flags &= ~ssl.VERIFY_X509_STRICT
-        return context
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    return context
-
-
-def translated(error: pg8000.native.DatabaseError) -> DatabaseError:
-    """The driver's report of a server's error, as one of ours."""
-    fields = error.args[0] if error.args and isinstance(error.args[0], dict) else {}
-    sqlstate, message = fields.get("C", ""), fields.get("M", "the server gave no reason")
-    if sqlstate.startswith(_LOGIN):
-        return LoginRefused(message)
-    if sqlstate in _REFUSED:
-        return _REFUSED[sqlstate](message, sqlstate)
-    if not sqlstate or sqlstate.startswith(_GONE):
-        return Unavailable(message)
-    return StatementRefused(message, sqlstate)

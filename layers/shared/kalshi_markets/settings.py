@@ -17,6 +17,7 @@ API_PATH: Final = "/trade-api/v2"
 MIN_RATE: Final = 0.1
 MAX_RATE: Final = 10_000
 """Requests a second that make sense."""
+LOG_LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 
 class SettingsError(Exception):
@@ -171,8 +172,9 @@ class ApiSettings:
 
     @classmethod
     def read(cls, environment: Mapping[str, str] = os.environ) -> Self:
-        """Raises SettingsError."""
+        """Raises SettingsError, for an invalid log level too, which would raise while the function is imported."""
         read = _Reader(environment)
+        log_level(environment)
         return cls(
             statement_timeout_ms=read.whole("STATEMENT_TIMEOUT_MS", "3000", least="10", most=25_000),
             candle_cache_mb=read.whole("CANDLE_CACHE_MB", "512", most=1_000_000),
@@ -198,6 +200,16 @@ class MigratorSettings:
         roles = {"api": read.role("API_DB_SECRET_ARN", "API_DB_USER", "API_DB_PASSWORD")}
         roles["crawler"] = read.role("CRAWLER_DB_SECRET_ARN", "CRAWLER_DB_USER", "CRAWLER_DB_PASSWORD")
         return cls({function: role for function, role in roles.items() if role})
+
+
+def log_level(environment: Mapping[str, str] = os.environ) -> str:
+    """Return the log level: POWERTOOLS_LOG_LEVEL, else LOG_LEVEL, else INFO. Raises SettingsError."""
+    read = _Reader(environment)
+    name = "POWERTOOLS_LOG_LEVEL" if read.optional("POWERTOOLS_LOG_LEVEL") else "LOG_LEVEL"
+    level = read.text(name, "INFO").strip().upper()
+    if level not in LOG_LEVELS:
+        raise SettingsError(f"{name} must be one of {', '.join(LOG_LEVELS)}.")
+    return level
 
 
 class _Reader:

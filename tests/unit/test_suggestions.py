@@ -1,0 +1,51 @@
+import pytest
+
+from api.filters import FILTERS
+from api.parameters import SETTINGS
+from api.suggestions import COLUMN_NAMES, NAMES, SUFFIXES, suggestion
+from kalshi_markets.columns import BY_NAME
+
+
+@pytest.mark.parametrize(
+    ("unknown", "meant"),
+    [
+        # as elsewhere on the web
+        *(("page", "cursor"), ("per_page", "limit"), ("page_size", "limit"), ("count", "limit"), ("skip", "offset")),
+        *(("sort", "order_by"), ("order", "order_by"), ("sort_by", "order_by"), ("sort_order", "order_direction")),
+        *(("q", "title__icontains"), ("query", "title__icontains"), ("search", "title__icontains")),
+        *(("close_time_after", "close_time__gte"), ("close_time_before", "close_time__lte")),
+        *(("created_after", "created_time__gte"), ("min_volume", "volume__gte"), ("volume_max", "volume__lte")),
+        *(("volume[gte]", "volume__gte"), ("volume.gt", "volume__gt"), ("volume_gt", "volume__gt")),
+        # PostgREST
+        *(("select", "fields"), ("title.ilike", "title__icontains"), ("status.neq", "status__ne")),
+        *(("columns", "fields"), ("title.imatch", "title_regex"), ("status.in", "status__in")),
+        # Datasette
+        *(("_search", "title__icontains"), ("_size", "limit"), ("_next", "cursor"), ("_sort_desc", "order_by")),
+        *(("title__like", "title__icontains"), ("title__contains", "title__icontains"), ("_col", "fields")),
+        *(("ticker__glob", "ticker__startswith"), ("status__not", "status__ne"), ("result__notnull", "result__isnull")),
+        # Django
+        *(("title__iexact", "title"), ("title__iregex", "title_regex"), ("ticker__istartswith", "ticker__startswith")),
+        *(("title__endswith", "title__icontains"), ("close_time__range", "close_time__gte"), ("ordering", "order_by")),
+        *(("status__exact", "status"), ("close_time__date", "close_time__gte"), ("volume__ge", "volume__gte")),
+        # Kalshi
+        *(("min_close_ts", "close_time__gte"), ("max_close_ts", "close_time__lte"), ("tickers", "ticker__in")),
+        *(("min_created_ts", "created_time__gte"), ("max_settled_ts", "settlement_ts__lte")),
+        *(("min_updated_ts", "updated_time__gte"), ("series", "series_ticker"), ("event_tickers", "event_ticker__in")),
+        *(("event", "event_ticker"), ("volume_fp", "volume"), ("settlement_value_dollars", "settlement_value")),
+        *(("yes_bid", "yes_bid_dollars"), ("last_price", "last_price_dollars"), ("market_ticker", "ticker")),
+        # letters
+        *(("statuss", "status"), ("volume__gt3", "volume__gt"), ("Limit", "limit"), ("tickr_regex", "ticker_regex")),
+        *(("STATUS", "status"), ("close_tme__gte", "close_time__gte")),
+        *(("xyzzy", None), ("", None), ("__", None), ("x" * 5000, None), ("_" * 5000, None)),
+    ],
+)
+def test_the_parameter_of_the_same_meaning_is_suggested(unknown: str, meant: str | None) -> None:
+    assert suggestion(unknown) == meant
+
+
+def test_every_name_in_the_tables_leads_to_a_parameter_and_none_is_one() -> None:
+    known = {**SETTINGS, **FILTERS}
+    assert {*NAMES.values()} <= {*known}
+    assert {*NAMES}.isdisjoint(known)
+    assert {*COLUMN_NAMES.values()} <= {*BY_NAME}
+    assert all(any(name.endswith(suffix) for name in FILTERS) for suffix in SUFFIXES.values())
