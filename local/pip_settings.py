@@ -14,6 +14,9 @@ NETWORK: Final = {
 SECTIONS: Final = ("global.", "install.", ":env:.")
 """Of pip's configuration, as `pip config list` names them; each wins over those before it."""
 
+WHOLE_LIST: Final = {"PIP_QUIET": "0", "PIP_USER": "0", "PIP_GLOBAL": "0", "PIP_SITE": "0"}
+"""Settings of other commands would be options of `pip config list`, too: user = true shows one file of three."""
+
 
 def pip_environment(python: str) -> dict[str, str]:
     """Return variables for pip: the environment's, and of pip's own, from files too, those of the network.
@@ -21,8 +24,8 @@ def pip_environment(python: str) -> dict[str, str]:
     python: an environment's, whose pip reads them. Raises subprocess.CalledProcessError when it cannot.
     """
     command = [python, "-I", "-m", "pip", "config", "list"]
-    told = {name: value for name, value in os.environ.items() if name != "PIP_PYTHON"}  # another interpreter's pip
-    listed = subprocess.run(command, env=told | {"PIP_QUIET": "0"}, capture_output=True, text=True, check=True).stdout
+    asking = {name: value for name, value in os.environ.items() if name != "PIP_PYTHON"} | WHOLE_LIST
+    listed = subprocess.run(command, env=asking, capture_output=True, text=True, check=True).stdout
     variables = {name: value for name, value in os.environ.items() if not name.startswith("PIP_")}
     variables["PIP_CONFIG_FILE"] = os.devnull
     for section in SECTIONS:

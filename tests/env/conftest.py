@@ -27,8 +27,13 @@ def place() -> Iterator[Path]:
 def wheels(place: Path) -> Path:
     """What `make run` installs, fetched once."""
     folder = place / "wheels"
-    command = [sys.executable, "-I", "-m", "pip", "download", "--quiet", "--no-deps", "--require-hashes"]
-    command += [f"--dest={folder}", f"--requirement={ROOT / 'local' / 'requirements.txt'}"]
+    command = [sys.executable, "-I", "-m", "pip", "download", "--quiet", "--disable-pip-version-check"]
+    command += [
+        "--no-deps",
+        "--require-hashes",
+        f"--dest={folder}",
+        f"--requirement={ROOT / 'local' / 'requirements.txt'}",
+    ]
     subprocess.run(command, env=pip_environment(sys.executable), check=True)
     return folder
 

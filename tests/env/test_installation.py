@@ -38,7 +38,7 @@ def test_settings_of_pip_and_python_that_lead_elsewhere_do_not_count_but_the_ind
     home = fresh / "home"
     (home / ".config" / "pip").mkdir(parents=True)
     (home / ".config" / "pip" / "pip.conf").write_text(
-        f"[global]\nfind-links = {wheels}\nno-index = true\nquiet = 2\n[install]\nuser = true\nno-compile = true\n"
+        f"[global]\nfind-links = {wheels}\nuser = true\nquiet = 2\n[install]\ntarget = /nowhere\n"
     )
     (home / "constraints.txt").write_text("httpx==0.1\n")
     modules = fresh / "modules"
@@ -48,6 +48,7 @@ def test_settings_of_pip_and_python_that_lead_elsewhere_do_not_count_but_the_ind
     run = start(
         fresh,
         VENV="~/an environment",
+        PIP_NO_INDEX="1",
         PIP_USER="1",
         PIP_TARGET=str(home / "target"),
         PIP_PREFIX=str(home / "prefix"),
