@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from local import environments
+from local import ROOT, environments
 from local.environments import EnvironmentFailure, Group, environment
 from local.pip_settings import pip_environment
 
@@ -59,7 +59,7 @@ def test_a_file_instead_of_a_folder_is_told(folder: Path) -> None:
 
 def test_an_empty_venv_variable_is_an_absent_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VENV", "")
-    assert environments.environment_folder() == environments.ROOT / ".venv"
+    assert environments.environment_folder() == ROOT / ".venv"
 
 
 def test_of_pips_settings_the_networks_count_and_the_environment_wins(
