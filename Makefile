@@ -5,41 +5,48 @@ SEEDS ?= 200
 ENVIRONMENT ?= default
 BENCH ?= exchange queries crawl candles cold
 export VENV
+# Of another Python's modules nothing may be found here.
+unexport PYTHONHOME PYTHONPATH PYTHONPLATLIBDIR PYTHONSAFEPATH
 
-.PHONY: help run sam-local test sam-test check scan soak bench deploy format lock clean
+# The Python of an environment that has the group: made the first time, checked at each.
+LOCAL = $(PYTHON) local/environment.py local
+TESTS = $(PYTHON) local/environment.py tests
+SAM = VENV=.venv-sam $(PYTHON) local/environment.py sam
+SCAN = VENV=.venv-scan $(PYTHON) local/environment.py scan
+
+.PHONY: help run sam-local test sam-test env-test check scan soak bench deploy format lock clean
 
 help:  ## these lines
 	@sed -n 's/^\([a-z-]*\):.*##/\1 -/p' Makefile
 
 run:  ## the whole service on this machine (PORT, MARKETS, RECORDING, EXCHANGE, DATA_DIR, VERBOSE)
-	@$(PYTHON) local/environment.py local && exec $(VENV)/bin/python -m local
+	@exec $(LOCAL) -m local
 
 sam-local:  ## the same in Docker, by `sam local start-api` (PORT, MARKETS, RECORDING, EXCHANGE, DATA_DIR, VERBOSE)
-	@$(PYTHON) local/environment.py local && VENV=.venv-sam $(PYTHON) local/environment.py sam && \
-	exec $(VENV)/bin/python -m local.sam
+	@$(SAM) && exec $(LOCAL) -m local.sam
 
 test:  ## every test; ARGS="-k words" for some, RECORDINGS=folder for those over real answers
-	@$(PYTHON) local/environment.py tests && exec $(VENV)/bin/python -m pytest --numprocesses 2 --dist loadscope $(ARGS)
+	@exec $(TESTS) -m pytest --numprocesses 2 --dist loadscope $(ARGS)
 
 sam-test:  ## the SAM CLI itself: build, invoke, start-api, start-lambda; without Docker it takes root and Debian
-	@$(PYTHON) local/environment.py tests && VENV=.venv-sam $(PYTHON) local/environment.py sam && \
-	exec $(VENV)/bin/python -m tests.sam $(ARGS)
+	@$(SAM) && exec $(TESTS) -m tests.sam $(ARGS)
+
+env-test:  ## `make run` in temporary checkouts: as root and as a user, with other settings, interrupted (about 5 minutes)
+	@exec $(TESTS) -m pytest tests/env $(ARGS)
 
 check:  ## lint, format and types; the templates against CloudFormation's schemas
-	@$(PYTHON) local/environment.py tests && $(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check . && \
-	$(VENV)/bin/mypy && $(VENV)/bin/cfn-lint template.yaml infra/*.yaml
+	@$(TESTS) -m ruff check . && $(TESTS) -m ruff format --check . && $(TESTS) -m mypy && \
+	$(TESTS) -c "from cfnlint.runner import main; main()" template.yaml infra/*.yaml
 
 scan:  ## the templates against the security rules of checkov
-	@VENV=.venv-scan $(PYTHON) local/environment.py scan && .venv-scan/bin/checkov --quiet --compact --skip-download \
-	--framework cloudformation --file template.yaml infra/*.yaml
+	@$(SCAN) -m checkov.main --quiet --compact --skip-download --framework cloudformation \
+	--file template.yaml infra/*.yaml
 
 soak:  ## 200 schedules of faults, then the property tests at length, never twice the same (about 25 minutes; SEEDS=200)
-	@$(PYTHON) local/environment.py tests && $(VENV)/bin/python -m tests.faults --seeds $(SEEDS) && \
-	HYPOTHESIS_PROFILE=soak $(VENV)/bin/python -m pytest tests/properties $(ARGS)
+	@$(TESTS) -m tests.faults --seeds $(SEEDS) && HYPOTHESIS_PROFILE=soak $(TESTS) -m pytest tests/properties $(ARGS)
 
 bench:  ## figures, each beside its reference (about 45 minutes; BENCH="exchange", "queries", "crawl", "candles" or "cold" for one of them)
-	@$(PYTHON) local/environment.py tests && failed=0; \
-	for part in $(BENCH); do $(VENV)/bin/python -m tests.bench.$$part || failed=1; done; exit $$failed
+	@failed=0; for part in $(BENCH); do $(TESTS) -m tests.bench.$$part || failed=1; done; exit $$failed
 
 deploy:  ## sam build, byte code beside it, sam deploy (ENVIRONMENT=staging or prod of samconfig.toml; ARGS="--guided")
 	@sam build --config-env $(ENVIRONMENT) && \
@@ -47,10 +54,10 @@ deploy:  ## sam build, byte code beside it, sam deploy (ENVIRONMENT=staging or p
 	sam deploy --config-env $(ENVIRONMENT) $(ARGS)
 
 format:  ## what a tool can mend
-	@$(PYTHON) local/environment.py tests && $(VENV)/bin/ruff check --fix-only . ; $(VENV)/bin/ruff format .
+	@$(TESTS) -m ruff check --fix-only . ; $(TESTS) -m ruff format .
 
 lock:  ## the newest versions that pyproject.toml permits, with their hashes
-	@$(PYTHON) local/environment.py tests && $(VENV)/bin/python tests/lock.py
+	@$(TESTS) tests/lock.py
 
 clean:  ## all that the others made, the local data included
-	@rm -rf $(VENV) .venv-sam .venv-scan .aws-sam .data .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@$(PYTHON) local/clean.py

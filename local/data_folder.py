@@ -2,6 +2,9 @@
 
 import fcntl
 import os
+import secrets
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
@@ -9,7 +12,18 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from local import ROOT
-from local.postgres import kept_secret
+
+
+def kept_secret(path: Path, make: Callable[[], str] = lambda: secrets.token_urlsafe(24)) -> str:
+    """The text of a file that only its owner can read; what `make` returns goes in the first time."""
+    if not path.exists():
+        fresh = path.with_name(f"{path.name}.new")
+        with suppress(FileNotFoundError):
+            fresh.unlink()
+        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(make())
+        fresh.replace(path)
+    return path.read_text()
 
 
 class FolderInUse(Exception):

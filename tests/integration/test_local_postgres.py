@@ -61,7 +61,7 @@ def test_strings_are_utf8_and_order_the_same_everywhere(server: PostgresServer) 
 def test_a_wrong_password_does_not_get_in_and_ours_is_for_the_owner_only(server: PostgresServer) -> None:
     with pytest.raises(pg8000.exceptions.DatabaseError):
         query(server, "SELECT 1", password="wrong")
-    assert server.data_dir.with_name("postgres.password").stat().st_mode & 0o777 == 0o600
+    assert (server.folder / "password").stat().st_mode & 0o777 == 0o600
 
 
 def test_settings_are_the_servers(server: PostgresServer) -> None:
@@ -93,7 +93,7 @@ def test_data_survive_a_killed_postmaster(server: PostgresServer) -> None:
 
 def test_a_leftover_postmaster_is_stopped_first(server: PostgresServer) -> None:
     old = postmaster(server)
-    successor = PostgresServer(server.data_dir, FAST)
+    successor = PostgresServer(server.folder, FAST)
     successor.start()
     try:
         assert not alive(old)
@@ -117,20 +117,65 @@ def test_a_stale_pid_file_that_names_another_process_harms_neither(server: Postg
 
 
 def test_an_interrupted_initdb_does_not_break_the_next_start(tmp_path: Path) -> None:
-    half = tmp_path / "postgres.new"
+    half = tmp_path / "data.new"
     half.mkdir()
     (half / "PG_VERSION").write_text("18\n")
-    server = PostgresServer(tmp_path / "postgres", FAST)
+    server = PostgresServer(tmp_path, FAST)
     server.start()
     server.stop()
     assert not half.exists()
 
 
 def test_a_folder_with_other_things_in_it_is_left_alone(tmp_path: Path) -> None:
-    (tmp_path / "thesis.txt").write_text("years of work")
+    thesis = tmp_path / "data" / "thesis.txt"
+    thesis.parent.mkdir()
+    thesis.write_text("years of work")
     with pytest.raises(PostgresError, match="holds other things"):
         PostgresServer(tmp_path, FAST).start()
-    assert (tmp_path / "thesis.txt").read_text() == "years of work"
+    assert thesis.read_text() == "years of work"
+
+
+def test_a_database_without_our_password_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "PG_VERSION").write_text("18\n")
+    with pytest.raises(PostgresError, match="holds other things"):
+        PostgresServer(tmp_path, FAST).start()
+    assert [path.name for path in (tmp_path / "data").iterdir()] == ["PG_VERSION"]
+
+
+def test_a_data_folder_of_an_earlier_version_is_told(tmp_path: Path) -> None:
+    (tmp_path / "PG_VERSION").write_text("18\n")
+    with pytest.raises(PostgresError, match="from an earlier version: delete it"):
+        PostgresServer(tmp_path, FAST).start()
+
+
+def test_a_folder_that_is_a_mount_point_with_lost_and_found_is_used(tmp_path: Path) -> None:
+    (tmp_path / "lost+found").mkdir()
+    server = PostgresServer(tmp_path, FAST)
+    server.start()
+    try:
+        assert query(server, "SELECT 1") == [[1]]
+    finally:
+        server.stop()
+
+
+def test_the_path_may_have_any_characters(tmp_path: Path) -> None:
+    server = PostgresServer(tmp_path / 'it\'s "a" $HOME:`x`\\\n\u00e9', FAST)
+    server.start()
+    try:
+        assert query(server, "SELECT 1") == [[1]]
+        successor = PostgresServer(server.folder, FAST)
+        successor.start()
+        successor.stop()
+        assert not server.running
+    finally:
+        server.stop()
+
+
+def test_a_folder_that_cannot_be_made_is_told_by_name(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(PostgresError, match=f"cannot run over {tmp_path}/file/postgres"):
+        PostgresServer(tmp_path / "file" / "postgres", FAST).start()
 
 
 def test_a_server_that_cannot_start_says_why(tmp_path: Path) -> None:

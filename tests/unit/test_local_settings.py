@@ -87,7 +87,63 @@ def test_a_wrong_value_is_refused_by_name(environment: dict[str, str], named: st
         Settings.read(environment, tmp_path)
 
 
-def test_a_line_of_dot_env_that_is_none_is_refused_by_its_number(tmp_path: Path) -> None:
-    (tmp_path / ".env").write_text("PORT=1\nnonsense\n")
-    with pytest.raises(SettingsError, match="line 2"):
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("PORT=1\nnonsense\n", 2),
+        ("# a comment\n\n  A B=1\n", 3),
+        ('PORT=1\nA="abc\n', 2),
+        ("A='abc\nPORT=1\n", 1),
+        ('A="abc"def\n', 1),
+        ("=1\n", 1),
+    ],
+)
+def test_a_line_of_dot_env_that_is_none_is_refused_by_its_number(tmp_path: Path, text: str, line: int) -> None:
+    (tmp_path / ".env").write_text(text)
+    with pytest.raises(SettingsError, match=f"line {line}: write NAME=value"):
         Settings.read({}, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("written", "password"),
+    [
+        (r'"pa\"ss"', 'pa"ss'),
+        ('"abc"#c', "abc"),
+        ("abc#c", "abc#c"),
+        ("'a\"b'", 'a"b'),
+        ("$HOME ${HOME}", "$HOME ${HOME}"),
+        ('"two\nlines"', "two\nlines"),
+    ],
+)
+def test_values_of_dot_env_are_those_of_python_dotenv(tmp_path: Path, written: str, password: str) -> None:
+    (tmp_path / ".env").write_text(f"DB_HOST=db.example\nDB_PASSWORD={written}\n")
+    assert Settings.read({}, tmp_path).database["DB_PASSWORD"] == password
+
+
+def test_dot_env_may_come_from_windows(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_bytes(b"\xef\xbb\xbfPORT=9001\r\nMARKETS=10\r\n")
+    settings = Settings.read({}, tmp_path)
+    assert (settings.port, settings.markets) == (9001, 10)
+
+
+def test_a_leading_tilde_is_a_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    for file in ("markets.jsonl", "key.pem"):
+        path = tmp_path / "home" / file
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("")
+    (tmp_path / ".env").write_text("DATA_DIR=~/kept\nRECORDING=~/markets.jsonl\nSSL_CERT_FILE='~/ca.pem'\n")
+    settings = Settings.read({}, tmp_path)
+    assert settings.data_dir == tmp_path / "home" / "kept"
+    assert settings.recording == tmp_path / "home" / "markets.jsonl"
+    assert settings.functions["SSL_CERT_FILE"] == str(tmp_path / "home" / "ca.pem")
+    key = {"EXCHANGE": "https://x.example", "KEYID": "id", "KEYFILE": "~/key.pem", "RECORDING": ""}
+    (tmp_path / ".env").unlink()
+    assert Settings.read(key, tmp_path).key["KEYFILE"] == str(tmp_path / "home" / "key.pem")
+
+
+def test_a_home_that_is_not_there_is_told_by_name(tmp_path: Path) -> None:
+    with pytest.raises(
+        SettingsError, match="DATA_DIR: there is no home for ~nobody-of-that-name; write the whole path"
+    ):
+        Settings.read({"DATA_DIR": "~nobody-of-that-name/x"}, tmp_path)

@@ -1,0 +1,77 @@
+"""Remove what the commands of the Makefile made in the checkout, and nothing that they did not make.
+
+usage: [VENV=folder] python3 local/clean.py
+"""
+
+import fcntl
+import os
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from local import ROOT
+from local.environments import environment_folder, is_environment
+
+CACHES: Final = (".aws-sam", ".mypy_cache", ".ruff_cache", ".pytest_cache", ".hypothesis")
+"""Folders that the tools name themselves."""
+
+
+def main() -> int:
+    """Return the exit code: 2 when something is not ours or in use; then nothing is removed."""
+    environments = {environment_folder(), ROOT / ".venv-sam", ROOT / ".venv-scan"}
+    checks: dict[Path, Callable[[Path], bool]] = dict.fromkeys(sorted(environments), is_environment)
+    checks[ROOT / ".data"] = _is_data_folder
+    refused = [path for path, is_ours in checks.items() if _holds_something(path) and not is_ours(path)]
+    for path in refused:
+        print(f"make clean: {path} was not made by make, so nothing is removed: move it or delete it.", file=sys.stderr)
+    if _in_use(ROOT / ".data"):
+        print("make clean: .data is in use, so nothing is removed: stop the run.", file=sys.stderr)
+    elif not refused:
+        for path in (*checks, *(ROOT / cache for cache in CACHES)):
+            _remove(path)
+        return 0
+    return 2
+
+
+def _holds_something(path: Path) -> bool:
+    return path.is_dir() and not path.is_symlink() and any(path.iterdir())
+
+
+def _is_data_folder(path: Path) -> bool:
+    """Return whether make run, make sam-local or make sam-test made it."""
+    return any((path / name).exists() for name in ("lock", "sam-test"))
+
+
+def _in_use(data: Path) -> bool:
+    try:
+        with (data / "lock").open("rb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False
+
+
+def _remove(path: Path) -> None:
+    """Remove a folder; of a link the link; of a mount point what it holds."""
+    if path.is_symlink():
+        path.unlink()
+    elif os.path.ismount(path):
+        for child in path.iterdir():
+            _remove(child)
+    elif path.is_dir():
+        shutil.rmtree(path)
+    elif path.exists():
+        path.unlink()
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except OSError as error:
+        sys.exit(f"make clean: {error.filename} cannot be removed: {error.strerror}.")

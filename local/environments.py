@@ -1,0 +1,167 @@
+"""Environments: made once, marked as ours, and never made in a folder without that mark.
+
+The mark is a file for each group, GROUP.installed. It is written first, empty, and gets the digest of the group's locks
+when everything was installed and imported. An environment with an empty mark was interrupted and is built anew.
+"""
+
+import fcntl
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import venv
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from local import ROOT
+from local.pip_settings import pip_environment
+
+
+@dataclass(frozen=True)
+class Group:
+    """Packages that some commands need.
+
+    locks: files that pin them. modules: what can be imported when they are installed.
+    """
+
+    locks: tuple[str, ...]
+    modules: str
+
+
+GROUPS: Final = {
+    "local": Group(
+        ("local/requirements.txt",), "awslambdaric, cryptography.x509, dotenv, fastapi, httpx, mangum, pg8000, uvicorn"
+    ),
+    "tests": Group(
+        ("tests/requirements.txt", "tests/emulator.txt"), "duckdb, fastapi, moto, pandas, psycopg, pytest, uv"
+    ),
+    "scan": Group(("tests/scan.txt",), "checkov"),
+    "sam": Group(("local/sam/requirements.txt",), "moto, samcli"),
+}
+
+
+class EnvironmentFailure(Exception):
+    """The environment is not there; the message says why and what helps."""
+
+
+def environment_folder() -> Path:
+    """Return the folder that VENV names, by default .venv."""
+    return ROOT / os.path.expanduser(os.environ.get("VENV") or ".venv")  # noqa: PTH111  # never raises
+
+
+def is_environment(folder: Path) -> bool:
+    """Return whether we made the folder, whole or not."""
+    return any(_mark(folder, group).exists() for group in GROUPS)
+
+
+def environment(group: str) -> str:
+    """Return the path of the Python of an environment that has the group. Raises EnvironmentFailure."""
+    if os.pathsep in str(ROOT):
+        raise EnvironmentFailure(f"{ROOT} has a '{os.pathsep}', which separates paths in variables: move the checkout.")
+    folder = environment_folder()
+    try:
+        if folder.exists() and any(folder.iterdir()) and not is_environment(folder):
+            raise EnvironmentFailure(
+                f"VENV: {folder} was not made by make, so it stays as it is: name a new folder, as VENV=.venv-2 does."
+            )
+        folder.mkdir(parents=True, exist_ok=True)
+        with _locked(folder):
+            _ensure(folder, group)
+    except (OSError, ValueError) as error:
+        raise EnvironmentFailure(f"VENV: {folder} cannot be an environment ({error}).") from None
+    return _python(folder)
+
+
+def _ensure(folder: Path, group: str) -> None:
+    mark = _mark(folder, group)
+    digest = hashlib.sha256(b"".join((ROOT / lock).read_bytes() for lock in GROUPS[group].locks)).hexdigest()
+    whole = _runs(folder, "") and not any(path.exists() and not path.read_text() for path in _marks(folder))
+    if whole and mark.exists() and mark.read_text() == digest:
+        return
+    mark.write_text("")
+    if not whole:
+        _create(folder, mark)
+    _install(folder, group)
+    mark.write_text(digest)
+
+
+def _create(folder: Path, mark: Path) -> None:
+    try:
+        import ensurepip  # noqa: F401  # Debian ships python3 without it
+    except ImportError:
+        raise EnvironmentFailure(
+            "python3 cannot make environments here: install its package, apt-get install python3-venv"
+        ) from None
+    print(f"python     {folder.name} with Python {sys.version.split()[0]}", flush=True)
+    for path in folder.iterdir():
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        elif path != mark:
+            path.unlink()
+    try:
+        venv.create(folder, with_pip=True, symlinks=True)
+    except subprocess.CalledProcessError as error:
+        raise EnvironmentFailure(f"pip cannot be installed into {folder}: {_last_line(error.output)}") from None
+
+
+def _install(folder: Path, group: str) -> None:
+    print(f"python     installing what {group} needs, once", flush=True)
+    python = _python(folder)
+    try:
+        settings = pip_environment(python)
+    except subprocess.CalledProcessError as error:
+        raise EnvironmentFailure(f"pip's settings cannot be read: {_last_line(error.stderr)}") from None
+    pip = [
+        *(python, "-I", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--require-hashes"),
+        "--no-deps",  # all that is wanted stands in the locks
+        *(f"--requirement={ROOT / lock}" for lock in GROUPS[group].locks),
+    ]
+    if subprocess.run(pip, env=settings, check=False).returncode:
+        raise EnvironmentFailure(f"pip did not install what {group} needs: its reason stands above.")
+    if not _runs(folder, f"import {GROUPS[group].modules}", show=True):
+        raise EnvironmentFailure(f"what {group} needs is installed in {folder} but does not work: see above.")
+
+
+def _mark(folder: Path, group: str) -> Path:
+    return folder / f"{group}.installed"
+
+
+def _marks(folder: Path) -> list[Path]:
+    return [_mark(folder, group) for group in GROUPS]
+
+
+def _python(folder: Path) -> str:
+    return str(folder / "bin" / "python")
+
+
+def _runs(folder: Path, code: str, *, show: bool = False) -> bool:
+    output = None if show else subprocess.DEVNULL
+    try:
+        command = [_python(folder), "-I", "-c", code]
+        return subprocess.run(command, stdout=output, stderr=output, check=False).returncode == 0
+    except OSError:
+        return False
+
+
+def _last_line(output: bytes | str) -> str:
+    text = output.decode(errors="replace") if isinstance(output, bytes) else output
+    return (text.splitlines() or ["it wrote nothing"])[-1]
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Hold the folder, so that two commands at once build it once."""
+    directory = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(directory, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print(f"python     another command builds {folder.name}: waiting for it", flush=True)
+            fcntl.flock(directory, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(directory)

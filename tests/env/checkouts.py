@@ -1,0 +1,127 @@
+"""Temporary checkouts, and commands of the Makefile in them as a terminal runs them."""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+import httpx
+
+ROOT: Final = Path(__file__).parent.parent.parent
+PYTHON: Final = f"{sys.base_prefix}/bin/python3"
+SECONDS: Final = 240.0
+"""How long anything may take, on a machine that does other things too."""
+PARTS: Final = ("Makefile", "local", "functions", "layers")
+"""What `make run` and `make clean` need of a checkout."""
+
+
+def checkout(folder: Path) -> Path:
+    """Copy what a checkout has into the folder, without what was made there."""
+    folder.mkdir(parents=True)
+    for part in PARTS:
+        if (ROOT / part).is_dir():
+            shutil.copytree(ROOT / part, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(ROOT / part, folder)
+    return folder
+
+
+class Make:
+    """One command of make, in a group of processes of its own. The port is free, the exchange is small.
+
+    around: a command that runs it, such as setpriv.
+    """
+
+    def __init__(self, folder: Path, target: str, *, around: Sequence[str] = (), **variables: str) -> None:
+        environment = {"PATH": os.environ["PATH"], "HOME": str(folder / "home"), "PORT": "0", "MARKETS": "300"}
+        environment |= {"PYTHONDONTWRITEBYTECODE": "1", **variables}
+        (folder / "home").mkdir(exist_ok=True)
+        self.folder = folder
+        self.lines: list[str] = []
+        self.process = subprocess.Popen(
+            [*around, "make", target, f"PYTHON={PYTHON}"],
+            cwd=folder,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            text=True,
+            process_group=0,
+        )
+        self._reader = threading.Thread(target=self._read)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        with self.process.stdout as lines:
+            self.lines.extend(line.rstrip("\n") for line in lines)
+
+    @property
+    def output(self) -> str:
+        """All lines so far."""
+        return "\n".join(self.lines)
+
+    def until(self, pattern: str) -> str:
+        """Wait for a line that matches; return its group."""
+        deadline = time.monotonic() + SECONDS
+        while time.monotonic() < deadline:
+            ended = not self._reader.is_alive()
+            for line in list(self.lines):
+                if match := re.search(pattern, line):
+                    return match[match.lastindex or 0]
+            assert not ended, f"it ended without {pattern}:\n{self.output}"
+            time.sleep(0.02)
+        raise AssertionError(f"no {pattern} in\n{self.output}")
+
+    def serves(self) -> str:
+        """Wait until it serves markets; return its address."""
+        address = self.until(r"gateway +(http://\S+)")
+        self.until("first run has ended")
+        markets = httpx.get(f"{address}/markets", params={"limit": 1000}, timeout=20).raise_for_status().json()
+        assert 250 < markets["count"] < 350
+        return address
+
+    def interrupt(self) -> None:
+        """Press Ctrl+C: make and what it started get it."""
+        os.killpg(self.process.pid, signal.SIGINT)
+
+    def stops(self) -> None:
+        """Press Ctrl+C, and see that the run ends in good order and leaves no process."""
+        self.interrupt()
+        self.ended()
+        assert self.lines[-1].startswith("stopped:"), self.output
+        assert "Traceback" not in self.output
+
+    def ended(self) -> int:
+        """Wait for the end; return make's exit code."""
+        code = self.process.wait(SECONDS)
+        self._reader.join(SECONDS)
+        assert list(_processes(self.folder)) == []
+        return code
+
+    def kill(self) -> None:
+        """End what a failed test left."""
+        if self.process.poll() is None:
+            self.interrupt()
+            self.process.wait(SECONDS)
+        self._reader.join(SECONDS)
+
+
+def _processes(folder: Path) -> Iterator[str]:
+    """Return what still runs in the folder or by its programs."""
+    inside = str(folder)
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            places = [str(process.joinpath(name).readlink()) for name in ("cwd", "exe")]
+            command = process.joinpath("cmdline").read_bytes().decode(errors="replace")
+        except OSError:
+            continue
+        if any(place.startswith(f"{inside}/") or place == inside for place in places) or f"{inside}/" in command:
+            yield command.replace("\0", " ")

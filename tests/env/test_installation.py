@@ -1,0 +1,124 @@
+"""The first `make run`: interrupted, with pip's and Python's own variables set, in folders that are not ours."""
+
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.env.checkouts import SECONDS, checkout
+from tests.env.conftest import Start
+
+
+def files(folder: Path) -> dict[str, str]:
+    return {str(path.relative_to(folder)): path.read_text() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_after_ctrl_c_at_any_moment_of_the_first_run_the_next_one_starts(
+    fresh: Path, start: Start, offline: dict[str, str]
+) -> None:
+    for seconds in (0.3, 0.7, 1.1, 2.5):
+        run = start(fresh, **offline)
+        time.sleep(seconds)
+        run.interrupt()
+        run.ended()
+        assert not run.lines[-1].startswith("stopped:")
+    for line in ("installing what local needs", "postgres"):
+        run = start(fresh, **offline)
+        run.until(line)
+        run.interrupt()
+        run.ended()
+    last = start(fresh, **offline)
+    last.serves()
+    last.stops()
+
+
+def test_settings_of_pip_and_python_that_lead_elsewhere_do_not_count_but_the_index_does(
+    fresh: Path, start: Start, wheels: Path
+) -> None:
+    home = fresh / "home"
+    (home / ".config" / "pip").mkdir(parents=True)
+    (home / ".config" / "pip" / "pip.conf").write_text(
+        f"[global]\nfind-links = {wheels}\nuser = true\nquiet = 2\n[install]\ntarget = /nowhere\n"
+    )
+    (home / "constraints.txt").write_text("httpx==0.1\n")
+    modules = fresh / "modules"
+    modules.mkdir()
+    for name in ("httpx", "local", "hashlib"):
+        (modules / f"{name}.py").write_text("raise SystemExit('a module of another project')\n")
+    run = start(
+        fresh,
+        VENV="~/an environment",
+        PIP_NO_INDEX="1",
+        PIP_USER="1",
+        PIP_TARGET=str(home / "target"),
+        PIP_PREFIX=str(home / "prefix"),
+        PIP_ROOT=str(home / "root"),
+        PIP_REQUIRE_VIRTUALENV="1",
+        PIP_CONSTRAINT=str(home / "constraints.txt"),
+        PIP_NO_BINARY=":all:",
+        PIP_DRY_RUN="1",
+        PYTHONPATH=str(modules),
+        PYTHONHOME=str(home),
+        PYTHONSAFEPATH="1",
+    )
+    run.serves()
+    run.stops()
+    assert {"target", "prefix", "root", ".local"} & {path.name for path in home.iterdir()} == set()
+    assert start(fresh, "clean", VENV="~/an environment").ended() == 0
+    assert not (home / "an environment").exists()
+
+
+@pytest.mark.parametrize("target", ["run", "clean"])
+@pytest.mark.parametrize("name", ["other", ".", "x y", "link"])
+def test_a_folder_that_make_did_not_make_is_neither_filled_nor_emptied(
+    fresh: Path, start: Start, target: str, name: str
+) -> None:
+    for folder in ("other", "x y"):
+        (fresh / folder / "bin").mkdir(parents=True)
+        (fresh / folder / "thesis.txt").write_text("years of work")
+    (fresh / "link").symlink_to("other")
+    before = files(fresh)
+    command = start(fresh, target, VENV=name)
+    code = command.ended()
+    if (target, name) == ("clean", "link"):  # the link goes, and nothing behind it
+        assert code == 0
+        assert not (fresh / "link").is_symlink()
+    else:
+        assert code == 2
+        assert "was not made by make" in command.lines[0]
+    assert files(fresh) == before
+
+
+def test_make_clean_removes_what_make_run_made_but_not_while_it_runs(ready: Path, start: Start) -> None:
+    run = start(ready)
+    run.serves()
+    refused = start(ready, "clean")
+    assert refused.process.wait(SECONDS) == 2
+    assert refused.lines[0] == "make clean: .data is in use, so nothing is removed: stop the run."
+    run.stops()
+    assert start(ready, "clean").ended() == 0
+    assert sorted(path.name for path in ready.iterdir()) == ["Makefile", "functions", "home", "layers", "local"]
+
+
+def test_make_clean_leaves_a_data_folder_that_is_not_ours(fresh: Path, start: Start) -> None:
+    (fresh / ".data").mkdir()
+    (fresh / ".data" / "thesis.txt").write_text("years of work")
+    (fresh / ".mypy_cache").mkdir()
+    clean = start(fresh, "clean")
+    assert clean.ended() == 2
+    assert ".data was not made by make, so nothing is removed" in clean.lines[0]
+    assert (fresh / ".data" / "thesis.txt").read_text() == "years of work"
+    assert (fresh / ".mypy_cache").exists()
+
+
+def test_a_path_with_any_characters_works(installed: Path) -> None:
+    assert {"'", '"', "$", "`", "\\", "\n", " ", "é"} <= set(str(installed))
+    assert (installed / "local.installed").read_text()
+
+
+def test_a_path_with_a_colon_is_refused_in_a_sentence(place: Path, start: Start) -> None:
+    run = start(checkout(place / "a:b"))
+    assert run.ended() == 2
+    assert f"{place / 'a:b'} has a ':'" in run.lines[0]
+    assert "move the checkout" in run.lines[0]
+    assert not (place / "a:b" / ".venv").exists()

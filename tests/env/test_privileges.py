@@ -1,0 +1,71 @@
+"""`make run` by root, with all of its capabilities and with few, below folders that nobody else may enter."""
+
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.env.conftest import Start
+
+DOCKER = (
+    *("chown", "dac_override", "fsetid", "fowner", "mknod", "net_raw", "setgid", "setuid", "setfcap", "setpcap"),
+    *("net_bind_service", "sys_chroot", "kill", "audit_write"),
+)
+"""What Docker leaves to a container's root (docs.docker.com/engine/containers/run, runtime privilege)."""
+ROOT_ONLY = os.geteuid() == 0
+
+
+def holding(*capabilities: str, no_new_privileges: bool = False) -> list[str]:
+    """Return a command that runs another with these capabilities alone, if it is root's; else with none."""
+    bounds = ["--bounding-set", ",".join(["-all", *(f"+{name}" for name in capabilities)])] if ROOT_ONLY else []
+    return ["setpriv", *bounds, *(["--no-new-privs"] if no_new_privileges else []), "--inh-caps=-all"]
+
+
+CASES = {
+    "all": [],
+    "docker": holding(*DOCKER),
+    "docker-no-new-privileges": holding(*DOCKER, no_new_privileges=True),
+}
+
+
+@pytest.mark.parametrize("around", CASES.values(), ids=CASES)
+def test_it_starts_in_a_folder_that_nobody_else_may_enter_and_keeps_its_data(
+    ready: Path, start: Start, around: list[str]
+) -> None:
+    assert ready.parent.stat().st_mode & 0o777 == 0o700
+    first = start(ready, around=around)
+    first.serves()
+    first.stops()
+    second = start(ready, around=around)
+    second.until("the schema is the newest")
+    second.serves()
+    second.stops()
+
+
+@pytest.mark.parametrize("lacking", ["setuid", "dac_override"])
+def test_a_root_that_cannot_run_postgresql_is_told_what_it_lacks(ready: Path, start: Start, lacking: str) -> None:
+    run = start(ready, around=holding(*(name for name in DOCKER if name != lacking)))
+    if not ROOT_ONLY:  # an ordinary user has none of them and needs none
+        run.serves()
+        run.stops()
+        return
+    assert run.ended() == 2
+    assert f"root lacks {lacking.upper()} to run it as another user" in run.output
+    assert "Traceback" not in run.output
+
+
+def test_the_data_of_a_user_stay_that_users_when_root_runs_it(ready: Path, start: Start) -> None:
+    first = start(ready)
+    first.serves()
+    first.stops()
+    data = ready / ".data" / "postgres" / "data"
+    owner = 12_345 if ROOT_ONLY else os.geteuid()
+    subprocess.run(["chown", "-R", str(owner), data], check=True)
+    second = start(ready)
+    second.serves()
+    process = re.search(r"\d+", (data / "postmaster.pid").read_text())
+    assert process
+    assert Path(f"/proc/{process[0]}").stat().st_uid == owner
+    second.stops()
