@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self
 
+from kalshi_markets.settings import ApiSettings, CrawlerSettings, DatabaseSettings, ExchangeSettings, log_level
+from kalshi_markets.settings import SettingsError as SettingsError
+from kalshi_markets.variables import parse_ascii
 from local import ROOT
 
 _LINE: Final = re.compile(
@@ -16,13 +19,20 @@ _DATABASE: Final = ("DB_HOST", "DB_PORT", "DB_NAME", "DB_USER", "DB_PASSWORD", "
 _PASSED_ON: Final = {
     *("PATH", "HOME", "LANG", "SSL_CERT_FILE", "SSL_CERT_DIR", "LOG_LEVEL", "MARKETS_TABLE", "README_URL"),
     *("EXCHANGE_RATE", "RUN_SECONDS", "LIVE_INTERVAL_SECONDS", "CHANGED_INTERVAL_SECONDS", "SETTLED_INTERVAL_SECONDS"),
-    *("SLOW_INTERVAL_SECONDS", "ARCHIVE", "COMBOS", "RETENTION_DAYS", "STATEMENT_TIMEOUT_MS"),
+    *("SLOW_INTERVAL_SECONDS", "ARCHIVE", "COMBOS", "RETENTION_DAYS", "STATEMENT_TIMEOUT_MS", "CANDLE_CACHE_MB"),
 }
-"""Variables, besides POWERTOOLS_*, that the functions see as they are. Lambda would not hand them the whole shell's."""
-
-
-class SettingsError(Exception):
-    """A variable is wrong; the message names it and says what it takes."""
+"""Variables, besides POWERTOOLS_* and proxies, that the functions see. Lambda would not hand them the whole shell's."""
+_FILES: Final = ("SSL_CERT_FILE", "SSL_CERT_DIR", "DB_SSLROOTCERT")
+_ON_AWS: Final = {
+    "EXCHANGE_URL": "EXCHANGE",
+    "KALSHI_SECRET_ARN": "KEYID and KEYFILE",
+    **dict.fromkeys(("DB_SECRET_ARN", "API_DB_SECRET_ARN", "CRAWLER_DB_SECRET_ARN"), "DB_USER and DB_PASSWORD"),
+    **dict.fromkeys(("API_DB_USER", "API_DB_PASSWORD"), "DB_USER and DB_PASSWORD"),
+    **dict.fromkeys(("CRAWLER_DB_USER", "CRAWLER_DB_PASSWORD"), "DB_USER and DB_PASSWORD"),
+}
+"""Variables that the functions take on AWS alone, and what a run on this machine takes instead."""
+_PROXIES: Final = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
+_LOOPBACK: Final = "127.0.0.1,localhost,::1"
 
 
 @dataclass(frozen=True)
@@ -46,25 +56,42 @@ class Settings:
     @classmethod
     def read(cls, environment: Mapping[str, str] = os.environ, root: Path = ROOT) -> Self:
         """Paths are relative to root. Raises SettingsError."""
-        values = _dot_env(root / ".env") | {name: value.strip() for name, value in environment.items() if value.strip()}
+        values = _dot_env(root / ".env")
+        values |= {name: _stripped(name, value) for name, value in environment.items() if value.strip()}
+        _refuse_unused(values)
         recording, exchange = values.get("RECORDING"), values.get("EXCHANGE")
         if recording and exchange:
             raise SettingsError("RECORDING and EXCHANGE exclude each other: give one of them.")
-        if recording and not (root / recording).is_file():
+        if recording and not _path(root, recording).is_file():
             raise SettingsError(f"RECORDING: there is no file {recording}; give JSON lines of markets, gzipped or not.")
-        if exchange and not re.match(r"https?://[^/\s]+", exchange):
+        if exchange and not re.match(r"https?://[^/\s]+", parse_ascii("EXCHANGE", exchange)):
             raise SettingsError("EXCHANGE must be a base URL, such as https://external-api.kalshi.com.")
-        return cls(
+        values |= {name: str(_path(root, values[name])) for name in _FILES if name in values}
+        functions = {k: v for k, v in values.items() if k in _PASSED_ON or k.startswith("POWERTOOLS_")}
+        settings = cls(
             port=_number(values, "PORT", 8000, 65_535),
             markets=_number(values, "MARKETS", 5_000, 1_000_000),
-            recording=root / recording if recording else None,
+            recording=_path(root, recording) if recording else None,
             exchange=exchange,
-            data_dir=root / values.get("DATA_DIR", ".data"),
+            data_dir=_path(root, values.get("DATA_DIR", ".data")),
             verbose=values.get("VERBOSE", "0").lower() not in ("0", "no", "false"),
-            database={name: values[name] for name in _DATABASE if name in values} if "DB_HOST" in values else {},
+            database={name: values[name] for name in _DATABASE if name in values},
             key=_key(values, root) if exchange else {},
-            functions={k: v for k, v in values.items() if k in _PASSED_ON or k.startswith("POWERTOOLS_")},
+            functions=functions | _proxies(values),
         )
+        settings._check_functions()
+        return settings
+
+    def _check_functions(self) -> None:
+        """Raise SettingsError for a variable that a function would not take."""
+        database = self.database or {"DB_HOST": "127.0.0.1", "DB_USER": "postgres"}
+        exchange = {"EXCHANGE_URL": self.exchange} if self.exchange else {}
+        variables = {**self.functions, **database, **self.key, **exchange}
+        log_level(variables)
+        DatabaseSettings.read(variables).credentials()
+        ExchangeSettings.read(variables).credentials()
+        CrawlerSettings.read(variables)
+        ApiSettings.read(variables)
 
     @property
     def source(self) -> str:
@@ -94,6 +121,35 @@ def _dot_env(file: Path) -> dict[str, str]:
     return values
 
 
+def _stripped(name: str, value: str) -> str:
+    return value if name == "DB_PASSWORD" else value.strip()
+
+
+def _path(root: Path, text: str) -> Path:
+    return root / Path(text).expanduser()
+
+
+def _refuse_unused(values: Mapping[str, str]) -> None:
+    for name, instead in _ON_AWS.items():
+        if name in values:
+            raise SettingsError(f"{name} is for functions on AWS: give {instead} instead, or leave it out.")
+    for name in _DATABASE:
+        if name in values and "DB_HOST" not in values:
+            raise SettingsError(f"{name} needs DB_HOST: without it PostgreSQL is one of our own, with its own login.")
+
+
+def _proxies(values: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables of proxies in lower case, which wins over upper case; none is used for this machine."""
+    proxies = {}
+    for name in _PROXIES:
+        if proxy := values.get(name.lower()) or values.get(name):
+            if not re.fullmatch(r"(https?://)?[^/\s]+/?", parse_ascii(name, proxy)):
+                raise SettingsError(f"{name} must be the address of an HTTP proxy, such as http://proxy.example:3128.")
+            proxies[name.lower()] = proxy
+    without = (values.get("no_proxy") or values.get("NO_PROXY"), _LOOPBACK)
+    return proxies and proxies | {"no_proxy": ",".join(filter(None, without))}
+
+
 def _number(values: Mapping[str, str], name: str, usual: int, most: int) -> int:
     text = values.get(name, str(usual)).replace(",", "").replace("_", "")
     if not (text.isascii() and text.isdecimal() and int(text) <= most):
@@ -106,7 +162,7 @@ def _key(values: Mapping[str, str], root: Path) -> dict[str, str]:
         return {}
     if "KEYFILE" not in values:
         raise SettingsError("KEYID needs KEYFILE, the PEM file of that key; or leave both out: market data is public.")
-    file = root / Path(values["KEYFILE"]).expanduser()
+    file = _path(root, values["KEYFILE"])
     if not file.is_file():
         raise SettingsError(f"KEYFILE: there is no file {values['KEYFILE']}.")
     return {"KEYID": values["KEYID"], "KEYFILE": str(file)}

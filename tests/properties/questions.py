@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal, localcontext
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from hypothesis import strategies as st
 
@@ -119,8 +119,7 @@ def _condition(draw: st.DrawFn, column: Column, operator: str, rows: Sequence[Ro
     if operator == "__in":
         operands = draw(st.lists(_operand(column, stored), min_size=1, max_size=5))
         spelled = [draw(_spelled(column, operand)) for operand in operands]
-        quoting = draw(st.sampled_from((csv.QUOTE_MINIMAL, csv.QUOTE_ALL)))
-        return Condition(column.name, operator, operands), _csv_line(spelled, quoting)
+        return Condition(column.name, operator, operands), _csv_line(spelled, quote_all=draw(st.booleans()))
     operand = draw(_operand(column, stored))
     if operator in ("__icontains", "__startswith"):
         start = draw(st.integers(0, len(operand))) if operator == "__icontains" else 0
@@ -130,9 +129,10 @@ def _condition(draw: st.DrawFn, column: Column, operator: str, rows: Sequence[Ro
     return Condition(column.name, operator, operand), draw(_spelled(column, operand))
 
 
-def _csv_line(fields: Sequence[str], quoting: Literal[0, 1]) -> str:
-    if any("\r" in field or "\n" in field for field in fields):
-        quoting = csv.QUOTE_ALL  # before Python 3.13 the writer leaves line ends unquoted that are not its own
+def _csv_line(fields: Sequence[str], *, quote_all: bool) -> str:
+    # Before Python 3.13 the writer leaves line ends unquoted that are not its own.
+    has_line_end = any("\r" in field or "\n" in field for field in fields)
+    quoting = csv.QUOTE_ALL if quote_all or has_line_end else csv.QUOTE_MINIMAL
     line = io.StringIO()
     csv.writer(line, lineterminator="", quoting=quoting).writerow(fields)
     return line.getvalue()
