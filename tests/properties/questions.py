@@ -132,9 +132,11 @@ def _condition(draw: st.DrawFn, column: Column, operator: str, rows: Sequence[Ro
 def _csv_line(fields: Sequence[str], *, quote_all: bool) -> str:
     # Before Python 3.13 the writer leaves line ends unquoted that are not its own.
     has_line_end = any("\r" in field or "\n" in field for field in fields)
-    quoting = csv.QUOTE_ALL if quote_all or has_line_end else csv.QUOTE_MINIMAL
     line = io.StringIO()
-    csv.writer(line, lineterminator="", quoting=quoting).writerow(fields)
+    writer = csv.writer(
+        line, lineterminator="", quoting=csv.QUOTE_ALL if quote_all or has_line_end else csv.QUOTE_MINIMAL
+    )
+    writer.writerow(fields)
     return line.getvalue()
 
 
