@@ -62,18 +62,18 @@ class Settings:
         recording, exchange = values.get("RECORDING"), values.get("EXCHANGE")
         if recording and exchange:
             raise SettingsError("RECORDING and EXCHANGE exclude each other: give one of them.")
-        if recording and not _path(root, recording).is_file():
+        if recording and not (root / recording).is_file():
             raise SettingsError(f"RECORDING: there is no file {recording}; give JSON lines of markets, gzipped or not.")
         if exchange and not re.match(r"https?://[^/\s]+", parse_ascii("EXCHANGE", exchange)):
             raise SettingsError("EXCHANGE must be a base URL, such as https://external-api.kalshi.com.")
-        values |= {name: str(_path(root, values[name])) for name in _FILES if name in values}
+        values |= {name: str(root / values[name]) for name in _FILES if name in values}
         functions = {k: v for k, v in values.items() if k in _PASSED_ON or k.startswith("POWERTOOLS_")}
         settings = cls(
             port=_number(values, "PORT", 8000, 65_535),
             markets=_number(values, "MARKETS", 5_000, 1_000_000),
-            recording=_path(root, recording) if recording else None,
+            recording=root / recording if recording else None,
             exchange=exchange,
-            data_dir=_path(root, values.get("DATA_DIR", ".data")),
+            data_dir=root / values.get("DATA_DIR", ".data"),
             verbose=values.get("VERBOSE", "0").lower() not in ("0", "no", "false"),
             database={name: values[name] for name in _DATABASE if name in values},
             key=_key(values, root) if exchange else {},
@@ -125,10 +125,6 @@ def _stripped(name: str, value: str) -> str:
     return value if name == "DB_PASSWORD" else value.strip()
 
 
-def _path(root: Path, text: str) -> Path:
-    return root / Path(text).expanduser()
-
-
 def _refuse_unused(values: Mapping[str, str]) -> None:
     for name, instead in _ON_AWS.items():
         if name in values:
@@ -162,7 +158,7 @@ def _key(values: Mapping[str, str], root: Path) -> dict[str, str]:
         return {}
     if "KEYFILE" not in values:
         raise SettingsError("KEYID needs KEYFILE, the PEM file of that key; or leave both out: market data is public.")
-    file = _path(root, values["KEYFILE"])
+    file = root / Path(values["KEYFILE"]).expanduser()
     if not file.is_file():
         raise SettingsError(f"KEYFILE: there is no file {values['KEYFILE']}.")
     return {"KEYID": values["KEYID"], "KEYFILE": str(file)}

@@ -116,23 +116,12 @@ def test_the_functions_see_proxies_and_that_none_is_for_this_machine(
     assert Settings.read(variables, tmp_path).functions == passed
 
 
-def test_files_are_relative_to_the_root_and_a_tilde_is_the_home(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    (tmp_path / "home").mkdir()
-    for name in ("ca.pem", "home/ca.pem", "home/markets.jsonl"):
-        (tmp_path / name).touch()
-    authorities = {"SSL_CERT_FILE": "ca.pem", "SSL_CERT_DIR": "home"}
-    assert Settings.read(authorities, tmp_path).functions == {
-        "SSL_CERT_FILE": str(tmp_path / "ca.pem"),
-        "SSL_CERT_DIR": str(tmp_path / "home"),
-    }
-    settings = Settings.read({"DATA_DIR": "~/x", "RECORDING": "~/markets.jsonl"}, tmp_path)
-    assert (settings.data_dir, settings.recording) == (tmp_path / "home/x", tmp_path / "home/markets.jsonl")
-    assert Settings.read({"SSL_CERT_FILE": "~/ca.pem"}, tmp_path).functions["SSL_CERT_FILE"] == str(
-        tmp_path / "home/ca.pem"
-    )
+def test_files_of_authorities_are_relative_to_the_root(tmp_path: Path) -> None:
+    (tmp_path / "authorities").mkdir()
+    (tmp_path / "authorities" / "ca.pem").touch()
+    variables = {"SSL_CERT_FILE": "authorities/ca.pem", "SSL_CERT_DIR": "authorities"}
+    passed = {name: str(tmp_path / value) for name, value in variables.items()}
+    assert Settings.read(variables, tmp_path).functions == passed
 
 
 def test_a_real_exchange_takes_the_key_whose_file_is_relative_to_the_root(tmp_path: Path) -> None:
