@@ -8,6 +8,11 @@ import pytest
 
 pytest.register_assert_rewrite("tests.http_contract")
 
+# A proxy that the machine's variables name is for the package registry, not for the servers of the tests.
+os.environ["no_proxy"] = f"{os.environ.get('no_proxy') or os.environ.get('NO_PROXY', '')},127.0.0.1,localhost".lstrip(
+    ","
+)
+
 FOLDERS = {"recordings": "RECORDINGS", "schemas": "KALSHI_SCHEMAS"}
 """By marker: the variable that names the folder which its tests read."""
 SDK_PYTHON = (3, 13)
