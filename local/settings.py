@@ -7,7 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self
 
-from kalshi_markets.settings import ApiSettings, CrawlerSettings, DatabaseSettings, ExchangeSettings, log_level
+from kalshi_markets.settings import (
+    ApiSettings,
+    CrawlerSettings,
+    Credentials,
+    DatabaseSettings,
+    ExchangeSettings,
+    log_level,
+)
 from kalshi_markets.settings import SettingsError as SettingsError
 from kalshi_markets.variables import parse_ascii
 from local import ROOT
@@ -58,7 +65,7 @@ class Settings:
         """Paths are relative to root. Raises SettingsError."""
         values = _dot_env(root / ".env")
         values |= {name: _stripped(name, value) for name, value in environment.items() if value.strip()}
-        _refuse_unused(values)
+        _reject_unused(values)
         recording, exchange = values.get("RECORDING"), values.get("EXCHANGE")
         if recording and exchange:
             raise SettingsError("RECORDING and EXCHANGE exclude each other: give one of them.")
@@ -77,7 +84,7 @@ class Settings:
             verbose=values.get("VERBOSE", "0").lower() not in ("0", "no", "false"),
             database={name: values[name] for name in _DATABASE if name in values},
             key=_key(values, root) if exchange else {},
-            functions=functions | _proxies(values),
+            functions=functions | (_proxies(values) if exchange else {}),
         )
         settings._check_functions()
         return settings
@@ -89,7 +96,8 @@ class Settings:
         variables = {**self.functions, **database, **self.key, **exchange}
         log_level(variables)
         DatabaseSettings.read(variables).credentials()
-        ExchangeSettings.read(variables).credentials()
+        if key := ExchangeSettings.read(variables).credentials():
+            _check_key(key)
         CrawlerSettings.read(variables)
         ApiSettings.read(variables)
 
@@ -125,7 +133,7 @@ def _stripped(name: str, value: str) -> str:
     return value if name == "DB_PASSWORD" else value.strip()
 
 
-def _refuse_unused(values: Mapping[str, str]) -> None:
+def _reject_unused(values: Mapping[str, str]) -> None:
     for name, instead in _ON_AWS.items():
         if name in values:
             raise SettingsError(f"{name} is for functions on AWS: give {instead} instead, or leave it out.")
@@ -144,6 +152,15 @@ def _proxies(values: Mapping[str, str]) -> dict[str, str]:
             proxies[name.lower()] = proxy
     without = (values.get("no_proxy") or values.get("NO_PROXY"), _LOOPBACK)
     return proxies and proxies | {"no_proxy": ",".join(filter(None, without))}
+
+
+def _check_key(key: Credentials) -> None:
+    from kalshi_markets.exchange.signing import Signer  # takes a while, and few runs have a key
+
+    try:
+        Signer(key)
+    except SettingsError as error:
+        raise SettingsError(f"KEYFILE: {error}") from None
 
 
 def _number(values: Mapping[str, str], name: str, usual: int, most: int) -> int:

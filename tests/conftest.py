@@ -32,7 +32,7 @@ def unmet() -> dict[str, str]:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Deselect the tests that cannot run here; the summary has their number and the reason."""
-    kept: list[pytest.Item] = []
+    selected: list[pytest.Item] = []
     deselected: list[pytest.Item] = []
     counts: dict[str, int] = {}
     reasons = unmet()
@@ -41,10 +41,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             counts[reason] = counts.get(reason, 0) + 1
             deselected.append(item)
         else:
-            kept.append(item)
+            selected.append(item)
     config.stash[DESELECTED] = counts
     config.hook.pytest_deselected(items=deselected)
-    items[:] = kept
+    items[:] = selected
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from local import ROOT
 from local.settings import Settings, SettingsError
+from tests.unit.test_signing import ED25519
 
 
 def test_without_variables_everything_has_its_usual_value(tmp_path: Path) -> None:
@@ -56,7 +57,7 @@ SAMPLES = {
     "DB_SSLMODE": "require",
     "DB_SSLROOTCERT": "authorities.pem",
     "KEYID": "id",
-    "KEYFILE": "authorities.pem",
+    "KEYFILE": "key.pem",
     "LOG_LEVEL": "debug",
     "README_URL": "https://readme.example",
 }
@@ -77,8 +78,9 @@ def documented() -> dict[str, str]:
 @pytest.mark.parametrize("name", documented())
 def test_every_documented_variable_is_passed_on_or_refused_by_name(name: str, tmp_path: Path) -> None:
     (tmp_path / "authorities.pem").touch()
+    (tmp_path / "key.pem").write_text(ED25519)
     value = documented()[name]
-    real = {"EXCHANGE": "https://x.example", "KEYID": "k", "KEYFILE": "authorities.pem"}
+    real = {"EXCHANGE": "https://x.example", "KEYID": "k", "KEYFILE": "key.pem"}
     database = {"DB_HOST": "other.example", "DB_USER": "other"}
     try:
         settings = Settings.read(real | database | {name: value}, tmp_path)
@@ -110,10 +112,11 @@ def test_a_login_without_a_host_is_refused_by_name(name: str, tmp_path: Path) ->
         ),
     ],
 )
-def test_the_functions_see_proxies_and_that_none_is_for_this_machine(
+def test_with_a_real_exchange_the_functions_see_proxies_and_that_none_is_for_this_machine(
     variables: dict[str, str], passed: dict[str, str], tmp_path: Path
 ) -> None:
-    assert Settings.read(variables, tmp_path).functions == passed
+    assert Settings.read({"EXCHANGE": "https://x.example"} | variables, tmp_path).functions == passed
+    assert Settings.read({"ALL_PROXY": "socks5://p:1"} | variables, tmp_path).functions == {}
 
 
 def test_files_of_authorities_are_relative_to_the_root(tmp_path: Path) -> None:
@@ -125,7 +128,7 @@ def test_files_of_authorities_are_relative_to_the_root(tmp_path: Path) -> None:
 
 
 def test_a_real_exchange_takes_the_key_whose_file_is_relative_to_the_root(tmp_path: Path) -> None:
-    (tmp_path / "key.pem").write_text("PEM")
+    (tmp_path / "key.pem").write_text(ED25519)
     key = {"KEYID": "id", "KEYFILE": "key.pem"}
     assert Settings.read({**key, "EXCHANGE": "https://x.example"}, tmp_path).key == {
         "KEYID": "id",
@@ -155,6 +158,7 @@ def test_the_source_tells_where_the_markets_come_from(tmp_path: Path) -> None:
         ({"EXCHANGE": "https://b", "KEYID": "id", "KEYFILE": "missing.pem"}, "missing.pem"),
         ({"EXCHANGE": "https://b\u200b"}, "EXCHANGE"),
         ({"EXCHANGE": "https://b", "KEYID": "i\u200bd", "KEYFILE": "key.pem"}, "KEYID"),
+        ({"EXCHANGE": "https://b", "KEYID": "id", "KEYFILE": "no-key.pem"}, "KEYFILE: the Kalshi private key is not"),
         ({"LOG_LEVEL": "trace"}, "LOG_LEVEL must be one of DEBUG, INFO, WARNING, ERROR, CRITICAL"),
         ({"LOG_LEVEL": "10"}, "LOG_LEVEL"),
         ({"POWERTOOLS_LOG_LEVEL": "trace"}, "POWERTOOLS_LOG_LEVEL"),
@@ -168,12 +172,13 @@ def test_the_source_tells_where_the_markets_come_from(tmp_path: Path) -> None:
         ({"DB_HOST": "h", "DB_USER": "u", "DB_SSLROOTCERT": "missing.pem"}, "DB_SSLROOTCERT"),
         ({"SSL_CERT_FILE": "missing.pem"}, "SSL_CERT_FILE"),
         ({"SSL_CERT_DIR": "missing"}, "SSL_CERT_DIR"),
-        ({"HTTPS_PROXY": "socks5://p:1"}, "HTTPS_PROXY must be the address of an HTTP proxy"),
-        ({"https_proxy": "http://p:1 " + "x"}, "HTTPS_PROXY"),
+        ({"EXCHANGE": "https://b", "HTTPS_PROXY": "socks5://p:1"}, "HTTPS_PROXY must be the address of an HTTP proxy"),
+        ({"EXCHANGE": "https://b", "https_proxy": "http://p:1 x"}, "HTTPS_PROXY"),
     ],
 )
 def test_a_wrong_value_is_refused_by_name(environment: dict[str, str], named: str, tmp_path: Path) -> None:
-    (tmp_path / "key.pem").touch()
+    (tmp_path / "key.pem").write_text(ED25519)
+    (tmp_path / "no-key.pem").write_text("PEM")
     with pytest.raises(SettingsError, match=named):
         Settings.read(environment, tmp_path)
 
