@@ -10,6 +10,16 @@ from typing import Final, Self
 
 from dotenv.parser import parse_stream
 
+from kalshi_markets.settings import (
+    ApiSettings,
+    CrawlerSettings,
+    Credentials,
+    DatabaseSettings,
+    ExchangeSettings,
+    log_level,
+)
+from kalshi_markets.settings import SettingsError as SettingsError
+from kalshi_markets.variables import parse_ascii
 from local import ROOT
 
 _PATHS: Final = ("DATA_DIR", "RECORDING", "KEYFILE", "DB_SSLROOTCERT", "SSL_CERT_FILE", "SSL_CERT_DIR")
@@ -18,13 +28,20 @@ _DATABASE: Final = ("DB_HOST", "DB_PORT", "DB_NAME", "DB_USER", "DB_PASSWORD", "
 _PASSED_ON: Final = {
     *("PATH", "HOME", "LANG", "SSL_CERT_FILE", "SSL_CERT_DIR", "LOG_LEVEL", "MARKETS_TABLE", "README_URL"),
     *("EXCHANGE_RATE", "RUN_SECONDS", "LIVE_INTERVAL_SECONDS", "CHANGED_INTERVAL_SECONDS", "SETTLED_INTERVAL_SECONDS"),
-    *("SLOW_INTERVAL_SECONDS", "ARCHIVE", "COMBOS", "RETENTION_DAYS", "STATEMENT_TIMEOUT_MS"),
+    *("SLOW_INTERVAL_SECONDS", "ARCHIVE", "COMBOS", "RETENTION_DAYS", "STATEMENT_TIMEOUT_MS", "CANDLE_CACHE_MB"),
 }
-"""Variables, besides POWERTOOLS_*, that the functions see as they are. Lambda would not hand them the whole shell's."""
-
-
-class SettingsError(Exception):
-    """A variable is wrong; the message names it and says what it takes."""
+"""Variables, besides POWERTOOLS_* and proxies, that the functions see. Lambda would not hand them the whole shell's."""
+_FILES: Final = ("SSL_CERT_FILE", "SSL_CERT_DIR", "DB_SSLROOTCERT")
+_ON_AWS: Final = {
+    "EXCHANGE_URL": "EXCHANGE",
+    "KALSHI_SECRET_ARN": "KEYID and KEYFILE",
+    **dict.fromkeys(("DB_SECRET_ARN", "API_DB_SECRET_ARN", "CRAWLER_DB_SECRET_ARN"), "DB_USER and DB_PASSWORD"),
+    **dict.fromkeys(("API_DB_USER", "API_DB_PASSWORD"), "DB_USER and DB_PASSWORD"),
+    **dict.fromkeys(("CRAWLER_DB_USER", "CRAWLER_DB_PASSWORD"), "DB_USER and DB_PASSWORD"),
+}
+"""Variables that the functions take on AWS alone, and what a run on this machine takes instead."""
+_PROXIES: Final = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
+_LOOPBACK: Final = "127.0.0.1,localhost,::1"
 
 
 @dataclass(frozen=True)
@@ -48,26 +65,44 @@ class Settings:
     @classmethod
     def read(cls, environment: Mapping[str, str] = os.environ, root: Path = ROOT) -> Self:
         """Paths are relative to root. Raises SettingsError."""
-        values = _dot_env(root / ".env") | {name: value.strip() for name, value in environment.items() if value.strip()}
+        values = _dot_env(root / ".env")
+        values |= {name: _stripped(name, value) for name, value in environment.items() if value.strip()}
         values |= {name: _expanded(name, values[name]) for name in _PATHS if name in values}
+        _reject_unused(values)
         recording, exchange = values.get("RECORDING"), values.get("EXCHANGE")
         if recording and exchange:
             raise SettingsError("RECORDING and EXCHANGE exclude each other: give one of them.")
         if recording and not (root / recording).is_file():
             raise SettingsError(f"RECORDING: there is no file {recording}; give JSON lines of markets, gzipped or not.")
-        if exchange and not re.match(r"https?://[^/\s]+", exchange):
+        if exchange and not re.match(r"https?://[^/\s]+", parse_ascii("EXCHANGE", exchange)):
             raise SettingsError("EXCHANGE must be a base URL, such as https://external-api.kalshi.com.")
-        return cls(
+        values |= {name: str(root / values[name]) for name in _FILES if name in values}
+        functions = {k: v for k, v in values.items() if k in _PASSED_ON or k.startswith("POWERTOOLS_")}
+        settings = cls(
             port=_number(values, "PORT", 8000, 65_535),
             markets=_number(values, "MARKETS", 5_000, 1_000_000),
             recording=root / recording if recording else None,
             exchange=exchange,
             data_dir=root / values.get("DATA_DIR", ".data"),
             verbose=values.get("VERBOSE", "0").lower() not in ("0", "no", "false"),
-            database={name: values[name] for name in _DATABASE if name in values} if "DB_HOST" in values else {},
+            database={name: values[name] for name in _DATABASE if name in values},
             key=_key(values, root) if exchange else {},
-            functions={k: v for k, v in values.items() if k in _PASSED_ON or k.startswith("POWERTOOLS_")},
+            functions=functions | (_proxies(values) if exchange else {}),
         )
+        settings._check_functions()
+        return settings
+
+    def _check_functions(self) -> None:
+        """Raise SettingsError for a variable that a function would not take."""
+        database = self.database or {"DB_HOST": "127.0.0.1", "DB_USER": "postgres"}
+        exchange = {"EXCHANGE_URL": self.exchange} if self.exchange else {}
+        variables = {**self.functions, **database, **self.key, **exchange}
+        log_level(variables)
+        DatabaseSettings.read(variables).credentials()
+        if key := ExchangeSettings.read(variables).credentials():
+            _check_key(key)
+        CrawlerSettings.read(variables)
+        ApiSettings.read(variables)
 
     @property
     def source(self) -> str:
@@ -101,6 +136,40 @@ def _expanded(name: str, path: str) -> str:
         return str(Path(path).expanduser())
     except RuntimeError:
         raise SettingsError(f"{name}: there is no home for {path.split('/')[0]}; write the whole path.") from None
+
+
+def _stripped(name: str, value: str) -> str:
+    return value if name == "DB_PASSWORD" else value.strip()
+
+
+def _reject_unused(values: Mapping[str, str]) -> None:
+    for name, instead in _ON_AWS.items():
+        if name in values:
+            raise SettingsError(f"{name} is for functions on AWS: give {instead} instead, or leave it out.")
+    for name in _DATABASE:
+        if name in values and "DB_HOST" not in values:
+            raise SettingsError(f"{name} needs DB_HOST: without it PostgreSQL is one of our own, with its own login.")
+
+
+def _proxies(values: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables of proxies in lower case, which wins over upper case; none is used for this machine."""
+    proxies = {}
+    for name in _PROXIES:
+        if proxy := values.get(name.lower()) or values.get(name):
+            if not re.fullmatch(r"(https?://)?[^/\s]+/?", parse_ascii(name, proxy)):
+                raise SettingsError(f"{name} must be the address of an HTTP proxy, such as http://proxy.example:3128.")
+            proxies[name.lower()] = proxy
+    without = (values.get("no_proxy") or values.get("NO_PROXY"), _LOOPBACK)
+    return proxies and proxies | {"no_proxy": ",".join(filter(None, without))}
+
+
+def _check_key(key: Credentials) -> None:
+    from kalshi_markets.exchange.signing import Signer  # takes a while, and few runs have a key
+
+    try:
+        Signer(key)
+    except SettingsError as error:
+        raise SettingsError(f"KEYFILE: {error}") from None
 
 
 def _number(values: Mapping[str, str], name: str, usual: int, most: int) -> int:

@@ -1,18 +1,67 @@
 """What every test may use."""
 
 import os
+import platform
+import sys
 
 import pytest
 
 pytest.register_assert_rewrite("tests.http_contract")
 
+# A proxy that the machine's variables name is for the package registry, not for the servers of the tests.
+os.environ["no_proxy"] = f"{os.environ.get('no_proxy') or os.environ.get('NO_PROXY', '')},127.0.0.1,localhost".lstrip(
+    ","
+)
+
 FOLDERS = {"recordings": "RECORDINGS", "schemas": "KALSHI_SCHEMAS"}
 """By marker: the variable that names the folder which its tests read."""
+SDK_PYTHON = (3, 13)
+"""The oldest Python that kalshi-python-sync 3.34 installs on (pypi.org/project/kalshi-python-sync)."""
+DESELECTED = pytest.StashKey[dict[str, int]]()
+"""By reason: the number of tests that are deselected."""
+
+
+def unmet() -> dict[str, str]:
+    """Return, by marker, the reason why its tests cannot run here."""
+    reasons = {marker: f"{name} names no folder" for marker, name in FOLDERS.items() if not os.environ.get(name)}
+    if sys.version_info < SDK_PYTHON:
+        needed = ".".join(map(str, SDK_PYTHON))
+        reasons["sdk"] = f"kalshi-python-sync needs Python {needed}, this is {platform.python_version()}"
+    return reasons
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Tests that read a folder which is not there are deselected; each has a twin that needs none."""
-    absent = [marker for marker, variable in FOLDERS.items() if not os.environ.get(variable)]
-    deselected = [item for item in items if any(item.get_closest_marker(marker) for marker in absent)]
+    """Deselect the tests that cannot run here; the summary has their number and the reason."""
+    selected: list[pytest.Item] = []
+    deselected: list[pytest.Item] = []
+    counts: dict[str, int] = {}
+    reasons = unmet()
+    for item in items:
+        if reason := next((reasons[marker.name] for marker in item.iter_markers() if marker.name in reasons), None):
+            counts[reason] = counts.get(reason, 0) + 1
+            deselected.append(item)
+        else:
+            selected.append(item)
+    config.stash[DESELECTED] = counts
     config.hook.pytest_deselected(items=deselected)
-    items[:] = [item for item in items if item not in deselected]
+    items[:] = selected
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Send the counts from a process of pytest-xdist to the one that prints the summary."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["deselected"] = session.config.stash[DESELECTED]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: object) -> None:
+    """Take the counts of a process of pytest-xdist; each process collects all tests."""
+    config, output = getattr(node, "config", None), getattr(node, "workeroutput", {})  # a process that crashed has none
+    if config is not None and "deselected" in output:
+        config.stash[DESELECTED] = output["deselected"]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Print the number of deselected tests for each reason."""
+    for reason, count in config.stash.get(DESELECTED, {}).items():
+        terminalreporter.write_line(f"DESELECTED [{count}] {reason}")

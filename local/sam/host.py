@@ -120,7 +120,7 @@ class Host:
             migrator["CRAWLER_DB_SECRET_ARN"]: self._login(CRAWLER_USER),
             self._variables["Parameters"]["KALSHI_SECRET_ARN"]: {
                 "key_id": key["KEYID"],
-                "private_key": Path(key["KEYFILE"]).read_text(encoding="ascii"),
+                "private_key": Path(key["KEYFILE"]).read_text(encoding="utf-8-sig"),
             },
         }
 

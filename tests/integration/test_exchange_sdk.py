@@ -1,30 +1,39 @@
 """The official SDK of the exchange, kalshi-python-sync, talks to the simulated one."""
 
+from __future__ import annotations
+
+import sys
 import time
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from kalshi_python_sync import KalshiClient
-from kalshi_python_sync.api.account_api import AccountApi
-from kalshi_python_sync.api.events_api import EventsApi
-from kalshi_python_sync.api.exchange_api import ExchangeApi
-from kalshi_python_sync.api.historical_api import HistoricalApi
-from kalshi_python_sync.api.market_api import MarketApi
-from kalshi_python_sync.configuration import Configuration
-from kalshi_python_sync.exceptions import (
-    ApiException,
-    BadRequestException,
-    NotFoundException,
-    ServiceException,
-    UnauthorizedException,
-)
 
 from local.exchange.app import Setup
 from local.exchange.clock import Clock
 from local.exchange.generator import generate
 from local.exchange.server import Server
+from tests.conftest import SDK_PYTHON
+
+if TYPE_CHECKING or sys.version_info >= SDK_PYTHON:
+    from kalshi_python_sync import KalshiClient
+    from kalshi_python_sync.api.account_api import AccountApi
+    from kalshi_python_sync.api.events_api import EventsApi
+    from kalshi_python_sync.api.exchange_api import ExchangeApi
+    from kalshi_python_sync.api.historical_api import HistoricalApi
+    from kalshi_python_sync.api.market_api import MarketApi
+    from kalshi_python_sync.configuration import Configuration
+    from kalshi_python_sync.exceptions import (
+        ApiException,
+        BadRequestException,
+        NotFoundException,
+        ServiceException,
+        UnauthorizedException,
+    )
+
+pytestmark = pytest.mark.sdk
 
 PrivateKey = rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey
 KEYS: dict[str, PrivateKey] = {

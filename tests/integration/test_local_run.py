@@ -11,11 +11,18 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
 
 from local import ROOT
+from local.exchange.app import Setup
+from local.exchange.clock import Clock
+from local.exchange.generator import generate
+from local.exchange.server import Server
+from tests.integration.conftest import certificate_for
+from tests.integration.proxy import Proxy
 
 SECONDS = 30.0
 
@@ -196,10 +203,45 @@ def test_a_database_that_does_not_answer_is_told_in_a_sentence(start: Start) -> 
     assert run.lines[-1].startswith("make run: the database could not be prepared: ")
 
 
-def test_a_wrong_variable_is_told_by_name(start: Start) -> None:
-    run = start(PORT="http")
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("PORT", "http", "PORT must be a whole number from 0 to 65,535, not 'http'."),
+        ("LOG_LEVEL", "trace", "LOG_LEVEL must be one of DEBUG, INFO, WARNING, ERROR, CRITICAL."),
+        ("EXCHANGE_URL", "https://b", "EXCHANGE_URL is for functions on AWS: give EXCHANGE instead, or leave it out."),
+        ("SSL_CERT_FILE", "x", "SSL_CERT_FILE must be a PEM file of certificate authorities: there is no such file."),
+    ],
+)
+def test_a_wrong_variable_is_told_by_name(start: Start, name: str, value: str, told: str) -> None:
+    run = start(**{name: value})
     assert run.end() == 2
-    assert run.lines == ["make run: PORT must be a whole number from 0 to 65,535, not 'http'."]
+    assert run.lines == [f"make run: {told}"]
+
+
+def test_a_proxy_is_asked_for_the_exchange_and_for_nothing_on_this_machine(start: Start, tmp_path: Path) -> None:
+    certificate, key = certificate_for("exchange.example", tmp_path)
+    with (
+        Server(generate(7, 50, Clock(speed=0)), setup=Setup(unsigned_rate=12_000)) as exchange,
+        Proxy(("127.0.0.1", urlsplit(exchange.url).port or 0), certificate, key) as proxy,
+    ):
+        proxies = dict.fromkeys(("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY"), proxy.url)
+        run = start(
+            EXCHANGE="https://exchange.example", SSL_CERT_FILE=str(certificate), DATA_DIR=".data-proxy", **proxies
+        )
+        run.until(r"crawler +the first run has ended")
+        assert count(run.url) > 0
+        assert set(proxy.requests) == {"CONNECT exchange.example:443 HTTP/1.1"}
+
+
+def test_a_host_of_no_proxy_is_asked_directly(start: Start, certificate: tuple[Path, Path]) -> None:
+    with socket.create_server(("127.0.0.2", 0)) as exchange, Proxy(("127.0.0.1", 1), *certificate) as proxy:
+        exchange.settimeout(SECONDS)
+        url = f"http://127.0.0.2:{exchange.getsockname()[1]}"
+        start(EXCHANGE=url, HTTP_PROXY=proxy.url, NO_PROXY="x.example,127.0.0.2", DATA_DIR=".data-direct")
+        connection, _ = exchange.accept()
+        with connection:
+            assert connection.recv(4).startswith(b"GET ")
+        assert proxy.requests == []
 
 
 def test_an_exchange_that_cannot_start_is_told_in_its_words(start: Start, root: Path) -> None:

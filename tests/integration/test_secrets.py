@@ -7,6 +7,7 @@ from kalshi_markets import secrets
 from kalshi_markets.database import Database, LoginRefused
 from kalshi_markets.exchange import ExchangeClient, Listings, Page
 from kalshi_markets.exchange.limiter import Limiter, LocalTokens
+from kalshi_markets.exchange.signing import Signer
 from kalshi_markets.secrets import SecretUnavailable, read_secret
 from kalshi_markets.settings import DatabaseSettings, ExchangeSettings, SettingsError
 from tests.aws import Account
@@ -74,6 +75,31 @@ def test_a_rotated_database_password_is_fetched_when_the_old_one_is_refused(
     first.close()
     second.close()
     database.script("DROP ROLE rotated")
+
+
+def test_what_was_pasted_into_a_database_secret_is_cleaned_or_refused_by_name(
+    aws: Account, environment: dict[str, str]
+) -> None:
+    arn = aws.create_secret({"username": " me\n", "password": " p \r\n"})
+    settings = DatabaseSettings.read(environment | {"DB_SECRET_ARN": f" {arn}\n"})
+    assert (settings.credentials().name, settings.credentials().secret) == ("me", " p ")
+    for wrong in ({"username": "m\u200be", "password": "p"}, {"username": "me", "password": "p\tq"}):
+        aws.rotate(arn, wrong)
+        name = next(member for member, value in wrong.items() if not value.isalpha())
+        with pytest.raises(SettingsError, match=f"^the secret {arn}: {name} has a ") as raised:
+            settings.credentials(fresh=True)
+        assert wrong[name] not in str(raised.value)
+
+
+def test_what_was_pasted_into_the_secret_of_a_key_is_cleaned_or_refused_by_name(aws: Account) -> None:
+    arn = aws.create_secret({"key_id": " id\n", "private_key": f"\ufeff{ED25519}"})
+    settings = ExchangeSettings.read({"KALSHI_SECRET_ARN": arn})
+    credentials = settings.credentials()
+    assert credentials is not None
+    assert Signer(credentials).headers("GET", "/", 1)["KALSHI-ACCESS-KEY"] == "id"
+    aws.rotate(arn, {"key_id": "i\ufeffd", "private_key": ED25519})
+    with pytest.raises(SettingsError, match=f"^the secret {arn}: key_id must be printable ASCII"):
+        settings.credentials(fresh=True)
 
 
 def ask(server: Scripted, arn: str) -> Page:

@@ -1,10 +1,13 @@
 """What `make run` reads from the environment and from .env."""
 
+import re
 from pathlib import Path
 
 import pytest
 
+from local import ROOT
 from local.settings import Settings, SettingsError
+from tests.unit.test_signing import ED25519
 
 
 def test_without_variables_everything_has_its_usual_value(tmp_path: Path) -> None:
@@ -47,12 +50,85 @@ def test_the_functions_see_their_settings_and_nothing_else_of_the_shell(tmp_path
     assert Settings.read(shell, tmp_path).functions.keys() == {"PATH", "LOG_LEVEL", "POWERTOOLS_DEV"}
 
 
-def test_without_db_host_the_database_is_ours_whatever_else_is_set(tmp_path: Path) -> None:
-    assert Settings.read({"DB_USER": "me", "DB_PASSWORD": "p"}, tmp_path).database == {}
+SAMPLES = {
+    "DB_HOST": "db.example",
+    "DB_USER": "someone",
+    "DB_PASSWORD": " p ",
+    "DB_SSLMODE": "require",
+    "DB_SSLROOTCERT": "authorities.pem",
+    "KEYID": "id",
+    "KEYFILE": "key.pem",
+    "LOG_LEVEL": "debug",
+    "README_URL": "https://readme.example",
+}
+"""Values of the documented variables whose default is none, or the same as without them."""
+
+
+def documented() -> dict[str, str]:
+    """Return the functions' variables of docs/operations.md with a value that each takes."""
+    page = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    [section] = re.findall(r"### The functions\n(.*?)\n### ", page, re.DOTALL)
+    rows = re.findall(r"^\| (`[^|]*`) \| ([^|]*) \|", section, re.MULTILINE)
+    defaults = {name: default for names, default in rows for name in re.findall(r"`(\w+)`", names)}
+    return {
+        name: SAMPLES.get(name, default if re.fullmatch(r"\w+", default) else "1") for name, default in defaults.items()
+    }
+
+
+@pytest.mark.parametrize("name", documented())
+def test_every_documented_variable_is_passed_on_or_refused_by_name(name: str, tmp_path: Path) -> None:
+    (tmp_path / "authorities.pem").touch()
+    (tmp_path / "key.pem").write_text(ED25519)
+    value = documented()[name]
+    real = {"EXCHANGE": "https://x.example", "KEYID": "k", "KEYFILE": "key.pem"}
+    database = {"DB_HOST": "other.example", "DB_USER": "other"}
+    try:
+        settings = Settings.read(real | database | {name: value}, tmp_path)
+    except SettingsError as error:
+        assert str(error).startswith(f"{name} is for functions on AWS: give ")  # noqa: PT017  # either will do
+    else:
+        passed = {**settings.functions, **settings.database, **settings.key}
+        assert passed[name].removeprefix(f"{tmp_path}/") == value
+
+
+@pytest.mark.parametrize("name", ["DB_PORT", "DB_NAME", "DB_USER", "DB_PASSWORD", "DB_SSLMODE", "DB_SSLROOTCERT"])
+def test_a_login_without_a_host_is_refused_by_name(name: str, tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=f"^{name} needs DB_HOST"):
+        Settings.read({name: "x"}, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("variables", "passed"),
+    [
+        ({}, {}),
+        ({"NO_PROXY": "x"}, {}),
+        (
+            {"HTTPS_PROXY": "http://p:1"},
+            {"https_proxy": "http://p:1", "no_proxy": "127.0.0.1,localhost,::1"},
+        ),
+        (
+            {"HTTP_PROXY": "old:1", "http_proxy": "p:1", "ALL_PROXY": "https://u:p@q/", "NO_PROXY": "a,b"},
+            {"http_proxy": "p:1", "all_proxy": "https://u:p@q/", "no_proxy": "a,b,127.0.0.1,localhost,::1"},
+        ),
+    ],
+)
+def test_with_a_real_exchange_the_functions_see_proxies_and_that_none_is_for_this_machine(
+    variables: dict[str, str], passed: dict[str, str], tmp_path: Path
+) -> None:
+    assert Settings.read({"EXCHANGE": "https://x.example"} | variables, tmp_path).functions == passed
+    assert Settings.read({"ALL_PROXY": "socks5://p:1"} | variables, tmp_path).functions == {}
+
+
+def test_files_of_authorities_are_relative_to_the_root(tmp_path: Path) -> None:
+    (tmp_path / "authorities").mkdir()
+    (tmp_path / "authorities" / "ca.pem").touch()
+    variables = {"SSL_CERT_FILE": "authorities/ca.pem", "SSL_CERT_DIR": "authorities"}
+    passed = {name: str(tmp_path / value) for name, value in variables.items()}
+    assert Settings.read(variables, tmp_path).functions == passed
 
 
 def test_a_real_exchange_takes_the_key_whose_file_is_relative_to_the_root(tmp_path: Path) -> None:
-    (tmp_path / "key.pem").write_text("PEM")
+    (tmp_path / "key.pem").write_text(ED25519)
     key = {"KEYID": "id", "KEYFILE": "key.pem"}
     assert Settings.read({**key, "EXCHANGE": "https://x.example"}, tmp_path).key == {
         "KEYID": "id",
@@ -80,9 +156,29 @@ def test_the_source_tells_where_the_markets_come_from(tmp_path: Path) -> None:
         ({"RECORDING": "a", "EXCHANGE": "https://b"}, "RECORDING and EXCHANGE"),
         ({"EXCHANGE": "https://b", "KEYID": "id"}, "KEYFILE"),
         ({"EXCHANGE": "https://b", "KEYID": "id", "KEYFILE": "missing.pem"}, "missing.pem"),
+        ({"EXCHANGE": "https://b\u200b"}, "EXCHANGE"),
+        ({"EXCHANGE": "https://b", "KEYID": "i\u200bd", "KEYFILE": "key.pem"}, "KEYID"),
+        ({"EXCHANGE": "https://b", "KEYID": "id", "KEYFILE": "no-key.pem"}, "KEYFILE: the Kalshi private key is not"),
+        ({"LOG_LEVEL": "trace"}, "LOG_LEVEL must be one of DEBUG, INFO, WARNING, ERROR, CRITICAL"),
+        ({"LOG_LEVEL": "10"}, "LOG_LEVEL"),
+        ({"POWERTOOLS_LOG_LEVEL": "trace"}, "POWERTOOLS_LOG_LEVEL"),
+        ({"CANDLE_CACHE_MB": "-1"}, "CANDLE_CACHE_MB"),
+        ({"STATEMENT_TIMEOUT_MS": "soon"}, "STATEMENT_TIMEOUT_MS"),
+        ({"COMBOS": "yes"}, "COMBOS"),
+        ({"EXCHANGE_RATE": "0"}, "EXCHANGE_RATE"),
+        ({"MARKETS_TABLE": "a b"}, "MARKETS_TABLE"),
+        ({"DB_HOST": "h"}, "DB_USER"),
+        ({"DB_HOST": "h", "DB_USER": "u", "DB_SSLMODE": "no"}, "DB_SSLMODE"),
+        ({"DB_HOST": "h", "DB_USER": "u", "DB_SSLROOTCERT": "missing.pem"}, "DB_SSLROOTCERT"),
+        ({"SSL_CERT_FILE": "missing.pem"}, "SSL_CERT_FILE"),
+        ({"SSL_CERT_DIR": "missing"}, "SSL_CERT_DIR"),
+        ({"EXCHANGE": "https://b", "HTTPS_PROXY": "socks5://p:1"}, "HTTPS_PROXY must be the address of an HTTP proxy"),
+        ({"EXCHANGE": "https://b", "https_proxy": "http://p:1 x"}, "HTTPS_PROXY"),
     ],
 )
 def test_a_wrong_value_is_refused_by_name(environment: dict[str, str], named: str, tmp_path: Path) -> None:
+    (tmp_path / "key.pem").write_text(ED25519)
+    (tmp_path / "no-key.pem").write_text("PEM")
     with pytest.raises(SettingsError, match=named):
         Settings.read(environment, tmp_path)
 

@@ -108,8 +108,97 @@ def test_the_key_comes_from_keyfile_or_there_is_none(tmp_path: Path) -> None:
     assert ExchangeSettings.read({}).credentials() is None
 
 
-def test_a_password_is_taken_as_it_stands() -> None:
-    assert DatabaseSettings.read(DATABASE | {"DB_PASSWORD": " p "}).credentials().secret == " p "
+@pytest.mark.parametrize(
+    ("pasted", "password"), [(" p ", " p "), ("p\n", "p"), ("\r\np\r\n", "p"), ("pä ß\u200b", "pä ß\u200b")]
+)
+def test_a_password_is_taken_as_it_stands_but_for_line_ends_around_it(pasted: str, password: str) -> None:
+    assert DatabaseSettings.read(DATABASE | {"DB_PASSWORD": pasted}).credentials().secret == password
+    roles = MigratorSettings.read({"API_DB_USER": "api", "API_DB_PASSWORD": pasted}).roles
+    assert roles["api"].secret == password
+
+
+@pytest.mark.parametrize("name", ["DB_PASSWORD", "API_DB_PASSWORD"])
+@pytest.mark.parametrize("password", ["p\tq", "p\nq", "\x7fp"])
+def test_a_password_with_a_control_character_is_refused_without_being_quoted(name: str, password: str) -> None:
+    variables = DATABASE | {"API_DB_USER": "api", name: password}
+    with pytest.raises(SettingsError, match=f"^{name} has a control character") as caught:
+        (DatabaseSettings if name == "DB_PASSWORD" else MigratorSettings).read(variables)
+    assert password not in str(caught.value)
+
+
+PASTED = ("DB_HOST", "DB_NAME", "DB_USER", "DB_SECRET_ARN", "MARKETS_TABLE", "DB_PORT", "DB_SSLMODE")
+
+
+@pytest.mark.parametrize("name", PASTED)
+def test_white_space_around_a_pasted_value_is_taken_off(name: str) -> None:
+    value = {"DB_PORT": "5432", "DB_SSLMODE": "require"}.get(name, "name")
+    clean, pasted = (DatabaseSettings.read(DATABASE | {name: text}) for text in (value, f"\t {value}\u00a0\r\n"))
+    assert clean == pasted
+
+
+@pytest.mark.parametrize("name", PASTED)
+@pytest.mark.parametrize("character", ["\ufeff", "\u200b", "\n", "\x00"])
+def test_an_invisible_character_in_a_pasted_value_is_refused_by_name(name: str, character: str) -> None:
+    with pytest.raises(SettingsError, match=f"^{name} "):
+        DatabaseSettings.read(DATABASE | {name: f"a{character}b"})
+
+
+KEYS = {"KEYID": {"KEYFILE": "k"}, "KALSHI_SECRET_ARN": {}, "EXCHANGE_URL": {}}
+
+
+@pytest.mark.parametrize("name", KEYS)
+def test_white_space_around_a_key_id_is_taken_off(name: str) -> None:
+    value = "https://host" if name == "EXCHANGE_URL" else "a-key"
+    clean, pasted = (ExchangeSettings.read(KEYS[name] | {name: text}) for text in (value, f" {value}\r\n"))
+    assert clean == pasted
+
+
+@pytest.mark.parametrize("name", KEYS)
+@pytest.mark.parametrize("character", ["\ufeff", "\u200b", "\n", "\x7f", "é"])
+def test_a_key_id_that_is_not_printable_ascii_is_refused_by_name(name: str, character: str) -> None:
+    with pytest.raises(SettingsError, match=f"^{name} must be printable ASCII"):
+        ExchangeSettings.read(KEYS[name] | {name: f"https://ho{character}st"})
+
+
+@pytest.mark.parametrize("name", KEYS)
+def test_a_byte_order_mark_before_a_key_id_is_refused_by_name(name: str) -> None:
+    with pytest.raises(SettingsError, match=f"^{name} must be printable ASCII"):
+        ExchangeSettings.read(KEYS[name] | {name: "\ufeffhttps://host"})
+
+
+@pytest.mark.parametrize("content", ["pem", "\ufeffpem"])
+def test_a_key_file_may_begin_with_a_byte_order_mark(tmp_path: Path, content: str) -> None:
+    (tmp_path / "key").write_text(content, encoding="utf-8")
+    credentials = ExchangeSettings.read({"KEYID": "id", "KEYFILE": str(tmp_path / "key")}).credentials()
+    assert credentials is not None
+    assert credentials.secret == "pem"
+
+
+def test_a_key_file_in_utf_16_is_refused_by_name(tmp_path: Path) -> None:
+    (tmp_path / "key").write_text("pem", encoding="utf-16")
+    with pytest.raises(SettingsError, match=r"^KEYFILE"):
+        ExchangeSettings.read({"KEYID": "id", "KEYFILE": str(tmp_path / "key")}).credentials()
+
+
+@pytest.mark.parametrize(
+    ("variables", "level"),
+    [
+        ({}, "INFO"),
+        ({"LOG_LEVEL": " "}, "INFO"),
+        ({"LOG_LEVEL": " debug\n"}, "DEBUG"),
+        ({"LOG_LEVEL": "Critical"}, "CRITICAL"),
+        ({"POWERTOOLS_LOG_LEVEL": "ERROR", "LOG_LEVEL": "DEBUG"}, "ERROR"),
+    ],
+)
+def test_a_log_level_is_read_in_any_case(variables: dict[str, str], level: str) -> None:
+    assert log_level(variables) == level
+
+
+@pytest.mark.parametrize("name", ["LOG_LEVEL", "POWERTOOLS_LOG_LEVEL"])
+@pytest.mark.parametrize("level", ["trace", "10", "WARN", "NOTSET", "INFO,DEBUG"])
+def test_an_unknown_log_level_is_refused_by_name(name: str, level: str) -> None:
+    with pytest.raises(SettingsError, match=f"^{name} must be one of DEBUG, INFO, WARNING, ERROR, CRITICAL"):
+        log_level({name: level})
 
 
 def test_a_database_user_must_be_given() -> None:

@@ -15,7 +15,20 @@ ED25519_SIGNATURE = "ylVJvU6HfrEYdvXDSlaNFfcYBoS75TLAd7Ig41IOju1Uu3ieT9d0cgn3WLe
 PATH = "/trade-api/v2/markets"
 
 
-@pytest.mark.parametrize("pem", [ED25519, ED25519.replace("\n", "\\n"), f"  {ED25519}\n\n"])
+PASTED = {
+    "as it is": ED25519,
+    "in one line of JSON": ED25519.replace("\n", "\\n"),
+    "in one line of JSON, from Windows": ED25519.replace("\n", "\\r\\n"),
+    "from Windows": ED25519.replace("\n", "\r\n"),
+    "with a byte order mark": f"\ufeff{ED25519}",
+    "indented": ED25519.replace("\n", "\n    "),
+    "with empty lines": f"  {ED25519}\n\n".replace("\n", "\n\n"),
+    "with spaces for line ends": ED25519.replace("\n", " "),
+    "with no-break spaces": ED25519.replace("\n", "\u00a0\n"),
+}
+
+
+@pytest.mark.parametrize("pem", PASTED.values(), ids=PASTED)
 def test_ed25519_signs_time_method_and_path(pem: str) -> None:
     assert Signer(Credentials("id", pem)).headers("get", PATH, 1_700_000_000_000) == {
         "KALSHI-ACCESS-KEY": "id",

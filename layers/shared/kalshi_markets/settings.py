@@ -5,11 +5,12 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Final, Literal, Self, get_args
 
 from kalshi_markets.secrets import read_secret
+from kalshi_markets.variables import SettingsError as SettingsError
+from kalshi_markets.variables import Variables, parse_ascii, parse_password, parse_text
 
 SslMode = Literal["disable", "allow", "prefer", "require", "verify-ca", "verify-full"]
 KALSHI_URL: Final = "https://external-api.kalshi.com"
@@ -18,10 +19,6 @@ MIN_RATE: Final = 0.1
 MAX_RATE: Final = 10_000
 """Requests a second that make sense."""
 LOG_LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
-
-
-class SettingsError(Exception):
-    """A variable is missing or wrong; the message names it and says what it takes."""
 
 
 @dataclass(frozen=True)
@@ -52,26 +49,29 @@ class DatabaseSettings:
     @classmethod
     def read(cls, environment: Mapping[str, str] = os.environ) -> Self:
         """Raises SettingsError."""
-        read = _Reader(environment)
-        table = read.text("MARKETS_TABLE", "kalshi_markets")
+        variables = Variables(environment)
+        table = variables.text("MARKETS_TABLE", "kalshi_markets")
         if not re.fullmatch(r"[a-z_][a-z0-9_]{0,39}", table):
             raise SettingsError(
                 "MARKETS_TABLE must be a plain identifier: at most 40 of a-z, 0-9 and _, no digit first."
             )
-        on_aws = read.optional("AWS_LAMBDA_FUNCTION_NAME") and not read.optional("AWS_SAM_LOCAL")
-        sslmode = read.text("DB_SSLMODE", "verify-full" if on_aws else "prefer")
+        on_aws = variables.optional("AWS_LAMBDA_FUNCTION_NAME") and not variables.optional("AWS_SAM_LOCAL")
+        sslmode = variables.text("DB_SSLMODE", "verify-full" if on_aws else "prefer")
         if sslmode not in get_args(SslMode):
             raise SettingsError(f"DB_SSLMODE must be one of {', '.join(get_args(SslMode))}.")
+        sslrootcert = variables.optional("DB_SSLROOTCERT")
+        if sslrootcert and sslmode != "disable" and not Path(sslrootcert).is_file():
+            raise SettingsError("DB_SSLROOTCERT must be a PEM file of certificate authorities: there is no such file.")
         return cls(
-            host=read.required("DB_HOST"),
-            port=read.whole("DB_PORT", "5432", most=65535),
-            name=read.text("DB_NAME", "postgres"),
+            host=variables.required("DB_HOST"),
+            port=variables.whole("DB_PORT", "5432", most=65535),
+            name=variables.text("DB_NAME", "postgres"),
             sslmode=sslmode,  # type: ignore[arg-type]  # one of them, as the lines above made sure
-            sslrootcert=read.optional("DB_SSLROOTCERT"),
+            sslrootcert=sslrootcert,
             table=table,
-            user=read.optional("DB_USER"),
-            password=read.optional("DB_PASSWORD"),
-            secret_arn=read.optional("DB_SECRET_ARN"),
+            user=variables.optional("DB_USER"),
+            password=variables.password("DB_PASSWORD"),
+            secret_arn=variables.ascii("DB_SECRET_ARN"),
         )
 
     def credentials(self, *, fresh: bool = False) -> Credentials:
@@ -80,7 +80,7 @@ class DatabaseSettings:
         fresh: ask Secrets Manager again, as after a rotation. Raises SettingsError, SecretUnavailable.
         """
         if self.secret_arn:
-            return _credentials(self.secret_arn, "username", "password", fresh=fresh)
+            return _login(self.secret_arn, fresh=fresh)
         if not self.user:
             raise SettingsError("DB_USER is not set: give it and DB_PASSWORD, or DB_SECRET_ARN.")
         return Credentials(self.user, self.password or "")
@@ -100,17 +100,21 @@ class ExchangeSettings:
     @classmethod
     def read(cls, environment: Mapping[str, str] = os.environ) -> Self:
         """Raises SettingsError."""
-        read = _Reader(environment)
-        url = read.text("EXCHANGE_URL", KALSHI_URL).rstrip("/")
+        variables = Variables(environment)
+        url = (variables.ascii("EXCHANGE_URL") or KALSHI_URL).rstrip("/")
         if not re.match(r"https?://[^/]", url):
             raise SettingsError("EXCHANGE_URL must begin with https:// (or http://) and name a host.")
-        key_id, secret_arn = read.optional("KEYID"), read.optional("KALSHI_SECRET_ARN")
-        key_file = read.required("KEYFILE") if key_id else None
+        key_id, secret_arn = variables.ascii("KEYID"), variables.ascii("KALSHI_SECRET_ARN")
+        key_file = variables.required("KEYFILE") if key_id else None
+        if (authorities := variables.optional("SSL_CERT_FILE")) and not Path(authorities).is_file():
+            raise SettingsError("SSL_CERT_FILE must be a PEM file of certificate authorities: there is no such file.")
+        if (authorities := variables.optional("SSL_CERT_DIR")) and not Path(authorities).is_dir():
+            raise SettingsError("SSL_CERT_DIR must be a folder of certificate authorities: there is no such folder.")
         # Without a key the exchange tells no rate, and public measurements found 429s from 8 a second.
-        account = (key_id or secret_arn) and not read.optional("EXCHANGE_RATE")
+        account = (key_id or secret_arn) and not variables.optional("EXCHANGE_RATE")
         return cls(
             url=url if url.endswith(API_PATH) else url + API_PATH,
-            rate=None if account else float(read.number("EXCHANGE_RATE", "5", least=str(MIN_RATE), most=MAX_RATE)),
+            rate=None if account else float(variables.number("EXCHANGE_RATE", "5", least=str(MIN_RATE), most=MAX_RATE)),
             key_id=key_id,
             key_file=key_file,
             secret_arn=secret_arn,
@@ -122,11 +126,11 @@ class ExchangeSettings:
         Raises SettingsError, SecretUnavailable.
         """
         if self.secret_arn:
-            return _credentials(self.secret_arn, "key_id", "private_key", fresh=fresh)
+            return _api_key(self.secret_arn, fresh=fresh)
         if not self.key_id or not self.key_file:
             return None
         try:
-            return Credentials(self.key_id, Path(self.key_file).read_text(encoding="ascii"))
+            return Credentials(self.key_id, Path(self.key_file).read_text(encoding="utf-8-sig"))
         except (OSError, UnicodeDecodeError) as error:
             raise SettingsError(f"KEYFILE cannot be read as a PEM file: {type(error).__name__}.") from error
 
@@ -148,16 +152,16 @@ class CrawlerSettings:
     @classmethod
     def read(cls, environment: Mapping[str, str] = os.environ) -> Self:
         """Raises SettingsError."""
-        read = _Reader(environment)
+        variables = Variables(environment)
         return cls(
-            run_seconds=float(read.number("RUN_SECONDS", "55", least="10", most=840)),
-            live_interval=read.seconds("LIVE_INTERVAL_SECONDS", "300"),
-            changed_interval=read.seconds("CHANGED_INTERVAL_SECONDS", "45"),
-            settled_interval=read.seconds("SETTLED_INTERVAL_SECONDS", "45"),
-            slow_interval=read.seconds("SLOW_INTERVAL_SECONDS", "3600"),
-            archive=read.switch("ARCHIVE", "true"),
-            combos=read.switch("COMBOS", "false"),
-            kept=timedelta(days=days) if (days := read.whole("RETENTION_DAYS", "0", most=36_500)) else None,
+            run_seconds=float(variables.number("RUN_SECONDS", "55", least="10", most=840)),
+            live_interval=variables.seconds("LIVE_INTERVAL_SECONDS", "300"),
+            changed_interval=variables.seconds("CHANGED_INTERVAL_SECONDS", "45"),
+            settled_interval=variables.seconds("SETTLED_INTERVAL_SECONDS", "45"),
+            slow_interval=variables.seconds("SLOW_INTERVAL_SECONDS", "3600"),
+            archive=variables.switch("ARCHIVE", "true"),
+            combos=variables.switch("COMBOS", "false"),
+            kept=timedelta(days=days) if (days := variables.whole("RETENTION_DAYS", "0", most=36_500)) else None,
         )
 
 
@@ -173,12 +177,12 @@ class ApiSettings:
     @classmethod
     def read(cls, environment: Mapping[str, str] = os.environ) -> Self:
         """Raises SettingsError, for an invalid log level too, which would raise while the function is imported."""
-        read = _Reader(environment)
         log_level(environment)
+        variables = Variables(environment)
         return cls(
-            statement_timeout_ms=read.whole("STATEMENT_TIMEOUT_MS", "3000", least="10", most=25_000),
-            candle_cache_mb=read.whole("CANDLE_CACHE_MB", "512", most=1_000_000),
-            readme_url=read.optional("README_URL"),
+            statement_timeout_ms=variables.whole("STATEMENT_TIMEOUT_MS", "3000", least="10", most=25_000),
+            candle_cache_mb=variables.whole("CANDLE_CACHE_MB", "512", most=1_000_000),
+            readme_url=variables.optional("README_URL"),
         )
 
 
@@ -196,72 +200,48 @@ class MigratorSettings:
 
         Raises SettingsError, SecretUnavailable.
         """
-        read = _Reader(environment)
-        roles = {"api": read.role("API_DB_SECRET_ARN", "API_DB_USER", "API_DB_PASSWORD")}
-        roles["crawler"] = read.role("CRAWLER_DB_SECRET_ARN", "CRAWLER_DB_USER", "CRAWLER_DB_PASSWORD")
+        variables = Variables(environment)
+        roles = {"api": _role(variables, "API_DB_SECRET_ARN", "API_DB_USER", "API_DB_PASSWORD")}
+        roles["crawler"] = _role(variables, "CRAWLER_DB_SECRET_ARN", "CRAWLER_DB_USER", "CRAWLER_DB_PASSWORD")
         return cls({function: role for function, role in roles.items() if role})
 
 
 def log_level(environment: Mapping[str, str] = os.environ) -> str:
-    """Return the log level: POWERTOOLS_LOG_LEVEL, else LOG_LEVEL, else INFO. Raises SettingsError."""
-    read = _Reader(environment)
-    name = "POWERTOOLS_LOG_LEVEL" if read.optional("POWERTOOLS_LOG_LEVEL") else "LOG_LEVEL"
-    level = read.text(name, "INFO").strip().upper()
-    if level not in LOG_LEVELS:
-        raise SettingsError(f"{name} must be one of {', '.join(LOG_LEVELS)}.")
-    return level
+    """Return what the functions log, as a name of the module logging; INFO by default.
+
+    POWERTOOLS_LOG_LEVEL comes before LOG_LEVEL, as in Powertools. Raises SettingsError.
+    """
+    variables = Variables(environment)
+    for name in ("POWERTOOLS_LOG_LEVEL", "LOG_LEVEL"):
+        if level := variables.text(name, "").upper():
+            if level not in LOG_LEVELS:
+                raise SettingsError(f"{name} must be one of {', '.join(LOG_LEVELS)}.")
+            return level
+    return "INFO"
 
 
-class _Reader:
-    def __init__(self, environment: Mapping[str, str]) -> None:
-        self._environment = environment
-
-    def optional(self, name: str) -> str | None:
-        value = self._environment.get(name, "")
-        return value if value.strip() else None
-
-    def text(self, name: str, usual: str) -> str:
-        return self.optional(name) or usual
-
-    def required(self, name: str) -> str:
-        if value := self.optional(name):
-            return value
-        raise SettingsError(f"{name} is not set.")
-
-    def role(self, secret_arn: str, user: str, password: str) -> Credentials | None:
-        if arn := self.optional(secret_arn):
-            return _credentials(arn, "username", "password", fresh=True)
-        if name := self.optional(user):
-            return Credentials(name, self.required(password))
-        return None
-
-    def switch(self, name: str, usual: str) -> bool:
-        value = self.text(name, usual).lower()
-        if value not in ("true", "false"):
-            raise SettingsError(f"{name} must be true or false.")
-        return value == "true"
-
-    def seconds(self, name: str, usual: str) -> timedelta:
-        return timedelta(seconds=float(self.number(name, usual, least="1", most=86_400)))
-
-    def whole(self, name: str, usual: str, *, least: str = "0", most: int) -> int:
-        value = self.number(name, usual, least=least, most=most)
-        if value % 1:
-            raise SettingsError(f"{name} must be a whole number.")
-        return int(value)
-
-    def number(self, name: str, usual: str, *, least: str = "0", most: int) -> Decimal:
-        try:
-            value = Decimal(self.text(name, usual))
-            if Decimal(least) <= value <= most:
-                return value
-        except InvalidOperation:
-            pass
-        raise SettingsError(f"{name} must be a number from {least} to {most:,}.")
+def _role(variables: Variables, secret_arn: str, user: str, password: str) -> Credentials | None:
+    if arn := variables.ascii(secret_arn):
+        return _login(arn, fresh=True)
+    if name := variables.optional(user):
+        return Credentials(name, variables.password(password) or variables.required(password))
+    return None
 
 
-def _credentials(arn: str, name: str, secret: str, *, fresh: bool) -> Credentials:
+def _login(arn: str, *, fresh: bool) -> Credentials:
+    name, password = _members(arn, "username", "password", fresh=fresh)
+    secret = f"the secret {arn}: "
+    return Credentials(parse_text(f"{secret}username", name), parse_password(f"{secret}password", password))
+
+
+def _api_key(arn: str, *, fresh: bool) -> Credentials:
+    key_id, private_key = _members(arn, "key_id", "private_key", fresh=fresh)
+    return Credentials(parse_ascii(f"the secret {arn}: key_id", key_id), private_key)
+
+
+def _members(arn: str, name: str, secret: str, *, fresh: bool) -> tuple[str, str]:
     fields = read_secret(arn, fresh=fresh)
-    if not fields.get(name) or not fields.get(secret):
+    members = str(fields.get(name) or "").strip(), str(fields.get(secret) or "")
+    if not all(members):
         raise SettingsError(f"the secret {arn} must be a JSON object with {name} and {secret}.")
-    return Credentials(str(fields[name]), str(fields[secret]))
+    return members

@@ -19,9 +19,8 @@ class Signer:
     """Signs requests with one API key. Raises SettingsError when the key is not an unencrypted RSA or Ed25519 PEM."""
 
     def __init__(self, credentials: Credentials) -> None:
-        pem = credentials.secret.replace("\\n", "\n").strip() + "\n"  # a PEM in one line of JSON or .env
         try:
-            key = load_pem_private_key(pem.encode(), password=None)
+            key = load_pem_private_key(_normalize_pem(credentials.secret).encode(), password=None)
         except (ValueError, TypeError, UnsupportedAlgorithm):
             # The cause may quote the key.
             raise SettingsError("the Kalshi private key is not an unencrypted PEM.") from None
@@ -42,3 +41,9 @@ class Signer:
             "KALSHI-ACCESS-TIMESTAMP": str(milliseconds),
             "KALSHI-ACCESS-SIGNATURE": base64.b64encode(signature).decode(),
         }
+
+
+def _normalize_pem(text: str) -> str:
+    """Return a PEM as its writer had it, before JSON, YAML, .env or Windows changed its line ends."""
+    lines = text.replace("\\r", "").replace("\\n", "\n").strip("\ufeff").splitlines()
+    return "\n".join(line.strip() for line in lines if line.strip()) + "\n"

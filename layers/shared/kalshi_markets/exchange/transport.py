@@ -23,7 +23,7 @@ from kalshi_markets.exchange.errors import (
 from kalshi_markets.exchange.limiter import Limiter
 from kalshi_markets.exchange.sent import read_json
 from kalshi_markets.exchange.signing import Signer
-from kalshi_markets.settings import ExchangeSettings
+from kalshi_markets.settings import ExchangeSettings, SettingsError
 
 HEADERS: Final = {
     "accept": "application/json",
@@ -174,8 +174,11 @@ class Transport:
 
 @lru_cache(maxsize=1)
 def _authorities() -> ssl.SSLContext:
-    """Whom to trust; kept, since reading them takes 50 ms."""
-    return httpx.create_ssl_context()
+    """Whom to trust; kept, since reading them takes 50 ms. Raises SettingsError."""
+    try:
+        return httpx.create_ssl_context()
+    except OSError:
+        raise SettingsError("SSL_CERT_FILE must be a PEM file of certificate authorities.") from None
 
 
 def read_object(response: httpx.Response, *, real: Callable[[str], object] = Decimal) -> dict[str, Any]:

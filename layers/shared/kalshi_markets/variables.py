@@ -1,0 +1,92 @@
+"""Values of environment variables and of secrets, as people paste them; SettingsError names a wrong one."""
+
+import re
+from collections.abc import Mapping
+from datetime import timedelta
+from decimal import Decimal, InvalidOperation
+
+
+class SettingsError(Exception):
+    """A variable is missing or wrong; the message names it and says what it takes."""
+
+
+def parse_text(name: str, value: str) -> str:
+    """Return the text without the white space around it. Raises SettingsError for a character that is not printable."""
+    text = value.strip()
+    if text.isprintable():
+        return text
+    raise SettingsError(f"{name} has a character that cannot be printed, such as a zero-width space: type it anew.")
+
+
+def parse_ascii(name: str, value: str) -> str:
+    """Return the text without the white space around it. Raises SettingsError unless it is printable ASCII."""
+    text = value.strip()
+    if text.isascii() and text.isprintable():
+        return text
+    raise SettingsError(f"{name} must be printable ASCII: type it anew, without invisible characters.")
+
+
+def parse_password(name: str, value: str) -> str:
+    """Return the password without line ends around it; spaces are part of it. Raises SettingsError."""
+    password = value.strip("\r\n")
+    if re.search(r"[\x00-\x1f\x7f-\x9f]", password):  # SASLprep prohibits them (RFC 4013, 2.3)
+        raise SettingsError(f"{name} has a control character, such as a tab or a line end.")
+    return password
+
+
+class Variables:
+    """The variables of an environment. Every method raises SettingsError; an empty variable is an absent one."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self._environment = environment
+
+    def optional(self, name: str) -> str | None:
+        """Return a printable text, or None."""
+        return parse_text(name, self._environment.get(name, "")) or None
+
+    def ascii(self, name: str) -> str | None:
+        """Return a text of printable ASCII, or None: a URL, a key id, the ARN or name of a secret."""
+        return parse_ascii(name, self._environment.get(name, "")) or None
+
+    def password(self, name: str) -> str | None:
+        """Return a password, or None."""
+        value = self._environment.get(name, "")
+        return parse_password(name, value) if value.strip() else None
+
+    def text(self, name: str, default: str) -> str:
+        """Return a printable text."""
+        return self.optional(name) or default
+
+    def required(self, name: str) -> str:
+        """Return a printable text that must be there."""
+        if value := self.optional(name):
+            return value
+        raise SettingsError(f"{name} is not set.")
+
+    def switch(self, name: str, default: str) -> bool:
+        """Return whether the variable is `true`, and not `false`."""
+        value = self.text(name, default).lower()
+        if value not in ("true", "false"):
+            raise SettingsError(f"{name} must be true or false.")
+        return value == "true"
+
+    def seconds(self, name: str, default: str) -> timedelta:
+        """Return a number of seconds from a second to a day."""
+        return timedelta(seconds=float(self.number(name, default, least="1", most=86_400)))
+
+    def whole(self, name: str, default: str, *, least: str = "0", most: int) -> int:
+        """Return a whole number from least to most."""
+        value = self.number(name, default, least=least, most=most)
+        if value % 1:
+            raise SettingsError(f"{name} must be a whole number.")
+        return int(value)
+
+    def number(self, name: str, default: str, *, least: str = "0", most: int) -> Decimal:
+        """Return a number from least to most."""
+        try:
+            value = Decimal(self.text(name, default))
+            if Decimal(least) <= value <= most:
+                return value
+        except InvalidOperation:
+            pass
+        raise SettingsError(f"{name} must be a number from {least} to {most:,}.")

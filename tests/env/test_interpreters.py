@@ -1,0 +1,69 @@
+"""The suite passes on every Python that this machine has, each in an environment of its own, `.venv-3.11` for 3.11."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent.parent
+OLDEST = (3, 11)
+FOLDERS = (
+    *map(Path, os.get_exec_path()),
+    *Path.home().glob(".pyenv/versions/*/bin"),
+    *Path.home().glob(".local/share/uv/python/*/bin"),
+    *Path("/opt/hostedtoolcache/Python").glob("*/x64/bin"),
+    Path("/usr/bin"),
+    Path("/usr/local/bin"),
+)
+CHECK = "import ensurepip, sys, venv; print(*sys.version_info[:4])"
+SLOW = (
+    "tests/faults",
+    "tests/integration/test_readme.py",
+)
+"""Left out, since they take longest and their code does not depend on the interpreter's version."""
+TIMEOUT_SECONDS = 1_800
+
+
+def versions(folders: Iterator[Path]) -> dict[str, Path]:
+    """Return the interpreters in folders that can make environments, one for each minor version, the oldest first."""
+    found: dict[tuple[int, int], Path] = {}
+    for python in (path for folder in folders for path in sorted(folder.glob("python3.*"))):
+        if not re.fullmatch(r"python3\.\d+", python.name):
+            continue
+        run = subprocess.run([python, "-c", CHECK], capture_output=True, text=True, check=False)
+        if run.returncode == 0:  # a shim of pyenv fails for a version that is not chosen
+            major, minor, _, level = run.stdout.split()
+            if level == "final" and (int(major), int(minor)) >= OLDEST:
+                found.setdefault((int(major), int(minor)), python)
+    return {f"{major}.{minor}": found[major, minor] for major, minor in sorted(found)}
+
+
+INTERPRETERS = versions(folder for folder in FOLDERS if folder.is_dir())
+OTHERS = {name: path for name, path in INTERPRETERS.items() if name != f"3.{sys.version_info.minor}"}
+
+
+def test_this_machine_has_more_than_one_interpreter() -> None:
+    assert OTHERS != {}, f"it has {', '.join(INTERPRETERS)} alone"
+
+
+@pytest.mark.timeout(TIMEOUT_SECONDS)
+@pytest.mark.parametrize("version", OTHERS)
+def test_the_suite_passes(version: str, capfd: pytest.CaptureFixture[str]) -> None:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "MAKE"))}
+    environment |= {"VENV": f".venv-{version}", "PYTHON": str(OTHERS[version])}
+    with capfd.disabled():
+        print(f"\npython {version}: {OTHERS[version]}", flush=True)
+        subprocess.run([OTHERS[version], "local/environment.py", "tests"], cwd=ROOT, env=environment, check=True)
+        ignored = [f"--ignore={path}" for path in SLOW]
+        options = ["-q", "--numprocesses=2", "--dist=loadscope", *ignored]
+        command = [f".venv-{version}/bin/python", "-m", "pytest", *options]
+        with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True) as suite:
+            assert suite.stdout is not None
+            line = ""
+            for line in suite.stdout:
+                print(f"python {version}: {line}", end="", flush=True)
+    assert suite.returncode == 0, line
