@@ -201,7 +201,7 @@ def test_a_line_of_dot_env_that_is_none_is_refused_by_its_number(tmp_path: Path,
 
 
 @pytest.mark.parametrize(
-    ("written", "password"),
+    ("written", "value"),
     [
         (r'"pa\"ss"', 'pa"ss'),
         ('"abc"#c', "abc"),
@@ -211,9 +211,9 @@ def test_a_line_of_dot_env_that_is_none_is_refused_by_its_number(tmp_path: Path,
         ('"two\nlines"', "two\nlines"),
     ],
 )
-def test_values_of_dot_env_are_those_of_python_dotenv(tmp_path: Path, written: str, password: str) -> None:
-    (tmp_path / ".env").write_text(f"DB_HOST=db.example\nDB_PASSWORD={written}\n")
-    assert Settings.read({}, tmp_path).database["DB_PASSWORD"] == password
+def test_values_of_dot_env_are_those_of_python_dotenv(tmp_path: Path, written: str, value: str) -> None:
+    (tmp_path / ".env").write_text(f"README_URL={written}\n")
+    assert Settings.read({}, tmp_path).functions["README_URL"] == value
 
 
 def test_dot_env_may_come_from_windows(tmp_path: Path) -> None:
@@ -224,10 +224,9 @@ def test_dot_env_may_come_from_windows(tmp_path: Path) -> None:
 
 def test_a_leading_tilde_is_a_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    for file in ("markets.jsonl", "key.pem"):
-        path = tmp_path / "home" / file
-        path.parent.mkdir(exist_ok=True)
-        path.write_text("")
+    (tmp_path / "home").mkdir()
+    for file, text in (("markets.jsonl", ""), ("ca.pem", ""), ("key.pem", ED25519)):
+        (tmp_path / "home" / file).write_text(text)
     (tmp_path / ".env").write_text("DATA_DIR=~/kept\nRECORDING=~/markets.jsonl\nSSL_CERT_FILE='~/ca.pem'\n")
     settings = Settings.read({}, tmp_path)
     assert settings.data_dir == tmp_path / "home" / "kept"
