@@ -73,7 +73,6 @@ QUERIES = [
     ("period_interval=5", "period_interval"),
     ("period_interval=60.0", "period_interval"),
     ("format=xml", "format"),
-    ("start_ts=%ff", "start_ts"),
     ("limit=1", "limit"),
 ]
 
