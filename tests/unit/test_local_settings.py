@@ -208,12 +208,17 @@ def test_a_line_of_dot_env_that_is_none_is_refused_by_its_number(tmp_path: Path,
         ("abc#c", "abc#c"),
         ("'a\"b'", 'a"b'),
         ("$HOME ${HOME}", "$HOME ${HOME}"),
-        ('"two\nlines"', "two\nlines"),
     ],
 )
 def test_values_of_dot_env_are_those_of_python_dotenv(tmp_path: Path, written: str, value: str) -> None:
     (tmp_path / ".env").write_text(f"README_URL={written}\n")
     assert Settings.read({}, tmp_path).functions["README_URL"] == value
+
+
+def test_a_value_of_two_lines_is_refused_by_name(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text('README_URL="two\nlines"\n')
+    with pytest.raises(SettingsError, match="README_URL has a control character"):
+        Settings.read({}, tmp_path)
 
 
 def test_dot_env_may_come_from_windows(tmp_path: Path) -> None:
