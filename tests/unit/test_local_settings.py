@@ -217,7 +217,7 @@ def test_values_of_dot_env_are_those_of_python_dotenv(tmp_path: Path, written: s
 
 def test_a_value_of_two_lines_is_refused_by_name(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text('README_URL="two\nlines"\n')
-    with pytest.raises(SettingsError, match="README_URL has a control character"):
+    with pytest.raises(SettingsError, match="README_URL has a character that cannot be printed"):
         Settings.read({}, tmp_path)
 
 
