@@ -6,13 +6,16 @@ ENVIRONMENT ?= default
 BENCH ?= exchange queries crawl candles cold
 export VENV
 
-.PHONY: help run sam-local test sam-test check scan soak bench deploy format lock clean
+.PHONY: help run probe sam-local test sam-test check scan soak bench deploy format lock clean
 
 help:  ## these lines
 	@sed -n 's/^\([a-z-]*\):.*##/\1 -/p' Makefile
 
 run:  ## the whole service on this machine (PORT, MARKETS, RECORDING, EXCHANGE, DATA_DIR, VERBOSE)
 	@$(PYTHON) local/environment.py local && exec $(VENV)/bin/python -m local
+
+probe:  ## asks the real exchange whether it is as the code assumes, with at most 60 requests (EXCHANGE, KEYID, KEYFILE; ARGS="--json")
+	@$(PYTHON) local/environment.py local && exec $(VENV)/bin/python -m local.probe $(ARGS)
 
 sam-local:  ## the same in Docker, by `sam local start-api` (PORT, MARKETS, RECORDING, EXCHANGE, DATA_DIR, VERBOSE)
 	@$(PYTHON) local/environment.py local && VENV=.venv-sam $(PYTHON) local/environment.py sam && \

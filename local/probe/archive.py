@@ -1,0 +1,134 @@
+"""Questions about the markets behind the cutoff, and where their listing ends."""
+
+from collections.abc import Sequence
+from datetime import UTC
+from typing import Final
+
+from crawler.settlements import RECENT
+from crawler.walks import follow
+from kalshi_markets.exchange import BATCH_TICKERS, Sent
+from kalshi_markets.exchange.listings import PAGE_LIMIT
+from local.exchange.clock import DAY, SECOND, moment, parse
+from local.exchange.cursor import Position, encode
+from local.probe.listings import NEARLY
+from local.probe.question import Finding, NotObservableError, Question, compare
+from local.probe.samples import archive_page, is_descending, some, tickers, times
+from local.probe.session import Session
+
+LIVE_DAYS: Final = 60
+"""How far back the live listings reached in 2026, on every day on which it was measured."""
+_JUMPS, _FOLLOWED = 6, 2
+_BEGINNING: Final = parse("2021-01-01T00:00:00Z")
+"""The exchange opened in that year."""
+_LISTINGS: Final = "layers/shared/kalshi_markets/exchange/listings.py"
+
+
+async def _midnight(session: Session) -> Finding:
+    cutoff = await session.listings.cutoff()
+    return compare(cutoff.astimezone(UTC).time().isoformat() == "00:00:00", cutoff.isoformat())
+
+
+async def _reach(session: Session) -> Finding:
+    age = session.now - (await session.listings.cutoff()).timestamp()
+    days = int(age // 86_400)
+    return compare(days == LIVE_DAYS and age > RECENT.total_seconds(), f"{days} days")
+
+
+async def _settled_before(session: Session) -> Finding:
+    markets, cutoff = await some(archive_page, session), (await session.listings.cutoff()).timestamp()
+    late = sum(at >= cutoff * SECOND for at in times(markets, "settlement_ts"))
+    return compare(not late, f"{late} of {len(markets):,} markets were settled after it")
+
+
+async def _order(session: Session) -> Finding:
+    created = times(await some(archive_page, session), "created_time")
+    return compare(is_descending(created), "newest first" if is_descending(created) else "not newest first")
+
+
+async def _named(session: Session) -> Finding:
+    asked = tickers(await some(archive_page, session), BATCH_TICKERS)
+    found = {sent.ticker for sent in await session.listings.named(asked, archived=True)}
+    return compare(
+        len(found & {*asked}) >= len(asked) * NEARLY, f"{len(found & {*asked})} of {len(asked)} are answered"
+    )
+
+
+async def _time_filter(session: Session) -> Finding:
+    await some(archive_page, session)
+    rows = (await session.get("/historical/markets", {"limit": 10, "min_close_ts": session.now})).markets()
+    return compare(rows, f"{len(rows)} markets, as without it" if rows else "it is honored: no markets")
+
+
+async def _size(session: Session) -> Finding:
+    created = times(await some(archive_page, session), "created_time")
+    if len(created) < PAGE_LIMIT:
+        return compare(agrees=True, observed=f"{len(created):,} markets, on one page")
+    days = (created[0] - created[-1]) / DAY
+    raise NotObservableError(f"{len(created):,} markets of its newest page were created within {days:.2f} days.")
+
+
+async def _tail(session: Session) -> Finding:
+    """Follow the end of the listing as the crawler does, which raises where it leads in a circle."""
+    await some(archive_page, session)
+    created: list[int] = []
+    pages = 0
+    async for markets, place in follow(
+        lambda c: session.listings.archived(c), {"cursor": await _near_the_end(session)}
+    ):
+        created += _created(markets)
+        pages += 1
+        if place is None:
+            return compare(
+                agrees=True, observed=f"the last {len(created):,} markets, {_span(created)}; no cursor follows"
+            )
+        if pages == _FOLLOWED:
+            break
+    raise NotObservableError(f"the last {len(created):,} markets lead on still, {_span(created)}.")
+
+
+async def _near_the_end(session: Session) -> str | None:
+    """A cursor behind which less than a page is left, made here: a cursor is a position."""
+    page = await session.listings.archived(None)
+    if page.cursor is None:
+        return None
+    low = at = _BEGINNING
+    high = min(_created(page.markets))
+    for _ in range(_JUMPS):
+        cursor = encode(Position(at, ""))
+        created = _created((await session.listings.archived(cursor)).markets)
+        if any(when > at for when in created):
+            raise NotObservableError("a cursor made here is not taken for a position.")
+        if created and (at == _BEGINNING or len(created) < PAGE_LIMIT):
+            return cursor
+        low, high = (low, min(created)) if created else (at, high)
+        at = low + (high - low) // 4  # the early years have few markets
+    raise NotObservableError(f"it is between {_day(low)} and {_day(high)}.")
+
+
+def _created(markets: Sequence[Sent]) -> list[int]:
+    return times([sent.read() for sent in markets], "created_time")
+
+
+def _span(created: Sequence[int]) -> str:
+    """The oldest creation; some archived markets may have the year 1 instead."""
+    dated = [at for at in created if at >= _BEGINNING]
+    oldest = f"the oldest of {_day(min(dated))}" if dated else "none of them dated"
+    return oldest + (f", {len(created) - len(dated)} undated" if len(created) > len(dated) else "")
+
+
+def _day(at: int) -> str:
+    return moment(at).date().isoformat()
+
+
+QUESTIONS: Final = (
+    Question("cutoff: time of day", "midnight UTC", "functions/api/candlesticks/markets.py", 1, _midnight),
+    Question(
+        "cutoff: age", f"{LIVE_DAYS} days, more than {RECENT.days}", "functions/crawler/settlements.py", 0, _reach
+    ),
+    Question("archive", "only markets settled before the cutoff", _LISTINGS, 1, _settled_before),
+    Question("archive: order", "newest first", _LISTINGS, 0, _order),
+    Question("archive: tickers", f"{BATCH_TICKERS} are answered", _LISTINGS, 1, _named),
+    Question("archive: min_close_ts", "ignored with a 200", "local/exchange/listing.py", 1, _time_filter),
+    Question("archive: tail", "its last page has no cursor", "functions/crawler/walks.py", _JUMPS + _FOLLOWED, _tail),
+    Question("archive: size", "5 million markets", "docs/costs.md", 0, _size),
+)

@@ -1,0 +1,47 @@
+"""The questions in their order, one after the other."""
+
+import sys
+import time
+from collections.abc import Sequence
+from typing import Final
+
+from kalshi_markets.settings import ExchangeSettings
+from local.probe import access, archive, candlesticks, filters, listings, objects
+from local.probe.budget import RequestBudget
+from local.probe.question import Question
+from local.probe.report import Line
+from local.probe.session import Session
+
+MAX_SECONDS: Final = 180.0
+"""No request is begun after it, or goes on."""
+QUESTIONS: Final[Sequence[Question]] = (
+    *access.FIRST,
+    *listings.QUESTIONS,
+    *filters.QUESTIONS,
+    *archive.QUESTIONS,
+    *candlesticks.QUESTIONS,
+    *objects.QUESTIONS,
+    *access.LAST,
+)
+
+
+async def probe(
+    settings: ExchangeSettings, budget: RequestBudget, questions: Sequence[Question] = QUESTIONS
+) -> list[Line]:
+    """Ask everything, and tell the progress on stderr.
+
+    Raises ExchangeError where the exchange cannot be reached at all, and SettingsError where the key is none.
+    """
+    lines = []
+    async with Session(settings, budget, time.monotonic() + MAX_SECONDS) as session:
+        await session.get("/exchange/status")
+        for number, question in enumerate(questions, 1):
+            lines.append(Line(question, await question.answer(session)))
+            _show(
+                f"{number} of {len(questions)} questions, {budget.used} of {budget.maximum} requests: {question.name}"
+            )
+    return lines
+
+
+def _show(text: str) -> None:
+    print(f"probe      {text}", file=sys.stderr, flush=True)
