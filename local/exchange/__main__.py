@@ -58,7 +58,10 @@ def _serve(options: argparse.Namespace, clock: Clock) -> None:
         sys.exit(f"exchange: cannot listen on {options.host}:{options.port}: {error.strerror}")
     with listener:
         exchange = _exchange(options, clock)
-        server = make_server(exchange, dict(options.api_key), _setup(options), verbose=options.verbose)
+        try:
+            server = make_server(exchange, dict(options.api_key), _setup(options), verbose=options.verbose)
+        except ValueError as error:
+            sys.exit(f"exchange: {error}")
         print(f"exchange: {len(exchange)} markets at {url}", flush=True)
         server.run([listener])
 
@@ -79,6 +82,7 @@ def _setup(options: argparse.Namespace) -> Setup:
         refusal=options.refusal,
         seed=options.seed,
         faults=options.fault,
+        costs=dict(options.cost),
         prepared=options.prepared,
         admin=options.admin,
     )
@@ -174,6 +178,14 @@ def _add_customers(group: argparse._ArgumentGroup) -> None:
         help="which body a 429 has: the observed object, the documented string (default: %(default)s)",
     )
     group.add_argument(
+        "--cost",
+        type=_cost,
+        action="append",
+        default=[],
+        metavar="PATH=TOKENS",
+        help="what a request of a path costs instead of 10 tokens, as in /markets=20; may be repeated",
+    )
+    group.add_argument(
         "--fault",
         type=_fault,
         action="append",
@@ -210,6 +222,13 @@ def _api_key(text: str) -> tuple[str, PublicKey]:
         return key_id, load_public_key(Path(file))
     except (OSError, ValueError) as error:
         raise argparse.ArgumentTypeError(f"{text!r} is not ID=PEM_FILE: {error}") from None
+
+
+def _cost(text: str) -> tuple[str, str]:
+    path, separator, tokens = text.partition("=")
+    if not separator:
+        raise argparse.ArgumentTypeError(f"{text!r} is not PATH=TOKENS")
+    return path, tokens
 
 
 def _fault(text: str) -> dict[str, str]:

@@ -10,6 +10,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from local.exchange.clock import Clock, rfc3339
+from local.exchange.costs import Costs
 from local.exchange.faults import Faults
 from local.exchange.kinds import iso_instant, number
 
@@ -20,11 +21,12 @@ Operation = Callable[[Any], object]
 
 
 class Admin:
-    """The clock, the faults in force, and what was answered so far, by route and status."""
+    """The clock, the faults in force, what requests cost, and what was answered so far, by route and status."""
 
-    def __init__(self, clock: Clock, faults: Faults, counts: Counter[tuple[str, int]]) -> None:
+    def __init__(self, clock: Clock, faults: Faults, costs: Costs, counts: Counter[tuple[str, int]]) -> None:
         self._clock = clock
         self._faults = faults
+        self._costs = costs
         self._counts = counts
 
     @property
@@ -35,6 +37,8 @@ class Admin:
             _route("GET", "/admin/faults", self.faults),
             _route("POST", "/admin/faults", self.set_faults),
             _route("DELETE", "/admin/faults", self.end_faults),
+            _route("GET", "/admin/costs", self.costs),
+            _route("POST", "/admin/costs", self.set_costs),
             _route("GET", "/admin/requests", self.requests),
         ]
 
@@ -65,6 +69,16 @@ class Admin:
     def end_faults(self, _: Any) -> object:
         self._faults.set([])
         return []
+
+    def costs(self, _: Any) -> object:
+        return self._costs.others
+
+    def set_costs(self, costs: Any) -> object:
+        """Put these costs in the place of all others, as in {"/markets": 20}."""
+        if not isinstance(costs, dict):
+            raise ValueError("costs are set by an object of paths, each with its tokens")  # noqa: TRY004  # it is told as a 400
+        self._costs.set(costs)
+        return self.costs(None)
 
     def requests(self, _: Any) -> object:
         counted = sorted(self._counts.items())

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from email.utils import format_datetime
 
 from starlette.applications import Starlette
@@ -32,13 +32,17 @@ Endpoint = Callable[[Request], bytes]
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """How an exchange is served. `faults` are rules of faults.py; limiter.py explains tier, unsigned_rate, refusal."""
+    """How an exchange is served. `faults` are rules of faults.py; limiter.py explains tier, unsigned_rate, refusal.
+
+    `costs`: the tokens that a GET of a path costs, where it is not the default.
+    """
 
     tier: str = UNLIMITED
     unsigned_rate: int = 100
     refusal: str = "either"
     seed: int = 1
     faults: Sequence[Mapping[str, object]] = ()
+    costs: Mapping[str, object] = field(default_factory=dict)
     prepared: Prepared | None = None
     admin: bool = True
 
@@ -46,14 +50,16 @@ class Setup:
 def create_app(exchange: Exchange, keys: Mapping[str, PublicKey], setup: Setup) -> Starlette:
     """The exchange as an ASGI application; `keys` are the public keys of its customers by key id.
 
-    Raises ValueError if a fault's rule is none.
+    Raises ValueError if a fault's rule is none, or a path that has a cost.
     """
-    limiter = Limiter(exchange.clock, setup.tier, setup.unsigned_rate, setup.refusal, setup.seed)
+    limiter = Limiter(exchange.clock, setup.tier, setup.unsigned_rate, setup.refusal, setup.seed, BASE)
     faults = Faults(exchange, setup.faults)
     routes = _routes(exchange, keys, limiter, setup.prepared)
+    limiter.costs.paths = [route.path.removeprefix(BASE) for route in routes]
+    limiter.costs.set(setup.costs)
     counts: Counter[tuple[str, int]] = Counter()
     app = Starlette(
-        routes=routes + (Admin(exchange.clock, faults, counts).routes if setup.admin else []),
+        routes=routes + (Admin(exchange.clock, faults, limiter.costs, counts).routes if setup.admin else []),
         middleware=[
             Middleware(_Front, clock=exchange.clock, faults=faults, counts=counts, routes=routes),
             Middleware(Faulty, is_inner=False),
@@ -101,7 +107,8 @@ def _routes(
 
         async def answer(request: Request) -> Response:
             try:
-                limiter.spend(customer(request, is_public=is_public), request.client.host if request.client else "")
+                address = request.client.host if request.client else ""
+                limiter.spend(customer(request, is_public=is_public), address, path)
                 if prepared and (page := prepared.find(path, request)):
                     return Response(page.body, media_type="application/json", headers={**headers, **page.headers})
                 return Response(endpoint(request), media_type="application/json", headers=headers)

@@ -1,4 +1,4 @@
-"""What a fault does to a request and its answer on the wire; rewrites.py has what it does to the JSON."""
+"""Faults of a request and of its answer on the wire; rewrites.py, extras.py and paging.py have those of the JSON."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
@@ -60,6 +60,14 @@ def _failure(status: int) -> Response:
         return HTMLResponse(f"<html><body><h1>{status} ERROR</h1>The request failed.</body></html>", status)
     code = {500: "internal_server_error", 503: "service_unavailable"}[status]
     return JSONResponse(service_error(status, code, code.replace("_", " ")).body, status)
+
+
+def html(_: Values, __: Exchange) -> Handler:
+    async def handle(_: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+        page = "<!DOCTYPE html><html><body><h1>Checking your browser</h1></body></html>"
+        await HTMLResponse(page)(scope, receive, send)
+
+    return handle
 
 
 def cut(values: Values, _: Exchange) -> Handler:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from local.exchange import effects, rewrites
+from local.exchange import effects, extras, paging, rewrites
 from local.exchange.clock import EPOCH, instant
 from local.exchange.effects import Effect
 
@@ -85,6 +85,7 @@ def iso_instant(value: object) -> int:
 
 
 SECONDS = number(0, 86_400)
+WITHIN = Parameter(one_of("page", "rows"), "page", "of the answer itself, or of each object of its lists")
 
 KINDS: Mapping[str, Kind] = {
     "latency": Kind(
@@ -118,20 +119,67 @@ KINDS: Mapping[str, Kind] = {
         rewrites.malformed,
         is_inner=True,
     ),
+    "html": Kind(
+        "The answer is a web page with the status 200.",
+        effects.html,
+    ),
     "short_page": Kind(
         "A page has fewer rows than were asked for; its cursor leads to the rest.",
-        rewrites.short_page,
+        paging.short_page,
         {"rows": Parameter(whole(1), 10, "how many rows it has at most")},
         is_inner=True,
     ),
     "repeated_cursor": Kind(
         "A page behind a cursor answers that same cursor: who follows it walks in a circle.",
-        rewrites.repeated_cursor,
+        paging.repeated_cursor,
         is_inner=True,
     ),
     "empty_page": Kind(
         "A page has no row; its cursor leads on, and no row is lost to who follows it.",
-        rewrites.empty_page,
+        paging.empty_page,
+        is_inner=True,
+    ),
+    "null_list": Kind(
+        "A list is null. In a listing with cursors that page is empty, and no row is lost to who follows the cursor.",
+        paging.null_list,
+        {"member": Parameter(text, "*", "which lists: a pattern of their names, * for any text")},
+        is_inner=True,
+    ),
+    "ignored_filters": Kind(
+        "Filters are ignored: the answer is that of the query without them.",
+        paging.ignored_filters,
+        {"filters": Parameter(text, "m??_*_ts", "which parameters: a pattern of their names, * for any text")},
+        is_inner=True,
+    ),
+    "archive_tail": Kind(
+        "The archive's listing does not reach its last rows, but for one that names tickers, an event or a series.",
+        paging.archive_tail,
+        {
+            "ending": Parameter(one_of("early", "loop"), "early", "no cursor, or one that leads to the beginning"),
+            "rows": Parameter(whole(1), 10, "how many rows are reached"),
+        },
+        is_inner=True,
+    ),
+    "paged_series": Kind(
+        "The list of all series comes in pages, the cursor before the series.",
+        paging.paged_series,
+        {"rows": Parameter(whole(1), 10, "how many series are on a page")},
+        is_inner=True,
+    ),
+    "extra_members": Kind(
+        "Objects have members that no documentation has.",
+        extras.extra_members,
+        {
+            "content": Parameter(one_of(*extras.EXTRAS, "all"), "all", "what is in them"),
+            "place": Parameter(one_of(*extras.PLACES, "all"), "all", "where among the known members"),
+            "within": WITHIN,
+        },
+        is_inner=True,
+    ),
+    "sorted_members": Kind(
+        "The members of objects are in alphabetical order.",
+        extras.sorted_members,
+        {"within": WITHIN},
         is_inner=True,
     ),
     "field_drift": Kind(
@@ -149,6 +197,15 @@ KINDS: Mapping[str, Kind] = {
         {
             "content": Parameter(one_of(*rewrites.UNSTORABLE), "nul", "what is in them"),
             "rows": Parameter(whole(1), 1, "how many rows of the page, from the first"),
+        },
+        is_inner=True,
+    ),
+    "unusual": Kind(
+        "Markets or candles have values that are valid and that nobody has seen, or hardly.",
+        rewrites.unusual,
+        {
+            "content": Parameter(one_of(*rewrites.UNUSUAL), "status", "what is unusual"),
+            "share": Parameter(number(0, 1), 1.0, "how many of them; the same ones in every answer"),
         },
         is_inner=True,
     ),

@@ -8,9 +8,8 @@ from starlette.requests import Request
 
 from local.exchange.catalogue import to_json
 from local.exchange.clock import SECOND, Clock
+from local.exchange.costs import DEFAULT_COST, Costs
 from local.exchange.errors import too_many
-
-READ_COST = 10  # tokens, of every GET
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +65,9 @@ class Limiter:
     documented body (`string`), the one observed on production in 2026-08 (`object`), or `either`, drawn by the seed.
     """
 
-    def __init__(self, clock: Clock, tier: str, unsigned_rate: int, body: str, seed: int) -> None:
+    def __init__(self, clock: Clock, tier: str, unsigned_rate: int, body: str, seed: int, base: str) -> None:
+        self.costs = Costs()
+        self._base = base
         self._clock = clock
         self._tier = tier
         self._unsigned = Rate(unsigned_rate, unsigned_rate)
@@ -74,15 +75,18 @@ class Limiter:
         self._draw = Random(seed)
         self._buckets: dict[str, Bucket] = {}
 
-    def spend(self, key_id: str | None, address: str) -> None:
-        """The cost of one read. Raises the 429 answer, which says nothing of when to come again."""
+    def spend(self, key_id: str | None, address: str, path: str) -> None:
+        """Take the cost of one read of a path. Raises the 429 answer, which says nothing of when to come again.
+
+        What costs more than a bucket holds is never answered.
+        """
         if self._tier == UNLIMITED:
             return
         now = self._clock.now()
         name = f"address {address}" if key_id is None else f"key {key_id}"
         if name not in self._buckets:
             self._buckets[name] = Bucket(self._unsigned if key_id is None else TIERS[self._tier].read, now)
-        if not self._buckets[name].take(READ_COST, now):
+        if not self._buckets[name].take(self.costs.of(path), now):
             is_object = self._draw.random() < 0.5 if self._body == "either" else self._body == "object"
             raise too_many(is_object=is_object)
 
@@ -93,8 +97,10 @@ class Limiter:
         return to_json({"usage_tier": name, "read": _told(tier.read), "write": _told(tier.write), "grants": []})
 
     def endpoint_costs(self, _: Request) -> bytes:
-        """Endpoints of the default cost are not listed, and there are no others."""
-        return to_json({"default_cost": READ_COST, "endpoint_costs": []})
+        """Endpoints of the default cost are not listed (docs.kalshi.com, List Non-Default Endpoint Costs)."""
+        costs = sorted(self.costs.others.items())
+        others = [{"method": "GET", "path": self._base + path, "cost": cost} for path, cost in costs]
+        return to_json({"default_cost": DEFAULT_COST, "endpoint_costs": others})
 
 
 def _told(rate: Rate) -> dict[str, int]:

@@ -103,8 +103,31 @@ def test_an_unknown_fault_is_refused_and_told_what_there_is(admin: httpx.Client,
     assert admin.get("/faults").json() == []
 
 
+def test_costs_are_set_while_it_runs(server: Server, admin: httpx.Client) -> None:
+    assert admin.post("/costs", json={"/markets": 30, "/series": 10}).json() == {"/markets": 30}
+    costs = httpx.get(f"{server.url}/account/endpoint_costs").json()
+    assert costs["endpoint_costs"] == [{"method": "GET", "path": "/trade-api/v2/markets", "cost": 30}]
+    assert admin.post("/costs", json={}).json() == admin.get("/costs").json() == {}
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        ({"/markets": -1}, "the cost of /markets must be a whole number from 0 to 1000000"),
+        ({"/markets": "dear"}, "the cost of /markets must be a whole number from 0 to 1000000"),
+        ({"/markets/KXA": 20}, "'/markets/KXA' has no cost; there are /markets, /markets/candlesticks, "),
+        ([20], "costs are set by an object of paths, each with its tokens"),
+    ],
+)
+def test_costs_that_cannot_be_are_refused(admin: httpx.Client, body: object, told: str) -> None:
+    response = admin.post("/costs", json=body)
+    assert response.status_code == 400
+    assert response.json()["error"].startswith(told)
+    assert admin.get("/costs").json() == {}
+
+
 def test_a_body_that_is_no_json_is_refused(admin: httpx.Client) -> None:
-    for path in ("/faults", "/clock"):
+    for path in ("/faults", "/clock", "/costs"):
         for body in (b"", b"{", b"\xff"):
             assert admin.post(path, content=body).status_code == 400
 
@@ -133,5 +156,5 @@ def test_the_admin_is_beside_the_api_not_in_it(server: Server) -> None:
 
 def test_the_admin_can_be_left_out() -> None:
     with Server(generate(1, 5, Clock(NOW)), setup=Setup(admin=False)) as server:
-        for path in ("/admin/clock", "/admin/faults", "/admin/requests"):
+        for path in ("/admin/clock", "/admin/faults", "/admin/costs", "/admin/requests"):
             assert httpx.get(server.root + path).status_code == 404

@@ -16,8 +16,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from local.exchange.app import Setup
 from local.exchange.clock import SECOND, Clock, moment, parse
+from local.exchange.extras import EXTRAS
 from local.exchange.generator import generate
 from local.exchange.kinds import KINDS
+from local.exchange.rewrites import MARKET, UNUSUAL
 from local.exchange.server import Server
 
 NOW = parse("2026-11-24T12:00:00Z")
@@ -26,7 +28,7 @@ KEY = Ed25519PrivateKey.generate()
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
-    with Server(generate(3, 1200, Clock(NOW, 0)), {"me": KEY.public_key()}) as server:
+    with Server(generate(3, 1200, Clock(NOW, 0), archived=150), {"me": KEY.public_key()}) as server:
         yield server
 
 
@@ -49,6 +51,11 @@ def strike(api: httpx.Client, **rule: object) -> None:
     assert response.status_code == 200, response.text
 
 
+def at_once(api: httpx.Client, *rules: dict[str, object]) -> None:
+    """Puts several rules in force."""
+    api.post(at_admin(api, "faults"), json=rules).raise_for_status()
+
+
 def struck(api: httpx.Client) -> int:
     return int(api.get(at_admin(api, "faults")).json()[0]["struck"])
 
@@ -63,13 +70,15 @@ def signed(server: Server, path: str) -> dict[str, str]:
     }
 
 
-def walk(api: httpx.Client, **query: str | int) -> list[list[dict[str, Any]]]:
-    """The pages of /markets by its cursors."""
+def walk(
+    api: httpx.Client, path: str = "/markets", rows: str = "markets", **query: str | int
+) -> list[list[dict[str, Any]]]:
+    """The pages of a listing by its cursors."""
     pages: list[list[dict[str, Any]]] = []
     cursor = ""
     while len(pages) < 500:
-        page = api.get("/markets", params={**query, "cursor": cursor}).json()
-        pages.append(page["markets"])
+        page = api.get(path, params={**query, "cursor": cursor}).json()
+        pages.append(page[rows] or [])
         cursor = page["cursor"]
         if not cursor:
             return pages
@@ -152,6 +161,14 @@ def test_an_unreadable_answer_looks_complete(server: Server, api: httpx.Client, 
         broken.json()
 
 
+def test_an_unreadable_answer_may_be_a_web_page(api: httpx.Client) -> None:
+    strike(api, kind="html")
+    answer = api.get("/markets")
+    assert (answer.status_code, answer.headers["content-type"].partition(";")[0]) == (200, "text/html")
+    with pytest.raises(json.JSONDecodeError):
+        answer.json()
+
+
 def test_a_short_page_has_fewer_rows_and_loses_none(server: Server, api: httpx.Client) -> None:
     right = walk(api, limit=1000)
     strike(api, kind="short_page", path="/markets", rows=100)
@@ -176,6 +193,171 @@ def test_a_repeated_cursor_leads_in_a_circle(server: Server, api: httpx.Client) 
     assert api.get("/markets").json()["cursor"] == first
     again = api.get("/markets", params={"cursor": first}).json()
     assert (again["cursor"], len(again["markets"])) == (first, 100)
+
+
+@pytest.mark.parametrize(
+    ("path", "rows"), [("/markets", "markets"), ("/events", "events"), ("/historical/markets", "markets")]
+)
+def test_a_null_list_leads_on_and_loses_no_row(api: httpx.Client, path: str, rows: str) -> None:
+    right = walk(api, path, rows, limit=100)
+    strike(api, kind="null_list", path=path)
+    assert api.get(path).json()[rows] is None
+    assert list(chain(*walk(api, path, rows, limit=100))) == list(chain(*right))
+    nothing = api.get(path, params={"tickers": "NOSUCH"}).json()
+    assert nothing == {rows: None, "cursor": ""}
+
+
+def test_a_list_without_a_cursor_is_null_at_any_depth(api: httpx.Client) -> None:
+    strike(api, kind="null_list", path="/series")
+    assert api.get("/series").json() == {"series": None}
+    market = api.get("/markets?status=open&mve_filter=exclude").json()["markets"][0]["ticker"]
+    batch = f"/markets/candlesticks?market_tickers={market}&start_ts=1&end_ts=2&period_interval=1"
+    strike(api, kind="null_list", member="candlesticks")
+    assert api.get(batch).json() == {"markets": [{"market_ticker": market, "candlesticks": None}]}
+    strike(api, kind="null_list")
+    assert api.get(batch).json() == {"markets": None}
+
+
+@pytest.mark.parametrize(
+    ("path", "filters", "others"),
+    [
+        ("/markets", {"min_created_ts": 2**31}, {"mve_filter": "exclude"}),
+        ("/markets", {"min_updated_ts": 2**31}, {"mve_filter": "exclude"}),
+        ("/markets", {"min_settled_ts": 1, "max_settled_ts": 2}, {"status": "settled"}),
+        ("/events", {"min_updated_ts": 2**31}, {"limit": 20}),
+        ("/markets", {"status": "paused"}, {"mve_filter": "exclude"}),
+        ("/events", {"status": "closed"}, {"limit": 20}),
+    ],
+)
+def test_an_ignored_filter_is_a_200_with_other_rows(
+    api: httpx.Client, path: str, filters: dict[str, str | int], others: dict[str, str | int]
+) -> None:
+    plain = api.get(path, params=others).json()
+    assert api.get(path, params={**others, **filters}).json() != plain
+    strike(api, kind="ignored_filters", **({"filters": "status"} if "status" in filters else {}))
+    ignored = api.get(path, params={**others, **filters})
+    assert (ignored.status_code, ignored.json()) == (200, plain)
+
+
+def test_a_filter_that_is_not_named_is_not_ignored(api: httpx.Client) -> None:
+    strike(api, kind="ignored_filters")
+    assert {row["status"] for row in api.get("/markets?status=paused").json()["markets"]} == {"inactive"}
+    assert api.get("/series/A/markets/NOSUCH/candlesticks?start_ts=1&end_ts=2&period_interval=1").status_code == 404
+
+
+@pytest.mark.parametrize("limit", [4, 10, 1000])
+def test_an_archive_may_end_before_its_last_rows(api: httpx.Client, limit: int) -> None:
+    everything = list(chain(*walk(api, "/historical/markets", limit=1000, mve_filter="exclude")))
+    strike(api, kind="archive_tail", path="/historical/*", rows=10)
+    assert list(chain(*walk(api, "/historical/markets", limit=limit, mve_filter="exclude"))) == everything[:10]
+    beyond = everything[-1]
+    assert api.get("/historical/markets", params={"tickers": beyond["ticker"]}).json()["markets"] == [beyond]
+    event = api.get(f"/events/{beyond['event_ticker']}").json()["event"]
+    by_series = walk(api, "/historical/markets", series_ticker=event["series_ticker"])
+    assert beyond in list(chain(*by_series))
+
+
+@pytest.mark.parametrize("limit", [4, 10, 1000])
+def test_an_archive_may_begin_again_before_its_last_rows(api: httpx.Client, limit: int) -> None:
+    everything = api.get("/historical/markets?limit=1000").json()["markets"]
+    strike(api, kind="archive_tail", ending="loop", rows=10)
+    met, cursor = [], ""
+    for _ in range(7):
+        page = api.get("/historical/markets", params={"limit": limit, "cursor": cursor}).json()
+        met += page["markets"]
+        cursor = page["cursor"]
+        assert cursor
+    circle = [row["ticker"] for row in everything[:10]]
+    assert [row["ticker"] for row in met] == (circle * 7)[: len(met)]
+    assert len(met) > 10
+
+
+def test_series_may_come_in_pages_the_cursor_first(api: httpx.Client) -> None:
+    right = api.get("/series").json()["series"]
+    strike(api, kind="paged_series", path="/series", rows=7)
+    first = api.get("/series").json()
+    assert list(first) == ["cursor", "series"]
+    pages = walk(api, "/series", "series")
+    assert max(map(len, pages)) == 7
+    assert list(chain(*pages)) == right
+    assert api.get("/series", params={"cursor": "unknown"}).json() == first
+
+
+@pytest.mark.parametrize(("path", "rows"), [("/markets", "markets"), ("/events", "events"), ("/series", "series")])
+@pytest.mark.parametrize("place", ["before", "between", "behind"])
+def test_extra_members_stand_anywhere_among_the_known_ones(api: httpx.Client, path: str, rows: str, place: str) -> None:
+    right = api.get(path).json()
+    strike(api, kind="extra_members", place=place)
+    answer = api.get(path).json()
+    extras = {name: value for name, value in answer.items() if name not in right}
+    assert set(map(type, extras.values())) == {dict, list, str, type(None)}
+    assert {name: answer[name] for name in right} == right
+    names = list(answer)
+    edge = {"before": names[-1] in right, "between": names[0] in right, "behind": names[-1] in extras}
+    assert edge[place]
+    assert rows in right
+
+
+@pytest.mark.parametrize("content", EXTRAS)
+def test_an_extra_member_holds_what_a_reader_of_text_mistakes(api: httpx.Client, content: str) -> None:
+    right = api.get("/markets").json()
+    strike(api, kind="extra_members", content=content, place="behind")
+    answer = api.get("/markets").json()
+    assert answer == {**right, f"extra_{content}_behind": EXTRAS[content]}
+
+
+def test_rows_may_have_extra_members_or_sorted_ones(api: httpx.Client) -> None:
+    right = api.get("/markets").json()["markets"]
+    strike(api, kind="extra_members", within="rows", place="before", content="text")
+    rows = api.get("/markets").json()["markets"]
+    assert all(next(iter(row)) == "extra_text_before" for row in rows)
+    assert [{name: row[name] for name in was} for row, was in zip(rows, right, strict=True)] == right
+    strike(api, kind="sorted_members", within="rows")
+    rows = api.get("/markets").json()["markets"]
+    assert rows == right
+    assert all(list(row) == sorted(row) for row in rows)
+
+
+def test_a_page_may_have_its_cursor_first(api: httpx.Client) -> None:
+    right = api.get("/markets").json()
+    strike(api, kind="sorted_members")
+    sorted_ = api.get("/markets").json()
+    assert (list(sorted_), sorted_) == (["cursor", "markets"], right)
+
+
+@pytest.mark.parametrize("content", [name for name, (mark, _) in UNUSUAL.items() if mark == MARKET])
+@pytest.mark.parametrize("path", ["/markets", "/events?with_nested_markets=true", "/historical/markets"])
+def test_markets_say_what_nobody_has_seen(api: httpx.Client, path: str, content: str) -> None:
+    def markets() -> list[dict[str, Any]]:
+        answer = api.get(path).json()
+        found = answer.get("markets") or chain(*(event.get("markets", []) for event in answer["events"]))
+        return list(found)
+
+    members, right = UNUSUAL[content][1], markets()
+    strike(api, kind="unusual", content=content, share=0.5)
+    rows = markets()
+    changed = [row for row, was in zip(rows, right, strict=True) if row == {**was, **members}]
+    assert 0.2 * len(rows) < len(changed) < 0.8 * len(rows)
+    assert all(row == was or row in changed for row, was in zip(rows, right, strict=True))
+    assert markets() == rows
+
+
+def test_a_market_is_as_unusual_alone_as_in_a_list(api: httpx.Client) -> None:
+    strike(api, kind="unusual", content="floor", share=0.5)
+    for row in api.get("/markets?limit=20").json()["markets"]:
+        assert api.get(f"/markets/{row['ticker']}").json()["market"] == row
+
+
+@pytest.mark.parametrize(("content", "nulls"), [("null_price", {"price"}), ("null_quotes", {"yes_bid", "yes_ask"})])
+def test_archived_candles_may_have_null_for_their_prices(api: httpx.Client, content: str, nulls: set[str]) -> None:
+    rows = api.get("/historical/markets?limit=1000&mve_filter=exclude").json()["markets"]
+    market = max(rows, key=lambda row: float(row["volume_fp"]))
+    end = parse(market["close_time"]) // SECOND + 86_400
+    query = {"start_ts": end - 150 * 86_400, "end_ts": end, "period_interval": 60}
+    strike(api, kind="unusual", content=content)
+    candles = api.get(f"/historical/markets/{market['ticker']}/candlesticks", params=query).json()["candlesticks"]
+    assert candles
+    assert all({name for name, value in candle.items() if value is None} == nulls for candle in candles)
 
 
 @pytest.mark.parametrize(("path", "rows"), [("/markets", "markets"), ("/markets/{}", "market")])

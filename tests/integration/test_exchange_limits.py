@@ -6,6 +6,7 @@ from collections.abc import Mapping
 import httpx
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from kalshi_python_sync.models.get_account_endpoint_costs_response import GetAccountEndpointCostsResponse
 
 from local.exchange.app import Setup
 from local.exchange.clock import SECOND, Clock, parse
@@ -120,6 +121,32 @@ def test_the_costs_are_public_and_all_the_default() -> None:
     with serve(Setup()) as server:
         costs = httpx.get(f"{server.url}/account/endpoint_costs")
         assert (costs.status_code, costs.json()) == (200, {"default_cost": 10, "endpoint_costs": []})
+
+
+def test_a_path_may_cost_more_than_the_default_and_says_so() -> None:
+    setup = Setup(tier="basic", unsigned_rate=100, costs={"/markets": 30, "/markets/{ticker}": 20, "/events": 10})
+    with serve(setup) as server, httpx.Client(base_url=server.url) as client:
+        assert [client.get("/markets").status_code for _ in range(4)] == [200, 200, 200, 429]
+        path = "/account/endpoint_costs"
+        told = httpx.get(server.url + path, headers=signed(server, "one", path)).json()
+        costs = GetAccountEndpointCostsResponse.model_validate(told)
+        assert client.get("/markets/NOSUCH").status_code == 429  # of 100 tokens 10 are left
+        assert [client.get("/exchange/status").status_code for _ in range(2)] == [200, 429]
+    listed = [(one.method, one.path, one.cost) for one in costs.endpoint_costs]
+    assert listed == [("GET", "/trade-api/v2/markets", 30), ("GET", "/trade-api/v2/markets/{ticker}", 20)]
+
+
+def test_what_costs_more_than_a_bucket_holds_is_never_answered() -> None:
+    with serve(Setup(tier="basic", costs={"/markets": 601})) as server:
+        for second in range(0, 10_000, 1000):
+            server.exchange.clock.set(NOW + second * SECOND)
+            assert httpx.get(f"{server.url}/markets", headers=signed(server, "one", "/markets")).status_code == 429
+        assert passing(server, 70, signed(server, "one")) == 60
+
+
+def test_a_cost_of_a_path_that_there_is_not_is_refused() -> None:
+    with pytest.raises(ValueError, match="'/market' has no cost; there are /markets, /markets/candlesticks, "):
+        serve(Setup(costs={"/market": 20}))
 
 
 def test_who_is_refused_by_signature_is_not_charged() -> None:

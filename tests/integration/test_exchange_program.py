@@ -104,6 +104,19 @@ def test_a_tier_faults_and_no_admin_are_options() -> None:
         assert httpx.get(url.replace("/trade-api/v2", "/admin/faults")).status_code == 404
 
 
+def test_a_cost_is_an_option() -> None:
+    with exchange("--markets", 5, "--cost", "/markets=20", "--cost", "/series=7") as (_, _, url):
+        costs = httpx.get(f"{url}/account/endpoint_costs").json()["endpoint_costs"]
+    assert [(one["path"], one["cost"]) for one in costs] == [("/trade-api/v2/markets", 20), ("/trade-api/v2/series", 7)]
+
+
+def test_a_cost_of_no_path_is_one_sentence_and_exit_1() -> None:
+    ended = run("--port", 0, "--markets", 5, "--cost", "/market=20")
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.stderr.startswith("exchange: '/market' has no cost; there are /markets, ")
+    assert ended.stderr.count("\n") == 1
+
+
 def test_a_cut_connection_is_no_error_of_the_program() -> None:
     with exchange("--markets", 5, "--fault", "kind=cut") as (process, _, url):
         with pytest.raises(httpx.RemoteProtocolError):
@@ -163,6 +176,7 @@ def test_a_recording_that_is_none_is_one_sentence_and_exit_1(tmp_path: Path) -> 
         ("--tier", "gold"),
         ("--unsigned-rate", "0"),
         ("--refusal", "none"),
+        ("--cost", "/markets"),
         ("--fault", "kind=flood"),
         ("--fault", "latency"),
         ("--fault", "kind=latency,seconds=x"),
@@ -179,7 +193,7 @@ def test_help_tells_every_option(capsys: pytest.CaptureFixture[str]) -> None:
         main(["--help"])
     told = capsys.readouterr().out
     options = ("host", "port", "seed", "markets", "archived", "recording", "now", "speed", "prepare", "prepared")
-    for option in (*options, "api-key", "tier", "unsigned-rate", "refusal", "fault", "no-admin", "verbose"):
+    for option in (*options, "api-key", "tier", "unsigned-rate", "refusal", "cost", "fault", "no-admin", "verbose"):
         assert f"--{option} " in told
     assert all(kind in told for kind in KINDS)
 

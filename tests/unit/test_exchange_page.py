@@ -11,6 +11,7 @@ from local.exchange.faults import COMMON
 from local.exchange.generator import generate
 from local.exchange.kinds import KINDS
 from local.exchange.limiter import TIERS
+from local.exchange.rewrites import UNUSUAL
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "exchange.md").read_text(encoding="utf-8")
@@ -47,6 +48,10 @@ def test_every_kind_of_fault_is_on_the_page_with_its_parameters_and_no_other() -
         parameters, _, _ = told[f"`{name}`"].partition(" | ")
         assert set(re.findall(r"`(\w+)`", parameters)) == set(kind.parameters), name
     assert names(rows("every rule")) == {"kind", *COMMON}
+
+
+def test_every_unusual_content_is_on_the_page_and_no_other() -> None:
+    assert names(rows("content of `unusual`")) == set(UNUSUAL)
 
 
 def test_every_tier_is_on_the_page() -> None:
