@@ -16,7 +16,7 @@ from kalshi_markets.settings import SettingsError as ExchangeSettingsError
 from local.probe.budget import DEFAULT_RATE, RequestBudget
 from local.probe.question import Verdict
 from local.probe.report import as_json, as_table, summary
-from local.probe.run import probe
+from local.probe.run import QUESTIONS, probe
 from local.settings import Settings, SettingsError
 
 
@@ -28,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         settings = _settings()
         budget = RequestBudget(rate=min(settings.rate or DEFAULT_RATE, DEFAULT_RATE))
-        lines = asyncio.run(probe(settings, budget))
+        lines = asyncio.run(probe(settings, budget, QUESTIONS))
     except (SettingsError, ExchangeSettingsError) as error:
         return _failed(str(error))
     except ExchangeError as error:

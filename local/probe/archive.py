@@ -12,8 +12,8 @@ from local.exchange.clock import DAY, SECOND, moment, parse
 from local.exchange.cursor import Position, encode
 from local.probe.listings import NEARLY
 from local.probe.question import Finding, NotObservableError, Question, compare
-from local.probe.samples import archive_page, is_descending, some, tickers, times
-from local.probe.session import Session
+from local.probe.samples import Market, archive_page, is_descending, some, tickers, times
+from local.probe.session import Query, Session
 
 LIVE_DAYS: Final = 60
 """How far back the live listings reached in 2026, on every day on which it was measured."""
@@ -61,35 +61,52 @@ async def _time_filter(session: Session) -> Finding:
 
 async def _size(session: Session) -> Finding:
     created = times(await some(archive_page, session), "created_time")
-    if len(created) < PAGE_LIMIT:
-        return compare(agrees=True, observed=f"{len(created):,} markets, on one page")
-    days = (created[0] - created[-1]) / DAY
-    raise NotObservableError(f"{len(created):,} markets of its newest page were created within {days:.2f} days.")
+    days = (max(created) - min(created)) / DAY
+    raise NotObservableError(f"they are not counted; the newest {len(created):,} were created within {days:.2f} days.")
 
 
 async def _tail(session: Session) -> Finding:
-    """Follow the end of the listing as the crawler does, which raises where it leads in a circle."""
+    markets, is_end = await _last_pages(session)
+    created = times(markets, "created_time")
+    if not is_descending(created):
+        return compare(agrees=False, observed="the last page leads back to newer markets")
+    if not is_end:
+        raise NotObservableError(f"the last {len(created):,} markets lead on still, {_span(created)}.")
+    return compare(agrees=True, observed=f"the last {len(created):,} markets, {_span(created)}; no cursor follows")
+
+
+async def _behind_the_tail(session: Session) -> Finding:
+    """Another way to the oldest markets: those of the last one's series."""
+    markets, is_end = await _last_pages(session)
+    if not is_end:
+        raise NotObservableError("the end was not reached.")
+    at, ticker = parse(markets[-1]["created_time"]), markets[-1]["ticker"]
+    [event] = await session.listings.events([markets[-1]["event_ticker"]])
+    query: Query = {"series_ticker": event.series_ticker or "", "limit": 10, "cursor": encode(Position(at, ticker))}
+    rows = (await session.get("/historical/markets", query)).markets()
+    older = sum(parse(market["created_time"]) < at for market in rows)
+    return compare(not older, f"{older} older markets in the series of the last one")
+
+
+async def _last_pages(session: Session) -> tuple[list[Market], bool]:
+    """The last markets of the listing, and whether no cursor follows. Raises ListingLoops as the crawler does."""
     await some(archive_page, session)
-    created: list[int] = []
+    found: list[Market] = []
     pages = 0
     async for markets, place in follow(
         lambda c: session.listings.archived(c), {"cursor": await _near_the_end(session)}
     ):
-        created += _created(markets)
+        found += [sent.read() for sent in markets]
         pages += 1
-        if place is None:
-            return compare(
-                agrees=True, observed=f"the last {len(created):,} markets, {_span(created)}; no cursor follows"
-            )
-        if pages == _FOLLOWED:
-            break
-    raise NotObservableError(f"the last {len(created):,} markets lead on still, {_span(created)}.")
+        if place is None or pages == _FOLLOWED:
+            return found, place is None
+    return found, False
 
 
 async def _near_the_end(session: Session) -> str | None:
     """A cursor behind which less than a page is left, made here: a cursor is a position."""
     page = await session.listings.archived(None)
-    if page.cursor is None:
+    if page.cursor is None or len(page.markets) < PAGE_LIMIT:
         return None
     low = at = _BEGINNING
     high = min(_created(page.markets))
@@ -130,5 +147,6 @@ QUESTIONS: Final = (
     Question("archive: tickers", f"{BATCH_TICKERS} are answered", _LISTINGS, 1, _named),
     Question("archive: min_close_ts", "ignored with a 200", "local/exchange/listing.py", 1, _time_filter),
     Question("archive: tail", "its last page has no cursor", "functions/crawler/walks.py", _JUMPS + _FOLLOWED, _tail),
+    Question("archive: behind the tail", "nothing", "functions/crawler/walks.py", 2, _behind_the_tail),
     Question("archive: size", "5 million markets", "docs/costs.md", 0, _size),
 )

@@ -3,11 +3,12 @@
 from typing import Final
 
 from kalshi_markets.exchange.limiter import Lease, LocalTokens
-from kalshi_markets.settings import MIN_RATE, ExchangeSettings
+from kalshi_markets.settings import ExchangeSettings
 
 MAX_REQUESTS: Final = 60
 DEFAULT_RATE: Final = ExchangeSettings.read({}).rate or 5.0
 """Requests a second that the functions send without a key."""
+SLOWEST_RATE: Final = 1.0
 
 
 class BudgetSpentError(Exception):
@@ -38,7 +39,7 @@ class RequestBudget:
 
     async def refused(self) -> None:
         """Halve the rate, and begin again without tokens."""
-        self.rate = max(MIN_RATE, self.rate / 2)
+        self.rate = max(SLOWEST_RATE, self.rate / 2)
         self._tokens = LocalTokens(self.rate)
         await self._tokens.refused()
 

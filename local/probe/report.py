@@ -14,10 +14,11 @@ _WIDTHS: Final = (14, 32, 34, 44, 52)
 
 
 class Line(NamedTuple):
-    """A question and what came of it."""
+    """A question, what came of it, and how many requests it took, retries included."""
 
     question: Question
     finding: Finding
+    requests: int
 
 
 def as_table(lines: Sequence[Line]) -> str:
@@ -41,7 +42,7 @@ def summary(lines: Sequence[Line]) -> str:
 
 
 def _cells(line: Line) -> tuple[str, ...]:
-    question, finding = line
+    question, finding, _ = line
     return str(finding.verdict), question.name, question.assumes, finding.observed, question.where
 
 

@@ -25,9 +25,7 @@ QUESTIONS: Final[Sequence[Question]] = (
 )
 
 
-async def probe(
-    settings: ExchangeSettings, budget: RequestBudget, questions: Sequence[Question] = QUESTIONS
-) -> list[Line]:
+async def probe(settings: ExchangeSettings, budget: RequestBudget, questions: Sequence[Question]) -> list[Line]:
     """Ask everything, and tell the progress on stderr.
 
     Raises ExchangeError where the exchange cannot be reached at all, and SettingsError where the key is none.
@@ -36,12 +34,8 @@ async def probe(
     async with Session(settings, budget, time.monotonic() + MAX_SECONDS) as session:
         await session.get("/exchange/status")
         for number, question in enumerate(questions, 1):
-            lines.append(Line(question, await question.answer(session)))
-            _show(
-                f"{number} of {len(questions)} questions, {budget.used} of {budget.maximum} requests: {question.name}"
-            )
+            before = budget.used
+            lines.append(Line(question, await question.answer(session), budget.used - before))
+            asked = f"{number} of {len(questions)} questions, {budget.used} of {budget.maximum} requests"
+            print(f"probe      {asked}: {question.name}", file=sys.stderr, flush=True)
     return lines
-
-
-def _show(text: str) -> None:
-    print(f"probe      {text}", file=sys.stderr, flush=True)
