@@ -1,7 +1,7 @@
 """Every answer of the simulated exchange is what the official schemas say: generated and recorded data alike.
 
 Everywhere by the models of the official SDK (3.34.0); with KALSHI_SCHEMAS also by the official JSON Schemas (3.34.0) and
-the official OpenAPI document (3.31.0) in that folder.
+the official OpenAPI documents (2026-10-26 and 3.31.0) in that folder.
 """
 
 import json
@@ -178,14 +178,37 @@ def test_every_answer_is_what_the_newest_official_schemas_say(answered: Mapping[
 
 @pytest.mark.schemas
 @pytest.mark.parametrize("name", ANSWERS)
+def test_every_answer_is_what_the_newest_official_document_says(answered: Mapping[str, list[Any]], name: str) -> None:
+    validator = validator_of("openapi-2026-10-26.yaml", ANSWERS[name].model)
+    for part in renewed(answered.get(name, [])):
+        assert [error.message for error in validator.iter_errors(part)] == []
+
+
+@pytest.mark.schemas
+def test_a_market_with_a_floor_is_what_the_newest_official_document_says() -> None:
+    fault = {"kind": "unusual", "content": "floor"}
+    with Server(made("generated"), setup=Setup(faults=[fault])) as server:
+        answer = httpx.get(f"{server.url}/markets").json()
+    assert {row["settlement_bounds_type"] for row in answer["markets"]} == {"floor"}
+    validator = validator_of("openapi-2026-10-26.yaml", "GetMarketsResponse")
+    assert [error.message for error in validator.iter_errors(answer)] == []
+
+
+@pytest.mark.schemas
+@pytest.mark.parametrize("name", ANSWERS)
 def test_every_answer_is_what_the_older_official_document_says_but_for_what_was_removed_since(
     answered: Mapping[str, list[Any]], name: str
 ) -> None:
-    components = schemas_of("openapi-3.31.0.yaml")["components"]
-    validator = Draft4Validator({"$ref": f"#/components/schemas/{ANSWERS[name].model}", "components": components})
+    validator = validator_of("openapi-3.31.0.yaml", ANSWERS[name].model)
     for part in answered.get(name, []):
         missing = {error.message for error in validator.iter_errors(part)}
         assert missing <= {f"'{member}' is a required property" for member in REMOVED}
+
+
+def validator_of(document: str, model: str) -> Draft4Validator:
+    """Return the validator of a model in an OpenAPI document."""
+    components = schemas_of(document)["components"]
+    return Draft4Validator({"$ref": f"#/components/schemas/{model}", "components": components})
 
 
 def renewed(value: Any) -> Any:
