@@ -72,30 +72,42 @@ async def _left_out(session: Session) -> Finding:
     return compare(candles.keys() == {live}, f"{observed} of a live, an archived and an unknown one")
 
 
-async def _ends(session: Session, period: int, days: int) -> tuple[str, list[int]]:
-    """The most traded open market, and the ends of its candles up to the present."""
-    ticker = busiest(await some(open_page, session))["ticker"]
-    now = session.now // HOUR * HOUR
-    candles = (await _batch(session, [ticker], CandleQuery(now - days * DAY, now, period))).get(ticker, [])
+async def _hourly(session: Session) -> tuple[str, list[int]]:
+    """The most traded of the markets settled last, and the ends of its candles in the week before its close."""
+    market = busiest(await some(settled_page, session))
+    end = parse(market["close_time"]) // SECOND // HOUR * HOUR + HOUR
+    query = CandleQuery(end - 7 * DAY, end, 60)
+    candles = (await _batch(session, [market["ticker"]], query)).get(market["ticker"], [])
     if not candles:
-        raise NotObservableError("the most traded open market has no candles.")
-    return ticker, [candle.end for candle in candles]
+        raise NotObservableError("the most traded market of those settled last has no candles.")
+    return market["ticker"], [candle.end for candle in candles]
+
+
+async def _daily(session: Session) -> Answer:
+    """The candles of the most traded market on the archive's first page."""
+    market = busiest(await some(archive_page, session))
+    start, end = (parse(market[member]) // SECOND for member in ("open_time", "close_time"))
+    days = min((end - start) // DAY + 2, ARCHIVE_CANDLES // 2)
+    answer = await _archived(session, market["ticker"], CandleQuery(end - days * DAY, end + 2 * DAY, 1440))
+    if not read_archived(answer.response)["candlesticks"]:
+        raise NotObservableError("the most traded archived market has no candles.")
+    return answer
 
 
 async def _hours(session: Session) -> Finding:
-    _, ends = await _ends(session, 60, 7)
+    _, ends = await _hourly(session)
     odd = sum(end % step(60) != 0 for end in ends)
     return compare(not odd, f"{odd} of {len(ends)} candles end elsewhere")
 
 
 async def _days(session: Session) -> Finding:
-    _, ends = await _ends(session, 1440, 30)
-    hours = {datetime.fromtimestamp(end, _NEW_YORK).time().isoformat() for end in ends}
-    return compare(hours == {"00:00:00"}, f"{len(ends)} candles end at {', '.join(sorted(hours))} in New York")
+    candles = read_archived((await _daily(session)).response)["candlesticks"]
+    hours = {datetime.fromtimestamp(candle.end, _NEW_YORK).time().isoformat() for candle in candles}
+    return compare(hours == {"00:00:00"}, f"{len(candles)} candles end at {', '.join(sorted(hours))} in New York")
 
 
 async def _bounds(session: Session) -> Finding:
-    ticker, ends = await _ends(session, 60, 7)
+    ticker, ends = await _hourly(session)
     candles = (await _batch(session, [ticker], CandleQuery(ends[0], ends[0], 60))).get(ticker, [])
     return compare([candle.end for candle in candles] == ends[:1], f"{len(candles)} candles from one end to the same")
 
@@ -130,12 +142,7 @@ async def _series_segment(session: Session) -> Finding:
 
 
 async def _archive_names(session: Session) -> Finding:
-    market = busiest(await some(archive_page, session))
-    start, end = (parse(market[member]) // SECOND for member in ("open_time", "close_time"))
-    days = min((end - start) // DAY + 2, ARCHIVE_CANDLES // 2)
-    answer = await _archived(session, market["ticker"], CandleQuery(end - days * DAY, end + 2 * DAY, 1440))
-    if not read_archived(answer.response)["candlesticks"]:
-        raise NotObservableError("the most traded archived market has no candles.")
+    answer = await _daily(session)
     members = _members(answer.json()["candlesticks"])
     expected = {"volume", "open_interest"} <= members and not any(
         name.endswith(("_fp", "_dollars")) for name in members
@@ -182,13 +189,13 @@ QUESTIONS: Final = (
     ),
     Question("candles: tickers that have none", "archived and unknown ones are left out", _CLIENT, 1, _left_out),
     Question("candles: ends of hours", "whole hours from the epoch", _SPANS, 1, _hours),
-    Question("candles: ends of days", "midnight in New York", _SPANS, 1, _days),
     Question("candles: bounds", "both included", _SPANS, 1, _bounds),
     Question("candles: last one", "within a period of the close", "functions/api/candlesticks/markets.py", 1, _last),
     Question(
         "candles: series in the path", "not compared with the market", "local/exchange/endpoints.py", 1, _series_segment
     ),
-    Question("archived candles: names", "without the endings _fp and _dollars", _NAMES, 1, _archive_names),
+    Question("archived candles: ends of days", "midnight in New York", _SPANS, 1, _days),
+    Question("archived candles: names", "without the endings _fp and _dollars", _NAMES, 0, _archive_names),
     Question("archived candles: periods", f"98 % of {ARCHIVE_CANDLES:,}", _PLAN, 1, _archive_cap),
     Question(f"archived candles: more than {ARCHIVE_CANDLES:,}", "refused with 400", _CLIENT, 1, _archive_too_many),
     Question("archived candles: unknown ticker", "404", _CLIENT, 1, _archive_unknown),

@@ -84,6 +84,10 @@ def first_tickers(count: int, name: str = "tickers") -> Callable[[dict[str, str]
     return lambda query: {**query, name: ",".join(query[name].split(",")[:count])}
 
 
+def an_hour_later(answer: Any) -> Any:
+    return later(3600)({"markets": [answer]})["markets"][0]
+
+
 def short(query: dict[str, str]) -> dict[str, str]:
     return {**query, "start_ts": str(int(query["end_ts"]) - 60)}
 
@@ -148,10 +152,10 @@ TROUBLES: Mapping[str, Trouble] = {
     "candles: more than 10,000 periods": alter("/markets/candlesticks?*", query=short),
     "candles: tickers that have none": alter("/markets/candlesticks?*", status=404),
     "candles: ends of hours": alter("/markets/candlesticks?*", body=later(1)),
-    "candles: ends of days": alter("/markets/candlesticks?*", body=later(5 * 3600)),
     "candles: bounds": alter("/markets/candlesticks?*", query=exclusive),
     "candles: last one": alter("/markets/candlesticks?*", body=later(9 * 86_400)),
     "candles: series in the path": alter("/series/*/candlesticks?*", status=404),
+    "archived candles: ends of days": alter("/historical/markets/*/candlesticks?*", body=an_hour_later),
     "archived candles: names": alter("/historical/markets/*/candlesticks?*", body=renamed),
     "archived candles: periods": alter("/historical/markets/*/candlesticks?*", status=400),
     "archived candles: more than 5,000": alter("/historical/markets/*/candlesticks?*", query=short),
