@@ -129,8 +129,8 @@ def _created(markets: Sequence[Sent]) -> list[int]:
 def _span(created: Sequence[int]) -> str:
     """The oldest creation; some archived markets may have the year 1 instead."""
     dated = [at for at in created if at >= _BEGINNING]
-    oldest = f"the oldest of {_day(min(dated))}" if dated else "none of them dated"
-    return oldest + (f", {len(created) - len(dated)} undated" if len(created) > len(dated) else "")
+    undated = f"{len(created) - len(dated)} of them undated"
+    return f"the oldest of {_day(min(dated))}, {undated}" if dated else undated
 
 
 def _day(at: int) -> str:

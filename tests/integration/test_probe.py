@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -102,6 +103,10 @@ def renamed(answer: Any) -> Any:
 
 def exclusive(query: dict[str, str]) -> dict[str, str]:
     return {**query, "start_ts": str(int(query["start_ts"]) + 1)}
+
+
+def without_cursor(query: dict[str, str]) -> dict[str, str]:
+    return {name: value for name, value in query.items() if name != "cursor"}
 
 
 def settled_until(hours: int) -> str:
@@ -277,6 +282,48 @@ def test_a_key_that_is_refused_differs(exchange: Server, key: dict[str, str]) ->
         [line], _ = ask(url, {**key, "KEYID": "nobody"}, [BY_NAME["/account/limits"]])
     assert line.finding.verdict is Verdict.DIFFERS
     assert line.finding.observed.startswith("refused with 401")
+
+
+@pytest.fixture(scope="module")
+def old() -> Iterator[Server]:
+    """An exchange whose archive has more than a page."""
+    with Server(generate(1, 300, Clock(parse(NOW)), archived=4000)) as server:
+        yield server
+
+
+def dated(found: list[Any]) -> list[Any]:
+    return [market for market in found if market["created_time"] > "2021"]
+
+
+@pytest.mark.parametrize(
+    ("trouble", "verdict", "observed"),
+    [
+        (Trouble(), Verdict.AGREES, r"the last (\d+) markets, \1 of them undated; no cursor follows"),
+        (
+            alter("/historical/markets?*", body=rows(dated)),
+            Verdict.AGREES,
+            r"the last \d+ markets, the oldest of 2021-04-13, 0 of them undated; no cursor follows",
+        ),
+        (
+            alter("/historical/markets?*cursor*", query=without_cursor),
+            Verdict.UNOBSERVABLE,
+            "a cursor made here is not taken for a position.",
+        ),
+        (
+            alter("/historical/markets?*cursor=C??????*", body=lambda page: {**page, "cursor": "CgA"}),
+            Verdict.DIFFERS,
+            "the last page leads back to newer markets",
+        ),
+    ],
+    ids=["undated", "dated", "opaque", "circle"],
+)
+def test_the_end_of_a_long_archive_is_found_by_jumps(
+    trouble: Trouble, verdict: Verdict, observed: str, old: Server
+) -> None:
+    with troubled(old, trouble) as url:
+        [tail], _ = ask(url, {}, [BY_NAME["archive: tail"]])
+    assert tail.finding.verdict is verdict, tail.finding
+    assert re.fullmatch(observed, tail.finding.observed), tail.finding
 
 
 @pytest.fixture
