@@ -15,7 +15,7 @@ from kalshi_markets.settings import ExchangeSettings
 from kalshi_markets.settings import SettingsError as ExchangeSettingsError
 from local.probe.budget import DEFAULT_RATE, RequestBudget
 from local.probe.question import Verdict
-from local.probe.report import as_json, as_table, summary
+from local.probe.report import format_json, format_table, summarize
 from local.probe.run import QUESTIONS, probe
 from local.settings import Settings, SettingsError
 
@@ -36,8 +36,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("\nmake probe: stopped.", file=sys.stderr)
         return 130
-    print(as_json(lines) if options.json else as_table(lines))
-    print(f"\n{summary(lines)}; {budget.used} requests", file=sys.stderr)
+    print(format_json(lines) if options.json else format_table(lines))
+    print(f"\n{summarize(lines)}; {budget.used} requests", file=sys.stderr)
     return int(any(line.finding.verdict is Verdict.DIFFERS for line in lines))
 
 

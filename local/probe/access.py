@@ -12,7 +12,7 @@ from kalshi_markets.exchange.transport import CLOCK_TOLERANCE, HEADERS
 from kalshi_markets.settings import MAX_RATE, MIN_RATE
 from local.probe.budget import DEFAULT_RATE
 from local.probe.question import Finding, NotObservableError, Question, compare
-from local.probe.samples import open_page
+from local.probe.samples import fetch_open_page
 from local.probe.session import Query, Session
 
 _CALLED: Final = frozenset(
@@ -20,11 +20,11 @@ _CALLED: Final = frozenset(
     | {"/historical/cutoff", "/historical/markets", "/historical/markets/{}/candlesticks"}
     | {"/account/limits", "/account/endpoint_costs"}
 )
-"""The paths that the functions ask for, their parameters without names."""
+"""The paths that the functions request; `{}` is a parameter."""
 _BURST: Final = 5
 
 
-async def _clock(session: Session) -> Finding:
+async def _check_clock(session: Session) -> Finding:
     answer = await session.get("/exchange/status")
     date = answer.response.headers.get("date")
     if not date:
@@ -33,28 +33,30 @@ async def _clock(session: Session) -> Finding:
     return compare(abs(ahead) <= CLOCK_TOLERANCE, f"{ahead:+.0f} s")
 
 
-async def _cache(session: Session) -> Finding:
-    value = (await open_page(session)).response.headers.get("cache-control", "")
-    found = re.search(r"max-age=([0-9]+)", value)
-    return compare(found and int(found[1]) == MAX_AGE_SECONDS, f"Cache-Control: {value or 'none'}")
+async def _check_cache(session: Session) -> Finding:
+    value = (await fetch_open_page(session)).response.headers.get("cache-control", "")
+    match = re.search(r"max-age=([0-9]+)", value)
+    return compare(match and int(match[1]) == MAX_AGE_SECONDS, f"Cache-Control: {value or 'none'}")
 
 
-async def _compression(session: Session) -> Finding:
-    response = (await open_page(session)).response
+async def _check_compression(session: Session) -> Finding:
+    response = (await fetch_open_page(session)).response
     value = response.headers.get("content-encoding", "none")
     size = f"{response.num_bytes_downloaded:,} bytes for {len(response.content):,}"
     return compare(value == HEADERS["accept-encoding"], f"Content-Encoding: {value}, {size}")
 
 
-async def _costs(session: Session) -> Finding:
+async def _check_costs(session: Session) -> Finding:
     try:
         costs = (await session.get("/account/endpoint_costs")).json()
     except KeyRefused:
         if session.client is None:
-            raise NotObservableError("it needs a key, and there is none.") from None
+            raise NotObservableError("it requires a key, and there is none.") from None
         costs = await session.client.transport.get("/account/endpoint_costs", {}, deadline=session.deadline)
     default = costs["default_cost"]
-    others = [_cost(one) for one in costs["endpoint_costs"] or [] if _is_called(one) and one["cost"] != default]
+    others = [
+        _format_cost(entry) for entry in costs["endpoint_costs"] or [] if _is_called(entry) and entry["cost"] != default
+    ]
     return compare(default == DEFAULT_COST and not others, "; ".join([f"default {default}", *others]))
 
 
@@ -63,35 +65,35 @@ def _is_called(entry: dict[str, Any]) -> bool:
     return str(entry["method"]).upper() == "GET" and (path[2] or path[0]) in _CALLED
 
 
-def _cost(entry: dict[str, Any]) -> str:
+def _format_cost(entry: dict[str, Any]) -> str:
     return f"{entry['path']} {entry['cost']}"
 
 
-async def _account(session: Session) -> Finding:
+async def _check_account(session: Session) -> Finding:
     if session.client is None:
         raise NotObservableError("there is no key.")
     rate = await session.client.account_rate(deadline=session.deadline)
     return compare(agrees=True, observed=f"{rate:g} requests a second")
 
 
-async def _rate_without_key(session: Session) -> Finding:
-    """Ask side by side, as fast as the budget permits: what came before may have been slower than that."""
+async def _check_rate_without_key(session: Session) -> Finding:
+    """Send requests at once, so that they are as fast as the budget permits; the questions before may be slower."""
     queries: list[Query] = [{"limit": limit, "mve_filter": "exclude"} for limit in range(1, _BURST + 1)]
     answers = await asyncio.gather(*(session.get("/markets", query) for query in queries), return_exceptions=True)
     others = [answer for answer in answers if isinstance(answer, BaseException)]
-    refused, sent = session.transport.refusals, session.transport.requests
-    if not refused and others:
+    rate_limited, sent = session.transport.refusals, session.transport.requests
+    if not rate_limited and others:
         raise others[0]
-    return compare(not refused, f"{refused} of {sent} requests were answered with 429")
+    return compare(not rate_limited, f"{rate_limited} of {sent} requests were answered with 429")
 
 
-async def _without_key(session: Session) -> Finding:
+async def _check_without_key(session: Session) -> Finding:
     try:
-        await open_page(session)
+        await fetch_open_page(session)
     except ExchangeRefused as error:
         if not isinstance(error, KeyRefused):
             raise
-        return compare(agrees=False, observed=f"refused with {error.status}")
+        return compare(agrees=False, observed=f"rejected with {error.status}")
     return compare(agrees=True, observed="answered without one")
 
 
@@ -101,34 +103,40 @@ FIRST: Final = (
         f"within {CLOCK_TOLERANCE:g} s of this machine's clock",
         "layers/shared/kalshi_markets/exchange/transport.py",
         1,
-        _clock,
+        _check_clock,
     ),
-    Question("market data: key", "needs none", "layers/shared/kalshi_markets/settings.py", 1, _without_key),
-    Question("cache: how long", f"Cache-Control: max-age={MAX_AGE_SECONDS}", "functions/api/freshness.py", 0, _cache),
+    Question("market data: key", "needs none", "layers/shared/kalshi_markets/settings.py", 1, _check_without_key),
     Question(
-        "compression", HEADERS["accept-encoding"], "layers/shared/kalshi_markets/exchange/transport.py", 0, _compression
+        "cache: how long", f"Cache-Control: max-age={MAX_AGE_SECONDS}", "functions/api/freshness.py", 0, _check_cache
+    ),
+    Question(
+        "compression",
+        HEADERS["accept-encoding"],
+        "layers/shared/kalshi_markets/exchange/transport.py",
+        0,
+        _check_compression,
     ),
     Question(
         "/account/endpoint_costs",
         f"{DEFAULT_COST:g} tokens, for every path that is called",
         "layers/shared/kalshi_markets/exchange/client.py",
         2,
-        _costs,
+        _check_costs,
     ),
     Question(
         "/account/limits",
         f"the key is accepted; {MIN_RATE:g} to {MAX_RATE:,} requests a second",
         "layers/shared/kalshi_markets/exchange/client.py",
         3,  # one more where the clocks differ
-        _account,
+        _check_account,
     ),
 )
 LAST: Final = (
     Question(
         "rate without a key",
-        f"{DEFAULT_RATE:g} requests a second are not refused",
+        f"{DEFAULT_RATE:g} requests a second are not answered with 429",
         "layers/shared/kalshi_markets/settings.py",
         _BURST,
-        _rate_without_key,
+        _check_rate_without_key,
     ),
 )

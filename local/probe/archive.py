@@ -1,4 +1,4 @@
-"""Questions about the markets behind the cutoff, and where their listing ends."""
+"""Questions about the archive: its cutoff, its listing, and where that ends."""
 
 from collections.abc import Sequence
 from datetime import UTC
@@ -12,62 +12,62 @@ from local.exchange.clock import DAY, SECOND, moment, parse
 from local.exchange.cursor import Position, encode
 from local.probe.listings import NEARLY
 from local.probe.question import Finding, NotObservableError, Question, compare
-from local.probe.samples import Market, archive_page, is_descending, some, tickers, times
+from local.probe.samples import Market, fetch_archive_page, find_markets, is_descending, list_tickers, parse_times
 from local.probe.session import Query, Session
 
 LIVE_DAYS: Final = 60
-"""How far back the live listings reached in 2026, on every day on which it was measured."""
+"""Age of the cutoff on every day on which it was measured (2026)."""
 _JUMPS, _FOLLOWED = 6, 2
 _BEGINNING: Final = parse("2021-01-01T00:00:00Z")
 """The exchange opened in that year."""
 _LISTINGS: Final = "layers/shared/kalshi_markets/exchange/listings.py"
 
 
-async def _midnight(session: Session) -> Finding:
+async def _check_midnight(session: Session) -> Finding:
     cutoff = await session.listings.cutoff()
     return compare(cutoff.astimezone(UTC).time().isoformat() == "00:00:00", cutoff.isoformat())
 
 
-async def _reach(session: Session) -> Finding:
+async def _check_reach(session: Session) -> Finding:
     age = session.now - (await session.listings.cutoff()).timestamp()
     days = int(age // 86_400)
     return compare(days == LIVE_DAYS and age > RECENT.total_seconds(), f"{days} days")
 
 
-async def _settled_before(session: Session) -> Finding:
-    markets, cutoff = await some(archive_page, session), (await session.listings.cutoff()).timestamp()
-    late = sum(at >= cutoff * SECOND for at in times(markets, "settlement_ts"))
+async def _check_settled_before(session: Session) -> Finding:
+    markets, cutoff = await find_markets(fetch_archive_page, session), (await session.listings.cutoff()).timestamp()
+    late = sum(at >= cutoff * SECOND for at in parse_times(markets, "settlement_ts"))
     return compare(not late, f"{late} of {len(markets):,} markets were settled after it")
 
 
-async def _order(session: Session) -> Finding:
-    created = times(await some(archive_page, session), "created_time")
+async def _check_order(session: Session) -> Finding:
+    created = parse_times(await find_markets(fetch_archive_page, session), "created_time")
     return compare(is_descending(created), "newest first" if is_descending(created) else "not newest first")
 
 
-async def _named(session: Session) -> Finding:
-    asked = tickers(await some(archive_page, session), BATCH_TICKERS)
-    found = {sent.ticker for sent in await session.listings.named(asked, archived=True)}
+async def _check_named(session: Session) -> Finding:
+    names = list_tickers(await find_markets(fetch_archive_page, session), BATCH_TICKERS)
+    answered = {sent.ticker for sent in await session.listings.named(names, archived=True)}
     return compare(
-        len(found & {*asked}) >= len(asked) * NEARLY, f"{len(found & {*asked})} of {len(asked)} are answered"
+        len(answered & {*names}) >= len(names) * NEARLY, f"{len(answered & {*names})} of {len(names)} are answered"
     )
 
 
-async def _time_filter(session: Session) -> Finding:
-    await some(archive_page, session)
+async def _check_time_filter(session: Session) -> Finding:
+    await find_markets(fetch_archive_page, session)
     rows = (await session.get("/historical/markets", {"limit": 10, "min_close_ts": session.now})).markets()
     return compare(rows, f"{len(rows)} markets, as without it" if rows else "it is honored: no markets")
 
 
-async def _size(session: Session) -> Finding:
-    created = times(await some(archive_page, session), "created_time")
+async def _check_size(session: Session) -> Finding:
+    created = parse_times(await find_markets(fetch_archive_page, session), "created_time")
     days = (max(created) - min(created)) / DAY
     raise NotObservableError(f"they are not counted; the newest {len(created):,} were created within {days:.2f} days.")
 
 
-async def _tail(session: Session) -> Finding:
+async def _check_tail(session: Session) -> Finding:
     markets, is_end = await _last_pages(session)
-    created = times(markets, "created_time")
+    created = parse_times(markets, "created_time")
     if not is_descending(created):
         return compare(agrees=False, observed="the last page leads back to newer markets")
     if not is_end:
@@ -75,8 +75,8 @@ async def _tail(session: Session) -> Finding:
     return compare(agrees=True, observed=f"the last {len(created):,} markets, {_span(created)}; no cursor follows")
 
 
-async def _behind_the_tail(session: Session) -> Finding:
-    """Another way to the oldest markets: those of the last one's series."""
+async def _check_after_the_tail(session: Session) -> Finding:
+    """Look for older markets another way: in the series of the last one."""
     markets, is_end = await _last_pages(session)
     if not is_end:
         raise NotObservableError("the end was not reached.")
@@ -89,22 +89,22 @@ async def _behind_the_tail(session: Session) -> Finding:
 
 
 async def _last_pages(session: Session) -> tuple[list[Market], bool]:
-    """The last markets of the listing, and whether no cursor follows. Raises ListingLoops as the crawler does."""
-    await some(archive_page, session)
-    found: list[Market] = []
+    """Return the last markets of the listing, and whether it ends there. Raises ListingLoops, as in the crawler."""
+    await find_markets(fetch_archive_page, session)
+    markets: list[Market] = []
     pages = 0
-    async for markets, place in follow(
+    async for page, position in follow(
         lambda c: session.listings.archived(c), {"cursor": await _near_the_end(session)}
     ):
-        found += [sent.read() for sent in markets]
+        markets += [sent.read() for sent in page]
         pages += 1
-        if place is None or pages == _FOLLOWED:
-            return found, place is None
-    return found, False
+        if position is None or pages == _FOLLOWED:
+            return markets, position is None
+    return markets, False
 
 
 async def _near_the_end(session: Session) -> str | None:
-    """A cursor behind which less than a page is left, made here: a cursor is a position."""
+    """Return a cursor that less than a page follows. It is made here, since a cursor is a position."""
     page = await session.listings.archived(None)
     if page.cursor is None or len(page.markets) < PAGE_LIMIT:
         return None
@@ -123,11 +123,11 @@ async def _near_the_end(session: Session) -> str | None:
 
 
 def _created(markets: Sequence[Sent]) -> list[int]:
-    return times([sent.read() for sent in markets], "created_time")
+    return parse_times([sent.read() for sent in markets], "created_time")
 
 
 def _span(created: Sequence[int]) -> str:
-    """The oldest creation; some archived markets may have the year 1 instead."""
+    """Describe the oldest creation. Archived markets may have the year 1 instead of a time."""
     dated = [at for at in created if at >= _BEGINNING]
     undated = f"{len(created) - len(dated)} of them undated"
     return f"the oldest of {_day(min(dated))}, {undated}" if dated else undated
@@ -138,15 +138,17 @@ def _day(at: int) -> str:
 
 
 QUESTIONS: Final = (
-    Question("cutoff: time of day", "midnight UTC", "functions/api/candlesticks/markets.py", 1, _midnight),
+    Question("cutoff: time of day", "midnight UTC", "functions/api/candlesticks/markets.py", 1, _check_midnight),
     Question(
-        "cutoff: age", f"{LIVE_DAYS} days, more than {RECENT.days}", "functions/crawler/settlements.py", 0, _reach
+        "cutoff: age", f"{LIVE_DAYS} days, more than {RECENT.days}", "functions/crawler/settlements.py", 0, _check_reach
     ),
-    Question("archive", "only markets settled before the cutoff", _LISTINGS, 1, _settled_before),
-    Question("archive: order", "newest first", _LISTINGS, 0, _order),
-    Question("archive: tickers", f"{BATCH_TICKERS} are answered", _LISTINGS, 1, _named),
-    Question("archive: min_close_ts", "ignored with a 200", "local/exchange/listing.py", 1, _time_filter),
-    Question("archive: tail", "its last page has no cursor", "functions/crawler/walks.py", _JUMPS + _FOLLOWED, _tail),
-    Question("archive: behind the tail", "nothing", "functions/crawler/walks.py", 2, _behind_the_tail),
-    Question("archive: size", "5 million markets", "docs/costs.md", 0, _size),
+    Question("archive", "only markets settled before the cutoff", _LISTINGS, 1, _check_settled_before),
+    Question("archive: order", "newest first", _LISTINGS, 0, _check_order),
+    Question("archive: tickers", f"{BATCH_TICKERS} are answered", _LISTINGS, 1, _check_named),
+    Question("archive: min_close_ts", "ignored with a 200", "local/exchange/listing.py", 1, _check_time_filter),
+    Question(
+        "archive: tail", "its last page has no cursor", "functions/crawler/walks.py", _JUMPS + _FOLLOWED, _check_tail
+    ),
+    Question("archive: after the tail", "nothing", "functions/crawler/walks.py", 2, _check_after_the_tail),
+    Question("archive: size", "5 million markets", "docs/costs.md", 0, _check_size),
 )

@@ -1,4 +1,4 @@
-"""The only place that lets a request of the probe be sent, and counts it."""
+"""The request budget of a probe. Every request takes one token of it."""
 
 from typing import Final
 

@@ -13,8 +13,17 @@ from kalshi_markets.exchange.candles import read_archived, read_batch
 from kalshi_markets.exchange.client import ARCHIVE_CANDLES, BATCH_CANDLES
 from local.exchange.clock import SECOND, parse
 from local.probe.listings import NEARLY, UNKNOWN
-from local.probe.question import Finding, NotObservableError, Question, compare, is_refused
-from local.probe.samples import HOUR, Market, archive_page, busiest, open_page, settled_page, some, tickers
+from local.probe.question import Finding, NotObservableError, Question, compare, expect_rejection
+from local.probe.samples import (
+    HOUR,
+    Market,
+    fetch_archive_page,
+    fetch_open_page,
+    fetch_settled_page,
+    find_busiest,
+    find_markets,
+    list_tickers,
+)
 from local.probe.session import Answer, Session
 
 DAY: Final = 24 * HOUR
@@ -27,7 +36,7 @@ _NAMES: Final = "layers/shared/kalshi_markets/exchange/candles.py"
 
 
 async def _batch(session: Session, names: Sequence[str], query: CandleQuery) -> Mapping[str, list[Candle]]:
-    """Candles by ticker, as the API asks for them."""
+    """Return candles by ticker, as the API requests them."""
     answer = await session.get("/markets/candlesticks", {"market_tickers": ",".join(names), **query.parameters()})
     return read_batch(answer.response)
 
@@ -37,35 +46,40 @@ async def _archived(session: Session, ticker: str, query: CandleQuery) -> Answer
 
 
 def _largest_call(session: Session, names: Sequence[str], *, archived: bool) -> Call:
-    """The largest request of the API's own plan, over minutes of ten days ago."""
+    """Return the largest request of the API's own plan, for minutes of ten days ago."""
     end = (session.now - 10 * DAY) // 60 * 60
     start = end - (20_000 if len(names) == 1 else BATCH_CANDLES * 99 // 100 // len(names) - 1) * 60
-    needs = [Need(place, name, Span(start, end), archived) for place, name in enumerate(names)]
+    needs = [Need(index, name, Span(start, end), archived) for index, name in enumerate(names)]
     return max(plan(needs, 1), key=lambda call: (len(call.needs), periods(call.span, 1)))
 
 
-async def _batch_cap(session: Session) -> Finding:
-    names = tickers(await some(open_page, session), BATCH_TICKERS)
+async def _check_batch_cap(session: Session) -> Finding:
+    names = list_tickers(await find_markets(fetch_open_page, session), BATCH_TICKERS)
     span = _largest_call(session, names, archived=False).span
     candles = await _batch(session, names, CandleQuery(*span, 1))
-    found = len(candles.keys() & {*names})
-    return compare(found >= len(names) * NEARLY, f"{found} of {len(names)} tickers × {periods(span, 1)} are answered")
+    answered = len(candles.keys() & {*names})
+    return compare(
+        answered >= len(names) * NEARLY, f"{answered} of {len(names)} tickers × {periods(span, 1)} are answered"
+    )
 
 
-async def _batch_too_many_tickers(session: Session) -> Finding:
-    names = tickers(await some(open_page, session), BATCH_TICKERS + 1)
+async def _check_batch_too_many_tickers(session: Session) -> Finding:
+    names = list_tickers(await find_markets(fetch_open_page, session), BATCH_TICKERS + 1)
     query = CandleQuery(session.now - HOUR, session.now, 60).parameters()
-    return await is_refused(session, "/markets/candlesticks", {"market_tickers": ",".join(names), **query})
+    return await expect_rejection(session, "/markets/candlesticks", {"market_tickers": ",".join(names), **query})
 
 
-async def _batch_too_many_candles(session: Session) -> Finding:
-    [name] = tickers(await some(open_page, session), 1)
+async def _check_batch_too_many_candles(session: Session) -> Finding:
+    [name] = list_tickers(await find_markets(fetch_open_page, session), 1)
     query = CandleQuery(session.now - BATCH_CANDLES * 61, session.now, 1).parameters()
-    return await is_refused(session, "/markets/candlesticks", {"market_tickers": name, **query})
+    return await expect_rejection(session, "/markets/candlesticks", {"market_tickers": name, **query})
 
 
-async def _left_out(session: Session) -> Finding:
-    [live], archived = tickers(await some(open_page, session), 1), (await some(archive_page, session))[-1]["ticker"]
+async def _check_left_out(session: Session) -> Finding:
+    [live], archived = (
+        list_tickers(await find_markets(fetch_open_page, session), 1),
+        (await find_markets(fetch_archive_page, session))[-1]["ticker"],
+    )
     names = {live: "the live", archived: "the archived", UNKNOWN: "the unknown"}
     candles = await _batch(session, [*names], CandleQuery(session.now - HOUR, session.now, 60))
     observed = ", ".join(name for ticker, name in names.items() if ticker in candles) or "none"
@@ -73,8 +87,8 @@ async def _left_out(session: Session) -> Finding:
 
 
 async def _hourly(session: Session) -> tuple[str, list[int]]:
-    """The most traded of the markets settled last, and the ends of its candles in the week before its close."""
-    market = busiest(await some(settled_page, session))
+    """Return the most traded of the markets settled last, and the ends of its candles in the week before its close."""
+    market = find_busiest(await find_markets(fetch_settled_page, session))
     end = parse(market["close_time"]) // SECOND // HOUR * HOUR + HOUR
     query = CandleQuery(end - 7 * DAY, end, 60)
     candles = (await _batch(session, [market["ticker"]], query)).get(market["ticker"], [])
@@ -84,8 +98,8 @@ async def _hourly(session: Session) -> tuple[str, list[int]]:
 
 
 async def _daily(session: Session) -> Answer:
-    """The candles of the most traded market on the archive's first page."""
-    market = busiest(await some(archive_page, session))
+    """Return the daily candles of the most traded market on the archive's first page."""
+    market = find_busiest(await find_markets(fetch_archive_page, session))
     start, end = (parse(market[member]) // SECOND for member in ("open_time", "close_time"))
     days = min((end - start) // DAY + 2, ARCHIVE_CANDLES // 2)
     answer = await _archived(session, market["ticker"], CandleQuery(end - days * DAY, end + 2 * DAY, 1440))
@@ -94,54 +108,54 @@ async def _daily(session: Session) -> Answer:
     return answer
 
 
-async def _hours(session: Session) -> Finding:
+async def _check_hours(session: Session) -> Finding:
     _, ends = await _hourly(session)
     odd = sum(end % step(60) != 0 for end in ends)
     return compare(not odd, f"{odd} of {len(ends)} candles end elsewhere")
 
 
-async def _days(session: Session) -> Finding:
+async def _check_days(session: Session) -> Finding:
     candles = read_archived((await _daily(session)).response)["candlesticks"]
     hours = {datetime.fromtimestamp(candle.end, _NEW_YORK).time().isoformat() for candle in candles}
     return compare(hours == {"00:00:00"}, f"{len(candles)} candles end at {', '.join(sorted(hours))} in New York")
 
 
-async def _bounds(session: Session) -> Finding:
+async def _check_bounds(session: Session) -> Finding:
     ticker, ends = await _hourly(session)
     candles = (await _batch(session, [ticker], CandleQuery(ends[0], ends[0], 60))).get(ticker, [])
     return compare([candle.end for candle in candles] == ends[:1], f"{len(candles)} candles from one end to the same")
 
 
-async def _last(session: Session) -> Finding:
-    """Of markets that were settled: what ends after the span that the API would ask for."""
-    markets = {market["ticker"]: market for market in await some(settled_page, session)}
+async def _check_last(session: Session) -> Finding:
+    """Count the candles of settled markets that end after the span that the API would request."""
+    markets = {market["ticker"]: market for market in await find_markets(fetch_settled_page, session)}
     names = [name for name, market in markets.items() if "," not in name and float(market["volume_fp"]) > 0][:_SETTLED]
     if not names:
         raise NotObservableError("no settled market of the page was traded.")
-    asked = Span(session.now // HOUR * HOUR - 8 * DAY, session.now // HOUR * HOUR)
-    candles = await _batch(session, names, CandleQuery(*asked, 60))
-    late = sum(candle.end > _life(markets[name], asked) for name in names for candle in candles.get(name, []))
+    span = Span(session.now // HOUR * HOUR - 8 * DAY, session.now // HOUR * HOUR)
+    candles = await _batch(session, names, CandleQuery(*span, 60))
+    late = sum(candle.end > _life(markets[name], span) for name in names for candle in candles.get(name, []))
     count = sum(map(len, candles.values()))
     if not count:
         raise NotObservableError("the settled markets of the page have no candles.")
     return compare(not late, f"{late} of {count} candles end later")
 
 
-def _life(market: Market, asked: Span) -> int:
-    """Until when the API asks for candles of a settled market, in Unix seconds."""
+def _life(market: Market, span: Span) -> int:
+    """Return the Unix second until which the API requests candles of a settled market."""
     closes = parse(market["close_time"]) / SECOND
-    span = Life("finalized", None, closes, None).trimmed(asked, 60)
+    span = Life("finalized", None, closes, None).trimmed(span, 60)
     return span.end if span else 0
 
 
-async def _series_segment(session: Session) -> Finding:
-    [name] = tickers(await some(open_page, session), 1)
+async def _check_series_segment(session: Session) -> Finding:
+    [name] = list_tickers(await find_markets(fetch_open_page, session), 1)
     query = CandleQuery(session.now - HOUR, session.now, 60).parameters()
     await session.get(f"/series/NO-SUCH-SERIES/markets/{name}/candlesticks", query)
     return compare(agrees=True, observed="another series is answered with 200")
 
 
-async def _archive_names(session: Session) -> Finding:
+async def _check_archive_names(session: Session) -> Finding:
     answer = await _daily(session)
     members = _members(answer.json()["candlesticks"])
     expected = {"volume", "open_interest"} <= members and not any(
@@ -151,25 +165,25 @@ async def _archive_names(session: Session) -> Finding:
 
 
 def _members(candles: Sequence[Mapping[str, Any]]) -> set[str]:
-    """The names in candles and in their prices."""
+    """Return the names of members in candles and in their prices."""
     nested = [value for candle in candles for value in candle.values() if isinstance(value, dict)]
     return {name for fields in (*candles, *nested) for name in fields}
 
 
-async def _archive_cap(session: Session) -> Finding:
-    [name] = tickers(await some(archive_page, session), 1)
+async def _check_archive_cap(session: Session) -> Finding:
+    [name] = list_tickers(await find_markets(fetch_archive_page, session), 1)
     span = _largest_call(session, [name], archived=True).span
     read_archived((await _archived(session, name, CandleQuery(*span, 1))).response)
     return compare(agrees=True, observed=f"{periods(span, 1):,} periods are answered")
 
 
-async def _archive_too_many(session: Session) -> Finding:
-    [name] = tickers(await some(archive_page, session), 1)
+async def _check_archive_too_many(session: Session) -> Finding:
+    [name] = list_tickers(await find_markets(fetch_archive_page, session), 1)
     query = CandleQuery(session.now - ARCHIVE_CANDLES * 61, session.now, 1).parameters()
-    return await is_refused(session, f"/historical/markets/{name}/candlesticks", query)
+    return await expect_rejection(session, f"/historical/markets/{name}/candlesticks", query)
 
 
-async def _archive_unknown(session: Session) -> Finding:
+async def _check_archive_unknown(session: Session) -> Finding:
     try:
         await _archived(session, UNKNOWN, CandleQuery(session.now - HOUR, session.now, 60))
     except ExchangeRefused as error:
@@ -178,25 +192,39 @@ async def _archive_unknown(session: Session) -> Finding:
 
 
 QUESTIONS: Final = (
-    Question("candles: tickers × periods", f"{BATCH_TICKERS} tickers, 99 % of {BATCH_CANDLES:,}", _PLAN, 1, _batch_cap),
-    Question(f"candles: {BATCH_TICKERS + 1} tickers", "refused with 400", _PLAN, 1, _batch_too_many_tickers),
     Question(
-        f"candles: more than {BATCH_CANDLES:,} periods",
-        "refused with 400, for the range counts",
+        "candles: tickers × periods",
+        f"{BATCH_TICKERS} tickers, 99 % of {BATCH_CANDLES:,}",
         _PLAN,
         1,
-        _batch_too_many_candles,
+        _check_batch_cap,
     ),
-    Question("candles: tickers that have none", "archived and unknown ones are left out", _CLIENT, 1, _left_out),
-    Question("candles: ends of hours", "whole hours from the epoch", _SPANS, 1, _hours),
-    Question("candles: bounds", "both included", _SPANS, 1, _bounds),
-    Question("candles: last one", "within a period of the close", "functions/api/candlesticks/markets.py", 1, _last),
+    Question(f"candles: {BATCH_TICKERS + 1} tickers", "rejected with 400", _PLAN, 1, _check_batch_too_many_tickers),
     Question(
-        "candles: series in the path", "not compared with the market", "local/exchange/endpoints.py", 1, _series_segment
+        f"candles: more than {BATCH_CANDLES:,} periods",
+        "rejected with 400, for the range counts",
+        _PLAN,
+        1,
+        _check_batch_too_many_candles,
     ),
-    Question("archived candles: ends of days", "midnight in New York", _SPANS, 1, _days),
-    Question("archived candles: names", "without the endings _fp and _dollars", _NAMES, 0, _archive_names),
-    Question("archived candles: periods", f"98 % of {ARCHIVE_CANDLES:,}", _PLAN, 1, _archive_cap),
-    Question(f"archived candles: more than {ARCHIVE_CANDLES:,}", "refused with 400", _CLIENT, 1, _archive_too_many),
-    Question("archived candles: unknown ticker", "404", _CLIENT, 1, _archive_unknown),
+    Question("candles: tickers that have none", "archived and unknown ones are left out", _CLIENT, 1, _check_left_out),
+    Question("candles: ends of hours", "whole hours from the epoch", _SPANS, 1, _check_hours),
+    Question("candles: bounds", "both included", _SPANS, 1, _check_bounds),
+    Question(
+        "candles: last one", "within a period of the close", "functions/api/candlesticks/markets.py", 1, _check_last
+    ),
+    Question(
+        "candles: series in the path",
+        "not compared with the market",
+        "local/exchange/endpoints.py",
+        1,
+        _check_series_segment,
+    ),
+    Question("archived candles: ends of days", "midnight in New York", _SPANS, 1, _check_days),
+    Question("archived candles: names", "without the endings _fp and _dollars", _NAMES, 0, _check_archive_names),
+    Question("archived candles: periods", f"98 % of {ARCHIVE_CANDLES:,}", _PLAN, 1, _check_archive_cap),
+    Question(
+        f"archived candles: more than {ARCHIVE_CANDLES:,}", "rejected with 400", _CLIENT, 1, _check_archive_too_many
+    ),
+    Question("archived candles: unknown ticker", "404", _CLIENT, 1, _check_archive_unknown),
 )

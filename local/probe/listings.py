@@ -12,7 +12,7 @@ from local.exchange.catalogue import PHASES
 from local.exchange.clock import parse
 from local.exchange.cursor import Position, decode
 from local.probe.question import Finding, NotObservableError, Question, compare
-from local.probe.samples import is_descending, open_page, some, tickers, times
+from local.probe.samples import fetch_open_page, find_markets, is_descending, list_tickers, parse_times
 from local.probe.session import Query, Session
 
 UNKNOWN: Final = "NO-SUCH-MARKET"
@@ -20,45 +20,45 @@ MANY_TICKERS: Final = 300
 DEFAULT_LIMIT: Final = 100
 """docs.kalshi.com, Get Markets."""
 NEARLY: Final = 0.95
-"""Of the markets that were listed; some may be deleted before they are asked for by name."""
+"""Of the markets that were listed; some may be deleted before they are names for by name."""
 _LISTINGS: Final = "layers/shared/kalshi_markets/exchange/listings.py"
 
 
-async def _rows(session: Session) -> Finding:
+async def _check_rows(session: Session) -> Finding:
     page = await session.listings.live("open", None)
     size = f"{len(page.markets):,}" + ("" if page.cursor else ", and no cursor")
     return compare(len(page.markets) == PAGE_LIMIT or not page.cursor, size)
 
 
-async def _words(status: str, session: Session) -> Finding:
+async def _check_words(status: str, session: Session) -> Finding:
     page = await session.listings.live(status, None)
     words = Counter(str(sent.read().get("status")) for sent in page.markets)
     if not words:
         raise NotObservableError("it lists no market at this time.")
-    usual, _ = words.most_common(1)[0]
+    commonest, _ = words.most_common(1)[0]
     known = all(word in STATUSES and word != "finalized" for word in words)
-    return compare(known and PHASES[usual] == status, _counted(words))
+    return compare(known and PHASES[commonest] == status, _counted(words))
 
 
 def _counted(words: Counter[str]) -> str:
     return ", ".join(f"{word} {count:,}" for word, count in words.most_common())
 
 
-async def _order(session: Session) -> Finding:
-    created = times(await some(open_page, session), "created_time")
+async def _check_order(session: Session) -> Finding:
+    created = parse_times(await find_markets(fetch_open_page, session), "created_time")
     if len(set(created)) < 2:
         raise NotObservableError("all markets of the page were created at one time.")
     return compare(is_descending(created), "newest first" if is_descending(created) else "not newest first")
 
 
-async def _combos(session: Session) -> Finding:
-    markets = await some(open_page, session)
+async def _check_combos(session: Session) -> Finding:
+    markets = await find_markets(fetch_open_page, session)
     combos = [market for market in markets if market.get("mve_collection_ticker") or market["ticker"][:5] == "KXMVE"]
     return compare(not combos, f"{len(combos)} combos among {len(markets):,} markets")
 
 
-async def _cursor(session: Session) -> Finding:
-    [*_, last], cursor = await some(open_page, session), await _open_cursor(session)
+async def _check_cursor(session: Session) -> Finding:
+    [*_, last], cursor = await find_markets(fetch_open_page, session), await _open_cursor(session)
     position = decode(cursor)
     expected = Position(parse(last["created_time"]), last["ticker"])
     return compare(position == expected, "the last row's position" if position == expected else "something else")
@@ -71,8 +71,8 @@ async def _open_cursor(session: Session) -> str:
     return cursor
 
 
-async def _next_page(session: Session) -> Finding:
-    """Two pages, as the crawler follows them: it raises where the listing leads in a circle."""
+async def _check_next_page(session: Session) -> Finding:
+    """Follow two pages as the crawler does. It raises ListingLoops where the listing leads in a circle."""
     await _open_cursor(session)
     pages: list[list[str | None]] = []
     async for markets, _ in follow(lambda cursor: session.listings.live("open", cursor), {}):
@@ -83,62 +83,64 @@ async def _next_page(session: Session) -> Finding:
     return compare(not first & second, f"{len(first & second)} of {len(second):,} markets are on the page before, too")
 
 
-async def _damaged_cursors(session: Session) -> Finding:
-    first = [market["ticker"] for market in await some(open_page, session)]
+async def _check_damaged_cursors(session: Session) -> Finding:
+    first = [market["ticker"] for market in await find_markets(fetch_open_page, session)]
     query: Query = {"limit": 100, "mve_filter": "exclude", "status": "open"}
     observed = []
     for kind, cursor in (("a made-up one", "invalid"), ("a cut one", (await _open_cursor(session))[:-3])):
         page = (await session.get("/markets", {**query, "cursor": cursor})).markets()
-        again = sum(market["ticker"] in first[:200] for market in page)
-        observed.append((again > len(page) / 2, f"{kind}: {again} of {len(page)} rows are the first page's"))
+        repeated = sum(market["ticker"] in first[:200] for market in page)
+        observed.append((repeated > len(page) / 2, f"{kind}: {repeated} of {len(page)} rows are the first page's"))
     return compare(all(is_first for is_first, _ in observed), "; ".join(text for _, text in observed))
 
 
-async def _no_limit(session: Session) -> Finding:
+async def _check_no_limit(session: Session) -> Finding:
     rows = (await session.get("/markets", {"limit": 0, "mve_filter": "exclude"})).markets()
     return compare(len(rows) == DEFAULT_LIMIT, f"{len(rows)} rows")
 
 
-async def _unknown(session: Session) -> Finding:
-    found = await session.listings.named([UNKNOWN])
-    return compare(not found, f"200, {len(found)} markets")
+async def _check_unknown(session: Session) -> Finding:
+    answered = await session.listings.named([UNKNOWN])
+    return compare(not answered, f"200, {len(answered)} markets")
 
 
-async def _named(count: int, session: Session) -> Finding:
-    asked = tickers(await some(open_page, session), count)
+async def _check_named(count: int, session: Session) -> Finding:
+    names = list_tickers(await find_markets(fetch_open_page, session), count)
     if count <= BATCH_TICKERS:
-        found = {sent.ticker for sent in await session.listings.named(asked)}
+        answered = {sent.ticker for sent in await session.listings.named(names)}
     else:
-        query: Query = {"tickers": ",".join(asked), "limit": PAGE_LIMIT}
-        found = {market["ticker"] for market in (await session.get("/markets", query)).markets()}
-    return compare(len(found & {*asked}) >= count * NEARLY, f"{len(found & {*asked})} of {count} are answered")
+        query: Query = {"tickers": ",".join(names), "limit": PAGE_LIMIT}
+        answered = {market["ticker"] for market in (await session.get("/markets", query)).markets()}
+    return compare(len(answered & {*names}) >= count * NEARLY, f"{len(answered & {*names})} of {count} are answered")
 
 
 QUESTIONS: Final = (
-    Question("rows on a page", f"{PAGE_LIMIT:,}, or all that there are", _LISTINGS, 1, _rows),
+    Question("rows on a page", f"{PAGE_LIMIT:,}, or all that there are", _LISTINGS, 1, _check_rows),
     *(
         Question(
             f"status={status}",
             " or ".join(word for word, phase in PHASES.items() if phase == status) + "; never finalized",
             _LISTINGS,
             0 if status == "open" else 1,
-            partial(_words, status),
+            partial(_check_words, status),
         )
         for status in LIVE_FILTERS
     ),
-    Question("order of a listing", "newest first", _LISTINGS, 0, _order),
-    Question("mve_filter=exclude", "no combos", _LISTINGS, 0, _combos),
-    Question("cursor", "the last row's created_time and ticker", "local/exchange/cursor.py", 0, _cursor),
-    Question("page behind a cursor", "no market of the page before", "functions/crawler/walks.py", 1, _next_page),
-    Question("damaged cursor", "200, the first page again", "functions/crawler/walks.py", 2, _damaged_cursors),
-    Question("limit=0", f"{DEFAULT_LIMIT} rows, the default", "local/exchange/parameters.py", 1, _no_limit),
-    Question("unknown ticker", "200, it is left out", _LISTINGS, 1, _unknown),
-    Question("tickers in a request", f"{BATCH_TICKERS} are answered", _LISTINGS, 1, partial(_named, BATCH_TICKERS)),
+    Question("order of a listing", "newest first", _LISTINGS, 0, _check_order),
+    Question("mve_filter=exclude", "no combos", _LISTINGS, 0, _check_combos),
+    Question("cursor", "the last row's created_time and ticker", "local/exchange/cursor.py", 0, _check_cursor),
+    Question("next page", "no market of the page before", "functions/crawler/walks.py", 1, _check_next_page),
+    Question("damaged cursor", "200, the first page again", "functions/crawler/walks.py", 2, _check_damaged_cursors),
+    Question("limit=0", f"{DEFAULT_LIMIT} rows, the default", "local/exchange/parameters.py", 1, _check_no_limit),
+    Question("unknown ticker", "200, it is left out", _LISTINGS, 1, _check_unknown),
+    Question(
+        "tickers in a request", f"{BATCH_TICKERS} are answered", _LISTINGS, 1, partial(_check_named, BATCH_TICKERS)
+    ),
     Question(
         "most tickers in a request",
         f"{MANY_TICKERS} are answered (seen once; no more than {BATCH_TICKERS} are sent)",
         _LISTINGS,
         1,
-        partial(_named, MANY_TICKERS),
+        partial(_check_named, MANY_TICKERS),
     ),
 )

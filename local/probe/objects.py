@@ -9,16 +9,16 @@ from kalshi_markets.columns import FROM_MARKET
 from kalshi_markets.exchange import BATCH_TICKERS, AnswerUnreadable, ExchangeRefused, Refused, deviations, project
 from kalshi_markets.exchange.sent import page_of
 from local.probe.question import Finding, NotObservableError, Question, compare
-from local.probe.samples import Market, archive_page, open_page, settled_page, some
+from local.probe.samples import Market, fetch_archive_page, fetch_open_page, fetch_settled_page, find_markets
 from local.probe.session import Answer, Session
 
 _EXCHANGE: Final = "layers/shared/kalshi_markets/exchange/"
 
 
 async def _pages(session: Session) -> list[Answer]:
-    """Pages that other questions have asked for: open, settled and archived markets."""
+    """Pages that other questions have names for: open, settled and archived markets."""
     pages = []
-    for page in (open_page, settled_page, archive_page):
+    for page in (fetch_open_page, fetch_settled_page, fetch_archive_page):
         try:
             pages.append(await page(session))
         except (ExchangeRefused, AnswerUnreadable):
@@ -32,13 +32,13 @@ async def _markets(session: Session) -> list[Market]:
     return [market for page in await _pages(session) for market in page.markets()]
 
 
-async def _members(session: Session) -> Finding:
+async def _check_members(session: Session) -> Finding:
     markets = await _markets(session)
-    changes = [f"{one.member} {one.change} ({one.markets:,})" for one in deviations(markets)]
+    changes = [f"{deviation.member} {deviation.change} ({deviation.markets:,})" for deviation in deviations(markets)]
     return compare(not changes, ", ".join(changes) or f"as documented in {len(markets):,} markets")
 
 
-async def _storable(session: Session) -> Finding:
+async def _check_storable(session: Session) -> Finding:
     markets = await _markets(session)
     reasons: Counter[str] = Counter()
     for market in markets:
@@ -46,40 +46,40 @@ async def _storable(session: Session) -> Finding:
             project(market)
         except Refused as error:
             reasons[str(error)] += 1
-    told = ", ".join(f"{reason} ({count:,})" for reason, count in reasons.most_common())
-    return compare(not reasons, told or f"all of {len(markets):,} markets")
+    message = ", ".join(f"{reason} ({count:,})" for reason, count in reasons.most_common())
+    return compare(not reasons, message or f"all of {len(markets):,} markets")
 
 
-async def _words(session: Session) -> Finding:
+async def _check_words(session: Session) -> Finding:
     markets = await _markets(session)
     unknown: Counter[str] = Counter()
     for column in FROM_MARKET:
         if column.values:
-            found = (market.get(column.member) for market in markets)
+            words = (market.get(column.member) for market in markets)
             unknown.update(
-                f"{column.name} {word!a}" for word in found if word is not None and word not in column.values
+                f"{column.name} {word!a}" for word in words if word is not None and word not in column.values
             )
-    told = ", ".join(f"{word} ({count:,})" for word, count in unknown.most_common())
-    return compare(not unknown, told or f"no other in {len(markets):,} markets")
+    message = ", ".join(f"{word} ({count:,})" for word, count in unknown.most_common())
+    return compare(not unknown, message or f"no other in {len(markets):,} markets")
 
 
-async def _taken_apart(session: Session) -> Finding:
-    sent = [one for page in await _pages(session) for one in page_of(page.response.content)["markets"]]
-    whole = sum(one.digest is None for one in sent)
-    return compare(not whole, f"{whole} of {len(sent):,} markets need more than that")
+async def _check_taken_apart(session: Session) -> Finding:
+    sent = [market for page in await _pages(session) for market in page_of(page.response.content)["markets"]]
+    parsed = sum(market.digest is None for market in sent)
+    return compare(not parsed, f"{parsed} of {len(sent):,} markets need more than that")
 
 
-async def _events(session: Session) -> Finding:
-    markets = await some(open_page, session)
-    asked = [*dict.fromkeys(str(market["event_ticker"]) for market in markets)][:BATCH_TICKERS]
-    events = {event.event_ticker: event for event in await session.listings.events(asked)}
-    known = [events[ticker] for ticker in asked if ticker in events]
+async def _check_events(session: Session) -> Finding:
+    markets = await find_markets(fetch_open_page, session)
+    names = [*dict.fromkeys(str(market["event_ticker"]) for market in markets)][:BATCH_TICKERS]
+    events = {event.event_ticker: event for event in await session.listings.events(names)}
+    known = [events[ticker] for ticker in names if ticker in events]
     complete = sum(bool(event.series_ticker and event.title) for event in known)
-    observed = f"{len(known)} of {len(asked)} are answered, {complete} with series and title"
-    return compare(complete == len(asked), observed)
+    observed = f"{len(known)} of {len(names)} are answered, {complete} with series and title"
+    return compare(complete == len(names), observed)
 
 
-async def _series(session: Session) -> Finding:
+async def _check_series(session: Session) -> Finding:
     content = (await session.get("/series")).response.content
     series = await session.listings.all_series()
     cursor = re.search(rb'"cursor"\s*:\s*"[^"]+"', content[:1000] + content[-1000:])
@@ -87,23 +87,23 @@ async def _series(session: Session) -> Finding:
     return compare(series and not cursor, size)
 
 
-async def _categories(session: Session) -> Finding:
+async def _check_categories(session: Session) -> Finding:
     series = await session.listings.all_series()
-    without = sum(not one.category for one in series)
+    without = sum(not entry.category for entry in series)
     several = _secondary((await session.get("/series")).json()["series"])
     return compare(not several and not without, f"{without} without one, {several:,} of {len(series):,} with several")
 
 
 def _secondary(series: Sequence[Market]) -> int:
-    return sum(len(one.get("categories") or []) > 1 for one in series)
+    return sum(len(entry.get("categories") or []) > 1 for entry in series)
 
 
 QUESTIONS: Final = (
-    Question("market: members", "as documented", _EXCHANGE + "drift.py", 0, _members),
-    Question("market: values", "PostgreSQL can hold them", _EXCHANGE + "projection.py", 0, _storable),
-    Question("market: words", "only the documented ones", "layers/shared/kalshi_markets/columns.py", 0, _words),
-    Question("market: JSON", "compact, members in one order", _EXCHANGE + "sent.py", 0, _taken_apart),
-    Question("events", "named ones are answered, with their series", _EXCHANGE + "listings.py", 1, _events),
-    Question("/series", "all in one answer, without a cursor", _EXCHANGE + "listings.py", 1, _series),
-    Question("/series: categories", "one for each series", _EXCHANGE + "listings.py", 0, _categories),
+    Question("market: members", "as documented", _EXCHANGE + "drift.py", 0, _check_members),
+    Question("market: values", "PostgreSQL can hold them", _EXCHANGE + "projection.py", 0, _check_storable),
+    Question("market: words", "only the documented ones", "layers/shared/kalshi_markets/columns.py", 0, _check_words),
+    Question("market: JSON", "compact, members in one order", _EXCHANGE + "sent.py", 0, _check_taken_apart),
+    Question("events", "named ones are answered, with their series", _EXCHANGE + "listings.py", 1, _check_events),
+    Question("/series", "all in one answer, without a cursor", _EXCHANGE + "listings.py", 1, _check_series),
+    Question("/series: categories", "one for each series", _EXCHANGE + "listings.py", 0, _check_categories),
 )

@@ -1,4 +1,4 @@
-"""What a question about the exchange is, and how its verdict comes about."""
+"""A question about the exchange, and its verdict."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -10,11 +10,11 @@ from local.probe.budget import BudgetSpentError
 from local.probe.session import Session
 
 _OTHER_SHAPE: Final = (KeyError, TypeError, ValueError, AttributeError, IndexError, ArithmeticError)
-"""What an answer of another shape raises while a question reads it."""
+"""Exceptions that reading an answer of another shape raises."""
 
 
 class Verdict(StrEnum):
-    """Whether the exchange is as the code assumes."""
+    """Result of the comparison with what the code assumes."""
 
     AGREES = "agrees"
     UNOBSERVABLE = "not observable"
@@ -34,9 +34,12 @@ class NotObservableError(Exception):
 
 @dataclass(frozen=True)
 class Question:
-    """One fact. `requests`: at most so many of its own, beside the retries and what earlier questions have asked.
+    """One fact that the code assumes.
 
-    assumes: what the code takes for granted. where: the module that does.
+    assumes: the assumption, in words.
+    where: the file that holds it.
+    requests: the most requests of its own, without retries and without what an earlier question has requested.
+    ask: requests what is needed and compares it.
     """
 
     name: str
@@ -46,7 +49,7 @@ class Question:
     ask: Callable[[Session], Awaitable[Finding]]
 
     async def answer(self, session: Session) -> Finding:
-        """Ask, and return the verdict; no failure of the exchange is raised."""
+        """Ask, and return the finding. No failure of the exchange is raised."""
         if session.budget.left < self.requests:
             return Finding(Verdict.UNOBSERVABLE, f"{session.budget.left} requests are left, {self.requests} are needed")
         try:
@@ -54,7 +57,7 @@ class Question:
         except (NotObservableError, BudgetSpentError, ExchangeUnavailable) as error:
             return Finding(Verdict.UNOBSERVABLE, str(error))
         except ExchangeRefused as error:
-            return Finding(Verdict.DIFFERS, refusal(error))
+            return Finding(Verdict.DIFFERS, describe_rejection(error))
         except AnswerUnreadable as error:
             return Finding(Verdict.DIFFERS, str(error))
         except _OTHER_SHAPE as error:
@@ -66,15 +69,15 @@ def compare(agrees: object, observed: str) -> Finding:
     return Finding(Verdict.AGREES if agrees else Verdict.DIFFERS, observed)
 
 
-def refusal(error: ExchangeRefused) -> str:
+def describe_rejection(error: ExchangeRefused) -> str:
     """Describe a 4xx in the exchange's own words."""
-    return f"refused with {error.status}: {error or error.code}"
+    return f"rejected with {error.status}: {error or error.code}"
 
 
-async def is_refused(session: Session, path: str, query: dict[str, str | int]) -> Finding:
-    """Agree where the exchange refuses a request as bad; any other answer differs."""
+async def expect_rejection(session: Session, path: str, query: dict[str, str | int]) -> Finding:
+    """Return that the exchange agrees where it rejects a request with 400; any other answer differs."""
     try:
         await session.get(path, query)
     except ExchangeRefused as error:
-        return compare(error.status == 400, refusal(error))
+        return compare(error.status == 400, describe_rejection(error))
     return compare(agrees=False, observed="answered with 200")

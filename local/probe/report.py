@@ -21,7 +21,7 @@ class Line(NamedTuple):
     requests: int
 
 
-def as_table(lines: Sequence[Line]) -> str:
+def format_table(lines: Sequence[Line]) -> str:
     """Return the table; what differs stands at its end."""
     ranks = list(Verdict)
     ordered = sorted(lines, key=lambda line: ranks.index(line.finding.verdict))
@@ -29,13 +29,13 @@ def as_table(lines: Sequence[Line]) -> str:
     return "\n".join(text for row in rows for text in _wrapped(row))
 
 
-def as_json(lines: Sequence[Line]) -> str:
+def format_json(lines: Sequence[Line]) -> str:
     """Return an array of objects, in the order asked."""
     names = [name.replace("the code ", "") for name in _HEAD]
     return json.dumps([dict(zip(names, _cells(line), strict=True)) for line in lines], indent=1, ensure_ascii=False)
 
 
-def summary(lines: Sequence[Line]) -> str:
+def summarize(lines: Sequence[Line]) -> str:
     """Return how many there are of each verdict."""
     counts = Counter(line.finding.verdict for line in lines)
     return ", ".join(f"{counts[verdict]} {verdict}" for verdict in Verdict)

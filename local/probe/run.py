@@ -13,7 +13,7 @@ from local.probe.report import Line
 from local.probe.session import Session
 
 MAX_SECONDS: Final = 180.0
-"""No request is begun after it, or goes on."""
+"""Deadline of all requests."""
 QUESTIONS: Final[Sequence[Question]] = (
     *access.FIRST,
     *listings.QUESTIONS,
@@ -26,9 +26,9 @@ QUESTIONS: Final[Sequence[Question]] = (
 
 
 async def probe(settings: ExchangeSettings, budget: RequestBudget, questions: Sequence[Question]) -> list[Line]:
-    """Ask everything, and tell the progress on stderr.
+    """Ask all questions and print the progress on stderr.
 
-    Raises ExchangeError where the exchange cannot be reached at all, and SettingsError where the key is none.
+    Raises ExchangeError where the exchange cannot be reached at all, and SettingsError where the key is invalid.
     """
     lines = []
     async with Session(settings, budget, time.monotonic() + MAX_SECONDS) as session:
@@ -36,6 +36,6 @@ async def probe(settings: ExchangeSettings, budget: RequestBudget, questions: Se
         for number, question in enumerate(questions, 1):
             before = budget.used
             lines.append(Line(question, await question.answer(session), budget.used - before))
-            asked = f"{number} of {len(questions)} questions, {budget.used} of {budget.maximum} requests"
-            print(f"probe      {asked}: {question.name}", file=sys.stderr, flush=True)
+            progress = f"{number} of {len(questions)} questions, {budget.used} of {budget.maximum} requests"
+            print(f"probe      {progress}: {question.name}", file=sys.stderr, flush=True)
     return lines

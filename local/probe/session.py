@@ -1,4 +1,4 @@
-"""The answers of the exchange, each asked for once however many questions look at it."""
+"""Answers of the exchange. Each is requested once, however many questions read it."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -16,7 +16,7 @@ from kalshi_markets.settings import ExchangeSettings
 from local.probe.budget import RequestBudget
 
 PATIENCE_SECONDS: Final = 25.0
-"""For one answer, its retries included."""
+"""Limit of one request, its retries included."""
 
 Query = Mapping[str, str | int]
 Reader = Callable[[httpx.Response], dict[str, Any]]
@@ -49,7 +49,7 @@ class RecordingTransport(Transport):
     async def get(
         self, path: str, query: Query, *, deadline: float, urgency: float = 0.0, read: Reader | None = None
     ) -> dict[str, Any]:
-        """As Transport.get."""
+        """Return the JSON object, as Transport.get does."""
         answer = await self.answer(path, query, deadline=deadline, urgency=urgency)
         return (read or read_object)(answer.response)
 
@@ -70,9 +70,9 @@ class RecordingTransport(Transport):
 
 
 class Session:
-    """What the questions ask with. Market data is asked for without a key; `client` has one, or is None.
+    """The client of the questions. It requests market data without a key; `client` has the key, or is None.
 
-    deadline: on time.monotonic()'s clock; nothing is asked after it. Raises SettingsError where the key is none.
+    deadline: on time.monotonic()'s clock, for all requests. Raises SettingsError where the key is invalid.
     """
 
     def __init__(self, settings: ExchangeSettings, budget: RequestBudget, deadline: float) -> None:
@@ -92,12 +92,12 @@ class Session:
 
     @property
     def deadline(self) -> float:
-        """Until when the next answer may take."""
+        """The deadline of the next request."""
         return min(self._deadline, time.monotonic() + PATIENCE_SECONDS)
 
     @property
     def listings(self) -> Listings:
-        """The product's own listings."""
+        """The listings that the crawler uses."""
         return Listings(self.transport, self.deadline)
 
     @cached_property
@@ -106,7 +106,7 @@ class Session:
         return int(self.transport.now())
 
     async def get(self, path: str, query: Query | None = None) -> Answer:
-        """Ask for a path below the API's root. Raises ExchangeError and BudgetSpentError."""
+        """Request a path below the API's root. Raises ExchangeError and BudgetSpentError."""
         return await self.transport.answer(path, query or {}, deadline=self.deadline)
 
 

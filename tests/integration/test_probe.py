@@ -129,7 +129,7 @@ TROUBLES: Mapping[str, Trouble] = {
     "order of a listing": alter("*status=open*", body=rows(backwards)),
     "mve_filter=exclude": fault("ignored_filters", filters="mve_filter"),
     "cursor": alter("*status=open*", body=lambda page: {**page, "cursor": "b3BhcXVl"}),
-    "page behind a cursor": fault("repeated_cursor"),
+    "next page": fault("repeated_cursor"),
     "damaged cursor": alter("*cursor=invalid*", status=400),
     "limit=0": alter("*limit=0&*", query=lambda query: {**query, "limit": "1000"}),
     "unknown ticker": alter("*tickers=NO-SUCH*", status=404),
@@ -151,7 +151,7 @@ TROUBLES: Mapping[str, Trouble] = {
     "archive: tickers": alter("/historical/markets?tickers=*", query=first_tickers(50)),
     "archive: min_close_ts": alter("/historical/markets?*min_close_ts*", body=rows(lambda _: [])),
     "archive: tail": fault("archive_tail", ending="loop"),
-    "archive: behind the tail": fault("archive_tail", ending="early"),
+    "archive: after the tail": fault("archive_tail", ending="early"),
     "candles: tickers × periods": alter("/markets/candlesticks?*", status=400),
     "candles: 101 tickers": alter("/markets/candlesticks?*", query=first_tickers(100, "market_tickers")),
     "candles: more than 10,000 periods": alter("/markets/candlesticks?*", query=short),
@@ -281,7 +281,7 @@ def test_a_key_that_is_refused_differs(exchange: Server, key: dict[str, str]) ->
     with troubled(exchange, Trouble()) as url:
         [line], _ = ask(url, {**key, "KEYID": "nobody"}, [BY_NAME["/account/limits"]])
     assert line.finding.verdict is Verdict.DIFFERS
-    assert line.finding.observed.startswith("refused with 401")
+    assert line.finding.observed.startswith("rejected with 401")
 
 
 @pytest.fixture(scope="module")
