@@ -66,36 +66,38 @@ async def _check_size(session: Session) -> Finding:
 
 
 async def _check_tail(session: Session) -> Finding:
-    markets, is_end = await _last_pages(session)
+    markets, is_end = await _fetch_last_pages(session)
     created = parse_times(markets, "created_time")
     if not is_descending(created):
         return compare(agrees=False, observed="the last page leads back to newer markets")
     if not is_end:
-        raise NotObservableError(f"the last {len(created):,} markets lead on still, {_span(created)}.")
-    return compare(agrees=True, observed=f"the last {len(created):,} markets, {_span(created)}; no cursor follows")
+        raise NotObservableError(f"the last {len(created):,} markets lead on still, {_format_span(created)}.")
+    return compare(
+        agrees=True, observed=f"the last {len(created):,} markets, {_format_span(created)}; no cursor follows"
+    )
 
 
 async def _check_after_the_tail(session: Session) -> Finding:
     """Look for older markets another way: in the series of the last one."""
-    markets, is_end = await _last_pages(session)
+    markets, is_end = await _fetch_last_pages(session)
     if not is_end:
         raise NotObservableError("the end was not reached.")
     at, ticker = parse(markets[-1]["created_time"]), markets[-1]["ticker"]
-    [event] = await session.listings.events([markets[-1]["event_ticker"]])
-    query: Query = {"series_ticker": event.series_ticker or "", "limit": 10, "cursor": encode(Position(at, ticker))}
+    events = await session.listings.events([markets[-1]["event_ticker"]])
+    if not events or not events[0].series_ticker:
+        raise NotObservableError("the series of the last market is unknown.")
+    query: Query = {"series_ticker": events[0].series_ticker, "limit": 10, "cursor": encode(Position(at, ticker))}
     rows = (await session.get("/historical/markets", query)).markets()
     older = sum(parse(market["created_time"]) < at for market in rows)
     return compare(not older, f"{older} older markets in the series of the last one")
 
 
-async def _last_pages(session: Session) -> tuple[list[Market], bool]:
+async def _fetch_last_pages(session: Session) -> tuple[list[Market], bool]:
     """Return the last markets of the listing, and whether it ends there. Raises ListingLoops, as in the crawler."""
     await find_markets(fetch_archive_page, session)
     markets: list[Market] = []
     pages = 0
-    async for page, position in follow(
-        lambda c: session.listings.archived(c), {"cursor": await _near_the_end(session)}
-    ):
+    async for page, position in follow(lambda c: session.listings.archived(c), {"cursor": await _find_end(session)}):
         markets += [sent.read() for sent in page]
         pages += 1
         if position is None or pages == _FOLLOWED:
@@ -103,37 +105,37 @@ async def _last_pages(session: Session) -> tuple[list[Market], bool]:
     return markets, False
 
 
-async def _near_the_end(session: Session) -> str | None:
+async def _find_end(session: Session) -> str | None:
     """Return a cursor that less than a page follows. It is made here, since a cursor is a position."""
     page = await session.listings.archived(None)
     if page.cursor is None or len(page.markets) < PAGE_LIMIT:
         return None
     low = at = _BEGINNING
-    high = min(_created(page.markets))
+    high = min(_parse_created(page.markets))
     for _ in range(_JUMPS):
         cursor = encode(Position(at, ""))
-        created = _created((await session.listings.archived(cursor)).markets)
+        created = _parse_created((await session.listings.archived(cursor)).markets)
         if any(when > at for when in created):
             raise NotObservableError("a cursor made here is not taken for a position.")
         if created and (at == _BEGINNING or len(created) < PAGE_LIMIT):
             return cursor
         low, high = (low, min(created)) if created else (at, high)
         at = low + (high - low) // 4  # the early years have few markets
-    raise NotObservableError(f"it is between {_day(low)} and {_day(high)}.")
+    raise NotObservableError(f"it is between {_format_day(low)} and {_format_day(high)}.")
 
 
-def _created(markets: Sequence[Sent]) -> list[int]:
+def _parse_created(markets: Sequence[Sent]) -> list[int]:
     return parse_times([sent.read() for sent in markets], "created_time")
 
 
-def _span(created: Sequence[int]) -> str:
+def _format_span(created: Sequence[int]) -> str:
     """Describe the oldest creation. Archived markets may have the year 1 instead of a time."""
     dated = [at for at in created if at >= _BEGINNING]
     undated = f"{len(created) - len(dated)} of them undated"
-    return f"the oldest of {_day(min(dated))}, {undated}" if dated else undated
+    return f"the oldest of {_format_day(min(dated))}, {undated}" if dated else undated
 
 
-def _day(at: int) -> str:
+def _format_day(at: int) -> str:
     return moment(at).date().isoformat()
 
 

@@ -25,7 +25,7 @@ _SIMULATED: Final = "local/exchange/listing.py"
 _REST_HOURS: Final = int(REST.total_seconds()) // HOUR
 
 
-def _read(page: Page) -> list[Market]:
+def _read_markets(page: Page) -> list[Market]:
     return [sent.read() for sent in page.markets]
 
 
@@ -43,7 +43,7 @@ async def _check_updated(session: Session) -> Finding:
 
 def _judge(page: Page, member: str, after: int, expected: str) -> Finding:
     """Compare a page with its filter: nothing before it, and at least the one market that is known to be after it."""
-    markets = _read(page)
+    markets = _read_markets(page)
     before = sum(at <= after * SECOND for at in parse_times(markets, member))
     has_it = page.cursor is not None or any(market["ticker"] == expected for market in markets)
     if not before and len(markets) >= PAGE_LIMIT:
@@ -54,7 +54,7 @@ def _judge(page: Page, member: str, after: int, expected: str) -> Finding:
 
 async def _check_order_of_updated(session: Session) -> Finding:
     updated = sorted(parse_times(await find_markets(fetch_open_page, session), "updated_time"))
-    markets = _read(await session.listings.updated(updated[len(updated) // 2] // SECOND, None))
+    markets = _read_markets(await session.listings.updated(updated[len(updated) // 2] // SECOND, None))
     by_creation, by_edit = (is_descending(parse_times(markets, member)) for member in ("created_time", "updated_time"))
     if by_creation and by_edit:
         raise NotObservableError("the markets were created in the order of their last edits.")
@@ -76,12 +76,12 @@ async def _check_order_of_settled(session: Session) -> Finding:
     return compare(is_descending(settled), "latest first" if is_descending(settled) else "not latest first")
 
 
-async def _rested(session: Session, hours: int) -> Sequence[Market]:
+async def _find_rested(session: Session, hours: int) -> Sequence[Market]:
     return await find_markets(partial(fetch_settled_page, hours=hours), session)
 
 
 async def _check_volume_at_rest(session: Session) -> Finding:
-    markets = await _rested(session, _REST_HOURS)
+    markets = await _find_rested(session, _REST_HOURS)
     moving = sum(float(market["volume_24h_fp"]) != 0 for market in markets)
     return compare(not moving, f"{moving} of {len(markets):,} have a volume_24h")
 
@@ -90,7 +90,7 @@ async def _check_interest_at_rest(session: Session) -> Finding:
     """Compare two ages: what the younger markets have and the older have not would still be lost."""
     shares = []
     for hours in (_REST_HOURS, 2 * _REST_HOURS):
-        markets = await _rested(session, hours)
+        markets = await _find_rested(session, hours)
         shares.append(sum(float(market["open_interest_fp"]) != 0 for market in markets) / len(markets))
     younger, older = shares
     observed = f"{younger:.0%} have some after {_REST_HOURS} hours, {older:.0%} after {2 * _REST_HOURS}"

@@ -20,7 +20,7 @@ MANY_TICKERS: Final = 300
 DEFAULT_LIMIT: Final = 100
 """docs.kalshi.com, Get Markets."""
 NEARLY: Final = 0.95
-"""Of the markets that were listed; some may be deleted before they are names for by name."""
+"""Share of the listed markets that must be answered by name: some may be deleted meanwhile."""
 _LISTINGS: Final = "layers/shared/kalshi_markets/exchange/listings.py"
 
 
@@ -37,10 +37,10 @@ async def _check_words(status: str, session: Session) -> Finding:
         raise NotObservableError("it lists no market at this time.")
     commonest, _ = words.most_common(1)[0]
     known = all(word in STATUSES and word != "finalized" for word in words)
-    return compare(known and PHASES[commonest] == status, _counted(words))
+    return compare(known and PHASES[commonest] == status, _format_counts(words))
 
 
-def _counted(words: Counter[str]) -> str:
+def _format_counts(words: Counter[str]) -> str:
     return ", ".join(f"{word} {count:,}" for word, count in words.most_common())
 
 
@@ -58,13 +58,13 @@ async def _check_combos(session: Session) -> Finding:
 
 
 async def _check_cursor(session: Session) -> Finding:
-    [*_, last], cursor = await find_markets(fetch_open_page, session), await _open_cursor(session)
+    [*_, last], cursor = await find_markets(fetch_open_page, session), await _fetch_open_cursor(session)
     position = decode(cursor)
     expected = Position(parse(last["created_time"]), last["ticker"])
     return compare(position == expected, "the last row's position" if position == expected else "something else")
 
 
-async def _open_cursor(session: Session) -> str:
+async def _fetch_open_cursor(session: Session) -> str:
     cursor = (await session.listings.live("open", None)).cursor
     if cursor is None:
         raise NotObservableError("one page lists all open markets.")
@@ -73,7 +73,7 @@ async def _open_cursor(session: Session) -> str:
 
 async def _check_next_page(session: Session) -> Finding:
     """Follow two pages as the crawler does. It raises ListingLoops where the listing leads in a circle."""
-    await _open_cursor(session)
+    await _fetch_open_cursor(session)
     pages: list[list[str | None]] = []
     async for markets, _ in follow(lambda cursor: session.listings.live("open", cursor), {}):
         pages.append([sent.ticker for sent in markets])
@@ -87,7 +87,7 @@ async def _check_damaged_cursors(session: Session) -> Finding:
     first = [market["ticker"] for market in await find_markets(fetch_open_page, session)]
     query: Query = {"limit": 100, "mve_filter": "exclude", "status": "open"}
     observed = []
-    for kind, cursor in (("a made-up one", "invalid"), ("a cut one", (await _open_cursor(session))[:-3])):
+    for kind, cursor in (("a made-up one", "invalid"), ("a cut one", (await _fetch_open_cursor(session))[:-3])):
         page = (await session.get("/markets", {**query, "cursor": cursor})).markets()
         repeated = sum(market["ticker"] in first[:200] for market in page)
         observed.append((repeated > len(page) / 2, f"{kind}: {repeated} of {len(page)} rows are the first page's"))

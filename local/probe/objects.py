@@ -15,8 +15,8 @@ from local.probe.session import Answer, Session
 _EXCHANGE: Final = "layers/shared/kalshi_markets/exchange/"
 
 
-async def _pages(session: Session) -> list[Answer]:
-    """Pages that other questions have names for: open, settled and archived markets."""
+async def _fetch_pages(session: Session) -> list[Answer]:
+    """Return the pages of open, settled and archived markets, which other questions have requested."""
     pages = []
     for page in (fetch_open_page, fetch_settled_page, fetch_archive_page):
         try:
@@ -28,18 +28,18 @@ async def _pages(session: Session) -> list[Answer]:
     return pages
 
 
-async def _markets(session: Session) -> list[Market]:
-    return [market for page in await _pages(session) for market in page.markets()]
+async def _fetch_markets(session: Session) -> list[Market]:
+    return [market for page in await _fetch_pages(session) for market in page.markets()]
 
 
 async def _check_members(session: Session) -> Finding:
-    markets = await _markets(session)
+    markets = await _fetch_markets(session)
     changes = [f"{deviation.member} {deviation.change} ({deviation.markets:,})" for deviation in deviations(markets)]
     return compare(not changes, ", ".join(changes) or f"as documented in {len(markets):,} markets")
 
 
 async def _check_storable(session: Session) -> Finding:
-    markets = await _markets(session)
+    markets = await _fetch_markets(session)
     reasons: Counter[str] = Counter()
     for market in markets:
         try:
@@ -51,7 +51,7 @@ async def _check_storable(session: Session) -> Finding:
 
 
 async def _check_words(session: Session) -> Finding:
-    markets = await _markets(session)
+    markets = await _fetch_markets(session)
     unknown: Counter[str] = Counter()
     for column in FROM_MARKET:
         if column.values:
@@ -64,7 +64,7 @@ async def _check_words(session: Session) -> Finding:
 
 
 async def _check_taken_apart(session: Session) -> Finding:
-    sent = [market for page in await _pages(session) for market in page_of(page.response.content)["markets"]]
+    sent = [market for page in await _fetch_pages(session) for market in page_of(page.response.content)["markets"]]
     parsed = sum(market.digest is None for market in sent)
     return compare(not parsed, f"{parsed} of {len(sent):,} markets need more than that")
 
@@ -90,11 +90,11 @@ async def _check_series(session: Session) -> Finding:
 async def _check_categories(session: Session) -> Finding:
     series = await session.listings.all_series()
     without = sum(not entry.category for entry in series)
-    several = _secondary((await session.get("/series")).json()["series"])
+    several = _count_secondary((await session.get("/series")).json()["series"])
     return compare(not several and not without, f"{without} without one, {several:,} of {len(series):,} with several")
 
 
-def _secondary(series: Sequence[Market]) -> int:
+def _count_secondary(series: Sequence[Market]) -> int:
     return sum(len(entry.get("categories") or []) > 1 for entry in series)
 
 

@@ -15,7 +15,7 @@ from kalshi_markets.exchange.transport import Transport, read_object
 from kalshi_markets.settings import ExchangeSettings
 from local.probe.budget import RequestBudget
 
-PATIENCE_SECONDS: Final = 25.0
+REQUEST_TIMEOUT_SECONDS: Final = 25.0
 """Limit of one request, its retries included."""
 
 Query = Mapping[str, str | int]
@@ -38,7 +38,10 @@ class Answer(NamedTuple):
 
 
 class RecordingTransport(Transport):
-    """A Transport that repeats an answer or a refusal instead of asking again. latest: the answer given last."""
+    """A Transport that requests nothing twice: it returns the recorded answer or raises the recorded rejection.
+
+    latest: the answer returned last.
+    """
 
     latest: Answer
 
@@ -58,8 +61,8 @@ class RecordingTransport(Transport):
         key = path, frozenset(query.items())
         if key not in self._outcomes:
             try:
-                kept = await super().get(path, query, deadline=deadline, urgency=urgency, read=_keep)
-                self._outcomes[key] = Answer(kept["response"], time.time())
+                recorded = await super().get(path, query, deadline=deadline, urgency=urgency, read=_record)
+                self._outcomes[key] = Answer(recorded["response"], time.time())
             except ExchangeRefused as error:
                 self._outcomes[key] = error
         outcome = self._outcomes[key]
@@ -93,7 +96,7 @@ class Session:
     @property
     def deadline(self) -> float:
         """The deadline of the next request."""
-        return min(self._deadline, time.monotonic() + PATIENCE_SECONDS)
+        return min(self._deadline, time.monotonic() + REQUEST_TIMEOUT_SECONDS)
 
     @property
     def listings(self) -> Listings:
@@ -110,5 +113,7 @@ class Session:
         return await self.transport.answer(path, query or {}, deadline=self.deadline)
 
 
-def _keep(response: httpx.Response) -> dict[str, Any]:
+def _record(response: httpx.Response) -> dict[str, Any]:
+    """Return the response if it is a JSON object. Raises AnswerUnreadable, which the transport retries."""
+    read_object(response)
     return {"response": response}

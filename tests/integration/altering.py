@@ -17,7 +17,7 @@ BASE = "/trade-api/v2"
 
 @dataclass(frozen=True)
 class Alteration:
-    """What becomes of the requests whose path?query below the base URL matches a pattern, * for any text.
+    """A change of the requests whose path?query below the base URL matches a pattern, * for any text.
 
     query: another query. status: the answer without asking. body: another JSON. headers: other ones of the answer.
     """
