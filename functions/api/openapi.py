@@ -169,8 +169,10 @@ def _history() -> JsonObject:
 def _status() -> JsonObject:
     nullable, time = _TYPES[Kind.STRING], _TYPES[Kind.TIME]
     live = {"complete": {"type": "boolean"}, "begun_at": time, "ended_at": time}
+    archive = {"complete": {"type": "boolean"}, "completed_by": {"enum": ["listing", "series", None]}}
+    archive |= {"confirmed_at": time}
     status = {"status": nullable, "count": _COUNT, "confirmed_at": time}
-    place = dict.fromkeys(("since", "from", "to", "until"), _TIME) | {"pages": _COUNT}
+    place = dict.fromkeys(("since", "from", "to", "until"), _TIME) | {"pages": _COUNT, "series": _TEXT}
     job = {
         "job": _TEXT,
         "under_way": {"type": "boolean"},
@@ -181,6 +183,7 @@ def _status() -> JsonObject:
         "added": {"type": "integer"},
         "last_error": nullable,
         "failed_at": time,
+        "retry_at": time,
     }
     reject = {"ticker": _TEXT, "reason": _TEXT, "last_at": _TIME}
     rejects = {"count": _COUNT, "newest": _list(_object(reject, [*reject]))}
@@ -190,6 +193,7 @@ def _status() -> JsonObject:
         "markets": _COUNT,
         "gone": _COUNT,
         "live": _object(live, [*live]),
+        "archive": _object(archive, [*archive]),
         "statuses": _list(_object(status, [*status])),
         "jobs": _list(_object(job, [*job])),
         "rejects": _object(rejects, [*rejects]),

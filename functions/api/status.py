@@ -17,7 +17,7 @@ Line = dict[str, Any]
 
 _MEMBERS: Final = (
     *("begun_at", "ended_at", "confirmed_at", "watermark", "committed_at"),
-    *("markets", "added", "changed", "refused", "last_error", "failed_at"),
+    *("markets", "added", "changed", "refused", "last_error", "failed_at", "retry_at"),
 )
 _NO_JOBS: Final = ("adopted", "archive/moved")
 """Lines of the books that keep something else."""
@@ -45,7 +45,8 @@ def respond(request: Request, database: Database) -> Response:
 
 def report(database: Database) -> dict[str, Any]:
     """Everything that it tells, its times as datetimes. Raises DatabaseError."""
-    table, jobs = database.settings.table, books(database)["jobs"]
+    table, lines = database.settings.table, _lines(database)
+    jobs = _jobs(lines)
     counts = {status: count for status, count in database.read(counting(table)) if count > 0}
     [[gone]] = database.read(counting_gone(table))
     [[rejects]] = database.read(f"SELECT count(*) FROM {table}_rejects")
@@ -55,6 +56,7 @@ def report(database: Database) -> dict[str, Any]:
         "markets": sum(counts.values()),
         "gone": gone,
         "live": _live(jobs),
+        "archive": _archive({line["job"]: line for line in lines}),
         "statuses": _statuses(counts, {job["job"]: job for job in jobs}),
         "jobs": jobs,
         "rejects": {"count": rejects, "newest": _rows(database, _REJECT, newest)},
@@ -64,13 +66,18 @@ def report(database: Database) -> dict[str, Any]:
 
 def books(database: Database) -> dict[str, Any]:
     """The table's size, and each job's line in the crawler's books. Raises DatabaseError."""
-    members = ("job", "position", "added", *_MEMBERS)
-    lines = _rows(database, members, f"{database.settings.table}_jobs ORDER BY job")
+    lines = _lines(database)
+    return {"markets": sum(line["added"] for line in lines), "jobs": _jobs(lines)}
+
+
+def _lines(database: Database) -> list[Line]:
+    members = ("job", "position", "added", "completed_by", *(name for name in _MEMBERS if name != "added"))
+    return _rows(database, members, f"{database.settings.table}_jobs ORDER BY job")
+
+
+def _jobs(lines: Sequence[Line]) -> list[Line]:
     now = datetime.now(UTC)
-    return {
-        "markets": sum(line["added"] for line in lines),
-        "jobs": [_job(line, now) for line in lines if line["job"] not in _NO_JOBS],
-    }
+    return [_job(line, now) for line in lines if line["job"] not in _NO_JOBS]
 
 
 def counting(table: str) -> str:
@@ -103,8 +110,8 @@ def _job(line: Line, now: datetime) -> Line:
 def _place(position: Mapping[str, Any]) -> dict[str, Any]:
     """Where a walk is, without what means something to the exchange only."""
     times = [name for name in ("since", "from", "to", "until") if name in position]
-    pages = {"pages": position["pages"]} if "pages" in position else {}
-    return {name: datetime.fromtimestamp(position[name], UTC) for name in times} | pages
+    members = {name: position[name] for name in ("pages", "series") if name in position}
+    return {name: datetime.fromtimestamp(position[name], UTC) for name in times} | members
 
 
 def _live(jobs: Sequence[Line]) -> dict[str, Any]:
@@ -115,6 +122,18 @@ def _live(jobs: Sequence[Line]) -> dict[str, Any]:
         "complete": all((job["failed_at"] or _NEVER) <= (job["ended_at"] or _NEVER) for job in walked),
         "begun_at": min(job["confirmed_at"] for job in walked),
         "ended_at": max((job["ended_at"] for job in walked if job["ended_at"]), default=None),
+    }
+
+
+def _archive(lines: Mapping[str, Line]) -> dict[str, Any]:
+    """Return whether the archive was read to its end, and in which way, since markets last moved there unseen."""
+    archive, moved = lines.get("archive"), lines.get("archive/moved")
+    confirmed_at = archive["confirmed_at"] if archive else None
+    moved_at = moved["watermark"] if moved else None
+    return {
+        "complete": confirmed_at is not None and (moved_at is None or moved_at <= confirmed_at),
+        "completed_by": archive["completed_by"] if archive else None,
+        "confirmed_at": confirmed_at,
     }
 
 

@@ -4,9 +4,13 @@ import json
 from collections.abc import Sequence
 from typing import Final
 
-from crawler.markets import NUMBERED, TITLE
-from kalshi_markets.database import Database
+from aws_lambda_powertools import Logger
+
+from crawler.markets import NUMBERED, TITLE, is_of_a_row
+from kalshi_markets.database import Database, StatementRefused
 from kalshi_markets.exchange import Event, Series
+
+logger = Logger(service="crawler", child=True)
 
 
 class Catalogue:
@@ -28,6 +32,36 @@ class Catalogue:
             asked = {one.event_ticker: one._asdict() for one in events}
             changed += int(self._database.execute(self._write_events, json.dumps([*asked.values()]))[0][0])
         return changed
+
+    def write_halved(self, events: Sequence[Event], series: Sequence[Series]) -> int:
+        """The same where a row is in the way: halved until it is alone, which is then left out.
+
+        An event that is left out is kept as one that the exchange does not know, so that it is not asked for at once.
+        """
+        try:
+            with self._database.savepoint():
+                return self.write(events, series)
+        except StatementRefused as error:
+            if not is_of_a_row(error):
+                raise
+            if len(events) + len(series) == 1:
+                return self._leave_out(events, str(error))
+        half, middle = len(series) // 2, len(events) // 2
+        changed = 0
+        for some_events, some_series in (
+            ([], series[:half]),
+            ([], series[half:]),
+            (events[:middle], []),
+            (events[middle:], []),
+        ):
+            if some_events or some_series:
+                changed += self.write_halved(some_events, some_series)
+        return changed
+
+    def _leave_out(self, events: Sequence[Event], reason: str) -> int:
+        logger.warning("an event or a series could not be stored", extra={"error": reason})
+        bare = [Event(event.event_ticker, None, None) for event in events]
+        return self.write_halved(bare, []) if bare and bare != [*events] else 0
 
 
 def _described(table: str) -> str:

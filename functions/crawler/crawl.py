@@ -10,23 +10,25 @@ import json
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import aclosing, suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final, TypeVar
 
 from aws_lambda_powertools import Logger
 
+from crawler.filters import FirstPages
+from crawler.lookups import batches, events_of
 from crawler.markets import Reject, reject
 from crawler.store import Batch, Job, LeaseLost, Store
 from crawler.summary import Summary
 from crawler.turns import Turns
-from crawler.upkeep import batches, events_of
-from crawler.walks import ListingLoops, Step, Turn, Walk
+from crawler.walks import EARLY, Step, Turn, Walk, must_rest
 from kalshi_markets.database import DatabaseError
 from kalshi_markets.exchange import (
     AnswerUnreadable,
     Event,
     ExchangeError,
-    ExchangeRefused,
+    ExchangeUnavailable,
     KeyRefused,
     Listings,
     Refused,
@@ -37,6 +39,8 @@ from kalshi_markets.exchange import (
     sight,
 )
 from kalshi_markets.exchange.transport import Transport
+from kalshi_markets.secrets import SecretUnavailable
+from kalshi_markets.settings import SettingsError
 
 MARGIN_SECONDS: Final = 5.0
 """Time left for the last page's commit and the summary."""
@@ -65,6 +69,7 @@ class Crawl:
         self.jobs: dict[str, Job] = {}
         """Their lines in the books, as far as this run has brought them."""
         self._known_events: set[str] = set()
+        self._first_pages = FirstPages()
         self._renewed_at = self._size_logged_at = 0.0
         self._gave_up = False
         self.summary = Summary()
@@ -96,6 +101,9 @@ class Crawl:
     async def _walk_all(self) -> None:
         """Until nothing is due and nothing under way, or no time is left."""
         under_way: dict[str, asyncio.Task[None]] = {}
+        if self._due():
+            with suppress(ExchangeError):  # each walk would ask, and tell what is wrong
+                await self._listings(0.0).time()
         try:
             while time.monotonic() < self._ends_at:
                 for walk in self._due():
@@ -116,13 +124,13 @@ class Crawl:
     def _due(self) -> list[Walk]:
         """The most urgent first, alone where it is to be known before the others begin."""
         now = datetime.now(UTC)
-        due = [
-            walk
-            for walk in self._walks
-            if walk.name not in self.summary.errors and walk.is_due(self._job(walk.name), self.jobs, now)
-        ]
+        due = [walk for walk in self._walks if walk.name not in self.summary.errors and self._is_due(walk, now)]
         first = [walk for walk in due if walk.goes_first and self._job(walk.name).confirmed_at is None]
         return first or sorted(due, key=lambda walk: walk.urgency)
+
+    def _is_due(self, walk: Walk, now: datetime) -> bool:
+        job = self._job(walk.name)
+        return not (job.retry_at and now < job.retry_at) and walk.is_due(job, self.jobs, now)
 
     def _job(self, name: str) -> Job:
         return self.jobs.get(name, Job(name))
@@ -134,12 +142,15 @@ class Crawl:
         def read(method: Callable[..., T], *arguments: object) -> "asyncio.Future[T]":
             return asyncio.ensure_future(self._in_turn(walk.urgency, method, *arguments))
 
-        listings = Listings(self._exchange, self._ends_at + MARGIN_SECONDS / 2, walk.urgency, self._combos)
-        return Turn(listings, self._store, self.jobs, read)
+        return Turn(self._listings(walk.urgency), self._store, self.jobs, read, self._first_pages)
+
+    def _listings(self, urgency: float) -> Listings:
+        return Listings(self._exchange, self._ends_at + MARGIN_SECONDS / 2, urgency, self._combos)
 
     async def _walk(self, walk: Walk, turn: Turn) -> None:
         """Fetches and reads a page while the one before is written."""
-        async with aclosing(walk.steps(turn, self._job(walk.name))) as steps:
+        begun_from = self._job(walk.name)
+        async with aclosing(walk.steps(turn, begun_from)) as steps:
             fetching = asyncio.create_task(self._next(steps, turn.listings))
             try:
                 while batch := await fetching:
@@ -147,10 +158,17 @@ class Crawl:
                         fetching = asyncio.create_task(self._next(steps, turn.listings))
                         await self._in_thread(self._commit, batch)
             except ExchangeError as error:
-                await self._fail(walk, error)
+                await self._fail(walk, error, str(error), begun_from)
+            except (DatabaseError, LeaseLost, SettingsError, SecretUnavailable):
+                raise
+            except Exception as error:
+                # A mistake of ours, or a damaged position: it must not stop the other jobs, minute after minute.
+                logger.exception("a job failed by itself", extra={"job": walk.name})
+                message = f"internal error: {type(error).__name__}; the crawler's log has the rest"
+                await self._fail(walk, error, message, begun_from)
             finally:
                 fetching.cancel()
-                with suppress(asyncio.CancelledError, ExchangeError):
+                with suppress(asyncio.CancelledError, Exception):  # it has been raised already
                     await fetching
 
     async def _next(self, steps: AsyncIterator[Step], listings: Listings) -> Batch | None:
@@ -174,6 +192,9 @@ class Crawl:
             events=[*step.events, *await self._unknown_events([s for s in sightings if s.ticker in new], listings)],
             series=step.series,
             gone=step.gone,
+            looked_up=step.looked_up,
+            costs=step.costs,
+            limits=step.limits,
             expired=step.expired,
             also=step.also,
         )
@@ -226,17 +247,16 @@ class Crawl:
         page = {"job": batch.job.name, "markets": markets, "completed": batch.job.position is None}
         logger.info("page", extra=page | counts)
 
-    async def _fail(self, walk: Walk, error: ExchangeError) -> None:
-        """The job rests until the next run; the others go on."""
-        self.summary.errors[walk.name] = str(error)
+    async def _fail(self, walk: Walk, error: Exception, message: str, begun_from: Job) -> None:
+        """Let the job rest until the next run, or for its interval where asking again would not help; others go on."""
+        self.summary.errors[walk.name] = message
         job = self._job(walk.name)
-        if isinstance(error, ListingLoops) or (
-            isinstance(error, ExchangeRefused) and not isinstance(error, KeyRefused)
-        ):
-            job = walk.after(error, job)
+        if not isinstance(error, ExchangeUnavailable | KeyRefused):
+            retry_at = datetime.now(UTC) + EARLY * walk.interval if must_rest(error, begun_from, job) else None
+            job = replace(walk.after(error, job), retry_at=retry_at)
         self.jobs[walk.name] = job
-        await self._in_turn(walk.urgency, self._store.note_failure, job, str(error))
-        logger.error("the exchange did not give a page", extra={"job": walk.name, "error": str(error)})
+        await self._in_turn(walk.urgency, self._store.note_failure, job, message)
+        logger.error("a job failed", extra={"job": walk.name, "error": message, "retry_at": job.retry_at})
 
     async def _tell_and_renew(self) -> None:
         now = time.monotonic()

@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from functools import partial
 from typing import Any, Final
 
 from aws_lambda_powertools import Logger
@@ -45,7 +44,6 @@ async def _crawl(settings: CrawlerSettings, ends_at: float, function: str) -> Su
     tokens = DatabaseTokens(database_settings, "crawl", exchange_settings.rate)
     try:
         async with ExchangeClient(exchange_settings, Limiter(tokens)) as exchange:
-            await tokens.learn_rate(partial(exchange.account_rate, deadline=ends_at))
             store = Store(database, reader)
             crawl = Crawl(walks(settings), store, exchange.transport, ends_at=ends_at, combos=settings.combos)
             summary = await crawl.run()

@@ -1,8 +1,10 @@
 """Which jobs there are."""
 
+from crawler.archive import ArchiveWalk
+from crawler.lookups import EventsWalk, RejectsWalk, VanishedWalk
 from crawler.settlements import REST, BacklogWalk, SettledWalk
-from crawler.upkeep import EventsWalk, RejectsWalk, RetentionWalk, SeriesWalk, VanishedWalk
-from crawler.walks import ArchiveWalk, ChangedWalk, LiveWalk, Walk
+from crawler.upkeep import LimitsWalk, RetentionWalk, SeriesWalk
+from crawler.walks import ChangedWalk, LiveWalk, Walk
 from kalshi_markets.exchange import LIVE_FILTERS
 from kalshi_markets.settings import CrawlerSettings
 
@@ -11,6 +13,7 @@ def walks(settings: CrawlerSettings) -> list[Walk]:
     """Every job that the settings ask for."""
     live, slow = settings.live_interval, settings.slow_interval
     found: list[Walk] = [
+        LimitsWalk(),
         SeriesWalk(slow),
         ChangedWalk("created", settings.changed_interval),
         ChangedWalk("updated", settings.changed_interval),

@@ -5,16 +5,14 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+from crawler.filters import check_times
 from crawler.store import Job
 from crawler.walks import BACKLOG, FAR_BEHIND, MOVED, OVERLAP, Step, Turn, Walk, begun, ended, follow
-from kalshi_markets.exchange import ExchangeError
 
 FIRST_WINDOW: Final = 6 * 3600
 """Seconds of settlements: about 19 pages on the whole exchange. Where they fit one page the next window is wider."""
 REST: Final = timedelta(hours=25)
 """After so long a settled market's figures of the last 24 hours have come to rest."""
-RECENT: Final = timedelta(days=7)
-"""What was settled since is far from the cutoff, which was 60 days back in 2026."""
 
 
 class SettledWalk(Walk):
@@ -40,6 +38,7 @@ class SettledWalk(Walk):
             place, pages = job.position, 0
             async for markets, following in follow(lambda c: turn.listings.settled(after, before, c), place):  # noqa: B023
                 pages += 1
+                check_times(markets, "settlement_ts", after, before)
                 if following:
                     job = replace(job, position={**window, **following})
                     yield Step(job, markets)
@@ -47,8 +46,8 @@ class SettledWalk(Walk):
             job, lost = self._next(turn, job, window, fitted_one_page), await _lost(turn, window)
             yield Step(job, markets, also=lost)
 
-    def after(self, error: ExchangeError, job: Job) -> Job:  # noqa: ARG002  # the interface's
-        """At the window's beginning."""
+    def anew(self, job: Job) -> Job:
+        """Return the job at the beginning of its window."""
         window = {name: value for name, value in (job.position or {}).items() if name in ("from", "to", "until")}
         return replace(job, position=window or None)
 
@@ -72,7 +71,7 @@ class BacklogWalk(SettledWalk):
     urgency = FAR_BEHIND
 
     def __init__(self, kept: timedelta | None) -> None:
-        super().__init__(BACKLOG, timedelta.max)
+        super().__init__(BACKLOG, Walk.interval)
         self._kept = kept
 
     def is_due(self, job: Job, jobs: Mapping[str, Job], now: datetime) -> bool:  # noqa: ARG002  # the interface's
@@ -89,9 +88,11 @@ class BacklogWalk(SettledWalk):
 
 
 async def _lost(turn: Turn, window: Mapping[str, int]) -> list[Job]:
-    """A line for the archive's walk where the cutoff moved into a window before it was walked: the rest is there."""
-    start = datetime.fromtimestamp(window["from"], UTC)
-    if start >= await turn.listings.time() - RECENT or start >= await turn.listings.cutoff():
+    """A line for the archive's walk where the cutoff moved into a window before it was walked: the rest is there.
+
+    The cutoff is asked for after the window was read: how far back it is, and when it moves, is not documented.
+    """
+    if datetime.fromtimestamp(window["from"], UTC) >= await turn.listings.cutoff():
         return []
     return [Job(MOVED, watermark=datetime.now(UTC))]
 

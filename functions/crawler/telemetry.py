@@ -10,9 +10,9 @@ from typing import Final
 from aws_lambda_powertools import Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
+from crawler.lookups import LIVE_JOBS
 from crawler.store import Job
 from crawler.summary import Summary
-from crawler.upkeep import LIVE_JOBS
 
 NAMESPACE: Final = "KalshiMarkets"
 LAGS: Final = {
@@ -27,7 +27,9 @@ def publish(summary: Summary, jobs: Mapping[str, Job], function: str) -> None:
     """Writes them. docs/operations.md says what each means. function: its name, which tells stacks apart."""
     metrics = Metrics(namespace=NAMESPACE, service="crawler")
     metrics.add_dimension("function", function)
-    for name, count in zip(COUNTS, (len(summary.errors), summary.refused, summary.drift), strict=True):
+    resting = {name for name, job in jobs.items() if job.retry_at and job.retry_at > datetime.now(UTC)}
+    failed = len(resting | summary.errors.keys())
+    for name, count in zip(COUNTS, (failed, summary.refused, summary.drift), strict=True):
         metrics.add_metric(name, MetricUnit.Count, count)
     if summary.outcome != "busy":  # then another run tells them
         for name, seconds in lags(jobs).items():

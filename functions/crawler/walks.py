@@ -2,12 +2,26 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, NamedTuple
 
+from crawler.filters import FirstPages, check_times
 from crawler.store import Job, Store
-from kalshi_markets.exchange import AnswerUnreadable, Event, ExchangeError, Listings, Page, Sent, Series, is_storable
+from kalshi_markets.exchange import (
+    AnswerUnreadable,
+    Event,
+    ExchangeError,
+    ExchangeRefused,
+    ExchangeUnavailable,
+    FilterIgnored,
+    Listings,
+    Page,
+    Sent,
+    Series,
+    is_storable,
+)
+from kalshi_markets.exchange.account import AccountLimits, Costs
 
 OVERLAP: Final = 120
 """Seconds that a walk reaches back into the one before: answers are up to 15 s old (the exchange's CDN), and a
@@ -37,6 +51,7 @@ class Turn:
     jobs: Mapping[str, Job]
     read: Callable[..., Awaitable[Any]]
     """await read(store.method, *arguments): the store serves one at a time."""
+    first_pages: FirstPages = field(default_factory=FirstPages)
 
 
 @dataclass(frozen=True)
@@ -54,6 +69,9 @@ class Step:
     series: Sequence[Series] = ()
     events: Sequence[Event] = ()
     gone: Collection[str] = ()
+    looked_up: Sequence[str] = ()
+    costs: Costs | None = None
+    limits: AccountLimits | None = None
     expired: datetime | None = None
     also: Sequence[Job] = ()
 
@@ -61,11 +79,12 @@ class Step:
 class Walk(ABC):
     """One job. name: its line in the books; urgency: of the jobs under way, the one with the least goes first.
 
-    interval: how long after a walk's begin the next is due.
+    interval: how long after a walk's begin the next is due, and how long the job rests after an answer that cannot be
+    used.
     """
 
     name: str
-    interval: timedelta
+    interval = timedelta(minutes=5)
     goes_first = False
     """Whether the others wait for its first walk."""
 
@@ -82,9 +101,34 @@ class Walk(ABC):
     def steps(self, turn: Turn, job: Job) -> AsyncGenerator[Step, None]:
         """Goes on where the job stands, to the end of the walk. Raises ExchangeError."""
 
-    def after(self, error: ExchangeError, job: Job) -> Job:  # noqa: ARG002  # others tell errors apart
-        """Where to go on after the exchange refused the place, or led in a circle: at the walk's beginning."""
+    def after(self, error: Exception, job: Job) -> Job:
+        """Return the job as it goes on after an error that asking again at once would not mend.
+
+        An unreadable page is asked for once more; if it fails again, and after any other error, the walk begins anew.
+        """
+        if isinstance(error, FilterIgnored):
+            return job
+        if not isinstance(error, ExchangeError) or job.position is None:
+            return replace(job, position=None, begun_at=None)
+        is_unreadable = isinstance(error, AnswerUnreadable) and not isinstance(error, ListingLoops)
+        if is_unreadable and "failed" not in job.position:
+            return replace(job, position={**job.position, "failed": True})
+        return self.anew(job)
+
+    def anew(self, job: Job) -> Job:
+        """Return the job at its beginning, as what is left out of a walk that cannot go on."""
         return replace(job, position=None, begun_at=None)
+
+
+def must_rest(error: Exception, begun_from: Job, job: Job) -> bool:
+    """Return whether a job is not due again in the next run after an error, but after its interval.
+
+    begun_from: the job as the run began with it. A listing that leads in a circle or is refused is begun anew at once
+    if the place of an earlier run may be to blame, and if its first request was refused: that costs one request.
+    """
+    if isinstance(error, ListingLoops | ExchangeRefused):
+        return job.position != begun_from.position and "cursor" not in (begun_from.position or {})
+    return not isinstance(error, ExchangeUnavailable)
 
 
 def begun(job: Job, position: Mapping[str, Any]) -> Job:
@@ -141,8 +185,12 @@ class LiveWalk(Walk):
         job = job if job.position is not None else begun(job, {})
         # Once an hour: where all objects have a new member, they are known by their digests again from then on.
         renew = job.begun_at is None or job.confirmed_at is None or job.begun_at.hour != job.confirmed_at.hour
+        is_first = "cursor" not in (job.position or {})
         pages = follow(lambda cursor: turn.listings.live(self._status, cursor), job.position or {})
         async for markets, place in pages:
+            if is_first:
+                turn.first_pages.check(self.name, markets)
+                is_first = False
             job = replace(job, position=place) if place else ended(job)
             yield Step(job, markets, keeps_seen=True, renew=renew)
 
@@ -163,45 +211,10 @@ class ChangedWalk(Walk):
             job = begun(job, {"since": since, "until": int(now.timestamp())})
         place = dict(job.position or {})
         ask = turn.listings.created if self._change == "created" else turn.listings.updated
+        member = f"{self._change}_time"
         kept = {name: place[name] for name in ("since", "until")}
         async for markets, following in follow(lambda cursor: ask(place["since"], cursor), place):
+            check_times(markets, member, place["since"])
             until = datetime.fromtimestamp(place["until"], UTC)
             job = replace(job, position={**kept, **following}) if following else ended(job, watermark=until)
             yield Step(job, markets)
-
-
-class ArchiveWalk(Walk):
-    """Every market behind the cutoff: once, and again where some moved there unseen."""
-
-    name = "archive"
-    urgency = 2 * FAR_BEHIND
-
-    def __init__(self, kept: timedelta | None) -> None:
-        self._kept = kept
-
-    def is_due(self, job: Job, jobs: Mapping[str, Job], now: datetime) -> bool:  # noqa: ARG002  # the interface's
-        """Until a walk that began after the last of them moved has met them all.
-
-        Not before the backlog of settlements, which begins at the cutoff: what moves behind it later is walked there.
-        """
-        moved_at = jobs.get(MOVED, Job(MOVED)).watermark
-        if job.confirmed_at is None:
-            return job.position is not None or jobs.get(BACKLOG, Job(BACKLOG)).begun_at is not None
-        return job.position is not None or bool(moved_at and job.confirmed_at < moved_at)
-
-    async def steps(self, turn: Turn, job: Job) -> AsyncGenerator[Step, None]:
-        """Newest first; what is too old to be kept is left out."""
-        job = job if job.position is not None else begun(job, {})
-        horizon = (await turn.listings.time() - self._kept).isoformat() if self._kept else ""
-        async for markets, place in follow(turn.listings.archived, job.position or {}):
-            job = replace(job, position=place) if place else ended(job)
-            yield Step(job, [one for one in markets if not horizon or _settled(one) >= horizon])
-
-    def after(self, error: ExchangeError, job: Job) -> Job:
-        """Five thousand pages are not walked again because one led in a circle: it is asked for again."""
-        return job if isinstance(error, ListingLoops) else super().after(error, job)
-
-
-def _settled(sent: Sent) -> str:
-    market = sent.read()
-    return str(market.get("settlement_ts") or "~") if isinstance(market, Mapping) else "~"

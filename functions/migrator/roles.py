@@ -19,6 +19,7 @@ _GRANTS: Final = {
         # Not the rejected objects themselves.
         "GRANT SELECT (ticker, reason, first_at, last_at) ON {table}_rejects TO {role}",
         "GRANT EXECUTE ON FUNCTION {table}_take_tokens, {table}_slow_down TO {role}",
+        "GRANT SELECT (bucket_capacity, endpoint_costs) ON {table}_limiter TO {role}",
         # Its cache, and nothing else that it writes.
         "GRANT SELECT, INSERT, UPDATE, DELETE ON {table}_candles TO {role}",
         # A default only, but one that the role keeps even where a client forgets the startup parameter.
@@ -30,11 +31,12 @@ _GRANTS: Final = {
         "GRANT SELECT, INSERT, DELETE ON {table}_history, {table}_seen TO {role}",
         "GRANT SELECT, INSERT, UPDATE ON {table}_events, {table}_series, {table}_drift TO {role}",
         "GRANT SELECT, INSERT, UPDATE ON {table}_jobs, {table}_lease TO {role}",
-        "GRANT SELECT, INSERT, UPDATE, DELETE ON {table}_rejects TO {role}",
+        "GRANT SELECT, INSERT, UPDATE, DELETE ON {table}_rejects, {table}_lookups TO {role}",
         "GRANT SELECT ON {table} TO {role}",
         "GRANT SELECT, USAGE ON SEQUENCE {table}_change TO {role}",
         "GRANT EXECUTE ON FUNCTION {table}_take_tokens, {table}_slow_down TO {role}",
-        "GRANT SELECT (account_rate_until), UPDATE (account_rate, account_rate_until) ON {table}_limiter TO {role}",
+        "GRANT SELECT (bucket_capacity, endpoint_costs) ON {table}_limiter TO {role}",
+        "GRANT UPDATE (account_rate, account_rate_until, bucket_capacity, endpoint_costs) ON {table}_limiter TO {role}",
     ),
 }
 

@@ -17,7 +17,7 @@ from statistics import median
 from tempfile import TemporaryDirectory
 from typing import Final
 
-from crawler.upkeep import LIVE_JOBS
+from crawler.lookups import LIVE_JOBS
 from kalshi_markets.settings import MAX_RATE
 from tests.bench.lines import HEAD, Bar, Line, at_most
 from tests.bench.peer import Peer

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from local.exchange.clock import DAY, HOUR, SECOND
+from local.exchange.rewrites import MARKET, UNUSUAL
 
+_Fault = dict[str, object]
 Trouble = Literal[
     "none", "kill the crawler", "kill PostgreSQL", "restart PostgreSQL", "cut connections", "refuse writes"
 ]
@@ -15,7 +17,7 @@ TROUBLES: Final[tuple[Trouble, ...]] = (
     *("kill PostgreSQL", "restart PostgreSQL", "cut connections", "refuse writes"),
 )
 LEAPS: Final = (0, 20 * SECOND, 3 * 60 * SECOND, HOUR, 7 * HOUR, DAY, 3 * DAY, 61 * DAY)
-_FAULTS: Final[tuple[dict[str, object], ...]] = (
+_FAULTS: Final[tuple[_Fault, ...]] = (
     {"kind": "429"},
     {"kind": "5xx", "status": "503"},
     {"kind": "5xx", "status": "502"},
@@ -24,9 +26,17 @@ _FAULTS: Final[tuple[dict[str, object], ...]] = (
     {"kind": "cut"},
     {"kind": "truncated"},
     {"kind": "malformed"},
+    {"kind": "html"},
     {"kind": "short_page", "rows": 7},
     {"kind": "repeated_cursor"},
     {"kind": "empty_page"},
+    {"kind": "null_list"},
+    {"kind": "extra_members"},
+    {"kind": "extra_members", "place": "behind", "content": "list"},
+    {"kind": "extra_members", "within": "rows"},
+    {"kind": "sorted_members"},
+    {"kind": "sorted_members", "within": "rows"},
+    {"kind": "paged_series", "rows": 5},
     {"kind": "unstorable", "content": "nul"},
     {"kind": "unstorable", "content": "surrogate"},
     {"kind": "unstorable", "content": "number"},
@@ -37,6 +47,31 @@ _FAULTS: Final[tuple[dict[str, object], ...]] = (
     {"kind": "clock_skew", "seconds": 20},
     {"kind": "clock_skew", "seconds": -90},
 )
+_UNUSUAL: Final[list[_Fault]] = [
+    {"kind": "unusual", "content": content, "share": 0.3, "path": "*status=*"}
+    for content, (mark, _) in UNUSUAL.items()
+    if mark == MARKET
+]
+"""Only where a later walk meets the same markets without it."""
+_PAGES: Final[_Fault] = {"kind": "short_page", "rows": 7, "path": "*markets*"}
+"""Beside the other faults, so that there are cursors to lose."""
+_LASTING: Final[tuple[_Fault, ...]] = (
+    {"kind": "archive_tail", "ending": "early"},
+    {"kind": "archive_tail", "ending": "early", "rows": 4},
+    {"kind": "archive_tail", "ending": "loop"},
+    {"kind": "ignored_filters", "filters": "*_created_ts"},
+    {"kind": "ignored_filters", "filters": "*_updated_ts"},
+    {"kind": "ignored_filters", "filters": "*_settled_ts"},
+    {"kind": "ignored_filters", "filters": "status"},
+    {"kind": "paged_series", "rows": 5},
+    {"kind": "sorted_members"},
+    *_UNUSUAL,
+)
+"""What an exchange does not do now and then, but from some day on."""
+_COSTS: Final[tuple[dict[str, int], ...]] = (
+    *({}, {}, {"/markets": 20}, {"/series": 300, "/historical/markets": 50}),
+    *({"/historical/markets": 1_000_000}, {"/events": 1_000_000}),
+)
 _PATHS: Final = ("*", "/markets*", "*status=*", "*settled_ts*", "/historical/*", "/events*", "/series*", "*tickers=*")
 
 
@@ -44,14 +79,16 @@ _PATHS: Final = ("*", "/markets*", "*status=*", "*settled_ts*", "/historical/*",
 class Round:
     """One invocation and what befalls it. leap: of the exchange's clock before it, in microseconds; speed: while it runs.
 
-    hides: the share of the open markets that the exchange does not have any more, or not for now.
+    hides: the share of the open markets that the exchange does not have any more, or not for now. costs: of paths, in
+    tokens.
     after: seconds until the trouble begins, if the invocation lasts so long; twice: whether the event comes twice.
     """
 
     leap: int
     speed: float
     hides: float
-    faults: tuple[dict[str, object], ...]
+    faults: tuple[_Fault, ...]
+    costs: dict[str, int]
     trouble: Trouble
     after: float
     twice: bool
@@ -70,11 +107,13 @@ def rounds(seed: int) -> Iterator[Round]:
             }
             for _ in range(chance.randint(0, 3))
         ]
+        faults += [_PAGES] * chance.randint(0, 1) + chance.sample(_LASTING, chance.choice((0, 0, 1, 2)))
         yield Round(
             leap=chance.choice(LEAPS),
             speed=chance.choice((0, 1, 60, 3600)),
             hides=chance.choice((0.0, 0.05, 0.2)),
             faults=tuple(faults),
+            costs=chance.choice(_COSTS),
             trouble=chance.choice(TROUBLES),
             after=chance.uniform(0.0, 1.2),
             twice=chance.random() < 0.2,

@@ -1,6 +1,6 @@
 """One schedule carried out, and what must hold after it.
 
-However it went: after a quiet run the table is the exchange, field by field, and besides it only markets flagged gone_at;
+After every run /status claims nothing that the table does not have. However it went: after a quiet run the table is the exchange, field by field, and besides it only markets flagged gone_at;
 and who followed changed_since from zero has the same.
 """
 
@@ -37,7 +37,8 @@ from migrator.migrate import migrate
 from tests.faults import crawls
 from tests.faults.schedule import Round, rounds
 from tests.faults.thinned import Thinned
-from tests.integration.lambdas import Api, crawl
+from tests.faults.witness import Witness
+from tests.integration.lambdas import Answer, Api, crawl
 
 START: Final = parse("2026-10-30T21:10:00Z")
 LIVE, ARCHIVED = 40, 25
@@ -58,6 +59,7 @@ class Trial:
     admin: str
     api: Api
     combos: bool
+    witness: Witness
     followed: dict[str, dict[str, Any]] = field(default_factory=dict)
     last_change: int = 0
 
@@ -67,18 +69,23 @@ class Trial:
             with _told(f"seed {self.seed}, round {number}: {one}"):
                 self._round(one)
                 self.follow()
+                self._check_status()
         with _told(f"seed {self.seed}, at the end"):
             self._quieten()
             self.follow()
+            self._check_status()
             self.check()
 
     def _round(self, one: Round) -> None:
         clock = self.exchange.clock
         clock.set(clock.now() + one.leap)
-        clock.run(one.speed)
         self.exchange.hidden = self._hidden(one.hides)
-        self._set_faults(one.faults)
+        self._set_faults(one.faults, one.costs)
         self._hurry()
+        with self.witness.watching(one.speed):
+            self._run(one)
+
+    def _run(self, one: Round) -> None:
         processes = [crawls.start(self.environment, RUN_SECONDS) for _ in range(1 + one.twice)]
         processes[0].join(one.after)
         self._trouble(one, processes[0].pid)
@@ -87,7 +94,6 @@ class Trial:
             assert process.exitcode is not None, "the invocation did not end itself"
             if one.trouble == "none":
                 assert process.exitcode == 0
-        clock.run(0)
 
     def _trouble(self, one: Round, crawler: int | None) -> None:
         assert crawler is not None
@@ -117,8 +123,9 @@ class Trial:
         live = self.exchange.whole.markets(Order.CREATED, None, Wanted(combos=False, phase="open"))
         return frozenset(market.ticker for _, market in live if random.Random(market.ticker).random() < share)
 
-    def _set_faults(self, faults: Sequence[Mapping[str, object]]) -> None:
+    def _set_faults(self, faults: Sequence[Mapping[str, object]], costs: Mapping[str, int]) -> None:
         httpx.post(f"{self.admin}/faults", json=[*faults]).raise_for_status()
+        httpx.post(f"{self.admin}/costs", json=costs).raise_for_status()
 
     def _owner(self, sql: str) -> list[list[Any]]:
         database = Database(DatabaseSettings.read(self.environment), application_name="trial")
@@ -131,13 +138,15 @@ class Trial:
         """As if the intervals had passed, and as if the lease of a killed crawler had."""
         self._owner("UPDATE kalshi_markets_lease SET ends_at = '-infinity'")
         self._owner("UPDATE kalshi_markets_jobs SET begun_at = begun_at - interval '2 days' WHERE position IS NULL")
+        self._owner("UPDATE kalshi_markets_jobs SET retry_at = NULL")
         self._owner("UPDATE kalshi_markets_limiter SET slowed_to = 1")
 
     def _quieten(self) -> None:
         """Runs without faults until every job has walked over an exchange that stands still, from beginning to end."""
-        self._set_faults(())
-        self._run_until_idle()  # which ends the walks that were under way
-        self._run_until_idle()
+        self._set_faults((), {})
+        with self.witness.watching(0):
+            self._run_until_idle()  # which ends the walks that were under way
+            self._run_until_idle()
 
     def _run_until_idle(self) -> None:
         names = {walk.name for walk in walks(CrawlerSettings.read({}))}
@@ -154,16 +163,24 @@ class Trial:
     def follow(self) -> None:
         """Reads the changes since the last ones."""
         while True:
-            answer = self.api.get(f"/markets?changed_since={self.last_change}&fields=all&limit=500")
-            if answer.status == 503:  # PostgreSQL has just been killed: once more
-                answer = self.api.get(f"/markets?changed_since={self.last_change}&fields=all&limit=500")
-            assert answer.status == 200, answer.text
+            answer = self._ask(f"/markets?changed_since={self.last_change}&fields=all&limit=500")
             for item in answer.json["items"]:
                 assert int(item["change_number"]) > self.last_change
                 self.last_change = int(item["change_number"])
                 self.followed[item["ticker"]] = item
             if answer.json["count"] < 500:
                 return
+
+    def _ask(self, path: str) -> Answer:
+        answer = self.api.get(path)
+        if answer.status == 503:  # PostgreSQL has just been killed: once more
+            answer = self.api.get(path)
+        assert answer.status == 200, answer.text
+        return answer
+
+    def _check_status(self) -> None:
+        tickers = self._owner("SELECT ticker FROM kalshi_markets UNION SELECT ticker FROM kalshi_markets_rejects")
+        self.witness.check(self._ask("/status").json, {ticker for [ticker] in tickers})
 
     def check(self) -> None:
         """The table against the exchange, and against what its followers have."""
@@ -302,7 +319,8 @@ def trial(seed: int, postgres: PostgresServer, folder: Path) -> Iterator[Trial]:
         environment = _environment(postgres, name) | ours | {"COMBOS": str(combos).lower()}
         api = Api(environment)
         try:
-            yield Trial(seed, postgres, environment, exchange, f"{at.root}/admin", api, combos)
+            witness = Witness(exchange, combos)
+            yield Trial(seed, postgres, environment, exchange, f"{at.root}/admin", api, combos, witness)
         finally:
             api.close()
     owner = _connect(postgres, postgres.database)

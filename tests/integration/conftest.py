@@ -186,7 +186,7 @@ def keep(database: Database, *markets: Mapping[str, Any]) -> None:
 
 def forget_all(database: Database) -> None:
     """Empties the tables, the books included."""
-    names = ("terms", "quotes", "jobs", "rejects", "history", "events", "series", "seen", "drift")
+    names = ("terms", "quotes", "jobs", "rejects", "history", "events", "series", "seen", "drift", "lookups")
     database.script(
         f"TRUNCATE {', '.join(f'kalshi_markets_{name}' for name in names)};"
         " UPDATE kalshi_markets_lease SET ends_at = '-infinity', holder = NULL"

@@ -43,6 +43,8 @@ def store(fresh: dict[str, str], database: Database) -> Store:
 def hurry(database: Database) -> None:
     """As if all intervals had passed."""
     database.execute("UPDATE kalshi_markets_jobs SET begun_at = begun_at - interval '2 days' WHERE position IS NULL")
+    database.execute("UPDATE kalshi_markets_jobs SET retry_at = NULL")
+    database.execute("UPDATE kalshi_markets_events SET asked_at = asked_at - interval '2 hours'")
 
 
 def column(database: Database, name: str) -> dict[str, Any]:

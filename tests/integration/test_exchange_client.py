@@ -17,6 +17,7 @@ from kalshi_markets.exchange import (
     AnswerUnreadable,
     Candle,
     CandleQuery,
+    Event,
     ExchangeClient,
     ExchangeError,
     ExchangeRefused,
@@ -24,6 +25,7 @@ from kalshi_markets.exchange import (
     KeyRefused,
     Listings,
     Page,
+    Series,
     transport,
 )
 from kalshi_markets.exchange.limiter import Limiter, LocalTokens
@@ -80,6 +82,66 @@ def test_every_end_of_a_listing_is_understood(body: bytes) -> None:
         assert ask(server, first_page) == Page([], None)
 
 
+@pytest.mark.parametrize(
+    "body",
+    [b'{"markets": null, "cursor": "next"}', b'{"cursor": "next", "markets":null}', b'{"markets":[],"cursor":"next"}'],
+)
+def test_a_page_that_is_null_is_empty_and_not_the_end(body: bytes) -> None:
+    with Scripted([Reply(body=body)]) as server:
+        assert ask(server, first_page) == Page([], "next")
+
+
+NULL = b'{"%s": null, "cursor": "%s"}'
+
+
+def listings(client: ExchangeClient) -> Listings:
+    return Listings(client.transport, time.monotonic() + 5)
+
+
+@pytest.mark.parametrize(
+    ("member", "element", "question"),
+    [
+        (b"markets", b'{"ticker":"A"}', lambda c: listings(c).named(["A"])),
+        (b"markets", b'{"ticker":"A"}', lambda c: listings(c).named(["A"], archived=True)),
+        (b"events", b'{"event_ticker":"A"}', lambda c: listings(c).events(["A"])),
+        (b"series", b'{"ticker":"A"}', lambda c: listings(c).all_series()),
+    ],
+)
+def test_every_list_goes_on_behind_a_page_that_is_null(
+    member: bytes, element: bytes, question: Callable[[ExchangeClient], Coroutine[Any, Any, list[Any]]]
+) -> None:
+    last = Reply(body=b'{"cursor": "", "%s": [%s]}' % (member, element))
+    with Scripted([Reply(body=NULL % (member, b"next")), last]) as server:
+        assert len(ask(server, question)) == 1
+        assert [path.endswith("cursor=next") for path, _ in server.requests] == [False, True]
+    with Scripted([Reply(body=NULL % (member, b""))]) as server:
+        assert ask(server, question) == []
+    with Scripted([Reply(body=b'{"cursor": ""}')]) as server, pytest.raises(AnswerUnreadable):
+        ask(server, question)
+    with Scripted([Reply(body=NULL % (member, b"next"))]) as server:
+        with pytest.raises(AnswerUnreadable, match="never end"):
+            ask(server, question)
+        assert len(server.requests) == 2
+
+
+def test_series_are_read_in_pages_whatever_the_order_of_their_members() -> None:
+    pages = [
+        b'{"cursor": "2", "series": [{"ticker": "A", "category": "C"}, {"ticker": "B", "category": ""}]}',
+        b'{"more": [{"series": []}], "series": [{"title": "T", "ticker": "C"}, 5], "cursor": "3"}',
+        b'{"series": null}',
+    ]
+    with Scripted([Reply(body=page) for page in pages]) as server:
+        found = ask(server, lambda client: listings(client).all_series())
+        assert found == [Series("A", None, "C"), Series("B", None, None), Series("C", "T", None)]
+        assert [path.partition("?")[2] for path, _ in server.requests] == ["", "cursor=2", "cursor=3"]
+
+
+def test_texts_that_an_event_has_empty_are_none() -> None:
+    body = b'{"events": [{"event_ticker": "E", "series_ticker": "", "title": ""}], "cursor": "", "milestones": []}'
+    with Scripted([Reply(body=body)]) as server:
+        assert ask(server, lambda client: listings(client).events(["E"])) == [Event("E", None, None)]
+
+
 @pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504, 520])
 def test_what_may_pass_is_asked_again(status: int) -> None:
     with Scripted([Reply(status, b'{"error": "too many requests"}'), Reply(status, b"<html>"), Reply()]) as server:
@@ -93,6 +155,23 @@ def test_what_may_pass_is_asked_again(status: int) -> None:
 def test_a_cut_or_malformed_answer_is_asked_for_again(broken: Reply) -> None:
     with Scripted([broken, Reply()]) as server:
         assert ask(server, first_page) == Page([], None)
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        Reply(body=b'{"markets": ['),
+        Reply(body=b"[]"),
+        Reply(body=b"<html>"),
+        Reply(body=b"no gzip", headers={"content-encoding": "gzip"}),
+    ],
+)
+@pytest.mark.parametrize("between", [[], [Reply(503), Reply(429)]])
+def test_an_answer_that_cannot_be_read_is_asked_for_twice_at_most(broken: Reply, between: list[Reply]) -> None:
+    with Scripted([broken, *between, broken, Reply()]) as server:
+        with pytest.raises(AnswerUnreadable):
+            ask(server, first_page)
+        assert len(server.requests) == 2 + len(between)
 
 
 @pytest.mark.parametrize(

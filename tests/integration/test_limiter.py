@@ -1,11 +1,13 @@
 """The exchange's rate, shared through the database. Time passes by shifting what the row remembers."""
 
 import asyncio
+import json
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from cryptography.hazmat.primitives import serialization
@@ -15,8 +17,12 @@ from api.candlesticks.cache import CandleCache
 from api.candlesticks.fetch import fetch
 from api.candlesticks.markets import Markets
 from api.candlesticks.request import CandlesticksRequest
+from crawler.crawl import Crawl
+from crawler.store import Store
+from crawler.summary import Summary
+from crawler.upkeep import LimitsWalk
 from kalshi_markets.database import Database, StatementRefused, TableMissing, Unavailable
-from kalshi_markets.exchange import ExchangeClient, ExchangeUnavailable, transport
+from kalshi_markets.exchange import CandleQuery, ExchangeClient, ExchangeUnavailable, transport
 from kalshi_markets.exchange.limiter import DatabaseTokens, Lease, Limiter, LocalTokens, Share
 from kalshi_markets.settings import DatabaseSettings, ExchangeSettings, MigratorSettings
 from local.exchange.app import Setup
@@ -35,8 +41,10 @@ CRAWL_ROOM, PEOPLE_ROOM = 10, 5  # three quarters of a second's worth at that ra
 def _empty(database: Database) -> None:
     database.execute(
         "UPDATE kalshi_markets_limiter SET crawl = 0, people = 0, filled_at = clock_timestamp(), slowed_to = 1,"
-        " slowed_at = 'epoch', account_rate = NULL, account_rate_until = NULL"
+        " slowed_at = 'epoch', account_rate = NULL, account_rate_until = NULL, bucket_capacity = NULL,"
+        " endpoint_costs = '{}'"
     )
+    database.execute("DELETE FROM kalshi_markets_jobs")
 
 
 @pytest.fixture
@@ -373,16 +381,22 @@ def test_two_processes_that_ask_all_they_may_are_never_refused(
     assert sum(requests for requests, _ in counts) >= 0.8 * 20 * 5
 
 
-def learn(environment: Mapping[str, str], **settings: str) -> None:
-    """What the crawler does before it asks for anything else."""
+def learn(environment: Mapping[str, str], **settings: str) -> dict[str, str]:
+    """What the crawler's job `limits` does; its error, if it had one."""
 
-    async def run() -> None:
+    async def run() -> Summary:
         read = ExchangeSettings.read({**environment, **settings})
+        writer, reader = connect(environment), connect(environment)
         tokens = DatabaseTokens(DatabaseSettings.read(environment), "crawl", read.rate)
         async with ExchangeClient(read, Limiter(tokens)) as client:
-            await tokens.learn_rate(lambda: client.account_rate(deadline=time.monotonic() + 1))
+            ends_at = time.monotonic() + 3
+            crawl = Crawl([LimitsWalk()], Store(writer, reader), client.transport, ends_at=ends_at)
+            summary = await crawl.run()
+        writer.close()
+        reader.close()
+        return summary
 
-    asyncio.run(run())
+    return asyncio.run(run()).errors
 
 
 def test_the_accounts_rate_is_asked_for_once_an_hour_and_holds_for_all(
@@ -390,13 +404,14 @@ def test_the_accounts_rate_is_asked_for_once_an_hour_and_holds_for_all(
 ) -> None:
     assert used_rate(database) == 15
     with serve(key, "advanced") as server:
-        learn(roles["crawler"], **signed, EXCHANGE_URL=server.url)
+        assert learn(roles["crawler"], **signed, EXCHANGE_URL=server.url) == {}
     assert used_rate(database) == 30
     with Scripted([Reply()]) as other:
         learn(roles["crawler"], **signed, EXCHANGE_URL=other.url)
         assert other.requests == []
     later(database, 3601)
     assert used_rate(database) == 15
+    database.execute("UPDATE kalshi_markets_jobs SET begun_at = begun_at - interval '1 hour'")
     with serve(key, "expert") as server:
         learn(roles["crawler"], **signed, EXCHANGE_URL=server.url)
     assert used_rate(database) == 60
@@ -406,31 +421,118 @@ LIMITS = b'{"read": {"refill_rate": 300, "bucket_capacity": 900}}'
 
 
 @pytest.mark.parametrize(
-    ("replies", "rate"),
+    ("limits", "costs", "rate"),
     [
-        ([Reply(body=LIMITS), Reply(body=b'{"default_cost": 20}')], 15),
-        ([Reply(body=LIMITS), Reply(body=b'{"default_cost": 5}')], 60),
-        ([Reply(body=LIMITS), Reply(body=b'{"default_cost": null}')], 30),
-        ([Reply(body=LIMITS), Reply(404)], 30),
-        ([Reply(body=LIMITS), Reply(body=b'{"default_cost": 0}')], 15),
-        ([Reply(body=LIMITS), Reply(body=b'{"default_cost": -1}')], 15),
-        ([Reply(body=b'{"read": null}'), Reply(body=b'{"default_cost": 10}')], 15),
-        ([Reply(body=b'{"read": {"refill_rate": 1e400}}'), Reply(body=b'{"default_cost": 10}')], 15),
-        ([Reply(403)], 15),
+        (Reply(body=LIMITS), Reply(body=b'{"default_cost": 20}'), 15),
+        (Reply(body=LIMITS), Reply(body=b'{"default_cost": 5}'), 60),
+        (Reply(body=LIMITS), Reply(body=b'{"default_cost": null}'), 30),
+        (Reply(body=LIMITS), Reply(404), 30),
+        (Reply(body=LIMITS), Reply(body=b'{"default_cost": 0, "endpoint_costs": null}'), 30),
+        (Reply(body=LIMITS), Reply(body=b'{"default_cost": -1, "endpoint_costs": [1, {}, {"method": "GET"}]}'), 30),
+        (Reply(body=b'{"read": {"refill_rate": 0.1}}'), Reply(body=b'{"default_cost": 10}'), 15),
+        (Reply(body=b'{"read": null}'), Reply(body=b'{"default_cost": 10}'), 15),
+        (Reply(body=b'{"read": {"refill_rate": 1e400}}'), Reply(body=b'{"default_cost": 10}'), 15),
+        (Reply(403), Reply(body=b'{"default_cost": 10}'), 15),
     ],
 )
 def test_a_rate_that_cannot_be_read_is_not_stored(
-    environment: Mapping[str, str], database: Database, signed: dict[str, str], replies: list[Reply], rate: float
+    environment: Mapping[str, str],
+    database: Database,
+    signed: dict[str, str],
+    limits: Reply,
+    costs: Reply,
+    rate: float,
 ) -> None:
-    with Scripted(replies) as server:
+    with Scripted([Reply()], {"/account/limits": [limits], "/account/endpoint_costs": [costs]}) as server:
         learn(environment, **signed, EXCHANGE_URL=server.url)
     assert used_rate(database) == rate
 
 
-def test_a_rate_that_is_set_is_not_asked_for(environment: Mapping[str, str], signed: dict[str, str]) -> None:
+def test_without_a_key_only_costs_are_asked_for(environment: Mapping[str, str]) -> None:
     with Scripted([Reply()]) as server:
-        learn(environment, **signed, EXCHANGE_URL=server.url, EXCHANGE_RATE="12")
-        assert server.requests == []
+        assert learn(environment, EXCHANGE_URL=server.url, EXCHANGE_RATE="12") == {}
+        paths = [path.rpartition("/v2")[2] for path, _ in server.requests]
+    assert paths == ["/historical/cutoff", "/account/endpoint_costs"]
+
+
+COSTS = (
+    b'{"default_cost": 10, "endpoint_costs": ['
+    b'{"method": "GET", "path": "/trade-api/v2/markets", "cost": 50},'
+    b'{"method": "GET", "path": "/markets/candlesticks", "cost": 1200},'
+    b'{"method": "GET", "path": "/historical/markets/{ticker}/candlesticks", "cost": 2},'
+    b'{"method": "POST", "path": "/events", "cost": 90}]}'
+)
+
+
+def lease(environment: Mapping[str, str], share: Share) -> Lease:
+    async def run() -> Lease:
+        tokens = DatabaseTokens(DatabaseSettings.read(environment), share, RATE)
+        try:
+            return await tokens.lease(0)
+        finally:
+            tokens.close()
+
+    return asyncio.run(run())
+
+
+def test_the_costs_of_paths_are_kept_for_all_processes(
+    roles: dict[str, dict[str, str]], signed: dict[str, str]
+) -> None:
+    paths = {"/account/limits": [Reply(body=LIMITS)], "/account/endpoint_costs": [Reply(body=COSTS)]}
+    with Scripted([Reply()], paths) as server:
+        assert learn(roles["crawler"], **signed, EXCHANGE_URL=server.url) == {}
+    for name, share in (("api", "people"), ("crawler", "crawl")):
+        known = lease(roles[name], share)  # type: ignore[arg-type]  # they are shares
+        assert known.capacity == 90
+        costs = {path: known.cost(path) for path in ("/markets", "/markets/A", "/events", "/markets/candlesticks")}
+        assert costs == {"/markets": 5, "/markets/A": 1, "/events": 1, "/markets/candlesticks": 120}
+        assert known.cost("/historical/markets/A-B/candlesticks") == 0.2
+
+
+def store_costs(database: Database, capacity: float | None, **costs: float) -> None:
+    by_path = json.dumps({"/" + name.replace("_", "/"): cost for name, cost in costs.items()})
+    set_costs = "UPDATE kalshi_markets_limiter SET endpoint_costs = $1::jsonb, bucket_capacity = $2::double precision"
+    database.execute(set_costs, by_path, capacity)
+
+
+def test_dear_requests_take_their_part_of_the_rate(environment: Mapping[str, str], database: Database) -> None:
+    """Four requests that cost five are twenty tokens: as many as a second has."""
+    store_costs(database, None, markets=5)
+
+    async def run(server: Scripted) -> float:
+        settings = ExchangeSettings.read({"EXCHANGE_URL": server.url, "EXCHANGE_RATE": str(RATE)})
+        limiter = Limiter(DatabaseTokens(DatabaseSettings.read(environment), "crawl", RATE))
+        async with ExchangeClient(settings, limiter) as client:
+            began = time.monotonic()
+            for _ in range(8):
+                await client.transport.get("/markets", {}, deadline=time.monotonic() + 20)
+            return time.monotonic() - began
+
+    with Scripted([Reply()]) as server:
+        seconds = asyncio.run(run(server))
+    assert seconds * RATE + CRAWL_ROOM + PEOPLE_ROOM >= 8 * 5
+
+
+def test_what_costs_more_than_the_bucket_is_asked_for_in_smaller_batches(
+    environment: Mapping[str, str], database: Database
+) -> None:
+    store_costs(database, 3, markets_candlesticks=12, historical_markets=6)
+    database.execute("UPDATE kalshi_markets_limiter SET crawl = 1000, people = 1000, filled_at = clock_timestamp()")
+    tickers = [f"T{n}" for n in range(100)]
+
+    async def run(server: Scripted) -> None:
+        async with over(environment, server) as client:
+            query = CandleQuery(0, 3600, 60)
+            await client.candlesticks(tickers, query, deadline=time.monotonic() + 20)
+            await client.archived(tickers, deadline=time.monotonic() + 20)
+
+    paths = {"/markets/candlesticks*": [Reply(body=b'{"markets": []}')]}
+    with Scripted([Reply()], paths) as server:
+        asyncio.run(run(server))
+        asked = [parse_qs(urlsplit(path).query) for path, _ in server.requests]
+    batches = [(query.get("market_tickers") or query["tickers"])[0].split(",") for query in asked]
+    assert [len(batch) for batch in batches] == [25, 25, 25, 25, 50, 50]
+    assert [ticker for batch in batches[:4] for ticker in batch] == tickers
 
 
 def over(environment: Mapping[str, str], server: Scripted) -> ExchangeClient:

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from api import status
+from crawler.lookups import LIVE_JOBS
 from crawler.markets import Reject
 from crawler.store import Batch, Job, Store
-from crawler.upkeep import LIVE_JOBS
 from crawler.walks import MOVED
 from kalshi_markets.columns import STATUSES
 from kalshi_markets.database import Database
@@ -63,6 +63,7 @@ def test_before_any_crawl_everything_is_there_and_empty(api: Api, store: Store) 
         "markets": 0,
         "gone": 0,
         "live": {"complete": False, "begun_at": None, "ended_at": None},
+        "archive": {"complete": False, "completed_by": None, "confirmed_at": None},
         "statuses": [],
         "jobs": [],
         "rejects": {"count": 0, "newest": []},
@@ -93,6 +94,7 @@ def test_a_complete_walk_is_told_with_its_lag(api: Api, store: Store) -> None:
         "refused": 1,
         "last_error": None,
         "failed_at": None,
+        "retry_at": None,
     }
 
 

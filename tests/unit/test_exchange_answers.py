@@ -40,6 +40,49 @@ def test_a_candle_of_another_form_loses_nothing(odd: dict[str, Any]) -> None:
     assert [json.loads(text) for _, text in batch([odd, LIVE], separators=(",", ":"))["A"]] == [odd, LIVE]
 
 
+def text_of(body: str) -> list[list[tuple[int, str]]]:
+    return [[*map(tuple, candles)] for candles in read_batch(httpx.Response(200, text=body)).values()]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        # As many objects that look like a candle as there are candles, some of them elsewhere.
+        '{"adjusted":{"end_period_ts":5},"markets":[{"market_ticker":"A","candlesticks":[{"x":1,"end_period_ts":60}]}]}',
+        '{"markets":[{"candlesticks":[{"x":1,"end_period_ts":60}],"last":{"end_period_ts":5},"market_ticker":"A"}]}',
+        '{"markets":[{"end_period_ts":5,"market_ticker":"A","candlesticks":[]}]}',
+        '{"markets":[{"market_ticker":"A","candlesticks":[{"end_period_ts":5}],"candlesticks":[{"y":1,"end_period_ts":60}]}]}',
+        '{"markets":[{"market_ticker":"A","candlesticks":[{"end_period_ts":5,"x":1,"end_period_ts":60}]}]}',
+        '{"markets":[{"market_ticker":"A","candlesticks":[{"deep":{"end_period_ts":5},"end_period_ts":60}]}]}',
+        '{"markets":[{"market_ticker":"A","candlesticks":[{"end_period_ts":60,\r"x":1},{"end_period_ts":120}]}]}',
+        '{"note":"{\\"end_period_ts\\":5}","markets":[{"market_ticker":"A","candlesticks":[{"end_period_ts":60}]}]}',
+    ],
+)
+def test_a_text_is_taken_only_at_its_candles_place(body: str) -> None:
+    [candles] = text_of(body)
+    expected = json.loads(body)["markets"][0]["candlesticks"]
+    assert [json.loads(text) for _, text in candles] == expected
+    for end, text in candles:
+        assert end == json.loads(text)["end_period_ts"]
+        assert text.startswith(f'{{"end_period_ts":{end}')
+        assert "\r" not in text
+        assert "\n" not in text
+
+
+@pytest.mark.parametrize("listed", [None, []])
+def test_a_list_that_is_null_is_empty(listed: Any) -> None:
+    assert read_batch(httpx.Response(200, json={"markets": listed})) == {}
+    assert batch(listed) == {"A": [], "B": []}
+    assert read_archived(httpx.Response(200, json={"candlesticks": listed})) == {"candlesticks": []}
+
+
+@pytest.mark.parametrize("members", [("price",), ("yes_bid", "yes_ask"), ("yes_bid", "yes_ask", "price")])
+def test_archived_prices_that_are_null_are_objects_without_prices(members: tuple[str, ...]) -> None:
+    archived = {"end_period_ts": 3600, **dict.fromkeys(members), "volume": "0.00"}
+    [candle] = read_archived(httpx.Response(200, json={"candlesticks": [archived]}))["candlesticks"]
+    assert json.loads(candle.text) == {"end_period_ts": 3600, **{member: {} for member in members}, "volume_fp": "0.00"}
+
+
 def test_an_archived_candle_has_the_names_of_a_live_one_and_no_nulls() -> None:
     archived = {
         "end_period_ts": 3600,

@@ -1,18 +1,22 @@
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import Any
 
 import pytest
 
 from kalshi_markets.database import Unavailable
+from kalshi_markets.exchange.account import normalized
 from kalshi_markets.exchange.limiter import Lease, Limiter, LocalTokens
 
 
 class Source:
     """Tokens as the test says: a lease takes the next of `grants`, and none when they are used up."""
 
-    def __init__(self, *grants: int, rate: float = 20) -> None:
+    def __init__(
+        self, *grants: int, rate: float = 20, costs: Mapping[str, float] | None = None, capacity: float | None = None
+    ) -> None:
+        self._costs, self._capacity = costs or {}, capacity
         self.wanted: list[int] = []
         self.opened = asyncio.Event()
         self.failure: Exception | None = None
@@ -26,7 +30,8 @@ class Source:
         if self.failure:
             raise self.failure
         self.before_granting()
-        return Lease(self._grants.pop(0) if self._grants else 0, 0.001, self._rate)
+        granted = self._grants.pop(0) if self._grants else 0
+        return Lease(granted, 0.001, self._rate, self._costs, self._capacity)
 
     async def refused(self) -> None:
         self._grants = []
@@ -179,6 +184,56 @@ def test_after_a_429_the_tokens_in_hand_are_void() -> None:
         tasks[0].cancel()
 
     run(test)
+
+
+COSTS = {"/markets": 3.0, "/markets/*": 0.5, "/a/*/c": 2.0}
+
+
+def test_a_dear_request_collects_its_tokens_and_a_cheap_one_takes_a_part() -> None:
+    async def test() -> None:
+        source = Source(1, 1, 1, 1, costs=COSTS)
+        source.opened.set()
+        limiter = Limiter(source)
+        await limiter.take(0, "/markets")
+        assert source.wanted == [1, 2, 2]
+        await limiter.take(0, "/markets/A")
+        await limiter.take(0, "/markets/B")
+        assert source.wanted == [1, 2, 2, 2]
+
+    run(test)
+
+
+def test_a_request_that_costs_more_than_the_bucket_takes_all_of_it() -> None:
+    async def test() -> None:
+        source = Source(1, 1, 9, costs={"/markets": 1000.0}, capacity=2.0)
+        source.opened.set()
+        limiter = Limiter(source)
+        await limiter.take(0, "/markets")
+        assert await limiter.batch_size("/markets", 100) == 1
+        assert await limiter.batch_size("/events", 100) == 100
+
+    run(test)
+
+
+def test_the_tokens_of_a_dear_request_that_gave_up_are_the_next_ones() -> None:
+    async def test() -> None:
+        source = Source(3, costs=COSTS)
+        limiter = Limiter(source)
+        first, second = await started(limiter.take(0, "/markets"), limiter.take(0, "/markets"))
+        loop = asyncio.get_running_loop()
+        source.before_granting = lambda: loop.call_soon(first.cancel)
+        source.opened.set()
+        await second
+        assert first.cancelled()
+
+    run(test)
+
+
+def test_the_cost_of_a_path_is_its_routes() -> None:
+    known = Lease(0, 0, 1, COSTS)
+    paths = ("/markets", "/markets/A", "/a/b/c", "/a/b", "/", "")
+    assert [known.cost(path) for path in paths] == [3, 0.5, 2, 1, 1, 1]
+    assert normalized("/trade-api/v2/markets/{ticker}/") == normalized("/markets/:ticker") == "/markets/*"
 
 
 async def served(take: Callable[[], Awaitable[None]], seconds: float) -> int:

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kalshi_markets.columns import FROM_MARKET, Part
 from kalshi_markets.exchange import Refused, project
 from kalshi_markets.exchange.projection import json_text
 
@@ -25,7 +26,18 @@ def test_a_market_without_optional_members_has_nulls_never_zeros() -> None:
 def test_the_subtitle_is_the_exchanges_or_else_the_yes_sub_title() -> None:
     assert project(MARKET)["subtitle"] == "Above 1"
     assert projected(subtitle="Own")["subtitle"] == "Own"
-    assert projected(subtitle="")["subtitle"] == ""
+    assert projected(subtitle="")["subtitle"] == "Above 1"
+
+
+@pytest.mark.parametrize("member", ["functional_strike", "early_close_condition", "mve_collection_ticker"])
+def test_an_optional_text_that_is_empty_is_absent(member: str) -> None:
+    assert projected(**{member: ""})[member] is None
+    assert projected(**{member: "x"})[member] == "x"
+
+
+@pytest.mark.parametrize("member", ["result", "expiration_value", "rules_primary", "rules_secondary", "strike_type"])
+def test_an_empty_text_that_says_something_is_kept(member: str) -> None:
+    assert projected(**{member: ""})[member] == ""
 
 
 def test_members_are_renamed_as_the_columns_say() -> None:
@@ -62,15 +74,56 @@ def test_no_digit_of_a_number_is_lost(number: Decimal) -> None:
 @pytest.mark.parametrize(
     ("sent", "stored"),
     [
+        ("1.5e3", "1500"),
+        ("1E5", "100000"),
+        ("-2.50e-2", "-0.0250"),
+        ("+5", "5"),
+        (".5", "0.5"),
+        ("-.5", "-0.5"),
+        ("5.", "5"),
+        ("007.10", "007.10"),
+        (Decimal("1.5E+3"), "1500"),
+        (3, "3"),
+        ("", None),
+    ],
+)
+@pytest.mark.parametrize("member", ["volume_fp", "settlement_value_dollars", "floor_strike"])
+def test_numbers_are_read_exactly_however_they_are_spelled(member: str, sent: object, stored: str | None) -> None:
+    name = {"volume_fp": "volume", "settlement_value_dollars": "settlement_value"}.get(member, member)
+    assert projected(**{member: sent})[name] == stored
+
+
+def test_one_quote_in_another_spelling_leaves_the_others_alone() -> None:
+    quotes = {
+        column.member: "0.5000" for column in FROM_MARKET if column.part is Part.QUOTES and column.name != "liquidity"
+    }
+    plain, odd = projected(**quotes), projected(**quotes | {"volume_fp": "+1.5e3"})
+    assert odd == plain | {"volume": "1500"}
+
+
+@pytest.mark.parametrize(
+    ("sent", "stored"),
+    [
         ("2026-07-02T21:31:13.7931Z", "2026-07-02T21:31:13.793100+00:00"),
         ("2026-07-02T21:31:13Z", "2026-07-02T21:31:13+00:00"),
         ("0001-01-01T00:00:00Z", "0001-01-01T00:00:00+00:00"),
         ("2026-07-02T21:31:13-04:00", "2026-07-03T01:31:13+00:00"),
+        ("2026-07-02t21:31:13z", "2026-07-02T21:31:13+00:00"),
+        ("2026-07-02 21:31:13", "2026-07-02T21:31:13+00:00"),
+        ("2026-07-02T24:00:00Z", "2026-07-03T00:00:00+00:00"),
+        ("2026-12-31T24:00:00.000-05:00", "2027-01-01T05:00:00+00:00"),
+        ("2026-12-31T23:59:60Z", "2027-01-01T00:00:00+00:00"),
+        ("2026-12-31t23:59:60.25z", "2027-01-01T00:00:00.250000+00:00"),
+        (1783027873, "2026-07-02T21:31:13+00:00"),
+        (Decimal("1783027873.5"), "2026-07-02T21:31:13.500000+00:00"),
+        ("1783027873", "2026-07-02T21:31:13+00:00"),
+        (0, "1970-01-01T00:00:00+00:00"),
+        ("20260702", "2026-07-02T00:00:00+00:00"),
         ("", None),
         (None, None),
     ],
 )
-def test_times_become_utc_instants(sent: str | None, stored: str | None) -> None:
+def test_times_become_utc_instants(sent: object, stored: str | None) -> None:
     assert projected(open_time=sent)["open_time"] == stored
 
 
@@ -88,13 +141,29 @@ def test_json_members_keep_their_numbers_digit_for_digit() -> None:
         ("custom_strike", {"\0": 1}),
         ("custom_strike", {"n": Decimal("1E+999999999")}),
         ("volume_fp", "NaN"),
-        ("volume_fp", "1e5"),
+        ("volume_fp", "1_000"),
+        ("volume_fp", "1e31"),
+        ("volume_fp", "1e-31"),
+        ("volume_fp", "1e9999"),
+        ("volume_fp", "."),
+        ("volume_fp", "1e"),
+        ("volume_fp", "٣"),
+        ("volume_fp", "1\n2"),
+        ("volume_fp", "1\n"),
+        ("volume_fp", "0x10"),
+        ("volume_fp", [1]),
         ("volume_fp", True),
         ("floor_strike", Decimal("1E+999999999")),
         ("settlement_timer_seconds", 2**40),
         ("settlement_timer_seconds", Decimal("1.5")),
         ("open_time", "yesterday"),
-        ("open_time", 5),
+        ("open_time", True),
+        ("open_time", 10**15),
+        ("open_time", Decimal("1E+999999999")),
+        ("open_time", ["2026-07-02T21:31:13Z"]),
+        ("open_time", "2026-07-02T24:00:01Z"),
+        ("open_time", "2026-07-02T23:61:60Z"),
+        ("open_time", "9999-12-31T24:00:00Z"),
         ("open_time", "0001-01-01T00:00:00+14:00"),
         ("can_close_early", "yes"),
         ("ticker", ""),

@@ -93,6 +93,57 @@ def test_spaces_or_another_order_only_cost_time() -> None:
     assert [one.read() for one in page(FIRST, first_last)["markets"]] == [FIRST, first_last]
 
 
+AROUND = [
+    ('{"markets":', ',"cursor":"next","notices":[{"id":1}]}'),
+    ('{"cursor":"next","markets":', ',"notices":[{"id":1},{"id":2}],"more":{"list":[{"ticker":"A-1"}]}}'),
+    ('{"cursor":"next","markets":', ',"notices":null}'),
+    ('{"notices":[{"id":1}],"markets":', ',"cursor":"next"}'),
+    ('{"notices":{"markets":[]},"cursor":"first","markets":', ',"cursor":"next"}'),
+    ('\ufeff{"cursor":"next","markets":', ',"note":"}],\\"markets\\":[{\\"ticker\\":\\"C\\"}]"}'),
+    ('{"markets":[{"ticker":"lost"}],"cursor":"next","markets":', "}"),
+]
+
+
+@pytest.mark.parametrize(("head", "tail"), AROUND)
+def test_members_around_the_list_cost_neither_a_market_nor_the_cursor(head: str, tail: str) -> None:
+    markets = [FIRST, FIRST | {"ticker": "A-2"}]
+    found = page_of(head.encode() + compact(markets) + tail.encode())
+    assert [one.read() for one in found["markets"]] == markets
+    assert found["cursor"] == "next"
+    if head.count("markets") == 1:
+        assert all(one.digest for one in found["markets"]), "parsed whole"
+
+
+PLAIN = '{"id":1,"ticker":"A"}'
+CONFUSING = [
+    r'{"id":1,"ticker":"A","ticker":null}',
+    r'{"id":1,"ticker":"A","ticker" :"B"}',
+    r'{"id":1,"ticker":"A","tick\u0065r":"B"}',
+    r'{"id":1,"x\"ticker":"A"}',
+    r'{"id":1,"x":{"y":2,"ticker":"A"}}',
+    r'{"id":1,"x":{"a":"}","ticker":"A","c":"{"}}',
+    r'{"id":1},{"x":2,"ticker":"B"}',
+    r'{"x":2,"ticker":"B"}',
+    r'{"id":1,"ticker":"A"},{"x":2}',
+    r'{"id":1,"x":"\\","y":{"a":"\\","b":"}","ticker":"A","c":"{","d":"\\"}}',
+    r'{"id":1,"x":{"a":"\\\"}","ticker":"A","c":"{\\\""}}',
+]
+
+
+@pytest.mark.parametrize("confusing", CONFUSING)
+@pytest.mark.parametrize("listed", ["{0}", "{1},{0}", "{0},{1}"])
+def test_no_object_is_taken_for_another(confusing: str, listed: str) -> None:
+    body = f'{{"markets":[{listed.format(confusing, PLAIN)}],"cursor":""}}'
+    markets = json.loads(body)["markets"]
+    found = page_of(body.encode())["markets"]
+    assert [(one.ticker, one.read()) for one in found] == [(market.get("ticker"), market) for market in markets]
+
+
+def test_brackets_and_escapes_within_texts_do_not_cost_the_digest() -> None:
+    market = FIRST | {"rules_primary": 'a "quoted" \\ [note] {with}\n<b>é</b> }],"x":[{', "zz": "\\"}
+    assert all(one.digest for one in page(market, market | {"ticker": "A-2"})["markets"])
+
+
 texts = st.text(st.characters(codec="utf-8"), max_size=12) | st.sampled_from(
     ['"},{"ticker":"', "}]", "\\", '","ticker":"']
 )

@@ -6,14 +6,14 @@ from typing import Any, cast
 
 import pytest
 
+from crawler.archive import ArchiveWalk
+from crawler.lookups import LIVE_JOBS, VanishedWalk
 from crawler.settlements import FIRST_WINDOW, REST, BacklogWalk, SettledWalk
 from crawler.store import Job, Store
-from crawler.upkeep import LIVE_JOBS, VanishedWalk
 from crawler.walks import (
     EARLY,
     MOVED,
     OVERLAP,
-    ArchiveWalk,
     ChangedWalk,
     ListingLoops,
     LiveWalk,
@@ -252,13 +252,13 @@ def test_a_damaged_cursor_is_noticed_in_a_later_run_too() -> None:
         pages_of([some("A", cursor="z")], dict(first.place))
 
 
-def test_a_walk_that_was_led_in_a_circle_begins_anew_but_not_the_archives() -> None:
+def test_a_walk_that_was_led_in_a_circle_begins_anew_but_the_archives_goes_on_by_series() -> None:
     position = {"from": 1, "to": 2, "until": 3, "cursor": "c", "first": "A"}
     error = ListingLoops("…")
     assert LiveWalk("open", MINUTE).after(error, Job("live/open", {"cursor": "c"}, begun_at=NOW)) == Job("live/open")
     assert SETTLED.after(error, Job("settled", position)).position == {"from": 1, "to": 2, "until": 3}
-    archive = Job("archive", {"cursor": "c"}, begun_at=NOW)
-    assert ArchiveWalk(None).after(error, archive) == archive
+    archive = Job("archive", {"cursor": "c", "unlisted": ["A"]}, begun_at=NOW)
+    assert ArchiveWalk(None).after(error, archive) == replace(archive, position={"after": "", "unlisted": ["A"]})
 
 
 def test_changes_are_asked_for_since_the_last_such_walk_began() -> None:

@@ -14,7 +14,7 @@ SEPARATOR: Final = ",\n"
 """Between candles; within one there is no line break."""
 BLOCK_SECONDS: Final = {1: 6 * 3600, 60: 4 * 86_400, 1440: 128 * 86_400}
 """By period, what is kept together at most: a hundred candles to some hundreds."""
-_END_MEMBER: Final = re.compile(r'"end_period_ts":(\d+)')
+_END: Final = re.compile(r'\{"end_period_ts":(-?\d+)')
 
 
 class Piece(NamedTuple):
@@ -32,7 +32,7 @@ class Piece(NamedTuple):
     def candles(self) -> list[Candle]:
         """Unpacked. Raises zlib.error where they are damaged."""
         texts = self.packed.text().split(SEPARATOR) if self.packed else []
-        return [Candle(int(found[1]), text) for text in texts if (found := _END_MEMBER.search(text))]
+        return [Candle(int(found[1]), text) for text in texts if (found := _END.match(text))]
 
     def cut(self, span: Span) -> "Piece | None":
         """Those of a span; None where the two have nothing in common."""

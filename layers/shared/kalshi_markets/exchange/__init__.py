@@ -8,6 +8,7 @@ from kalshi_markets.exchange.errors import (
     ExchangeError,
     ExchangeRefused,
     ExchangeUnavailable,
+    FilterIgnored,
     KeyRefused,
 )
 from kalshi_markets.exchange.listings import BATCH_TICKERS, LIVE_FILTERS, Event, Listings, Page, Series
@@ -26,6 +27,7 @@ __all__ = [
     "ExchangeError",
     "ExchangeRefused",
     "ExchangeUnavailable",
+    "FilterIgnored",
     "KeyRefused",
     "Listings",
     "Page",

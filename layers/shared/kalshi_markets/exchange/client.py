@@ -9,18 +9,17 @@ from urllib.parse import quote
 import httpx
 
 from kalshi_markets.exchange.candles import Candle, read_archived, read_batch
-from kalshi_markets.exchange.errors import AnswerUnreadable, ExchangeError, ExchangeRefused
+from kalshi_markets.exchange.errors import ExchangeRefused
 from kalshi_markets.exchange.limiter import Limiter
-from kalshi_markets.exchange.listings import Listings
+from kalshi_markets.exchange.listings import BATCH_TICKERS, Listings
 from kalshi_markets.exchange.transport import Transport
-from kalshi_markets.settings import MAX_RATE, MIN_RATE, ExchangeSettings
+from kalshi_markets.settings import ExchangeSettings
 
 BATCH_CANDLES: Final = 10_000
 """What one batch call may ask for, tickers × periods (docs.kalshi.com, Batch Get Market Candlesticks)."""
 ARCHIVE_CANDLES: Final = 5_000
 """Periods that one call to the archive may span (observed on production, 2026-08; not documented)."""
-DEFAULT_COST: Final = 10.0
-"""Tokens (docs.kalshi.com, Rate Limits and Tiers)."""
+_BATCH_PATH: Final = "/markets/candlesticks"
 
 
 @dataclass(frozen=True)
@@ -69,18 +68,6 @@ class ExchangeClient:
         """Requests a second that are permitted in all."""
         return await self._limiter.rate()
 
-    async def account_rate(self, *, deadline: float, urgency: float = 0.0) -> float:
-        """Requests a second that the exchange permits this account: its tokens a second by what a request costs."""
-        limits = await self.transport.get("/account/limits", {}, deadline=deadline, urgency=urgency)
-        cost = await self._cost(deadline, urgency)
-        try:
-            rate = float(limits["read"]["refill_rate"]) / cost
-        except (KeyError, TypeError, ValueError, ArithmeticError) as error:
-            raise AnswerUnreadable("the account's rate cannot be read.") from error
-        if not MIN_RATE <= rate <= MAX_RATE:
-            raise AnswerUnreadable("the account's rate is none.")
-        return rate
-
     async def candlesticks(
         self, tickers: Sequence[str], query: CandleQuery, *, deadline: float, urgency: float = 0.0
     ) -> dict[str, list[Candle]]:
@@ -88,10 +75,14 @@ class ExchangeClient:
 
         At most BATCH_TICKERS tickers, without commas, and BATCH_CANDLES tickers × periods.
         """
-        parameters = {"market_tickers": ",".join(tickers)} | query.parameters()
-        return await self.transport.get(
-            "/markets/candlesticks", parameters, deadline=deadline, urgency=urgency, read=read_batch
-        )
+        found: dict[str, list[Candle]] = {}
+        size = await self._limiter.batch_size(_BATCH_PATH, BATCH_TICKERS)
+        for at in range(0, len(tickers), size):
+            parameters = {"market_tickers": ",".join(tickers[at : at + size])} | query.parameters()
+            found |= await self.transport.get(
+                _BATCH_PATH, parameters, deadline=deadline, urgency=urgency, read=read_batch
+            )
+        return found
 
     async def archived_candlesticks(
         self, ticker: str, query: CandleQuery, *, deadline: float, urgency: float = 0.0
@@ -118,11 +109,3 @@ class ExchangeClient:
     async def cutoff(self, *, deadline: float) -> datetime:
         """As Listings has it."""
         return await Listings(self.transport, deadline).cutoff()
-
-    async def _cost(self, deadline: float, urgency: float) -> float:
-        """Tokens that a request costs: as documented where the exchange does not tell."""
-        try:
-            costs = await self.transport.get("/account/endpoint_costs", {}, deadline=deadline, urgency=urgency)
-            return float(costs["default_cost"])
-        except (ExchangeError, KeyError, TypeError, ValueError, OverflowError):
-            return DEFAULT_COST

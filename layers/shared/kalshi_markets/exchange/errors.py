@@ -5,6 +5,7 @@ ExchangeError
 ├── ExchangeRefused         it answered that this question has no answer: do not ask again
 │   └── KeyRefused          it does not accept the API key
 └── AnswerUnreadable        it answered something that is not what its documentation says
+    └── FilterIgnored       it answered as if a filter had not been sent
 """
 
 
@@ -38,3 +39,7 @@ class KeyRefused(ExchangeRefused):
 
 class AnswerUnreadable(ExchangeError):
     """Not JSON, or without the members that were asked for."""
+
+
+class FilterIgnored(AnswerUnreadable):
+    """An answer whose rows do not satisfy the filter of the request: nothing follows from what is not in it."""

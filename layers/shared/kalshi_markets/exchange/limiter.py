@@ -1,4 +1,4 @@
-"""How often the exchange may be asked: tokens, each the leave to send one request.
+"""How often the exchange may be asked: tokens, each the leave to send one request of the default cost.
 
 A Limiter leases them in chunks from a source: from the database, which all processes share, or from this process alone.
 Tokens that were leased and not used when a process ends are lost.
@@ -7,21 +7,21 @@ Tokens that were leased and not used when a process ends are lost.
 import asyncio
 import heapq
 import itertools
+import math
 import threading
 import time
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Final, Literal, Protocol
 
 from kalshi_markets.database import Database, Row, StatementRefused, TableMissing
-from kalshi_markets.exchange.errors import ExchangeError
 from kalshi_markets.settings import DatabaseSettings
 
 Share = Literal["crawl", "people"]
 """Whose tokens: each has its part of the rate for certain, and what the other does not take."""
 CHUNK_SECONDS: Final = 0.1
 """How much of the rate is leased at once: few statements, and little that a process keeps from the others."""
+_ROUNDING: Final = 1e-9
 _SESSION: Final = {
     "default_transaction_read_only": "off",  # which it is for the API's role
     "synchronous_commit": "off",  # a server that crashes may forget the last tokens
@@ -32,11 +32,28 @@ _SESSION: Final = {
 @dataclass(frozen=True)
 class Lease:
     """tokens: how many there are now; seconds: until as many as were wanted are there again; rate: requests a second
-    that are permitted in all."""
+    that are permitted in all.
+
+    costs: tokens of a request by its path, where it is not 1; `*` stands for a parameter. capacity: tokens that the
+    exchange's own bucket holds, None where that is not known.
+    """
 
     tokens: int
     seconds: float
     rate: float
+    costs: Mapping[str, float] = field(default_factory=dict)
+    capacity: float | None = None
+
+    def cost(self, path: str) -> float:
+        """Return the tokens of a request to a path, 1 by default."""
+        if not self.costs or path in self.costs:
+            return self.costs.get(path, 1.0)
+        segments = path.split("/")
+        for route, cost in self.costs.items():
+            parts = route.split("/")
+            if len(parts) == len(segments) and all(map(_matches, parts, segments)):
+                return cost
+        return 1.0
 
 
 class TokenSource(Protocol):
@@ -57,19 +74,20 @@ class Limiter:
 
     def __init__(self, source: TokenSource) -> None:
         self._source = source
-        self._tokens = 0
-        self._chunk = 1
-        self._line: list[tuple[float, int, asyncio.Future[None]]] = []
+        self._tokens = 0.0
+        self._last: Lease | None = None
+        self._line: list[tuple[float, int, asyncio.Future[float], str]] = []
         self._places = itertools.count()
         self._leasing: asyncio.Task[None] | None = None
 
-    async def take(self, urgency: float = 0.0) -> None:
-        """Returns when one request may be sent. Of those who wait, the least urgency goes first, then the first come.
+    async def take(self, urgency: float = 0.0, path: str = "") -> None:
+        """Returns when a request to a path may be sent. Of those who wait, the least urgency goes first, then the first
+        come; a dear request collects its tokens, and those behind it wait.
 
         Raises what the source does: from the database DatabaseError, SettingsError and SecretUnavailable.
         """
         turn = asyncio.get_running_loop().create_future()
-        heapq.heappush(self._line, (urgency, next(self._places), turn))
+        heapq.heappush(self._line, (urgency, next(self._places), turn, path))
         self._serve()
         if self._line and (self._leasing is None or self._leasing.done()):
             self._leasing = asyncio.create_task(self._lease())
@@ -77,7 +95,7 @@ class Limiter:
             await turn
         except asyncio.CancelledError:
             if not turn.cancelled() and turn.exception() is None:  # its token came together with the cancellation
-                self._tokens += 1
+                self._tokens += turn.result()
                 self._serve()
             raise
 
@@ -88,7 +106,14 @@ class Limiter:
 
     async def rate(self) -> float:
         """Requests a second that are permitted in all. Raises as take does."""
-        return (await self._source.lease(0)).rate
+        return (await self._known()).rate
+
+    async def batch_size(self, path: str, most: int) -> int:
+        """Return how many items one request may name, `most` unless such a request costs more than the exchange's
+        bucket holds: it would be refused for ever. Raises as take does."""
+        lease = self._last or await self._known()
+        cost = lease.cost(path)
+        return most if lease.capacity is None or cost <= lease.capacity else max(1, int(most * lease.capacity / cost))
 
     async def aclose(self) -> None:
         """Closes the source. Nobody may be waiting any more."""
@@ -100,29 +125,46 @@ class Limiter:
     def _serve(self) -> None:
         """Gives the tokens in hand to the first in the line. Afterwards there are no tokens, or nobody is waiting."""
         while self._line:
-            turn = self._line[0][2]
+            _, _, turn, path = self._line[0]
             if not turn.done():
-                if not self._tokens:
+                cost = self._cost(path)
+                if self._tokens < cost - _ROUNDING:
                     return
-                self._tokens -= 1
-                turn.set_result(None)
+                self._tokens = max(0.0, self._tokens - cost)
+                turn.set_result(cost)
             heapq.heappop(self._line)
+
+    def _cost(self, path: str) -> float:
+        """Return what a request takes out of the bucket, which cannot be more than it holds."""
+        if self._last is None:
+            return 1.0
+        cost = self._last.cost(path)
+        return cost if self._last.capacity is None else min(cost, self._last.capacity)
+
+    async def _known(self) -> Lease:
+        self._last = await self._source.lease(0)
+        return self._last
 
     async def _lease(self) -> None:
         """Has tokens brought as long as anybody waits."""
         try:
             while self._line:
-                lease = await self._source.lease(self._chunk)
-                self._chunk = max(1, int(lease.rate * CHUNK_SECONDS))
+                chunk = int(self._last.rate * CHUNK_SECONDS) if self._last else 1
+                lacking = math.ceil(self._cost(self._line[0][3]) - self._tokens - _ROUNDING)
+                lease = self._last = await self._source.lease(max(1, chunk, lacking))
                 self._tokens += lease.tokens
                 self._serve()
                 if self._line:
                     await asyncio.sleep(lease.seconds)
                     self._serve()  # those who gave up meanwhile need no tokens
         except Exception as error:  # noqa: BLE001  # raised by everybody who waits
-            for _, _, turn in self._line:
+            for _, _, turn, _ in self._line:
                 if not turn.done():
                     turn.set_exception(error)
+
+
+def _matches(part: str, segment: str) -> bool:
+    return part in ("*", segment)
 
 
 class LocalTokens:
@@ -154,7 +196,7 @@ class LocalTokens:
 class DatabaseTokens:
     """A share of the tokens that all processes lease from the database, over a connection of its own.
 
-    rate: requests a second that all processes together may send; None: what the account permits (see learn_rate).
+    rate: requests a second that all processes together may send; None: what the account permits.
     Every method raises DatabaseError, and SettingsError or SecretUnavailable where the login cannot be read.
     """
 
@@ -163,30 +205,20 @@ class DatabaseTokens:
         self._turn = threading.Lock()  # the threads', not the tasks': a statement outlives the task that is cancelled
         self._share = share
         self._rate = rate
-        self._table = f"{settings.table}_limiter"
-        self._take = f"SELECT granted, seconds, rate FROM {settings.table}_take_tokens($1, $2, $3)"
+        self._take = (
+            "SELECT granted, seconds, rate, endpoint_costs, bucket_capacity"
+            f" FROM {settings.table}_take_tokens($1, $2, $3), {settings.table}_limiter"
+        )
         self._slow_down = f"SELECT {settings.table}_slow_down()"
 
     async def lease(self, wanted: int) -> Lease:
         """Up to so many tokens, at once."""
-        [[granted, seconds, rate]] = await self._run(self._take, self._share, wanted, self._rate)
-        return Lease(granted, seconds, rate)
+        [lease] = await self._run(self._take, self._share, wanted, self._rate)
+        return Lease(*lease)
 
     async def refused(self) -> None:
         """Halves the rate of all processes, at most once a second; within a minute it grows back."""
         await self._run(self._slow_down)
-
-    async def learn_rate(self, ask: Callable[[], Awaitable[float]]) -> None:
-        """Asks the account for its rate and stores it for all processes, unless the settings name one or one is known.
-
-        It holds for an hour. Where `ask` raises ExchangeError, nothing is stored, and 15 a second are permitted.
-        """
-        known = f"SELECT 1 FROM {self._table} WHERE account_rate_until > now()"
-        if self._rate is not None or await self._run(known):
-            return
-        store = f"UPDATE {self._table} SET account_rate = $1, account_rate_until = now() + interval '1 hour'"
-        with suppress(ExchangeError):
-            await self._run(store, await ask())
 
     def close(self) -> None:
         """Closes the connection, once the statement under way has ended."""

@@ -12,7 +12,6 @@ import json
 import marshal
 import re
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from operator import itemgetter
 from pathlib import Path
@@ -20,12 +19,13 @@ from typing import Any, Final, NamedTuple, TypeGuard
 
 from kalshi_markets import columns
 from kalshi_markets.columns import FROM_MARKET, Column, Kind, Part
+from kalshi_markets.exchange import values
+from kalshi_markets.exchange.values import PLAIN_NUMBER, is_modest, parse_number, parse_time
 
 Value = str | bool | None
 Row = dict[str, Value]
 """By column name. Numbers, times and JSON are text, for PostgreSQL to read."""
 
-_NUMBER: Final = re.compile(r"-?[0-9]{1,30}(\.[0-9]{1,30})?")
 _SQL_RANGE: Final = {"integer": 2**31, "bigint": 2**63}
 # PostgreSQL's text takes any Unicode but NUL; a lone surrogate is no Unicode.
 _NOT_TEXT: Final = re.compile("[\x00\ud800-\udfff]")
@@ -33,19 +33,25 @@ LONGEST_TICKER: Final = 200
 """Characters; the longest seen has 57. An index takes no more than 2,700 bytes."""
 # How deep a JSON value may be nested: far more than the exchange's, far less than Python's and PostgreSQL's stacks.
 _DEEPEST: Final = 50
-# Enough for every digit that _NUMBER lets through.
+# Enough for every digit that PLAIN_NUMBER lets through.
 _EXACT: Final = Context(prec=200, rounding=ROUND_HALF_EVEN)
 
+_ABSENT_IF_EMPTY: Final = frozenset(
+    {"subtitle", "functional_strike", "early_close_condition", "mve_collection_ticker", "primary_participant_key"}
+    | {"settlement_bounds_type"}
+)
+"""Texts whose absence the exchange also writes as an empty one (subtitle: observed on production, 2026-02). Of other
+texts an empty one says something: no result yet, no further rules."""
 _QUOTES: Final = [column for column in FROM_MARKET if column.part is Part.QUOTES and column.name != "liquidity"]
 _TERMS: Final = [column for column in FROM_MARKET if column.part is not Part.QUOTES and column.name != "ticker"]
 _QUOTE_NAMES: Final = tuple(column.name for column in _QUOTES)
 _QUOTE_VALUES: Final = itemgetter(*(column.member for column in _QUOTES))
 _TERM_MEMBERS: Final = tuple(column.member for column in _TERMS)
 # All quotes of a market at once, as the exchange usually sends them.
-_PLAIN_QUOTES: Final = re.compile("\n".join([rf"(?:{_NUMBER.pattern})"] * len(_QUOTES)))
+_PLAIN_QUOTES: Final = re.compile("\n".join([rf"(?:{PLAIN_NUMBER.pattern})"] * len(_QUOTES)))
 # A digest stands for what this code makes of a text too: another projection reads everything again.
 READ_BY: Final = hashlib.blake2b(
-    Path(__file__).read_bytes() + Path(columns.__file__).read_bytes(), digest_size=16
+    b"".join(Path(file).read_bytes() for file in (__file__, columns.__file__, values.__file__)), digest_size=16
 ).digest()
 
 
@@ -130,7 +136,9 @@ def _value(column: Column, value: Any) -> Value:
         raise Refused(f"{column.member}: {error}") from None
 
 
-def _string(_: Column, value: Any) -> str:
+def _string(column: Column, value: Any) -> str | None:
+    if value == "" and column.name in _ABSENT_IF_EMPTY:
+        return None
     return _storable(value) if isinstance(value, str) else json_text(value)
 
 
@@ -143,9 +151,7 @@ def _storable(text: str) -> str:
 def _number(column: Column, value: Any) -> str | None:
     if value == "":
         return None
-    text = format(value, "f") if isinstance(value, Decimal) and _modest(value) else str(value)
-    if isinstance(value, bool) or not _NUMBER.fullmatch(text):
-        raise ValueError("is not a number")
+    text = parse_number(value)
     if limit := _SQL_RANGE.get(column.sql_type):
         if Decimal(text) % 1 or not -limit <= Decimal(text) < limit:
             raise ValueError(f"is not a number that {column.sql_type} can hold")
@@ -154,13 +160,7 @@ def _number(column: Column, value: Any) -> str | None:
 
 
 def _time(_: Column, value: Any) -> str | None:
-    if value == "":
-        return None
-    try:
-        instant = datetime.fromisoformat(value)
-        return (instant if instant.tzinfo else instant.replace(tzinfo=UTC)).astimezone(UTC).isoformat()
-    except (TypeError, ValueError, OverflowError):
-        raise ValueError("is not a time") from None
+    return None if value == "" else parse_time(value).isoformat()
 
 
 def _boolean(_: Column, value: Any) -> bool:
@@ -194,15 +194,10 @@ def json_text(value: Any, depth: int = 0) -> str:
     if isinstance(value, list):
         return "[" + ",".join(json_text(member, depth + 1) for member in value) + "]"
     if isinstance(value, Decimal):
-        if not _modest(value):
+        if not is_modest(value):
             raise ValueError("holds an absurd number")
         return str(value)
     return json.dumps(value)
-
-
-def _modest(number: Decimal) -> bool:
-    """Whether it can be written out; 1E+999999999 is ten characters of JSON and a gigabyte of digits."""
-    return abs(number.adjusted()) <= 60
 
 
 def _liquidity(row: Row) -> str | None:

@@ -71,6 +71,15 @@ class Transport:
         await self._http.aclose()
         await self._limiter.aclose()
 
+    @property
+    def is_signed(self) -> bool:
+        """Whether requests carry an API key."""
+        return self._signer is not None
+
+    async def batch_size(self, path: str, most: int) -> int:
+        """Return how many items one request may name, as Limiter.batch_size has it."""
+        return await self._limiter.batch_size(path, most)
+
     async def get(
         self,
         path: str,
@@ -85,7 +94,7 @@ class Transport:
         deadline: on time.monotonic()'s clock; no try begins or goes on after it. urgency: as Limiter.take has it. read:
         reads an answer in another way; it raises AnswerUnreadable. Raises ExchangeError, and what the limiter does.
         """
-        key_refused = False
+        key_refused = unreadable = False
         pause = FIRST_PAUSE
         failure: ExchangeError = ExchangeUnavailable("the exchange did not answer before the deadline.")
         for _ in range(TRIES):
@@ -101,6 +110,10 @@ class Transport:
                 continue
             except ExchangeRefused:
                 raise
+            except AnswerUnreadable as error:
+                if unreadable:  # a third request would return the same
+                    raise
+                unreadable, failure = True, error
             except ExchangeError as error:
                 failure = error
             # Full jitter: the exchange names no time to wait (no Retry-After, docs.kalshi.com, rate limits).
@@ -112,7 +125,7 @@ class Transport:
         raise failure
 
     async def _try(self, path: str, query: Mapping[str, str | int], urgency: float) -> httpx.Response:
-        await self._limiter.take(urgency)
+        await self._limiter.take(urgency, path)
         request = self._http.build_request("GET", self._settings.url + path, params=query)
         if self._signer:
             signed_path = request.url.raw_path.partition(b"?")[0].decode("ascii")

@@ -1,0 +1,70 @@
+"""Checks that the rows of a listing satisfy the filter of the request: an ignored filter is answered with a 200."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from kalshi_markets.exchange import AnswerUnreadable, FilterIgnored, Sent
+
+TOLERANCE_SECONDS: Final = 60
+"""How far outside the requested window a row's time may be."""
+SAME_LISTING: Final = frozenset({"live/paused", "live/closed"})
+"""The filter `paused` also lists closed markets (observed on production, 2026-09)."""
+_NOT_SETTLED: Final = frozenset({"initialized", "inactive", "active", "closed", "determined", "disputed", "amended"})
+
+
+def check_times(markets: Sequence[Sent], member: str, after: float, before: float = float("inf")) -> None:
+    """Check that a page satisfies a time filter, whose bounds are Unix seconds. Raises FilterIgnored.
+
+    Most of the rows must be outside: a single stray row, or one without a time that can be read, proves nothing.
+    """
+    window = (after - TOLERANCE_SECONDS, before + TOLERANCE_SECONDS)
+    outside = sum(_is_outside(market, member, *window) for market in markets)
+    if outside > 1 and outside * 2 > len(markets):
+        message = f"{outside} of {len(markets)} rows have a {member} outside the requested window"
+        raise FilterIgnored(f"the exchange ignored a filter: {message}.")
+
+
+class FirstPages:
+    """The first pages of the listings of a run, by filter: two filters do not list the same markets."""
+
+    def __init__(self) -> None:
+        self._digests: dict[str, str] = {}
+
+    def check(self, name: str, markets: Sequence[Sent]) -> None:
+        """Compare a first page with the others. name: of the filter. Raises FilterIgnored."""
+        digest = page_digest(markets)
+        for other, others in self._digests.items():
+            if digest and digest == others and not {name, other} <= SAME_LISTING:
+                raise same_pages(name, other)
+        self._digests[name] = digest
+
+
+def page_digest(markets: Sequence[Sent]) -> str:
+    """Return what a page is known by: a digest of its tickers; nothing of an empty page."""
+    tickers = sorted(market.ticker for market in markets if market.ticker)
+    return hashlib.blake2b(json.dumps(tickers).encode(), digest_size=8).hexdigest() if tickers else ""
+
+
+def same_pages(name: str, other: str) -> FilterIgnored:
+    """Return the error of two filters whose first pages are the same."""
+    return FilterIgnored(f"the exchange ignored a filter: the first pages of {name} and {other} are the same.")
+
+
+def _is_outside(sent: Sent, member: str, first: float, last: float) -> bool:
+    market = _object(sent)
+    try:
+        at = datetime.fromisoformat(str(market.get(member))).timestamp()
+    except ValueError:
+        return member == "settlement_ts" and market.get("status") in _NOT_SETTLED
+    return not first <= at <= last
+
+
+def _object(sent: Sent) -> Mapping[str, Any]:
+    try:
+        market = sent.read()
+    except AnswerUnreadable:
+        return {}
+    return market if isinstance(market, Mapping) else {}

@@ -1,0 +1,224 @@
+"""The archive is read to its end, whatever its listing does, or it is not said to be complete."""
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from typing import Any
+
+import pytest
+
+from crawler.store import Batch, Job, Store
+from kalshi_markets.database import Database
+from kalshi_markets.exchange import Series, sight
+from tests.integration.conftest import forget_all
+from tests.integration.lambdas import Api, crawl
+from tests.integration.scripted import Reply, Scripted
+
+NOW = datetime.now(UTC)
+RUN_SECONDS = 8
+LONG_AGO = "2025-03-01T12:00:00Z"
+
+
+@pytest.fixture
+def fresh(environment: dict[str, str], database: Database, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """The environment with empty tables, and no waiting."""
+    monkeypatch.setattr("kalshi_markets.exchange.transport.FIRST_PAUSE", 0.01)
+    forget_all(database)
+    return environment | {"EXCHANGE_RATE": "1000"}
+
+
+def answer(**members: Any) -> Reply:
+    date = format_datetime(datetime.now(UTC), usegmt=True)
+    return Reply(body=json.dumps(members).encode(), headers={"date": date})
+
+
+def page(*markets: Any, cursor: str = "") -> Reply:
+    return answer(markets=markets, cursor=cursor)
+
+
+def settled(ticker: str, **members: Any) -> dict[str, Any]:
+    return {"ticker": ticker, "status": "finalized", "settlement_ts": LONG_AGO, "created_time": LONG_AGO, **members}
+
+
+def combo(ticker: str) -> dict[str, Any]:
+    return settled(ticker, mve_collection_ticker="KXMVE")
+
+
+def archive(*series: str, listing: Sequence[Reply], paths: Mapping[str, Sequence[Reply]] | None = None) -> Scripted:
+    """An exchange with an archive and nothing else."""
+    cutoff = (NOW - timedelta(days=60)).isoformat()
+    return Scripted(
+        [page()],
+        {
+            "/historical/cutoff": [answer(market_settled_ts=cutoff)],
+            "/series*": [answer(series=[{"ticker": one, "title": one, "category": "C"} for one in series])],
+            "/events*": [answer(events=[], cursor="")],
+            "/historical/markets?limit=1000&mve_filter=exclude*": listing,
+            **(paths or {}),
+        },
+    )
+
+
+def of_series(name: str, *replies: Reply) -> dict[str, Sequence[Reply]]:
+    return {f"/historical/markets?*series_ticker={name}*": replies}
+
+
+def awake(database: Database) -> None:
+    """As if the time had come for what rests."""
+    database.execute("UPDATE kalshi_markets_jobs SET retry_at = NULL")
+
+
+def told(environment: Mapping[str, str]) -> dict[str, Any]:
+    api = Api(environment)
+    try:
+        found: dict[str, Any] = api.get("/status").json["archive"]
+    finally:
+        api.close()
+    return found
+
+
+def tickers(database: Database) -> list[str]:
+    return [ticker for (ticker,) in database.read("SELECT ticker FROM kalshi_markets ORDER BY 1")]
+
+
+def test_a_listing_that_leads_to_its_end_is_complete(fresh: dict[str, str], database: Database) -> None:
+    with archive("KXA", listing=[page(settled("A"), cursor="x"), page(settled("B"))]) as server:
+        environment = fresh | {"EXCHANGE_URL": server.url}
+        assert "archive" in crawl(environment, RUN_SECONDS)["completed"]
+        found = told(environment)
+    assert (found["complete"], found["completed_by"]) == (True, "listing")
+    assert datetime.fromisoformat(found["confirmed_at"]) >= NOW
+    assert tickers(database) == ["A", "B"]
+
+
+@pytest.mark.parametrize("cursor", ["again", "other"])
+def test_where_the_listing_leads_in_a_circle_the_rest_is_read_by_series(
+    fresh: dict[str, str], database: Database, cursor: str
+) -> None:
+    listing = [page(settled("A1"), settled("B1"), cursor="again"), page(settled("A1"), settled("B1"), cursor=cursor)]
+    paths = {
+        **of_series("KXA", page(settled("A1"), cursor="a"), page(settled("A2"), combo("COMBO"))),
+        **of_series("KXB", page(settled("B1"), settled("B2"))),
+        **of_series("KXMVE", page(combo("COMBO-2"))),
+    }
+    with archive("KXA", "KXB", "KXEMPTY", "KXMVEX", listing=listing, paths=paths) as server:
+        environment = fresh | {"EXCHANGE_URL": server.url}
+        assert crawl(environment, RUN_SECONDS)["errors"] == {}
+        found = told(environment)
+        asked = [path for path, _ in server.requests if "series_ticker" in path]
+    assert (found["complete"], found["completed_by"]) == (True, "series")
+    assert tickers(database) == ["A1", "A2", "B1", "B2"]
+    assert not any("KXMVE" in path or "mve_filter" in path for path in asked)
+
+
+def test_a_listing_that_ends_before_a_known_market_is_not_the_whole_archive(
+    fresh: dict[str, str], database: Database
+) -> None:
+    store = Store(database)
+    assert store.take_lease()
+    known = [settled("KNOWN"), settled("DELETED"), settled("LISTED")]
+    store.commit(Batch(Job("settled"), [sight(market) for market in known], series=[Series("KXA", "A", "C")]))
+    store.release_lease()
+    paths = {
+        "/historical/markets?tickers=*": [page(settled("KNOWN"))],
+        **of_series("KXA", page(settled("KNOWN"), settled("TAIL"))),
+    }
+    with archive("KXA", listing=[page(settled("LISTED"))], paths=paths) as server:
+        environment = fresh | {"EXCHANGE_URL": server.url}
+        assert "archive" in crawl(environment, RUN_SECONDS)["completed"]
+        found = told(environment)
+        named = [path for path, _ in server.requests if "historical/markets?tickers" in path]
+    assert (found["complete"], found["completed_by"]) == (True, "series")
+    assert "TAIL" in tickers(database)
+    assert "LISTED" not in named[0]
+
+
+def test_a_series_of_which_nothing_is_known_shows_that_the_listing_ended_early(
+    fresh: dict[str, str], database: Database
+) -> None:
+    paths = of_series("KXLOST", page(settled("LOST")))
+    with archive("KXA", "KXLOST", listing=[page(settled("A"))], paths=paths) as server:
+        environment = fresh | {"EXCHANGE_URL": server.url}
+        crawl(environment, RUN_SECONDS)
+        assert told(environment)["completed_by"] == "series"
+    assert tickers(database) == ["A", "LOST"]
+
+
+def test_an_archive_whose_series_cannot_all_be_read_is_not_complete_and_goes_on_where_it_was(
+    fresh: dict[str, str], database: Database
+) -> None:
+    circle = [page(settled("A"), cursor="again")]
+    whole = {**of_series("KXA", page(settled("A"))), **of_series("KXC", page(settled("C")))}
+    broken = {**whole, **of_series("KXB", page(settled("B"), cursor="b"), Reply(400))}
+    with archive("KXA", "KXB", "KXC", listing=circle, paths=broken) as server:
+        environment = fresh | {"EXCHANGE_URL": server.url}
+        assert "KXB" in crawl(environment, RUN_SECONDS)["errors"]["archive"]
+        assert told(environment) == {"complete": False, "completed_by": None, "confirmed_at": None}
+        assert tickers(database) == ["A", "B", "C"]
+        requests = len(server.requests)
+        crawl(environment, RUN_SECONDS)
+        assert not any("historical/markets" in path for path, _ in server.requests[requests:]), "it rests"
+    awake(database)
+    mended = {**whole, **of_series("KXB", page(settled("B"), settled("B2")))}
+    with archive("KXA", "KXB", "KXC", listing=circle, paths=mended) as server:
+        environment = fresh | {"EXCHANGE_URL": server.url}
+        assert "archive" in crawl(environment, RUN_SECONDS)["completed"]
+        asked = [path for path, _ in server.requests if "historical/markets" in path]
+        assert told(environment)["completed_by"] == "series"
+    assert len(asked) == 1
+    assert "KXB" in asked[0]
+    assert "B2" in tickers(database)
+
+
+def test_a_walk_by_series_goes_on_in_the_series_where_it_was(fresh: dict[str, str], database: Database) -> None:
+    store = Store(database)
+    assert store.take_lease()
+    place = {"cursor": "a", "first": "A1", "pages": 1}
+    position = {"after": "", "skipped": [], "unlisted": [], "series": "KXA", **place}
+    series = [Series(name, name, "C") for name in ("KXA", "KXB")]
+    store.commit(Batch(Job("archive", position, begun_at=NOW), series=series))
+    store.release_lease()
+    paths = {
+        "/historical/markets?*series_ticker=KXA&cursor=a": [page(settled("A2"))],
+        **of_series("KXB", page(settled("B1"))),
+    }
+    with archive("KXA", "KXB", listing=[Reply(500)], paths=paths) as server:
+        environment = fresh | {"EXCHANGE_URL": server.url}
+        api = Api(environment)
+        [job] = [job for job in api.get("/status").json["jobs"] if job["job"] == "archive"]
+        api.close()
+        assert job["position"] == {"pages": 1, "series": "KXA"}
+        assert "archive" in crawl(environment, RUN_SECONDS)["completed"]
+    assert tickers(database) == ["A2", "B1"]
+
+
+def test_a_series_filter_that_is_ignored_makes_nothing_complete(fresh: dict[str, str], database: Database) -> None:
+    same = page(settled("A"), settled("B"))
+    with archive("KXA", "KXB", listing=[page(settled("A"), cursor="again")], paths=of_series("KX", same)) as server:
+        environment = fresh | {"EXCHANGE_URL": server.url}
+        assert "ignored a filter" in crawl(environment, RUN_SECONDS)["errors"]["archive"]
+        awake(database)
+        assert "ignored a filter" in crawl(environment, RUN_SECONDS)["errors"]["archive"]
+        assert told(environment)["complete"] is False
+
+
+def test_a_page_that_is_never_readable_leads_to_the_series_too(fresh: dict[str, str], database: Database) -> None:
+    listing = [page(settled("A"), cursor="bad"), Reply(body=b"no JSON")]
+    with archive("KXA", listing=listing, paths=of_series("KXA", page(settled("A"), settled("B")))) as server:
+        environment = fresh | {"EXCHANGE_URL": server.url}
+        for _ in range(2):
+            assert [*crawl(environment, RUN_SECONDS)["errors"]] == ["archive"]
+            awake(database)
+        assert "archive" in crawl(environment, RUN_SECONDS)["completed"]
+        assert told(environment)["completed_by"] == "series"
+
+
+def test_a_cutoff_that_moved_afterwards_makes_it_incomplete(fresh: dict[str, str], database: Database) -> None:
+    store = Store(database)
+    assert store.take_lease()
+    walked = Job("archive", begun_at=NOW, ended_at=NOW, confirmed_at=NOW, completed_by="listing")
+    store.commit(Batch(walked))
+    assert told(fresh) == {"complete": True, "completed_by": "listing", "confirmed_at": told(fresh)["confirmed_at"]}
+    store.commit(Batch(Job("settled"), also=[Job("archive/moved", watermark=NOW + timedelta(minutes=1))]))
+    assert told(fresh)["complete"] is False
