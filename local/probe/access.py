@@ -3,11 +3,11 @@
 import asyncio
 import re
 from email.utils import parsedate_to_datetime
-from typing import Any, Final
+from typing import Final
 
 from api.freshness import MAX_AGE_SECONDS
 from kalshi_markets.exchange import ExchangeRefused, KeyRefused
-from kalshi_markets.exchange.client import DEFAULT_COST
+from kalshi_markets.exchange.account import DEFAULT_COST, Costs, fetch_costs, fetch_limits
 from kalshi_markets.exchange.transport import CLOCK_TOLERANCE, HEADERS
 from kalshi_markets.settings import MAX_RATE, MIN_RATE
 from local.probe.budget import DEFAULT_RATE
@@ -15,12 +15,12 @@ from local.probe.question import Finding, NotObservableError, Question, compare
 from local.probe.samples import fetch_open_page
 from local.probe.session import Query, Session
 
-_CALLED: Final = frozenset(
-    {"/markets", "/markets/candlesticks", "/events", "/series"}
-    | {"/historical/cutoff", "/historical/markets", "/historical/markets/{}/candlesticks"}
-    | {"/account/limits", "/account/endpoint_costs"}
+_REQUESTED: Final = frozenset(
+    {"/markets", "/markets/candlesticks", "/events", "/series", "/account/limits", "/account/endpoint_costs"}
+    | {"/historical/cutoff", "/historical/markets", "/historical/markets/*/candlesticks"}
 )
-"""The paths that the functions request; `{}` is a parameter."""
+"""The paths that the functions request, `*` for each parameter."""
+_ACCOUNT: Final = "layers/shared/kalshi_markets/exchange/account.py"
 _BURST: Final = 5
 
 
@@ -46,34 +46,29 @@ async def _check_compression(session: Session) -> Finding:
     return compare(value == HEADERS["accept-encoding"], f"Content-Encoding: {value}, {size}")
 
 
-async def _check_costs(session: Session) -> Finding:
+async def _fetch_costs(session: Session) -> Costs:
     try:
-        costs = (await session.get("/account/endpoint_costs")).json()
+        await session.get("/account/endpoint_costs")
     except KeyRefused:
-        if session.client is None:
+        if session.signed is None:
             raise NotObservableError("it requires a key, and there is none.") from None
-        costs = await session.client.transport.get("/account/endpoint_costs", {}, deadline=session.deadline)
-    default = costs["default_cost"]
-    others = [
-        _format_cost(entry) for entry in costs["endpoint_costs"] or [] if _is_called(entry) and entry["cost"] != default
-    ]
-    return compare(default == DEFAULT_COST and not others, "; ".join([f"default {default}", *others]))
+        return await fetch_costs(session.signed, deadline=session.deadline)
+    return await fetch_costs(session.transport, deadline=session.deadline)
 
 
-def _is_called(entry: dict[str, Any]) -> bool:
-    path = re.sub(r"\{[^}]*\}|:\w+", "{}", entry["path"]).partition("/trade-api/v2")
-    return str(entry["method"]).upper() == "GET" and (path[2] or path[0]) in _CALLED
-
-
-def _format_cost(entry: dict[str, Any]) -> str:
-    return f"{entry['path']} {entry['cost']}"
+async def _check_costs(session: Session) -> Finding:
+    costs = await _fetch_costs(session)
+    others = {path: cost * costs.default for path, cost in costs.by_path.items() if path in _REQUESTED and cost != 1}
+    observed = [f"default {costs.default:g}", *(f"{path} {cost:g}" for path, cost in others.items())]
+    return compare(costs.default == DEFAULT_COST and not others, ", ".join(observed))
 
 
 async def _check_account(session: Session) -> Finding:
-    if session.client is None:
+    if session.signed is None:
         raise NotObservableError("there is no key.")
-    rate = await session.client.account_rate(deadline=session.deadline)
-    return compare(agrees=True, observed=f"{rate:g} requests a second")
+    limits = await fetch_limits(session.signed, await _fetch_costs(session), deadline=session.deadline)
+    at_once = "unknown" if limits.bucket_capacity is None else f"{limits.bucket_capacity:g}"
+    return compare(limits.bucket_capacity, f"{limits.rate:g} requests a second, {at_once} at once")
 
 
 async def _check_rate_without_key(session: Session) -> Finding:
@@ -118,16 +113,16 @@ FIRST: Final = (
     ),
     Question(
         "/account/endpoint_costs",
-        f"{DEFAULT_COST:g} tokens, for every path that is called",
-        "layers/shared/kalshi_markets/exchange/client.py",
+        f"{DEFAULT_COST:g} tokens for each path that is requested",
+        _ACCOUNT,
         2,
         _check_costs,
     ),
     Question(
         "/account/limits",
-        f"the key is accepted; {MIN_RATE:g} to {MAX_RATE:,} requests a second",
-        "layers/shared/kalshi_markets/exchange/client.py",
-        3,  # one more where the clocks differ
+        f"the key is accepted; {MIN_RATE:g} to {MAX_RATE:,} requests a second, and a bucket",
+        _ACCOUNT,
+        2,  # one more where the clocks differ
         _check_account,
     ),
 )

@@ -4,19 +4,17 @@ from collections.abc import Sequence
 from datetime import UTC
 from typing import Final
 
-from crawler.settlements import RECENT
 from crawler.walks import follow
 from kalshi_markets.exchange import BATCH_TICKERS, Sent
 from kalshi_markets.exchange.listings import PAGE_LIMIT
 from local.exchange.clock import DAY, SECOND, moment, parse
 from local.exchange.cursor import Position, encode
+from local.exchange.strata import LIVE_DAYS
 from local.probe.listings import NEARLY
 from local.probe.question import Finding, NotObservableError, Question, compare
 from local.probe.samples import Market, fetch_archive_page, find_markets, is_descending, list_tickers, parse_times
-from local.probe.session import Query, Session
+from local.probe.session import Session
 
-LIVE_DAYS: Final = 60
-"""Age of the cutoff on every day on which it was measured (2026)."""
 _JUMPS, _FOLLOWED = 6, 2
 _BEGINNING: Final = parse("2021-01-01T00:00:00Z")
 """The exchange opened in that year."""
@@ -31,7 +29,7 @@ async def _check_midnight(session: Session) -> Finding:
 async def _check_reach(session: Session) -> Finding:
     age = session.now - (await session.listings.cutoff()).timestamp()
     days = int(age // 86_400)
-    return compare(days == LIVE_DAYS and age > RECENT.total_seconds(), f"{days} days")
+    return compare(days == LIVE_DAYS, f"{days} days")
 
 
 async def _check_settled_before(session: Session) -> Finding:
@@ -82,14 +80,29 @@ async def _check_after_the_tail(session: Session) -> Finding:
     markets, is_end = await _fetch_last_pages(session)
     if not is_end:
         raise NotObservableError("the end was not reached.")
-    at, ticker = parse(markets[-1]["created_time"]), markets[-1]["ticker"]
-    events = await session.listings.events([markets[-1]["event_ticker"]])
-    if not events or not events[0].series_ticker:
-        raise NotObservableError("the series of the last market is unknown.")
-    query: Query = {"series_ticker": events[0].series_ticker, "limit": 10, "cursor": encode(Position(at, ticker))}
-    rows = (await session.get("/historical/markets", query)).markets()
-    older = sum(parse(market["created_time"]) < at for market in rows)
+    at = parse(markets[-1]["created_time"])
+    cursor = encode(Position(at, markets[-1]["ticker"]))
+    page = await session.listings.archived(cursor, await _fetch_series(session, markets[-1]))
+    older = sum(created < at for created in _parse_created(page.markets))
     return compare(not older, f"{older} older markets in the series of the last one")
+
+
+async def _check_series(session: Session) -> Finding:
+    """Without the filter the listing would have the markets of all series, and combos."""
+    everything = await find_markets(fetch_archive_page, session)
+    page = await session.listings.archived(None, await _fetch_series(session, everything[0]))
+    listed = {sent.ticker for sent in page.markets}
+    combos = sum(bool(sent.read().get("mve_collection_ticker")) for sent in page.markets)
+    same = sum(market["ticker"] in listed for market in everything)
+    observed = f"{len(listed):,} markets, {combos} combos; {same} of the {len(everything):,} on the first page of all"
+    return compare(everything[0]["ticker"] in listed and not combos and same < len(everything) * NEARLY, observed)
+
+
+async def _fetch_series(session: Session, market: Market) -> str:
+    events = await session.listings.events([market["event_ticker"]])
+    if not events or not events[0].series_ticker:
+        raise NotObservableError("the series of the market is unknown.")
+    return events[0].series_ticker
 
 
 async def _fetch_last_pages(session: Session) -> tuple[list[Market], bool]:
@@ -141,13 +154,14 @@ def _format_day(at: int) -> str:
 
 QUESTIONS: Final = (
     Question("cutoff: time of day", "midnight UTC", "functions/api/candlesticks/markets.py", 1, _check_midnight),
-    Question(
-        "cutoff: age", f"{LIVE_DAYS} days, more than {RECENT.days}", "functions/crawler/settlements.py", 0, _check_reach
-    ),
+    Question("cutoff: age", f"{LIVE_DAYS} days", "local/exchange/strata.py", 0, _check_reach),
     Question("archive", "only markets settled before the cutoff", _LISTINGS, 1, _check_settled_before),
     Question("archive: order", "newest first", _LISTINGS, 0, _check_order),
     Question("archive: tickers", f"{BATCH_TICKERS} are answered", _LISTINGS, 1, _check_named),
     Question("archive: min_close_ts", "ignored with a 200", "local/exchange/listing.py", 1, _check_time_filter),
+    Question(
+        "archive: series_ticker", "only the markets of that series", "functions/crawler/archive.py", 2, _check_series
+    ),
     Question(
         "archive: tail", "its last page has no cursor", "functions/crawler/walks.py", _JUMPS + _FOLLOWED, _check_tail
     ),

@@ -31,7 +31,7 @@ class RequestBudget:
 
     async def lease(self, wanted: int) -> Lease:
         """Grant one token at most, so that the count is exact. Raises BudgetSpentError."""
-        if not self.left:
+        if wanted and not self.left:
             raise BudgetSpentError(f"all {self.maximum} requests are spent.")
         lease = await self._tokens.lease(min(wanted, 1))
         self.left -= lease.tokens

@@ -4,6 +4,7 @@ from collections import Counter
 from functools import partial
 from typing import Final
 
+from crawler.filters import SAME_LISTING
 from crawler.walks import follow
 from kalshi_markets.columns import STATUSES
 from kalshi_markets.exchange import BATCH_TICKERS, LIVE_FILTERS
@@ -37,7 +38,8 @@ async def _check_words(status: str, session: Session) -> Finding:
         raise NotObservableError("it lists no market at this time.")
     commonest, _ = words.most_common(1)[0]
     known = all(word in STATUSES and word != "finalized" for word in words)
-    return compare(known and PHASES[commonest] == status, _format_counts(words))
+    filters = {f"live/{status}", f"live/{PHASES.get(commonest)}"}
+    return compare(known and (len(filters) == 1 or filters <= SAME_LISTING), _format_counts(words))
 
 
 def _format_counts(words: Counter[str]) -> str:

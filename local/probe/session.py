@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple, Self
 
 import httpx
 
-from kalshi_markets.exchange import ExchangeClient, ExchangeRefused, Listings
+from kalshi_markets.exchange import ExchangeRefused, Listings
 from kalshi_markets.exchange.limiter import Limiter
 from kalshi_markets.exchange.sent import page_of
 from kalshi_markets.exchange.transport import Transport, read_object
@@ -34,7 +34,7 @@ class Answer(NamedTuple):
 
     def markets(self) -> list[dict[str, Any]]:
         """Return the objects of a page of markets. Raises AnswerUnreadable."""
-        return [sent.read() for sent in page_of(self.response.content)["markets"]]
+        return [sent.read() for sent in page_of(self.response.content)["markets"] or []]
 
 
 class RecordingTransport(Transport):
@@ -73,7 +73,7 @@ class RecordingTransport(Transport):
 
 
 class Session:
-    """The client of the questions. It requests market data without a key; `client` has the key, or is None.
+    """The client of the questions. It requests market data without a key; `signed` has the key, or is None.
 
     deadline: on time.monotonic()'s clock, for all requests. Raises SettingsError where the key is invalid.
     """
@@ -82,15 +82,15 @@ class Session:
         self.budget = budget
         self._deadline = deadline
         limiter = Limiter(budget)
-        self.client = ExchangeClient(settings, limiter) if settings.key_id else None
+        self.signed = Transport(settings, limiter) if settings.key_id else None
         self.transport = RecordingTransport(replace(settings, key_id=None, key_file=None, secret_arn=None), limiter)
 
     async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        if self.client:
-            await self.client.aclose()
+        if self.signed:
+            await self.signed.aclose()
         await self.transport.aclose()
 
     @property

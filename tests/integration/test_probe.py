@@ -150,6 +150,7 @@ TROUBLES: Mapping[str, Trouble] = {
     "archive: order": alter("/historical/markets?*", body=rows(backwards)),
     "archive: tickers": alter("/historical/markets?tickers=*", query=first_tickers(50)),
     "archive: min_close_ts": alter("/historical/markets?*min_close_ts*", body=rows(lambda _: [])),
+    "archive: series_ticker": fault("ignored_filters", filters="series_ticker"),
     "archive: tail": fault("archive_tail", ending="loop"),
     "archive: after the tail": fault("archive_tail", ending="early"),
     "candles: tickers × periods": alter("/markets/candlesticks?*", status=400),
