@@ -50,8 +50,6 @@ class Question:
 
     async def answer(self, session: Session) -> Finding:
         """Ask, and return the finding. No failure of the exchange is raised."""
-        if session.budget.left < self.requests:
-            return Finding(Verdict.UNOBSERVABLE, f"{session.budget.left} requests are left, {self.requests} are needed")
         try:
             return await self.ask(session)
         except (NotObservableError, BudgetSpentError, ExchangeUnavailable) as error:

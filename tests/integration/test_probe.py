@@ -250,7 +250,7 @@ def test_no_request_is_sent_beyond_the_budget(exchange: Server, key: dict[str, s
     with troubled(exchange, alter("*", headers={})) as url, Altering(url, []) as counted:
         lines, budget = ask(counted.url, key, maximum=12)
     assert (counted.requests, budget.used, budget.left) == (12, 12, 0)
-    assert lines[-1].finding == (Verdict.UNOBSERVABLE, "0 requests are left, 5 are needed")
+    assert lines[-1].finding == (Verdict.UNOBSERVABLE, "all 12 requests are spent.")
     assert len(lines) == len(QUESTIONS)
 
 
@@ -261,6 +261,19 @@ def test_retries_come_out_of_the_budget_and_each_429_halves_the_rate(exchange: S
     assert budget.rate == 1000 / 2**8
     assert lines[0].finding == (Verdict.UNOBSERVABLE, "the exchange answered 429: too many requests")
     assert lines[1].finding == (Verdict.DIFFERS, "8 of 14 requests were answered with 429")
+
+
+def test_a_429_is_told_even_if_the_budget_is_spent(exchange: Server, key: dict[str, str]) -> None:
+    with troubled(exchange, fault("429", "/markets*", requests=2)) as url:
+        lines, budget = ask(url, key, [BY_NAME["limit=0"], *access.LAST], maximum=4)
+    assert budget.left == 0
+    assert lines[1].finding == (Verdict.DIFFERS, "2 of 4 requests were answered with 429")
+
+
+def test_a_null_list_is_an_empty_one(exchange: Server, key: dict[str, str]) -> None:
+    with troubled(exchange, fault("null_list", "/markets?tickers=*")) as url:
+        [line], _ = ask(url, key, [BY_NAME["unknown ticker"]])
+    assert line.finding == (Verdict.AGREES, "200, 0 markets")
 
 
 def test_what_an_exchange_does_not_answer_is_not_observable(exchange: Server, key: dict[str, str]) -> None:
