@@ -187,7 +187,8 @@ def _status() -> JsonObject:
     }
     reject = {"ticker": _TEXT, "reason": _TEXT, "last_at": _TIME}
     rejects = {"count": _COUNT, "newest": _list(_object(reject, [*reject]))}
-    drift = {"member": _TEXT, "change": {"enum": ["new", "gone", "retyped"]}, "markets": _COUNT, "example": nullable}
+    changes = {"enum": ["new", "gone", "retyped", "new_value"]}
+    drift = {"member": _TEXT, "change": changes, "markets": _COUNT, "example": nullable}
     drift |= {"first_at": _TIME, "last_at": _TIME}
     members = {
         "markets": _COUNT,

@@ -81,6 +81,7 @@ INDEXES: Final = (
     *(_present(Part.TERMS, name) for name in ("occurrence_datetime", "expected_expiration_time")),
     *(_present(Part.TERMS, name) for name in ("latest_expiration_time", "fee_waiver_expiration_time")),
     *(_present(Part.TERMS, name) for name in ("floor_strike", "cap_strike", "functional_strike")),
+    _present(Part.TERMS, "settlement_floor_dollars"),
     *(_present(Part.TERMS, name) for name in ("mve_collection_ticker", "is_provisional")),
     *(_words(column.name) for column in COLUMNS if column.words),
 )

@@ -16,7 +16,7 @@ TROUBLES: Final[tuple[Trouble, ...]] = (
     *("none", "kill the crawler", "kill the crawler"),
     *("kill PostgreSQL", "restart PostgreSQL", "cut connections", "refuse writes"),
 )
-LEAPS: Final = (0, 20 * SECOND, 3 * 60 * SECOND, HOUR, 7 * HOUR, DAY, 3 * DAY, 61 * DAY)
+LEAPS: Final = (0, 20 * SECOND, 3 * 60 * SECOND, HOUR, 7 * HOUR, DAY, 4 * DAY, 9 * DAY, 61 * DAY)
 _FAULTS: Final[tuple[_Fault, ...]] = (
     {"kind": "429"},
     {"kind": "5xx", "status": "503"},
@@ -55,19 +55,23 @@ _UNUSUAL: Final[list[_Fault]] = [
 """Only where a later walk meets the same markets without it."""
 _PAGES: Final[_Fault] = {"kind": "short_page", "rows": 7, "path": "*markets*"}
 """Beside the other faults, so that there are cursors to lose."""
-_LASTING: Final[tuple[_Fault, ...]] = (
-    {"kind": "archive_tail", "ending": "early"},
-    {"kind": "archive_tail", "ending": "early", "rows": 4},
-    {"kind": "archive_tail", "ending": "loop"},
-    {"kind": "ignored_filters", "filters": "*_created_ts"},
-    {"kind": "ignored_filters", "filters": "*_updated_ts"},
-    {"kind": "ignored_filters", "filters": "*_settled_ts"},
-    {"kind": "ignored_filters", "filters": "status"},
-    {"kind": "paged_series", "rows": 5},
-    {"kind": "sorted_members"},
-    *_UNUSUAL,
+_LASTING: Final[tuple[tuple[_Fault, ...], ...]] = (
+    (
+        {"kind": "archive_tail", "ending": "early"},
+        {"kind": "archive_tail", "ending": "early", "rows": 30},
+        {"kind": "archive_tail", "ending": "loop"},
+        {"kind": "archive_tail", "ending": "loop", "rows": 30},
+    ),
+    (
+        {"kind": "ignored_filters", "filters": "*_created_ts"},
+        {"kind": "ignored_filters", "filters": "*_updated_ts"},
+        {"kind": "ignored_filters", "filters": "*_settled_ts"},
+        {"kind": "ignored_filters", "filters": "status"},
+    ),
+    ({"kind": "paged_series", "rows": 5}, {"kind": "sorted_members"}),
+    tuple(_UNUSUAL),
 )
-"""What an exchange does not do now and then, but from some day on."""
+"""What an exchange does not do now and then, but from some day on; kinds that do not contradict each other."""
 _COSTS: Final[tuple[dict[str, int], ...]] = (
     *({}, {}, {"/markets": 20}, {"/series": 300, "/historical/markets": 50}),
     *({"/historical/markets": 1_000_000}, {"/events": 1_000_000}),
@@ -107,7 +111,9 @@ def rounds(seed: int) -> Iterator[Round]:
             }
             for _ in range(chance.randint(0, 3))
         ]
-        faults += [_PAGES] * chance.randint(0, 1) + chance.sample(_LASTING, chance.choice((0, 0, 1, 2)))
+        faults += [_PAGES] * chance.randint(0, 1) + [
+            chance.choice(kinds) for kinds in chance.sample(_LASTING, chance.choice((0, 1, 2)))
+        ]
         yield Round(
             leap=chance.choice(LEAPS),
             speed=chance.choice((0, 1, 60, 3600)),

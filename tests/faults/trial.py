@@ -41,7 +41,7 @@ from tests.faults.witness import Witness
 from tests.integration.lambdas import Answer, Api, crawl
 
 START: Final = parse("2026-10-30T21:10:00Z")
-LIVE, ARCHIVED = 40, 25
+LIVE, ARCHIVED = 120, 60
 RUN_SECONDS: Final = 6.5
 """A second and a half of work, and the crawler's margin."""
 QUIET_RUNS: Final = 12

@@ -66,30 +66,34 @@ class Witness:
         """Raise AssertionError where /status claims what is not in the table, nor among its rejects."""
         jobs = {job["job"]: job for job in status["jobs"]}
         assert not status["live"]["complete"] or all(_is_confirmed(jobs, f"live/{one}") for one in LIVE_FILTERS)
-        for claim, tickers in self._claims(jobs):
+        for claim, tickers in self._claims(jobs, archive=status["archive"]["complete"]):
             missing = tickers.keys() - set(known)
             assert not missing, (
                 f"/status claims {claim}; {len(missing)} of {len(tickers)} are missing: {sorted(missing)[:3]}"
             )
 
-    def _claims(self, jobs: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Market]]]:
+    def _claims(self, jobs: Mapping[str, Any], *, archive: bool) -> Iterator[tuple[str, Mapping[str, Market]]]:
         for phase in LIVE_FILTERS:
             if _is_confirmed(jobs, f"live/{phase}"):
                 yield f"live/{phase}", self._lasting(jobs[f"live/{phase}"], Wanted(phase=phase))
-        if _is_confirmed(jobs, "archive"):
+        if archive or _is_confirmed(jobs, "archive"):
             yield "archive", self._lasting(jobs["archive"], Wanted(archived=True))
         watermark = jobs.get("settled", {}).get("watermark")
         if watermark is None:
             return
         until = parse(watermark) - OVERLAP * SECOND
         self._looked = self._looked or until + 2 * OVERLAP * SECOND
-        now = self._at(
-            self.exchange.clock.now(), Wanted(phase="settled", first=self._looked, last=until, time="settled")
-        )
-        yield "settled", self._in_reach(now)
+        since = Wanted(first=self._looked, last=until, time="settled")
+        yield "settled", self._present(since)
+        if archive:
+            yield "settled, then archived", self._present(replace(since, archived=True))
         if _is_confirmed(jobs, "settled/backlog"):
-            lasting = self._lasting(jobs["settled/backlog"], Wanted(phase="settled", last=until, time="settled"))
-            yield "settled/backlog", self._in_reach(lasting)
+            before = Wanted(last=until, time="settled")
+            yield "settled/backlog", self._in_reach(self._lasting(jobs["settled/backlog"], before))
+
+    def _present(self, wanted: Wanted) -> dict[str, Market]:
+        found = self._at(self.exchange.clock.now(), wanted)
+        return found if wanted.archived else self._in_reach(found)
 
     def _lasting(self, job: Mapping[str, Any], wanted: Wanted) -> dict[str, Market]:
         """The markets that a listing had from the begin of a walk to its end."""

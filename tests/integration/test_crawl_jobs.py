@@ -285,32 +285,41 @@ def test_drift_is_counted_by_member(store: Store, database: Database) -> None:
         **dict.fromkeys(("previous_yes_bid_dollars", "previous_yes_ask_dollars"), "0.5000"),
         **dict.fromkeys(("volume_fp", "volume_24h_fp", "open_interest_fp"), "1.00"),
         **dict.fromkeys(("yes_bid_size_fp", "yes_ask_size_fp"), "1.00"),
-        **dict.fromkeys(("market_type", "yes_sub_title", "no_sub_title", "result", "expiration_value"), "text"),
-        **dict.fromkeys(("rules_primary", "rules_secondary", "price_level_structure", "status"), "text"),
+        **dict.fromkeys(("yes_sub_title", "no_sub_title", "expiration_value"), "text"),
+        **dict.fromkeys(("rules_primary", "rules_secondary"), "text"),
         **dict.fromkeys(
             ("created_time", "updated_time", "open_time", "close_time", "latest_expiration_time"),
             "2026-01-01T00:00:00Z",
         ),
         "ticker": "A",
         "event_ticker": "E",
+        "market_type": "binary",
+        "result": "",
+        "status": "active",
+        "price_level_structure": "deci_cent",
         "settlement_timer_seconds": 5,
         "can_close_early": True,
         "price_ranges": [],
     }
     assert deviations([full, full | {"occurrence_datetime": None}]) == []
     gone = {name: value for name, value in full.items() if name != "status"}
-    found = deviations([full | {"volume_fp": 5}, full | {"shiny": "\0"}, gone, full | {"shiny": 1}])
+    words = [full | {"status": "settling"}, full | {"status": "settling", "result": "void", "strike_type": ""}]
+    found = deviations([full | {"volume_fp": 5}, full | {"shiny": "\0"}, gone, full | {"shiny": 1}, *words])
     assert {(one.member, one.change, one.markets) for one in found} == {
         ("volume_fp", "retyped", 1),
         ("shiny", "new", 2),
         ("status", "gone", 1),
+        ("status", "new_value", 2),
+        ("result", "new_value", 1),
     }
     for _ in range(2):
         store.commit(Batch(Job("j"), drift=found))
-    counted = database.read("SELECT member, change, markets, example FROM kalshi_markets_drift ORDER BY member")
+    counted = database.read("SELECT member, change, markets, example FROM kalshi_markets_drift ORDER BY 1, 2")
     assert counted == [
+        ["result", "new_value", 2, "'void'"],
         ["shiny", "new", 4, "'\\\\x00'"],
         ["status", "gone", 2, None],
+        ["status", "new_value", 4, "'settling'"],
         ["volume_fp", "retyped", 2, "5"],
     ]
 

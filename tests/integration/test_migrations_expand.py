@@ -15,7 +15,7 @@ from tests.integration.cloudformation import Bucket, asked
 from tests.integration.conftest import connect, keep
 from tests.integration.lambdas import Api, Context, items, variables
 
-NEWEST_RELEASED = "0006_candles.sql"
+NEWEST_RELEASED = "0007_settlement_bounds.sql"
 """The last migration of the newest release. Those after it run beside that release's functions."""
 
 NO_ROLES = MigratorSettings({})

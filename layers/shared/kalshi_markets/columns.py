@@ -92,6 +92,13 @@ STRIKE_TYPES: Final = (
     *("greater", "greater_or_equal", "less", "less_or_equal"),
     *("between", "functional", "custom", "structured", ""),
 )
+PRICE_LEVEL_STRUCTURES: Final = (
+    *("linear_cent", "deci_cent", "tapered_deci_cent"),
+    *("center_whole_edge_half_cent", "center_whole_edge_quint_cent", "center_half_edge_half_cent"),
+    *("center_half_edge_quint_cent", "center_half_edge_deci_cent", "center_quint_edge_quint_cent"),
+    *("center_quint_edge_deci_cent", "center_centi_edge_centi_cent", "center_deci_edge_centi_cent"),
+)
+"""docs.kalshi.com, Fixed-Point Migration (2026-09)."""
 
 
 _string = partial(Column, kind=Kind.STRING)
@@ -173,13 +180,15 @@ COLUMNS: Final = (
     _number("settlement_timer_seconds", "Seconds between determination and settlement.", sql_type="integer"),
     _boolean("can_close_early", "Whether the market may close before close_time."),
     _string("early_close_condition", "What closes it early."),
-    _string("price_level_structure", "The exchange's name of its price steps."),
+    _string("price_level_structure", "The exchange's name of its price steps.", values=PRICE_LEVEL_STRUCTURES),
     _json("price_ranges", "The price steps: start, end and step of each range, in dollars."),
     _string("mve_collection_ticker", "The collection of a combo."),
     _json("mve_selected_legs", "The legs of a combo."),
     _boolean("is_provisional", "Whether the exchange deletes the market if nobody trades it."),
     _string("primary_participant_key", "The participant that the market is about."),
     _number("exchange_index", "The exchange's shard.", sql_type="integer"),
+    _string("settlement_bounds_type", "`floor` where YES pays a least value.", values=("default", "floor")),
+    _number("settlement_floor_dollars", "The least that a YES contract can pay; null without a floor."),
     # our own
     _time("first_seen_at", "When this service first saw the market.", origin=Origin.OURS),
     _time("changed_at", "When a stored value of it last changed here.", origin=Origin.OURS, part=Part.QUOTES),

@@ -1,27 +1,41 @@
 """Where Market objects differ from what docs.kalshi.com said of them when this was written (3.34.0, 2026-10)."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 from typing import Any, Final, Literal, NamedTuple
 
 from kalshi_markets.columns import FROM_MARKET, Column, Kind
 
-Change = Literal["new", "gone", "retyped"]
+Change = Literal["new", "gone", "retyped", "new_value"]
 LONGEST_EXAMPLE: Final = 200
 
-_NOT_STORED: Final = frozenset(
-    {"expiration_time", "settlement_bounds_type", "settlement_floor_dollars"}
-    # Of the years before, which recorded objects still have.
-    | {"liquidity", "liquidity_dollars", "response_price_units", "tick_size", "fractional_trading_enabled"}
-)
-_KNOWN: Final = frozenset(column.member for column in FROM_MARKET) | _NOT_STORED
+_CENTS: Final = "cents, removed on 2026-03-12: the member of the same name that ends in _dollars holds it"
+_COUNT: Final = "whole contracts, removed on 2026-03-12: the member of the same name that ends in _fp holds it"
+_CONSTANT: Final = "always 0 since 2026-02-13, removed on 2026-10-01: computed from the quotes"
+NOT_STORED: Final[Mapping[str, str]] = {
+    "expiration_time": "deprecated: latest_expiration_time holds it",
+    # Of former years, which archived and recorded objects may still have (docs.kalshi.com, changelog).
+    "liquidity": _CONSTANT,
+    "liquidity_dollars": _CONSTANT,
+    "response_price_units": "removed on 2026-07-09: prices are in dollars",
+    "fractional_trading_enabled": "removed on 2026-07-09: every market has fractions",
+    "tick_size": "removed on 2026-05-07: price_ranges holds it",
+    "category": "removed on 2026-01-08: the series holds it",
+    "risk_limit_cents": "removed on 2026-01-08",
+    **dict.fromkeys(("yes_bid", "yes_ask", "no_bid", "no_ask", "last_price", "notional_value"), _CENTS),
+    **dict.fromkeys(("previous_price", "previous_yes_bid", "previous_yes_ask", "settlement_value"), _CENTS),
+    **dict.fromkeys(("volume", "volume_24h", "open_interest"), _COUNT),
+}
+"""Members that have no column, each with its reason."""
+_KNOWN: Final = frozenset(column.member for column in FROM_MARKET) | NOT_STORED.keys()
 _OPTIONAL: Final = frozenset(
     {"title", "subtitle", "liquidity", "expected_expiration_time", "settlement_value_dollars", "settlement_ts"}
     | {"occurrence_datetime", "fee_waiver_expiration_time", "early_close_condition", "strike_type", "floor_strike"}
     | {"cap_strike", "functional_strike", "custom_strike", "mve_collection_ticker", "mve_selected_legs"}
     | {"primary_participant_key", "is_provisional", "exchange_index"}
+    | {"settlement_bounds_type", "settlement_floor_dollars"}  # not in what was recorded before 2026-10
 )
-_REQUIRED: Final = _KNOWN - _NOT_STORED - _OPTIONAL
+_REQUIRED: Final = _KNOWN - NOT_STORED.keys() - _OPTIONAL
 _PLAIN: Final[Mapping[Kind, tuple[type, ...]]] = {
     Kind.STRING: (str,),
     Kind.TIME: (str,),
@@ -33,7 +47,10 @@ _MOST_SHAPES: Final = 10_000
 
 
 class Deviation(NamedTuple):
-    """A member that is new, gone or of another type; in how many objects; a value of it as text."""
+    """A member that is new, gone, of another type, or of a value that its list of words does not have.
+
+    markets: how many objects show it; example: a value of it as text.
+    """
 
     member: str
     change: Change
@@ -46,6 +63,7 @@ def _types(column: Column) -> tuple[type, ...]:
 
 
 _TYPES: Final = {column.member: frozenset((*_types(column), type(None))) for column in FROM_MARKET}
+_WORDS: Final = [(column.member, frozenset(column.values)) for column in FROM_MARKET if column.values]
 # By shape, for there are few: names and types of an object's members.
 _found: dict[tuple[object, ...], tuple[tuple[str, Change], ...]] = {}
 
@@ -54,7 +72,7 @@ def deviations(markets: Iterable[Mapping[str, Any]]) -> list[Deviation]:
     """What a page's objects show of it; nothing, as a rule."""
     counts: dict[tuple[str, Change], tuple[int, str | None]] = {}
     for market in markets:
-        for member, change in _deviations(market):
+        for member, change in (*_deviations(market), *_new_values(market)):
             count, example = counts.get((member, change), (0, None))
             if example is None and member in market:
                 example = repr(market[member])[:LONGEST_EXAMPLE].encode("unicode_escape").decode("ascii")
@@ -70,6 +88,13 @@ def _deviations(market: Mapping[str, Any]) -> tuple[tuple[str, Change], ...]:
             _found.clear()
         found = _found[shape] = tuple(_compared(market))
     return found
+
+
+def _new_values(market: Mapping[str, Any]) -> Iterator[tuple[str, Change]]:
+    for member, words in _WORDS:
+        value = market.get(member)
+        if value and type(value) is str and value not in words:  # an empty text is an absent one
+            yield member, "new_value"
 
 
 def _compared(market: Mapping[str, Any]) -> Iterable[tuple[str, Change]]:
