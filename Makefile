@@ -14,13 +14,16 @@ TESTS = $(PYTHON) local/environment.py tests
 SAM = VENV=.venv-sam $(PYTHON) local/environment.py sam
 SCAN = VENV=.venv-scan $(PYTHON) local/environment.py scan
 
-.PHONY: help run sam-local test sam-test env-test check scan soak bench deploy format lock clean
+.PHONY: help run probe sam-local test sam-test env-test check scan soak bench deploy format lock clean
 
 help:  ## these lines
 	@sed -n 's/^\([a-z-]*\):.*##/\1 -/p' Makefile
 
 run:  ## the whole service on this machine (PORT, MARKETS, RECORDING, EXCHANGE, DATA_DIR, VERBOSE)
 	@exec $(LOCAL) -m local
+
+probe:  ## asks the real exchange whether it is as the code assumes, with at most 60 requests (EXCHANGE, KEYID, KEYFILE; ARGS="--json")
+	@exec $(LOCAL) -m local.probe $(ARGS)
 
 sam-local:  ## the same in Docker, by `sam local start-api` (PORT, MARKETS, RECORDING, EXCHANGE, DATA_DIR, VERBOSE)
 	@$(SAM) && exec $(LOCAL) -m local.sam

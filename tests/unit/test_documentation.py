@@ -9,6 +9,8 @@ from crawler import telemetry
 from crawler.schedule import walks
 from crawler.summary import Summary
 from kalshi_markets.settings import CrawlerSettings
+from local.probe.budget import DEFAULT_RATE, MAX_REQUESTS
+from local.probe.run import QUESTIONS
 from tests import parameters_page
 from tests.api_page import OPENAPI, PAGE, openapi, rendered
 
@@ -67,6 +69,12 @@ def test_no_setting_is_documented_that_does_not_exist() -> None:
         for name in re.findall(r"`(\w+)`", row)
     }
     assert documented - code == set()
+
+
+def test_every_question_to_the_exchange_is_documented() -> None:
+    names = [question.name for question in QUESTIONS]
+    assert [name for name in names if f"`{name}`" not in OPERATIONS] == []
+    assert f"at most {MAX_REQUESTS} requests, {DEFAULT_RATE:g} a second" in OPERATIONS
 
 
 def test_links_between_the_documents_lead_somewhere() -> None:

@@ -1,0 +1,137 @@
+"""Questions about the clock, the cache, the key and what requests cost."""
+
+import asyncio
+import re
+from email.utils import parsedate_to_datetime
+from typing import Final
+
+from api.freshness import MAX_AGE_SECONDS
+from kalshi_markets.exchange import ExchangeRefused, KeyRefused
+from kalshi_markets.exchange.account import DEFAULT_COST, Costs, fetch_costs, fetch_limits
+from kalshi_markets.exchange.transport import CLOCK_TOLERANCE, HEADERS
+from kalshi_markets.settings import MAX_RATE, MIN_RATE
+from local.probe.budget import DEFAULT_RATE
+from local.probe.question import Finding, NotObservableError, Question, compare
+from local.probe.samples import fetch_open_page
+from local.probe.session import Query, Session
+
+_REQUESTED: Final = frozenset(
+    {"/markets", "/markets/candlesticks", "/events", "/series", "/account/limits", "/account/endpoint_costs"}
+    | {"/historical/cutoff", "/historical/markets", "/historical/markets/*/candlesticks"}
+)
+"""The paths that the functions request, `*` for each parameter."""
+_ACCOUNT: Final = "layers/shared/kalshi_markets/exchange/account.py"
+_BURST: Final = 5
+
+
+async def _check_clock(session: Session) -> Finding:
+    answer = await session.get("/exchange/status")
+    date = answer.response.headers.get("date")
+    if not date:
+        return compare(agrees=False, observed="there is no Date header")
+    ahead = parsedate_to_datetime(date).timestamp() - answer.received_at
+    return compare(abs(ahead) <= CLOCK_TOLERANCE, f"{ahead:+.0f} s")
+
+
+async def _check_cache(session: Session) -> Finding:
+    value = (await fetch_open_page(session)).response.headers.get("cache-control", "")
+    match = re.search(r"max-age=([0-9]+)", value)
+    return compare(match and int(match[1]) == MAX_AGE_SECONDS, f"Cache-Control: {value or 'none'}")
+
+
+async def _check_compression(session: Session) -> Finding:
+    response = (await fetch_open_page(session)).response
+    value = response.headers.get("content-encoding", "none")
+    size = f"{response.num_bytes_downloaded:,} bytes for {len(response.content):,}"
+    return compare(value == HEADERS["accept-encoding"], f"Content-Encoding: {value}, {size}")
+
+
+async def _fetch_costs(session: Session) -> Costs:
+    try:
+        await session.get("/account/endpoint_costs")
+    except KeyRefused:
+        if session.signed is None:
+            raise NotObservableError("it requires a key, and there is none.") from None
+        return await fetch_costs(session.signed, deadline=session.deadline)
+    return await fetch_costs(session.transport, deadline=session.deadline)
+
+
+async def _check_costs(session: Session) -> Finding:
+    costs = await _fetch_costs(session)
+    others = {path: cost * costs.default for path, cost in costs.by_path.items() if path in _REQUESTED and cost != 1}
+    observed = [f"default {costs.default:g}", *(f"{path} {cost:g}" for path, cost in others.items())]
+    return compare(costs.default == DEFAULT_COST and not others, ", ".join(observed))
+
+
+async def _check_account(session: Session) -> Finding:
+    if session.signed is None:
+        raise NotObservableError("there is no key.")
+    limits = await fetch_limits(session.signed, await _fetch_costs(session), deadline=session.deadline)
+    at_once = "unknown" if limits.bucket_capacity is None else f"{limits.bucket_capacity:g}"
+    return compare(limits.bucket_capacity, f"{limits.rate:g} requests a second, {at_once} at once")
+
+
+async def _check_rate_without_key(session: Session) -> Finding:
+    """Send requests at once, so that they are as fast as the budget permits; the questions before may be slower."""
+    queries: list[Query] = [{"limit": limit, "mve_filter": "exclude"} for limit in range(1, _BURST + 1)]
+    answers = await asyncio.gather(*(session.get("/markets", query) for query in queries), return_exceptions=True)
+    others = [answer for answer in answers if isinstance(answer, BaseException)]
+    rate_limited, sent = session.transport.refusals, session.transport.requests
+    if not rate_limited and others:
+        raise others[0]
+    return compare(not rate_limited, f"{rate_limited} of {sent} requests were answered with 429")
+
+
+async def _check_without_key(session: Session) -> Finding:
+    try:
+        await fetch_open_page(session)
+    except ExchangeRefused as error:
+        if not isinstance(error, KeyRefused):
+            raise
+        return compare(agrees=False, observed=f"rejected with {error.status}")
+    return compare(agrees=True, observed="answered without one")
+
+
+FIRST: Final = (
+    Question(
+        "clock: Date header",
+        f"within {CLOCK_TOLERANCE:g} s of this machine's clock",
+        "layers/shared/kalshi_markets/exchange/transport.py",
+        1,
+        _check_clock,
+    ),
+    Question("market data: key", "needs none", "layers/shared/kalshi_markets/settings.py", 1, _check_without_key),
+    Question(
+        "cache: how long", f"Cache-Control: max-age={MAX_AGE_SECONDS}", "functions/api/freshness.py", 0, _check_cache
+    ),
+    Question(
+        "compression",
+        HEADERS["accept-encoding"],
+        "layers/shared/kalshi_markets/exchange/transport.py",
+        0,
+        _check_compression,
+    ),
+    Question(
+        "/account/endpoint_costs",
+        f"{DEFAULT_COST:g} tokens for each path that is requested",
+        _ACCOUNT,
+        2,
+        _check_costs,
+    ),
+    Question(
+        "/account/limits",
+        f"the key is accepted; {MIN_RATE:g} to {MAX_RATE:,} requests a second, and a bucket",
+        _ACCOUNT,
+        2,  # one more where the clocks differ
+        _check_account,
+    ),
+)
+LAST: Final = (
+    Question(
+        "rate without a key",
+        f"{DEFAULT_RATE:g} requests a second are not answered with 429",
+        "layers/shared/kalshi_markets/settings.py",
+        _BURST,
+        _check_rate_without_key,
+    ),
+)

@@ -1,0 +1,47 @@
+"""The request budget of a probe. Every request takes one token of it."""
+
+from typing import Final
+
+from kalshi_markets.exchange.limiter import Lease, LocalTokens
+from kalshi_markets.settings import ExchangeSettings
+
+MAX_REQUESTS: Final = 60
+DEFAULT_RATE: Final = ExchangeSettings.read({}).rate or 5.0
+"""Requests a second that the functions send without a key."""
+SLOWEST_RATE: Final = 1.0
+
+
+class BudgetSpentError(Exception):
+    """MAX_REQUESTS requests were sent."""
+
+
+class RequestBudget:
+    """Tokens of a Limiter: `maximum` in all, `rate` a second; a 429 halves the rate for the rest of the run."""
+
+    def __init__(self, maximum: int = MAX_REQUESTS, rate: float = DEFAULT_RATE) -> None:
+        self.maximum = maximum
+        self.left = maximum
+        self.rate = rate
+        self._tokens = LocalTokens(rate)
+
+    @property
+    def used(self) -> int:
+        """Requests that were permitted so far, retries included."""
+        return self.maximum - self.left
+
+    async def lease(self, wanted: int) -> Lease:
+        """Grant one token at most, so that the count is exact. Raises BudgetSpentError."""
+        if wanted and not self.left:
+            raise BudgetSpentError(f"all {self.maximum} requests are spent.")
+        lease = await self._tokens.lease(min(wanted, 1))
+        self.left -= lease.tokens
+        return lease
+
+    async def refused(self) -> None:
+        """Halve the rate, and begin again without tokens."""
+        self.rate = max(SLOWEST_RATE, self.rate / 2)
+        self._tokens = LocalTokens(self.rate)
+        await self._tokens.refused()
+
+    def close(self) -> None:
+        """Hold nothing open."""

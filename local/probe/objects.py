@@ -1,0 +1,105 @@
+"""Questions about the objects: markets as they are read and stored, events, series."""
+
+from collections import Counter
+from typing import Final
+
+from kalshi_markets.columns import FROM_MARKET
+from kalshi_markets.exchange import BATCH_TICKERS, AnswerUnreadable, ExchangeRefused, Refused, deviations, project
+from kalshi_markets.exchange.sent import page_of
+from local.probe.question import Finding, NotObservableError, Question, compare
+from local.probe.samples import Market, fetch_archive_page, fetch_open_page, fetch_settled_page, find_markets
+from local.probe.session import Answer, Session
+
+_EXCHANGE: Final = "layers/shared/kalshi_markets/exchange/"
+
+
+async def _fetch_pages(session: Session) -> list[Answer]:
+    """Return the pages of open, settled and archived markets, which other questions have requested."""
+    pages = []
+    for page in (fetch_open_page, fetch_settled_page, fetch_archive_page):
+        try:
+            pages.append(await page(session))
+        except (ExchangeRefused, AnswerUnreadable):
+            continue
+    if not any(page.markets() for page in pages):
+        raise NotObservableError("there is no market to look at.")
+    return pages
+
+
+async def _fetch_markets(session: Session) -> list[Market]:
+    return [market for page in await _fetch_pages(session) for market in page.markets()]
+
+
+async def _check_members(session: Session) -> Finding:
+    markets = await _fetch_markets(session)
+    changes = [f"{deviation.member} {deviation.change} ({deviation.markets:,})" for deviation in deviations(markets)]
+    return compare(not changes, ", ".join(changes) or f"as documented in {len(markets):,} markets")
+
+
+async def _check_storable(session: Session) -> Finding:
+    markets = await _fetch_markets(session)
+    reasons: Counter[str] = Counter()
+    for market in markets:
+        try:
+            project(market)
+        except Refused as error:
+            reasons[str(error)] += 1
+    message = ", ".join(f"{reason} ({count:,})" for reason, count in reasons.most_common())
+    return compare(not reasons, message or f"all of {len(markets):,} markets")
+
+
+async def _check_words(session: Session) -> Finding:
+    markets = await _fetch_markets(session)
+    unknown: Counter[str] = Counter()
+    for column in FROM_MARKET:
+        if column.values:
+            words = (market.get(column.member) for market in markets)
+            unknown.update(
+                f"{column.name} {word!a}" for word in words if word is not None and word not in column.values
+            )
+    message = ", ".join(f"{word} ({count:,})" for word, count in unknown.most_common())
+    return compare(not unknown, message or f"no other in {len(markets):,} markets")
+
+
+async def _check_taken_apart(session: Session) -> Finding:
+    sent = [market for page in await _fetch_pages(session) for market in page_of(page.response.content)["markets"]]
+    parsed = sum(market.digest is None for market in sent)
+    return compare(not parsed, f"{parsed} of {len(sent):,} markets need more than that")
+
+
+async def _check_events(session: Session) -> Finding:
+    markets = await find_markets(fetch_open_page, session)
+    names = [*dict.fromkeys(str(market["event_ticker"]) for market in markets)][:BATCH_TICKERS]
+    events = {event.event_ticker: event for event in await session.listings.events(names)}
+    known = [events[ticker] for ticker in names if ticker in events]
+    complete = sum(bool(event.series_ticker and event.title) for event in known)
+    observed = f"{len(known)} of {len(names)} are answered, {complete} with series and title"
+    return compare(complete == len(names), observed)
+
+
+async def _check_series(session: Session) -> Finding:
+    """Read all series as the crawler does, unless there are more pages than the budget is for."""
+    answer = await session.get("/series")
+    size = f"{len(answer.response.content) / 1e6:.1f} MB"
+    if answer.json().get("cursor"):
+        return compare(agrees=False, observed=f"{len(answer.json()['series']):,} series, {size}, then a cursor")
+    series = await session.listings.all_series()
+    return compare(series, f"{len(series):,} series, {size}, no cursor")
+
+
+async def _check_categories(session: Session) -> Finding:
+    series = (await session.get("/series")).json()["series"]
+    without = sum(not entry.get("category") for entry in series)
+    several = sum(len(entry.get("categories") or []) > 1 for entry in series)
+    return compare(not several and not without, f"{without} without one, {several:,} of {len(series):,} with several")
+
+
+QUESTIONS: Final = (
+    Question("market: members", "as documented", _EXCHANGE + "drift.py", 0, _check_members),
+    Question("market: values", "PostgreSQL can hold them", _EXCHANGE + "projection.py", 0, _check_storable),
+    Question("market: words", "only the documented ones", "layers/shared/kalshi_markets/columns.py", 0, _check_words),
+    Question("market: JSON", "compact, members in one order", _EXCHANGE + "sent.py", 0, _check_taken_apart),
+    Question("events", "named ones are answered, with their series", _EXCHANGE + "listings.py", 1, _check_events),
+    Question("/series", "all in one answer, without a cursor", _EXCHANGE + "listings.py", 1, _check_series),
+    Question("/series: categories", "one for each series", _EXCHANGE + "listings.py", 0, _check_categories),
+)

@@ -1,0 +1,119 @@
+"""Answers of the exchange. Each is requested once, however many questions read it."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import cached_property
+from typing import Any, Final, NamedTuple, Self
+
+import httpx
+
+from kalshi_markets.exchange import ExchangeRefused, Listings
+from kalshi_markets.exchange.limiter import Limiter
+from kalshi_markets.exchange.sent import page_of
+from kalshi_markets.exchange.transport import Transport, read_object
+from kalshi_markets.settings import ExchangeSettings
+from local.probe.budget import RequestBudget
+
+REQUEST_TIMEOUT_SECONDS: Final = 25.0
+"""Limit of one request, its retries included."""
+
+Query = Mapping[str, str | int]
+Reader = Callable[[httpx.Response], dict[str, Any]]
+
+
+class Answer(NamedTuple):
+    """A response with status 200, and the Unix time at which it arrived."""
+
+    response: httpx.Response
+    received_at: float
+
+    def json(self) -> dict[str, Any]:
+        """Return the JSON object. Raises AnswerUnreadable."""
+        return read_object(self.response)
+
+    def markets(self) -> list[dict[str, Any]]:
+        """Return the objects of a page of markets. Raises AnswerUnreadable."""
+        return [sent.read() for sent in page_of(self.response.content)["markets"] or []]
+
+
+class RecordingTransport(Transport):
+    """A Transport that requests nothing twice: it returns the recorded answer or raises the recorded rejection.
+
+    latest: the answer returned last.
+    """
+
+    latest: Answer
+
+    def __init__(self, settings: ExchangeSettings, limiter: Limiter) -> None:
+        super().__init__(settings, limiter)
+        self._outcomes: dict[tuple[str, frozenset[tuple[str, str | int]]], Answer | ExchangeRefused] = {}
+
+    async def get(
+        self, path: str, query: Query, *, deadline: float, urgency: float = 0.0, read: Reader | None = None
+    ) -> dict[str, Any]:
+        """Return the JSON object, as Transport.get does."""
+        answer = await self.answer(path, query, deadline=deadline, urgency=urgency)
+        return (read or read_object)(answer.response)
+
+    async def answer(self, path: str, query: Query, *, deadline: float, urgency: float = 0.0) -> Answer:
+        """Return the answer unread. Raises ExchangeError and BudgetSpentError."""
+        key = path, frozenset(query.items())
+        if key not in self._outcomes:
+            try:
+                recorded = await super().get(path, query, deadline=deadline, urgency=urgency, read=_record)
+                self._outcomes[key] = Answer(recorded["response"], time.time())
+            except ExchangeRefused as error:
+                self._outcomes[key] = error
+        outcome = self._outcomes[key]
+        if isinstance(outcome, ExchangeRefused):
+            raise outcome
+        self.latest = outcome
+        return outcome
+
+
+class Session:
+    """The client of the questions. It requests market data without a key; `signed` has the key, or is None.
+
+    deadline: on time.monotonic()'s clock, for all requests. Raises SettingsError where the key is invalid.
+    """
+
+    def __init__(self, settings: ExchangeSettings, budget: RequestBudget, deadline: float) -> None:
+        self.budget = budget
+        self._deadline = deadline
+        limiter = Limiter(budget)
+        self.signed = Transport(settings, limiter) if settings.key_id else None
+        self.transport = RecordingTransport(replace(settings, key_id=None, key_file=None, secret_arn=None), limiter)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self.signed:
+            await self.signed.aclose()
+        await self.transport.aclose()
+
+    @property
+    def deadline(self) -> float:
+        """The deadline of the next request."""
+        return min(self._deadline, time.monotonic() + REQUEST_TIMEOUT_SECONDS)
+
+    @property
+    def listings(self) -> Listings:
+        """The listings that the crawler uses."""
+        return Listings(self.transport, self.deadline)
+
+    @cached_property
+    def now(self) -> int:
+        """The exchange's time at the first use, in Unix seconds: the same question is then the same request."""
+        return int(self.transport.now())
+
+    async def get(self, path: str, query: Query | None = None) -> Answer:
+        """Request a path below the API's root. Raises ExchangeError and BudgetSpentError."""
+        return await self.transport.answer(path, query or {}, deadline=self.deadline)
+
+
+def _record(response: httpx.Response) -> dict[str, Any]:
+    """Return the response if it is a JSON object. Raises AnswerUnreadable, which the transport retries."""
+    read_object(response)
+    return {"response": response}

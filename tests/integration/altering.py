@@ -1,0 +1,92 @@
+"""A server before another one that alters what is asked and what is answered."""
+
+import json
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Self
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+import httpx
+
+Query = dict[str, str]
+BASE = "/trade-api/v2"
+
+
+@dataclass(frozen=True)
+class Alteration:
+    """A change of the requests whose path?query below the base URL matches a pattern, * for any text.
+
+    query: another query. status: the answer without asking. body: another JSON. headers: other ones of the answer.
+    """
+
+    pattern: str
+    query: Callable[[Query], Query] | None = None
+    status: int | None = None
+    body: Callable[[Any], Any] | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    indent: int | None = None
+
+
+class Altering:
+    """`with Altering(server.url, [Alteration(…)]) as front:` serves it at `front.url`; `requests` counts."""
+
+    def __init__(self, url: str, alterations: Sequence[Alteration]) -> None:
+        self.requests = 0
+        self._client = httpx.Client(timeout=30)
+        lock = threading.Lock()
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(handler) -> None:  # noqa: N805  # the library's name; self is the server
+                with lock:
+                    self.requests += 1
+                asked = handler.path.removeprefix(BASE)
+                matching = [one for one in alterations if fnmatchcase(asked, one.pattern)]
+                status, headers, body = self._answer(url, handler, matching)
+                handler.send_response_only(status)
+                for name, value in {**headers, "content-length": str(len(body))}.items():
+                    handler.send_header(name, value)
+                handler.end_headers()
+                handler.wfile.write(body)
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
+        self.url = f"http://127.0.0.1:{self._server.server_port}{BASE}"
+
+    def _answer(
+        self, url: str, asked: BaseHTTPRequestHandler, matching: Sequence[Alteration]
+    ) -> tuple[int, dict[str, str], bytes]:
+        parts = urlsplit(asked.path)
+        query = dict(parse_qsl(parts.query))
+        for one in matching:
+            if one.status:
+                return one.status, {}, json.dumps({"error": {"code": "altered", "message": "altered"}}).encode()
+            query = one.query(query) if one.query else query
+        kept = {name: value for name, value in asked.headers.items() if name.lower().startswith("kalshi")}
+        path = url + parts.path.removeprefix(BASE) + (f"?{urlencode(query)}" if query else "")
+        answer = self._client.get(path, headers={**kept, "accept-encoding": "identity"})
+        headers = {name: answer.headers[name] for name in ("date", "cache-control") if name in answer.headers}
+        body = answer.content
+        for one in matching:
+            headers |= one.headers
+            if answer.status_code == 200 and (one.body or one.indent):
+                found = json.loads(body)
+                altered = one.body(found) if one.body else found
+                separators = None if one.indent else (",", ":")
+                body = json.dumps(altered, indent=one.indent, separators=separators).encode()
+        return answer.status_code, headers, body
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+        self._client.close()
