@@ -1,8 +1,10 @@
 """Checks that the rows of a listing satisfy the filter of the request: an ignored filter is answered with a 200."""
 
+import asyncio
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Any, Final
 
@@ -10,6 +12,8 @@ from kalshi_markets.exchange import AnswerUnreadable, FilterIgnored, Sent
 
 TOLERANCE_SECONDS: Final = 60
 """How far outside the requested window a row's time may be."""
+WAIT_SECONDS: Final = 10
+"""How long a first page waits for the others."""
 SAME_LISTING: Final = frozenset({"live/paused", "live/closed"})
 """The filter `paused` also lists closed markets (observed on production, 2026-09)."""
 _NOT_SETTLED: Final = frozenset({"initialized", "inactive", "active", "closed", "determined", "disputed", "amended"})
@@ -28,18 +32,37 @@ def check_times(markets: Sequence[Sent], member: str, after: float, before: floa
 
 
 class FirstPages:
-    """The first pages of the listings of a run, by filter: two filters do not list the same markets."""
+    """The first pages of the listings of a run, by filter: two filters do not list the same markets.
+
+    Listings that begin together wait for each other's first page, so that none of them is complete before.
+    """
 
     def __init__(self) -> None:
         self._digests: dict[str, str] = {}
+        self._awaited: set[str] = set()
+        self._all_there = asyncio.Event()
 
-    def check(self, name: str, markets: Sequence[Sent]) -> None:
-        """Compare a first page with the others. name: of the filter. Raises FilterIgnored."""
-        digest = page_digest(markets)
+    def expect(self, name: str) -> None:
+        """Announce a first page. name: of the filter."""
+        self._awaited.add(name)
+        self._all_there.clear()
+
+    def leave(self, name: str) -> None:
+        """Take the announcement back."""
+        self._awaited.discard(name)
+        if not self._awaited:
+            self._all_there.set()
+
+    async def check(self, name: str, markets: Sequence[Sent]) -> None:
+        """Compare a first page with the others, those that were announced included. Raises FilterIgnored."""
+        digest = self._digests[name] = page_digest(markets)
+        self.leave(name)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(WAIT_SECONDS):
+                await self._all_there.wait()
         for other, others in self._digests.items():
-            if digest and digest == others and not {name, other} <= SAME_LISTING:
+            if digest and digest == others and other != name and not {name, other} <= SAME_LISTING:
                 raise same_pages(name, other)
-        self._digests[name] = digest
 
 
 def page_digest(markets: Sequence[Sent]) -> str:

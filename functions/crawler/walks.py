@@ -185,14 +185,18 @@ class LiveWalk(Walk):
         job = job if job.position is not None else begun(job, {})
         # Once an hour: where all objects have a new member, they are known by their digests again from then on.
         renew = job.begun_at is None or job.confirmed_at is None or job.begun_at.hour != job.confirmed_at.hour
-        is_first = "cursor" not in (job.position or {})
-        pages = follow(lambda cursor: turn.listings.live(self._status, cursor), job.position or {})
-        async for markets, place in pages:
-            if is_first:
-                turn.first_pages.check(self.name, markets)
-                is_first = False
-            job = replace(job, position=place) if place else ended(job)
-            yield Step(job, markets, keeps_seen=True, renew=renew)
+        is_first, first_pages = "cursor" not in (job.position or {}), turn.first_pages
+        if is_first:
+            first_pages.expect(self.name)
+        try:
+            async for markets, place in follow(lambda c: turn.listings.live(self._status, c), job.position or {}):
+                if is_first:
+                    await first_pages.check(self.name, markets)
+                    is_first = False
+                job = replace(job, position=place) if place else ended(job)
+                yield Step(job, markets, keeps_seen=True, renew=renew)
+        finally:
+            first_pages.leave(self.name)
 
 
 class ChangedWalk(Walk):
