@@ -33,7 +33,7 @@ scan:  ## the templates against the security rules of checkov
 	@VENV=.venv-scan $(PYTHON) local/environment.py scan && .venv-scan/bin/checkov --quiet --compact --skip-download \
 	--framework cloudformation --file template.yaml infra/*.yaml
 
-soak:  ## 200 schedules of faults, then the property tests at length, never twice the same (about 25 minutes; SEEDS=200)
+soak:  ## 200 schedules of faults, then the property tests at length, never twice the same (about 35 minutes; SEEDS=200)
 	@$(PYTHON) local/environment.py tests && $(VENV)/bin/python -m tests.faults --seeds $(SEEDS) && \
 	HYPOTHESIS_PROFILE=soak $(VENV)/bin/python -m pytest tests/properties $(ARGS)
 

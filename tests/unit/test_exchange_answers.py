@@ -41,7 +41,10 @@ def test_a_candle_of_another_form_loses_nothing(odd: dict[str, Any]) -> None:
 
 
 def text_of(body: str) -> list[list[tuple[int, str]]]:
-    return [[*map(tuple, candles)] for candles in read_batch(httpx.Response(200, text=body)).values()]
+    return [
+        [(candle.end, candle.text) for candle in candles]
+        for candles in read_batch(httpx.Response(200, text=body)).values()
+    ]
 
 
 @pytest.mark.parametrize(
