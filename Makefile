@@ -45,7 +45,7 @@ scan:  ## the templates against the security rules of checkov
 	@$(SCAN) -m checkov.main --quiet --compact --skip-download --framework cloudformation \
 	--file template.yaml infra/*.yaml
 
-soak:  ## 200 schedules of faults, then the property tests at length, never twice the same (about 25 minutes; SEEDS=200)
+soak:  ## 200 schedules of faults, then the property tests at length, never twice the same (about 35 minutes; SEEDS=200)
 	@$(TESTS) -m tests.faults --seeds $(SEEDS) && HYPOTHESIS_PROFILE=soak $(TESTS) -m pytest tests/properties $(ARGS)
 
 bench:  ## figures, each beside its reference (about 45 minutes; BENCH="exchange", "queries", "crawl", "candles" or "cold" for one of them)

@@ -7,6 +7,7 @@ from collections import Counter
 from decimal import Decimal
 from typing import Any, Final
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -192,6 +193,7 @@ def test_a_third_of_the_pages_or_more_is_split() -> None:
     assert ways[True] > ways[False] / 2 > 0
 
 
+@pytest.mark.timeout(3600)  # of a hundred thousand
 @examples(2_000, 100_000)
 @given(pages())
 def test_a_page_has_what_a_plain_parse_finds_in_it(page: tuple[bytes, list[str]]) -> None:

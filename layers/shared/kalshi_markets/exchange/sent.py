@@ -16,8 +16,6 @@ from kalshi_markets.exchange.projection import READ_BY
 
 _PLAIN: Final = re.compile(rb"[A-Za-z0-9 ._:%&#-]+")
 _OPENING: Final = re.compile(rb'"markets":\[(\{"[a-z_]+":)')
-_TICKER_NAME: Final = b'"ticker"'
-_TICKER: Final = _TICKER_NAME + b':"'
 _DECODER: Final = json.JSONDecoder()
 _NO_STRUCTURE: Final = bytes(set(range(256)) - set(b'{}[]"\\'))
 _STRING: Final = re.compile(rb'"[^"]*"')
@@ -103,10 +101,10 @@ def _parse_around(head: bytes, tail: bytes) -> dict[str, Any] | None:
 
 def _sent(members: bytes) -> Sent | None:
     """Return a market, given its JSON without the outer braces; None where its ticker or its end are not proven."""
-    before, found, behind = members.partition(_TICKER)
-    ticker, _, rest = behind.partition(b'"')
-    is_plain = found and _PLAIN.fullmatch(ticker) and _TICKER_NAME not in rest
-    if not is_plain or not _is_balanced(before) or not _is_balanced(rest):
+    before, _, behind = members.rpartition(b'"ticker"')  # of several members of a name, the last one counts
+    colon, _, value = behind.partition(b'"')
+    ticker, _, rest = value.partition(b'"')
+    if colon != b":" or not _PLAIN.fullmatch(ticker) or not _is_balanced(before) or not _is_balanced(rest):
         return None
     text = b"{" + members + b"}"
     return Sent(ticker.decode(), hashlib.blake2b(text, digest_size=16, key=READ_BY).hexdigest(), text)
