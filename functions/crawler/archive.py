@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from crawler.filters import page_digest, same_pages
-from crawler.lookups import halved, names
+from crawler.lookups import ask_bisecting, names
 from crawler.store import Job
 from crawler.walks import BACKLOG, FAR_BEHIND, MOVED, ListingLoops, Step, Turn, Walk, begun, ended, follow
 from kalshi_markets.exchange import BATCH_TICKERS, AnswerUnreadable, ExchangeRefused, FilterIgnored, KeyRefused, Sent
@@ -93,10 +93,10 @@ async def _lacking(turn: Turn, unlisted: Sequence[str], horizon: str) -> list[st
 
     Of the sample those that the archive finds by name, and those of series of which the table has no market.
     """
-    archived, _ = await halved(lambda tickers: turn.listings.named(tickers, archived=True), unlisted)
+    archived, _ = await ask_bisecting(lambda tickers: turn.listings.named(tickers, archived=True), unlisted)
     lacking = names(archived)
     for series in await turn.read(turn.store.silent_series, SILENT_SERIES):
-        pages, _ = await halved(lambda one: _first_page(turn, one[0]), [series])
+        pages, _ = await ask_bisecting(lambda one: _first_page(turn, one[0]), [series])
         found = names(_kept(_ours(turn, pages), horizon))
         lacking |= set(await turn.read(turn.store.unknown, sorted(found)))
     return sorted(lacking)[:SAMPLE]
@@ -130,7 +130,7 @@ async def _by_series(turn: Turn, job: Job, horizon: str) -> AsyncGenerator[Step,
             f"the archive's listings of {len(skipped)} series, such as {skipped[0]}, do not lead to their end."
         )
     unlisted = [ticker for ticker in _position(job)["unlisted"] if ticker]
-    archived, _ = await halved(lambda tickers: turn.listings.named(tickers, archived=True), unlisted)
+    archived, _ = await ask_bisecting(lambda tickers: turn.listings.named(tickers, archived=True), unlisted)
     if archived:
         raise AnswerUnreadable(f"the archive lists none of {len(archived)} markets that it finds by name.")
     yield Step(ended(job, completed_by=SERIES))

@@ -11,9 +11,9 @@ from typing import Any, Final
 from kalshi_markets.exchange import AnswerUnreadable, FilterIgnored, Sent
 
 TOLERANCE_SECONDS: Final = 60
-"""How far outside the requested window a row's time may be."""
+"""Seconds outside the requested window that a row's time may be."""
 WAIT_SECONDS: Final = 10
-"""How long a first page waits for the others."""
+"""Longest wait of a first page for the others."""
 SAME_LISTING: Final = frozenset({"live/paused", "live/closed"})
 """The filter `paused` also lists closed markets (observed on production, 2026-09)."""
 _NOT_SETTLED: Final = frozenset({"initialized", "inactive", "active", "closed", "determined", "disputed", "amended"})

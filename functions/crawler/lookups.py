@@ -63,9 +63,9 @@ class VanishedWalk(Walk):
         job = begun(job, {})
         tickers = await turn.read(turn.store.unseen, LIVE_JOBS, MOST_AT_ONCE, turn.listings.combos)
         for batch in batches(tickers):
-            live, refused = await halved(turn.listings.named, batch)
+            live, refused = await ask_bisecting(turn.listings.named, batch)
             missing = sorted(set(batch) - names(live) - set(refused))
-            archived, unclear = await halved(_archived(turn.listings), missing)
+            archived, unclear = await ask_bisecting(_archived(turn.listings), missing)
             gone = set(missing) - names(archived) - set(unclear)
             yield Step(job, [*live, *archived], gone=gone, looked_up=batch)
         yield Step(ended(job))
@@ -84,8 +84,8 @@ class RejectsWalk(Walk):
         job = begun(job, {})
         tickers = await turn.read(turn.store.rejected, MOST_AT_ONCE)
         for batch in batches(tickers):
-            live, refused = await halved(turn.listings.named, batch)
-            archived, unclear = await halved(_archived(turn.listings), batch)
+            live, refused = await ask_bisecting(turn.listings.named, batch)
+            archived, unclear = await ask_bisecting(_archived(turn.listings), batch)
             mended = sorted(set(batch) - set(refused) - set(unclear))
             yield Step(job, [*live, *archived], mended=mended, looked_up=batch)
         yield Step(ended(job))
@@ -93,12 +93,12 @@ class RejectsWalk(Walk):
 
 async def events_of(listings: Listings, tickers: Sequence[str]) -> list[Event]:
     """The events of at most BATCH_TICKERS tickers; one without a series where the exchange does not know it."""
-    events, _ = await halved(listings.events, tickers)
+    events, _ = await ask_bisecting(listings.events, tickers)
     found = {event.event_ticker: event for event in events}
     return [found.get(ticker, Event(ticker, None, None)) for ticker in tickers]
 
 
-async def halved(
+async def ask_bisecting(
     ask: Callable[[Sequence[str]], Awaitable[Sequence[T]]], tickers: Sequence[str]
 ) -> tuple[list[T], list[str]]:
     """Ask for tickers by name, for halves of them where the exchange refuses, until the refused ones are alone.
