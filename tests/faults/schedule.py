@@ -85,6 +85,7 @@ class Round:
 
     hides: the share of the open markets that the exchange does not have any more, or not for now. costs: of paths, in
     tokens.
+    seconds: of work, if there is so much of it; with the longest every walk ends in most rounds.
     after: seconds until the trouble begins, if the invocation lasts so long; twice: whether the event comes twice.
     """
 
@@ -93,6 +94,7 @@ class Round:
     hides: float
     faults: tuple[_Fault, ...]
     costs: dict[str, int]
+    seconds: float
     trouble: Trouble
     after: float
     twice: bool
@@ -120,6 +122,7 @@ def rounds(seed: int) -> Iterator[Round]:
             hides=chance.choice((0.0, 0.05, 0.2)),
             faults=tuple(faults),
             costs=chance.choice(_COSTS),
+            seconds=chance.choice((1.5, 4, 12)),
             trouble=chance.choice(TROUBLES),
             after=chance.uniform(0.0, 1.2),
             twice=chance.random() < 0.2,

@@ -23,6 +23,7 @@ import httpx
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519
 
+from crawler.crawl import MARGIN_SECONDS
 from crawler.schedule import walks
 from kalshi_markets.columns import FROM_MARKET, Kind
 from kalshi_markets.database import Database, DatabaseError
@@ -42,8 +43,6 @@ from tests.integration.lambdas import Answer, Api, crawl
 
 START: Final = parse("2026-10-30T21:10:00Z")
 LIVE, ARCHIVED = 120, 60
-RUN_SECONDS: Final = 6.5
-"""A second and a half of work, and the crawler's margin."""
 QUIET_RUNS: Final = 12
 TRIGGER: Final = "refuse_writes"
 
@@ -86,7 +85,7 @@ class Trial:
             self._run(one)
 
     def _run(self, one: Round) -> None:
-        processes = [crawls.start(self.environment, RUN_SECONDS) for _ in range(1 + one.twice)]
+        processes = [crawls.start(self.environment, one.seconds + MARGIN_SECONDS) for _ in range(1 + one.twice)]
         processes[0].join(one.after)
         self._trouble(one, processes[0].pid)
         for process in processes:
