@@ -80,12 +80,15 @@ def programs_for(account: Account) -> Path:
     if not _can_run(copy / PROGRAMS, account):
         _copy(packages, copy)
     if not _can_run(copy / PROGRAMS, account):
-        raise PostgresError(f"user {account.uid} cannot run PostgreSQL's programs, not even from {copy}.")
+        raise PostgresError(
+            f"user {account.uid} cannot run PostgreSQL's programs, not even from {copy}: "
+            'that file system must permit it, and the path must have no ", $, ` or \\.'
+        )
     return copy / PROGRAMS
 
 
 def _can_run(programs: Path, account: Account) -> bool:
-    if UNQUOTABLE.search(str(programs)):
+    if UNQUOTABLE.search(os.path.realpath(programs)):  # initdb resolves links
         return False
     command = [str(programs / "initdb"), "--version"]
     try:
