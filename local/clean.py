@@ -42,8 +42,8 @@ def _holds_something(path: Path) -> bool:
 
 
 def _is_data_folder(path: Path) -> bool:
-    """Return whether make run, make sam-local or make sam-test made it."""
-    return any((path / name).exists() for name in ("lock", "sam-test"))
+    """Return whether make run, make sam-local, make sam-test or make bench made it."""
+    return any(child.name in ("lock", "sam-test") or child.name.startswith("bench-") for child in path.iterdir())
 
 
 def _in_use(data: Path) -> bool:

@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import re
 import shutil
 import signal
 import socket
@@ -71,6 +72,8 @@ class PostgresServer:
             self.folder.mkdir(parents=True, exist_ok=True)
             has_data = self._has_data()
             account = account_for(self.data_dir)
+            if not has_data:
+                account.require_name()
             with self.log_file.open("ab") as log:
                 self._stop_leftover(log)
                 programs = programs_for(account)
@@ -117,16 +120,12 @@ class PostgresServer:
 
     def _create(self, programs: Path, account: Account) -> None:
         """Run initdb in a folder beside, so that an interruption leaves nothing that looks like a data folder."""
-        if not account.has_name():
-            raise PostgresError(
-                f"initdb requires that user {account.uid} has a name: add a line for it to /etc/passwd, "
-                "use another user, or name a server by DB_HOST."
-            )
         fresh = self.data_dir.with_name(f"{self.data_dir.name}.new")
         if fresh.exists():
             shutil.rmtree(fresh)
         fresh.mkdir(mode=0o700)
-        os.chown(fresh, account.uid, account.gid)
+        if account.popen:
+            os.chown(fresh, account.uid, account.gid)
         password = os.memfd_create("password")
         try:
             os.write(password, self.password.encode())
@@ -143,7 +142,7 @@ class PostgresServer:
             os.close(password)
         output, _ = process.communicate()
         if process.returncode:
-            raise PostgresError(f"initdb failed: {output.decode(errors='replace').strip()}")
+            raise PostgresError(f"initdb failed: {self._named(output.decode(errors='replace').strip())}")
         with (fresh / "pg_hba.conf").open("a") as access:  # initdb's own lines are for 127.0.0.1
             access.write("host all all samenet scram-sha-256\n")
         fresh.replace(self.data_dir)
@@ -215,7 +214,11 @@ class PostgresServer:
     def _last_log(self) -> str:
         lines = self.log_file.read_text(errors="replace").splitlines() if self.log_file.exists() else []
         telling = [line for line in lines[-8:] if "FATAL" in line or "PANIC" in line or "error" in line]
-        return (telling or lines or ["it wrote nothing"])[-1]
+        return self._named((telling or lines or ["it wrote nothing"])[-1])
+
+    def _named(self, message: str) -> str:
+        """Return the server's words with the path of its data folder, which it knows by its descriptor alone."""
+        return re.sub(r"/proc/self/fd/\d+", lambda _: str(self.data_dir), message)
 
 
 def _free_port() -> int:

@@ -43,12 +43,15 @@ class Account:
             return {}
         return {"user": self.uid, "group": self.gid, "extra_groups": []}
 
-    def has_name(self) -> bool:
-        """Return whether the system knows the account; initdb requires it."""
+    def require_name(self) -> None:
+        """Check that the system has a name for the account, as initdb does. Raises PostgresError."""
         try:
-            return bool(pwd.getpwuid(self.uid))
+            pwd.getpwuid(self.uid)
         except KeyError:
-            return False
+            raise PostgresError(
+                f"initdb requires that user {self.uid} has a name: add a line for it to /etc/passwd, "
+                "use another user, or name a server by DB_HOST."
+            ) from None
 
 
 def account_for(data_dir: Path) -> Account:
@@ -80,12 +83,15 @@ def programs_for(account: Account) -> Path:
     if not _can_run(copy / PROGRAMS, account):
         _copy(packages, copy)
     if not _can_run(copy / PROGRAMS, account):
-        raise PostgresError(f"user {account.uid} cannot run PostgreSQL's programs, not even from {copy}.")
+        raise PostgresError(
+            f"user {account.uid} cannot run PostgreSQL's programs, not even from {copy}: "
+            'that file system must permit it, and the path must have no ", $, ` or \\.'
+        )
     return copy / PROGRAMS
 
 
 def _can_run(programs: Path, account: Account) -> bool:
-    if UNQUOTABLE.search(str(programs)):
+    if UNQUOTABLE.search(os.path.realpath(programs)):  # initdb resolves links
         return False
     command = [str(programs / "initdb"), "--version"]
     try:

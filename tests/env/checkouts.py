@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -92,6 +93,14 @@ class Make:
         """Press Ctrl+C: make and what it started get it."""
         os.killpg(self.process.pid, signal.SIGINT)
 
+    def gives_up(self) -> None:
+        """Press Ctrl+C until it ends: make loses one that comes before it has started its command."""
+        while self.process.poll() is None:
+            self.interrupt()
+            with suppress(subprocess.TimeoutExpired):
+                self.process.wait(10)
+        self.ended()
+
     def stops(self) -> None:
         """Press Ctrl+C, and see that the run ends in good order and leaves no process."""
         self.interrupt()
@@ -100,10 +109,13 @@ class Make:
         assert "Traceback" not in self.output
 
     def ended(self) -> int:
-        """Wait for the end; return make's exit code."""
+        """Wait for the end of all that it started; return make's exit code."""
         code = self.process.wait(SECONDS)
         self._reader.join(SECONDS)
-        assert list(_processes(self.folder)) == []
+        deadline = time.monotonic() + 5
+        while (left := list(_processes(self.folder))) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert left == []
         return code
 
     def kill(self) -> None:

@@ -65,7 +65,9 @@ def start() -> Iterator[Start]:
 def installed(place: Path, offline: dict[str, str]) -> Path:
     """The environment of a first `make run`, which served and stopped, in a path with any characters."""
     folder = checkout(place / 'it\'s "a" $HOME `x` \\ é\n%s {}')
-    run = Make(folder, "run", **offline)
+    home = place / "home"
+    home.mkdir()
+    run = Make(folder, "run", HOME=str(home), **offline)
     try:
         run.serves()
         run.stops()

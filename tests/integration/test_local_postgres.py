@@ -12,8 +12,9 @@ from typing import Any
 import pg8000.native
 import pytest
 
-from local import ROOT
+from local import ROOT, postgres
 from local.postgres import PostgresError, PostgresServer
+from local.postgres_account import Account
 
 FAST = {"fsync": "off"}
 
@@ -183,6 +184,21 @@ def test_a_server_that_cannot_start_says_why(tmp_path: Path) -> None:
     with pytest.raises(PostgresError, match="shared_buffers"):
         server.start()
     assert not server.running
+
+
+def test_messages_have_the_path_of_the_data_folder(tmp_path: Path) -> None:
+    server = PostgresServer(tmp_path, FAST)
+    server.start()
+    server.stop()
+    (server.data_dir / "postgresql.conf").unlink()
+    with pytest.raises(PostgresError, match=f"{server.data_dir}/postgresql.conf"):
+        server.start()
+
+
+def test_an_account_without_a_name_is_told_before_initdb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(postgres, "account_for", lambda data_dir: Account(54_321, 54_321))
+    with pytest.raises(PostgresError, match="initdb requires that user 54321 has a name"):
+        PostgresServer(tmp_path, FAST).start()
 
 
 def test_a_server_can_end_with_its_parent_however_that_ends(tmp_path: Path) -> None:
