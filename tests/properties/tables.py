@@ -136,8 +136,14 @@ def row(market: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
+OPTIONAL: Final = {"subtitle", "functional_strike", "early_close_condition", "mve_collection_ticker"} | {
+    "primary_participant_key"
+}
+"""Texts that are absent where they are empty."""
+
+
 def _stored(column: Column, value: Any) -> Any:
-    if value is None:
+    if value is None or (value == "" and column.name in OPTIONAL):
         return None
     match column.kind:
         case Kind.NUMBER:
