@@ -23,14 +23,15 @@ CACHES: Final = (".aws-sam", ".mypy_cache", ".ruff_cache", ".pytest_cache", ".hy
 def main() -> int:
     """Return the exit code: 2 when something is not ours or in use; then nothing is removed."""
     environments = {environment_folder(), ROOT / ".venv-sam", ROOT / ".venv-scan"}
+    environments |= {path for path in ROOT.glob(".venv-*") if is_environment(path)}
     checks: dict[Path, Callable[[Path], bool]] = dict.fromkeys(sorted(environments), is_environment)
     checks[ROOT / ".data"] = _is_data_folder
-    refused = [path for path, is_ours in checks.items() if _holds_something(path) and not is_ours(path)]
-    for path in refused:
+    rejected = [path for path, is_ours in checks.items() if _holds_something(path) and not is_ours(path)]
+    for path in rejected:
         print(f"make clean: {path} was not made by make, so nothing is removed: move it or delete it.", file=sys.stderr)
     if _in_use(ROOT / ".data"):
         print("make clean: .data is in use, so nothing is removed: stop the run.", file=sys.stderr)
-    elif not refused:
+    elif not rejected:
         for path in (*checks, *(ROOT / cache for cache in CACHES)):
             _remove(path)
         return 0

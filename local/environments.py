@@ -1,4 +1,4 @@
-"""Environments: made once, marked as ours, and never made in a folder without that mark.
+"""Virtual environments with a mark: they are created once, and never in a folder that holds other things.
 
 The mark is a file for each group, GROUP.installed. It is written first, empty, and gets the digest of the group's locks
 when everything was installed and imported. An environment with an empty mark was interrupted and is built anew.
@@ -54,7 +54,7 @@ def environment_folder() -> Path:
 
 
 def is_environment(folder: Path) -> bool:
-    """Return whether we made the folder, whole or not."""
+    """Return whether we made the folder, complete or not."""
     return any(_mark(folder, group).exists() for group in GROUPS)
 
 
@@ -79,11 +79,11 @@ def environment(group: str) -> str:
 def _ensure(folder: Path, group: str) -> None:
     mark = _mark(folder, group)
     digest = hashlib.sha256(b"".join((ROOT / lock).read_bytes() for lock in GROUPS[group].locks)).hexdigest()
-    whole = _runs(folder, "") and not any(path.exists() and not path.read_text() for path in _marks(folder))
-    if whole and mark.exists() and mark.read_text() == digest:
+    complete = _runs(folder, "") and not any(path.exists() and not path.read_text() for path in _marks(folder))
+    if complete and mark.exists() and mark.read_text() == digest:
         return
     mark.write_text("")
-    if not whole:
+    if not complete:
         _create(folder, mark)
     _install(folder, group)
     mark.write_text(digest)

@@ -12,9 +12,9 @@ NETWORK: Final = {
 }
 """Options of pip that say where packages come from; the others say where they go and which they are."""
 SECTIONS: Final = ("global.", "install.", ":env:.")
-"""Of pip's configuration, as `pip config list` names them; each wins over those before it."""
+"""Prefixes in the output of `pip config list`; a later one takes precedence."""
 
-WHOLE_LIST: Final = {"PIP_QUIET": "0", "PIP_USER": "0", "PIP_GLOBAL": "0", "PIP_SITE": "0"}
+LIST_ALL: Final = {"PIP_QUIET": "0", "PIP_USER": "0", "PIP_GLOBAL": "0", "PIP_SITE": "0"}
 """Settings of other commands would be options of `pip config list`, too: user = true shows one file of three."""
 
 
@@ -24,7 +24,7 @@ def pip_environment(python: str) -> dict[str, str]:
     python: an environment's, whose pip reads them. Raises subprocess.CalledProcessError when it cannot.
     """
     command = [python, "-I", "-m", "pip", "config", "list"]
-    asking = {name: value for name, value in os.environ.items() if name != "PIP_PYTHON"} | WHOLE_LIST
+    asking = {name: value for name, value in os.environ.items() if name != "PIP_PYTHON"} | LIST_ALL
     listed = subprocess.run(command, env=asking, capture_output=True, text=True, check=True).stdout
     variables = {name: value for name, value in os.environ.items() if not name.startswith("PIP_")}
     variables["PIP_CONFIG_FILE"] = os.devnull

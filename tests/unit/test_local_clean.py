@@ -14,7 +14,14 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for module in (clean, environments):
         monkeypatch.setattr(module, "ROOT", tmp_path)
     monkeypatch.delenv("VENV", raising=False)
-    for file in (".venv/tests.installed", ".venv-sam/sam.installed", ".data/lock", ".mypy_cache/x", "kept/file"):
+    for file in (
+        ".venv/tests.installed",
+        ".venv-sam/sam.installed",
+        ".venv-3.11/tests.installed",
+        ".data/lock",
+        ".mypy_cache/x",
+        "kept/file",
+    ):
         (tmp_path / file).parent.mkdir()
         (tmp_path / file).write_text("")
     return tmp_path
