@@ -7,6 +7,6 @@ ROOT = Path(__file__).parents[2]
 
 def test_after_any_schedule_of_faults_the_table_is_the_exchange() -> None:
     command = [sys.executable, "-m", "tests.faults", "--seeds", "12"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stdout + done.stderr[-5000:]
     assert "12 schedules" in done.stdout

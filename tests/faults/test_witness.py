@@ -1,5 +1,6 @@
 """Claims of /status that are not true are found, and those that are true pass."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -31,7 +32,9 @@ def listed(witness: Witness, wanted: Wanted) -> set[str]:
     return {market.ticker for _, market in found if not market.is_combo}
 
 
-def report(watermark: int | None = None, *, whole: bool = False, **walked: tuple[str, str]) -> dict[str, Any]:
+def report(
+    walked: Mapping[str, tuple[str, str]], watermark: int | None = None, *, whole: bool = False
+) -> dict[str, Any]:
     """What /status says after walks from and to these times. whole: whether it calls the archive complete."""
     jobs = [{"job": name, "confirmed_at": begun, "ended_at": ended} for name, (begun, ended) in walked.items()]
     settled = [] if watermark is None else [{"job": "settled", "watermark": rfc3339(watermark)}]
@@ -52,24 +55,24 @@ def test_a_walk_that_is_told_as_complete_has_every_market_of_its_listing(witness
         wanted = Wanted(phase="settled", first=witness.exchange.cutoff, time="settled")
     times, known = walk(witness), listed(witness, wanted)
     assert known
-    status = report(START + DAY, **{job: times})
+    status = report({job: times}, START + DAY)
     witness.check(status, known)
     for lacking in {min(known), max(known)}:
         with pytest.raises(AssertionError, match=f"/status claims {job}; 1 of {len(known)} are missing: .*{lacking}"):
             witness.check(status, known - {lacking})
-    witness.check(report(START + DAY), ())
+    witness.check(report({}, START + DAY), ())
 
 
 @pytest.mark.parametrize("archive", [False, True])
 def test_what_was_settled_up_to_the_watermark_is_there(witness: Witness, archive: bool) -> None:
     witness.exchange.clock.set(FIRST)
-    witness.check(report(FIRST), ())
+    witness.check(report({}, FIRST), ())
     witness.exchange.clock.set(LATER + 61 * DAY * archive)
     times = walk(witness)
     since = Wanted(first=FIRST + 3600 * 1_000_000, last=LATER - DAY, time="settled", archived=archive)
     settled = listed(witness, since)
     assert settled
-    status = report(LATER, whole=archive, **({"archive": times} if archive else {}))
+    status = report({"archive": times} if archive else {}, LATER, whole=archive)
     known = listed(witness, Wanted()) | listed(witness, Wanted(archived=True))
     witness.check(status, known)
     with pytest.raises(AssertionError, match=r"/status claims (settled|archive); 1 of "):
@@ -83,6 +86,6 @@ def test_what_the_exchange_did_not_have_all_the_while_is_not_claimed(witness: Wi
     _, ended = walk(witness)
     lasting = before & listed(witness, Wanted(phase="open"))
     assert set() < lasting < before
-    witness.check(report(**{"live/open": (begun, ended)}), lasting)
+    witness.check(report({"live/open": (begun, ended)}), lasting)
     with pytest.raises(AssertionError, match="/status claims live/open; 1 of"):
-        witness.check(report(**{"live/open": (begun, ended)}), lasting - {min(lasting)})
+        witness.check(report({"live/open": (begun, ended)}), lasting - {min(lasting)})
