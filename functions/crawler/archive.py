@@ -1,4 +1,4 @@
-"""The walk over the archive: along its listing, and series by series where the listing does not lead to its end."""
+"""The walk over the archive: along its listing, then series by series, which proves that the listing was the whole."""
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import replace
@@ -9,23 +9,33 @@ from crawler.filters import page_digest, same_pages
 from crawler.lookups import ask_bisecting, names
 from crawler.store import Job
 from crawler.walks import BACKLOG, FAR_BEHIND, MOVED, ListingLoops, Step, Turn, Walk, begun, ended, follow
-from kalshi_markets.exchange import BATCH_TICKERS, AnswerUnreadable, ExchangeRefused, FilterIgnored, KeyRefused, Sent
+from kalshi_markets.exchange import (
+    BATCH_TICKERS,
+    AnswerUnreadable,
+    ExchangeRefused,
+    FilterIgnored,
+    KeyRefused,
+    Sent,
+    is_storable,
+)
+from kalshi_markets.exchange.values import parse_time
 
 LISTING, SERIES = "listing", "series"
-"""The ways in which a walk can have read the whole archive."""
+"""How a walk can have completed the archive: its listing had every market, or the series had more."""
 SAMPLE: Final = BATCH_TICKERS
 """The oldest of the markets that are known to be in the archive; a listing that breaks off lacks them first."""
-SILENT_SERIES: Final = 10
-"""Series without any market in the table that are asked for at the end of the listing."""
 MAX_SKIPPED: Final = 100
 
 
 class ArchiveWalk(Walk):
     """Every market behind the cutoff: once, and again where some moved there unseen.
 
+    The listing is the fast way, but nothing in it proves that it ended where the archive ends. So every series is read
+    afterwards; only then is the walk complete.
+
     Its position along the listing is the page and `unlisted`, those markets of the sample that were not met so far. The
     position in the series is the last one that was finished (`after`), the one that is being read (`series` and the
-    page), and those whose listing could not be read to its end (`skipped`).
+    page), those whose listing could not be read to its end (`skipped`), and `way`: SERIES once they had a market more.
     """
 
     name = "archive"
@@ -46,25 +56,24 @@ class ArchiveWalk(Walk):
 
     async def steps(self, turn: Turn, job: Job) -> AsyncGenerator[Step, None]:
         """Newest first; what is too old to be kept is left out."""
-        horizon = (await turn.listings.time() - self._kept).isoformat() if self._kept else ""
+        horizon = await turn.listings.time() - self._kept if self._kept else None
         if job.position is None:
             cutoff = await turn.listings.cutoff()
             sample = await turn.read(turn.store.known_archived, cutoff, SAMPLE, turn.listings.combos)
             job = begun(job, {"unlisted": sample})
         if "after" not in _position(job):
+            way = LISTING
             try:
                 if not _position(job).get("ended"):
                     async for markets, place in follow(turn.listings.archived, _position(job)):
                         unlisted = _without(_position(job), markets)
                         job = replace(job, position={**(place or {"ended": True}), "unlisted": unlisted})
                         yield Step(job, _kept(markets, horizon))
-                lacking = await _lacking(turn, _position(job)["unlisted"], horizon)
             except ListingLoops:
-                lacking = _position(job)["unlisted"] or [""]
-            if not lacking:
-                yield Step(ended(job, completed_by=LISTING))
-                return
-            job = replace(job, position={"after": "", "unlisted": lacking})
+                way = SERIES
+            if turn.jobs.get("series", Job("series")).confirmed_at is None:
+                raise AnswerUnreadable("the archive is read by series, and the exchange's list of series is not known.")
+            job = replace(job, position=_first_series(job, way))
             yield Step(job)
         async for step in _by_series(turn, job, horizon):
             yield step
@@ -72,7 +81,7 @@ class ArchiveWalk(Walk):
     def after(self, error: Exception, job: Job) -> Job:
         """Return the job as Walk.after has it; at the first series where it was not their markets that were listed."""
         if isinstance(error, FilterIgnored) and "after" in _position(job):
-            return replace(job, position={"after": "", "unlisted": _position(job).get("unlisted", [])})
+            return replace(job, position=_first_series(job, _position(job).get("way", SERIES)))
         return super().after(error, job)
 
     def anew(self, job: Job) -> Job:
@@ -83,41 +92,28 @@ class ArchiveWalk(Walk):
         position = _position(job)
         if "series" in position:
             return replace(job, position=_skipping(position, position["series"]))
-        if job.position is None or "after" in position:
+        if job.position is None or "after" in position or "ended" in position:
             return job
-        return replace(job, position={"after": "", "unlisted": position.get("unlisted", [])})
+        return replace(job, position=_first_series(job, SERIES))
 
 
-async def _lacking(turn: Turn, unlisted: Sequence[str], horizon: str) -> list[str]:
-    """Return markets that are in the archive although its listing ended without them.
-
-    Of the sample those that the archive finds by name, and those of series of which the table has no market.
-    """
-    archived, _ = await ask_bisecting(lambda tickers: turn.listings.named(tickers, archived=True), unlisted)
-    lacking = names(archived)
-    for series in await turn.read(turn.store.silent_series, SILENT_SERIES):
-        pages, _ = await ask_bisecting(lambda one: _first_page(turn, one[0]), [series])
-        found = names(_kept(_ours(turn, pages), horizon))
-        lacking |= set(await turn.read(turn.store.unknown, sorted(found)))
-    return sorted(lacking)[:SAMPLE]
-
-
-async def _first_page(turn: Turn, series: str) -> Sequence[Sent]:
-    return (await turn.listings.archived(None, series)).markets
-
-
-async def _by_series(turn: Turn, job: Job, horizon: str) -> AsyncGenerator[Step, None]:
+async def _by_series(turn: Turn, job: Job, horizon: datetime | None) -> AsyncGenerator[Step, None]:
     """Read every series' part of the archive. Raises AnswerUnreadable where some cannot be read to their end."""
     again = list(_position(job).get("skipped", ()))
     while series := await _next(turn, _position(job), again):
         try:
             is_first = "cursor" not in _position(job)
             async for markets, place in follow(lambda cursor: turn.listings.archived(cursor, series), _position(job)):
-                base = _between(_position(job)) | {"unlisted": _without(_position(job), markets)}
+                markets = _ours(turn, markets)
+                unlisted = _without(_position(job), markets)
+                base = _between(_position(job)) | {"unlisted": unlisted}
+                stored = _kept(markets, horizon)
+                if len(unlisted) < len(_position(job)["unlisted"]) or await _has_unknown(turn, stored):
+                    base["way"] = SERIES
                 if is_first:
                     base["before"], is_first = _other_page(base["before"], series, markets), False
                 job = replace(job, position={**base, "series": series, **place} if place else _finished(base, series))
-                yield Step(job, _kept(_ours(turn, markets), horizon))
+                yield Step(job, stored)
         except (ListingLoops, ExchangeRefused) as error:
             if isinstance(error, KeyRefused):
                 raise
@@ -129,11 +125,17 @@ async def _by_series(turn: Turn, job: Job, horizon: str) -> AsyncGenerator[Step,
         raise AnswerUnreadable(
             f"the archive's listings of {len(skipped)} series, such as {skipped[0]}, do not lead to their end."
         )
-    unlisted = [ticker for ticker in _position(job)["unlisted"] if ticker]
+    unlisted = _position(job)["unlisted"]
     archived, _ = await ask_bisecting(lambda tickers: turn.listings.named(tickers, archived=True), unlisted)
     if archived:
         raise AnswerUnreadable(f"the archive lists none of {len(archived)} markets that it finds by name.")
-    yield Step(ended(job, completed_by=SERIES))
+    yield Step(ended(job, completed_by=_position(job)["way"]))
+
+
+async def _has_unknown(turn: Turn, markets: Sequence[Sent]) -> bool:
+    """Return whether a page has a market of which there is no row yet."""
+    tickers = sorted(filter(is_storable, names(markets)))
+    return bool(tickers) and bool(await turn.read(turn.store.unknown, tickers))
 
 
 async def _next(turn: Turn, position: Mapping[str, Any], again: list[str]) -> str | None:
@@ -146,6 +148,10 @@ async def _next(turn: Turn, position: Mapping[str, Any], again: list[str]) -> st
     return found
 
 
+def _first_series(job: Job, way: str) -> dict[str, Any]:
+    return {"after": "", "unlisted": _position(job).get("unlisted", []), "way": way}
+
+
 def _between(position: Mapping[str, Any]) -> dict[str, Any]:
     """Return the members of a position that hold between two series."""
     return {
@@ -153,6 +159,7 @@ def _between(position: Mapping[str, Any]) -> dict[str, Any]:
         "skipped": position.get("skipped", []),
         "unlisted": position.get("unlisted", []),
         "before": position.get("before"),
+        "way": position.get("way", SERIES),
     }
 
 
@@ -188,19 +195,27 @@ def _without(position: Mapping[str, Any], markets: Sequence[Sent]) -> list[str]:
     return [ticker for ticker in unlisted if ticker not in listed]
 
 
-def _kept(markets: Sequence[Sent], horizon: str) -> list[Sent]:
-    return [market for market in markets if not horizon or _member(market, "settlement_ts", "~") >= horizon]
+def _kept(markets: Sequence[Sent], horizon: datetime | None) -> list[Sent]:
+    """Return the markets that were not settled before the horizon; what has no readable time is kept."""
+    return [market for market in markets if horizon is None or (_settled_at(market) or horizon) >= horizon]
+
+
+def _settled_at(sent: Sent) -> datetime | None:
+    try:
+        return parse_time(_member(sent, "settlement_ts"))
+    except ValueError:
+        return None
 
 
 def _ours(turn: Turn, markets: Sequence[Sent]) -> Sequence[Sent]:
     """Return the markets without combos, unless these are stored too."""
-    return markets if turn.listings.combos else [m for m in markets if not _member(m, "mve_collection_ticker", "")]
+    return markets if turn.listings.combos else [m for m in markets if not _member(m, "mve_collection_ticker")]
 
 
-def _member(sent: Sent, member: str, default: str) -> str:
-    """Return a member as text; of what cannot be read the default, for it becomes a reject later."""
+def _member(sent: Sent, member: str) -> object:
+    """Return a member; None where the object cannot be read, for it becomes a reject later."""
     try:
         market = sent.read()
     except AnswerUnreadable:
-        return default
-    return str(market.get(member) or default) if isinstance(market, Mapping) else default
+        return None
+    return market.get(member) if isinstance(market, Mapping) else None

@@ -64,11 +64,6 @@ class Statements:
             WHERE t.settlement_ts < $1::timestamptz AND q.gone_at IS NULL AND t.ticker NOT LIKE '%,%'
               AND ($3::boolean OR t.mve_collection_ticker IS NULL)
             ORDER BY t.created_time, t.ticker LIMIT $2::int"""
-        self.silent_series = f"""
-            SELECT s.series_ticker FROM {table}_series AS s
-            WHERE s.series_ticker NOT LIKE 'KXMVE%'
-              AND NOT EXISTS (SELECT FROM {table}_terms AS t WHERE t.series_ticker = s.series_ticker)
-            ORDER BY random() LIMIT $1::int"""
         self.next_series = f"""
             SELECT series_ticker FROM {table}_series
             WHERE series_ticker > $1::text AND ($2::boolean OR series_ticker NOT LIKE 'KXMVE%')

@@ -135,10 +135,6 @@ class Store:
         """Return markets that were settled before the cutoff, the first created first."""
         return self._tickers(self._sql.known_archived, cutoff, most, combos)
 
-    def silent_series(self, most: int) -> list[str]:
-        """Return series of which no market is known, combos' left out."""
-        return self._tickers(self._sql.silent_series, most)
-
     def next_series(self, after: str, combos: bool) -> str | None:  # a setting
         """Return the series that comes after another one by its ticker."""
         return next(iter(self._tickers(self._sql.next_series, after, combos)), None)

@@ -121,7 +121,7 @@ def test_a_listing_that_ends_before_a_known_market_is_not_the_whole_archive(
     store.commit(Batch(Job("settled"), [sight(market) for market in known], series=[Series("KXA", "A", "C")]))
     store.release_lease()
     paths = {
-        "/historical/markets?tickers=*": [page(settled("KNOWN"))],
+        "/historical/markets?tickers=*": [page()],
         **of_series("KXA", page(settled("KNOWN"), settled("TAIL"))),
     }
     with archive("KXA", listing=[page(settled("LISTED"))], paths=paths) as server:
@@ -131,10 +131,33 @@ def test_a_listing_that_ends_before_a_known_market_is_not_the_whole_archive(
         named = [path for path, _ in server.requests if "historical/markets?tickers" in path]
     assert (found["complete"], found["completed_by"]) == (True, "series")
     assert "TAIL" in tickers(database)
-    assert "LISTED" not in named[0]
+    assert ["DELETED" in path for path in named] == [True], "what neither lists is asked for by name"
+    assert "KNOWN" not in named[0]
 
 
-def test_a_series_of_which_nothing_is_known_shows_that_the_listing_ended_early(
+def test_a_known_market_that_no_series_lists_makes_nothing_complete(fresh: dict[str, str], database: Database) -> None:
+    store = Store(database)
+    assert store.take_lease()
+    store.commit(Batch(Job("settled"), [sight(settled("KNOWN"))], series=[Series("KXA", "A", "C")]))
+    store.release_lease()
+    paths = {"/historical/markets?tickers=*": [page(settled("KNOWN"))], **of_series("KXA", page(settled("A")))}
+    with archive("KXA", listing=[page(settled("A"))], paths=paths) as server:
+        environment = fresh | {"EXCHANGE_URL": server.url}
+        assert "finds by name" in crawl(environment, RUN_SECONDS)["errors"]["archive"]
+        assert told(environment)["complete"] is False
+
+
+def test_the_archive_is_not_complete_while_the_list_of_series_is_unknown(
+    fresh: dict[str, str], database: Database
+) -> None:
+    with archive("KXA", listing=[page(settled("A"))], paths={"/series*": [Reply(body=b"no JSON")]}) as server:
+        environment = fresh | {"EXCHANGE_URL": server.url}
+        assert "list of series" in crawl(environment, RUN_SECONDS)["errors"]["archive"]
+        assert told(environment)["complete"] is False
+    assert tickers(database) == ["A"]
+
+
+def test_a_market_that_only_its_series_lists_shows_that_the_listing_ended_early(
     fresh: dict[str, str], database: Database
 ) -> None:
     paths = of_series("KXLOST", page(settled("LOST")))
