@@ -5,7 +5,6 @@ import time
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, Final
 
-from aws_lambda_powertools import Logger
 from fastapi import FastAPI
 from fastapi.responses import HTMLResponse
 from mangum import Mangum
@@ -21,22 +20,14 @@ from api.rows import FORMATS
 from api.service import Service
 from kalshi_markets.columns import COLUMNS
 from kalshi_markets.database import DatabaseError, Unavailable
+from kalshi_markets.logs import make_logger
 from kalshi_markets.secrets import SecretUnavailable
-from kalshi_markets.settings import SettingsError, log_level
+from kalshi_markets.settings import SettingsError
 
 if TYPE_CHECKING:
     from api.candlesticks.result import Result
 
-
-def _log_level() -> str:
-    """Return the level of the settings. Nothing is raised here, at the import: ApiSettings.read raises it."""
-    try:
-        return log_level()
-    except SettingsError:
-        return "INFO"
-
-
-logger = Logger(service="api", level=_log_level())
+logger = make_logger("api")
 # It logs every path at INFO, and with its text an exception that has been answered and logged here.
 logging.getLogger("mangum.http").setLevel(logging.CRITICAL)
 

@@ -4,13 +4,12 @@ import json
 from collections.abc import Sequence
 from typing import Final
 
-from aws_lambda_powertools import Logger
-
 from crawler.markets import NUMBERED, TITLE, is_of_a_row
 from kalshi_markets.database import Database, StatementRefused
 from kalshi_markets.exchange import Event, Series
+from kalshi_markets.logs import make_logger
 
-logger = Logger(service="crawler", child=True)
+logger = make_logger("crawler", child=True)
 
 
 class Catalogue:

@@ -12,8 +12,6 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final, TypeVar
 
-from aws_lambda_powertools import Logger
-
 from crawler.filters import FirstPages
 from crawler.pages import PageReader
 from crawler.store import Batch, Job, LeaseLost, Store
@@ -28,6 +26,7 @@ from kalshi_markets.exchange import (
     Listings,
 )
 from kalshi_markets.exchange.transport import Transport
+from kalshi_markets.logs import make_logger
 from kalshi_markets.secrets import SecretUnavailable
 from kalshi_markets.settings import SettingsError
 
@@ -38,7 +37,7 @@ LOOK_SECONDS: Final = 1.0
 """How often it is asked what is due."""
 RENEW_SECONDS: Final = 10.0
 
-logger = Logger(service="crawler", child=True)
+logger = make_logger("crawler", child=True)
 T = TypeVar("T")
 
 

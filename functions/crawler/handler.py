@@ -4,7 +4,6 @@ import asyncio
 import time
 from typing import Any, Final
 
-from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from crawler.crawl import MARGIN_SECONDS, Crawl
@@ -15,12 +14,13 @@ from crawler.telemetry import publish
 from kalshi_markets.database import Database
 from kalshi_markets.exchange import ExchangeClient
 from kalshi_markets.exchange.limiter import DatabaseTokens, Limiter
+from kalshi_markets.logs import make_logger
 from kalshi_markets.settings import CrawlerSettings, DatabaseSettings, ExchangeSettings
 
 _SESSION: Final = {"client_connection_check_interval": "1s"}
 """A statement that this function gave up, or that it waits for when it is killed, ends with the connection."""
 
-logger = Logger(service="crawler")
+logger = make_logger("crawler")
 
 
 @logger.inject_lambda_context

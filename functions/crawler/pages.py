@@ -5,8 +5,6 @@ import json
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
-from aws_lambda_powertools import Logger
-
 from crawler.lookups import batches, events_of
 from crawler.markets import Reject, reject
 from crawler.store import Batch, Store
@@ -23,10 +21,11 @@ from kalshi_markets.exchange import (
     is_storable,
     sight,
 )
+from kalshi_markets.logs import make_logger
 
 MOST_KNOWN_EVENTS: Final = 100_000
 
-logger = Logger(service="crawler", child=True)
+logger = make_logger("crawler", child=True)
 
 
 class PageReader:

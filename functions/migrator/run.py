@@ -4,10 +4,10 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from threading import Event
 from typing import Any, Final
 
-from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from kalshi_markets.database import Database, DatabaseError, LoginRefused, StatementRefused
+from kalshi_markets.logs import make_logger
 from kalshi_markets.secrets import SecretUnavailable
 from kalshi_markets.settings import DatabaseSettings, MigratorSettings
 from migrator.custom_resource import ANSWER_SECONDS
@@ -18,7 +18,7 @@ _PROBE_SECONDS: Final = 5.0
 _SESSION: Final = {"client_connection_check_interval": "1s"}
 """A statement that was given up ends with its connection."""
 
-logger = Logger(service="migrator")
+logger = make_logger("migrator")
 
 
 class OutOfTime(Exception):

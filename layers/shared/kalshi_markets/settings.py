@@ -151,7 +151,8 @@ class CrawlerSettings:
 
     @classmethod
     def read(cls, environment: Mapping[str, str] = os.environ) -> Self:
-        """Raises SettingsError."""
+        """Raises SettingsError, for an invalid log level too."""
+        log_level(environment)
         variables = Variables(environment)
         return cls(
             run_seconds=float(variables.number("RUN_SECONDS", "55", least="10", most=840)),
@@ -198,8 +199,9 @@ class MigratorSettings:
 
         The secrets are asked for afresh: it is after a rotation that the roles are renewed.
 
-        Raises SettingsError, SecretUnavailable.
+        Raises SettingsError, for an invalid log level too, and SecretUnavailable.
         """
+        log_level(environment)
         variables = Variables(environment)
         roles = {"api": _role(variables, "API_DB_SECRET_ARN", "API_DB_USER", "API_DB_PASSWORD")}
         roles["crawler"] = _role(variables, "CRAWLER_DB_SECRET_ARN", "CRAWLER_DB_USER", "CRAWLER_DB_PASSWORD")
