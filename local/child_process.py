@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Final
 
 from local import ROOT
-from local.output import say
-from local.processes import lines_of, send_to_session, start_child
+from local.output import echo
+from local.processes import iter_lines, signal_session, start_child
 
 STOP_SECONDS: Final = 3.0
 
@@ -29,45 +29,45 @@ class ChildProcess:
 
     def __init__(
         self,
-        part: str,
+        component: str,
         command: Sequence[str],
-        ready: str,
+        ready_pattern: str,
         *,
         environment: Mapping[str, str] = os.environ,
-        seconds: float = STOP_SECONDS,
+        stop_seconds: float = STOP_SECONDS,
     ) -> None:
-        self._part = part
+        self._component = component
         self._command = command
-        self._ready = re.compile(ready)
+        self._ready_pattern = re.compile(ready_pattern)
         self._environment = environment
-        self._seconds = seconds
+        self._stop_seconds = stop_seconds
         self._process: asyncio.subprocess.Process | None = None
         self.url = ""
 
     async def start(self) -> None:
         """Returns when it takes requests. Raises ChildFailed."""
         self._process = await start_child(self._command, environment=self._environment, directory=ROOT)
-        lines = lines_of(self._process)
-        said = []
+        lines = iter_lines(self._process)
+        output = []
         async for line in lines:
-            if ready := self._ready.search(line):
-                self.url = ready[1]
+            if match := self._ready_pattern.search(line):
+                self.url = match[1]
                 self.ended = asyncio.create_task(self._show(lines))
                 return
-            said.append(line)
-        raise ChildFailed("\n".join(said) or f"exit status {await self._process.wait()}")
+            output.append(line)
+        raise ChildFailed("\n".join(output) or f"exit status {await self._process.wait()}")
 
     async def close(self) -> None:
         """Ends it."""
         if self._process is None:
             return
-        send_to_session(self._process, signal.SIGTERM)
+        signal_session(self._process, signal.SIGTERM)
         try:
-            await asyncio.wait_for(self._process.wait(), self._seconds)
+            await asyncio.wait_for(self._process.wait(), self._stop_seconds)
         except TimeoutError:
-            send_to_session(self._process, signal.SIGKILL)
+            signal_session(self._process, signal.SIGKILL)
             await self._process.wait()
 
     async def _show(self, lines: AsyncIterator[str]) -> None:
         async for line in lines:
-            say(self._part, line)
+            echo(self._component, line)

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from local import ROOT
 
 
-def kept_secret(path: Path, make: Callable[[], str] = lambda: secrets.token_urlsafe(24)) -> str:
+def stored_secret(path: Path, make: Callable[[], str] = lambda: secrets.token_urlsafe(24)) -> str:
     """The text of a file that only its owner can read; what `make` returns goes in the first time."""
     if not path.exists():
         fresh = path.with_name(f"{path.name}.new")
@@ -60,20 +60,20 @@ class DataFolder:
 
     def password(self, user: str) -> str:
         """A random password, always the same one for a user."""
-        return kept_secret(self.path / f"{user}.password")
+        return stored_secret(self.path / f"{user}.password")
 
     def exchange_key(self) -> Path:
         """The PEM file of a private key that the simulated exchange knows."""
         file = self.path / "exchange-key.pem"
-        kept_secret(file, _new_key)
+        stored_secret(file, _new_key)
         return file
 
-    def changed_source(self, source: str) -> str | None:
+    def record_source(self, source: str) -> str | None:
         """Notes where the markets come from; gives where they came from before, if that was elsewhere."""
         file = self.path / "source"
-        before = file.read_text(encoding="utf-8") if file.exists() else source
+        previous = file.read_text(encoding="utf-8") if file.exists() else source
         file.write_text(source, encoding="utf-8")
-        return before if before != source else None
+        return previous if previous != source else None
 
 
 def _new_key() -> str:

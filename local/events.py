@@ -19,7 +19,7 @@ DOMAIN: Final = "localhost"
 _HOST: Final = re.compile(r"[A-Za-z0-9._-]+(:[0-9]{1,5})?")
 _TOKEN: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _TEXT_TYPE: Final = re.compile(r"text/.*|application/(json|javascript|xml|[\w.-]+\+(json|xml))")
-_OF_THE_CONNECTION: Final = {"connection", "keep-alive", "trailer", "transfer-encoding", "upgrade"}
+_HOP_BY_HOP_HEADERS: Final = {"connection", "keep-alive", "trailer", "transfer-encoding", "upgrade"}
 """Headers that are the gateway's own matter."""
 
 
@@ -170,8 +170,8 @@ def _response_headers(response: dict[str, Any]) -> list[tuple[str, str]]:
     if not isinstance(headers, dict) or not isinstance(cookies, list):
         raise MalformedResponse("headers must be an object, cookies a list")
     pairs = [(name.lower(), _text(value)) for name, value in headers.items()]
-    pairs = [pair for pair in pairs if pair[0] not in _OF_THE_CONNECTION] + [
-        ("set-cookie", _text(one)) for one in cookies
+    pairs = [pair for pair in pairs if pair[0] not in _HOP_BY_HOP_HEADERS] + [
+        ("set-cookie", _text(cookie)) for cookie in cookies
     ]
     for name, value in pairs:
         if not _TOKEN.fullmatch(name) or not value.isascii() or not value.replace("\t", " ").isprintable():

@@ -51,13 +51,13 @@ class Gateway:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The ASGI interface."""
-        began = time.monotonic()
+        started = time.monotonic()
         request_id = base64.urlsafe_b64encode(os.urandom(11)).decode()
         request = Request(scope, receive)
         response = await self._answer(request, request_id)
         cors.permit(request.method, request.headers, response.headers)
         response.headers["apigw-requestid"] = request_id
-        milliseconds = (time.monotonic() - began) * 1000
+        milliseconds = (time.monotonic() - started) * 1000
         line = f"{scope['method']} {_target(request)} {response.status_code}"
         self._log(f"{line} {milliseconds:,.0f} ms {len(response.body) / 1000:,.1f} kB")
         await response(scope, receive, send)
@@ -82,7 +82,7 @@ class Gateway:
         body = await _body(request)
         if body is None:
             return _message(413, "Request Entity Too Large")
-        event = json.dumps(http_event(_as_sent(request, body), request_id)).encode()
+        event = json.dumps(http_event(_to_http_request(request, body), request_id)).encode()
         try:
             payload = await self._invoke(event)
             return _response(payload, head=request.method == "HEAD")
@@ -100,7 +100,7 @@ class Gateway:
         """The function goes on when the gateway has given up on it, as on AWS. Raises LambdaError, TimeoutError."""
         invocation = asyncio.create_task(self._function.invoke(event))
         self._invocations.add(invocation)
-        invocation.add_done_callback(self._forget)
+        invocation.add_done_callback(self._consume_exception)
         async with asyncio.timeout(self._integration_seconds) as limit:
             self._limits.add(limit)
             try:
@@ -108,7 +108,7 @@ class Gateway:
             finally:
                 self._limits.discard(limit)
 
-    def _forget(self, invocation: asyncio.Task[bytes]) -> None:
+    def _consume_exception(self, invocation: asyncio.Task[bytes]) -> None:
         self._invocations.discard(invocation)
         if not invocation.cancelled():
             invocation.exception()  # looked at, for nobody may wait for it any more
@@ -157,7 +157,7 @@ async def _body(request: Request) -> bytes | None:
     return bytes(body)
 
 
-def _as_sent(request: Request, body: bytes) -> HttpRequest:
+def _to_http_request(request: Request, body: bytes) -> HttpRequest:
     scope = request.scope
     return HttpRequest(
         method=scope["method"],

@@ -54,7 +54,7 @@ class LambdaFunction:
         sandbox = await self._idle_sandbox()
         try:
             if not sandbox.alive:
-                sandbox = await self._replaced(sandbox)
+                sandbox = await self._replace(sandbox)
             return await sandbox.invoke(event)
         finally:
             self._idle.put_nowait(sandbox)
@@ -74,7 +74,7 @@ class LambdaFunction:
         await sandbox.start()
         return sandbox
 
-    async def _replaced(self, sandbox: Sandbox) -> Sandbox:
+    async def _replace(self, sandbox: Sandbox) -> Sandbox:
         self._sandboxes.discard(sandbox)
         await sandbox.close()
         return await self._start_sandbox()

@@ -12,9 +12,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, Final
 
-from local.data_folder import kept_secret
+from local.data_folder import stored_secret
 from local.postgres_account import Account, PostgresError, account_for, programs_for
-from local.processes import ending_with_parent
+from local.processes import die_with_parent
 
 __all__ = ["PostgresError", "PostgresServer"]
 
@@ -57,7 +57,7 @@ class PostgresServer:
     @property
     def password(self) -> str:
         """The password of `user`."""
-        return kept_secret(self._password_file)
+        return stored_secret(self._password_file)
 
     @property
     def running(self) -> bool:
@@ -178,7 +178,7 @@ class PostgresServer:
         directory = os.open(data_dir, os.O_RDONLY | os.O_DIRECTORY)
         command = [command[0], "-D", f"/proc/self/fd/{directory}", *command[1:]]
         if self._ends_with_parent:
-            command = ending_with_parent(command, signal_at_parents_end)
+            command = die_with_parent(command, signal_at_parents_end)
         try:
             return subprocess.Popen(
                 command,

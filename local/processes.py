@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 
-def ending_with_parent(command: Sequence[str], signal_name: str = "KILL") -> list[str]:
+def die_with_parent(command: Sequence[str], signal_name: str = "KILL") -> list[str]:
     """The command, with the signal sent to it when the thread that started it ends, however it ends.
 
     That is Linux's PR_SET_PDEATHSIG (man 2 prctl); without util-linux's setpriv the command is left as it is.
@@ -23,7 +23,7 @@ async def start_child(
 ) -> asyncio.subprocess.Process:
     """Starts a command in a session of its own, where no Ctrl+C reaches it; its stderr joins its stdout."""
     return await asyncio.create_subprocess_exec(
-        *ending_with_parent(command),
+        *die_with_parent(command),
         cwd=directory,
         env=dict(environment),
         stdin=asyncio.subprocess.DEVNULL,
@@ -33,14 +33,14 @@ async def start_child(
     )
 
 
-def send_to_session(process: asyncio.subprocess.Process, number: signal.Signals) -> None:
+def signal_session(process: asyncio.subprocess.Process, number: signal.Signals) -> None:
     """Signals a child and what it started; nothing happens when it has ended."""
     if process.returncode is None:  # else its id may be another's by now
         with suppress(ProcessLookupError):
             os.killpg(process.pid, number)
 
 
-async def lines_of(process: asyncio.subprocess.Process) -> AsyncIterator[str]:
+async def iter_lines(process: asyncio.subprocess.Process) -> AsyncIterator[str]:
     """The lines that a child writes, of any length, without their ends; it has closed its output when they end."""
     rest = b""
     while process.stdout and (chunk := await process.stdout.read(65536)):

@@ -21,8 +21,8 @@ from local.functions import function_spec
 from local.gateway import WORKERS, Gateway
 from local.lambda_errors import LambdaError
 from local.lambda_function import LambdaFunction
-from local.output import function_log, say
-from local.parts import Failure, Parts
+from local.output import echo, function_log
+from local.parts import BaseRun, RunFailed
 from local.postgres import PostgresError, PostgresServer
 from local.scheduler import Scheduler
 
@@ -30,16 +30,16 @@ API_USER: Final = "kalshi_api"
 CRAWLER_USER: Final = "kalshi_crawler"
 
 
-class Run(Parts):
+class Run(BaseRun):
     """PostgreSQL, an exchange, the schedule, and the gateway before the API."""
 
     command = "make run"
 
     async def run(self) -> None:
         """Returns never. Raises Failure."""
-        listener = self._take_port()
-        self._take_folder()
-        databases, exchange = await self._start_outer_parts()
+        listener = self._bind_port()
+        self._lock_data_folder()
+        databases, exchange = await self._start_dependencies()
         migrator = self._function("migrator", databases["migrator"])
         crawler = self._function("crawler", databases["crawler"] | exchange, progress=True)
         api = self._function("api", databases["api"] | exchange, workers=WORKERS)
@@ -47,15 +47,15 @@ class Run(Parts):
         await asyncio.gather(migrator.start(), api.start(), crawler.start())
         await self._migrate(migrator)
         scheduler = Scheduler(crawler, "crawler")
-        self._parts.push_async_callback(scheduler.close)
-        gateway = Gateway(api, log=lambda line: say("gateway", line))
-        url = await self._parts.enter_async_context(gateway.serve(listener))
-        say("gateway", url)
+        self._stack.push_async_callback(scheduler.close)
+        gateway = Gateway(api, log=lambda line: echo("gateway", line))
+        url = await self._stack.enter_async_context(gateway.serve(listener))
+        echo("gateway", url)
         scheduler.start()
-        self._parts.callback(asyncio.create_task(_show_examples(api, url)).cancel)
-        await self._until_a_part_ends()
+        self._stack.callback(asyncio.create_task(_show_examples(api, url)).cancel)
+        await self._wait_for_exit()
 
-    async def _start_outer_parts(self) -> tuple[dict[str, dict[str, str]], dict[str, str]]:
+    async def _start_dependencies(self) -> tuple[dict[str, dict[str, str]], dict[str, str]]:
         """Side by side; when one fails, the other is given up."""
         try:
             async with asyncio.TaskGroup() as group:
@@ -68,7 +68,7 @@ class Run(Parts):
     async def _start_database(self) -> dict[str, dict[str, str]]:
         """DB_* for each function: one user for all on a server that is not ours, else one each."""
         if external := dict(self._settings.database):
-            say("postgres", f"the server at {external['DB_HOST']}, as DB_HOST says")
+            echo("postgres", f"the server at {external['DB_HOST']}, as DB_HOST says")
             # The functions would take themselves to be on AWS, where the default is verify-full.
             return dict.fromkeys(("migrator", "api", "crawler"), {"DB_SSLMODE": "prefer"} | external)
         server = PostgresServer(self._folder.path / "postgres", ends_with_parent=True)
@@ -78,41 +78,45 @@ class Run(Parts):
             await asyncio.wait({starting})
             await asyncio.to_thread(server.stop)
 
-        self._parts.push_async_callback(stop)
+        self._stack.push_async_callback(stop)
         try:
             await asyncio.shield(starting)
         except PostgresError as error:
-            raise Failure(str(error)) from None
-        say("postgres", f"data folder {self._folder}/postgres, {server.host}:{server.port}")
+            raise RunFailed(str(error)) from None
+        echo("postgres", f"data folder {self._folder}/postgres, {server.host}:{server.port}")
         self._watch("PostgreSQL", asyncio.create_task(asyncio.to_thread(server.wait)))
         return self._database_users(server)
 
     def _database_users(self, server: PostgresServer) -> dict[str, dict[str, str]]:
-        where = {"DB_HOST": server.host, "DB_PORT": str(server.port), "DB_NAME": server.database}
-        where["DB_SSLMODE"] = "disable"  # the server has no certificate
+        server_variables = {"DB_HOST": server.host, "DB_PORT": str(server.port), "DB_NAME": server.database}
+        server_variables["DB_SSLMODE"] = "disable"  # the server has no certificate
         owner = {"DB_USER": server.user, "DB_PASSWORD": server.password}
         api, crawler = (
             {"DB_USER": user, "DB_PASSWORD": self._folder.password(user)} for user in (API_USER, CRAWLER_USER)
         )
-        made = {f"API_{name}": value for name, value in api.items()}
-        made |= {f"CRAWLER_{name}": value for name, value in crawler.items()}
-        return {"migrator": where | owner | made, "api": where | api, "crawler": where | crawler}
+        role_logins = {f"API_{name}": value for name, value in api.items()}
+        role_logins |= {f"CRAWLER_{name}": value for name, value in crawler.items()}
+        return {
+            "migrator": server_variables | owner | role_logins,
+            "api": server_variables | api,
+            "crawler": server_variables | crawler,
+        }
 
     async def _start_exchange(self) -> dict[str, str]:
         """EXCHANGE_URL and the key, for the functions that ask the exchange."""
         settings = self._settings
         if settings.exchange:
-            say("exchange", settings.exchange)
+            echo("exchange", settings.exchange)
             return {"EXCHANGE_URL": settings.exchange, **settings.key}
         key_file = self._folder.exchange_key()
         exchange = exchange_process(settings, key_file)
-        self._parts.push_async_callback(exchange.close)
+        self._stack.push_async_callback(exchange.close)
         try:
             await exchange.start()
         except ChildFailed as error:
-            raise Failure(f"the simulated exchange did not start: {error}") from None
+            raise RunFailed(f"the simulated exchange did not start: {error}") from None
         hint = "" if settings.recording else " (RECORDING=file or EXCHANGE=url for real ones)"
-        say("exchange", f"{settings.source}{hint}")
+        echo("exchange", f"{settings.source}{hint}")
         self._watch("the simulated exchange", exchange.ended)
         return {"EXCHANGE_URL": exchange.url, "KEYID": KEY_ID, "KEYFILE": str(key_file)}
 
@@ -122,16 +126,16 @@ class Run(Parts):
         spec = function_spec(name, {**self._settings.functions, **environment})
         log = function_log(name, progress=progress, verbose=self._settings.verbose)
         function = LambdaFunction(spec, concurrency=workers, log=log)
-        self._parts.push_async_callback(function.close)
+        self._stack.push_async_callback(function.close)
         return function
 
     async def _migrate(self, migrator: LambdaFunction) -> None:
         try:
             applied = json.loads(await migrator.invoke(b"{}"))["applied"]
         except LambdaError as error:
-            raise Failure(f"the database could not be prepared: {error}") from None
+            raise RunFailed(f"the database could not be prepared: {error}") from None
         await migrator.close()
-        say("migrator", f"{len(applied)} migrations applied" if applied else "the schema is the newest")
+        echo("migrator", f"{len(applied)} migrations applied" if applied else "the schema is the newest")
 
 
 async def _show_examples(api: LambdaFunction, url: str) -> None:
@@ -141,9 +145,9 @@ async def _show_examples(api: LambdaFunction, url: str) -> None:
         await asyncio.sleep(1)
         tickers = await _tickers(api)
     body = json.dumps({"tickers": tickers})
-    say("try", f"curl '{url}/markets?limit=5'")
-    say("", f"curl '{url}/markets?status=active&volume__gte=1000&order_by=volume'")
-    say("", f"curl -X POST {url}/markets/candlesticks -H 'content-type: application/json' -d '{body}'")
+    echo("try", f"curl '{url}/markets?limit=5'")
+    echo("", f"curl '{url}/markets?status=active&volume__gte=1000&order_by=volume'")
+    echo("", f"curl -X POST {url}/markets/candlesticks -H 'content-type: application/json' -d '{body}'")
 
 
 async def _tickers(api: LambdaFunction) -> list[str]:

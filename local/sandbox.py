@@ -23,7 +23,7 @@ from starlette.routing import Route
 
 from local.http_server import listen, port_of, serve
 from local.lambda_errors import FunctionError, FunctionTimeout, ResponseTooLarge, SandboxEnded
-from local.processes import lines_of, send_to_session, start_child
+from local.processes import iter_lines, signal_session, start_child
 
 RESPONSE_BYTES: Final = 6_291_556
 """Lambda's limit of a synchronous response (docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html)."""
@@ -115,13 +115,15 @@ class Sandbox:
         """The handler's response, as JSON. Raises LambdaError."""
         invocation = _Invocation(event, asyncio.get_running_loop().create_future())
         try:
-            await self._until_initialized()
+            await self._wait_until_initialized()
             self._next.put_nowait(invocation)
-            await self._first_of(invocation.response, self._spec.timeout)
+            await self._wait_first(invocation.response, self._spec.timeout)
             if invocation.response.done():
                 return invocation.response.result()
             if self._ended.done():
-                raise SandboxEnded(f"the process of {self._spec.name} ended in the middle of an event: {self._end()}")
+                raise SandboxEnded(
+                    f"the process of {self._spec.name} ended in the middle of an event: {self._exit_reason()}"
+                )
             raise FunctionTimeout(f"Task timed out after {self._spec.timeout:.2f} seconds")
         finally:
             if not invocation.response.done():
@@ -138,25 +140,25 @@ class Sandbox:
     def _kill(self) -> None:
         self._killed = True
         if self._process is not None:
-            send_to_session(self._process, signal.SIGKILL)
+            signal_session(self._process, signal.SIGKILL)
 
     async def _follow(self, process: asyncio.subprocess.Process) -> None:
-        async for line in lines_of(process):
+        async for line in iter_lines(process):
             self._log(line)
         await process.wait()
 
-    async def _until_initialized(self) -> None:
-        await self._first_of(self._initialized, INIT_SECONDS)
+    async def _wait_until_initialized(self) -> None:
+        await self._wait_first(self._initialized, INIT_SECONDS)
         if self._init_error:
             raise self._init_error
         if not self._initialized.done():
-            how = self._end() if self._ended.done() else f"it took more than {INIT_SECONDS:.0f} s"
-            raise SandboxEnded(f"{self._spec.name} did not get ready: {how}")
+            reason = self._exit_reason() if self._ended.done() else f"it took more than {INIT_SECONDS:.0f} s"
+            raise SandboxEnded(f"{self._spec.name} did not get ready: {reason}")
 
-    async def _first_of(self, future: asyncio.Future[bytes] | asyncio.Future[None], seconds: float) -> None:
+    async def _wait_first(self, future: asyncio.Future[bytes] | asyncio.Future[None], seconds: float) -> None:
         await asyncio.wait({future, self._ended}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
 
-    def _end(self) -> str:
+    def _exit_reason(self) -> str:
         code = self._process.returncode if self._process else None
         return signal.Signals(-code).name if code is not None and code < 0 else f"exit status {code}"
 
@@ -164,14 +166,14 @@ class Sandbox:
         runtime = "/2018-06-01/runtime"
         return Starlette(
             routes=[
-                Route(f"{runtime}/invocation/next", self._give_next),
-                Route(f"{runtime}/invocation/{{id}}/response", self._take_response, methods=["POST"]),
-                Route(f"{runtime}/invocation/{{id}}/error", self._take_error, methods=["POST"]),
-                Route(f"{runtime}/init/error", self._take_init_error, methods=["POST"]),
+                Route(f"{runtime}/invocation/next", self._next_invocation),
+                Route(f"{runtime}/invocation/{{id}}/response", self._post_response, methods=["POST"]),
+                Route(f"{runtime}/invocation/{{id}}/error", self._post_error, methods=["POST"]),
+                Route(f"{runtime}/init/error", self._post_init_error, methods=["POST"]),
             ]
         )
 
-    async def _give_next(self, request: Request) -> Response:  # noqa: ARG002  # Starlette's signature
+    async def _next_invocation(self, request: Request) -> Response:  # noqa: ARG002  # Starlette's signature
         if not self._initialized.done():
             self._initialized.set_result(None)
         invocation = await self._next.get()
@@ -186,8 +188,8 @@ class Sandbox:
         }
         return Response(invocation.event, media_type="application/json", headers=headers)
 
-    async def _take_response(self, request: Request) -> Response:
-        invocation = self._asked(request)
+    async def _post_response(self, request: Request) -> Response:
+        invocation = self._current_for(request)
         if invocation is None:
             return _unknown_id()
         body = bytearray()
@@ -200,22 +202,22 @@ class Sandbox:
             message = f"Response payload size exceeded maximum allowed payload size ({RESPONSE_BYTES} bytes)."
             invocation.response.set_exception(ResponseTooLarge(message))
             self._kill()  # the runtime client would end itself over the 413
-            return _refused(413, "RequestEntityTooLarge", message)
+            return _error_response(413, "RequestEntityTooLarge", message)
         invocation.response.set_result(bytes(body))
         return _accepted()
 
-    async def _take_error(self, request: Request) -> Response:
-        invocation = self._asked(request)
+    async def _post_error(self, request: Request) -> Response:
+        invocation = self._current_for(request)
         if invocation is None:
             return _unknown_id()
         invocation.response.set_exception(FunctionError.from_report(json.loads(await request.body())))
         return _accepted()
 
-    async def _take_init_error(self, request: Request) -> Response:
+    async def _post_init_error(self, request: Request) -> Response:
         self._init_error = FunctionError.from_report(json.loads(await request.body()))
         return _accepted()
 
-    def _asked(self, request: Request) -> _Invocation | None:
+    def _current_for(self, request: Request) -> _Invocation | None:
         current = self._current
         if current is None or current.request_id != request.path_params["id"] or current.response.done():
             return None
@@ -227,8 +229,8 @@ def _accepted() -> Response:
 
 
 def _unknown_id() -> Response:
-    return _refused(400, "InvalidRequestID", "This is not the id of the event in work.")
+    return _error_response(400, "InvalidRequestID", "This is not the id of the event in work.")
 
 
-def _refused(status: int, error_type: str, message: str) -> Response:
+def _error_response(status: int, error_type: str, message: str) -> Response:
     return JSONResponse({"errorType": error_type, "errorMessage": message}, status_code=status)

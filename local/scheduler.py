@@ -6,7 +6,7 @@ from typing import Final, Protocol
 
 from local.events import scheduled_event
 from local.lambda_errors import LambdaError
-from local.output import say
+from local.output import echo
 
 INTERVAL_SECONDS: Final = 60.0
 GRACE_SECONDS: Final = 3.0
@@ -29,13 +29,13 @@ class Scheduler:
     def __init__(
         self,
         function: Function,
-        part: str,
+        component: str,
         *,
         interval: float = INTERVAL_SECONDS,
         retry: float = RETRY_SECONDS,
     ) -> None:
         self._function = function
-        self._part = part
+        self._component = component
         self._interval = interval
         self._retry = retry
         self._run: asyncio.Task[str] | asyncio.Task[None] | None = None
@@ -60,16 +60,16 @@ class Scheduler:
             if self._run.done():
                 self._run = asyncio.create_task(self._invoke())
             else:
-                say(self._part, "the run before goes on: no other is begun")
+                echo(self._component, "the run before goes on: no other is begun")
 
     async def _first(self) -> None:
         """Again and again as long as a run that was killed with the last supervisor holds its lease."""
         loop = asyncio.get_running_loop()
         gives_up = loop.time() + self._interval - self._retry
         while await self._invoke() == "busy" and loop.time() < gives_up:
-            say(self._part, f"an earlier run still holds the lease: trying again in {self._retry:.0f} s")
+            echo(self._component, f"an earlier run still holds the lease: trying again in {self._retry:.0f} s")
             await asyncio.sleep(self._retry)
-        say(self._part, f"the first run has ended, the others begin every {self._interval:.0f} s")
+        echo(self._component, f"the first run has ended, the others begin every {self._interval:.0f} s")
 
     async def _invoke(self) -> str:
         """What became of the run, in the crawler's word."""
@@ -77,5 +77,5 @@ class Scheduler:
             summary = json.loads(await self._function.invoke(json.dumps(scheduled_event()).encode()))
             return str(summary.get("outcome"))
         except LambdaError as error:
-            say(self._part, f"ERROR the run failed: {error}")
+            echo(self._component, f"ERROR the run failed: {error}")
             return "failed"

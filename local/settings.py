@@ -28,7 +28,7 @@ _DATABASE: Final = ("DB_HOST", "DB_PORT", "DB_NAME", "DB_USER", "DB_PASSWORD", "
 _PASSED_ON: Final = {
     *("PATH", "HOME", "LANG", "SSL_CERT_FILE", "SSL_CERT_DIR", "LOG_LEVEL", "MARKETS_TABLE", "README_URL"),
     *("EXCHANGE_RATE", "RUN_SECONDS", "LIVE_INTERVAL_SECONDS", "CHANGED_INTERVAL_SECONDS", "SETTLED_INTERVAL_SECONDS"),
-    *("SLOW_INTERVAL_SECONDS", "ARCHIVE", "COMBOS", "RETENTION_DAYS", "STATEMENT_TIMEOUT_MS", "CANDLE_CACHE_MB"),
+    *("MAINTENANCE_INTERVAL_SECONDS", "ARCHIVE", "COMBOS", "RETENTION_DAYS", "STATEMENT_TIMEOUT_MS", "CANDLE_CACHE_MB"),
 }
 """Variables, besides POWERTOOLS_* and proxies, that the functions see. Lambda would not hand them the whole shell's."""
 _FILES: Final = ("SSL_CERT_FILE", "SSL_CERT_DIR", "DB_SSLROOTCERT")
@@ -63,7 +63,7 @@ class Settings:
     functions: Mapping[str, str]
 
     @classmethod
-    def read(cls, environment: Mapping[str, str] = os.environ, root: Path = ROOT) -> Self:
+    def from_env(cls, environment: Mapping[str, str] = os.environ, root: Path = ROOT) -> Self:
         """Paths are relative to root. Raises SettingsError."""
         values = _dot_env(root / ".env")
         values |= {name: _stripped(name, value) for name, value in environment.items() if value.strip()}
@@ -98,11 +98,11 @@ class Settings:
         exchange = {"EXCHANGE_URL": self.exchange} if self.exchange else {}
         variables = {**self.functions, **database, **self.key, **exchange}
         log_level(variables)
-        DatabaseSettings.read(variables).credentials()
-        if key := ExchangeSettings.read(variables).credentials():
+        DatabaseSettings.from_env(variables).credentials()
+        if key := ExchangeSettings.from_env(variables).credentials():
             _check_key(key)
-        CrawlerSettings.read(variables)
-        ApiSettings.read(variables)
+        CrawlerSettings.from_env(variables)
+        ApiSettings.from_env(variables)
 
     @property
     def source(self) -> str:
@@ -172,10 +172,10 @@ def _check_key(key: Credentials) -> None:
         raise SettingsError(f"KEYFILE: {error}") from None
 
 
-def _number(values: Mapping[str, str], name: str, usual: int, most: int) -> int:
-    text = values.get(name, str(usual)).replace(",", "").replace("_", "")
-    if not (text.isascii() and text.isdecimal() and int(text) <= most):
-        raise SettingsError(f"{name} must be a whole number from 0 to {most:,}, not {values[name]!r}.")
+def _number(values: Mapping[str, str], name: str, default: int, maximum: int) -> int:
+    text = values.get(name, str(default)).replace(",", "").replace("_", "")
+    if not (text.isascii() and text.isdecimal() and int(text) <= maximum):
+        raise SettingsError(f"{name} must be a whole number from 0 to {maximum:,}, not {values[name]!r}.")
     return int(text)
 
 

@@ -7,27 +7,27 @@ import sys
 from contextlib import AsyncExitStack
 
 from local.data_folder import DataFolder
-from local.output import say
-from local.parts import Failure, Parts
+from local.output import echo
+from local.parts import BaseRun, RunFailed
 from local.settings import Settings, SettingsError
 
 
-def main(run: type[Parts]) -> int:
+def main(run_class: type[BaseRun]) -> int:
     """The exit code: 0 after Ctrl+C or SIGTERM, 1 when a part failed, 2 when a variable is wrong."""
     try:
-        settings = Settings.read()
+        settings = Settings.from_env()
     except SettingsError as error:
-        print(f"{run.command}: {error}", file=sys.stderr)
+        print(f"{run_class.command}: {error}", file=sys.stderr)
         return 2
-    return asyncio.run(_supervise(run, settings))
+    return asyncio.run(_supervise(run_class, settings))
 
 
-async def _supervise(parts_of: type[Parts], settings: Settings) -> int:
+async def _supervise(run_class: type[BaseRun], settings: Settings) -> int:
     """Nothing interrupts the stopping but the second signal."""
-    stop = _signalled()
+    stop = _stop_event()
     code = 0
-    async with AsyncExitStack() as parts:
-        run = asyncio.create_task(parts_of(settings, parts).run())
+    async with AsyncExitStack() as stack:
+        run = asyncio.create_task(run_class(settings, stack).run())
         stopped = asyncio.create_task(stop.wait())
         await asyncio.wait({run, stopped}, return_when=asyncio.FIRST_COMPLETED)
         stopped.cancel()
@@ -35,23 +35,23 @@ async def _supervise(parts_of: type[Parts], settings: Settings) -> int:
         try:
             await run
         except asyncio.CancelledError:
-            say("stopping", "(Ctrl+C again ends everything at once)")
-        except Failure as failure:
-            print(f"{parts_of.command}: {failure}", file=sys.stderr, flush=True)
+            echo("stopping", "(Ctrl+C again ends everything at once)")
+        except RunFailed as failure:
+            print(f"{run_class.command}: {failure}", file=sys.stderr, flush=True)
             code = 1
     if code == 0:
-        say("stopped:", f"everything is down, the data stays in {DataFolder(settings.data_dir)}")
+        echo("stopped:", f"everything is down, the data stays in {DataFolder(settings.data_dir)}")
     return code
 
 
-def _signalled() -> asyncio.Event:
+def _stop_event() -> asyncio.Event:
     stop = asyncio.Event()
 
-    def note() -> None:
+    def set_stop() -> None:
         if stop.is_set():
             os._exit(130)  # the children end with their parent
         stop.set()
 
     for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, note)
+        asyncio.get_running_loop().add_signal_handler(number, set_stop)
     return stop

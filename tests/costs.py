@@ -25,7 +25,7 @@ SETTLED: Final = 74_000
 SECONDS: Final = 15_000
 CPU_OF_A_MARKET: Final = 39e-6
 BYTES_IN: Final = 16 * GB
-BYTES_IN_LEAST: Final = 6 * GB
+MIN_BYTES_IN: Final = 6 * GB
 BYTES_IN_UNCOMPRESSED: Final = WALKS * 370 * 2**20
 BYTES_OF_DATABASE: Final = WALKS * LIVE_MARKETS * 225
 BYTES_OF_LOG: Final = 8 * GB
@@ -96,7 +96,7 @@ class Size:
     name: str
     database: str
     storage: int
-    kept: int
+    stored_markets: int
     network: str
     requests: float
     standby: bool = False
@@ -110,7 +110,7 @@ class Size:
     @property
     def data(self) -> float:
         """GB of the database that are in use."""
-        return (LIVE_MARKETS + self.kept) * BYTES_OF_A_MARKET / GB
+        return (LIVE_MARKETS + self.stored_markets) * BYTES_OF_A_MARKET / GB
 
 
 SMALL: Final = Size("small", "db.t4g.micro", 30, 60 * SETTLED, "nat-instance", 100_000)
@@ -188,7 +188,7 @@ def rendered(text: str) -> str:
 def _sizes() -> Iterator[tuple[str, ...]]:
     yield "", *(size.name for size in SIZES)
     yield "database", *(size.database + (" and a standby" if size.standby else "") for size in SIZES)
-    yield "settled markets in the table", *(f"{size.kept / 1e6:.1f} million" for size in SIZES)
+    yield "settled markets in the table", *(f"{size.stored_markets / 1e6:.1f} million" for size in SIZES)
     yield "of the storage in use", *(f"{size.data:.0f} of {size.storage} GB" for size in SIZES)
     yield "backups", *(f"{size.backup_days} days" for size in SIZES)
     yield "way to the exchange", *(size.network for size in SIZES)
@@ -209,7 +209,7 @@ def _bill() -> Iterator[tuple[str, ...]]:
 def _ways() -> Iterator[tuple[str, ...]]:
     yield "`Network`", "6 GB a day", "16 GB a day", "uncompressed, 124 GB a day"
     for network in ("nat-instance", "dual-stack", "none", "nat-gateway"):
-        volumes = (BYTES_IN_LEAST, BYTES_IN, BYTES_IN_UNCOMPRESSED)
+        volumes = (MIN_BYTES_IN, BYTES_IN, BYTES_IN_UNCOMPRESSED)
         yield f"`{network}`", *(f"{total(way_out(network, volume)):.2f}" for volume in volumes)
 
 

@@ -25,7 +25,7 @@ import httpx
 from local import ROOT
 from local.functions import function_spec
 from local.lambda_errors import FunctionError, FunctionTimeout
-from local.processes import ending_with_parent
+from local.processes import die_with_parent
 from local.sandbox import FunctionSpec
 
 RUNTIME: Final = ("awslambdaric", "simplejson", "snapshot-restore-py", "boto3", "botocore", "s3transfer", "urllib3")
@@ -70,7 +70,7 @@ def emulated(spec: FunctionSpec, log: Path, python: tuple[str, ...] = ()) -> Ite
     environment = spec.sandbox_environment(runtime_api) | {"AWS_LAMBDA_FUNCTION_TIMEOUT": f"{spec.timeout:.0f}"}
     with log.open("wb") as output:
         process = subprocess.Popen(
-            ending_with_parent(command),
+            die_with_parent(command),
             cwd=spec.directory,
             env=environment,
             stdin=subprocess.DEVNULL,

@@ -17,7 +17,7 @@ TEXT = {"accept-encoding": "identity"}
 class HttpContract:
     """The promises of docs/api.md that a gateway could break."""
 
-    def test_it_is_healthy_and_every_answer_has_a_request_id(self, client: httpx.Client) -> None:
+    def test_health_is_ok_and_every_response_has_a_request_id(self, client: httpx.Client) -> None:
         answer = client.get("/health")
         assert answer.json() == {"status": "ok", "database": "ok"}
         assert answer.headers["x-request-id"]
@@ -31,26 +31,26 @@ class HttpContract:
         assert all(isinstance(market["volume"], int | float) for market in page["items"])
 
     def test_next_url_leads_through_every_market_once_and_ends(self, client: httpx.Client) -> None:
-        whole = client.get("/markets", params={"limit": 10_000, "order_by": "ticker", "fields": "ticker"}).json()
-        url, found = "/markets?limit=90&order_by=ticker&fields=ticker", list[str]()
+        listing = client.get("/markets", params={"limit": 10_000, "order_by": "ticker", "fields": "ticker"}).json()
+        url, tickers = "/markets?limit=90&order_by=ticker&fields=ticker", list[str]()
         while url:
             page = client.get(url).json()
-            found += [market["ticker"] for market in page["items"]]
+            tickers += [market["ticker"] for market in page["items"]]
             url = page["next_url"]
-        assert len(found) > 200
-        assert found == [market["ticker"] for market in whole["items"]]
+        assert len(tickers) > 200
+        assert tickers == [market["ticker"] for market in listing["items"]]
 
     def test_a_query_arrives_as_it_was_sent(self, client: httpx.Client) -> None:
-        refused = client.get("/markets?title=a%26b%3Dc&ticker=%2B1+2&nosuch=%C3%A9")
-        assert refused.status_code == 422
-        assert refused.headers["content-type"] == "application/json"
-        assert "nosuch" in refused.text
+        response = client.get("/markets?title=a%26b%3Dc&ticker=%2B1+2&nosuch=%C3%A9")
+        assert response.status_code == 422
+        assert response.headers["content-type"] == "application/json"
+        assert "nosuch" in response.text
         assert client.get("/markets?title=a%26b%3Dc&ticker=%2B1+2").json()["items"] == []
 
-    def test_a_repeated_parameter_is_refused(self, client: httpx.Client) -> None:
-        refused = client.get("/markets?limit=1&limit=2")
-        assert refused.status_code == 422
-        assert refused.json()["code"] == "invalid_parameter"
+    def test_a_repeated_parameter_is_rejected(self, client: httpx.Client) -> None:
+        response = client.get("/markets?limit=1&limit=2")
+        assert response.status_code == 422
+        assert response.json()["code"] == "invalid_parameter"
 
     def test_a_ticker_is_found_by_its_path_and_an_unknown_one_is_a_404(self, client: httpx.Client) -> None:
         ticker = client.get("/markets", params={"limit": 1}).json()["items"][0]["ticker"]
@@ -66,13 +66,13 @@ class HttpContract:
         assert (head.status_code, head.content) == (200, b"")
         assert head.headers["content-type"] == got.headers["content-type"]
 
-    def test_unknown_paths_and_methods_are_told_by_the_function_itself(self, client: httpx.Client) -> None:
+    def test_unknown_paths_and_methods_are_reported_by_the_function_itself(self, client: httpx.Client) -> None:
         assert client.get("/nowhere/at/all").status_code == 404
-        refused = client.delete("/markets")
-        assert refused.status_code == 405
-        assert refused.json()["hint"]
+        response = client.delete("/markets")
+        assert response.status_code == 405
+        assert response.json()["hint"]
 
-    def test_who_accepts_gzip_gets_it_and_who_does_not_gets_the_same_text(self, client: httpx.Client) -> None:
+    def test_gzip_is_sent_on_request_and_the_text_is_the_same_without(self, client: httpx.Client) -> None:
         packed = client.get("/markets?limit=200", headers={"accept-encoding": "gzip"})
         plain = client.get("/markets?limit=200", headers=TEXT)
         assert packed.headers["content-encoding"] == "gzip"
@@ -90,13 +90,13 @@ class HttpContract:
         assert re.fullmatch(r'<\S+>; rel="next"', lines.headers["link"])
         assert lines.headers["x-next-cursor"]
 
-    def test_what_has_not_changed_is_a_304(self, client: httpx.Client) -> None:
+    def test_an_unchanged_page_is_a_304(self, client: httpx.Client) -> None:
         first = client.get("/markets?limit=2", headers=TEXT)
-        again = client.get("/markets?limit=2", headers=TEXT | {"if-none-match": first.headers["etag"]})
-        assert (again.status_code, again.content) == (304, b"")
-        assert again.headers["etag"] == first.headers["etag"]
+        second = client.get("/markets?limit=2", headers=TEXT | {"if-none-match": first.headers["etag"]})
+        assert (second.status_code, second.content) == (304, b"")
+        assert second.headers["etag"] == first.headers["etag"]
 
-    def test_candlesticks_are_told_per_ticker_in_the_order_asked(self, client: httpx.Client) -> None:
+    def test_candlesticks_are_reported_per_ticker_in_request_order(self, client: httpx.Client) -> None:
         market = client.get("/markets?status=active&order_by=volume&limit=1").json()["items"][0]["ticker"]
         answer = client.post("/markets/candlesticks", json={"tickers": ["NO-SUCH", market], "period_interval": 60})
         assert answer.status_code == 200
@@ -105,12 +105,12 @@ class HttpContract:
         assert unknown["error"]
         assert known["error"] is None
 
-    def test_a_body_that_is_no_json_is_refused_without_being_quoted(self, client: httpx.Client) -> None:
-        refused = client.post(
+    def test_a_non_json_body_is_a_422_that_does_not_echo_it(self, client: httpx.Client) -> None:
+        response = client.post(
             "/markets/candlesticks", content=b'{"tickers": ["s3cret', headers={"content-type": "application/json"}
         )
-        assert refused.status_code == 422
-        assert "s3cret" not in refused.text
+        assert response.status_code == 422
+        assert "s3cret" not in response.text
 
     def test_the_landing_page_and_the_openapi_document_are_there(self, client: httpx.Client) -> None:
         landing = client.get("/")

@@ -17,10 +17,10 @@ _LINE: Final = re.compile(r'(?<=\n      Digest: ")[^"]*')
 
 def digest() -> str:
     """Of the names and contents of the migrator's files and of the table of columns."""
-    found = hashlib.sha256()
+    sha256 = hashlib.sha256()
     for path in sorted([*_MIGRATOR.rglob("*.py"), *_MIGRATOR.rglob("*.sql"), _COLUMNS]):
-        found.update(path.relative_to(ROOT).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
-    return found.hexdigest()[:16]
+        sha256.update(path.relative_to(ROOT).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
+    return sha256.hexdigest()[:16]
 
 
 if __name__ == "__main__":

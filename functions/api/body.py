@@ -6,16 +6,16 @@ import zlib
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple, Self
 
-LAMBDA_LIMIT: Final = 6_291_556
+MAX_LAMBDA_RESPONSE: Final = 6_291_556
 """Bytes of a serialised response (docs.aws.amazon.com/lambda, quotas: 6 MB)."""
-ENVELOPE: Final = 16_384
+RESPONSE_OVERHEAD: Final = 16_384
 """Set aside for the response's status, headers and frame, and for the last bytes of a compressed body."""
 _LEVEL: Final = 3
 """For candlesticks smaller and no slower than level 1; level 6 takes three times as long for a fifth less."""
-_STORED: Final = 160
+_STORE_BELOW_BYTES: Final = 160
 """Bytes: shorter texts stand as they are, since compressed by themselves they take ten times as long and no less."""
 _HEADER: Final = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x04\xff"  # RFC 1952, 2.3: deflate, no name, no time, fastest
-_END: Final = b"\x03\x00"  # RFC 1951, 3.2.6: a last block with nothing in it
+_FINAL_BLOCK: Final = b"\x03\x00"  # RFC 1951, 3.2.6: a last block with nothing in it
 
 
 class Deflated(NamedTuple):
@@ -27,32 +27,32 @@ class Deflated(NamedTuple):
     size: int
 
     @classmethod
-    def of(cls, text: str) -> Self:
+    def compress(cls, text: str) -> Self:
         """Compressed, or as it stands where it is short."""
         raw = text.encode()
         size = len(raw)
-        if size < _STORED:
+        if size < _STORE_BELOW_BYTES:
             data = struct.pack("<BHH", 0, size, size ^ 0xFFFF) + raw  # RFC 1951, 3.2.4
         else:
             compressor = zlib.compressobj(_LEVEL, zlib.DEFLATED, -zlib.MAX_WBITS)
             data = compressor.compress(raw) + compressor.flush(zlib.Z_FULL_FLUSH)
         return cls(data, zlib.crc32(raw), size)
 
-    def text(self) -> str:
+    def decompress(self) -> str:
         """What was compressed. Raises zlib.error where it is damaged."""
         return zlib.decompressobj(-zlib.MAX_WBITS).decompress(self.data).decode()
 
 
-class Body:
+class BoundedBody:
     """A body that grows until the budget is reached. A gzip body is counted as base64, a plain one as a JSON string,
     since that is how Lambda takes them. reserve: bytes, counted likewise, kept for what must still be appended."""
 
     def __init__(self, *, compress: bool, reserve: int = 0) -> None:
         self._compress = compress
-        self._room = LAMBDA_LIMIT - ENVELOPE - reserve
+        self._room = MAX_LAMBDA_RESPONSE - RESPONSE_OVERHEAD - reserve
         self._parts: list[str | Deflated] = []
 
-    def add(self, *parts: str | Deflated) -> bool:
+    def try_append(self, *parts: str | Deflated) -> bool:
         """Appends all of them if they fit; whether they did."""
         encoded = [self._encoded(part) for part in parts]
         cost = self._cost(encoded)
@@ -74,14 +74,14 @@ class Body:
         """The whole body."""
         data = [part.encode() if isinstance(part, str) else part.data for part in self._parts]
         if self._compress:
-            data = [_HEADER, *data, _END, _trailer(part for part in self._parts if isinstance(part, Deflated))]
+            data = [_HEADER, *data, _FINAL_BLOCK, _trailer(part for part in self._parts if isinstance(part, Deflated))]
         return b"".join(data)
 
     def _encoded(self, part: str | Deflated) -> str | Deflated:
         """A compressed body has no texts, a plain one nothing else."""
         if self._compress:
-            return Deflated.of(part) if isinstance(part, str) else part
-        return part if isinstance(part, str) else part.text()
+            return Deflated.compress(part) if isinstance(part, str) else part
+        return part if isinstance(part, str) else part.decompress()
 
     def _cost(self, encoded: Sequence[str | Deflated]) -> int:
         if self._compress:

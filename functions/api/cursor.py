@@ -15,8 +15,8 @@ from api import values
 from kalshi_markets.columns import Kind
 
 VERSION: Final = 1
-LONGEST: Final = 20_000
-NOT_OURS: Final = "is not one of ours: take next_cursor of an answer, whole and unchanged"
+MAX_LENGTH: Final = 20_000
+INVALID_CURSOR: Final = "is not one of ours: take next_cursor of an answer, whole and unchanged"
 _DIGEST_BYTES: Final = 6
 
 
@@ -35,25 +35,25 @@ def encode(position: Position, parameters: Mapping[str, str]) -> str:
     return base64.urlsafe_b64encode(text.encode()).rstrip(b"=").decode()
 
 
-def decode(cursor: str, parameters: Mapping[str, str], kind: Kind, names: Container[str]) -> Position:
+def decode(cursor: str, parameters: Mapping[str, str], kind: Kind, known_parameters: Container[str]) -> Position:
     """Raises ValueError with the rest of a sentence that begins with "cursor".
 
     kind: of the values that the query orders by. names: of every parameter there is; no other is ever told.
     """
-    version, digests, key, ticker = _content(cursor)
-    if any(name not in names for name in digests):
-        raise ValueError(NOT_OURS)
+    version, digests, key, ticker = _parse(cursor)
+    if any(name not in known_parameters for name in digests):
+        raise ValueError(INVALID_CURSOR)
     if version != VERSION:
         raise ValueError("is of another version of this service: begin anew without it")
-    if difference := _difference(digests, parameters):
+    if difference := _differences(digests, parameters):
         raise ValueError(f"belongs to another query: {difference}")
-    return Position(None if key is None else str(values.READERS[kind](key)), values.text(ticker))
+    return Position(None if key is None else str(values.PARSERS[kind](key)), values.parse_text(ticker))
 
 
-def _content(cursor: str) -> tuple[int, dict[str, str], str | None, str]:
+def _parse(cursor: str) -> tuple[int, dict[str, str], str | None, str]:
     """The four parts, each of its type."""
     try:
-        if len(cursor) > LONGEST or not cursor.isascii():
+        if len(cursor) > MAX_LENGTH or not cursor.isascii():
             raise ValueError(cursor)
         padded = cursor + "=" * (-len(cursor) % 4)
         match json.loads(base64.b64decode(padded, altchars=b"-_", validate=True)):
@@ -63,19 +63,19 @@ def _content(cursor: str) -> tuple[int, dict[str, str], str | None, str]:
                 return version, digests, key, ticker
     except (ValueError, RecursionError):
         pass
-    raise ValueError(NOT_OURS)
+    raise ValueError(INVALID_CURSOR)
 
 
-def _difference(digests: Mapping[str, Any], parameters: Mapping[str, str]) -> str:
+def _differences(digests: Mapping[str, Any], parameters: Mapping[str, str]) -> str:
     """What differs between the query that a cursor came from and the present one; empty when nothing does."""
-    told = [f"it had no {name}" for name in parameters if name not in digests]
-    told += [
+    differences = [f"it had no {name}" for name in parameters if name not in digests]
+    differences += [
         f"its {name} was another"
         for name, value in parameters.items()
         if name in digests and digests[name] != _digest(value)
     ]
-    told += [f"{name} is missing now" for name in digests if name not in parameters]
-    return ", ".join(told[:5])[:300]
+    differences += [f"{name} is missing now" for name in digests if name not in parameters]
+    return ", ".join(differences[:5])[:300]
 
 
 def _digest(value: str) -> str:

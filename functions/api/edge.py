@@ -14,7 +14,7 @@ GATEWAY_SECONDS = 29.0
 """The answer must be there before API Gateway gives up, at 30 s (docs.aws.amazon.com/apigateway, HTTP API quotas)."""
 
 
-class Edge:
+class RequestContextMiddleware:
     """Answers HEAD as GET without a body, gives every answer its request id, notes when the request began."""
 
     def __init__(self, app: ASGIApp) -> None:
@@ -44,7 +44,7 @@ def request_id(scope: Scope) -> str:
     return str(scope["aws.event"]["requestContext"]["requestId"])
 
 
-def time_left(request: Request) -> float:
+def remaining_seconds(request: Request) -> float:
     """Seconds until the gateway or Lambda gives up on the request, whichever comes first."""
     began: float = request.scope["began"]
     context: LambdaContext = request.scope["aws.context"]

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Final
 
-from kalshi_markets.database import DatabaseError, LoginRefused, StatementRefused, TableMissing, TimedOut
+from kalshi_markets.database import DatabaseError, LoginFailed, StatementError, StatementTimeout, UndefinedObject
 from kalshi_markets.secrets import SecretUnavailable
 from kalshi_markets.settings import SettingsError
 
 
-class Code(Enum):
+class ErrorCode(Enum):
     """The word for programs, the HTTP status and the sentence for people. The words are stable."""
 
     MALFORMED_QUERY = "malformed_query", 400, "a query string that is not percent-encoded UTF-8"
@@ -29,24 +29,24 @@ class Code(Enum):
     METHOD_NOT_ALLOWED = "method_not_allowed", 405, "a method that the path does not take"
     QUERY_TIMEOUT = "query_timeout", 503, "a query that ran into the statement timeout"
     DATABASE_UNAVAILABLE = "database_unavailable", 503, "the database cannot be reached, or broke off"
-    DATABASE_LOGIN_REFUSED = "database_login_refused", 503, "the database does not accept our user, password or name"
+    DATABASE_LOGIN_FAILED = "database_login_failed", 503, "the database does not accept our user, password or name"
     TABLE_MISSING = "table_missing", 503, "the migrations have not been applied"
     EXCHANGE_UNAVAILABLE = "exchange_unavailable", 503, "the exchange gives no candlesticks, or not in time"
     NOT_CONFIGURED = "not_configured", 503, "a setting or a secret of the service is missing or wrong"
     INTERNAL_ERROR = "internal_error", 500, "a mistake of ours"
 
-    def __init__(self, word: str, status: int, about: str) -> None:
-        self.word = word
+    def __init__(self, code: str, status: int, description: str) -> None:
+        self.code = code
         self.status = status
-        self.about = about
+        self.description = description
 
 
 @dataclass(frozen=True)
 class Problem:
     """One thing wrong with a request. place: as FastAPI's `loc`, such as ("query", "limit")."""
 
-    code: Code
-    place: tuple[str | int, ...]
+    code: ErrorCode
+    loc: tuple[str | int, ...]
     message: str
     hint: str
 
@@ -54,94 +54,96 @@ class Problem:
 class ApiError(Exception):
     """An answer other than 2xx. detail: a sentence, or what is wrong item by item; hint: a line to try."""
 
-    def __init__(self, code: Code, detail: str | Sequence[Mapping[str, Any]], hint: str) -> None:
-        super().__init__(code.word)
+    def __init__(self, code: ErrorCode, detail: str | Sequence[Mapping[str, Any]], hint: str) -> None:
+        super().__init__(code.code)
         self.code = code
         self.detail = detail
         self.hint = hint
 
     def body(self, request_id: str) -> dict[str, Any]:
         """The JSON of the answer. request_id: the one that the logs carry."""
-        return {"detail": self.detail, "code": self.code.word, "hint": self.hint, "request_id": request_id}
+        return {"detail": self.detail, "code": self.code.code, "hint": self.hint, "request_id": request_id}
 
 
-def refusal(problems: Sequence[Problem]) -> ApiError:
+def validation_error(problems: Sequence[Problem]) -> ApiError:
     """A 422 of everything that is wrong, its code and hint those of the first."""
-    detail = [{"type": p.code.word, "loc": list(p.place), "msg": p.message} for p in problems]
+    detail = [{"type": p.code.code, "loc": list(p.loc), "msg": p.message} for p in problems]
     return ApiError(problems[0].code, detail, problems[0].hint)
 
 
 def market_not_found() -> ApiError:
     """The 404 of a ticker."""
-    return ApiError(Code.MARKET_NOT_FOUND, "Market not found", "Try /markets?ticker__icontains= with a part of it.")
+    return ApiError(
+        ErrorCode.MARKET_NOT_FOUND, "Market not found", "Try /markets?ticker__icontains= with a part of it."
+    )
 
 
-RETRY: Final = "Try again in a few seconds."
+RETRY_HINT: Final = "Try again in a few seconds."
 
 
 SQLSTATES: Final = (
-    ("08", Code.DATABASE_UNAVAILABLE),  # connection exception
-    ("0B", Code.DATABASE_UNAVAILABLE),  # transaction initiation
-    ("22", Code.INVALID_PARAMETER),  # data exception
-    ("24", Code.DATABASE_UNAVAILABLE),  # cursor state
-    ("25", Code.DATABASE_UNAVAILABLE),  # transaction state, such as a server that became read-only
-    ("26", Code.DATABASE_UNAVAILABLE),  # prepared statement missing, as behind a pooler
-    ("28", Code.DATABASE_LOGIN_REFUSED),  # invalid authorization
-    ("2D", Code.DATABASE_UNAVAILABLE),  # transaction termination
-    ("34", Code.DATABASE_UNAVAILABLE),  # cursor missing
-    ("3B", Code.DATABASE_UNAVAILABLE),  # savepoint missing
-    ("3D000", Code.DATABASE_LOGIN_REFUSED),  # no such database
-    ("3F000", Code.TABLE_MISSING),  # no such schema
-    ("40", Code.DATABASE_UNAVAILABLE),  # transaction rollback: a conflict with another one, twice
-    ("42501", Code.NOT_CONFIGURED),  # insufficient privilege
-    ("42P01", Code.TABLE_MISSING),
-    ("42P03", Code.DATABASE_UNAVAILABLE),  # cursor there already, as behind a pooler
-    ("42P05", Code.DATABASE_UNAVAILABLE),  # prepared statement there already, as behind a pooler
-    ("42703", Code.TABLE_MISSING),  # no such column
-    ("53", Code.DATABASE_UNAVAILABLE),  # insufficient resources: connections, memory, disk
-    ("54", Code.INVALID_PARAMETER),  # program limit exceeded
-    ("55", Code.DATABASE_UNAVAILABLE),  # object not in the state that is needed, or in use
-    ("57014", Code.QUERY_TIMEOUT),  # canceled
-    ("57", Code.DATABASE_UNAVAILABLE),  # operator intervention: shut down, or starting
-    ("58", Code.DATABASE_UNAVAILABLE),  # system error
-    ("72", Code.DATABASE_UNAVAILABLE),  # snapshot too old
-    ("F0", Code.DATABASE_UNAVAILABLE),  # the server's configuration file
-    ("HV", Code.DATABASE_UNAVAILABLE),  # a foreign server
-    ("XX", Code.DATABASE_UNAVAILABLE),  # the server's internal error
+    ("08", ErrorCode.DATABASE_UNAVAILABLE),  # connection exception
+    ("0B", ErrorCode.DATABASE_UNAVAILABLE),  # transaction initiation
+    ("22", ErrorCode.INVALID_PARAMETER),  # data exception
+    ("24", ErrorCode.DATABASE_UNAVAILABLE),  # cursor state
+    ("25", ErrorCode.DATABASE_UNAVAILABLE),  # transaction state, such as a server that became read-only
+    ("26", ErrorCode.DATABASE_UNAVAILABLE),  # prepared statement missing, as behind a pooler
+    ("28", ErrorCode.DATABASE_LOGIN_FAILED),  # invalid authorization
+    ("2D", ErrorCode.DATABASE_UNAVAILABLE),  # transaction termination
+    ("34", ErrorCode.DATABASE_UNAVAILABLE),  # cursor missing
+    ("3B", ErrorCode.DATABASE_UNAVAILABLE),  # savepoint missing
+    ("3D000", ErrorCode.DATABASE_LOGIN_FAILED),  # no such database
+    ("3F000", ErrorCode.TABLE_MISSING),  # no such schema
+    ("40", ErrorCode.DATABASE_UNAVAILABLE),  # transaction rollback: a conflict with another one, twice
+    ("42501", ErrorCode.NOT_CONFIGURED),  # insufficient privilege
+    ("42P01", ErrorCode.TABLE_MISSING),
+    ("42P03", ErrorCode.DATABASE_UNAVAILABLE),  # cursor there already, as behind a pooler
+    ("42P05", ErrorCode.DATABASE_UNAVAILABLE),  # prepared statement there already, as behind a pooler
+    ("42703", ErrorCode.TABLE_MISSING),  # no such column
+    ("53", ErrorCode.DATABASE_UNAVAILABLE),  # insufficient resources: connections, memory, disk
+    ("54", ErrorCode.INVALID_PARAMETER),  # program limit exceeded
+    ("55", ErrorCode.DATABASE_UNAVAILABLE),  # object not in the state that is needed, or in use
+    ("57014", ErrorCode.QUERY_TIMEOUT),  # canceled
+    ("57", ErrorCode.DATABASE_UNAVAILABLE),  # operator intervention: shut down, or starting
+    ("58", ErrorCode.DATABASE_UNAVAILABLE),  # system error
+    ("72", ErrorCode.DATABASE_UNAVAILABLE),  # snapshot too old
+    ("F0", ErrorCode.DATABASE_UNAVAILABLE),  # the server's configuration file
+    ("HV", ErrorCode.DATABASE_UNAVAILABLE),  # a foreign server
+    ("XX", ErrorCode.DATABASE_UNAVAILABLE),  # the server's internal error
 )
 """By the beginning of a SQLSTATE (postgresql.org/docs, Appendix A). What is not here is a mistake of ours: our SQL is
 wrong, or breaks a constraint of our own tables."""
 
-_OF_STATEMENT: Final = {
-    Code.INVALID_PARAMETER: (
+_MESSAGES: Final = {
+    ErrorCode.INVALID_PARAMETER: (
         "The database cannot evaluate a value of this query.",
         "Leave parameters out one by one to find it.",
     ),
-    Code.NOT_CONFIGURED: (
+    ErrorCode.NOT_CONFIGURED: (
         "The service's database role may not read the table.",
         "Run the migrator with the role's name, then ask again.",
     ),
-    Code.DATABASE_UNAVAILABLE: ("The database could not answer just now.", RETRY),
-    Code.INTERNAL_ERROR: ("The database refused our statement.", "Report the request_id."),
+    ErrorCode.DATABASE_UNAVAILABLE: ("The database could not answer just now.", RETRY_HINT),
+    ErrorCode.INTERNAL_ERROR: ("The database refused our statement.", "Report the request_id."),
 }
 
 
-def of_service(error: DatabaseError | SettingsError | SecretUnavailable) -> ApiError:
+def from_service_error(error: DatabaseError | SettingsError | SecretUnavailable) -> ApiError:
     """What our own parts raised, as an answer. Nothing of a request's values is in it."""
     match error:
         case SettingsError() | SecretUnavailable():
-            return ApiError(Code.NOT_CONFIGURED, f"The service is not configured: {error}", "Tell its operator.")
-        case TableMissing():
+            return ApiError(ErrorCode.NOT_CONFIGURED, f"The service is not configured: {error}", "Tell its operator.")
+        case UndefinedObject():
             hint = "Run the migrator, then ask again."
-            return ApiError(Code.TABLE_MISSING, "The markets table, or a column of it, does not exist.", hint)
-        case TimedOut():
+            return ApiError(ErrorCode.TABLE_MISSING, "The markets table, or a column of it, does not exist.", hint)
+        case StatementTimeout():
             hint = "Filter by an exact status, event_ticker or close_time, or use a longer literal in a pattern."
-            return ApiError(Code.QUERY_TIMEOUT, "The query took longer than the service permits.", hint)
-        case LoginRefused():
+            return ApiError(ErrorCode.QUERY_TIMEOUT, "The query took longer than the service permits.", hint)
+        case LoginFailed():
             detail = "The database refuses the service's login: wrong user, password or database name."
-            return ApiError(Code.DATABASE_LOGIN_REFUSED, detail, RETRY)
-        case StatementRefused(sqlstate=sqlstate):
-            code = next((code for prefix, code in SQLSTATES if sqlstate.startswith(prefix)), Code.INTERNAL_ERROR)
-            return ApiError(code, *_OF_STATEMENT[code])
+            return ApiError(ErrorCode.DATABASE_LOGIN_FAILED, detail, RETRY_HINT)
+        case StatementError(sqlstate=sqlstate):
+            code = next((code for prefix, code in SQLSTATES if sqlstate.startswith(prefix)), ErrorCode.INTERNAL_ERROR)
+            return ApiError(code, *_MESSAGES[code])
         case _:
-            return ApiError(Code.DATABASE_UNAVAILABLE, "The database cannot be reached, or broke off.", RETRY)
+            return ApiError(ErrorCode.DATABASE_UNAVAILABLE, "The database cannot be reached, or broke off.", RETRY_HINT)

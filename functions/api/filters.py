@@ -13,7 +13,7 @@ _ALL: Final = frozenset(Kind)
 _ORDERED: Final = frozenset({Kind.NUMBER, Kind.TIME})
 _STRINGS: Final = frozenset({Kind.STRING})
 _SCALARS: Final = frozenset({Kind.STRING, Kind.NUMBER, Kind.TIME})
-MOST_VALUES: Final = 1_000
+MAX_VALUES: Final = 1_000
 """What `__in` takes."""
 
 CASTS: Final[Mapping[Kind, str]] = {
@@ -26,10 +26,15 @@ CASTS: Final[Mapping[Kind, str]] = {
 
 _SCHEMA_TYPES: Final = {Kind.NUMBER: "number", Kind.BOOLEAN: "boolean"}
 
-_WHOLE_DIGITS: Final = {"integer": 9, "bigint": 18}
+_INTEGER_DIGITS: Final = {"integer": 9, "bigint": 18}
 """How many always fit."""
 
-EXCHANGE_WORDS: Final = {"open": "active", "unopened": "initialized", "paused": "inactive", "settled": "finalized"}
+EXCHANGE_STATUS_FILTERS: Final = {
+    "open": "active",
+    "unopened": "initialized",
+    "paused": "inactive",
+    "settled": "finalized",
+}
 """The exchange's filter words for a status, which are not the market object's."""
 
 
@@ -42,44 +47,48 @@ def no_words(_: Column, __: Collection[str]) -> Collection[str]:
     return ()
 
 
-def _value(column: Column, text: str, has_words: HasWords) -> values.SqlValue:
+def _parse_value(column: Column, text: str, has_words: HasWords) -> values.SqlValue:
     _check_words(column, [text], has_words)
-    return values.READERS[column.kind](text)
+    return values.PARSERS[column.kind](text)
 
 
-def _values(column: Column, text: str, has_words: HasWords) -> list[values.SqlValue]:
+def _parse_list(column: Column, text: str, has_words: HasWords) -> list[values.SqlValue]:
     try:
         [record] = csv.reader([text], strict=True)
     except (csv.Error, ValueError):
         raise ValueError('must be one line of CSV, such as a,"b, with a comma",c') from None
-    if len(record) > MOST_VALUES:
-        raise ValueError(f"has {len(record):,} values; {MOST_VALUES:,} are the most")
+    if len(record) > MAX_VALUES:
+        raise ValueError(f"has {len(record):,} values; {MAX_VALUES:,} are the most")
     _check_words(column, record, has_words)
-    return [values.READERS[column.kind](one) for one in record or [""]]
+    return [values.PARSERS[column.kind](value) for value in record or [""]]
 
 
 def _check_words(column: Column, texts: Sequence[str], has_words: HasWords) -> None:
     """Raises ValueError for a word that is neither documented nor in the table: the exchange may have invented one."""
-    unlisted = [values.text(text) for text in texts if text not in column.values] if column.values else []
+    unlisted = (
+        [values.parse_text(text) for text in texts if text not in column.allowed_values]
+        if column.allowed_values
+        else []
+    )
     missing = set(unlisted).difference(has_words(column, unlisted)) if unlisted else set()
     if missing:
-        raise ValueError(_unknown_word(column, next(word for word in unlisted if word in missing)))
+        raise ValueError(_unknown_value_message(column, next(word for word in unlisted if word in missing)))
 
 
-def _flag(_: Column, text: str, __: HasWords) -> bool:
-    return values.boolean(text)
+def _parse_flag(_: Column, text: str, __: HasWords) -> bool:
+    return values.parse_boolean(text)
 
 
-def _pattern(_: Column, text: str, __: HasWords) -> str:
-    if reason := patterns.objection(text):
+def _parse_regex(_: Column, text: str, __: HasWords) -> str:
+    if reason := patterns.rejection_reason(text):
         raise ValueError(reason)
     return patterns.translated(text)
 
 
-def _part(_: Column, text: str, __: HasWords) -> str:
+def _parse_substring(_: Column, text: str, __: HasWords) -> str:
     if not text:
         raise ValueError("is empty, which would match everything")
-    return values.text(text)
+    return values.parse_text(text)
 
 
 @dataclass(frozen=True)
@@ -95,12 +104,12 @@ class Operator:
     suffix: str
     kinds: frozenset[Kind]
     sql: str
-    about: str
-    read: Callable[[Column, str, HasWords], values.SqlValue | list[values.SqlValue]] = _value
-    otherwise: str = ""
+    description: str
+    parse: Callable[[Column, str, HasWords], values.SqlValue | list[values.SqlValue]] = _parse_value
+    sql_if_false: str = ""
     cast: str = "{type}"
     example: str = ""
-    is_strict: bool = True
+    excludes_null: bool = True
 
 
 OPERATORS: Final = (
@@ -110,7 +119,7 @@ OPERATORS: Final = (
         _STRINGS,
         "",
         "matches this, whatever the case",
-        _pattern,
+        _parse_regex,
         example="bitcoin|ethereum",
     ),
     Operator("__eq", _ORDERED, "{column} = {0}", "is exactly this"),
@@ -118,13 +127,13 @@ OPERATORS: Final = (
     Operator("__lte", _ORDERED, "{column} <= {0}", "is this or less"),
     Operator("__gt", _ORDERED, "{column} > {0}", "is more than this"),
     Operator("__gte", _ORDERED, "{column} >= {0}", "is this or more"),
-    Operator("__ne", _SCALARS, "{column} IS DISTINCT FROM {0}", "is not this, or missing", is_strict=False),
+    Operator("__ne", _SCALARS, "{column} IS DISTINCT FROM {0}", "is not this, or missing", excludes_null=False),
     Operator(
         "__in",
         _SCALARS,
         "{column} = ANY({0})",
-        f"is one of these, up to {MOST_VALUES:,}: a line of CSV",
-        _values,
+        f"is one of these, up to {MAX_VALUES:,}: a line of CSV",
+        _parse_list,
         cast="{type}[]",
     ),
     Operator(
@@ -132,17 +141,17 @@ OPERATORS: Final = (
         _ALL,
         "{column} IS NULL",
         "is missing (true) or is there (false)",
-        _flag,
-        otherwise="{column} IS NOT NULL",
+        _parse_flag,
+        sql_if_false="{column} IS NOT NULL",
         example="false",
-        is_strict=False,
+        excludes_null=False,
     ),
     Operator(
         "__icontains",
         _STRINGS,
         "",
         "contains this, literally, whatever the case",
-        _part,
+        _parse_substring,
         example="bitcoin",
     ),
     Operator(
@@ -150,7 +159,7 @@ OPERATORS: Final = (
         _STRINGS,
         "",
         "begins with this, literally",
-        _part,
+        _parse_substring,
         example="KX",
     ),
 )
@@ -185,63 +194,63 @@ class Filter:
     @property
     def is_pattern(self) -> bool:
         """Whether its value is a regular expression."""
-        return self.operator.read is _pattern
+        return self.operator.parse is _parse_regex
 
     @property
     def example(self) -> str:
         """A value that it takes."""
-        known = [word for word in self.column.values if word]
+        known = [word for word in self.column.allowed_values if word]
         return self.operator.example or (known or [values.EXAMPLES[self.column.kind]])[0]
 
     @property
-    def about(self) -> str:
+    def description(self) -> str:
         """A sentence for people."""
-        return f"Markets whose {self.column.name} {self.operator.about}. {self.column.about}"
+        return f"Markets whose {self.column.name} {self.operator.description}. {self.column.description}"
 
     @property
     def schema(self) -> dict[str, Any]:
         """Of its value, as OpenAPI describes it."""
         operator, column = self.operator, self.column
-        if operator.otherwise:
+        if operator.sql_if_false:
             return {"type": "boolean"}
-        if operator.read in (_pattern, _part):
+        if operator.parse in (_parse_regex, _parse_substring):
             return {"type": "string", "minLength": 1}
-        if operator.read is _values:
+        if operator.parse is _parse_list:
             return {"type": "string"}
-        if column.values:
+        if column.allowed_values:
             # No enum: a word that the exchange has invented since is taken when a market has it.
-            return {"type": "string", "examples": list(column.values)}
+            return {"type": "string", "examples": list(column.allowed_values)}
         # A time is ISO 8601 or Unix seconds, a number keeps all its digits: both are text of a form of their own.
         return {"type": _SCHEMA_TYPES.get(column.kind, "string")}
 
     def condition(self, text: str, has_words: HasWords = no_words) -> Condition:
         """Raises ValueError with the rest of a sentence that begins with the name, and what has_words raises."""
         operator = self.operator
-        value = operator.read(self.column, text, has_words)
+        value = operator.parse(self.column, text, has_words)
         sql: str = operator.sql
         compared: Sequence[values.SqlValue | list[values.SqlValue]] = [value]
-        if operator.otherwise:
-            sql, compared = (operator.sql if value else operator.otherwise), []
+        if operator.sql_if_false:
+            sql, compared = (operator.sql if value else operator.sql_if_false), []
         elif self.column.kind is Kind.STRING and isinstance(value, str):
-            sql, compared = words.search(
-                operator.suffix, value, indexed=self.column.words and not self.column.orderable
+            sql, compared = words.text_condition(
+                operator.suffix, value, indexed=self.column.text_indexed and not self.column.orderable
             ) or (sql, compared)
         return Condition(self, sql, compared, operator.cast.format(type=_type(self.column, compared)))
 
 
 def _type(column: Column, compared: Sequence[values.SqlValue | list[values.SqlValue]]) -> str:
     """What values are cast to: a whole number to a column of such, whose index would not serve a numeric."""
-    most = _WHOLE_DIGITS.get(column.sql_type)
-    flat = [one for value in compared for one in (value if isinstance(value, list) else [value])]
-    if most and all(re.fullmatch(r"-?[0-9]+", str(one)) and len(str(one)) <= most for one in flat):
+    digits = _INTEGER_DIGITS.get(column.sql_type)
+    flat = [item for value in compared for item in (value if isinstance(value, list) else [value])]
+    if digits and all(re.fullmatch(r"-?[0-9]+", str(item)) and len(str(item)) <= digits for item in flat):
         return column.sql_type
     return CASTS[column.kind]
 
 
-def _unknown_word(column: Column, value: str) -> str:
-    known = ", ".join(word or "(empty)" for word in column.values)
-    if column.name == "status" and value in EXCHANGE_WORDS:
-        return f"takes the market's own words: for {value} say {EXCHANGE_WORDS[value]} (one of {known})"
+def _unknown_value_message(column: Column, value: str) -> str:
+    known = ", ".join(word or "(empty)" for word in column.allowed_values)
+    if column.name == "status" and value in EXCHANGE_STATUS_FILTERS:
+        return f"takes the market's own words: for {value} say {EXCHANGE_STATUS_FILTERS[value]} (one of {known})"
     return f"must be one of {known}"
 
 

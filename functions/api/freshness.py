@@ -16,14 +16,14 @@ MAX_AGE_SECONDS: Final = 15
 
 
 @dataclass(frozen=True)
-class State:
+class TableVersion:
     """change_number: of the last change in the table; crawled_at: when the crawler last confirmed anything."""
 
     change_number: int
     crawled_at: str | None
 
     @classmethod
-    def read(cls, text: str) -> Self:
+    def from_json(cls, text: str) -> Self:
         """From the JSON of sql.state."""
         return cls(*json.loads(text))
 
@@ -37,36 +37,38 @@ class State:
         return headers | ({"x-crawled-at": self.crawled_at.replace("+00:00", "Z")} if self.crawled_at else {})
 
 
-class Tag:
+class ETag:
     """The ETag of a question's answers; weak, for it is the same whatever the encoding.
 
     The same question to the same code with nothing changed since has the same answer.
     """
 
-    def __init__(self, request: Request, form: str, version: str) -> None:
+    def __init__(self, request: Request, format_name: str, source_fingerprint: str) -> None:
         path, query = request.scope["path"], request.scope["query_string"]
-        question = json.dumps([version, form, path, query.decode("latin-1")])
-        self._question = hashlib.blake2b(question.encode(), digest_size=12).hexdigest()
-        self._known = {tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")}
+        question = json.dumps([source_fingerprint, format_name, path, query.decode("latin-1")])
+        self._request_hash = hashlib.blake2b(question.encode(), digest_size=12).hexdigest()
+        self._if_none_match = {
+            tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")
+        }
 
     @property
-    def is_asked(self) -> bool:
+    def has_if_none_match(self) -> bool:
         """Whether the client has an answer already, to this question or another."""
-        return self._known != {""}
+        return self._if_none_match != {""}
 
-    def at(self, state: State) -> str:
+    def value(self, state: TableVersion) -> str:
         """The tag of the present answer."""
-        return f'W/"{self._question}-{state.change_number}"'
+        return f'W/"{self._request_hash}-{state.change_number}"'
 
-    def matches(self, state: State) -> bool:
+    def matches(self, state: TableVersion) -> bool:
         """Whether the client has the present answer."""
-        return bool(self._known & {"*", self.at(state).removeprefix("W/")})
+        return bool(self._if_none_match & {"*", self.value(state).removeprefix("W/")})
 
 
-def not_modified(database: Database, tag: Tag) -> Response | None:
+def not_modified(database: Database, tag: ETag) -> Response | None:
     """A 304, where the client has the present answer. Raises DatabaseError."""
-    if not tag.is_asked:
+    if not tag.has_if_none_match:
         return None
-    statement, _ = sql.state(database.settings.table)
-    state = State.read(database.read(statement)[0][0])
-    return Response(status_code=304, headers=state.headers(tag.at(state))) if tag.matches(state) else None
+    statement, _ = sql.version_query(database.settings.table)
+    state = TableVersion.from_json(database.query(statement)[0][0])
+    return Response(status_code=304, headers=state.headers(tag.value(state))) if tag.matches(state) else None

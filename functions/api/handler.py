@@ -15,19 +15,19 @@ from typing import Any
 from mangum.types import LambdaContext
 from snapshot_restore_py import register_after_restore, register_before_snapshot
 
-from api.app import adapter
+from api.app import lambda_handler
 from api.events import is_http_request
-from api.service import Service
+from api.service import Resources
 from kalshi_markets.database import DatabaseError
-from kalshi_markets.secrets import SecretUnavailable, forget_secrets
+from kalshi_markets.secrets import SecretUnavailable, clear_cache
 from kalshi_markets.settings import SettingsError
 
 # Mangum runs every request on this loop; kept, so that connections to the exchange outlive a request.
 _loop = asyncio.new_event_loop()
 asyncio.set_event_loop(_loop)
 
-_service = Service()
-_adapter = adapter(_service)
+_resources = Resources()
+_adapter = lambda_handler(_resources)
 
 gc.freeze()  # what is here now stays: it is never looked through
 gc.set_threshold(100_000)  # of objects; the candlesticks of a full answer are as many, and none of them is garbage
@@ -43,14 +43,14 @@ def handler(event: Any, context: LambdaContext) -> dict[str, Any]:
 
 def before_snapshot() -> None:
     """Closes the connections, and drops the secrets."""
-    _loop.run_until_complete(_service.aclose())
-    forget_secrets()
+    _loop.run_until_complete(_resources.aclose())
+    clear_cache()
 
 
 def after_restore() -> None:
     """Logs in to the database, so that the first request finds it open; if that fails, the request will tell."""
     with suppress(DatabaseError, SettingsError, SecretUnavailable):
-        _service.database.read("SELECT 1")
+        _resources.database.query("SELECT 1")
 
 
 register_before_snapshot(before_snapshot)

@@ -7,30 +7,30 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api import sql
-from api.answers import answer
+from api.answers import json_response
 from api.errors import market_not_found
-from api.freshness import State, Tag, not_modified
-from api.query import refuse_parameters
+from api.freshness import ETag, TableVersion, not_modified
+from api.query import reject_parameters
 from api.rows import JSON
-from api.service import Service
+from api.service import Resources
 from api.values import is_storable
 
-MOST_STATES: Final = 1_000
+MAX_STATES: Final = 1_000
 """Of an answer: the newest."""
 
 
-def respond(request: Request, ticker: str, service: Service) -> Response:
+def respond(request: Request, ticker: str, service: Resources) -> Response:
     """Raises ApiError, DatabaseError."""
-    refuse_parameters(request.scope["query_string"])
-    database, tag = service.database, Tag(request, JSON.name, service.version)
+    reject_parameters(request.scope["query_string"])
+    database, tag = service.database, ETag(request, JSON.name, service.source_fingerprint)
     if unchanged := not_modified(database, tag):
         return unchanged
-    statement, values = sql.history(ticker, database.settings.table, MOST_STATES)
-    rows = database.read(statement, *values) if is_storable(ticker) else []
+    statement, values = sql.history(ticker, database.settings.table, MAX_STATES)
+    rows = database.query(statement, *values) if is_storable(ticker) else []
     if not rows:
         raise market_not_found()
     [[states, count, truncated, state_text]] = rows
-    state = State.read(state_text)
-    more: dict[str, Any] = {"count": count} | ({"truncated": True} if truncated else {})
-    text = f'{{"ticker":{json.dumps(ticker, ensure_ascii=False)},"items":[{states}],{json.dumps(more)[1:]}'
-    return answer(request, text, headers=state.headers(tag.at(state)))
+    state = TableVersion.from_json(state_text)
+    metadata: dict[str, Any] = {"count": count} | ({"truncated": True} if truncated else {})
+    text = f'{{"ticker":{json.dumps(ticker, ensure_ascii=False)},"items":[{states}],{json.dumps(metadata)[1:]}'
+    return json_response(request, text, headers=state.headers(tag.value(state)))

@@ -10,7 +10,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from api import status
-from kalshi_markets.database import Database, DatabaseError, TableMissing
+from kalshi_markets.database import Database, DatabaseError, UndefinedObject
 
 _PAGE: Final = Template((Path(__file__).parent / "landing.html").read_text(encoding="utf-8"))
 
@@ -34,8 +34,8 @@ logger = logging.getLogger(__name__)
 def page(database: Database, readme_url: str | None) -> str:
     """HTML; it also answers when the database does not."""
     queries = "\n".join(
-        f'<li><a href="{html.escape(path)}">{html.escape(about)}</a> <code>{html.escape(path)}</code></li>'
-        for about, path in QUERIES
+        f'<li><a href="{html.escape(path)}">{html.escape(description)}</a> <code>{html.escape(path)}</code></li>'
+        for description, path in QUERIES
     )
     readme = f'<a href="{html.escape(quote(readme_url, safe=":/#?&=%"))}">README</a> · ' if readme_url else ""
     return _PAGE.substitute(state=_state(database), queries=queries, readme=readme)
@@ -43,22 +43,22 @@ def page(database: Database, readme_url: str | None) -> str:
 
 def _state(database: Database) -> str:
     try:
-        books = status.books(database)
-    except TableMissing:
+        state = status.job_states(database)
+    except UndefinedObject:
         return "<p><strong>There is no table yet:</strong> the migrations have not been applied.</p>"
     except DatabaseError as error:
         logger.warning("the landing page is without its table: %s: %s", type(error).__name__, error)
         return "<p><strong>The database does not answer now.</strong> Try again in a minute.</p>"
-    size = f"<strong>{books['markets']:,}</strong> markets."
-    if not books["jobs"]:
+    size = f"<strong>{state['markets']:,}</strong> markets."
+    if not state["jobs"]:
         return f"<p>{size} The first crawl has not begun.</p>"
     head = "<tr><th>walk</th><th>last completed</th><th>markets read</th><th>last error</th></tr>"
-    rows = "".join(_row(job) for job in books["jobs"])
+    rows = "".join(_row(job) for job in state["jobs"])
     return f"<p>{size}</p>\n<table>{head}{rows}</table>"
 
 
 def _row(job: Mapping[str, Any]) -> str:
-    cells = (job["job"], _ago(job["ended_at"]), f"{job['markets']:,}", job["last_error"] or "")
+    cells = (job["job"], _ago(job["finished_at"]), f"{job['markets']:,}", job["last_error"] or "")
     return f"<tr>{''.join(f'<td>{html.escape(cell)}</td>' for cell in cells)}</tr>"
 
 

@@ -11,20 +11,20 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api import sql
-from api.answers import WORTH_COMPRESSING, accepts_gzip, answer, coding, compressed, room_taken
+from api.answers import MIN_COMPRESS_LENGTH, accepts_gzip, encoding_headers, fraction_of_limit, gzip_text, json_response
 from api.cursor import Position, encode
-from api.errors import ApiError, Code, Problem, market_not_found, refusal
-from api.freshness import State, Tag, not_modified
-from api.query import Query, parse, parse_fields
-from api.rows import CSV, FORMATS, JSON, NDJSON, Format, begins
-from api.service import Service
+from api.errors import ApiError, ErrorCode, Problem, market_not_found, validation_error
+from api.freshness import ETag, TableVersion, not_modified
+from api.query import Query, parse_fields, parse_query
+from api.rows import CSV, FORMATS, JSON, NDJSON, Format, header_line
+from api.service import Resources
 from api.values import is_storable
 from kalshi_markets.columns import Column
-from kalshi_markets.database import Database, StatementRefused, TableMissing, TimedOut
+from kalshi_markets.database import Database, StatementError, StatementTimeout, UndefinedObject
 
 MAX_REQUEST_BYTES: Final = 10_240
 """Of a request line and headers (docs.aws.amazon.com/apigateway, HTTP API quotas); of a response's headers alike."""
-LONGEST_LINK: Final = 4_000
+MAX_LINK_LENGTH: Final = 4_000
 """A longer Link could be too much for a response's headers: it is left out, and the cursor has a header of its own."""
 _ACCEPTED: Final = {
     "application/json": JSON,
@@ -43,56 +43,58 @@ class Page:
     query: Query
     rows: str
     count: int
-    last: Position | None
-    state: State
+    last_position: Position | None
+    version: TableVersion
 
     @property
-    def complete_to(self) -> int:
+    def change_number(self) -> int:
         """The change number up to which nothing is missing: with changed_since, what to ask from next."""
-        if self.query.changed_since is not None and self.last is not None:
-            return int(self.last.key or 0)
-        return self.state.change_number
+        if self.query.changed_since is not None and self.last_position is not None:
+            return int(self.last_position.key or 0)
+        return self.version.change_number
 
 
-def markets(request: Request, service: Service) -> Response:
+def markets(request: Request, service: Resources) -> Response:
     """A page of markets. Raises ApiError, DatabaseError."""
-    query = parse(request.scope["query_string"], partial(_known_words, service.database))
-    form = FORMATS[query.format] if query.format else accepted(request)
-    tag = Tag(request, form.name, service.version)
+    query = parse_query(request.scope["query_string"], partial(_known_words, service.database))
+    format_ = FORMATS[query.format] if query.format else negotiate_format(request)
+    tag = ETag(request, format_.name, service.source_fingerprint)
     if unchanged := not_modified(service.database, tag):
         return unchanged
     compress = accepts_gzip(request)
-    whole = _page(service, query, form)
-    page, total = whole, _total(service, query)
+    full_page = _page(service, query, format_)
+    page, total = full_page, _total(service, query)
     while True:
-        more = _more(request, page, total, truncated=page is not whole)
-        text = _framed(page, form, more)
-        compress = compress and len(text) > WORTH_COMPRESSING
-        body: str | bytes = compressed(text) if compress else text
-        taken = room_taken(body)
-        if taken <= 1:
+        metadata = _page_metadata(request, page, total, truncated=page is not full_page)
+        text = _render(page, format_, metadata)
+        compress = compress and len(text) > MIN_COMPRESS_LENGTH
+        body: str | bytes = gzip_text(text) if compress else text
+        size_ratio = fraction_of_limit(body)
+        if size_ratio <= 1:
             break
-        page = _smaller(service, page, form, taken)
-    headers = coding(compress=compress) | page.state.headers(tag.at(page.state)) | _headers(page, more)
-    return Response(body, 200, headers, form.media_type)
+        page = _shrink(service, page, format_, size_ratio)
+    headers = (
+        encoding_headers(compress=compress) | page.version.headers(tag.value(page.version)) | _headers(page, metadata)
+    )
+    return Response(body, 200, headers, format_.media_type)
 
 
-def market(request: Request, ticker: str, service: Service) -> Response:
+def market(request: Request, ticker: str, service: Resources) -> Response:
     """One market. Raises ApiError, DatabaseError."""
     columns = parse_fields(request.scope["query_string"])
-    database, tag = service.database, Tag(request, JSON.name, service.version)
+    database, tag = service.database, ETag(request, JSON.name, service.source_fingerprint)
     if unchanged := not_modified(database, tag):
         return unchanged
     statement, values = sql.market(ticker, columns, database.settings.table, JSON)
-    rows = database.read(statement, *values) if is_storable(ticker) else []
+    rows = database.query(statement, *values) if is_storable(ticker) else []
     if not rows:
         raise market_not_found()
     [[text, state_text]] = rows
-    state = State.read(state_text)
-    return answer(request, text, headers=state.headers(tag.at(state)))
+    state = TableVersion.from_json(state_text)
+    return json_response(request, text, headers=state.headers(tag.value(state)))
 
 
-def accepted(request: Request) -> Format:
+def negotiate_format(request: Request) -> Format:
     """The format that the Accept header prefers (RFC 9110, 12.5.1); JSON where it names none that we have."""
     best, chosen = 0.0, JSON
     for part in request.headers.get("accept", "").lower().split(","):
@@ -111,106 +113,108 @@ def _known_words(database: Database, column: Column, words: Collection[str]) -> 
     """Return those of the words that a market has in a column; none where it takes too long to find out."""
     statement, values = sql.stored_words(column, words, database.settings.table)
     try:
-        return [word for (word,) in database.read(statement, *values)]
-    except TimedOut:
+        return [word for (word,) in database.query(statement, *values)]
+    except StatementTimeout:
         return []
 
 
-def _page(service: Service, query: Query, form: Format) -> Page:
+def _page(service: Resources, query: Query, format_: Format) -> Page:
     database = service.database
-    statement, values = sql.page(query, database.settings.table, form)
+    statement, values = sql.page(query, database.settings.table, format_)
     try:
-        [[rows, count, last, state]] = database.read(statement, *values)
-    except (TableMissing, TimedOut):
+        [[rows, count, last, state]] = database.query(statement, *values)
+    except (UndefinedObject, StatementTimeout):
         raise
-    except StatementRefused as error:
-        raise _unreadable_value(query, service) or error from None
-    page = Page(query, rows, count, None if last is None else Position(*json.loads(last)), State.read(state))
-    if query.changed_since is not None and query.changed_since > page.state.change_number:
-        detail = f"The last change has the number {page.state.change_number}: yours is of another table."
-        raise ApiError(Code.CHANGE_NUMBER_AHEAD, detail, "Begin anew with changed_since=0.")
+    except StatementError as error:
+        raise _find_invalid_value(query, service) or error from None
+    page = Page(
+        query, rows, count, None if last is None else Position(*json.loads(last)), TableVersion.from_json(state)
+    )
+    if query.changed_since is not None and query.changed_since > page.version.change_number:
+        detail = f"The last change has the number {page.version.change_number}: yours is of another table."
+        raise ApiError(ErrorCode.CHANGE_NUMBER_AHEAD, detail, "Begin anew with changed_since=0.")
     return page
 
 
-def _smaller(service: Service, page: Page, form: Format, taken: float) -> Page:
+def _shrink(service: Resources, page: Page, format_: Format, size_ratio: float) -> Page:
     """The same page with as many rows as will fit, about: asked for anew, so that it and its cursor agree."""
     if page.count <= 1:
         hint = "Accept gzip, or ask for fewer columns: fields=ticker,title."
         message = "does not go that far: one market alone is larger than an answer may be"
-        raise refusal([Problem(Code.ANSWER_TOO_LARGE, ("query", "limit"), f"limit {message}", hint)])
-    return _page(service, replace(page.query, limit=max(1, int(page.count / taken * 0.97))), form)
+        raise validation_error([Problem(ErrorCode.ANSWER_TOO_LARGE, ("query", "limit"), f"limit {message}", hint)])
+    return _page(service, replace(page.query, limit=max(1, int(page.count / size_ratio * 0.97))), format_)
 
 
-def _total(service: Service, query: Query) -> int | None:
+def _total(service: Resources, query: Query) -> int | None:
     if query.count_total == "none":
         return None
     database, estimated = service.database, query.count_total == "estimated"
     statement, values = sql.total(query, database.settings.table, estimated=estimated)
-    [[found]] = database.read(statement, *values)
+    [[result]] = database.query(statement, *values)
     if not estimated:
-        return int(found)
-    plan = json.loads(found) if isinstance(found, str) else found
+        return int(result)
+    plan = json.loads(result) if isinstance(result, str) else result
     return int(plan[0]["Plan"]["Plan Rows"])
 
 
-def _more(request: Request, page: Page, total: int | None, *, truncated: bool) -> dict[str, Any]:
+def _page_metadata(request: Request, page: Page, total: int | None, *, truncated: bool) -> dict[str, Any]:
     """What the envelope says beside the items."""
     query, cursor = page.query, None
-    if page.last is not None:
-        cursor = encode(page.last, query.bound)
-    more: dict[str, Any] = {"next_cursor": cursor, "next_url": _next_url(request, cursor)}
+    if page.last_position is not None:
+        cursor = encode(page.last_position, query.cursor_parameters)
+    metadata: dict[str, Any] = {"next_cursor": cursor, "next_url": _next_url(request, cursor)}
     if total is not None:
-        more["total"] = total
+        metadata["total"] = total
     if query.changed_since is not None:
-        more["change_number"] = page.complete_to
+        metadata["change_number"] = page.change_number
     if truncated:
-        more["truncated"] = True
+        metadata["truncated"] = True
         if query.cursor is None:
-            more["next_offset"] = query.offset + page.count
-    return more
+            metadata["next_offset"] = query.offset + page.count
+    return metadata
 
 
 def _next_url(request: Request, cursor: str | None) -> str | None:
     """Return where the listing goes on; None at its end, and where API Gateway would not take the request."""
     if cursor is None:
         return None
-    given = request.scope["query_string"].decode("ascii").split("&")
-    kept = [pair for pair in given if pair and unquote_plus(pair.partition("=")[0]) not in ("cursor", "offset")]
+    pairs = request.scope["query_string"].decode("ascii").split("&")
+    remaining = [pair for pair in pairs if pair and unquote_plus(pair.partition("=")[0]) not in ("cursor", "offset")]
     # What was sent bare and is no part of a URL (RFC 3986) would end a Link header's target.
-    query = quote("&".join([*kept, f"cursor={cursor}"]), safe="%/:?@!$&'()*+,;=")
+    query = quote("&".join([*remaining, f"cursor={cursor}"]), safe="%/:?@!$&'()*+,;=")
     url = f"{request.scope['path']}?{query}"
     # A client sends the same headers again.
     headers = sum(len(name) + len(value) + len(": \r\n") for name, value in request.scope["headers"])
     return url if len(f"GET {url} HTTP/1.1\r\n") + headers <= MAX_REQUEST_BYTES else None
 
 
-def _framed(page: Page, form: Format, more: Mapping[str, Any]) -> str:
-    if form is JSON:
-        return f'{{"items":[{page.rows}],{json.dumps({"count": page.count, **more}, ensure_ascii=False)[1:]}'
-    return begins(form, page.query.fields) + (page.rows + form.ends if page.count else "")
+def _render(page: Page, format_: Format, metadata: Mapping[str, Any]) -> str:
+    if format_ is JSON:
+        return f'{{"items":[{page.rows}],{json.dumps({"count": page.count, **metadata}, ensure_ascii=False)[1:]}'
+    return header_line(format_, page.query.fields) + (page.rows + format_.terminator if page.count else "")
 
 
-def _headers(page: Page, more: Mapping[str, Any]) -> dict[str, str]:
+def _headers(page: Page, metadata: Mapping[str, Any]) -> dict[str, str]:
     """What the envelope says, for the formats that have none."""
-    headers = {"x-change-number": str(page.complete_to)}
-    if more["next_cursor"]:
-        headers["x-next-cursor"] = more["next_cursor"]
-        if more["next_url"] and len(more["next_url"]) <= LONGEST_LINK:
-            headers["link"] = f'<{more["next_url"]}>; rel="next"'
-    if "total" in more:
-        headers["x-total-count"] = str(more["total"])
-    if "truncated" in more:
+    headers = {"x-change-number": str(page.change_number)}
+    if metadata["next_cursor"]:
+        headers["x-next-cursor"] = metadata["next_cursor"]
+        if metadata["next_url"] and len(metadata["next_url"]) <= MAX_LINK_LENGTH:
+            headers["link"] = f'<{metadata["next_url"]}>; rel="next"'
+    if "total" in metadata:
+        headers["x-total-count"] = str(metadata["total"])
+    if "truncated" in metadata:
         headers["x-truncated"] = "true"
     return headers
 
 
-def _unreadable_value(query: Query, service: Service) -> ApiError | None:
+def _find_invalid_value(query: Query, service: Resources) -> ApiError | None:
     """Names the pattern or the JSON that PostgreSQL could not read, if that is why it refused the query."""
-    for name, (statement, values) in sql.checks(query):
+    for name, (statement, values) in sql.validation_statements(query):
         try:
-            service.database.read(statement, *values)
-        except StatementRefused:
+            service.database.query(statement, *values)
+        except StatementError:
             message = f"{name} is not a value that PostgreSQL can read"
             hint = "Patterns have its syntax: postgresql.org/docs/current/functions-matching.html; JSON its limits."
-            return refusal([Problem(Code.INVALID_PARAMETER, ("query", name), message, hint)])
+            return validation_error([Problem(ErrorCode.INVALID_PARAMETER, ("query", name), message, hint)])
     return None

@@ -7,11 +7,11 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from api.candlesticks.request import CandlesticksRequest
-from api.errors import Code
+from api.errors import ErrorCode
 from api.filters import FILTERS
-from api.parameters import CANDLESTICKS, SETTINGS
+from api.parameters import CANDLESTICK_PARAMETERS, LISTING_PARAMETERS
 from api.rows import FORMATS, JSON
-from kalshi_markets.columns import BY_NAME, COLUMNS, Column, Kind
+from kalshi_markets.columns import COLUMNS, COLUMNS_BY_NAME, Column, Kind
 
 JsonObject = dict[str, Any]
 
@@ -44,49 +44,58 @@ def document(app: FastAPI) -> JsonObject:
     """The document of the application's routes."""
     base = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
     paths = base["paths"]
-    _list_markets(paths["/markets"]["get"])
-    _one_market(paths["/markets/{ticker}"]["get"])
-    _one_markets_history(paths["/markets/{ticker}/history"]["get"])
-    paths["/status"]["get"]["responses"] = {"200": _answer("Status", _json({"$ref": "#/components/schemas/Status"}))}
+    _document_listing(paths["/markets"]["get"])
+    _document_market(paths["/markets/{ticker}"]["get"])
+    _document_history(paths["/markets/{ticker}/history"]["get"])
+    paths["/status"]["get"]["responses"] = {"200": _response("Status", _json({"$ref": "#/components/schemas/Status"}))}
     candlesticks = paths["/markets/candlesticks"]["post"]
     candlesticks["requestBody"] = {"required": True, "content": _json(CandlesticksRequest.model_json_schema())}
-    candlesticks["responses"] = {"200": _answer("Results", _json({"$ref": "#/components/schemas/Candlesticks"}))}
-    _one_markets_candlesticks(paths["/markets/{ticker}/candlesticks"]["get"])
+    candlesticks["responses"] = {"200": _response("Results", _json({"$ref": "#/components/schemas/Candlesticks"}))}
+    _document_candlesticks(paths["/markets/{ticker}/candlesticks"]["get"])
     for path in paths.values():
         for operation in path.values():
             _errors(operation)
     return base | {"components": {"schemas": _schemas()}}
 
 
-def _list_markets(operation: JsonObject) -> None:
-    settings = [_parameter(name, one.about, one.schema, one.example) for name, one in SETTINGS.items()]
-    filters = [_parameter(name, one.about, one.schema, one.example) for name, one in FILTERS.items()]
+def _document_listing(operation: JsonObject) -> None:
+    settings = [
+        _parameter(name, parameter.description, parameter.schema, parameter.example)
+        for name, parameter in LISTING_PARAMETERS.items()
+    ]
+    filters = [
+        _parameter(name, parameter.description, parameter.schema, parameter.example)
+        for name, parameter in FILTERS.items()
+    ]
     operation["parameters"] = settings + filters
-    page = _texts() | _json({"$ref": "#/components/schemas/Page"})
-    operation["responses"] = {"200": _answer("A page", page, _HEADERS | _PAGE_HEADERS), "304": _not_modified()}
+    page = _text_content() | _json({"$ref": "#/components/schemas/Page"})
+    operation["responses"] = {"200": _response("A page", page, _HEADERS | _PAGE_HEADERS), "304": _not_modified()}
 
 
-def _one_market(operation: JsonObject) -> None:
-    fields = SETTINGS["fields"]
-    operation["parameters"] = [_TICKER, _parameter("fields", fields.about, fields.schema, fields.example)]
-    operation["responses"] = {"200": _answer("The market", _json(_MARKET), _HEADERS), "304": _not_modified()}
+def _document_market(operation: JsonObject) -> None:
+    fields = LISTING_PARAMETERS["fields"]
+    operation["parameters"] = [_TICKER, _parameter("fields", fields.description, fields.schema, fields.example)]
+    operation["responses"] = {"200": _response("The market", _json(_MARKET), _HEADERS), "304": _not_modified()}
 
 
-def _one_markets_history(operation: JsonObject) -> None:
+def _document_history(operation: JsonObject) -> None:
     operation["parameters"] = [_TICKER]
     states = _json({"$ref": "#/components/schemas/History"})
-    operation["responses"] = {"200": _answer("Its states, oldest first", states, _HEADERS), "304": _not_modified()}
+    operation["responses"] = {"200": _response("Its states, oldest first", states, _HEADERS), "304": _not_modified()}
 
 
-def _one_markets_candlesticks(operation: JsonObject) -> None:
-    settings = [_parameter(name, one.about, one.schema, one.example) for name, one in CANDLESTICKS.items()]
+def _document_candlesticks(operation: JsonObject) -> None:
+    settings = [
+        _parameter(name, parameter.description, parameter.schema, parameter.example)
+        for name, parameter in CANDLESTICK_PARAMETERS.items()
+    ]
     operation["parameters"] = [_TICKER, *settings]
-    content = _texts() | _json({"$ref": "#/components/schemas/MarketCandlesticks"})
-    operation["responses"] = {"200": _answer("Its candlesticks, oldest first", content)}
+    content = _text_content() | _json({"$ref": "#/components/schemas/MarketCandlesticks"})
+    operation["responses"] = {"200": _response("Its candlesticks, oldest first", content)}
 
 
-def _texts() -> JsonObject:
-    return {form.media_type.partition(";")[0]: {"schema": {"type": "string"}} for form in FORMATS.values()}
+def _text_content() -> JsonObject:
+    return {format_.media_type.partition(";")[0]: {"schema": {"type": "string"}} for format_ in FORMATS.values()}
 
 
 def _not_modified() -> JsonObject:
@@ -111,17 +120,17 @@ def _json(schema: JsonObject) -> JsonObject:
     return {JSON.media_type: {"schema": schema}}
 
 
-def _answer(about: str, content: JsonObject, headers: JsonObject | None = None) -> JsonObject:
+def _response(about: str, content: JsonObject, headers: JsonObject | None = None) -> JsonObject:
     described = {name: {"description": text, "schema": {"type": "string"}} for name, text in (headers or {}).items()}
     return {"description": about, "content": content} | ({"headers": described} if described else {})
 
 
 def _errors(operation: JsonObject) -> None:
     """Every status that an error of ours has, with the words that come under it."""
-    for status in sorted({code.status for code in Code}):
-        words = [code.word for code in Code if code.status == status]
+    for status in sorted({code.status for code in ErrorCode}):
+        words = [code.code for code in ErrorCode if code.status == status]
         content = _json({"$ref": "#/components/schemas/Error"})
-        operation["responses"][str(status)] = _answer(f"`code`: {', '.join(words)}", content)
+        operation["responses"][str(status)] = _response(f"`code`: {', '.join(words)}", content)
 
 
 def _schemas() -> JsonObject:
@@ -159,7 +168,7 @@ def _history() -> JsonObject:
     state = {
         "from": _TIME,
         "until": _TYPES[Kind.TIME],
-        **{name: _column(BY_NAME[name]) for name in ("status", "result", "close_time")},
+        **{name: _column(COLUMNS_BY_NAME[name]) for name in ("status", "result", "close_time")},
         "change_number": {"type": ["integer", "null"], "description": "The number of the change that ended it."},
     }
     states = {"ticker": _TEXT, "items": _list(_object(state, [*state])), "count": _COUNT}
@@ -168,18 +177,18 @@ def _history() -> JsonObject:
 
 def _status() -> JsonObject:
     nullable, time = _TYPES[Kind.STRING], _TYPES[Kind.TIME]
-    live = {"complete": {"type": "boolean"}, "begun_at": time, "ended_at": time}
+    live = {"complete": {"type": "boolean"}, "started_at": time, "finished_at": time}
     archive = {"complete": {"type": "boolean"}, "completed_by": {"enum": ["listing", "series", None]}}
     archive |= {"confirmed_at": time}
     status = {"status": nullable, "count": _COUNT, "confirmed_at": time}
-    place = dict.fromkeys(("since", "from", "to", "until"), _TIME) | {"pages": _COUNT, "series": _TEXT}
+    position = dict.fromkeys(("since", "from", "to", "until"), _TIME) | {"pages": _COUNT, "series": _TEXT}
     job = {
         "job": _TEXT,
-        "under_way": {"type": "boolean"},
-        "position": _object(place, []) | {"type": ["object", "null"]},
+        "running": {"type": "boolean"},
+        "position": _object(position, []) | {"type": ["object", "null"]},
         "lag_seconds": {"type": ["integer", "null"], "minimum": 0},
-        **dict.fromkeys(("begun_at", "ended_at", "confirmed_at", "watermark", "committed_at"), time),
-        **dict.fromkeys(("markets", "changed", "refused"), _COUNT),
+        **dict.fromkeys(("started_at", "finished_at", "confirmed_at", "watermark", "committed_at"), time),
+        **dict.fromkeys(("markets", "changed", "rejected"), _COUNT),
         "added": {"type": "integer"},
         "last_error": nullable,
         "failed_at": time,
@@ -187,12 +196,12 @@ def _status() -> JsonObject:
     }
     reject = {"ticker": _TEXT, "reason": _TEXT, "last_at": _TIME}
     rejects = {"count": _COUNT, "newest": _list(_object(reject, [*reject]))}
-    changes = {"enum": ["new", "gone", "retyped", "new_value"]}
+    changes = {"enum": ["added", "removed", "type_changed", "new_value"]}
     drift = {"member": _TEXT, "change": changes, "markets": _COUNT, "example": nullable}
     drift |= {"first_at": _TIME, "last_at": _TIME}
     members = {
         "markets": _COUNT,
-        "gone": _COUNT,
+        "removed": _COUNT,
         "live": _object(live, [*live]),
         "archive": _object(archive, [*archive]),
         "statuses": _list(_object(status, [*status])),
@@ -204,7 +213,7 @@ def _status() -> JsonObject:
 
 
 def _column(column: Column) -> JsonObject:
-    return _TYPES[column.kind] | {"description": column.about}
+    return _TYPES[column.kind] | {"description": column.description}
 
 
 def _object(properties: JsonObject, required: list[str]) -> JsonObject:

@@ -6,70 +6,72 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from api import values
-from api.cursor import LONGEST
+from api.cursor import MAX_LENGTH
 from api.filters import FILTERS
-from api.orders import ORDERS
-from kalshi_markets.columns import BY_NAME, COLUMNS, DEFAULT, Column
+from api.orders import SORT_ORDERS
+from kalshi_markets.columns import COLUMNS, COLUMNS_BY_NAME, DEFAULT_COLUMNS, Column
 
-MOST_ITEMS: Final = 10_000
-MOST_OFFSET: Final = 1_000_000_000
-MOST_CHANGE: Final = 2**63 - 1
-MOST_SECOND: Final = int(values.MILLISECONDS_FROM) - 1
-LONGEST_NAME: Final = 100
+MAX_ITEMS: Final = 10_000
+MAX_OFFSET: Final = 1_000_000_000
+MAX_CHANGE_NUMBER: Final = 2**63 - 1
+MAX_UNIX_SECOND: Final = int(values.MAX_UNIX_SECONDS) - 1
+MAX_NAME_LENGTH: Final = 100
 FORMATS: Final = ("json", "ndjson", "csv")
 PERIODS: Final = (1, 60, 1440)
 COUNTS: Final = ("none", "estimated", "exact")
 
 
 @dataclass(frozen=True)
-class Setting:
+class Parameter:
     """One query parameter that is no filter. name: also the field of Query that it sets; example: a value to try."""
 
     name: str
-    read: Callable[[str], Any]
-    about: str
+    parse: Callable[[str], Any]
+    description: str
     example: str
     schema: dict[str, Any]
 
 
-def _one_of(*words: str) -> Callable[[str], str]:
-    def read(value: str) -> str:
-        if value not in words:
-            near = difflib.get_close_matches(value, words, 1)
-            raise ValueError(f"must be one of {', '.join(words)}" + (f"; did you mean {near[0]}?" if near else ""))
+def _one_of(*allowed_values: str) -> Callable[[str], str]:
+    def parse(value: str) -> str:
+        if value not in allowed_values:
+            near = difflib.get_close_matches(value, allowed_values, 1)
+            raise ValueError(
+                f"must be one of {', '.join(allowed_values)}" + (f"; did you mean {near[0]}?" if near else "")
+            )
         return value
 
-    return read
+    return parse
 
 
-def _whole(least: int, most: int) -> Callable[[str], int]:
-    return lambda value: values.whole(value, least, most)
+def _integer(minimum: int, maximum: int) -> Callable[[str], int]:
+    return lambda value: values.parse_integer(value, minimum, maximum)
 
 
 def _fields(value: str) -> tuple[Column, ...]:
     """Columns in the order asked, each once."""
-    groups = {"default": DEFAULT, "all": COLUMNS}
+    groups = {"default": DEFAULT_COLUMNS, "all": COLUMNS}
     chosen: dict[str, Column] = {}
     for name in value.split(","):
-        if name not in groups and name not in BY_NAME:
-            near = difflib.get_close_matches(name[:LONGEST_NAME], [*groups, *BY_NAME], 1)
+        if name not in groups and name not in COLUMNS_BY_NAME:
+            near = difflib.get_close_matches(name[:MAX_NAME_LENGTH], [*groups, *COLUMNS_BY_NAME], 1)
             suggestion = f"did you mean {near[0]}?" if near else "GET /markets/columns lists them"
             raise ValueError(f"takes names of columns, default and all, parted by commas; {suggestion}")
-        chosen |= {column.name: column for column in groups.get(name) or [BY_NAME[name]]}
+        chosen |= {column.name: column for column in groups.get(name) or [COLUMNS_BY_NAME[name]]}
     return tuple(chosen.values())
 
 
 def _cursor(value: str) -> str:
-    if not 0 < len(value) <= LONGEST:
-        raise ValueError(f"must have 1 to {LONGEST:,} characters")
+    if not 0 < len(value) <= MAX_LENGTH:
+        raise ValueError(f"must have 1 to {MAX_LENGTH:,} characters")
     return value
 
 
 def _seconds(value: str) -> int:
-    found = values.whole(value, 0, MOST_CHANGE)
-    if found > MOST_SECOND:
+    seconds = values.parse_integer(value, 0, MAX_CHANGE_NUMBER)
+    if seconds > MAX_UNIX_SECOND:
         raise ValueError("is beyond the year 5000; are these milliseconds? It takes seconds")
-    return found
+    return seconds
 
 
 def _period(value: str) -> int:
@@ -78,140 +80,140 @@ def _period(value: str) -> int:
     return int(value)
 
 
-def _whole_schema(least: int, most: int, usual: int | None = None) -> dict[str, Any]:
-    schema: dict[str, Any] = {"type": "integer", "minimum": least, "maximum": most}
-    return schema if usual is None else schema | {"default": usual}
+def _integer_schema(minimum: int, maximum: int, default: int | None = None) -> dict[str, Any]:
+    schema: dict[str, Any] = {"type": "integer", "minimum": minimum, "maximum": maximum}
+    return schema if default is None else schema | {"default": default}
 
 
-def _word_schema(words: Sequence[str], usual: str | None) -> dict[str, Any]:
-    schema: dict[str, Any] = {"type": "string", "enum": [*words]}
-    return schema if usual is None else schema | {"default": usual}
+def _enum_schema(allowed_values: Sequence[str], default: str | None) -> dict[str, Any]:
+    schema: dict[str, Any] = {"type": "string", "enum": [*allowed_values]}
+    return schema if default is None else schema | {"default": default}
 
 
-SETTINGS: Final = {
+LISTING_PARAMETERS: Final = {
     setting.name: setting
     for setting in (
-        Setting(
+        Parameter(
             "limit",
-            _whole(1, MOST_ITEMS),
+            _integer(1, MAX_ITEMS),
             "How many markets at most.",
             "100",
-            _whole_schema(1, MOST_ITEMS, 100),
+            _integer_schema(1, MAX_ITEMS, 100),
         ),
-        Setting(
+        Parameter(
             "offset",
-            _whole(0, MOST_OFFSET),
+            _integer(0, MAX_OFFSET),
             "How many markets to pass over first; a cursor is faster and misses nothing.",
             "0",
-            _whole_schema(0, MOST_OFFSET, 0),
+            _integer_schema(0, MAX_OFFSET, 0),
         ),
-        Setting(
+        Parameter(
             "cursor",
             _cursor,
             "Goes on where a page ended: its `next_cursor`, with the same parameters; `limit` and `format` may change.",
             "…",
             {"type": "string"},
         ),
-        Setting(
+        Parameter(
             "order_by",
-            _one_of(*ORDERS),
+            _one_of(*SORT_ORDERS),
             "What to order by; `recent` is close_time, else open_time. Markets without a value come last either way.",
             "recent",
-            _word_schema([*ORDERS], "recent"),
+            _enum_schema([*SORT_ORDERS], "recent"),
         ),
-        Setting(
+        Parameter(
             "order_direction",
             _one_of("desc", "asc"),
             "Which way; markets with equal values go by ticker in the same direction.",
             "desc",
-            _word_schema(["desc", "asc"], "desc"),
+            _enum_schema(["desc", "asc"], "desc"),
         ),
-        Setting(
+        Parameter(
             "min_duration_minutes",
-            values.number,
+            values.parse_number,
             "close_time is at least so many minutes after open_time; fractions count.",
             "15",
             {"type": "number"},
         ),
-        Setting(
+        Parameter(
             "max_duration_minutes",
-            values.number,
+            values.parse_number,
             "close_time is at most so many minutes after open_time; fractions count.",
             "60",
             {"type": "number"},
         ),
-        Setting(
+        Parameter(
             "fields",
             _fields,
             "Which columns, and in which order: names, `default` and `all`, parted by commas.",
             "default,last_price_dollars",
             {"type": "string", "default": "default"},
         ),
-        Setting(
+        Parameter(
             "count_total",
             _one_of(*COUNTS),
             "Whether to say how many markets match in all: `estimated` is the database's guess, which costs nothing;"
             " `exact` counts them.",
             "estimated",
-            _word_schema(COUNTS, "none"),
+            _enum_schema(COUNTS, "none"),
         ),
-        Setting(
+        Parameter(
             "changed_since",
-            _whole(0, MOST_CHANGE),
+            _integer(0, MAX_CHANGE_NUMBER),
             "Only markets that changed after this change number, in the order of their changes. Ask next from the"
             " answer's change_number.",
             "0",
-            _whole_schema(0, MOST_CHANGE),
+            _integer_schema(0, MAX_CHANGE_NUMBER),
         ),
-        Setting(
+        Parameter(
             "format",
             _one_of(*FORMATS),
             "The body's format; left out, the Accept header decides, else it is JSON.",
             "ndjson",
-            _word_schema(FORMATS, None),
+            _enum_schema(FORMATS, None),
         ),
     )
 }
 
 
-CANDLESTICKS: Final = {
+CANDLESTICK_PARAMETERS: Final = {
     setting.name: setting
     for setting in (
-        Setting(
+        Parameter(
             "start_ts",
             _seconds,
             "The first end of a period, in Unix seconds; by default 24 hours before end_ts.",
             "1795435200",
-            _whole_schema(0, MOST_SECOND),
+            _integer_schema(0, MAX_UNIX_SECOND),
         ),
-        Setting(
+        Parameter(
             "end_ts",
             _seconds,
             "The last end of a period, in Unix seconds; by default now.",
             "1795521600",
-            _whole_schema(0, MOST_SECOND),
+            _integer_schema(0, MAX_UNIX_SECOND),
         ),
-        Setting(
+        Parameter(
             "period_interval",
             _period,
             "Minutes of a period.",
             "60",
             {"type": "integer", "enum": [*PERIODS], "default": 60},
         ),
-        SETTINGS["format"],
+        LISTING_PARAMETERS["format"],
     )
 }
 """Of GET /markets/{ticker}/candlesticks."""
 
 
-def describe(column: Column) -> dict[str, Any]:
+def describe_column(column: Column) -> dict[str, Any]:
     """A column for programs, with every parameter that filters by it."""
     return {
         "name": column.name,
         "kind": column.kind.value,
-        "default": column.default,
+        "default": column.in_default_response,
         "orderable": column.orderable,
-        "values": list(column.values) or None,
-        "filters": [name for name, narrowing in FILTERS.items() if narrowing.column is column],
-        "about": column.about,
+        "values": list(column.allowed_values) or None,
+        "filters": [name for name, filter_ in FILTERS.items() if filter_.column is column],
+        "about": column.description,
     }

@@ -12,8 +12,8 @@ options in the middle.
 import re
 from typing import Final
 
-LONGEST: Final = 200
-MOST_REPETITIONS: Final = 1000
+MAX_LENGTH: Final = 200
+MAX_REPETITIONS: Final = 1000
 
 _TOKEN: Final = re.compile(
     r"""
@@ -31,13 +31,13 @@ _TOKEN: Final = re.compile(
 _ESCAPES: Final = {"b": r"\y", "B": r"\Y", "z": r"\Z"}
 """Elsewhere's edge of a word, its opposite and the end of the text: PostgreSQL's escape."""
 _LITERALS: Final = re.compile(r"[A-Za-z0-9 ,:;!@#%&='\"<>/_|-]+")
-MOST_LITERALS: Final = 10
+MAX_LITERALS: Final = 10
 
 
-def literals(pattern: str) -> list[str] | None:
+def literal_alternatives(pattern: str) -> list[str] | None:
     """The alternatives of a pattern of nothing but ASCII characters that stand for themselves; None for another."""
     alternatives = pattern.split("|")
-    simple = _LITERALS.fullmatch(pattern) and all(alternatives) and len(alternatives) <= MOST_LITERALS
+    simple = _LITERALS.fullmatch(pattern) and all(alternatives) and len(alternatives) <= MAX_LITERALS
     return alternatives if simple else None
 
 
@@ -46,12 +46,12 @@ def translated(pattern: str) -> str:
     return "".join(_ESCAPES.get(token["escaped"] or "", token[0]) for token in _TOKEN.finditer(pattern))
 
 
-def objection(pattern: str) -> str | None:
+def rejection_reason(pattern: str) -> str | None:
     """Why a pattern is refused; None when it may run (PostgreSQL may still find it malformed)."""
     if not pattern:
         return "is empty, which would match everything"
-    if len(pattern) > LONGEST:
-        return f"has over {LONGEST} characters"
+    if len(pattern) > MAX_LENGTH:
+        return f"has over {MAX_LENGTH} characters"
     if "(?#" in pattern:
         return "has a comment, (?#…)"
     if pattern.startswith("***") or re.match(r"\(\?[A-Za-z]", pattern):
@@ -61,8 +61,8 @@ def objection(pattern: str) -> str | None:
     for token in _TOKEN.finditer(pattern):
         if reason := _misread(token):
             return reason
-    if _repetitions(pattern) > MOST_REPETITIONS:
-        return f"repeats something over {MOST_REPETITIONS:,} times in nested bounds"
+    if _max_nested_repetitions(pattern) > MAX_REPETITIONS:
+        return f"repeats something over {MAX_REPETITIONS:,} times in nested bounds"
     return None
 
 
@@ -79,7 +79,7 @@ def _misread(token: re.Match[str]) -> str | None:
     return None
 
 
-def _repetitions(pattern: str) -> int:
+def _max_nested_repetitions(pattern: str) -> int:
     """The largest product of the bounds that are nested in one another."""
     # By depth: the largest product so far at that depth, and that of the last item, which a bound would multiply.
     largest, last = [1], [1]

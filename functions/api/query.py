@@ -7,18 +7,18 @@ from typing import Any, Final
 from urllib.parse import unquote_to_bytes
 
 from api.cursor import Position, decode
-from api.errors import ApiError, Code, Problem, refusal
+from api.errors import ApiError, ErrorCode, Problem, validation_error
 from api.filters import FILTERS, Condition, HasWords, no_words
-from api.orders import CHANGES, ORDERS, Order
-from api.parameters import LONGEST_NAME, SETTINGS, Setting
+from api.orders import CHANGE_ORDER, SORT_ORDERS, SortOrder
+from api.parameters import LISTING_PARAMETERS, MAX_NAME_LENGTH, Parameter
 from api.suggestions import suggestion
-from kalshi_markets.columns import DEFAULT, Column
+from kalshi_markets.columns import DEFAULT_COLUMNS, Column
 
-MOST_PARAMETERS: Final = 100
-MOST_PROBLEMS: Final = 10
-_NEVER_BOUND: Final = frozenset({"cursor", "limit", "offset", "format"})
+MAX_PARAMETERS: Final = 100
+MAX_PROBLEMS: Final = 10
+_CURSOR_INDEPENDENT: Final = frozenset({"cursor", "limit", "offset", "format"})
 """What may change from page to page of a walk."""
-_NAMES: Final = frozenset({*SETTINGS, *FILTERS})
+_NAMES: Final = frozenset({*LISTING_PARAMETERS, *FILTERS})
 
 
 @dataclass
@@ -32,20 +32,20 @@ class Query:
     order_direction: str = "desc"
     limit: int = 100
     offset: int = 0
-    fields: tuple[Column, ...] = DEFAULT
+    fields: tuple[Column, ...] = DEFAULT_COLUMNS
     cursor: str | None = None
     position: Position | None = None
     """where the cursor says that it goes on"""
     count_total: str = "none"
     format: str | None = None
     changed_since: int | None = None
-    given: dict[str, str] = field(default_factory=dict)
+    raw_parameters: dict[str, str] = field(default_factory=dict)
     """every parameter as it was sent, decoded"""
 
     @property
-    def order(self) -> Order:
+    def order(self) -> SortOrder:
         """What its rows are ordered by."""
-        return CHANGES if self.changed_since is not None else ORDERS[self.order_by]
+        return CHANGE_ORDER if self.changed_since is not None else SORT_ORDERS[self.order_by]
 
     @property
     def descending(self) -> bool:
@@ -53,29 +53,33 @@ class Query:
         return self.changed_since is None and self.order_direction == "desc"
 
     @property
-    def bound(self) -> dict[str, str]:
+    def cursor_parameters(self) -> dict[str, str]:
         """The parameters that a cursor of this query is bound to."""
         order = {"order_by": self.order_by, "order_direction": self.order_direction}
-        return order | {name: value for name, value in self.given.items() if name not in _NEVER_BOUND}
+        return order | {name: value for name, value in self.raw_parameters.items() if name not in _CURSOR_INDEPENDENT}
 
 
-def parse(query_string: bytes, has_words: HasWords = no_words) -> Query:
-    """Raises ApiError, a 422 that names every parameter that is wrong, up to MOST_PROBLEMS; and what has_words does.
+def parse_query(query_string: bytes, has_words: HasWords = no_words) -> Query:
+    """Raises ApiError, a 422 that names every parameter that is wrong, up to MAX_PROBLEMS; and what has_words does.
 
     has_words: asked for words of a filter that are not documented.
     """
     query, problems = Query(), []
     for name, value in _pairs(query_string):
-        problem = _repeated(name) if name in query.given else _take(query, name, value, has_words)
-        query.given[name] = value
+        problem = (
+            _repeated_parameter(name)
+            if name in query.raw_parameters
+            else _apply_parameter(query, name, value, has_words)
+        )
+        query.raw_parameters[name] = value
         if problem:
             problems.append(problem)
-        if len(problems) == MOST_PROBLEMS:
+        if len(problems) == MAX_PROBLEMS:
             break
-    if not problems and (problem := _contradiction(query)):
+    if not problems and (problem := _check_combinations(query)):
         problems.append(problem)
     if problems:
-        raise refusal(problems)
+        raise validation_error(problems)
     return query
 
 
@@ -84,41 +88,48 @@ def parse_fields(query_string: bytes) -> tuple[Column, ...]:
     others = [name for name, _ in _pairs(query_string) if name != "fields"]
     if others:
         message = "this endpoint takes fields and no other parameter"
-        raise refusal([Problem(Code.UNKNOWN_PARAMETER, ("query", others[0][:LONGEST_NAME]), message, "Leave it out.")])
-    return parse(query_string).fields
+        raise validation_error(
+            [Problem(ErrorCode.UNKNOWN_PARAMETER, ("query", others[0][:MAX_NAME_LENGTH]), message, "Leave it out.")]
+        )
+    return parse_query(query_string).fields
 
 
-def parse_settings(query_string: bytes, settings: Mapping[str, Setting]) -> dict[str, Any]:
+def parse_parameters(query_string: bytes, parameters: Mapping[str, Parameter]) -> dict[str, Any]:
     """For an endpoint that takes these and no filters: the value of each that is given. Raises ApiError."""
-    found: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     problems = []
     for name, value in _pairs(query_string):
-        if name not in settings:
-            message = f"this endpoint takes {', '.join(settings)} and no other parameter"
-            problems.append(Problem(Code.UNKNOWN_PARAMETER, ("query", name[:LONGEST_NAME]), message, "Leave it out."))
-        elif name in found:
-            problems.append(_repeated(name))
+        if name not in parameters:
+            message = f"this endpoint takes {', '.join(parameters)} and no other parameter"
+            problems.append(
+                Problem(ErrorCode.UNKNOWN_PARAMETER, ("query", name[:MAX_NAME_LENGTH]), message, "Leave it out.")
+            )
+        elif name in values:
+            problems.append(_repeated_parameter(name))
         else:
             try:
-                found[name] = settings[name].read(_storable(value))
+                values[name] = parameters[name].parse(_storable(value))
             except ValueError as error:
-                found[name] = None
-                problems.append(_problem(name, str(error), f"{name}={settings[name].example}"))
+                values[name] = None
+                problems.append(_problem(name, str(error), f"{name}={parameters[name].example}"))
     if problems:
-        raise refusal(problems[:MOST_PROBLEMS])
-    return found
+        raise validation_error(problems[:MAX_PROBLEMS])
+    return values
 
 
-def refuse_parameters(query_string: bytes) -> None:
+def reject_parameters(query_string: bytes) -> None:
     """For the endpoints that take none. Raises ApiError."""
     problems = [
         Problem(
-            Code.UNKNOWN_PARAMETER, ("query", name[:LONGEST_NAME]), "this endpoint takes no parameters", "Leave it out."
+            ErrorCode.UNKNOWN_PARAMETER,
+            ("query", name[:MAX_NAME_LENGTH]),
+            "this endpoint takes no parameters",
+            "Leave it out.",
         )
         for name, _ in _pairs(query_string)
     ]
     if problems:
-        raise refusal(problems)
+        raise validation_error(problems)
 
 
 def _pairs(query_string: bytes) -> Iterator[tuple[str, str]]:
@@ -126,9 +137,9 @@ def _pairs(query_string: bytes) -> Iterator[tuple[str, str]]:
     if not query_string.isascii():
         raise _malformed("The query string has characters that are not ASCII.")
     fields = [field for field in query_string.split(b"&") if field]
-    if len(fields) > MOST_PARAMETERS:
-        message = f"there are {len(fields):,} parameters; {MOST_PARAMETERS} are the most"
-        raise refusal([Problem(Code.INVALID_PARAMETER, ("query",), message, "Leave some out.")])
+    if len(fields) > MAX_PARAMETERS:
+        message = f"there are {len(fields):,} parameters; {MAX_PARAMETERS} are the most"
+        raise validation_error([Problem(ErrorCode.INVALID_PARAMETER, ("query",), message, "Leave some out.")])
     try:
         decoded = [
             [unquote_to_bytes(part.replace(b"+", b" ")).decode() for part in field.split(b"=", 1)] for field in fields
@@ -140,7 +151,7 @@ def _pairs(query_string: bytes) -> Iterator[tuple[str, str]]:
 
 
 def _malformed(detail: str) -> ApiError:
-    return ApiError(Code.MALFORMED_QUERY, detail, "Percent-encode it as UTF-8, such as %C3%A9 for é.")
+    return ApiError(ErrorCode.MALFORMED_QUERY, detail, "Percent-encode it as UTF-8, such as %C3%A9 for é.")
 
 
 def _storable(value: str) -> str:
@@ -149,13 +160,13 @@ def _storable(value: str) -> str:
     return value
 
 
-def _take(query: Query, name: str, value: str, has_words: HasWords) -> Problem | None:
+def _apply_parameter(query: Query, name: str, value: str, has_words: HasWords) -> Problem | None:
     """Puts one parameter into the query."""
     try:
-        if setting := SETTINGS.get(name):
-            setattr(query, name, setting.read(_storable(value)))
-        elif narrowing := FILTERS.get(name):
-            query.conditions.append(narrowing.condition(_storable(value), has_words))
+        if parameter := LISTING_PARAMETERS.get(name):
+            setattr(query, name, parameter.parse(_storable(value)))
+        elif filter_ := FILTERS.get(name):
+            query.conditions.append(filter_.condition(_storable(value), has_words))
         else:
             return _unknown(name)
     except ValueError as error:
@@ -164,44 +175,44 @@ def _take(query: Query, name: str, value: str, has_words: HasWords) -> Problem |
 
 
 def _unknown(name: str) -> Problem:
-    name = name[:LONGEST_NAME]
+    name = name[:MAX_NAME_LENGTH]
     meant = suggestion(name)
     hint = f"Try {_hint(meant)}" if meant else "GET /docs lists every parameter."
     message = f"{name} is not a parameter" + (f"; did you mean {meant}?" if meant else "")
-    return Problem(Code.UNKNOWN_PARAMETER, ("query", name), message, hint)
+    return Problem(ErrorCode.UNKNOWN_PARAMETER, ("query", name), message, hint)
 
 
-def _repeated(name: str) -> Problem:
+def _repeated_parameter(name: str) -> Problem:
     return _problem(name, "is given twice", "Give it once.")
 
 
 def _problem(name: str, message: str, hint: str) -> Problem:
-    name = name[:LONGEST_NAME]
-    return Problem(Code.INVALID_PARAMETER, ("query", name), f"{name} {message}", hint)
+    name = name[:MAX_NAME_LENGTH]
+    return Problem(ErrorCode.INVALID_PARAMETER, ("query", name), f"{name} {message}", hint)
 
 
 def _hint(name: str) -> str:
-    if name in SETTINGS:
-        return f"{name}={SETTINGS[name].example}"
-    narrowing = FILTERS[name]
-    if narrowing.is_pattern:
-        return f"{narrowing.column.name}__icontains=bitcoin, which takes no pattern and is faster"
-    return f"{name}={narrowing.example}"
+    if name in LISTING_PARAMETERS:
+        return f"{name}={LISTING_PARAMETERS[name].example}"
+    filter_ = FILTERS[name]
+    if filter_.is_pattern:
+        return f"{filter_.column.name}__icontains=bitcoin, which takes no pattern and is faster"
+    return f"{name}={filter_.example}"
 
 
-def _contradiction(query: Query) -> Problem | None:
-    least, most = query.min_duration_minutes, query.max_duration_minutes
-    if least is not None and most is not None and Decimal(least) > Decimal(most):
+def _check_combinations(query: Query) -> Problem | None:
+    minimum, maximum = query.min_duration_minutes, query.max_duration_minutes
+    if minimum is not None and maximum is not None and Decimal(minimum) > Decimal(maximum):
         message = "min_duration_minutes is more than max_duration_minutes: no market can be both"
-        return Problem(Code.INVALID_PARAMETER, ("query", "min_duration_minutes"), message, "Swap the two.")
+        return Problem(ErrorCode.INVALID_PARAMETER, ("query", "min_duration_minutes"), message, "Swap the two.")
     for name in ("order_by", "order_direction"):
-        if query.changed_since is not None and name in query.given:
+        if query.changed_since is not None and name in query.raw_parameters:
             return _problem(name, "does not go with changed_since, which has its own order", "Leave it out.")
-    if query.cursor is not None and "offset" in query.given:
+    if query.cursor is not None and "offset" in query.raw_parameters:
         return _problem("offset", "does not go with cursor, which knows where to go on", "Leave one of them out.")
     try:
         if query.cursor is not None:
-            query.position = decode(query.cursor, query.bound, query.order.kind, _NAMES)
+            query.position = decode(query.cursor, query.cursor_parameters, query.order.kind, _NAMES)
     except ValueError as error:
         return _problem("cursor", str(error), "Follow next_url, or begin anew without cursor.")
     return None

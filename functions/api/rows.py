@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
-from kalshi_markets.columns import Column, Kind, Part
+from kalshi_markets.columns import Column, Kind, Table
 
 
 @dataclass(frozen=True)
@@ -15,7 +15,7 @@ class Format:
     name: str
     media_type: str
     separator: str
-    ends: str = ""
+    terminator: str = ""
 
 
 JSON: Final = Format("json", "application/json", ",\n")
@@ -24,33 +24,33 @@ CSV: Final = Format("csv", "text/csv; charset=utf-8; header=present", "\r\n", "\
 FORMATS: Final = {form.name: form for form in (JSON, NDJSON, CSV)}
 
 
-def begins(form: Format, columns: Sequence[Column]) -> str:
+def header_line(format_: Format, columns: Sequence[Column]) -> str:
     """What stands before the first row."""
-    return ",".join(column.name for column in columns) + form.ends if form is CSV else ""
+    return ",".join(column.name for column in columns) + format_.terminator if format_ is CSV else ""
 
 
 @lru_cache(maxsize=64)
-def outputs(columns: tuple[Column, ...], source: str | None = None) -> str:
+def select_list(columns: tuple[Column, ...], source: str | None = None) -> str:
     """The SELECT list of a row r: from a source that has them all, or from the terms as t and the quotes as q."""
-    both = "t" if any(column.part is Part.TERMS for column in columns) else "q"
-    alias = {Part.TERMS: "t", Part.QUOTES: "q", Part.BOTH: both}
-    return ", ".join(_output(column, f"{source or alias[column.part]}.{column.name}") for column in columns)
+    both = "t" if any(column.table is Table.DETAILS for column in columns) else "q"
+    alias = {Table.DETAILS: "t", Table.QUOTES: "q", Table.BOTH: both}
+    return ", ".join(_output(column, f"{source or alias[column.table]}.{column.name}") for column in columns)
 
 
 @lru_cache(maxsize=64)
-def text(form: Format, columns: tuple[Column, ...]) -> str:
+def row_text_sql(format_: Format, columns: tuple[Column, ...]) -> str:
     """SQL of such a row's text."""
-    return " || ',' || ".join(_cell(column) for column in columns) if form is CSV else "row_to_json(r)::text"
+    return " || ',' || ".join(_cell(column) for column in columns) if format_ is CSV else "row_to_json(r)::text"
 
 
-def time(name: str) -> str:
+def rfc3339_sql(name: str) -> str:
     """SQL of a time as RFC 3339."""
     # In a UTC session its text is `2026-07-02 21:31:13.7931+00`.
     return f"replace(replace({name}::text, ' ', 'T'), '+00', 'Z')"
 
 
 def _output(column: Column, name: str) -> str:
-    return f"{time(name)} AS {column.name}" if column.kind is Kind.TIME else name
+    return f"{rfc3339_sql(name)} AS {column.name}" if column.kind is Kind.TIME else name
 
 
 def _cell(column: Column) -> str:

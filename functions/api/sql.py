@@ -14,37 +14,37 @@ from typing import Final
 from api.cursor import Position
 from api.filters import CASTS, Condition
 from api.query import Query
-from api.rows import Format, outputs, text, time
-from kalshi_markets.columns import SEARCHED, Column, Kind, Part
+from api.rows import Format, rfc3339_sql, row_text_sql, select_list
+from kalshi_markets.columns import SEARCH_EXPRESSION, Column, Kind, Table
 
 Statement = tuple[str, list[object]]
 
-CAUTION: Final = 4
+PLANNER_LIMIT_FACTOR: Final = 4
 """With filters the planner is told of so many times the rows that are wanted. It assumes that matching rows lie evenly
 in every order; where they all lie at its far end, a plan that walks the order would read the whole table."""
 
 _CHECKS: Final = {Kind.STRING: "SELECT '' ~* $1::text", Kind.JSON: "SELECT $1::jsonb"}
-_LONGEST_INTERVAL: Final = 10**18
+_MAX_INTERVAL: Final = 10**18
 """Microseconds: over thirty thousand years."""
 
 
-def page(query: Query, table: str, form: Format) -> Statement:
+def page(query: Query, table: str, format_: Format) -> Statement:
     """One row: the page's rows as text, parted by the format's separator; how many; JSON [value, ticker] of the last
     one if there are more, else null; JSON of the state (see `state`)."""
     search = _Search(query, table, with_rows=True)
     limit = search.parameter(query.limit, "bigint")
-    found, first = search.found(), f"(SELECT * FROM found LIMIT {limit}) AS p"
-    if search.carries:
-        rows = f"SELECT {outputs(query.fields, 'p')} FROM {first}"
+    matches, first = search.matches_sql(), f"(SELECT * FROM found LIMIT {limit}) AS p"
+    if search.includes_rows:
+        rows = f"SELECT {select_list(query.fields, 'p')} FROM {first}"
     else:
-        read = f"SELECT {outputs(query.fields)} FROM {_joined(query.fields, table)} OFFSET 0"
+        read = f"SELECT {select_list(query.fields)} FROM {_joined(query.fields, table)} OFFSET 0"
         rows = f"SELECT m.* FROM {first}, LATERAL ({read}) AS m"
     statement = f"""
-        WITH found AS MATERIALIZED ({found})
-        SELECT coalesce(string_agg({text(form, query.fields)}, '{form.separator}'), ''), count(*),
+        WITH found AS MATERIALIZED ({matches})
+        SELECT coalesce(string_agg({row_text_sql(format_, query.fields)}, '{format_.separator}'), ''), count(*),
                (SELECT json_build_array(l.key::text, l.ticker)::text FROM (SELECT * FROM found OFFSET {limit} - 1) AS l
                 WHERE EXISTS (SELECT FROM found OFFSET {limit}) LIMIT 1),
-               ({_state(table)})
+               ({version_sql(table)})
         FROM ({rows}) AS r"""
     return statement, search.values
 
@@ -58,38 +58,38 @@ def total(query: Query, table: str, *, estimated: bool) -> Statement:
     return f"SELECT count(*) {selected}", search.values
 
 
-def market(ticker: str, columns: tuple[Column, ...], table: str, form: Format) -> Statement:
+def market(ticker: str, columns: tuple[Column, ...], table: str, format_: Format) -> Statement:
     """One row with one market's text and the state, or none."""
     # The ticker is compared with a parameter in both tables, not with one another: the planner sees one row in each.
     statement = f"""
-        SELECT {text(form, columns)}, ({_state(table)})
-        FROM (SELECT {outputs(columns)} FROM {table}_terms AS t, {table}_quotes AS q
+        SELECT {row_text_sql(format_, columns)}, ({version_sql(table)})
+        FROM (SELECT {select_list(columns)} FROM {table}_details AS t, {table}_quotes AS q
               WHERE t.ticker = $1::text AND q.ticker = $1::text) AS r"""
     return statement, [ticker]
 
 
-def history(ticker: str, table: str, most: int) -> Statement:
+def history(ticker: str, table: str, maximum: int) -> Statement:
     """One row with a market's newest states, oldest first: their JSON, parted by commas; how many; whether there are
     older ones; the state. No row where there is no such market."""
     # A state began when the one before it ended: the window sees one more than is told. The terms have all of it.
     statement = f"""
-        WITH market AS (SELECT first_seen_at, status, result, close_time FROM {table}_terms WHERE ticker = $1::text),
+        WITH market AS (SELECT first_seen_at, status, result, close_time FROM {table}_details WHERE ticker = $1::text),
         states AS (
             (SELECT until, status, result, close_time, change_number FROM {table}_history WHERE ticker = $1::text
-             ORDER BY change_number DESC LIMIT {most})
+             ORDER BY change_number DESC LIMIT {maximum})
             UNION ALL SELECT NULL, status, result, close_time, NULL FROM market),
         told AS (
             SELECT coalesce(lag(s.until) OVER (ORDER BY s.change_number), m.first_seen_at) AS since, s.*
-            FROM states AS s, market AS m ORDER BY s.change_number DESC NULLS FIRST LIMIT {most})
+            FROM states AS s, market AS m ORDER BY s.change_number DESC NULLS FIRST LIMIT {maximum})
         SELECT string_agg(row_to_json(r)::text, ',\n' ORDER BY r.change_number), count(*),
-               (SELECT count(*) FROM states) > {most}, ({_state(table)})
-        FROM (SELECT {time("since")} AS "from", {time("until")} AS until, status, result,
-                     {time("close_time")} AS close_time, change_number FROM told) AS r
+               (SELECT count(*) FROM states) > {maximum}, ({version_sql(table)})
+        FROM (SELECT {rfc3339_sql("since")} AS "from", {rfc3339_sql("until")} AS until, status, result,
+                     {rfc3339_sql("close_time")} AS close_time, change_number FROM told) AS r
         HAVING count(*) > 0"""
     return statement, [ticker]
 
 
-def lives(tickers: Sequence[str], table: str) -> Statement:
+def trading_times(tickers: Sequence[str], table: str) -> Statement:
     """One row of JSON: of those of many tickers that are in the table arrays of them, of their status, and in Unix
     seconds of when they open, close, were settled."""
     times = [f"extract(epoch FROM q.{name})" for name in ("open_time", "close_time", "settlement_ts")]
@@ -104,20 +104,20 @@ def stored_words(column: Column, candidates: Collection[str], table: str) -> Sta
     """One row for each of the words that a market has in a column: the word."""
     statement = f"""
         SELECT w.word FROM json_array_elements_text($1::json) AS w(word)
-        WHERE EXISTS (SELECT FROM {table}_terms AS t WHERE t.{column.name} = w.word)"""
+        WHERE EXISTS (SELECT FROM {table}_details AS t WHERE t.{column.name} = w.word)"""
     return statement, [json.dumps([*candidates])]
 
 
-def state(table: str) -> Statement:
+def version_query(table: str) -> Statement:
     """One row with JSON: the number of the last change, and when the crawler last confirmed anything."""
-    return f"SELECT ({_state(table)})", []
+    return f"SELECT ({version_sql(table)})", []
 
 
-def _state(table: str) -> str:
+def version_sql(table: str) -> str:
     return f"SELECT json_build_array(coalesce(max(change_number), 0), max(committed_at))::text FROM {table}_jobs"
 
 
-def checks(query: Query) -> list[tuple[str, Statement]]:
+def validation_statements(query: Query) -> list[tuple[str, Statement]]:
     """For each value that PostgreSQL parses itself, by parameter name: a statement that fails where it cannot."""
     return [
         (condition.filter.name, (_CHECKS[condition.filter.column.kind], [condition.values[0]]))
@@ -129,11 +129,11 @@ def checks(query: Query) -> list[tuple[str, Statement]]:
 @lru_cache(maxsize=64)
 def _joined(columns: tuple[Column, ...], table: str) -> str:
     """The tables that hold the columns, for the tickers of a page p."""
-    parts = {column.part for column in columns}
-    terms, quotes = f"{table}_terms AS t", f"{table}_quotes AS q"
-    if Part.TERMS not in parts:
+    parts = {column.table for column in columns}
+    terms, quotes = f"{table}_details AS t", f"{table}_quotes AS q"
+    if Table.DETAILS not in parts:
         return f"{quotes} WHERE q.ticker = p.ticker"
-    if Part.QUOTES not in parts:
+    if Table.QUOTES not in parts:
         return f"{terms} WHERE t.ticker = p.ticker"
     return f"{terms}, {quotes} WHERE t.ticker = p.ticker AND q.ticker = p.ticker"
 
@@ -145,17 +145,17 @@ class _Search:
         self.values: list[object] = []
         self._query = query
         self._order = query.order
-        self._way, self._beyond = ("DESC", "<") if query.descending else ("ASC", ">")
+        self._direction, self._comparator = ("DESC", "<") if query.descending else ("ASC", ">")
         filtered = query.conditions or query.min_duration_minutes or query.max_duration_minutes
-        self.carries = with_rows and not filtered
-        carried = [column for column in query.fields if column.name != "ticker"] if self.carries else []
-        used = [*(condition.filter.column for condition in query.conditions), *carried]
-        parts = {column.part for column in used} | {self._order.part}
-        quotes_lead = self._order.part is Part.QUOTES or Part.TERMS not in parts
-        self._alias = "q" if Part.QUOTES in parts and quotes_lead else "t"
-        self._carried = "".join(f", {self._home(column)}" for column in carried)
-        terms, quotes = f"{table}_terms AS t", f"{table}_quotes AS q"
-        if {Part.TERMS, Part.QUOTES} <= parts:
+        self.includes_rows = with_rows and not filtered
+        row_columns = [column for column in query.fields if column.name != "ticker"] if self.includes_rows else []
+        used = [*(condition.filter.column for condition in query.conditions), *row_columns]
+        parts = {column.table for column in used} | {self._order.table}
+        drive_from_quotes = self._order.table is Table.QUOTES or Table.DETAILS not in parts
+        self._alias = "q" if Table.QUOTES in parts and drive_from_quotes else "t"
+        self._row_columns = "".join(f", {self._qualified(column)}" for column in row_columns)
+        terms, quotes = f"{table}_details AS t", f"{table}_quotes AS q"
+        if {Table.DETAILS, Table.QUOTES} <= parts:
             self.source, self._aliases = f"{terms} JOIN {quotes} ON q.ticker = t.ticker", "tq"
         else:
             self.source, self._aliases = (quotes if self._alias == "q" else terms), self._alias
@@ -166,64 +166,64 @@ class _Search:
         self.values.append(value)
         return f"${len(self.values)}::{cast}"
 
-    def where(self, *more: str) -> str:
+    def where(self, *further: str) -> str:
         """The WHERE clause, with further conditions."""
-        conditions = [*self._conditions, *more]
+        conditions = [*self._conditions, *further]
         return f"WHERE {' AND '.join(conditions)}" if conditions else ""
 
-    def found(self) -> str:
+    def matches_sql(self) -> str:
         """Tickers and their keys: those with a value to order by, then those without, each part in order.
 
         One more than the page, which tells whether there are more.
         """
         query, position = self._query, self._query.position
         wanted = query.limit + query.offset + 1
-        likely = wanted if self.carries else wanted * CAUTION
+        planner_limit = wanted if self.includes_rows else wanted * PLANNER_LIMIT_FACTOR
         branches = []
-        if self._order.is_ticker or position is None or position.key is not None:
-            branches.append(self._having_value(position, likely))
-        if not self._order.is_ticker:
+        if self._order.by_ticker_only or position is None or position.key is not None:
+            branches.append(self._non_null_branch(position, planner_limit))
+        if not self._order.by_ticker_only:
             after = None if position is None or position.key is not None else position
-            branches.append(self._missing_value(after, likely))
+            branches.append(self._null_branch(after, planner_limit))
         rows = " UNION ALL ".join(f"({branch})" for branch in branches)
         offset = f" OFFSET {self.parameter(query.offset, 'bigint')}" if query.offset else ""
         return f"SELECT * FROM ({rows}) AS u{offset} LIMIT {self.parameter(query.limit + 1, 'bigint')}"
 
-    def _having_value(self, after: Position | None, likely: int) -> str:
-        order, key, ticker = self._order, self._column(self._order.key), f"{self._alias}.ticker"
-        conditions = [] if order.is_ticker else [f"{self._column(order.present)} IS NOT NULL"]
-        if after and order.is_ticker:
+    def _non_null_branch(self, after: Position | None, planner_limit: int) -> str:
+        order, key, ticker = self._order, self._shared_column(self._order.key), f"{self._alias}.ticker"
+        conditions = [] if order.by_ticker_only else [f"{self._shared_column(order.null_column)} IS NOT NULL"]
+        if after and order.by_ticker_only:
             # Told of both tables: the planner does not conclude from one to the other, and would read one from its end.
             last = self.parameter(after.ticker, "text")
-            conditions += [f"{alias}.ticker {self._beyond} {last}" for alias in self._aliases]
+            conditions += [f"{alias}.ticker {self._comparator} {last}" for alias in self._aliases]
         elif after:
             value = self.parameter(after.key, CASTS[order.kind])
-            conditions.append(f"({key}, {ticker}) {self._beyond} ({value}, {self.parameter(after.ticker, 'text')})")
-        columns = ticker if order.is_ticker else f"{key} {self._way}, {ticker}"
+            conditions.append(f"({key}, {ticker}) {self._comparator} ({value}, {self.parameter(after.ticker, 'text')})")
+        columns = ticker if order.by_ticker_only else f"{key} {self._direction}, {ticker}"
         return (
-            f"SELECT {ticker}, {key} AS key{self._carried} FROM {self.source} {self.where(*conditions)}"
-            f" ORDER BY {columns} {self._way} LIMIT {self.parameter(likely, 'bigint')}"
+            f"SELECT {ticker}, {key} AS key{self._row_columns} FROM {self.source} {self.where(*conditions)}"
+            f" ORDER BY {columns} {self._direction} LIMIT {self.parameter(planner_limit, 'bigint')}"
         )
 
-    def _missing_value(self, after: Position | None, likely: int) -> str:
+    def _null_branch(self, after: Position | None, planner_limit: int) -> str:
         ticker = f"{self._alias}.ticker"
-        conditions = [f"{self._column(self._order.present)} IS NULL"]
+        conditions = [f"{self._shared_column(self._order.null_column)} IS NULL"]
         if after:
-            conditions.append(f"{ticker} {self._beyond} {self.parameter(after.ticker, 'text')}")
+            conditions.append(f"{ticker} {self._comparator} {self.parameter(after.ticker, 'text')}")
         return (
-            f"SELECT {ticker}, NULL AS key{self._carried} FROM {self.source} {self.where(*conditions)}"
-            f" ORDER BY {ticker} {self._way} LIMIT {self.parameter(likely, 'bigint')}"
+            f"SELECT {ticker}, NULL AS key{self._row_columns} FROM {self.source} {self.where(*conditions)}"
+            f" ORDER BY {ticker} {self._direction} LIMIT {self.parameter(planner_limit, 'bigint')}"
         )
 
     def _filters(self) -> list[str]:
         conditions = [self._filter(condition) for condition in self._query.conditions]
-        duration = f"{self._column('close_time')} - {self._column('open_time')}"
-        for compared, minutes, towards in (
+        duration = f"{self._shared_column('close_time')} - {self._shared_column('open_time')}"
+        for compared, minutes, rounding in (
             (">=", self._query.min_duration_minutes, ceil),
             ("<=", self._query.max_duration_minutes, floor),
         ):
             if minutes is not None:
-                bound = self.parameter(_microseconds(minutes, towards), "interval")
+                bound = self.parameter(_microseconds(minutes, rounding), "interval")
                 conditions.append(f"{duration} {compared} {bound}")
         if self._query.changed_since is not None:
             conditions.append(f"q.change_number > {self.parameter(self._query.changed_since, 'bigint')}")
@@ -231,22 +231,22 @@ class _Search:
 
     def _filter(self, condition: Condition) -> str:
         column = condition.filter.column
-        name = self._home(column)
-        places = [self.parameter(value, condition.cast) for value in condition.values]
-        if column.name == "close_time" and condition.filter.operator.is_strict:
+        name = self._qualified(column)
+        placeholders = [self.parameter(value, condition.cast) for value in condition.values]
+        if column.name == "close_time" and condition.filter.operator.excludes_null:
             # `recent` is the same where there is a close_time, and has the index.
-            return f"{condition.sql.format(*places, column=self._column('recent'))} AND {name} IS NOT NULL"
-        return condition.sql.format(*places, column=name, searched=SEARCHED.format(column=name))
+            return f"{condition.sql.format(*placeholders, column=self._shared_column('recent'))} AND {name} IS NOT NULL"
+        return condition.sql.format(*placeholders, column=name, searched=SEARCH_EXPRESSION.format(column=name))
 
-    def _home(self, column: Column) -> str:
-        alias = {Part.TERMS: "t", Part.QUOTES: "q", Part.BOTH: self._alias}[column.part]
+    def _qualified(self, column: Column) -> str:
+        alias = {Table.DETAILS: "t", Table.QUOTES: "q", Table.BOTH: self._alias}[column.table]
         return f"{alias}.{column.name}"
 
-    def _column(self, name: str) -> str:
+    def _shared_column(self, name: str) -> str:
         return f"{self._alias}.{name}"
 
 
-def _microseconds(minutes: str, towards: Callable[[Fraction], int]) -> str:
+def _microseconds(minutes: str, rounding: Callable[[Fraction], int]) -> str:
     """A duration in PostgreSQL's own unit: times have whole microseconds, so rounding towards the bound is exact."""
-    bound = towards(Fraction(minutes) * 60_000_000)
-    return f"{max(-_LONGEST_INTERVAL, min(bound, _LONGEST_INTERVAL))} microseconds"
+    bound = rounding(Fraction(minutes) * 60_000_000)
+    return f"{max(-_MAX_INTERVAL, min(bound, _MAX_INTERVAL))} microseconds"

@@ -8,126 +8,126 @@ from typing import Any, Final
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.answers import answer
-from api.query import refuse_parameters
+from api.answers import json_response
+from api.query import reject_parameters
 from kalshi_markets.columns import STATUSES
 from kalshi_markets.database import Database
 
-Line = dict[str, Any]
+JsonObject = dict[str, Any]
 
-_MEMBERS: Final = (
-    *("begun_at", "ended_at", "confirmed_at", "watermark", "committed_at"),
-    *("markets", "added", "changed", "refused", "last_error", "failed_at", "retry_at"),
+_JOB_FIELDS: Final = (
+    *("started_at", "finished_at", "confirmed_at", "watermark", "committed_at"),
+    *("markets", "added", "changed", "rejected", "last_error", "failed_at", "retry_at"),
 )
-_NO_JOBS: Final = ("adopted", "archive/moved")
+_MARKER_ROWS: Final = ("adopted", "archive/gap")
 """Lines of the books that keep something else."""
-_CONFIRMED_BY: Final = {
+_JOB_BY_STATUS: Final = {
     "initialized": "live/unopened",
     "active": "live/open",
     "inactive": "live/paused",
     **dict.fromkeys(("closed", "determined", "disputed", "amended"), "live/closed"),
 }
 """The job that walks over the markets of a status. What is finalized is seen once, when it is settled."""
-_LIVE: Final = frozenset(_CONFIRMED_BY.values())
+_LIVE: Final = frozenset(_JOB_BY_STATUS.values())
 _NEVER: Final = datetime.min.replace(tzinfo=UTC)
 
-MOST_REJECTS: Final = 10
-MOST_DRIFT: Final = 50
-_REJECT: Final = ("ticker", "reason", "last_at")
-_DRIFT: Final = ("member", "change", "markets", "example", "first_at", "last_at")
+MAX_REJECTS: Final = 10
+MAX_DRIFT: Final = 50
+_REJECT_FIELDS: Final = ("ticker", "reason", "last_at")
+_DRIFT_FIELDS: Final = ("member", "change", "markets", "example", "first_at", "last_at")
 
 
 def respond(request: Request, database: Database) -> Response:
     """Raises ApiError, DatabaseError."""
-    refuse_parameters(request.scope["query_string"])
-    return answer(request, json.dumps(report(database), ensure_ascii=False, default=_spelled))
+    reject_parameters(request.scope["query_string"])
+    return json_response(request, json.dumps(report(database), ensure_ascii=False, default=_json_default))
 
 
 def report(database: Database) -> dict[str, Any]:
     """Everything that it tells, its times as datetimes. Raises DatabaseError."""
     table, lines = database.settings.table, _lines(database)
     jobs = _jobs(lines)
-    counts = {status: count for status, count in database.read(counting(table)) if count > 0}
-    [[gone]] = database.read(counting_gone(table))
-    [[rejects]] = database.read(f"SELECT count(*) FROM {table}_rejects")
-    newest = f"{table}_rejects ORDER BY last_at DESC, ticker LIMIT {MOST_REJECTS}"
-    drift = f"{table}_drift ORDER BY last_at DESC, first_at DESC, member, change LIMIT {MOST_DRIFT}"
+    counts = {status: count for status, count in database.query(status_counts_sql(table)) if count > 0}
+    [[removed]] = database.query(removed_count_sql(table))
+    [[rejects]] = database.query(f"SELECT count(*) FROM {table}_rejects")
+    newest = f"{table}_rejects ORDER BY last_at DESC, ticker LIMIT {MAX_REJECTS}"
+    drift = f"{table}_drift ORDER BY last_at DESC, first_at DESC, member, change LIMIT {MAX_DRIFT}"
     return {
         "markets": sum(counts.values()),
-        "gone": gone,
+        "removed": removed,
         "live": _live(jobs),
         "archive": _archive({line["job"]: line for line in lines}),
         "statuses": _statuses(counts, {job["job"]: job for job in jobs}),
         "jobs": jobs,
-        "rejects": {"count": rejects, "newest": _rows(database, _REJECT, newest)},
-        "drift": _rows(database, _DRIFT, drift),
+        "rejects": {"count": rejects, "newest": _rows(database, _REJECT_FIELDS, newest)},
+        "drift": _rows(database, _DRIFT_FIELDS, drift),
     }
 
 
-def books(database: Database) -> dict[str, Any]:
+def job_states(database: Database) -> dict[str, Any]:
     """The table's size, and each job's line in the crawler's books. Raises DatabaseError."""
-    lines = _lines(database)
-    return {"markets": sum(line["added"] for line in lines), "jobs": _jobs(lines)}
+    rows = _lines(database)
+    return {"markets": sum(line["added"] for line in rows), "jobs": _jobs(rows)}
 
 
-def _lines(database: Database) -> list[Line]:
-    members = ("job", "position", "added", "completed_by", *(name for name in _MEMBERS if name != "added"))
+def _lines(database: Database) -> list[JsonObject]:
+    members = ("job", "position", "added", "completed_by", *(name for name in _JOB_FIELDS if name != "added"))
     return _rows(database, members, f"{database.settings.table}_jobs ORDER BY job")
 
 
-def _jobs(lines: Sequence[Line]) -> list[Line]:
+def _jobs(lines: Sequence[JsonObject]) -> list[JsonObject]:
     now = datetime.now(UTC)
-    return [_job(line, now) for line in lines if line["job"] not in _NO_JOBS]
+    return [_job(line, now) for line in lines if line["job"] not in _MARKER_ROWS]
 
 
-def counting(table: str) -> str:
+def status_counts_sql(table: str) -> str:
     """SQL of how many markets have each status. Only those that are not finalized are counted, by their indexes."""
     return f"""
         WITH others AS (
             SELECT status, count(*) FROM {table}_quotes WHERE status <> 'finalized' GROUP BY status
-            UNION ALL SELECT NULL, count(*) FROM {table}_terms WHERE status IS NULL)
+            UNION ALL SELECT NULL, count(*) FROM {table}_details WHERE status IS NULL)
         SELECT status, count FROM others
         UNION ALL SELECT 'finalized', (
             (SELECT coalesce(sum(added), 0) FROM {table}_jobs) - (SELECT sum(count) FROM others))::bigint"""
 
 
-def counting_gone(table: str) -> str:
+def removed_count_sql(table: str) -> str:
     """SQL of how many markets the exchange has no more, whatever their status."""
-    return f"SELECT count(*) FROM {table}_quotes WHERE gone_at IS NOT NULL"
+    return f"SELECT count(*) FROM {table}_quotes WHERE removed_at IS NOT NULL"
 
 
-def _job(line: Line, now: datetime) -> Line:
-    position, confirmed_at = line["position"], line["confirmed_at"]
+def _job(row: JsonObject, now: datetime) -> JsonObject:
+    position, confirmed_at = row["position"], row["confirmed_at"]
     return {
-        "job": line["job"],
-        "under_way": position is not None,
-        "position": None if position is None else _place(position),
+        "job": row["job"],
+        "running": position is not None,
+        "position": None if position is None else _public_position(position),
         "lag_seconds": None if confirmed_at is None else max(0, round((now - confirmed_at).total_seconds())),
-        **{name: line[name] for name in _MEMBERS},
+        **{name: row[name] for name in _JOB_FIELDS},
     }
 
 
-def _place(position: Mapping[str, Any]) -> dict[str, Any]:
+def _public_position(position: Mapping[str, Any]) -> dict[str, Any]:
     """Where a walk is, without what means something to the exchange only."""
     times = [name for name in ("since", "from", "to", "until") if name in position]
     members = {name: position[name] for name in ("pages", "series") if name in position}
     return {name: datetime.fromtimestamp(position[name], UTC) for name in times} | members
 
 
-def _live(jobs: Sequence[Line]) -> dict[str, Any]:
+def _live(jobs: Sequence[JsonObject]) -> dict[str, Any]:
     walked = [job for job in jobs if job["job"] in _LIVE and job["confirmed_at"] is not None]
     if len(walked) < len(_LIVE):
-        return {"complete": False, "begun_at": None, "ended_at": None}
+        return {"complete": False, "started_at": None, "finished_at": None}
     return {
-        "complete": all((job["failed_at"] or _NEVER) <= (job["ended_at"] or _NEVER) for job in walked),
-        "begun_at": min(job["confirmed_at"] for job in walked),
-        "ended_at": max((job["ended_at"] for job in walked if job["ended_at"]), default=None),
+        "complete": all((job["failed_at"] or _NEVER) <= (job["finished_at"] or _NEVER) for job in walked),
+        "started_at": min(job["confirmed_at"] for job in walked),
+        "finished_at": max((job["finished_at"] for job in walked if job["finished_at"]), default=None),
     }
 
 
-def _archive(lines: Mapping[str, Line]) -> dict[str, Any]:
+def _archive(lines: Mapping[str, JsonObject]) -> dict[str, Any]:
     """Return whether the archive was read to its end, and in which way, since markets last moved there unseen."""
-    archive, moved = lines.get("archive"), lines.get("archive/moved")
+    archive, moved = lines.get("archive"), lines.get("archive/gap")
     confirmed_at = archive["confirmed_at"] if archive else None
     moved_at = moved["watermark"] if moved else None
     return {
@@ -137,23 +137,23 @@ def _archive(lines: Mapping[str, Line]) -> dict[str, Any]:
     }
 
 
-def _statuses(counts: Mapping[str | None, int], jobs: Mapping[str, Line]) -> list[Line]:
+def _statuses(counts: Mapping[str | None, int], jobs: Mapping[str, JsonObject]) -> list[JsonObject]:
     """The known words in their order, then what the exchange has invented since, then those that have none."""
     confirmed: dict[str | None, Any] = {
-        status: jobs.get(name, {}).get("confirmed_at") for status, name in _CONFIRMED_BY.items()
+        status: jobs.get(name, {}).get("confirmed_at") for status, name in _JOB_BY_STATUS.items()
     }
     confirmed["finalized"] = jobs.get("settled", {}).get("watermark")
-    known = {status: place for place, status in enumerate(STATUSES)}
+    known = {status: index for index, status in enumerate(STATUSES)}
     ordered = sorted(counts, key=lambda status: (status is None, known.get(status or "", len(known)), status or ""))
     return [{"status": s, "count": counts[s], "confirmed_at": confirmed.get(s)} for s in ordered]
 
 
-def _rows(database: Database, members: Sequence[str], source: str) -> list[Line]:
-    rows = database.read(f"SELECT {', '.join(members)} FROM {source}")
+def _rows(database: Database, members: Sequence[str], source: str) -> list[JsonObject]:
+    rows = database.query(f"SELECT {', '.join(members)} FROM {source}")
     return [dict(zip(members, row, strict=True)) for row in rows]
 
 
-def _spelled(value: object) -> str:
+def _json_default(value: object) -> str:
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
     raise TypeError(f"{type(value).__name__} has no JSON")

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Final
 
 from api.filters import FILTERS
-from api.parameters import LONGEST_NAME, SETTINGS
-from kalshi_markets.columns import BY_NAME, COLUMNS
+from api.parameters import LISTING_PARAMETERS, MAX_NAME_LENGTH
+from kalshi_markets.columns import COLUMNS, COLUMNS_BY_NAME
 
 NAMES: Final[Mapping[str, str]] = {
     **dict.fromkeys(("page", "page_token", "next", "next_cursor", "after", "starting_after", "_next"), "cursor"),
@@ -26,7 +26,7 @@ NAMES: Final[Mapping[str, str]] = {
 """Names of common services (PostgREST, Datasette, Django REST framework, Stripe), and ours."""
 
 COLUMN_NAMES: Final[Mapping[str, str]] = {
-    **{column.member: column.name for column in COLUMNS},
+    **{column.source_field: column.name for column in COLUMNS},
     **dict.fromkeys(("id", "market", "market_ticker", "symbol"), "ticker"),
     "event": "event_ticker",
     "series": "series_ticker",
@@ -72,19 +72,21 @@ _PLURALS: Final = {f"{name}s": name for name in ("ticker", "event_ticker", "seri
 
 def suggestion(unknown: str) -> str | None:
     """Return the parameter that an unknown one most likely means, if any does."""
-    name = unknown[:LONGEST_NAME].lower()
-    known = {**SETTINGS, **FILTERS}
+    name = unknown[:MAX_NAME_LENGTH].lower()
+    known = {**LISTING_PARAMETERS, **FILTERS}
     if name in known:
         return name
     if meant := NAMES.get(name) or _filter(name):
         return meant
-    near = difflib.get_close_matches(unknown[:LONGEST_NAME], known, 1, cutoff=0.5)
+    near = difflib.get_close_matches(unknown[:MAX_NAME_LENGTH], known, 1, cutoff=0.5)
     return near[0] if near else None
 
 
 def _filter(name: str) -> str | None:
     """Return the filter of a column under another name, with an operator under another name."""
-    return next((name for column, operator in _readings(name) if (name := _of(column, operator)) in FILTERS), None)
+    return next(
+        (name for column, operator in _readings(name) if (name := _filter_name(column, operator)) in FILTERS), None
+    )
 
 
 def _readings(name: str) -> list[tuple[str, str]]:
@@ -100,6 +102,6 @@ def _readings(name: str) -> list[tuple[str, str]]:
     return readings
 
 
-def _of(subject: str, operator: str) -> str:
-    column = subject if subject in BY_NAME else COLUMN_NAMES.get(subject, "")
+def _filter_name(subject: str, operator: str) -> str:
+    column = subject if subject in COLUMNS_BY_NAME else COLUMN_NAMES.get(subject, "")
     return f"{column}{operator}"

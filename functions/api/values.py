@@ -20,19 +20,19 @@ _ISO: Final = re.compile(
     r"([Tt ](?P<hour>[0-9]{2}):(?P<minute>[0-9]{2})(:(?P<second>[0-9]{2}(\.[0-9]{1,6})?))?"
     r"([Zz]|(?P<offset>[+\- ][0-9]{2}(:?[0-9]{2})?))?)?"
 )
-LONGEST_NUMBER: Final = 64
+MAX_NUMBER_LENGTH: Final = 64
 """Characters: what the projection stores has 62 at most."""
-LONGEST_TEXT: Final = 1000
-MILLISECONDS_FROM: Final = Decimal(10) ** 11
+MAX_TEXT_LENGTH: Final = 1000
+MAX_UNIX_SECONDS: Final = Decimal(10) ** 11
 """Unix seconds reach it in the year 5138; milliseconds passed it in 1973."""
 SECONDS_FROM: Final = 10**9
 """Unix seconds passed it in September 2001. What is smaller is a year or a date without its dashes."""
 
 
-def text(value: str) -> str:
+def parse_text(value: str) -> str:
     """Any text that PostgreSQL can hold."""
-    if len(value) > LONGEST_TEXT:
-        raise ValueError(f"has over {LONGEST_TEXT:,} characters")
+    if len(value) > MAX_TEXT_LENGTH:
+        raise ValueError(f"has over {MAX_TEXT_LENGTH:,} characters")
     return value
 
 
@@ -41,25 +41,25 @@ def is_storable(value: str) -> bool:
     return not any(character == "\0" or "\ud800" <= character <= "\udfff" for character in value)
 
 
-def number(value: str) -> str:
+def parse_number(value: str) -> str:
     """Return a decimal number without an exponent, every digit kept: 1.5e3 is 1500, +5 is 5, .5 is 0.5."""
-    if len(value) <= LONGEST_NUMBER and _PLAIN.fullmatch(value):
+    if len(value) <= MAX_NUMBER_LENGTH and _PLAIN.fullmatch(value):
         return value
-    if len(value) <= LONGEST_NUMBER and _NUMBER.fullmatch(value):
+    if len(value) <= MAX_NUMBER_LENGTH and _NUMBER.fullmatch(value):
         plain = f"{Decimal(value):f}"
-        if len(plain) <= LONGEST_NUMBER:
+        if len(plain) <= MAX_NUMBER_LENGTH:
             return plain
-    raise ValueError(f"must be a number such as 100, 0.25 or 1.5e3, of at most {LONGEST_NUMBER} characters")
+    raise ValueError(f"must be a number such as 100, 0.25 or 1.5e3, of at most {MAX_NUMBER_LENGTH} characters")
 
 
-def whole(value: str, least: int, most: int) -> int:
+def parse_integer(value: str, minimum: int, maximum: int) -> int:
     """An integer within bounds."""
-    if re.fullmatch(r"[0-9]{1,19}", value) and least <= int(value) <= most:
+    if re.fullmatch(r"[0-9]{1,19}", value) and minimum <= int(value) <= maximum:
         return int(value)
-    raise ValueError(f"must be a whole number from {least:,} to {most:,}")
+    raise ValueError(f"must be a whole number from {minimum:,} to {maximum:,}")
 
 
-def time(value: str) -> str:
+def parse_time(value: str) -> str:
     """Return an instant in UTC, from Unix seconds or ISO 8601, where no zone means UTC and a date its midnight.
 
     24:00:00 is the next day's midnight, a leap second the second after it. PostgreSQL counts microseconds: what has
@@ -90,7 +90,7 @@ def _from_iso(match: re.Match[str]) -> datetime:
 
 def _from_unix(value: str) -> str:
     seconds = Decimal(value)
-    if seconds > MILLISECONDS_FROM:
+    if seconds > MAX_UNIX_SECONDS:
         raise ValueError("is beyond the year 5000; are these milliseconds? It takes seconds")
     if 0 < seconds < SECONDS_FROM:
         raise ValueError(
@@ -99,32 +99,32 @@ def _from_unix(value: str) -> str:
     return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=int(seconds * 10**6))).isoformat()
 
 
-def boolean(value: str) -> bool:
+def parse_boolean(value: str) -> bool:
     """true or false."""
     if value not in ("true", "false"):
         raise ValueError("must be true or false")
     return value == "true"
 
 
-def json_value(value: str) -> str:
+def parse_json(value: str) -> str:
     """A JSON value, compared with the stored one member by member."""
     try:
-        json.loads(text(value), parse_constant=_refuse_constant)
+        json.loads(parse_text(value), parse_constant=_reject_constant)
     except (ValueError, RecursionError):
         raise ValueError('must be JSON, such as {"football_team":"…"}, of at most 1,000 characters') from None
     return value
 
 
-def _refuse_constant(constant: str) -> None:
+def _reject_constant(constant: str) -> None:
     raise ValueError(constant)
 
 
-READERS: Final[Mapping[Kind, Callable[[str], SqlValue]]] = {
-    Kind.STRING: text,
-    Kind.NUMBER: number,
-    Kind.TIME: time,
-    Kind.BOOLEAN: boolean,
-    Kind.JSON: json_value,
+PARSERS: Final[Mapping[Kind, Callable[[str], SqlValue]]] = {
+    Kind.STRING: parse_text,
+    Kind.NUMBER: parse_number,
+    Kind.TIME: parse_time,
+    Kind.BOOLEAN: parse_boolean,
+    Kind.JSON: parse_json,
 }
 
 EXAMPLES: Final = {

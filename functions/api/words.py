@@ -10,11 +10,11 @@ from unicodedata import normalize
 
 from api import patterns
 
-Search = tuple[str, list[str]]
+SqlCondition = tuple[str, list[str]]
 _ASCII_LOWER: Final = str.maketrans(ascii_uppercase, ascii_lowercase)
 
 
-def search(suffix: str, text: str, *, indexed: bool) -> Search | None:
+def text_condition(suffix: str, text: str, *, indexed: bool) -> SqlCondition | None:
     """The condition of an operator of strings; None for one that compares whole values.
 
     indexed: whether the column has a word index, which then also narrows what is compared whole.
@@ -23,44 +23,46 @@ def search(suffix: str, text: str, *, indexed: bool) -> Search | None:
     return find(text, indexed) if find else None
 
 
-def _matching(pattern: str, _: bool = False) -> Search:
-    if alternatives := patterns.literals(pattern):
+def _regex(pattern: str, _: bool = False) -> SqlCondition:
+    if alternatives := patterns.literal_alternatives(pattern):
         # The same markets in a quarter of the time.
-        found = [_containing(one) for one in alternatives]
-        places = [f"{{searched}} LIKE {{{number}}}" for number in range(len(found))]
-        return f"({' OR '.join(places)})", [value for _, [value] in found]
+        conditions = [_contains(alternative) for alternative in alternatives]
+        clauses = [f"{{searched}} LIKE {{{number}}}" for number in range(len(conditions))]
+        return f"({' OR '.join(clauses)})", [value for _, [value] in conditions]
     return "{searched} ~* {0}", [pattern]
 
 
-def _containing(text: str, _: bool = False) -> Search:
+def _contains(text: str, _: bool = False) -> SqlCondition:
     if text.isascii():
-        return "{searched} LIKE {0}", [f"%{_literally(_lower(text))}%"]
+        return "{searched} LIKE {0}", [f"%{_escape_like(_ascii_lower(text))}%"]
     # A letter with an accent is one character or two, by who wrote the title.
     spellings = dict.fromkeys([text, normalize("NFC", text), normalize("NFD", text)])
     places = " OR ".join(f"{{searched}} ILIKE {{{number}}}" for number in range(len(spellings)))
-    return f"({places})", [f"%{_literally(spelling)}%" for spelling in spellings]
+    return f"({places})", [f"%{_escape_like(spelling)}%" for spelling in spellings]
 
 
-def _beginning(text: str, indexed: bool) -> Search:
-    condition, value = "{column} LIKE {0}", f"{_literally(text)}%"
-    return (f"{condition} AND {{searched}} LIKE {{1}}", [value, _lower(value)]) if indexed else (condition, [value])
+def _starts_with(text: str, indexed: bool) -> SqlCondition:
+    condition, value = "{column} LIKE {0}", f"{_escape_like(text)}%"
+    return (
+        (f"{condition} AND {{searched}} LIKE {{1}}", [value, _ascii_lower(value)]) if indexed else (condition, [value])
+    )
 
 
-def _lower(text: str) -> str:
+def _ascii_lower(text: str) -> str:
     return text.translate(_ASCII_LOWER)
 
 
-def _literally(text: str) -> str:
+def _escape_like(text: str) -> str:
     return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
 
 
-def _whole(text: str, indexed: bool) -> Search | None:
-    return ("{column} = {0} AND {searched} = {1}", [text, _lower(text)]) if indexed else None
+def _equals(text: str, indexed: bool) -> SqlCondition | None:
+    return ("{column} = {0} AND {searched} = {1}", [text, _ascii_lower(text)]) if indexed else None
 
 
-_SEARCHES: Final[Mapping[str, Callable[[str, bool], Search | None]]] = {
-    "": _whole,
-    "_regex": _matching,
-    "__icontains": _containing,
-    "__startswith": _beginning,
+_SEARCHES: Final[Mapping[str, Callable[[str, bool], SqlCondition | None]]] = {
+    "": _equals,
+    "_regex": _regex,
+    "__icontains": _contains,
+    "__startswith": _starts_with,
 }

@@ -4,35 +4,35 @@ import json
 from collections.abc import Sequence
 from typing import Final
 
-from crawler.markets import NUMBERED, TITLE, is_of_a_row
-from kalshi_markets.database import Database, StatementRefused
+from crawler.markets import SET_CHANGE_NUMBER_SQL, TITLE_SQL, is_row_error
+from kalshi_markets.database import Database, StatementError
 from kalshi_markets.exchange import Event, Series
 from kalshi_markets.logs import make_logger
 
 logger = make_logger("crawler", child=True)
 
 
-class Catalogue:
+class EventWriter:
     """Their tables, and the columns of the markets that come from them. Raises DatabaseError."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
         table = database.settings.table
-        self._write_events = _WRITE_EVENTS.format(table=table, described=_described(table))
-        self._write_series = _WRITE_SERIES.format(table=table, described=_described(table))
+        self._write_events = _WRITE_EVENTS.format(table=table, described=_update_markets_sql(table))
+        self._write_series = _WRITE_SERIES.format(table=table, described=_update_markets_sql(table))
 
     def write(self, events: Sequence[Event], series: Sequence[Series]) -> int:
         """Within a transaction. How many markets were changed by it."""
         changed = 0
         if series:
-            known = {one.series_ticker: one._asdict() for one in series}
-            changed += int(self._database.execute(self._write_series, json.dumps([*known.values()]))[0][0])
+            series_by_ticker = {item.series_ticker: item._asdict() for item in series}
+            changed += int(self._database.execute(self._write_series, json.dumps([*series_by_ticker.values()]))[0][0])
         if events:
-            asked = {one.event_ticker: one._asdict() for one in events}
-            changed += int(self._database.execute(self._write_events, json.dumps([*asked.values()]))[0][0])
+            events_by_ticker = {item.event_ticker: item._asdict() for item in events}
+            changed += int(self._database.execute(self._write_events, json.dumps([*events_by_ticker.values()]))[0][0])
         return changed
 
-    def write_halved(self, events: Sequence[Event], series: Sequence[Series]) -> int:
+    def write_bisecting(self, events: Sequence[Event], series: Sequence[Series]) -> int:
         """The same where a row is in the way: halved until it is alone, which is then left out.
 
         An event that is left out is kept as one that the exchange does not know, so that it is not asked for at once.
@@ -40,8 +40,8 @@ class Catalogue:
         try:
             with self._database.savepoint():
                 return self.write(events, series)
-        except StatementRefused as error:
-            if not is_of_a_row(error):
+        except StatementError as error:
+            if not is_row_error(error):
                 raise
             if len(events) + len(series) == 1:
                 return self._leave_out(events, str(error))
@@ -54,30 +54,30 @@ class Catalogue:
             (events[middle:], []),
         ):
             if some_events or some_series:
-                changed += self.write_halved(some_events, some_series)
+                changed += self.write_bisecting(some_events, some_series)
         return changed
 
     def _leave_out(self, events: Sequence[Event], reason: str) -> int:
         logger.warning("an event or a series could not be stored", extra={"error": reason})
         bare = [Event(event.event_ticker, None, None) for event in events]
-        return self.write_halved(bare, []) if bare and bare != [*events] else 0
+        return self.write_bisecting(bare, []) if bare and bare != [*events] else 0
 
 
-def _described(table: str) -> str:
+def _update_markets_sql(table: str) -> str:
     """CTEs after one called `about` (of events: event_ticker, series_ticker, title, category): the markets' part."""
     columns = ("series_ticker", "category", "title")
     described = ", ".join(f"a.{name}" for name in columns)
     return f"""
         affected AS (
-            SELECT t.ticker, a.series_ticker, a.category, {TITLE.format(market="t", event="a")} AS title
-            FROM about AS a JOIN {table}_terms AS t ON t.event_ticker = a.event_ticker),
+            SELECT t.ticker, a.series_ticker, a.category, {TITLE_SQL.format(market="t", event="a")} AS title
+            FROM about AS a JOIN {table}_details AS t ON t.event_ticker = a.event_ticker),
         described AS (
-            UPDATE {table}_terms AS t SET ({", ".join(columns)}) = ROW({described})
+            UPDATE {table}_details AS t SET ({", ".join(columns)}) = ROW({described})
             FROM affected AS a
             WHERE t.ticker = a.ticker AND ({", ".join(f"t.{name}" for name in columns)}) IS DISTINCT FROM ({described})
             RETURNING t.ticker, t.category),
         numbered AS (
-            UPDATE {table}_quotes AS q SET category = d.category, {NUMBERED.format(table=table)}
+            UPDATE {table}_quotes AS q SET category = d.category, {SET_CHANGE_NUMBER_SQL.format(table=table)}
             FROM described AS d WHERE q.ticker = d.ticker
             RETURNING 1)
         SELECT count(*) FROM numbered"""

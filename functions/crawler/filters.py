@@ -8,7 +8,7 @@ from contextlib import suppress
 from datetime import datetime
 from typing import Any, Final
 
-from kalshi_markets.exchange import AnswerUnreadable, FilterIgnored, Sent
+from kalshi_markets.exchange import FilterIgnored, InvalidResponse, RawMarket
 
 TOLERANCE_SECONDS: Final = 60
 """Seconds outside the requested window that a row's time may be."""
@@ -19,15 +19,15 @@ SAME_LISTING: Final = frozenset({"live/paused", "live/closed"})
 _NOT_SETTLED: Final = frozenset({"initialized", "inactive", "active", "closed", "determined", "disputed", "amended"})
 
 
-def check_times(markets: Sequence[Sent], member: str, after: float, before: float = float("inf")) -> None:
+def check_times(markets: Sequence[RawMarket], field: str, after: float, before: float = float("inf")) -> None:
     """Check that a page satisfies a time filter, whose bounds are Unix seconds. Raises FilterIgnored.
 
     Most of the rows must be outside: a single stray row, or one without a time that can be read, proves nothing.
     """
     window = (after - TOLERANCE_SECONDS, before + TOLERANCE_SECONDS)
-    outside = sum(_is_outside(market, member, *window) for market in markets)
+    outside = sum(_is_outside(market, field, *window) for market in markets)
     if outside > 1 and outside * 2 > len(markets):
-        message = f"{outside} of {len(markets)} rows have a {member} outside the requested window"
+        message = f"{outside} of {len(markets)} rows have a {field} outside the requested window"
         raise FilterIgnored(f"the exchange ignored a filter: {message}.")
 
 
@@ -47,47 +47,47 @@ class FirstPages:
         self._awaited.add(name)
         self._all_there.clear()
 
-    def leave(self, name: str) -> None:
+    def withdraw(self, name: str) -> None:
         """Take the announcement back."""
         self._awaited.discard(name)
         if not self._awaited:
             self._all_there.set()
 
-    async def check(self, name: str, markets: Sequence[Sent]) -> None:
+    async def check(self, name: str, markets: Sequence[RawMarket]) -> None:
         """Compare a first page with the others, those that were announced included. Raises FilterIgnored."""
         digest = self._digests[name] = page_digest(markets)
-        self.leave(name)
+        self.withdraw(name)
         with suppress(TimeoutError):
             async with asyncio.timeout(WAIT_SECONDS):
                 await self._all_there.wait()
         for other, others in self._digests.items():
             if digest and digest == others and other != name and not {name, other} <= SAME_LISTING:
-                raise same_pages(name, other)
+                raise same_pages_error(name, other)
 
 
-def page_digest(markets: Sequence[Sent]) -> str:
+def page_digest(markets: Sequence[RawMarket]) -> str:
     """Return what a page is known by: a digest of its tickers; nothing of an empty page."""
     tickers = sorted(market.ticker for market in markets if market.ticker)
     return hashlib.blake2b(json.dumps(tickers).encode(), digest_size=8).hexdigest() if tickers else ""
 
 
-def same_pages(name: str, other: str) -> FilterIgnored:
+def same_pages_error(name: str, other: str) -> FilterIgnored:
     """Return the error of two filters whose first pages are the same."""
     return FilterIgnored(f"the exchange ignored a filter: the first pages of {name} and {other} are the same.")
 
 
-def _is_outside(sent: Sent, member: str, first: float, last: float) -> bool:
-    market = _object(sent)
+def _is_outside(raw_market: RawMarket, field: str, first: float, last: float) -> bool:
+    market = _parse_object(raw_market)
     try:
-        at = datetime.fromisoformat(str(market.get(member))).timestamp()
+        at = datetime.fromisoformat(str(market.get(field))).timestamp()
     except ValueError:
-        return member == "settlement_ts" and market.get("status") in _NOT_SETTLED
+        return field == "settlement_ts" and market.get("status") in _NOT_SETTLED
     return not first <= at <= last
 
 
-def _object(sent: Sent) -> Mapping[str, Any]:
+def _parse_object(raw_market: RawMarket) -> Mapping[str, Any]:
     try:
-        market = sent.read()
-    except AnswerUnreadable:
+        market = raw_market.parse()
+    except InvalidResponse:
         return {}
     return market if isinstance(market, Mapping) else {}

@@ -6,14 +6,14 @@ from typing import Any, Final
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from crawler.crawl import MARGIN_SECONDS, Crawl
-from crawler.schedule import walks
+from crawler.crawl import SHUTDOWN_SECONDS, CrawlRun
+from crawler.schedule import all_jobs
 from crawler.store import Store
 from crawler.summary import Summary
 from crawler.telemetry import publish
 from kalshi_markets.database import Database
 from kalshi_markets.exchange import ExchangeClient
-from kalshi_markets.exchange.limiter import DatabaseTokens, Limiter
+from kalshi_markets.exchange.limiter import DatabaseTokenBucket, RateLimiter
 from kalshi_markets.logs import make_logger
 from kalshi_markets.settings import CrawlerSettings, DatabaseSettings, ExchangeSettings
 
@@ -27,27 +27,27 @@ logger = make_logger("crawler")
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  # noqa: ARG001  # Lambda's signature
     """Returns the run's summary. Raises DatabaseError, SettingsError, SecretUnavailable."""
     began = time.monotonic()
-    settings = CrawlerSettings.read()
-    time_left = min(settings.run_seconds, context.get_remaining_time_in_millis() / 1000) - MARGIN_SECONDS
+    settings = CrawlerSettings.from_env()
+    time_left = min(settings.run_seconds, context.get_remaining_time_in_millis() / 1000) - SHUTDOWN_SECONDS
     summary = asyncio.run(_crawl(settings, began + time_left, context.function_name)).as_dict()
     summary["seconds"] = round(time.monotonic() - began, 2)
     logger.info("run ended", extra=summary)
     return summary
 
 
-async def _crawl(settings: CrawlerSettings, ends_at: float, function: str) -> Summary:
-    database_settings, exchange_settings = DatabaseSettings.read(), ExchangeSettings.read()
+async def _crawl(settings: CrawlerSettings, deadline: float, function: str) -> Summary:
+    database_settings, exchange_settings = DatabaseSettings.from_env(), ExchangeSettings.from_env()
     # No wait for the server outlasts the run.
-    patience = max(1.0, ends_at + MARGIN_SECONDS / 2 - time.monotonic())
-    database = Database(database_settings, application_name="crawler", parameters=_SESSION, timeout=patience)
-    reader = Database(database_settings, application_name="crawler reads", parameters=_SESSION, timeout=patience)
-    tokens = DatabaseTokens(database_settings, "crawl", exchange_settings.rate)
+    timeout = max(1.0, deadline + SHUTDOWN_SECONDS / 2 - time.monotonic())
+    database = Database(database_settings, application_name="crawler", parameters=_SESSION, timeout=timeout)
+    reader = Database(database_settings, application_name="crawler reads", parameters=_SESSION, timeout=timeout)
+    tokens = DatabaseTokenBucket(database_settings, "crawl", exchange_settings.rate)
     try:
-        async with ExchangeClient(exchange_settings, Limiter(tokens)) as exchange:
+        async with ExchangeClient(exchange_settings, RateLimiter(tokens)) as exchange:
             store = Store(database, reader)
-            crawl = Crawl(walks(settings), store, exchange.transport, ends_at=ends_at, combos=settings.combos)
+            crawl = CrawlRun(all_jobs(settings), store, exchange.transport, deadline=deadline, combos=settings.combos)
             summary = await crawl.run()
-            publish(summary, crawl.jobs, function)
+            publish(summary, crawl.states, function)
             return summary
     finally:
         database.close()

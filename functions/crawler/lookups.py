@@ -4,30 +4,30 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Itera
 from datetime import UTC, datetime, timedelta
 from typing import Final, TypeVar
 
-from crawler.store import Job
-from crawler.walks import Step, Turn, Walk, begun, ended
+from crawler.store import JobState
+from crawler.walks import Job, JobContext, PageUpdate, finished, started
 from kalshi_markets.exchange import (
     BATCH_TICKERS,
     LIVE_FILTERS,
+    AuthenticationFailed,
     Event,
-    ExchangeRefused,
-    KeyRefused,
+    ExchangeClientError,
     Listings,
-    Sent,
+    RawMarket,
 )
 
 LIVE_JOBS: Final = tuple(f"live/{status}" for status in LIVE_FILTERS)
-NEVER: Final = datetime.min.replace(tzinfo=UTC)
-MOST_AT_ONCE: Final = 5_000
+DISTANT_PAST: Final = datetime.min.replace(tzinfo=UTC)
+MAX_LOOKUPS: Final = 5_000
 """Markets or events that are looked for in one walk; the rest is for the next one."""
-RETRY_EVENTS: Final = timedelta(hours=1)
+EVENT_RETRY_INTERVAL: Final = timedelta(hours=1)
 """How long an event that the exchange does not know is not asked for again."""
-MAX_REFUSALS: Final = 16
+MAX_CONSECUTIVE_REJECTIONS: Final = 16
 """More in a row are not about single tickers: to find the one refused ticker of a hundred takes eight."""
 T = TypeVar("T")
 
 
-class EventsWalk(Walk):
+class EventsJob(Job):
     """The events of markets that have no series yet: those whose event could not be asked for when they were new."""
 
     name = "events"
@@ -35,43 +35,47 @@ class EventsWalk(Walk):
     def __init__(self, interval: timedelta) -> None:
         self.interval = interval
 
-    async def steps(self, turn: Turn, job: Job) -> AsyncGenerator[Step, None]:
+    async def run(self, context: JobContext, state: JobState) -> AsyncGenerator[PageUpdate, None]:
         """Some at a time; what the exchange does not know is noted too."""
-        job = begun(job, {})
-        asked_before = datetime.now(UTC) - RETRY_EVENTS
-        tickers = await turn.read(turn.store.unplaced_events, asked_before, MOST_AT_ONCE)
-        for batch in batches(tickers):
-            yield Step(job, events=await events_of(turn.listings, batch))
-        yield Step(ended(job))
+        state = started(state, {})
+        last_requested_before = datetime.now(UTC) - EVENT_RETRY_INTERVAL
+        tickers = await context.query(context.store.events_without_series, last_requested_before, MAX_LOOKUPS)
+        for batch in ticker_batches(tickers):
+            yield PageUpdate(state, events=await fetch_events(context.listings, batch))
+        yield PageUpdate(finished(state))
 
 
-class VanishedWalk(Walk):
+class MissingMarketsJob(Job):
     """Markets that a complete live walk did not see: looked up by name, then in the archive; if nowhere, gone."""
 
-    name = "vanished"
-    urgency = 1000.0
+    name = "missing"
+    priority = 1000.0
 
-    def is_due(self, job: Job, jobs: Mapping[str, Job], now: datetime) -> bool:  # noqa: ARG002  # the interface's
+    def is_due(self, state: JobState, states: Mapping[str, JobState], now: datetime) -> bool:  # noqa: ARG002  # the interface's
         """After each live walk, once the settlements are known up to now: they are why most markets were not seen."""
-        walked = [jobs[name].ended_at or NEVER for name in LIVE_JOBS if name in jobs and jobs[name].confirmed_at]
-        settled = jobs.get("settled", Job("settled"))
-        is_news = len(walked) == len(LIVE_JOBS) and min(walked) > (job.begun_at or NEVER)
+        walked = [
+            states[name].finished_at or DISTANT_PAST
+            for name in LIVE_JOBS
+            if name in states and states[name].confirmed_at
+        ]
+        settled = states.get("settled", JobState("settled"))
+        is_news = len(walked) == len(LIVE_JOBS) and min(walked) > (state.started_at or DISTANT_PAST)
         return is_news and settled.position is None and settled.confirmed_at is not None
 
-    async def steps(self, turn: Turn, job: Job) -> AsyncGenerator[Step, None]:
+    async def run(self, context: JobContext, state: JobState) -> AsyncGenerator[PageUpdate, None]:
         """A batch of tickers at a time; one whose name the exchange refuses is neither there nor gone."""
-        job = begun(job, {})
-        tickers = await turn.read(turn.store.unseen, LIVE_JOBS, MOST_AT_ONCE, turn.listings.combos)
-        for batch in batches(tickers):
-            live, refused = await ask_bisecting(turn.listings.named, batch)
-            missing = sorted(set(batch) - names(live) - set(refused))
-            archived, unclear = await ask_bisecting(_archived(turn.listings), missing)
-            gone = set(missing) - names(archived) - set(unclear)
-            yield Step(job, [*live, *archived], gone=gone, looked_up=batch)
-        yield Step(ended(job))
+        state = started(state, {})
+        tickers = await context.query(context.store.missing, LIVE_JOBS, MAX_LOOKUPS, context.listings.combos)
+        for batch in ticker_batches(tickers):
+            live, rejected = await fetch_bisecting(context.listings.by_ticker, batch)
+            missing = sorted(set(batch) - tickers_of(live) - set(rejected))
+            archived, unclear = await fetch_bisecting(_find_archived(context.listings), missing)
+            removed = set(missing) - tickers_of(archived) - set(unclear)
+            yield PageUpdate(state, [*live, *archived], removed=removed, looked_up=batch)
+        yield PageUpdate(finished(state))
 
 
-class RejectsWalk(Walk):
+class RetryRejectsJob(Job):
     """Markets that could not be stored when they were seen: asked for again, by name."""
 
     name = "rejects"
@@ -79,62 +83,62 @@ class RejectsWalk(Walk):
     def __init__(self, interval: timedelta) -> None:
         self.interval = interval
 
-    async def steps(self, turn: Turn, job: Job) -> AsyncGenerator[Step, None]:
+    async def run(self, context: JobContext, state: JobState) -> AsyncGenerator[PageUpdate, None]:
         """A batch of tickers at a time; what can be stored by now, or is no more, is a reject no longer."""
-        job = begun(job, {})
-        tickers = await turn.read(turn.store.rejected, MOST_AT_ONCE)
-        for batch in batches(tickers):
-            live, refused = await ask_bisecting(turn.listings.named, batch)
-            archived, unclear = await ask_bisecting(_archived(turn.listings), batch)
-            mended = sorted(set(batch) - set(refused) - set(unclear))
-            yield Step(job, [*live, *archived], mended=mended, looked_up=batch)
-        yield Step(ended(job))
+        state = started(state, {})
+        tickers = await context.query(context.store.rejected_tickers, MAX_LOOKUPS)
+        for batch in ticker_batches(tickers):
+            live, rejected = await fetch_bisecting(context.listings.by_ticker, batch)
+            archived, unclear = await fetch_bisecting(_find_archived(context.listings), batch)
+            resolved = sorted(set(batch) - set(rejected) - set(unclear))
+            yield PageUpdate(state, [*live, *archived], resolved_rejects=resolved, looked_up=batch)
+        yield PageUpdate(finished(state))
 
 
-async def events_of(listings: Listings, tickers: Sequence[str]) -> list[Event]:
+async def fetch_events(listings: Listings, tickers: Sequence[str]) -> list[Event]:
     """The events of at most BATCH_TICKERS tickers; one without a series where the exchange does not know it."""
-    events, _ = await ask_bisecting(listings.events, tickers)
-    found = {event.event_ticker: event for event in events}
-    return [found.get(ticker, Event(ticker, None, None)) for ticker in tickers]
+    events, _ = await fetch_bisecting(listings.events, tickers)
+    events_by_ticker = {event.event_ticker: event for event in events}
+    return [events_by_ticker.get(ticker, Event(ticker, None, None)) for ticker in tickers]
 
 
-async def ask_bisecting(
-    ask: Callable[[Sequence[str]], Awaitable[Sequence[T]]], tickers: Sequence[str]
+async def fetch_bisecting(
+    fetch: Callable[[Sequence[str]], Awaitable[Sequence[T]]], tickers: Sequence[str]
 ) -> tuple[list[T], list[str]]:
     """Ask for tickers by name, for halves of them where the exchange refuses, until the refused ones are alone.
 
     Returns what was found, and the refused tickers. Raises ExchangeError, also where it refuses all the time.
     """
-    found: list[T] = []
-    refused: list[str] = []
-    waiting, refusals = [tickers] if tickers else [], 0
-    while waiting:
-        part = waiting.pop()
+    objects: list[T] = []
+    rejected: list[str] = []
+    pending, rejections = [tickers] if tickers else [], 0
+    while pending:
+        chunk = pending.pop()
         try:
-            found += await ask(part)
-            refusals = 0
-        except ExchangeRefused as error:
-            refusals += 1
-            if refusals > MAX_REFUSALS or isinstance(error, KeyRefused):
+            objects += await fetch(chunk)
+            rejections = 0
+        except ExchangeClientError as error:
+            rejections += 1
+            if rejections > MAX_CONSECUTIVE_REJECTIONS or isinstance(error, AuthenticationFailed):
                 raise
-            middle = len(part) // 2
+            middle = len(chunk) // 2
             if middle:
-                waiting += [part[middle:], part[:middle]]
+                pending += [chunk[middle:], chunk[:middle]]
             else:
-                refused += part
-    return found, refused
+                rejected += chunk
+    return objects, rejected
 
 
-def batches(tickers: Sequence[str]) -> Iterator[Sequence[str]]:
+def ticker_batches(tickers: Sequence[str]) -> Iterator[Sequence[str]]:
     """As many as one request may name."""
-    for at in range(0, len(tickers), BATCH_TICKERS):
-        yield tickers[at : at + BATCH_TICKERS]
+    for start in range(0, len(tickers), BATCH_TICKERS):
+        yield tickers[start : start + BATCH_TICKERS]
 
 
-def names(markets: Iterable[Sent]) -> set[str]:
+def tickers_of(markets: Iterable[RawMarket]) -> set[str]:
     """The tickers on a page."""
-    return {sent.ticker for sent in markets if sent.ticker}
+    return {market.ticker for market in markets if market.ticker}
 
 
-def _archived(listings: Listings) -> Callable[[Sequence[str]], Awaitable[Sequence[Sent]]]:
-    return lambda tickers: listings.named(tickers, archived=True)
+def _find_archived(listings: Listings) -> Callable[[Sequence[str]], Awaitable[Sequence[RawMarket]]]:
+    return lambda tickers: listings.by_ticker(tickers, archived=True)

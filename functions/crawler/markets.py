@@ -10,17 +10,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from kalshi_markets.columns import FROM_MARKET, Column, Kind, Part
-from kalshi_markets.database import Database, StatementRefused
-from kalshi_markets.exchange import Refused, Row, Sighting, whole
+from kalshi_markets.columns import MARKET_COLUMNS, Column, Kind, Table
+from kalshi_markets.database import Database, StatementError
+from kalshi_markets.exchange import InvalidMarket, MarketRow, ParsedMarket, full_row
 
-_QUOTES: Final = [column for column in FROM_MARKET if column.part is Part.QUOTES]
-_TERMS: Final = [column for column in FROM_MARKET if column.part is not Part.QUOTES and column.name != "ticker"]
-_REPEATED: Final = [column for column in _TERMS if column.part is Part.BOTH]
-_STATE: Final = ("status", "result", "close_time")
+_QUOTES: Final = [column for column in MARKET_COLUMNS if column.table is Table.QUOTES]
+_DETAILS: Final = [column for column in MARKET_COLUMNS if column.table is not Table.QUOTES and column.name != "ticker"]
+_SHARED_COLUMNS: Final = [column for column in _DETAILS if column.table is Table.BOTH]
+_HISTORY_COLUMNS: Final = ("status", "result", "close_time")
 """What a market's history keeps."""
 # What it may be about a row, by class: it holds what no column takes, breaks a rule, or is too large (Appendix A).
-_OF_A_ROW: Final = ("22", "23", "54")
+_ROW_ERROR_CLASSES: Final = ("22", "23", "54")
 
 
 @dataclass(frozen=True)
@@ -29,169 +29,174 @@ class Reject:
 
     ticker: str
     reason: str
-    text: str
+    object_json: str
 
 
 @dataclass(frozen=True)
-class Written:
+class WriteResult:
     """What a page came to."""
 
     added: int = 0
     changed: int = 0
     rejects: tuple[Reject, ...] = ()
 
-    def __add__(self, other: "Written") -> "Written":
-        return Written(self.added + other.added, self.changed + other.changed, self.rejects + other.rejects)
+    def __add__(self, other: "WriteResult") -> "WriteResult":
+        return WriteResult(self.added + other.added, self.changed + other.changed, self.rejects + other.rejects)
 
 
-def reject(ticker: str, reason: str, market: object) -> Reject:
+def make_reject(ticker: str, reason: str, market: object) -> Reject:
     """Escaped, since what cannot be stored may be a character."""
     return Reject(ticker.encode("unicode_escape").decode()[:200], reason, json.dumps(market, default=str))
 
 
-class Markets:
+class MarketWriter:
     """The two tables behind the view of the markets, for one writer. Raises DatabaseError."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._write_quotes = _write_quotes(database.settings.table)
-        self._write_whole = _write_whole(database.settings.table)
+        self._write_quotes = _write_quotes_sql(database.settings.table)
+        self._write_full_rows = _write_full_sql(database.settings.table)
 
-    def write(self, sightings: Iterable[Sighting], *, renew: bool = False) -> Written:
+    def write(self, markets: Iterable[ParsedMarket], *, refresh_hashes: bool = False) -> WriteResult:
         """Within a transaction. Where a ticker comes twice, its later state holds.
 
         renew: whether an object that differs in nothing that is stored is to be known again by its digest.
         """
-        newest = {sighting.ticker: sighting for sighting in sightings}
+        newest = {market.ticker: market for market in markets}
         if not newest:
-            return Written()
-        quotes = json.dumps([_members(one.quotes, one) for one in newest.values()])
-        [[changed, differing]] = self._database.execute(self._write_quotes, quotes, renew)
-        written = Written(changed=changed)
-        return written + self._write_terms([newest[ticker] for ticker in differing]) if differing else written
+            return WriteResult()
+        quotes = json.dumps([_payload(market.quotes, market) for market in newest.values()])
+        [[changed, differing]] = self._database.execute(self._write_quotes, quotes, refresh_hashes)
+        written = WriteResult(changed=changed)
+        return written + self._write_full([newest[ticker] for ticker in differing]) if differing else written
 
-    def write_halved(self, sightings: Sequence[Sighting], *, renew: bool = False) -> Written:
+    def write_bisecting(self, markets: Sequence[ParsedMarket], *, refresh_hashes: bool = False) -> WriteResult:
         """The same where a row is in the way: halved until it is alone, which is then a reject."""
         try:
             with self._database.savepoint():
-                return self.write(sightings, renew=renew)
-        except StatementRefused as error:
-            if not is_of_a_row(error):
+                return self.write(markets, refresh_hashes=refresh_hashes)
+        except StatementError as error:
+            if not is_row_error(error):
                 raise
-            if len(sightings) == 1:
-                return Written(rejects=(reject(sightings[0].ticker, str(error), sightings[0].market),))
-        half = len(sightings) // 2
-        return self.write_halved(sightings[:half], renew=renew) + self.write_halved(sightings[half:], renew=renew)
+            if len(markets) == 1:
+                return WriteResult(rejects=(make_reject(markets[0].ticker, str(error), markets[0].fields),))
+        half = len(markets) // 2
+        return self.write_bisecting(markets[:half], refresh_hashes=refresh_hashes) + self.write_bisecting(
+            markets[half:], refresh_hashes=refresh_hashes
+        )
 
-    def _write_terms(self, sightings: Sequence[Sighting]) -> Written:
+    def _write_full(self, markets: Sequence[ParsedMarket]) -> WriteResult:
         rows, rejects = [], []
-        for sighting in sightings:
+        for market in markets:
             try:
-                rows.append(_members(_present(whole(sighting)), sighting))
-            except Refused as refused:
-                rejects.append(reject(sighting.ticker, str(refused), sighting.market))
-        [[added, changed]] = self._database.execute(self._write_whole, json.dumps(rows))
-        return Written(added, changed, tuple(rejects))
+                rows.append(_payload(_without_nulls(full_row(market)), market))
+            except InvalidMarket as error:
+                rejects.append(make_reject(market.ticker, str(error), market.fields))
+        [[added, changed]] = self._database.execute(self._write_full_rows, json.dumps(rows))
+        return WriteResult(added, changed, tuple(rejects))
 
 
-def is_of_a_row(error: StatementRefused) -> bool:
+def is_row_error(error: StatementError) -> bool:
     """Whether another row may fare better."""
-    return error.sqlstate.startswith(_OF_A_ROW)
+    return error.sqlstate.startswith(_ROW_ERROR_CLASSES)
 
 
-def _members(row: Row, sighting: Sighting) -> Mapping[str, Any]:
+def _payload(row: MarketRow, market: ParsedMarket) -> Mapping[str, Any]:
     return {
         **row,
-        "ticker": sighting.ticker,
-        "terms_digest": sighting.digest,
-        "object_digest": sighting.object_digest,
+        "ticker": market.ticker,
+        "details_hash": market.details_hash,
+        "object_hash": market.object_hash,
     }
 
 
-def _present(row: Row) -> Row:
+def _without_nulls(row: MarketRow) -> MarketRow:
     """A member that is left out reads as null."""
     return {name: value for name, value in row.items() if value is not None}
 
 
-def _write_quotes(table: str) -> str:
+def _write_quotes_sql(table: str) -> str:
     """JSON rows -> how many quotes differed and were written; the tickers that must be sent whole."""
     quotes = _names(_QUOTES)
     return f"""
-        WITH incoming AS MATERIALIZED ({_read([*_QUOTES])}),
+        WITH incoming AS MATERIALIZED ({_incoming_rows_sql([*_QUOTES])}),
         changed AS (
-            UPDATE {table}_quotes AS q SET {_assign(quotes)}, {NUMBERED.format(table=table)}, gone_at = NULL,
-                object_digest = i.object_digest
+            UPDATE {table}_quotes AS q SET {_assign(quotes)}, {SET_CHANGE_NUMBER_SQL.format(table=table)},
+                removed_at = NULL, object_hash = i.object_hash
             FROM incoming AS i
-            WHERE q.ticker = i.ticker AND q.terms_digest = i.terms_digest
-              AND (q.gone_at IS NOT NULL OR {_differ("q", quotes)})
+            WHERE q.ticker = i.ticker AND q.details_hash = i.details_hash
+              AND (q.removed_at IS NOT NULL OR {_differ("q", quotes)})
             RETURNING 1),
         renewed AS (
-            UPDATE {table}_quotes AS q SET object_digest = i.object_digest FROM incoming AS i
-            WHERE q.ticker = i.ticker AND q.terms_digest = i.terms_digest
-              AND (q.object_digest IS NULL OR $2::boolean) AND q.object_digest IS DISTINCT FROM i.object_digest
-              AND q.gone_at IS NULL AND NOT {_differ("q", quotes)})
+            UPDATE {table}_quotes AS q SET object_hash = i.object_hash FROM incoming AS i
+            WHERE q.ticker = i.ticker AND q.details_hash = i.details_hash
+              AND (q.object_hash IS NULL OR $2::boolean) AND q.object_hash IS DISTINCT FROM i.object_hash
+              AND q.removed_at IS NULL AND NOT {_differ("q", quotes)})
         SELECT (SELECT count(*) FROM changed), (
             SELECT json_agg(i.ticker) FROM incoming AS i LEFT JOIN {table}_quotes AS q ON q.ticker = i.ticker
-            WHERE q.terms_digest IS DISTINCT FROM i.terms_digest)"""
+            WHERE q.details_hash IS DISTINCT FROM i.details_hash)"""
 
 
-def _write_whole(table: str) -> str:
+def _write_full_sql(table: str) -> str:
     """JSON rows -> how many were new, and how many of the others differed. All get their digest.
 
     A new market gets its series and category here, if its event is known; later they are the business of others. A
     market without a title gets one made of its event's.
     """
-    terms, quotes = _names(_TERMS), [*_names(_REPEATED), *_names(_QUOTES)]
-    former = ", ".join(f"t.{name} AS former_{name}" for name in _STATE)
-    sent = ["ticker", "terms_digest", "object_digest", *_names([*_TERMS, *_QUOTES])]
+    terms, quotes = _names(_DETAILS), [*_names(_SHARED_COLUMNS), *_names(_QUOTES)]
+    former = ", ".join(f"t.{name} AS former_{name}" for name in _HISTORY_COLUMNS)
+    sent = ["ticker", "details_hash", "object_hash", *_names([*_DETAILS, *_QUOTES])]
     sent.remove("title")
     return f"""
-        WITH sent AS MATERIALIZED ({_read([*_TERMS, *_QUOTES])}),
+        WITH sent AS MATERIALIZED ({_incoming_rows_sql([*_DETAILS, *_QUOTES])}),
         incoming AS MATERIALIZED (
-            SELECT {_of("s", sent)}, {TITLE.format(market="s", event="e")} AS title, e.series_ticker, r.category
+            SELECT {_qualified("s", sent)}, {TITLE_SQL.format(market="s", event="e")} AS title, e.series_ticker,
+                r.category
             FROM sent AS s LEFT JOIN {table}_events AS e ON e.event_ticker = s.event_ticker
             LEFT JOIN {table}_series AS r ON r.series_ticker = e.series_ticker),
         compared AS MATERIALIZED (
             SELECT i.*, q.ticker IS NULL AS is_new, {_differ("t", terms)} AS terms_differ, {former},
-                   q.gone_at IS NOT NULL OR {_differ("t", terms)} OR {_differ("q", quotes)} AS differs
+                   q.removed_at IS NOT NULL OR {_differ("t", terms)} OR {_differ("q", quotes)} AS differs
             FROM incoming AS i
-            LEFT JOIN {table}_terms AS t ON t.ticker = i.ticker LEFT JOIN {table}_quotes AS q ON q.ticker = i.ticker),
+            LEFT JOIN {table}_details AS t ON t.ticker = i.ticker LEFT JOIN {table}_quotes AS q ON q.ticker = i.ticker),
         changed_terms AS (
-            UPDATE {table}_terms AS t SET {_assign(terms)}
+            UPDATE {table}_details AS t SET {_assign(terms)}
             FROM compared AS i WHERE t.ticker = i.ticker AND i.terms_differ),
         changed AS (
             UPDATE {table}_quotes AS q
-            SET {_assign(quotes)}, {NUMBERED.format(table=table)}, gone_at = NULL,
-                terms_digest = i.terms_digest, object_digest = i.object_digest
+            SET {_assign(quotes)}, {SET_CHANGE_NUMBER_SQL.format(table=table)}, removed_at = NULL,
+                details_hash = i.details_hash, object_hash = i.object_hash
             FROM compared AS i WHERE q.ticker = i.ticker AND i.differs
             RETURNING q.ticker, q.change_number),
         kept AS (
-            INSERT INTO {table}_history (ticker, change_number, until, {", ".join(_STATE)})
-            SELECT ticker, change_number, now(), {", ".join(f"former_{name}" for name in _STATE)}
+            INSERT INTO {table}_history (ticker, change_number, until, {", ".join(_HISTORY_COLUMNS)})
+            SELECT ticker, change_number, now(), {", ".join(f"former_{name}" for name in _HISTORY_COLUMNS)}
             FROM compared JOIN changed USING (ticker)
-            WHERE NOT is_new AND ({", ".join(_STATE)}) IS DISTINCT FROM ({", ".join(f"former_{n}" for n in _STATE)})),
+            WHERE NOT is_new
+              AND ({", ".join(_HISTORY_COLUMNS)})
+                  IS DISTINCT FROM ({", ".join(f"former_{name}" for name in _HISTORY_COLUMNS)})),
         digested AS (
-            UPDATE {table}_quotes AS q SET terms_digest = i.terms_digest, object_digest = i.object_digest
+            UPDATE {table}_quotes AS q SET details_hash = i.details_hash, object_hash = i.object_hash
             FROM compared AS i WHERE q.ticker = i.ticker AND NOT i.differs),
         added_terms AS (
-            INSERT INTO {table}_terms (ticker, series_ticker, category, {", ".join(terms)})
+            INSERT INTO {table}_details (ticker, series_ticker, category, {", ".join(terms)})
             SELECT ticker, series_ticker, category, {", ".join(terms)} FROM compared WHERE is_new),
         added AS (
-            INSERT INTO {table}_quotes (ticker, category, {", ".join(quotes)}, terms_digest, object_digest)
-            SELECT ticker, category, {", ".join(quotes)}, terms_digest, object_digest FROM compared WHERE is_new
+            INSERT INTO {table}_quotes (ticker, category, {", ".join(quotes)}, details_hash, object_hash)
+            SELECT ticker, category, {", ".join(quotes)}, details_hash, object_hash FROM compared WHERE is_new
             RETURNING 1)
         SELECT (SELECT count(*) FROM added), (SELECT count(*) FROM changed)"""
 
 
-TITLE: Final = (
+TITLE_SQL: Final = (
     "coalesce(nullif({market}.title, ''), {event}.title || coalesce(': ' || nullif({market}.yes_sub_title, ''), ''),"
     " {market}.title)"
 )
 """SQL of a market's title: the exchange's, else its event's and the outcome's."""
-NUMBERED: Final = "changed_at = now(), change_number = nextval('{table}_change')"
+SET_CHANGE_NUMBER_SQL: Final = "changed_at = now(), change_number = nextval('{table}_change')"
 
 
-def _read(columns: Sequence[Column]) -> str:
+def _incoming_rows_sql(columns: Sequence[Column]) -> str:
     """The rows of the parameter, a JSON array of objects. json, not jsonb: it is read once, in half the time."""
     # JSON columns come as text: a JSON string would be taken for a JSON value that is a string.
     types = [f"{c.name} {'text' if c.kind is Kind.JSON else c.sql_type}" for c in columns]
@@ -207,8 +212,8 @@ def _read(columns: Sequence[Column]) -> str:
         for c in columns
     ]
     return (
-        f"SELECT ticker, terms_digest, object_digest, {', '.join(values)} FROM json_to_recordset($1::json)"
-        f" AS r(ticker text, terms_digest uuid, object_digest uuid, {', '.join(types)})"
+        f"SELECT ticker, details_hash, object_hash, {', '.join(values)} FROM json_to_recordset($1::json)"
+        f" AS r(ticker text, details_hash uuid, object_hash uuid, {', '.join(types)})"
     )
 
 
@@ -217,12 +222,12 @@ def _names(columns: Iterable[Column]) -> list[str]:
 
 
 def _assign(names: Sequence[str]) -> str:
-    return f"({', '.join(names)}) = ROW({_of('i', names)})"
+    return f"({', '.join(names)}) = ROW({_qualified('i', names)})"
 
 
 def _differ(stored: str, names: Sequence[str]) -> str:
-    return f"({_of(stored, names)}) IS DISTINCT FROM ({_of('i', names)})"
+    return f"({_qualified(stored, names)}) IS DISTINCT FROM ({_qualified('i', names)})"
 
 
-def _of(alias: str, names: Sequence[str]) -> str:
+def _qualified(alias: str, names: Sequence[str]) -> str:
     return ", ".join(f"{alias}.{name}" for name in names)

@@ -5,108 +5,114 @@ import json
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
-from crawler.lookups import batches, events_of
-from crawler.markets import Reject, reject
+from crawler.lookups import fetch_events, ticker_batches
+from crawler.markets import Reject, make_reject
 from crawler.store import Batch, Store
-from crawler.walks import Step
+from crawler.walks import PageUpdate
 from kalshi_markets.exchange import (
-    AnswerUnreadable,
     Event,
     ExchangeError,
+    InvalidMarket,
+    InvalidResponse,
     Listings,
-    Refused,
-    Sent,
-    Sighting,
-    deviations,
-    is_storable,
-    sight,
+    ParsedMarket,
+    RawMarket,
+    find_drift,
+    is_valid_pg_text,
+    parse_market,
 )
 from kalshi_markets.logs import make_logger
 
-MOST_KNOWN_EVENTS: Final = 100_000
+MAX_KNOWN_EVENTS: Final = 100_000
 
 logger = make_logger("crawler", child=True)
 
 
-class PageReader:
+class PageProcessor:
     """Reads the pages of a run. look_up: calls a method of the store in turn, by urgency."""
 
-    def __init__(self, store: Store, look_up: Callable[..., Awaitable[Any]]) -> None:
+    def __init__(self, store: Store, lookup: Callable[..., Awaitable[Any]]) -> None:
         self._store = store
-        self._look_up = look_up
+        self._lookup = lookup
         self._known_events: set[str] = set()
 
-    async def read(self, step: Step, listings: Listings) -> Batch:
+    async def process(self, update: PageUpdate, listings: Listings) -> Batch:
         """Return what a step comes to in the tables. Raises ExchangeError, DatabaseError."""
-        known, new = await self._compare(step.markets, listings.urgency)
-        unchanged = [str(sent.ticker) for sent in step.markets if sent.digest in known]
-        sightings, rejects = _sighted([sent for sent in step.markets if sent.digest not in known])
+        known, new = await self._compare(update.markets, listings.priority)
+        unchanged = [str(raw_market.ticker) for raw_market in update.markets if raw_market.digest in known]
+        parsed, rejects = _parse_markets(
+            [raw_market for raw_market in update.markets if raw_market.digest not in known]
+        )
         return Batch(
-            step.job,
-            sightings,
+            update.state,
+            parsed,
             unchanged,
             rejects,
-            drift=deviations(one.market for one in sightings),
-            seen=[*unchanged, *_tickers(sightings), *_tickers(rejects)] if step.keeps_seen else (),
-            renew=step.renew,
-            mended=step.mended,
-            events=[*step.events, *await self._unknown_events([s for s in sightings if s.ticker in new], listings)],
-            series=step.series,
-            gone=step.gone,
-            looked_up=step.looked_up,
-            costs=step.costs,
-            limits=step.limits,
-            expired=step.expired,
-            also=step.also,
+            drift=find_drift(market.fields for market in parsed),
+            seen=[*unchanged, *_tickers(parsed), *_tickers(rejects)] if update.track_seen else (),
+            refresh_hashes=update.refresh_hashes,
+            resolved_rejects=update.resolved_rejects,
+            events=[
+                *update.events,
+                *await self._unknown_events([market for market in parsed if market.ticker in new], listings),
+            ],
+            series=update.series,
+            removed=update.removed,
+            looked_up=update.looked_up,
+            costs=update.costs,
+            limits=update.limits,
+            delete_settled_before=update.delete_settled_before,
+            other_jobs=update.other_jobs,
         )
 
-    async def _compare(self, markets: Sequence[Sent], urgency: float) -> tuple[set[str], set[str]]:
+    async def _compare(self, markets: Sequence[RawMarket], priority: float) -> tuple[set[str], set[str]]:
         if not markets:
             return set(), set()
-        known, new = await self._look_up(urgency, self._store.compare, markets)
+        known, new = await self._lookup(priority, self._store.compare, markets)
         return known, new
 
-    async def _unknown_events(self, sightings: Sequence[Sighting], listings: Listings) -> list[Event]:
+    async def _unknown_events(self, markets: Sequence[ParsedMarket], listings: Listings) -> list[Event]:
         """The events that come with new markets, which so have their series from the first. Combos have none."""
         tickers = {
             ticker
-            for one in sightings
-            if is_storable(ticker := one.market.get("event_ticker")) and not one.market.get("mve_collection_ticker")
+            for market in markets
+            if is_valid_pg_text(ticker := market.fields.get("event_ticker"))
+            and not market.fields.get("mve_collection_ticker")
         }
         tickers -= self._known_events
         if not tickers:
             return []
-        unknown = await self._look_up(listings.urgency, self._store.unknown_events, tickers)
+        unknown = await self._lookup(listings.priority, self._store.unknown_events, tickers)
         events = []
         try:
-            for batch in batches(sorted(unknown)):
-                events += await events_of(listings, batch)
+            for batch in ticker_batches(sorted(unknown)):
+                events += await fetch_events(listings, batch)
         except ExchangeError as error:
             # The markets do not wait for them; the job `events` asks again.
             logger.warning("the exchange did not tell of events", extra={"error": str(error)})
             return events
-        if len(self._known_events) > MOST_KNOWN_EVENTS:
+        if len(self._known_events) > MAX_KNOWN_EVENTS:
             self._known_events.clear()
         self._known_events |= tickers
         return events
 
 
-def _sighted(markets: Sequence[Sent]) -> tuple[list[Sighting], list[Reject]]:
-    sightings, rejects = [], []
-    for sent in markets:
-        market: Any = sent.text.decode(errors="replace")
+def _parse_markets(markets: Sequence[RawMarket]) -> tuple[list[ParsedMarket], list[Reject]]:
+    parsed, rejects = [], []
+    for raw_market in markets:
+        market: Any = raw_market.text.decode(errors="replace")
         try:
-            market = sent.read()
-            sightings.append(sight(market, sent.digest))
-        except (AnswerUnreadable, Refused) as error:
-            rejects.append(reject(sent.ticker or _number(market), str(error), market))
-    return sightings, rejects
+            market = raw_market.parse()
+            parsed.append(parse_market(market, raw_market.digest))
+        except (InvalidResponse, InvalidMarket) as error:
+            rejects.append(make_reject(raw_market.ticker or _placeholder_ticker(market), str(error), market))
+    return parsed, rejects
 
 
-def _tickers(markets: Sequence[Sighting] | Sequence[Reject]) -> list[str]:
+def _tickers(markets: Sequence[ParsedMarket] | Sequence[Reject]) -> list[str]:
     return [market.ticker for market in markets]
 
 
-def _number(market: object) -> str:
+def _placeholder_ticker(market: object) -> str:
     """What has no ticker is told apart by its text."""
     return f"({hashlib.sha256(json.dumps(market, default=str).encode()).hexdigest()[:16]})"

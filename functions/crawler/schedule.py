@@ -1,32 +1,32 @@
 """Which jobs there are."""
 
-from crawler.archive import ArchiveWalk
-from crawler.lookups import EventsWalk, RejectsWalk, VanishedWalk
-from crawler.settlements import REST, BacklogWalk, SettledWalk
-from crawler.upkeep import LimitsWalk, RetentionWalk, SeriesWalk
-from crawler.walks import ChangedWalk, LiveWalk, Walk
+from crawler.archive import ArchiveJob
+from crawler.lookups import EventsJob, MissingMarketsJob, RetryRejectsJob
+from crawler.settlements import RECHECK_AFTER, BacklogJob, SettledJob
+from crawler.upkeep import LimitsJob, RetentionJob, SeriesJob
+from crawler.walks import ChangedJob, Job, LiveJob
 from kalshi_markets.exchange import LIVE_FILTERS
 from kalshi_markets.settings import CrawlerSettings
 
 
-def walks(settings: CrawlerSettings) -> list[Walk]:
+def all_jobs(settings: CrawlerSettings) -> list[Job]:
     """Every job that the settings ask for."""
-    live, slow = settings.live_interval, settings.slow_interval
-    found: list[Walk] = [
-        LimitsWalk(),
-        SeriesWalk(slow),
-        ChangedWalk("created", settings.changed_interval),
-        ChangedWalk("updated", settings.changed_interval),
-        SettledWalk("settled", settings.settled_interval),
-        *(LiveWalk(status, live) for status in LIVE_FILTERS),
-        EventsWalk(live),
-        VanishedWalk(),
-        SettledWalk("settled/rested", slow, REST),
-        RejectsWalk(slow),
-        BacklogWalk(settings.kept),
+    live, slow = settings.live_interval, settings.maintenance_interval
+    jobs: list[Job] = [
+        LimitsJob(),
+        SeriesJob(slow),
+        ChangedJob("created", settings.changed_interval),
+        ChangedJob("updated", settings.changed_interval),
+        SettledJob("settled", settings.settled_interval),
+        *(LiveJob(status, live) for status in LIVE_FILTERS),
+        EventsJob(live),
+        MissingMarketsJob(),
+        SettledJob("settled/recheck", slow, RECHECK_AFTER),
+        RetryRejectsJob(slow),
+        BacklogJob(settings.retention),
     ]
     if settings.archive:
-        found.append(ArchiveWalk(settings.kept))
-    if settings.kept:
-        found.append(RetentionWalk(slow, settings.kept))
-    return found
+        jobs.append(ArchiveJob(settings.retention))
+    if settings.retention:
+        jobs.append(RetentionJob(slow, settings.retention))
+    return jobs

@@ -8,16 +8,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from crawler.catalogue import Catalogue
-from crawler.markets import Markets, Reject, Written, is_of_a_row
-from crawler.statements import Statements
-from kalshi_markets.database import Database, StatementRefused
-from kalshi_markets.exchange import Deviation, Event, Sent, Series, Sighting, is_storable
+from crawler.catalogue import EventWriter
+from crawler.markets import MarketWriter, Reject, WriteResult, is_row_error
+from crawler.statements import StoreSql
+from kalshi_markets.database import Database, StatementError
+from kalshi_markets.exchange import Deviation, Event, ParsedMarket, RawMarket, Series, is_valid_pg_text
 from kalshi_markets.exchange.account import AccountLimits, Costs
 
 LEASE_SECONDS: Final = 30
 """How long a crawler that died keeps others out; a living one renews with every page, and at least three times."""
-EXPIRED_AT_ONCE: Final = 2_000
+MAX_DELETES: Final = 2_000
 
 
 class LeaseLost(Exception):
@@ -25,11 +25,11 @@ class LeaseLost(Exception):
 
 
 @dataclass(frozen=True)
-class Job:
+class JobState:
     """A job's line in the books.
 
     position: where its walk goes on; None when none is under way. watermark: up to when its walks have seen everything,
-    on the exchange's clock. begun_at, ended_at: of the last walk; confirmed_at: when the last complete one began.
+    on the exchange's clock. started_at, finished_at: of the last walk; confirmed_at: when the last complete one began.
     retry_at: when the job is due again after an answer that could not be used. completed_by: in which way the last
     complete walk of the archive read it.
     """
@@ -37,8 +37,8 @@ class Job:
     name: str
     position: Mapping[str, Any] | None = None
     watermark: datetime | None = None
-    begun_at: datetime | None = None
-    ended_at: datetime | None = None
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
     confirmed_at: datetime | None = None
     retry_at: datetime | None = None
     completed_by: str | None = None
@@ -55,22 +55,22 @@ class Batch:
     expired: settled before this, to be deleted.
     """
 
-    job: Job
-    sightings: Sequence[Sighting] = ()
+    state: JobState
+    markets: Sequence[ParsedMarket] = ()
     unchanged: Sequence[str] = ()
     rejects: Sequence[Reject] = ()
     drift: Sequence[Deviation] = ()
     seen: Sequence[str] = ()
-    renew: bool = False
-    mended: Sequence[str] = ()
+    refresh_hashes: bool = False
+    resolved_rejects: Sequence[str] = ()
     events: Sequence[Event] = ()
     series: Sequence[Series] = ()
-    gone: Collection[str] = ()
+    removed: Collection[str] = ()
     looked_up: Sequence[str] = ()
     costs: Costs | None = None
     limits: AccountLimits | None = None
-    expired: datetime | None = None
-    also: Sequence[Job] = ()
+    delete_settled_before: datetime | None = None
+    other_jobs: Sequence[JobState] = ()
 
 
 class Store:
@@ -84,9 +84,9 @@ class Store:
         self._reader = reader or database
         self._holder = str(uuid.uuid4())  # not the request's id: Lambda may deliver an event twice under the same one
         self._taken_at: datetime | None = None
-        self._sql = Statements(database.settings.table)
-        self._markets = Markets(database)
-        self._catalogue = Catalogue(database)
+        self._sql = StoreSql(database.settings.table)
+        self._markets = MarketWriter(database)
+        self._events = EventWriter(database)
 
     def take_lease(self) -> bool:
         """Whether nobody else holds it, or writes at this moment."""
@@ -103,9 +103,9 @@ class Store:
         """Lets the next invocation begin at once."""
         self._database.execute(self._sql.release_lease, self._holder)
 
-    def jobs(self) -> dict[str, Job]:
+    def jobs(self) -> dict[str, JobState]:
         """The lines in the books by name; a job has none before its first page."""
-        return {row[0]: Job(*row) for row in self._database.read(self._sql.read_jobs)}
+        return {row[0]: JobState(*row) for row in self._database.query(self._sql.read_jobs)}
 
     def abort(self) -> None:
         """From another thread: ends what is under way, which then is not committed."""
@@ -114,26 +114,30 @@ class Store:
 
     def table_size(self) -> int:
         """Rows in the markets table, from the books."""
-        return int(self._database.read(self._sql.table_size)[0][0])
+        return int(self._database.query(self._sql.table_size)[0][0])
 
-    def compare(self, sent: Sequence[Sent]) -> tuple[set[str], set[str]]:
+    def compare(self, raw_markets: Sequence[RawMarket]) -> tuple[set[str], set[str]]:
         """The digests of those objects that the rows as they stand were made of; the tickers that have no row."""
-        asked = [{"ticker": o.ticker, "digest": o.digest} for o in sent if o.digest or is_storable(o.ticker)]
-        [[known, new]] = self._reader.read(self._sql.compare, json.dumps(asked))
+        requested = [
+            {"ticker": market.ticker, "digest": market.digest}
+            for market in raw_markets
+            if market.digest or is_valid_pg_text(market.ticker)
+        ]
+        [[known, new]] = self._reader.query(self._sql.compare, json.dumps(requested))
         return set(known or ()), set(new or ())
 
     def unknown_events(self, tickers: Collection[str]) -> list[str]:
         """Which of these events were never asked for; a comma would part a ticker in two."""
-        return [ticker for (ticker,) in self._reader.read(self._sql.unknown_events, json.dumps([*tickers]))]
+        return [ticker for (ticker,) in self._reader.query(self._sql.unknown_events, json.dumps([*tickers]))]
 
-    def unplaced_events(self, asked_before: datetime, most: int) -> list[str]:
+    def events_without_series(self, last_requested_before: datetime, maximum: int) -> list[str]:
         """Events of markets without a series, but for those that the exchange did not know since; those that were asked
         for least recently come first."""
-        return self._tickers(self._sql.unplaced_events, asked_before, most)
+        return self._tickers(self._sql.events_without_series, last_requested_before, maximum)
 
-    def known_archived(self, cutoff: datetime, most: int, combos: bool) -> list[str]:  # a setting
+    def known_archived(self, cutoff: datetime, maximum: int, combos: bool) -> list[str]:  # a setting
         """Return markets that were settled before the cutoff, the first created first."""
-        return self._tickers(self._sql.known_archived, cutoff, most, combos)
+        return self._tickers(self._sql.known_archived, cutoff, maximum, combos)
 
     def next_series(self, after: str, combos: bool) -> str | None:  # a setting
         """Return the series that comes after another one by its ticker."""
@@ -143,80 +147,80 @@ class Store:
         """Return the tickers of which there is no row."""
         return self._tickers(self._sql.unknown, json.dumps([*tickers]))
 
-    def unseen(self, jobs: Sequence[str], most: int, combos: bool) -> list[str]:  # a setting
+    def missing(self, jobs: Sequence[str], maximum: int, combos: bool) -> list[str]:  # a setting
         """Markets, not settled as far as we know, that the last complete walks of these jobs did not see; those that
         were looked up least recently come first."""
-        return self._tickers(self._sql.unseen, json.dumps([*jobs]), most, combos)
+        return self._tickers(self._sql.missing, json.dumps([*jobs]), maximum, combos)
 
-    def rejected(self, most: int) -> list[str]:
+    def rejected_tickers(self, maximum: int) -> list[str]:
         """Tickers of the rejects of earlier runs, those that were looked up least recently first."""
-        return self._tickers(self._sql.rejected, most, self._taken_at)
+        return self._tickers(self._sql.rejected_tickers, maximum, self._taken_at)
 
     def has_expired(self, before: datetime) -> bool:
         """Whether any market was settled before this."""
-        return bool(self._database.read(self._sql.has_expired, before))
+        return bool(self._database.query(self._sql.has_expired, before))
 
-    def commit(self, batch: Batch) -> Written:
+    def commit(self, batch: Batch) -> WriteResult:
         """Writes a batch and the job's new line in one transaction. Raises LeaseLost, having written nothing.
 
         A row that PostgreSQL refuses in spite of all care is found by halving, and kept aside.
         """
         try:
-            return self._commit(batch, halve=False)
-        except StatementRefused as error:
-            if not is_of_a_row(error):
+            return self._commit(batch, bisect=False)
+        except StatementError as error:
+            if not is_row_error(error):
                 raise
-            return self._commit(batch, halve=True)
+            return self._commit(batch, bisect=True)
 
-    def note_failure(self, job: Job, message: str) -> None:
+    def record_failure(self, job: JobState, message: str) -> None:
         """Keeps a job's last error beside its place. Raises LeaseLost."""
         with self._under_lease():
             position = None if job.position is None else json.dumps(job.position)
-            self._database.execute(self._sql.write_failure, job.name, message, position, job.begun_at, job.retry_at)
+            self._database.execute(self._sql.write_failure, job.name, message, position, job.started_at, job.retry_at)
 
-    def _commit(self, batch: Batch, *, halve: bool) -> Written:
+    def _commit(self, batch: Batch, *, bisect: bool) -> WriteResult:
         with self._under_lease():
             execute, sql = self._database.execute, self._sql
-            describe = self._catalogue.write_halved if halve else self._catalogue.write
+            describe = self._events.write_bisecting if bisect else self._events.write
             described = describe(batch.events, batch.series)
-            write = self._markets.write_halved if halve else self._markets.write
-            written = write(batch.sightings, renew=batch.renew)
-            written += Written(changed=described, rejects=tuple(batch.rejects))
-            if batch.gone:
-                [[gone]] = execute(sql.write_gone, json.dumps([*batch.gone]))
-                written += Written(changed=gone)
+            write = self._markets.write_bisecting if bisect else self._markets.write
+            written = write(batch.markets, refresh_hashes=batch.refresh_hashes)
+            written += WriteResult(changed=described, rejects=tuple(batch.rejects))
+            if batch.removed:
+                [[removed]] = execute(sql.mark_removed, json.dumps([*batch.removed]))
+                written += WriteResult(changed=removed)
             if batch.looked_up:
                 execute(sql.note_lookups, json.dumps([*batch.looked_up]))
             if batch.costs:
                 execute(sql.write_costs, json.dumps(dict(batch.costs.by_path)))
             if batch.limits:
                 execute(sql.write_limits, batch.limits.rate, batch.limits.bucket_capacity)
-            if batch.expired:
-                [[expired]] = execute(sql.delete_expired, batch.expired, EXPIRED_AT_ONCE)
-                written += Written(added=-expired)
+            if batch.delete_settled_before:
+                [[expired]] = execute(sql.delete_expired, batch.delete_settled_before, MAX_DELETES)
+                written += WriteResult(added=-expired)
             for reject in written.rejects:
-                execute(sql.write_reject, reject.ticker, reject.reason, reject.text)
-            if batch.mended:
-                execute(sql.clear_rejects, json.dumps([*batch.mended]))
+                execute(sql.write_reject, reject.ticker, reject.reason, reject.object_json)
+            if batch.resolved_rejects:
+                execute(sql.delete_resolved_rejects, json.dumps([*batch.resolved_rejects]))
             for deviation in batch.drift:
                 execute(sql.write_drift, *deviation)
-            for other in batch.also:
+            for other in batch.other_jobs:
                 self._write_job(other, (0, 0, 0, 0, 0), ())
-            markets = len(batch.unchanged) + len(batch.sightings) + len(batch.rejects)
+            markets = len(batch.unchanged) + len(batch.markets) + len(batch.rejects)
             counts = (1, markets, written.added, written.changed, len(written.rejects))
-            self._write_job(batch.job, counts, batch.seen)
-            if batch.job.position is None:
-                execute(sql.forget_seen, batch.job.name, batch.job.begun_at)
+            self._write_job(batch.state, counts, batch.seen)
+            if batch.state.position is None:
+                execute(sql.delete_old_seen, batch.state.name, batch.state.started_at)
         return written
 
-    def _write_job(self, job: Job, counts: tuple[int, ...], seen: Sequence[str]) -> None:
-        position = None if job.position is None else json.dumps(job.position)
-        times = (job.watermark, job.begun_at, job.ended_at, job.confirmed_at)
-        line = (job.name, position, *times, job.completed_by)
-        self._database.execute(self._sql.write_job, *line, *counts, json.dumps(seen))
+    def _write_job(self, state: JobState, counts: tuple[int, ...], seen: Sequence[str]) -> None:
+        position = None if state.position is None else json.dumps(state.position)
+        times = (state.watermark, state.started_at, state.finished_at, state.confirmed_at)
+        row = (state.name, position, *times, state.completed_by)
+        self._database.execute(self._sql.write_job, *row, *counts, json.dumps(seen))
 
     def _tickers(self, sql: str, *values: object) -> list[str]:
-        return [ticker for (ticker,) in self._database.read(sql, *values)]
+        return [ticker for (ticker,) in self._database.query(sql, *values)]
 
     @contextmanager
     def _under_lease(self) -> Iterator[None]:

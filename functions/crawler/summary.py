@@ -8,7 +8,7 @@ from typing import Any
 class Summary:
     """outcome: idle (nothing is due any more), out of time, failed, or busy (another run writes).
 
-    completed: the walks that ended in it. errors: by job. refusals: 429s. bytes: received, as they were compressed.
+    completed: the walks that ended in it. errors: by job. rate_limited: 429s. bytes_received: as they were compressed.
     """
 
     outcome: str = "idle"
@@ -16,11 +16,11 @@ class Summary:
     markets: int = 0
     added: int = 0
     changed: int = 0
-    refused: int = 0
+    rejected: int = 0
     drift: int = 0
     requests: int = 0
-    refusals: int = 0
-    bytes: int = 0
+    rate_limited: int = 0
+    bytes_received: int = 0
     table_size: int = 0
     completed: list[str] = field(default_factory=list)
     errors: dict[str, str] = field(default_factory=dict)

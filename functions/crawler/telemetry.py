@@ -11,7 +11,7 @@ from aws_lambda_powertools import Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
 from crawler.lookups import LIVE_JOBS
-from crawler.store import Job
+from crawler.store import JobState
 from crawler.summary import Summary
 
 NAMESPACE: Final = "KalshiMarkets"
@@ -23,13 +23,13 @@ LAGS: Final = {
 COUNTS: Final = ("FailedJobs", "Rejects", "Drift")
 
 
-def publish(summary: Summary, jobs: Mapping[str, Job], function: str) -> None:
+def publish(summary: Summary, jobs: Mapping[str, JobState], function: str) -> None:
     """Writes them. docs/operations.md says what each means. function: its name, which tells stacks apart."""
     metrics = Metrics(namespace=NAMESPACE, service="crawler")
     metrics.add_dimension("function", function)
     resting = {name for name, job in jobs.items() if job.retry_at and job.retry_at > datetime.now(UTC)}
     failed = len(resting | summary.errors.keys())
-    for name, count in zip(COUNTS, (failed, summary.refused, summary.drift), strict=True):
+    for name, count in zip(COUNTS, (failed, summary.rejected, summary.drift), strict=True):
         metrics.add_metric(name, MetricUnit.Count, count)
     if summary.outcome != "busy":  # then another run tells them
         for name, seconds in lags(jobs).items():
@@ -37,13 +37,13 @@ def publish(summary: Summary, jobs: Mapping[str, Job], function: str) -> None:
     metrics.flush_metrics()
 
 
-def lags(jobs: Mapping[str, Job]) -> dict[str, float]:
+def lags(jobs: Mapping[str, JobState]) -> dict[str, float]:
     """How long ago it is that every market of a kind was confirmed; left out before the first complete walk."""
     now = datetime.now(UTC)
-    found = {}
+    lags_by_metric = {}
     for name, members in LAGS.items():
         confirmed = [jobs[member].confirmed_at for member in members if member in jobs]
         known = [at for at in confirmed if at is not None]
         if len(known) == len(members):
-            found[name] = (now - min(known)).total_seconds()
-    return found
+            lags_by_metric[name] = (now - min(known)).total_seconds()
+    return lags_by_metric

@@ -7,36 +7,36 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 
-class Turns:
+class PriorityLock:
     """A lock: of those who wait, the one with the least urgency goes first, equal ones in the order they came."""
 
     def __init__(self) -> None:
-        self._taken = False
-        self._waiting: list[tuple[float, int, asyncio.Future[None]]] = []
+        self._locked = False
+        self._waiters: list[tuple[float, int, asyncio.Future[None]]] = []
         self._numbers = itertools.count()
 
     @asynccontextmanager
-    async def take(self, urgency: float) -> AsyncIterator[None]:
+    async def acquire(self, priority: float) -> AsyncIterator[None]:
         """Holds the turn."""
-        if self._taken:
-            turn = asyncio.get_running_loop().create_future()
-            heapq.heappush(self._waiting, (urgency, next(self._numbers), turn))
+        if self._locked:
+            waiter = asyncio.get_running_loop().create_future()
+            heapq.heappush(self._waiters, (priority, next(self._numbers), waiter))
             try:
-                await turn
+                await waiter
             except asyncio.CancelledError:
-                if turn.done() and not turn.cancelled():
-                    self._pass_on()  # it had been given to us already
+                if waiter.done() and not waiter.cancelled():
+                    self._wake_next()  # it had been given to us already
                 raise
-        self._taken = True
+        self._locked = True
         try:
             yield
         finally:
-            self._pass_on()
+            self._wake_next()
 
-    def _pass_on(self) -> None:
-        while self._waiting:
-            _, _, turn = heapq.heappop(self._waiting)
-            if not turn.done():
-                turn.set_result(None)
+    def _wake_next(self) -> None:
+        while self._waiters:
+            _, _, waiter = heapq.heappop(self._waiters)
+            if not waiter.done():
+                waiter.set_result(None)
                 return
-        self._taken = False
+        self._locked = False

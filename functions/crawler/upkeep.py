@@ -4,61 +4,61 @@ from collections.abc import AsyncGenerator
 from datetime import timedelta
 from typing import Final
 
-from crawler.store import Job
-from crawler.walks import FAR_BEHIND, Step, Turn, Walk, begun, ended
+from crawler.store import JobState
+from crawler.walks import LOWEST_PRIORITY, Job, JobContext, PageUpdate, finished, started
 from kalshi_markets.exchange.account import fetch_costs, fetch_limits
 
 LIMITS_INTERVAL: Final = timedelta(hours=1)
 
 
-class LimitsWalk(Walk):
+class LimitsJob(Job):
     """What the exchange permits the account, and what requests cost, for the limiter of all processes."""
 
     name = "limits"
     interval = LIMITS_INTERVAL
-    urgency = 0.0  # two requests, by which all others are paced
+    priority = 0.0  # two requests, by which all others are paced
 
-    async def steps(self, turn: Turn, job: Job) -> AsyncGenerator[Step, None]:
+    async def run(self, context: JobContext, state: JobState) -> AsyncGenerator[PageUpdate, None]:
         """Two answers; without an API key there is no account to ask for."""
-        job, listings = begun(job, {}), turn.listings
-        costs = await fetch_costs(listings.transport, deadline=listings.deadline, urgency=listings.urgency)
+        state, listings = started(state, {}), context.listings
+        costs = await fetch_costs(listings.transport, deadline=listings.deadline, priority=listings.priority)
         if not listings.transport.is_signed:
-            yield Step(ended(job), costs=costs)
+            yield PageUpdate(finished(state), costs=costs)
             return
-        yield Step(job, costs=costs)
-        limits = await fetch_limits(listings.transport, costs, deadline=listings.deadline, urgency=listings.urgency)
-        yield Step(ended(job), costs=costs, limits=limits)
+        yield PageUpdate(state, costs=costs)
+        limits = await fetch_limits(listings.transport, costs, deadline=listings.deadline, priority=listings.priority)
+        yield PageUpdate(finished(state), costs=costs, limits=limits)
 
 
-class SeriesWalk(Walk):
+class SeriesJob(Job):
     """Every series, for the categories of the markets."""
 
     name = "series"
-    goes_first = True  # what is read after it has its category at once
+    runs_alone_first = True  # what is read after it has its category at once
 
     def __init__(self, interval: timedelta) -> None:
         self.interval = interval
 
-    async def steps(self, turn: Turn, job: Job) -> AsyncGenerator[Step, None]:
+    async def run(self, context: JobContext, state: JobState) -> AsyncGenerator[PageUpdate, None]:
         """One answer."""
-        job = begun(job, {})
-        yield Step(ended(job), series=await turn.listings.all_series())
+        state = started(state, {})
+        yield PageUpdate(finished(state), series=await context.listings.all_series())
 
 
-class RetentionWalk(Walk):
+class RetentionJob(Job):
     """Deletes markets that were settled longer ago than they are to be kept."""
 
     name = "retention"
-    urgency = FAR_BEHIND / 2
+    priority = LOWEST_PRIORITY / 2
 
-    def __init__(self, interval: timedelta, kept: timedelta) -> None:
+    def __init__(self, interval: timedelta, retention: timedelta) -> None:
         self.interval = interval
-        self._kept = kept
+        self._retention = retention
 
-    async def steps(self, turn: Turn, job: Job) -> AsyncGenerator[Step, None]:
+    async def run(self, context: JobContext, state: JobState) -> AsyncGenerator[PageUpdate, None]:
         """Some at a time, until none is left."""
-        job = begun(job, {})
-        horizon = await turn.listings.time() - self._kept
-        while await turn.read(turn.store.has_expired, horizon):
-            yield Step(job, expired=horizon)
-        yield Step(ended(job))
+        state = started(state, {})
+        horizon = await context.listings.exchange_time() - self._retention
+        while await context.query(context.store.has_expired, horizon):
+            yield PageUpdate(state, delete_settled_before=horizon)
+        yield PageUpdate(finished(state))

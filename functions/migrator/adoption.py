@@ -4,9 +4,9 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-from kalshi_markets.columns import BY_NAME, Column, Kind
-from kalshi_markets.database import Database, StatementRefused
-from migrator.catalog import MigrationRefused, StoredColumn, columns_of, has_unique_ticker, kind_of_relation
+from kalshi_markets.columns import COLUMNS_BY_NAME, Column, Kind
+from kalshi_markets.database import Database, StatementError
+from migrator.catalog import MigrationError, StoredColumn, columns_of, has_unique_ticker, kind_of_relation
 
 _INTEGERS: Final = ("smallint", "integer", "bigint")
 _NUMBERS: Final = (*_INTEGERS, "numeric", "real", "double precision")
@@ -21,10 +21,10 @@ _CONVERTIBLE: Final[Mapping[Kind, tuple[str, ...]]] = {
 }
 
 
-def adopt(database: Database) -> None:
+def adopt_legacy_table(database: Database) -> None:
     """Makes an existing markets table one that our migrations can complete; does nothing where there is none.
 
-    Raises MigrationRefused, naming what stands in the way.
+    Raises MigrationError, naming what stands in the way.
     """
     table = database.settings.table
     relation = kind_of_relation(database)
@@ -32,27 +32,27 @@ def adopt(database: Database) -> None:
         return
     columns = columns_of(database)
     if relation != "r" or "ticker" not in columns:
-        raise _refused(table, "is not a table with a ticker column")
+        raise _cannot_adopt(table, "is not a table with a ticker column")
     for name, column in columns.items():
-        if name not in BY_NAME and column.not_null and not column.has_default:
-            raise _refused(table, f"needs a value in a column that the exchange does not have, {name}")
+        if name not in COLUMNS_BY_NAME and column.not_null and not column.has_default:
+            raise _cannot_adopt(table, f"needs a value in a column that the exchange does not have, {name}")
     try:
         if changes := _changes(table, columns):
-            database.script(f"ALTER TABLE {table} {', '.join(changes)}")
+            database.execute_script(f"ALTER TABLE {table} {', '.join(changes)}")
         if not has_unique_ticker(database):
-            database.script(f"ALTER TABLE {table} ALTER COLUMN ticker SET NOT NULL, ADD UNIQUE (ticker)")
-    except StatementRefused as error:
-        raise _refused(table, f"cannot be converted ({error})") from error
+            database.execute_script(f"ALTER TABLE {table} ALTER COLUMN ticker SET NOT NULL, ADD UNIQUE (ticker)")
+    except StatementError as error:
+        raise _cannot_adopt(table, f"cannot be converted ({error})") from error
 
 
-def _refused(table: str, reason: str) -> MigrationRefused:
-    return MigrationRefused(f"{table} exists and {reason}: set MARKETS_TABLE to another name to leave it alone.")
+def _cannot_adopt(table: str, reason: str) -> MigrationError:
+    return MigrationError(f"{table} exists and {reason}: set MARKETS_TABLE to another name to leave it alone.")
 
 
 def _changes(table: str, columns: Mapping[str, StoredColumn]) -> list[str]:
     changes = []
     for name, stored in columns.items():
-        column = BY_NAME.get(name)
+        column = COLUMNS_BY_NAME.get(name)
         if column is None:
             continue
         if stored.not_null and name != "ticker":
@@ -67,7 +67,7 @@ def _changes(table: str, columns: Mapping[str, StoredColumn]) -> list[str]:
 
 def _conversion(table: str, column: Column, stored: str) -> str:
     if stored not in _CONVERTIBLE[column.kind]:
-        raise _refused(table, f"its column {column.name} is {stored}, which cannot become {column.sql_type}")
+        raise _cannot_adopt(table, f"its column {column.name} is {stored}, which cannot become {column.sql_type}")
     if column.name == "settlement_value" and stored in _INTEGERS:
         return "trim_scale(settlement_value / 100.0)"  # the original's cents
     if column.sql_type == "numeric":

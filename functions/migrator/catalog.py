@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from kalshi_markets.database import Database
 
 
-class MigrationRefused(Exception):
+class MigrationError(Exception):
     """The database cannot be brought to the newest migration; the message says why in a sentence."""
 
 
@@ -43,7 +43,7 @@ def kind_of_relation(database: Database) -> str | None:
 
 def has_unique_ticker(database: Database) -> bool:
     """Whether a unique index holds exactly the ticker, of every row."""
-    [[found]] = database.execute(
+    [[is_unique]] = database.execute(
         """
         SELECT EXISTS (
             SELECT FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
@@ -52,4 +52,4 @@ def has_unique_ticker(database: Database) -> bool:
         """,
         database.settings.table,
     )
-    return bool(found)
+    return bool(is_unique)

@@ -10,7 +10,7 @@ from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-ANSWER_SECONDS: Final = 30
+RESPONSE_SECONDS: Final = 30
 """What answering takes at most: all attempts and the pauses before them."""
 _ATTEMPT_SECONDS: Final = 5
 _PAUSES: Final = (0, 1, 2, 4)
@@ -18,12 +18,12 @@ _REASON_CHARACTERS: Final = 400
 """The body may have 4,096 bytes (crpg-ref-responses). A character takes 6 at most, the four ids less than 1,600."""
 
 
-class NotAnswered(Exception):
+class ResponseNotSent(Exception):
     """CloudFormation could not be told."""
 
 
-def answer(event: Mapping[str, Any], failure: str | None) -> None:
-    """Tells CloudFormation that what it asked for is done, or why not. failure: a sentence. Raises NotAnswered."""
+def send_response(event: Mapping[str, Any], failure: str | None) -> None:
+    """Tells CloudFormation that what it asked for is done, or why not. failure: a sentence. Raises ResponseNotSent."""
     body = {
         "Status": "FAILED" if failure else "SUCCESS",
         "Reason": (failure or "")[:_REASON_CHARACTERS],
@@ -37,16 +37,16 @@ def answer(event: Mapping[str, Any], failure: str | None) -> None:
 
 
 def _put(url: str, body: bytes) -> None:
-    told: object = None
+    outcome: object = None
     for pause in _PAUSES:
         time.sleep(pause)
         try:
-            told = _status_of_put(url, body)
+            outcome = _status_of_put(url, body)
         except (OSError, HTTPException) as error:
-            told = type(error).__name__
-        if told == 200:
+            outcome = type(error).__name__
+        if outcome == 200:
             return
-    raise NotAnswered(f"CloudFormation's address for the answer gave {told}.")
+    raise ResponseNotSent(f"CloudFormation's address for the answer gave {outcome}.")
 
 
 def _status_of_put(url: str, body: bytes) -> int:

@@ -6,7 +6,7 @@ What it needs is imported when it runs, so that CloudFormation is told of an imp
 import logging
 from typing import TYPE_CHECKING, Any
 
-from migrator.custom_resource import answer
+from migrator.custom_resource import send_response
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -16,7 +16,7 @@ def handler(event: dict[str, Any], context: "LambdaContext") -> dict[str, Any]:
     """By hand: returns and raises what migrator.run.run does.
 
     For CloudFormation: returns {"failure": a sentence or None}, as it was answered. A Delete does nothing. Raises
-    NotAnswered, after which Lambda repeats the event; a second run finds nothing to do but to answer.
+    ResponseNotSent, after which Lambda repeats the event; a second run finds nothing to do but to answer.
     """
     if "ResponseURL" not in event:
         return _run(event, context)
@@ -26,8 +26,8 @@ def handler(event: dict[str, Any], context: "LambdaContext") -> dict[str, Any]:
             _run(event, context)
     except Exception as error:
         logging.exception("the migration failed")
-        failure = _sentence(error, context.aws_request_id)
-    answer(event, failure)
+        failure = _reason(error, context.aws_request_id)
+    send_response(event, failure)
     return {"failure": failure}
 
 
@@ -37,8 +37,8 @@ def _run(event: dict[str, Any], context: "LambdaContext") -> dict[str, Any]:
     return run(event, context)
 
 
-def _sentence(error: Exception, request_id: str) -> str:
+def _reason(error: Exception, request_id: str) -> str:
     """The error's own message where it is one of ours, which hold no secret, or an import's; else its kind."""
     ours = type(error).__module__.startswith(("kalshi_markets.", "migrator."))
-    told = str(error) if ours or isinstance(error, ImportError) else f"the migrator failed: {type(error).__name__}."
-    return f"{told} Its log has more, request {request_id}."
+    message = str(error) if ours or isinstance(error, ImportError) else f"the migrator failed: {type(error).__name__}."
+    return f"{message} Its log has more, request {request_id}."

@@ -6,9 +6,9 @@ from typing import Final
 from kalshi_markets.columns import COLUMNS
 from kalshi_markets.database import Database
 from kalshi_markets.settings import MigratorSettings
-from migrator.adoption import adopt
-from migrator.catalog import MigrationRefused, columns_of
-from migrator.indexes import build
+from migrator.adoption import adopt_legacy_table
+from migrator.catalog import MigrationError, columns_of
+from migrator.indexes import build_indexes
 from migrator.roles import grant
 
 FOLDER: Final = Path(__file__).parent / "migrations"
@@ -21,7 +21,7 @@ def migrate(database: Database, settings: MigratorSettings) -> list[str]:
 
     Returns the names applied.
 
-    Raises MigrationRefused when the database cannot be brought there, with everything left as it was; DatabaseError.
+    Raises MigrationError when the database cannot be brought there, with everything left as it was; DatabaseError.
     """
     table = database.settings.table
     applied = []
@@ -31,22 +31,22 @@ def migrate(database: Database, settings: MigratorSettings) -> list[str]:
         database.execute("SELECT pg_advisory_xact_lock(hashtext($1::text))", table)
         # While a statement waits for a table, all that come after it wait too, the API's with their timeout of 3 s.
         database.execute(f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'")
-        database.script(
+        database.execute_script(
             f"CREATE TABLE IF NOT EXISTS {table}_migrations (name text PRIMARY KEY,"
             " applied_at timestamp with time zone NOT NULL DEFAULT now())"
         )
         done = {row[0] for row in database.execute(f"SELECT name FROM {table}_migrations")}
         if not done:
-            adopt(database)
+            adopt_legacy_table(database)
         for path in sorted(FOLDER.glob("*.sql")):
             if path.name not in done:
                 # The files are written for the default name, so that psql runs them too.
-                database.script(path.read_text(encoding="utf-8").replace("kalshi_markets", table))
+                database.execute_script(path.read_text(encoding="utf-8").replace("kalshi_markets", table))
                 database.execute(f"INSERT INTO {table}_migrations (name) VALUES ($1)", path.name)
                 applied.append(path.name)
         _check_columns(database)
         grant(database, settings.roles)
-    build(database)
+    build_indexes(database)
     return applied
 
 
@@ -55,14 +55,14 @@ def _check_server(database: Database) -> None:
         "SELECT current_setting('server_version_num')::int, current_setting('server_encoding')"
     )
     if version < OLDEST_SERVER:
-        raise MigrationRefused(f"the server is PostgreSQL {version // 10_000}; 14 is the oldest that will do.")
+        raise MigrationError(f"the server is PostgreSQL {version // 10_000}; 14 is the oldest that will do.")
     if encoding != "UTF8":
-        raise MigrationRefused(f"the database's encoding is {encoding}; it must be UTF8.")
+        raise MigrationError(f"the database's encoding is {encoding}; it must be UTF8.")
 
 
 def _check_columns(database: Database) -> None:
-    found = columns_of(database)
+    columns = columns_of(database)
     for column in COLUMNS:
-        sql_type = found[column.name].sql_type if column.name in found else "missing"
+        sql_type = columns[column.name].sql_type if column.name in columns else "missing"
         if sql_type != column.sql_type:
-            raise MigrationRefused(f"the column {column.name} is {sql_type}; it must be {column.sql_type}.")
+            raise MigrationError(f"the column {column.name} is {sql_type}; it must be {column.sql_type}.")

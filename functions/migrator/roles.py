@@ -6,15 +6,15 @@ from typing import Final
 
 from scramp import ScramMechanism
 
-from kalshi_markets.database import Database, StatementRefused
+from kalshi_markets.database import Database, StatementError
 from kalshi_markets.settings import Credentials
-from migrator.catalog import MigrationRefused
+from migrator.catalog import MigrationError
 
 _NOT_PERMITTED: Final = "42501"
 
 _GRANTS: Final = {
     "api": (
-        "GRANT SELECT ON {table}, {table}_terms, {table}_quotes, {table}_history TO {role}",
+        "GRANT SELECT ON {table}, {table}_details, {table}_quotes, {table}_history TO {role}",
         "GRANT SELECT ON {table}_jobs, {table}_drift TO {role}",
         # Not the rejected objects themselves.
         "GRANT SELECT (ticker, reason, first_at, last_at) ON {table}_rejects TO {role}",
@@ -27,7 +27,7 @@ _GRANTS: Final = {
     ),
     "crawler": (
         # It deletes where RETENTION_DAYS says so.
-        "GRANT SELECT, INSERT, UPDATE, DELETE ON {table}_terms, {table}_quotes TO {role}",
+        "GRANT SELECT, INSERT, UPDATE, DELETE ON {table}_details, {table}_quotes TO {role}",
         "GRANT SELECT, INSERT, DELETE ON {table}_history, {table}_seen TO {role}",
         "GRANT SELECT, INSERT, UPDATE ON {table}_events, {table}_series, {table}_drift TO {role}",
         "GRANT SELECT, INSERT, UPDATE ON {table}_jobs, {table}_lease TO {role}",
@@ -44,31 +44,31 @@ _GRANTS: Final = {
 def grant(database: Database, roles: Mapping[str, Credentials]) -> None:
     """Makes each role, or renews its password, and grants it its part.
 
-    Raises MigrationRefused where our user may not make or change it; DatabaseError.
+    Raises MigrationError where our user may not make or change it; DatabaseError.
     """
     for function, credentials in roles.items():
         [[role, schema]] = database.execute(
-            "SELECT format('%I', $1::text), format('%I', current_schema())", credentials.name
+            "SELECT format('%I', $1::text), format('%I', current_schema())", credentials.username
         )
         try:
-            database.script(_login(database, role, credentials))
-        except StatementRefused as error:
+            database.execute_script(_upsert_role_sql(database, role, credentials))
+        except StatementError as error:
             if error.sqlstate != _NOT_PERMITTED:
                 raise
-            raise MigrationRefused(
+            raise MigrationError(
                 f"the database's user may not make or change the role {role} ({error}): permit it, or take one for all."
             ) from error
-        database.script(f"GRANT USAGE ON SCHEMA {schema} TO {role}")
+        database.execute_script(f"GRANT USAGE ON SCHEMA {schema} TO {role}")
         for template in _GRANTS[function]:
-            database.script(template.format(table=database.settings.table, role=role))
+            database.execute_script(template.format(table=database.settings.table, role=role))
 
 
-def _login(database: Database, role: str, credentials: Credentials) -> str:
-    known = database.execute("SELECT FROM pg_roles WHERE rolname = $1::text", credentials.name)
-    return f"{'ALTER' if known else 'CREATE'} ROLE {role} LOGIN PASSWORD '{_verifier(credentials.secret)}'"
+def _upsert_role_sql(database: Database, role: str, credentials: Credentials) -> str:
+    known = database.execute("SELECT FROM pg_roles WHERE rolname = $1::text", credentials.username)
+    return f"{'ALTER' if known else 'CREATE'} ROLE {role} LOGIN PASSWORD '{_scram_verifier(credentials.secret)}'"
 
 
-def _verifier(password: str) -> str:
+def _scram_verifier(password: str) -> str:
     """What the server keeps of a password (postgresql.org/docs, pg_authid): the password itself would be in its log."""
     salt, stored_key, server_key, iterations = ScramMechanism().make_auth_info(password)
     salt64, stored64, server64 = (b64encode(part).decode() for part in (salt, stored_key, server_key))

@@ -6,11 +6,11 @@ from typing import Any, Final
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from kalshi_markets.database import Database, DatabaseError, LoginRefused, StatementRefused
+from kalshi_markets.database import Database, DatabaseError, LoginFailed, StatementError
 from kalshi_markets.logs import make_logger
 from kalshi_markets.secrets import SecretUnavailable
 from kalshi_markets.settings import DatabaseSettings, MigratorSettings
-from migrator.custom_resource import ANSWER_SECONDS
+from migrator.custom_resource import RESPONSE_SECONDS
 from migrator.migrate import migrate
 
 PAUSE_SECONDS: Final = 5.0
@@ -21,7 +21,7 @@ _SESSION: Final = {"client_connection_check_interval": "1s"}
 logger = make_logger("migrator")
 
 
-class OutOfTime(Exception):
+class DeadlineExceeded(Exception):
     """The run was given up before Lambda would have ended it; the message says what it was at."""
 
 
@@ -31,35 +31,35 @@ def run(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
 
     At a deployment it waits for a database that is not there yet, or busy; by hand it does not.
 
-    Raises OutOfTime, MigrationRefused, DatabaseError, SettingsError, SecretUnavailable.
+    Raises DeadlineExceeded, MigrationError, DatabaseError, SettingsError, SecretUnavailable.
     """
-    seconds = max(0.0, context.get_remaining_time_in_millis() / 1000 - ANSWER_SECONDS)
-    settings = DatabaseSettings.read()
-    applied = _Run(settings, seconds, waits="ResponseURL" in event).applied()
+    seconds = max(0.0, context.get_remaining_time_in_millis() / 1000 - RESPONSE_SECONDS)
+    settings = DatabaseSettings.from_env()
+    applied = _Run(settings, seconds, wait_for_database="ResponseURL" in event).run_with_deadline()
     logger.info("migrations applied", extra={"applied": applied, "table": settings.table})
     return {"applied": applied, "table": settings.table}
 
 
 class _Run:
-    def __init__(self, settings: DatabaseSettings, seconds: float, *, waits: bool) -> None:
+    def __init__(self, settings: DatabaseSettings, seconds: float, *, wait_for_database: bool) -> None:
         self._settings = settings
         self._seconds = seconds
-        self._waits = waits
+        self._wait_for_database = wait_for_database
         self._database = Database(settings, application_name="migrator", parameters=_SESSION, timeout=seconds + 1)
-        self._over = Event()
-        self._at = "beginning"
+        self._cancelled = Event()
+        self._stage = "beginning"
 
-    def applied(self) -> list[str]:
+    def run_with_deadline(self) -> list[str]:
         """In a thread of its own: neither a statement nor a name that is looked up can be told to end by itself."""
         thread = ThreadPoolExecutor(1)
         applied = thread.submit(self._migrate)
         thread.shutdown(wait=False)
         wait([applied], self._seconds)
         if not applied.done():
-            message = f"the migrator was given up after {self._seconds:.0f} s, {self._at}."
-            self._over.set()
+            message = f"the migrator was given up after {self._seconds:.0f} s, {self._stage}."
+            self._cancelled.set()
             self._database.abort()
-            raise OutOfTime(message)
+            raise DeadlineExceeded(message)
         return applied.result()
 
     def _migrate(self) -> list[str]:
@@ -67,34 +67,34 @@ class _Run:
             try:
                 return self._attempt()
             except (DatabaseError, SecretUnavailable) as error:
-                if not self._waits or not _passes(error):
+                if not self._wait_for_database or not _is_transient(error):
                     raise
-                self._at = f"waiting for the database ({error})"
+                self._stage = f"waiting for the database ({error})"
                 logger.info("waiting for the database", extra={"reason": str(error)})
-                if self._over.wait(PAUSE_SECONDS):
+                if self._cancelled.wait(PAUSE_SECONDS):
                     raise
             finally:
                 self._database.close()
 
     def _attempt(self) -> list[str]:
         # Read each time: Secrets Manager may be out of reach as long as the database is.
-        settings = MigratorSettings.read()
+        settings = MigratorSettings.from_env()
         # The migrations' own connection would wait as long as their statements may take.
         probe = Database(self._settings, application_name="migrator", timeout=_PROBE_SECONDS)
         try:
-            probe.read("SELECT 1")
+            probe.query("SELECT 1")
         finally:
             probe.close()
-        self._at = "migrating"
+        self._stage = "migrating"
         return migrate(self._database, settings)
 
 
-def _passes(error: DatabaseError | SecretUnavailable) -> bool:
+def _is_transient(error: DatabaseError | SecretUnavailable) -> bool:
     """Whether the same may work in a moment."""
     match error:
-        case LoginRefused():
+        case LoginFailed():
             return False
-        case StatementRefused(sqlstate=sqlstate):
+        case StatementError(sqlstate=sqlstate):
             return sqlstate in ("40P01", "55P03")  # a deadlock; a lock that others held too long
         case _:
             return True

@@ -7,27 +7,27 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from local.exchange.app import Setup
+from local.exchange.app import ServerOptions
 from local.exchange.catalogue import Exchange
 from local.exchange.clock import Clock
-from local.exchange.faults import read_rule
+from local.exchange.faults import parse_rule
 from local.exchange.generator import generate
-from local.exchange.kinds import KINDS, iso_instant, number, whole
+from local.exchange.kinds import KINDS, integer_parser, number_parser, parse_instant
 from local.exchange.limiter import BODIES, TIERS, UNLIMITED
-from local.exchange.prepared import Prepared, prepare
+from local.exchange.prepared import PageStore, write_pages
 from local.exchange.recording import replay
 from local.exchange.server import bind, make_server
 from local.exchange.signatures import PublicKey, load_public_key
 
 # What the exchange is made from: a folder of prepared pages remembers it.
-WORLD = ("seed", "markets", "archived", "recording", "now")
+SOURCE_OPTIONS = ("seed", "markets", "archived", "recording", "now")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = make_parser()
     options = parser.parse_args(arguments)
     if options.prepared:
-        parser.set_defaults(**options.prepared.world)
+        parser.set_defaults(**options.prepared.source)
         options = parser.parse_args(arguments)
     for stop in (signal.SIGINT, signal.SIGTERM):
         signal.signal(stop, lambda *_: sys.exit(0))  # the server takes over, and raises it again when it has stopped
@@ -41,11 +41,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _prepare(options: argparse.Namespace, clock: Clock) -> None:
     clock.run(0)  # all pages show the same moment
     exchange = _exchange(options, clock)
-    world = {name: getattr(options, name) for name in WORLD} | {"now": clock.now()}
+    source = {name: getattr(options, name) for name in SOURCE_OPTIONS} | {"now": clock.now()}
     if options.recording:
-        world["recording"] = str(options.recording.resolve())
+        source["recording"] = str(options.recording.resolve())
     try:
-        count = prepare(exchange, options.prepare, world)
+        count = write_pages(exchange, options.prepare, source)
     except OSError as error:
         sys.exit(f"exchange: cannot write {options.prepare}: {error.strerror}")
     print(f"exchange: {count} pages in {options.prepare}")
@@ -59,7 +59,7 @@ def _serve(options: argparse.Namespace, clock: Clock) -> None:
     with listener:
         exchange = _exchange(options, clock)
         try:
-            server = make_server(exchange, dict(options.api_key), _setup(options), verbose=options.verbose)
+            server = make_server(exchange, dict(options.api_key), _server_options(options), verbose=options.verbose)
         except ValueError as error:
             sys.exit(f"exchange: {error}")
         print(f"exchange: {len(exchange)} markets at {url}", flush=True)
@@ -75,11 +75,11 @@ def _exchange(options: argparse.Namespace, clock: Clock) -> Exchange:
         sys.exit(f"exchange: cannot replay {options.recording}: {error}")
 
 
-def _setup(options: argparse.Namespace) -> Setup:
-    return Setup(
+def _server_options(options: argparse.Namespace) -> ServerOptions:
+    return ServerOptions(
         tier=options.tier,
         unsigned_rate=options.unsigned_rate,
-        refusal=options.refusal,
+        rate_limit_body=options.refusal,
         seed=options.seed,
         faults=options.fault,
         costs=dict(options.cost),
@@ -94,24 +94,24 @@ def make_parser() -> argparse.ArgumentParser:
         description="A simulated Kalshi exchange: the public market data of its REST API, without network or account.",
         epilog="kinds of faults: " + ", ".join(KINDS) + ". docs/exchange.md explains them and all the rest.",
     )
-    _add_world(parser.add_argument_group("what it serves"))
+    _add_source(parser.add_argument_group("what it serves"))
     _add_customers(parser.add_argument_group("whom it serves"))
     _add_program(parser.add_argument_group("how it runs"))
     return parser
 
 
-def _add_world(group: argparse._ArgumentGroup) -> None:
+def _add_source(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--seed", type=int, default=1, help="what the exchange is made up from (default: %(default)s)")
     group.add_argument(
         "--markets",
-        type=_read(whole(0)),
+        type=_option_type(integer_parser(0)),
         default=5000,
         metavar="N",
         help="about how many live ones at any time, combos besides (default: %(default)s)",
     )
     group.add_argument(
         "--archived",
-        type=_read(whole(0)),
+        type=_option_type(integer_parser(0)),
         default=0,
         metavar="N",
         help="how many more lie behind the cutoff when its clock starts (default: %(default)s)",
@@ -124,13 +124,13 @@ def _add_world(group: argparse._ArgumentGroup) -> None:
     )
     group.add_argument(
         "--now",
-        type=_read(iso_instant),
+        type=_option_type(parse_instant),
         metavar="TIME",
         help="when its clock starts, ISO 8601 (default: the present)",
     )
     group.add_argument(
         "--speed",
-        type=_read(number(0, 1e6)),
+        type=_option_type(number_parser(0, 1e6)),
         default=1.0,
         metavar="X",
         help="how fast its clock runs, 0 for not at all (default: %(default)s)",
@@ -166,7 +166,7 @@ def _add_customers(group: argparse._ArgumentGroup) -> None:
     )
     group.add_argument(
         "--unsigned-rate",
-        type=_read(whole(1, 1_000_000)),
+        type=_option_type(integer_parser(1, 1_000_000)),
         default=100,
         metavar="TOKENS",
         help="with a tier: tokens a second, and at once, for an address without a key (default: %(default)s)",
@@ -204,16 +204,16 @@ def _add_program(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--verbose", action="store_true", help="log every request")
 
 
-def _read(read: Callable[[object], Any]) -> Callable[[str], Any]:
+def _option_type(parse: Callable[[object], Any]) -> Callable[[str], Any]:
     """A reader of faults' parameters for an option: its error is a sentence."""
 
-    def read_option(text: str) -> Any:
+    def parse_option(text: str) -> Any:
         try:
-            return read(text)
+            return parse(text)
         except ValueError as error:
             raise argparse.ArgumentTypeError(f"{text!r} is not {error}") from None
 
-    return read_option
+    return parse_option
 
 
 def _api_key(text: str) -> tuple[str, PublicKey]:
@@ -234,15 +234,15 @@ def _cost(text: str) -> tuple[str, str]:
 def _fault(text: str) -> dict[str, str]:
     rule = {name: value for name, _, value in (part.partition("=") for part in text.split(","))}
     try:
-        read_rule(rule)
+        parse_rule(rule)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
     return rule
 
 
-def _prepared(text: str) -> Prepared:
+def _prepared(text: str) -> PageStore:
     try:
-        return Prepared(Path(text))
+        return PageStore(Path(text))
     except (OSError, ValueError) as error:
         raise argparse.ArgumentTypeError(f"{text!r} holds no prepared pages: {error}") from None
 

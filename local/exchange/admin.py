@@ -12,10 +12,10 @@ from starlette.routing import Route
 from local.exchange.clock import Clock, rfc3339
 from local.exchange.costs import Costs
 from local.exchange.faults import Faults
-from local.exchange.kinds import iso_instant, number
+from local.exchange.kinds import number_parser, parse_instant
 
 MAX_SPEED = 1e6
-CLOCK = {"now": iso_instant, "speed": number(0, MAX_SPEED)}
+CLOCK = {"now": parse_instant, "speed": number_parser(0, MAX_SPEED)}
 
 Operation = Callable[[Any], object]
 
@@ -49,7 +49,7 @@ class Admin:
         """{"now": ISO 8601, "speed": seconds a second, 0 for none}: either or both."""
         if not isinstance(fields, dict) or not fields or fields.keys() - CLOCK.keys():
             raise ValueError("the clock is set by an object of now, speed or both")
-        values = {name: _read(name, value) for name, value in fields.items()}
+        values = {name: _parse(name, value) for name, value in fields.items()}
         if "speed" in values:
             self._clock.run(values["speed"])
         if "now" in values:  # last, so that it is exact
@@ -85,7 +85,7 @@ class Admin:
         return [{"path": path, "status": status, "count": count} for (path, status), count in counted]
 
 
-def _read(name: str, value: object) -> Any:
+def _parse(name: str, value: object) -> Any:
     try:
         return CLOCK[name](value)
     except ValueError as error:

@@ -19,9 +19,9 @@ from local.exchange.catalogue import Exchange
 from local.exchange.clock import Clock, moment
 from local.exchange.endpoints import Endpoints
 from local.exchange.errors import ExchangeError, not_found, service_error
-from local.exchange.faults import Faults, Faulty, Visit
-from local.exchange.limiter import UNLIMITED, Limiter
-from local.exchange.prepared import Prepared
+from local.exchange.faults import FaultMiddleware, Faults, RequestState
+from local.exchange.limiter import UNLIMITED, RateLimiter
+from local.exchange.prepared import PageStore
 from local.exchange.signatures import PublicKey, is_signed, verify
 
 BASE = "/trade-api/v2"
@@ -31,7 +31,7 @@ Endpoint = Callable[[Request], bytes]
 
 
 @dataclass(frozen=True, slots=True)
-class Setup:
+class ServerOptions:
     """How an exchange is served. `faults` are rules of faults.py; limiter.py explains tier, unsigned_rate, refusal.
 
     `costs`: the tokens that a GET of a path costs, where it is not the default.
@@ -39,32 +39,34 @@ class Setup:
 
     tier: str = UNLIMITED
     unsigned_rate: int = 100
-    refusal: str = "either"
+    rate_limit_body: str = "either"
     seed: int = 1
     faults: Sequence[Mapping[str, object]] = ()
     costs: Mapping[str, object] = field(default_factory=dict)
-    prepared: Prepared | None = None
+    prepared: PageStore | None = None
     admin: bool = True
 
 
-def create_app(exchange: Exchange, keys: Mapping[str, PublicKey], setup: Setup) -> Starlette:
+def create_app(exchange: Exchange, keys: Mapping[str, PublicKey], options: ServerOptions) -> Starlette:
     """The exchange as an ASGI application; `keys` are the public keys of its customers by key id.
 
     Raises ValueError if a fault's rule is none, or a path that has a cost.
     """
-    limiter = Limiter(exchange.clock, setup.tier, setup.unsigned_rate, setup.refusal, setup.seed, BASE)
-    faults = Faults(exchange, setup.faults)
-    routes = _routes(exchange, keys, limiter, setup.prepared)
+    limiter = RateLimiter(
+        exchange.clock, options.tier, options.unsigned_rate, options.rate_limit_body, options.seed, BASE
+    )
+    faults = Faults(exchange, options.faults)
+    routes = _routes(exchange, keys, limiter, options.prepared)
     limiter.costs.paths = [route.path.removeprefix(BASE) for route in routes]
-    limiter.costs.set(setup.costs)
+    limiter.costs.set(options.costs)
     counts: Counter[tuple[str, int]] = Counter()
     app = Starlette(
-        routes=routes + (Admin(exchange.clock, faults, limiter.costs, counts).routes if setup.admin else []),
+        routes=routes + (Admin(exchange.clock, faults, limiter.costs, counts).routes if options.admin else []),
         middleware=[
-            Middleware(_Front, clock=exchange.clock, faults=faults, counts=counts, routes=routes),
-            Middleware(Faulty, is_inner=False),
+            Middleware(_ExchangeMiddleware, clock=exchange.clock, faults=faults, counts=counts, routes=routes),
+            Middleware(FaultMiddleware, before_compression=False),
             Middleware(GZipMiddleware, minimum_size=1000, compresslevel=1),
-            Middleware(Faulty, is_inner=True),
+            Middleware(FaultMiddleware, before_compression=True),
         ],
         exception_handlers={404: _unknown_path, 405: _unknown_method},
     )
@@ -72,7 +74,7 @@ def create_app(exchange: Exchange, keys: Mapping[str, PublicKey], setup: Setup) 
     return app
 
 
-def _public(get: Endpoints, limiter: Limiter) -> dict[str, Endpoint]:
+def _public(get: Endpoints, limiter: RateLimiter) -> dict[str, Endpoint]:
     return {
         "/markets": get.markets,
         "/markets/candlesticks": get.batch_candlesticks,
@@ -93,13 +95,13 @@ def _public(get: Endpoints, limiter: Limiter) -> dict[str, Endpoint]:
 
 
 def _routes(
-    exchange: Exchange, keys: Mapping[str, PublicKey], limiter: Limiter, prepared: Prepared | None
+    exchange: Exchange, keys: Mapping[str, PublicKey], limiter: RateLimiter, prepared: PageStore | None
 ) -> list[Route]:
     def customer(request: Request, *, is_public: bool) -> str | None:
         """The key id; None for who signs nothing, where that is permitted."""
         if is_public and not is_signed(request.headers):
             return None
-        now = exchange.clock.now() + request.scope["visit"].skew
+        now = exchange.clock.now() + request.scope["request_state"].skew
         return verify(keys, now, request.method, request.scope["path"], request.headers)
 
     def route(path: str, endpoint: Endpoint, *, is_public: bool) -> Route:
@@ -113,7 +115,7 @@ def _routes(
                     return Response(page.body, media_type="application/json", headers={**headers, **page.headers})
                 return Response(endpoint(request), media_type="application/json", headers=headers)
             except ExchangeError as error:
-                return _refusal(error)
+                return _error_response(error)
 
         return Route(BASE + path, answer)
 
@@ -129,18 +131,18 @@ async def _unknown_path(request: Request, _: Exception) -> Response:
     path: str = request.scope["path"]
     if path != "/" and path.endswith("/"):
         return RedirectResponse(request.url.replace(path=path.rstrip("/")), 301)
-    return _refusal(not_found())
+    return _error_response(not_found())
 
 
 async def _unknown_method(_: Request, __: Exception) -> Response:
-    return _refusal(service_error(405, "method_not_allowed", "method not allowed"))
+    return _error_response(service_error(405, "method_not_allowed", "method not allowed"))
 
 
-def _refusal(error: ExchangeError) -> Response:
+def _error_response(error: ExchangeError) -> Response:
     return JSONResponse(error.body, error.status)
 
 
-class _Front:
+class _ExchangeMiddleware:
     """Meets every request first: draws its faults, counts its answer, and has that tell the exchange's own time."""
 
     def __init__(
@@ -154,14 +156,16 @@ class _Front:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path: str = scope["path"]
-        visit = scope["visit"] = Visit()
+        state = scope["request_state"] = RequestState()
         is_api = path.startswith(BASE + "/")
         if is_api:
-            visit.struck = self._faults.struck(path.removeprefix(BASE), scope["query_string"].decode("latin-1"))
+            state.active_faults = self._faults.active_for(
+                path.removeprefix(BASE), scope["query_string"].decode("latin-1")
+            )
 
         async def send_on(message: Message) -> None:
             if message["type"] == "http.response.start":
-                now = moment(self._clock.now() + visit.skew)
+                now = moment(self._clock.now() + state.skew)
                 MutableHeaders(scope=message)["Date"] = format_datetime(now, usegmt=True)
                 if is_api:
                     self._counts[self._template(path), message["status"]] += 1

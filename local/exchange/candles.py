@@ -10,7 +10,7 @@ from datetime import date, datetime, time
 from zoneinfo import ZoneInfo
 
 from local.exchange.clock import SECOND, moment
-from local.exchange.quotes import DOLLARS, contracts
+from local.exchange.quotes import DOLLARS, format_contracts
 from local.exchange.tape import Tape
 
 NEW_YORK = ZoneInfo("America/New_York")
@@ -51,7 +51,7 @@ def latest_before(tape: Tape, period: int, start: int, now: int) -> Candle | Non
     count = tape.count(at)
     if at <= tape.opens or not (tape.is_quoted or count):
         return None
-    quotes = tape.quotes(tape.change(at))
+    quotes = tape.quotes(tape.quote_number(at))
     volume = tape.volume(count)
     return Candle(
         end=_end(period, number + 1),
@@ -81,11 +81,15 @@ def _candle(tape: Tape, period: int, number: int, now: int) -> Candle | None:
     begin, end = _end(period, number - 1) * SECOND, _end(period, number) * SECOND
     first, last = max(begin, tape.opens), min(end, tape.ends, now)
     before, count = tape.count(begin), tape.count(min(end, now))
-    changes = range(tape.change(first), tape.change(last) + 1)
+    quote_numbers = range(tape.quote_number(first), tape.quote_number(last) + 1)
     is_opening = begin < tape.opens
-    if first > last or (count == before and not (tape.is_quoted and (len(changes) > 1 or is_opening))):
+    if first > last or (count == before and not (tape.is_quoted and (len(quote_numbers) > 1 or is_opening))):
         return None
-    quotes = [tape.quotes(change) for change in changes] if tape.is_quoted else [tape.quotes(changes[0])]
+    quotes = (
+        [tape.quotes(quote_number) for quote_number in quote_numbers]
+        if tape.is_quoted
+        else [tape.quotes(quote_numbers[0])]
+    )
     prices = [tape.price(trade) for trade in range(before, count)]
     done, volume = tape.volume(before), tape.volume(count)
     sizes = [tape.volume(trade + 1) - tape.volume(trade) for trade in range(before, count)]
@@ -102,7 +106,7 @@ def _candle(tape: Tape, period: int, number: int, now: int) -> Candle | None:
     )
 
 
-def live_member(candle: Candle) -> dict[str, object]:
+def live_object(candle: Candle) -> dict[str, object]:
     """As the live endpoints write it: prices that there are none of are left out."""
     price = _distribution(candle.prices, "_dollars") if candle.prices else {}
     if candle.prices:
@@ -114,20 +118,20 @@ def live_member(candle: Candle) -> dict[str, object]:
         "yes_bid": _distribution(candle.bids, "_dollars"),
         "yes_ask": _distribution(candle.asks, "_dollars"),
         "price": price,
-        "volume_fp": contracts(candle.volume),
-        "open_interest_fp": contracts(candle.open_interest),
+        "volume_fp": format_contracts(candle.volume),
+        "open_interest_fp": format_contracts(candle.open_interest),
     }
 
 
-def synthetic_member(candle: Candle) -> dict[str, object]:
+def synthetic_object(candle: Candle) -> dict[str, object]:
     """As the candle before the start is written (docs.kalshi.com, Get Market Candlesticks): prices are null."""
-    member = live_member(candle)
+    candlestick = live_object(candle)
     previous = None if candle.previous is None else DOLLARS[candle.previous]
     names = (*OHLC, "mean")
-    return member | {"price": {**dict.fromkeys(f"{name}_dollars" for name in names), "previous_dollars": previous}}
+    return candlestick | {"price": {**dict.fromkeys(f"{name}_dollars" for name in names), "previous_dollars": previous}}
 
 
-def archived_member(candle: Candle) -> dict[str, object]:
+def archived_object(candle: Candle) -> dict[str, object]:
     """As the archive writes it: bare names, and null for prices that there are none of."""
     price = _distribution(candle.prices, "") if candle.prices else dict.fromkeys(OHLC)
     previous = None if candle.previous is None else DOLLARS[candle.previous]
@@ -136,8 +140,8 @@ def archived_member(candle: Candle) -> dict[str, object]:
         "yes_bid": _distribution(candle.bids, ""),
         "yes_ask": _distribution(candle.asks, ""),
         "price": {**price, "mean": DOLLARS[candle.mean] if candle.prices else None, "previous": previous},
-        "volume": contracts(candle.volume),
-        "open_interest": contracts(candle.open_interest),
+        "volume": format_contracts(candle.volume),
+        "open_interest": format_contracts(candle.open_interest),
     }
 
 

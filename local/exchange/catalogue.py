@@ -75,7 +75,7 @@ class Series:
     json: bytes
 
     @classmethod
-    def of(cls, fields: JsonObject) -> "Series":
+    def from_object(cls, fields: JsonObject) -> "Series":
         return cls(fields["ticker"], to_json(fields))
 
 
@@ -98,7 +98,7 @@ class Order(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class MarketFilter:
     """Which markets a listing is to find. `archived`: those behind the cutoff instead of the live ones.
 
     `first` and `last` (instants, both included, None: open) bound the time named by `time`: created, closes, settled
@@ -115,7 +115,7 @@ class Wanted:
     last: int | None = None
     archived: bool = False
 
-    def admits(self, market: Market) -> bool:
+    def matches(self, market: Market) -> bool:
         """Whether it is one of them; its tier is not looked at."""
         return (
             (self.phase is None or market.phase == self.phase)
@@ -131,7 +131,7 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
-class WantedEvents:
+class EventFilter:
     """Which events a listing is to find; the instants are bounds, not included themselves."""
 
     phase: str | None = None
@@ -141,8 +141,8 @@ class WantedEvents:
     updated_after: int | None = None
 
 
-EVERYTHING = Wanted()
-EVERY_EVENT = WantedEvents()
+ALL_MARKETS = MarketFilter()
+ALL_EVENTS = EventFilter()
 
 
 class Exchange(ABC):
@@ -168,7 +168,7 @@ class Exchange(ABC):
 
     @abstractmethod
     def markets(
-        self, order: Order, after: Position | None, wanted: Wanted = EVERYTHING
+        self, order: Order, after: Position | None, filter_: MarketFilter = ALL_MARKETS
     ) -> Iterator[tuple[Position, Market]]:
         """The wanted markets that have a time in this order, behind a position of it, newest first."""
 
@@ -176,7 +176,7 @@ class Exchange(ABC):
     def event(self, ticker: str) -> Event | None: ...
 
     @abstractmethod
-    def events(self, after: Position | None, wanted: WantedEvents = EVERY_EVENT) -> Iterator[tuple[Position, Event]]:
+    def events(self, after: Position | None, filter_: EventFilter = ALL_EVENTS) -> Iterator[tuple[Position, Event]]:
         """The wanted events, without combos', behind a position, newest first. They are never archived."""
 
     @abstractmethod

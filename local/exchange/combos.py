@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from local.exchange.catalogue import JsonObject, to_json
 from local.exchange.clock import DAY, SECOND, rfc3339
-from local.exchange.plan import AFTER_SETTLING, KINDS, EventPlan, base_of, draws
-from local.exchange.quotes import DECI_CENT, DOLLARS, contracts
-from local.exchange.strata import Stratum
+from local.exchange.plan import COHORT_SLOTS, LAST_EDIT_DELAY, EventSpec, creation_time, draws
+from local.exchange.quotes import DECI_CENT, DOLLARS, format_contracts
+from local.exchange.strata import Cohort
 from local.exchange.tape import Tape
 
 # Since 2026-08 there are series tickers with a hyphen (docs.kalshi.com, changelog).
@@ -70,10 +70,10 @@ VOLUMES = (1, 1, 5, 30, 580)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class ComboPlan:
+class ComboSpec:
     """A combo and its event, which last from `created` to `ends`."""
 
-    stratum: Stratum
+    cohort: Cohort
     number: int
     draw: tuple[int, ...]
     event_ticker: str
@@ -86,7 +86,7 @@ class ComboPlan:
 
     def updated(self, now: int) -> int:
         """The last change of its metadata."""
-        return self.settled + AFTER_SETTLING if now >= self.settled + AFTER_SETTLING else self.created
+        return self.settled + LAST_EDIT_DELAY if now >= self.settled + LAST_EDIT_DELAY else self.created
 
     def status(self, now: int) -> str:
         if now < self.ends:
@@ -94,17 +94,17 @@ class ComboPlan:
         return "finalized" if now >= self.settled else "closed"
 
 
-def combo(seed: int, stratum: Stratum, number: int) -> ComboPlan:
+def make_combo(seed: int, cohort: Cohort, number: int) -> ComboSpec:
     """The combo with this number."""
-    draw = draws(f"{seed}/{stratum.index}/{number}")
-    created = base_of(stratum, number, draw[0])
-    code = number * KINDS + stratum.index
+    draw = draws(f"{seed}/{cohort.index}/{number}")
+    created = creation_time(cohort, number, draw[0])
+    code = number * COHORT_SLOTS + cohort.index
     series = tuple(TITLES)[code % len(TITLES)]
     event_ticker = f"{series}-S2026{_hexadecimal(code * EVENT_FACTOR)}"
-    ends = (created + stratum.ends) // SECOND * SECOND
-    total = 0 if stratum.is_provisional else VOLUMES[draw[1] % len(VOLUMES)] * 100
-    return ComboPlan(
-        stratum=stratum,
+    ends = (created + cohort.ends) // SECOND * SECOND
+    total = 0 if cohort.is_provisional else VOLUMES[draw[1] % len(VOLUMES)] * 100
+    return ComboSpec(
+        cohort=cohort,
         number=number,
         draw=draw,
         event_ticker=event_ticker,
@@ -117,7 +117,7 @@ def combo(seed: int, stratum: Stratum, number: int) -> ComboPlan:
     )
 
 
-def combo_place(event_ticker: str) -> tuple[int, int] | None:
+def decode_combo_ticker(event_ticker: str) -> tuple[int, int] | None:
     """The stratum and the number of a combo's event; None for other texts."""
     series, _, digits = event_ticker.rpartition("-S2026")
     if series not in TITLES or len(digits) != 11:
@@ -126,7 +126,7 @@ def combo_place(event_ticker: str) -> tuple[int, int] | None:
         code = int(digits, 16) * pow(EVENT_FACTOR, -1, DIGITS) % DIGITS
     except ValueError:
         return None
-    return code % KINDS, code // KINDS
+    return code % COHORT_SLOTS, code // COHORT_SLOTS
 
 
 def _tape(draw: tuple[int, ...], opens: int, ends: int, total: int) -> Tape:
@@ -137,50 +137,50 @@ def _tape(draw: tuple[int, ...], opens: int, ends: int, total: int) -> Tape:
         ends=min(ends, opens + 1200 * SECOND),
         total=total,
         trades=min(3, total // 200) or 1 if total else 0,
-        unit=100,
+        lot=100,
         middle=20 + draw[4] % 380,
         swing=10,
         tick=DECI_CENT.tick,
-        emptiness=256,
+        no_quote_share=256,
     )
 
 
-def combo_json(plan: ComboPlan, now: int, leg: Callable[[int, int], tuple[EventPlan, int]]) -> bytes:
+def combo_json(spec: ComboSpec, now: int, leg: Callable[[int, int], tuple[EventSpec, int]]) -> bytes:
     """The Market object of a combo; `leg` finds an event, and the position of a market in it, by two draws."""
-    count = plan.tape.count(now)
-    volume, earlier = plan.tape.volume(count), plan.tape.volume(plan.tape.count(now - DAY))
-    is_settled = now >= plan.settled
+    count = spec.tape.count(now)
+    volume, earlier = spec.tape.volume(count), spec.tape.volume(spec.tape.count(now - DAY))
+    is_settled = now >= spec.settled
     fields: JsonObject = {
-        "ticker": plan.ticker,
-        "event_ticker": plan.event_ticker,
-        "created_time": rfc3339(plan.created),
-        "updated_time": rfc3339(plan.updated(now)),
-        "open_time": rfc3339(plan.created // SECOND * SECOND),
+        "ticker": spec.ticker,
+        "event_ticker": spec.event_ticker,
+        "created_time": rfc3339(spec.created),
+        "updated_time": rfc3339(spec.updated(now)),
+        "open_time": rfc3339(spec.created // SECOND * SECOND),
         **dict.fromkeys(
-            ("close_time", "expected_expiration_time", "expiration_time", "latest_expiration_time"), rfc3339(plan.ends)
+            ("close_time", "expected_expiration_time", "expiration_time", "latest_expiration_time"), rfc3339(spec.ends)
         ),
-        "status": plan.status(now),
+        "status": spec.status(now),
         "result": "no" if is_settled else "",
-        "volume_fp": contracts(volume),
-        "volume_24h_fp": contracts(volume - earlier),
-        "open_interest_fp": contracts(0 if is_settled else volume),
-        "last_price_dollars": DOLLARS[plan.tape.price(count - 1) if count else 0],
-        "mve_collection_ticker": f"{plan.series_ticker}-R",
-        **_legs(plan, leg),
+        "volume_fp": format_contracts(volume),
+        "volume_24h_fp": format_contracts(volume - earlier),
+        "open_interest_fp": format_contracts(0 if is_settled else volume),
+        "last_price_dollars": DOLLARS[spec.tape.price(count - 1) if count else 0],
+        "mve_collection_ticker": f"{spec.series_ticker}-R",
+        **_legs(spec, leg),
     }
     if is_settled:
-        fields |= {"settlement_ts": rfc3339(plan.settled), "settlement_value_dollars": "0.0000"}
-    elif plan.stratum.is_provisional:
+        fields |= {"settlement_ts": rfc3339(spec.settled), "settlement_value_dollars": "0.0000"}
+    elif spec.cohort.is_provisional:
         fields["is_provisional"] = True
     return COMMON[:-1] + b"," + to_json(fields)[1:]
 
 
-def _legs(plan: ComboPlan, leg: Callable[[int, int], tuple[EventPlan, int]]) -> JsonObject:
+def _legs(spec: ComboSpec, leg: Callable[[int, int], tuple[EventSpec, int]]) -> JsonObject:
     """What it bets on, in all the places that say so."""
     legs, labels = [], []
-    for at in range(LEGS[plan.draw[5] % len(LEGS)]):
-        dice = plan.draw[6 + at % 9] * (at + 1)
-        event, position = leg(plan.created, dice)
+    for at in range(LEGS[spec.draw[5] % len(LEGS)]):
+        dice = spec.draw[6 + at % 9] * (at + 1)
+        event, position = leg(spec.created, dice)
         contract = event.contracts[position]
         side = "no" if dice % 3 == 0 else "yes"
         legs.append(
@@ -194,17 +194,17 @@ def _legs(plan: ComboPlan, leg: Callable[[int, int], tuple[EventPlan, int]]) -> 
             "Associated Events": ",".join(leg["event_ticker"] for leg in legs),
             "Associated Markets": ",".join(leg["market_ticker"] for leg in legs),
             "Associated Market Sides": ",".join(leg["side"] for leg in legs),
-            "Multivariate Event Ticker": plan.event_ticker,
+            "Multivariate Event Ticker": spec.event_ticker,
         },
     }
 
 
-def combo_event(plan: ComboPlan) -> JsonObject:
+def combo_event(spec: ComboSpec) -> JsonObject:
     """The Event object of a combo."""
     return {
-        "event_ticker": plan.event_ticker,
-        "series_ticker": plan.series_ticker,
-        "title": TITLES[plan.series_ticker],
+        "event_ticker": spec.event_ticker,
+        "series_ticker": spec.series_ticker,
+        "title": TITLES[spec.series_ticker],
         "sub_title": "",
         "category": "Exotics",
         "mutually_exclusive": False,
@@ -212,7 +212,7 @@ def combo_event(plan: ComboPlan) -> JsonObject:
         "strike_period": "",
         "settlement_sources": [],
         "available_on_brokers": False,
-        "last_updated_ts": rfc3339(plan.created),
+        "last_updated_ts": rfc3339(spec.created),
     }
 
 

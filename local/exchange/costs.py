@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from local.exchange.kinds import whole
+from local.exchange.kinds import integer_parser
 
 DEFAULT_COST = 10
 MAX_COST = 1_000_000
@@ -20,15 +20,15 @@ class Costs:
 
         Raises ValueError, which says what there is.
         """
-        found = {}
+        parsed = {}
         for path, cost in costs.items():
             if path not in self.paths:
                 raise ValueError(f"{path!r} has no cost; there are {', '.join(self.paths)}")
             try:
-                found[path] = whole(0, MAX_COST)(cost)
+                parsed[path] = integer_parser(0, MAX_COST)(cost)
             except ValueError as error:
                 raise ValueError(f"the cost of {path} must be {error}") from None
-        self.others = {path: cost for path, cost in found.items() if cost != DEFAULT_COST}
+        self.others = {path: cost for path, cost in parsed.items() if cost != DEFAULT_COST}
 
     def of(self, path: str) -> int:
         """Return the tokens that a GET of a path costs."""

@@ -17,7 +17,7 @@ from local.exchange.signatures import is_signed
 Values = Mapping[str, Any]  # the parameters of a rule, as its kind has read them
 # Answers in place of the application it is given, or around it.
 Handler = Callable[[ASGIApp, Scope, Receive, Send], Awaitable[None]]
-Effect = Callable[[Values, Exchange], Handler]
+HandlerFactory = Callable[[Values, Exchange], Handler]
 
 
 def latency(values: Values, _: Exchange) -> Handler:
@@ -74,17 +74,17 @@ def cut(values: Values, _: Exchange) -> Handler:
     """The server closes a connection whose answer the application leaves incomplete."""
 
     async def handle(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
-        left: int = values["bytes"]
+        remaining: int = values["bytes"]
 
         async def send_less(message: Message) -> None:
-            nonlocal left
+            nonlocal remaining
             if message["type"] != "http.response.body":
                 await send(message)
                 return
             body: bytes = message.get("body", b"")
             is_last = not message.get("more_body", False)
-            part = body[: min(left, len(body) - is_last)]  # however short the body is, its end is missing
-            left -= len(part)
+            part = body[: min(remaining, len(body) - is_last)]  # however short the body is, its end is missing
+            remaining -= len(part)
             if part:
                 await send({"type": "http.response.body", "body": part, "more_body": True})
 
@@ -95,14 +95,14 @@ def cut(values: Values, _: Exchange) -> Handler:
 
 def clock_skew(values: Values, _: Exchange) -> Handler:
     async def handle(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
-        scope["visit"].skew += int(values["seconds"] * SECOND)
+        scope["request_state"].skew += int(values["seconds"] * SECOND)
         await app(scope, receive, send)
 
     return handle
 
 
 @dataclass(slots=True)
-class _Kept:
+class _CachedResponse:
     """An answer of the cache: when it was given, its messages, how often it was given again."""
 
     at: int
@@ -112,7 +112,7 @@ class _Kept:
 
 def stale_cache(values: Values, exchange: Exchange) -> Handler:
     """Signed requests are not cached (observed on production, 2026-08)."""
-    kept: dict[tuple[str, bytes, str], _Kept] = {}
+    cache: dict[tuple[str, bytes, str], _CachedResponse] = {}
 
     async def handle(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
         headers = Headers(scope=scope)
@@ -120,18 +120,18 @@ def stale_cache(values: Values, exchange: Exchange) -> Handler:
             await app(scope, receive, send)
             return
         now = exchange.clock.now()
-        for old in [key for key, one in kept.items() if not 0 <= now - one.at < values["seconds"] * SECOND]:
-            del kept[old]
+        for expired in [key for key, cached in cache.items() if not 0 <= now - cached.at < values["seconds"] * SECOND]:
+            del cache[expired]
         key = (scope["path"], scope["query_string"], headers.get("accept-encoding", ""))
-        answer = kept.get(key)
-        if answer:
-            answer.hits += 1
+        response = cache.get(key)
+        if response:
+            response.hits += 1
         else:
-            answer = _Kept(now)
-            await app(scope, receive, _collect(answer.messages))
-            if answer.messages[0]["status"] == 200:
-                kept[key] = answer
-        await _send_kept(answer, send)
+            response = _CachedResponse(now)
+            await app(scope, receive, _collect(response.messages))
+            if response.messages[0]["status"] == 200:
+                cache[key] = response
+        await _send_cached(response, send)
 
     return handle
 
@@ -143,9 +143,9 @@ def _collect(messages: list[Message]) -> Send:
     return collect
 
 
-async def _send_kept(answer: _Kept, send: Send) -> None:
-    start, *rest = answer.messages
+async def _send_cached(response: _CachedResponse, send: Send) -> None:
+    start, *rest = response.messages
     start = {**start, "headers": list(start["headers"])}
-    MutableHeaders(scope=start)["x-kalshi-cache-hits"] = str(answer.hits)
+    MutableHeaders(scope=start)["x-kalshi-cache-hits"] = str(response.hits)
     for message in (start, *rest):
         await send(message)

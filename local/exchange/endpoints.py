@@ -7,11 +7,11 @@ from starlette.requests import Request
 
 from local.exchange.candles import (
     PERIODS,
-    archived_member,
+    archived_object,
     candlesticks,
     latest_before,
-    live_member,
-    synthetic_member,
+    live_object,
+    synthetic_object,
 )
 from local.exchange.catalogue import Event, Exchange, Market, to_json
 from local.exchange.clock import rfc3339
@@ -62,41 +62,41 @@ class Endpoints:
     def market_candlesticks(self, request: Request) -> bytes:
         """The series in the path is not compared with the market's (observed on production, 2026-08)."""
         query = _query(request)
-        wanted = _range(query, "GetMarketCandlesticks")
+        range_ = _range(query, "GetMarketCandlesticks")
         latest = query.boolean("include_latest_before_start")
         market = self._market(request)
-        _refuse_long(wanted)
-        return _object(ticker=to_json(market.ticker), candlesticks=self._candlesticks(market, wanted, latest=latest))
+        _reject_too_long(range_)
+        return _object(ticker=to_json(market.ticker), candlesticks=self._candlesticks(market, range_, latest=latest))
 
     def batch_candlesticks(self, request: Request) -> bytes:
         query = _query(request)
         tickers = query.required_text("market_tickers").split(",")
-        wanted = _range(query, "BatchGetMarketCandlesticks")
+        range_ = _range(query, "BatchGetMarketCandlesticks")
         latest = query.boolean("include_latest_before_start")
         if len(tickers) > MAX_BATCH_MARKETS:
             raise bad_request(f"requested {len(tickers)} markets, max markets: {MAX_BATCH_MARKETS}")
-        candles = len(tickers) * ((wanted.end - wanted.start) // (wanted.period * 60))
+        candles = len(tickers) * ((range_.end - range_.start) // (range_.period * 60))
         if candles > MAX_BATCH_CANDLES:
             details = f"requested candlesticks across all markets: {candles}, max candlesticks: {MAX_BATCH_CANDLES}"
             raise bad_request(details)
         known = filter(None, map(self._exchange.market, dict.fromkeys(tickers)))
-        members = [
+        results = [
             _object(
-                market_ticker=to_json(market.ticker), candlesticks=self._candlesticks(market, wanted, latest=latest)
+                market_ticker=to_json(market.ticker), candlesticks=self._candlesticks(market, range_, latest=latest)
             )
             for market in known
         ]
-        return _object(markets=b"[" + b",".join(members) + b"]")
+        return _object(markets=b"[" + b",".join(results) + b"]")
 
     def event_candlesticks(self, request: Request) -> bytes:
         """Of all live markets of an event; too long a range is cut, and `adjusted_end_ts` tells where."""
-        wanted = _range(_query(request), "GetMarketCandlesticksByEvent")
+        range_ = _range(_query(request), "GetMarketCandlesticksByEvent")
         event = self._exchange.event(request.path_params["event_ticker"])
         if event is None:
             raise not_found()
         markets = event.markets
         periods = MAX_CANDLES // max(1, len(markets))
-        adjusted = wanted._replace(end=min(wanted.end, wanted.start + periods * wanted.period * 60))
+        adjusted = range_._replace(end=min(range_.end, range_.start + periods * range_.period * 60))
         candles = [self._candlesticks(market, adjusted) for market in markets]
         return _object(
             market_tickers=to_json([market.ticker for market in markets]),
@@ -114,9 +114,9 @@ class Endpoints:
     def historical_candlesticks(self, request: Request) -> bytes:
         wanted = _range(_query(request), "GetMarketCandlesticksHistorical")
         market = self._archived_market(request)
-        _refuse_long(wanted)
+        _reject_too_long(wanted)
         candles = candlesticks(market.tape, *wanted, self._exchange.clock.now())
-        return _object(ticker=to_json(market.ticker), candlesticks=to_json(list(map(archived_member, candles))))
+        return _object(ticker=to_json(market.ticker), candlesticks=to_json(list(map(archived_object, candles))))
 
     def historical_cutoff(self, _: Request) -> bytes:
         names = ("market_settled_ts", "trades_created_ts", "orders_updated_ts", "market_positions_last_updated_ts")
@@ -141,14 +141,14 @@ class Endpoints:
             raise service_error(404, "failed_to_get_market_by_ticker:_not_found", "not found")
         return market
 
-    def _candlesticks(self, market: Market, wanted: "Range", *, latest: bool = False) -> bytes:
+    def _candlesticks(self, market: Market, range_: "Range", *, latest: bool = False) -> bytes:
         now, tape = self._exchange.clock.now(), market.tape
-        members = [live_member(candle) for candle in candlesticks(tape, *wanted, now)]
-        before = latest_before(tape, wanted.period, wanted.start, now) if latest else None
+        candles = [live_object(candle) for candle in candlesticks(tape, *range_, now)]
+        before = latest_before(tape, range_.period, range_.start, now) if latest else None
         # It stands at the first boundary, where a real one may be: no two candles with the same end were ever seen.
-        if before and before.end not in (member["end_period_ts"] for member in members[:1]):
-            members.insert(0, synthetic_member(before))
-        return to_json(members)
+        if before and before.end not in (member["end_period_ts"] for member in candles[:1]):
+            candles.insert(0, synthetic_object(before))
+        return to_json(candles)
 
 
 class Range(NamedTuple):
@@ -176,8 +176,8 @@ def _range(query: Parameters, operation: str) -> Range:
     return Range(period, start, end)
 
 
-def _refuse_long(wanted: Range) -> None:
-    candles = (wanted.end - wanted.start) / (wanted.period * 60)
+def _reject_too_long(range_: Range) -> None:
+    candles = (range_.end - range_.start) / (range_.period * 60)
     if candles > MAX_CANDLES:
         details = f"requested time range with candlesticks: {candles:.6f}, max candlesticks: {MAX_CANDLES}"
         raise bad_request(details)

@@ -21,23 +21,23 @@ EXTRAS: Mapping[str, object] = {
     "text": '}],"cursor":"elsewhere","markets":[{"ticker":"NO-MARKET"},{"ticker":"',
     "empty": [],
 }
-PLACES = ("before", "between", "behind")
+POSITIONS = ("before", "between", "behind")
 
 
 def extra_members(values: Values, _: Exchange) -> Handler:
     """Return a handler that puts extra members into the answer, or into each object of its lists."""
     contents = EXTRAS if values["content"] == "all" else {values["content"]: EXTRAS[values["content"]]}
-    places = PLACES if values["place"] == "all" else (values["place"],)
+    places = POSITIONS if values["place"] == "all" else (values["place"],)
 
     def extend(known: JsonObject) -> JsonObject:
         members, middle = list(known.items()), (len(known) + 1) // 2
         preceding = {"before": members[:0], "between": members[:middle], "behind": members[middle:]}
-        found: JsonObject = {}
-        for place in PLACES:
-            found |= preceding[place]
-            if place in places:
-                found |= {f"extra_{content}_{place}": value for content, value in contents.items()}
-        return found
+        extended: JsonObject = {}
+        for position in POSITIONS:
+            extended |= preceding[position]
+            if position in places:
+                extended |= {f"extra_{content}_{position}": value for content, value in contents.items()}
+        return extended
 
     return _rewriting_objects(extend, within=values["within"])
 

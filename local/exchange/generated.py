@@ -3,14 +3,14 @@
 from collections.abc import Callable
 
 from local.exchange.catalogue import PHASES, Market, to_json
-from local.exchange.combos import ComboPlan, combo_event, combo_json
-from local.exchange.plan import EventPlan, draws
-from local.exchange.quotes import is_paused, tape
+from local.exchange.combos import ComboSpec, combo_event, combo_json
+from local.exchange.plan import EventSpec, draws
+from local.exchange.quotes import is_paused, make_tape
 from local.exchange.rendering import created_at, event_object, market_text
 from local.exchange.tape import Tape
 
-Plan = EventPlan | ComboPlan
-LINGERING = 8  # of so many markets one stays in the live tier for a while behind the cutoff
+AnySpec = EventSpec | ComboSpec
+TIER_OVERLAP_RATE = 8  # of so many markets one stays in the live tier for a while behind the cutoff
 
 
 class GeneratedMarket:
@@ -19,7 +19,7 @@ class GeneratedMarket:
     __slots__ = ("_draw", "_tape", "event", "now", "position", "ticker")
     is_combo = False
 
-    def __init__(self, event: EventPlan, position: int, now: int) -> None:
+    def __init__(self, event: EventSpec, position: int, now: int) -> None:
         self.event = event
         self.position = position
         self.now = now
@@ -60,9 +60,9 @@ class GeneratedMarket:
         return created_at(self.event, self.position)
 
     @property
-    def begins(self) -> int:
+    def created_exact(self) -> int:
         """When it was really created."""
-        return self.event.base + self.position * self.event.spread
+        return self.event.created_from + self.position * self.event.creation_spacing
 
     @property
     def updated(self) -> int:
@@ -77,18 +77,18 @@ class GeneratedMarket:
         return self.event.settled if self.now >= self.event.settled else None
 
     @property
-    def lingers(self) -> bool:
-        return self.draw[13] % LINGERING == 0
+    def in_both_tiers(self) -> bool:
+        return self.draw[13] % TIER_OVERLAP_RATE == 0
 
     @property
-    def vanishes(self) -> bool:
+    def deleted_on_settlement(self) -> bool:
         """Provisional ones without a trade are deleted when they settle (docs.kalshi.com, changelog 2026-01-09)."""
-        return self.event.stratum.is_provisional and self.tape.total == 0
+        return self.event.cohort.is_provisional and self.tape.total == 0
 
     @property
     def tape(self) -> Tape:
         if self._tape is None:
-            self._tape = tape(self.event, self.position, self.draw)
+            self._tape = make_tape(self.event, self.position, self.draw)
         return self._tape
 
     @property
@@ -99,80 +99,80 @@ class GeneratedMarket:
 class GeneratedCombo:
     """A combo; `leg` finds what it bets on."""
 
-    __slots__ = ("_leg", "now", "plan", "ticker")
+    __slots__ = ("_leg", "now", "spec", "ticker")
     is_combo = True
 
-    def __init__(self, plan: ComboPlan, now: int, leg: Callable[[int, int], tuple[EventPlan, int]]) -> None:
-        self.plan = plan
+    def __init__(self, spec: ComboSpec, now: int, leg: Callable[[int, int], tuple[EventSpec, int]]) -> None:
+        self.spec = spec
         self.now = now
-        self.ticker = plan.ticker
+        self.ticker = spec.ticker
         self._leg = leg
 
     @property
     def event_ticker(self) -> str:
-        return self.plan.event_ticker
+        return self.spec.event_ticker
 
     @property
     def series_ticker(self) -> str:
-        return self.plan.series_ticker
+        return self.spec.series_ticker
 
     @property
     def phase(self) -> str:
-        return PHASES[self.plan.status(self.now)]
+        return PHASES[self.spec.status(self.now)]
 
     @property
     def created(self) -> int:
-        return self.plan.created
+        return self.spec.created
 
     @property
-    def begins(self) -> int:
-        return self.plan.created
+    def created_exact(self) -> int:
+        return self.spec.created
 
     @property
     def updated(self) -> int:
-        return self.plan.updated(self.now)
+        return self.spec.updated(self.now)
 
     @property
     def closes(self) -> int:
-        return self.plan.ends
+        return self.spec.ends
 
     @property
     def settled(self) -> int | None:
-        return self.plan.settled if self.now >= self.plan.settled else None
+        return self.spec.settled if self.now >= self.spec.settled else None
 
     @property
-    def lingers(self) -> bool:
-        return self.plan.draw[15] % LINGERING == 0
+    def in_both_tiers(self) -> bool:
+        return self.spec.draw[15] % TIER_OVERLAP_RATE == 0
 
     @property
-    def vanishes(self) -> bool:
-        return self.plan.stratum.is_provisional
+    def deleted_on_settlement(self) -> bool:
+        return self.spec.cohort.is_provisional
 
     @property
     def tape(self) -> Tape:
-        return self.plan.tape
+        return self.spec.tape
 
     @property
     def json(self) -> bytes:
-        return combo_json(self.plan, self.now, self._leg)
+        return combo_json(self.spec, self.now, self._leg)
 
 
 class GeneratedEvent:
     """An event; `markets_of` finds its live markets."""
 
-    __slots__ = ("_markets_of", "_plan", "now", "ticker")
+    __slots__ = ("_markets_of", "_spec", "now", "ticker")
 
-    def __init__(self, plan: Plan, now: int, markets_of: Callable[[Plan], list[Market]]) -> None:
-        self._plan = plan
+    def __init__(self, spec: AnySpec, now: int, markets_of: Callable[[AnySpec], list[Market]]) -> None:
+        self._spec = spec
         self.now = now
-        self.ticker = plan.event_ticker
+        self.ticker = spec.event_ticker
         self._markets_of = markets_of
 
     @property
     def markets(self) -> list[Market]:
-        return self._markets_of(self._plan)
+        return self._markets_of(self._spec)
 
     @property
     def json(self) -> bytes:
-        plan = self._plan
-        return to_json(event_object(plan, self.now) if isinstance(plan, EventPlan) else combo_event(plan))
+        spec = self._spec
+        return to_json(event_object(spec, self.now) if isinstance(spec, EventSpec) else combo_event(spec))

@@ -2,7 +2,7 @@
 
 from local.exchange.catalogue import Exchange
 from local.exchange.clock import Clock
-from local.exchange.world import World
+from local.exchange.world import GeneratedExchange
 
 
 def generate(seed: int, size: int, clock: Clock, *, archived: int = 0) -> Exchange:
@@ -11,4 +11,4 @@ def generate(seed: int, size: int, clock: Clock, *, archived: int = 0) -> Exchan
     `archived` is how many more lie behind the cutoff when the clock starts; as time passes they become more. Apart from
     how far back the archive reaches, what there is at an instant follows from the seed, the size and the instant alone.
     """
-    return World(seed, size, clock, archived)
+    return GeneratedExchange(seed, size, clock, archived)

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from local.exchange import effects, extras, paging, rewrites
 from local.exchange.clock import EPOCH, instant
-from local.exchange.effects import Effect
+from local.exchange.effects import HandlerFactory
 
 PLAIN_NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?")
 
@@ -17,66 +17,66 @@ PLAIN_NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?")
 class Parameter:
     """How one is read, from a JSON value or an option's text: `read` raises ValueError with what it wants."""
 
-    read: Callable[[object], object]
+    parse: Callable[[object], object]
     default: object
-    meaning: str
+    description: str
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class FaultKind:
     """`is_inner` kinds work on the answer before it is compressed, the others on what goes over the wire."""
 
-    meaning: str
-    effect: Effect
+    description: str
+    handler_factory: HandlerFactory
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
-    is_inner: bool = False
+    before_compression: bool = False
 
 
-def number(low: float, high: float) -> Callable[[object], float]:
-    def read(value: object) -> float:
+def number_parser(low: float, high: float) -> Callable[[object], float]:
+    def parse(value: object) -> float:
         is_number = isinstance(value, int | float) and not isinstance(value, bool)
         if not is_number and not (isinstance(value, str) and PLAIN_NUMBER.fullmatch(value)):
             raise ValueError(f"a number from {low:g} to {high:g}")
-        found = float(str(value))
-        if not low <= found <= high:  # so are NaN and the infinities
+        parsed = float(str(value))
+        if not low <= parsed <= high:  # so are NaN and the infinities
             raise ValueError(f"a number from {low:g} to {high:g}")
-        return found
+        return parsed
 
-    return read
+    return parse
 
 
-def whole(low: int, high: int = 2**53) -> Callable[[object], int]:
-    def read(value: object) -> int:
+def integer_parser(low: int, high: int = 2**53) -> Callable[[object], int]:
+    def parse(value: object) -> int:
         try:
-            found = number(low, high)(value)
+            parsed = number_parser(low, high)(value)
         except ValueError:
-            found = math.nan
-        if not found.is_integer():
+            parsed = math.nan
+        if not parsed.is_integer():
             raise ValueError(f"a whole number from {low} to {high}")
-        return int(found)
+        return int(parsed)
 
-    return read
+    return parse
 
 
-def one_of(*choices: str) -> Callable[[object], str]:
-    def read(value: object) -> str:
+def choice_parser(*choices: str) -> Callable[[object], str]:
+    def parse(value: object) -> str:
         if str(value) not in choices:
             raise ValueError("one of " + ", ".join(choices))
         return str(value)
 
-    return read
+    return parse
 
 
-def text(value: object) -> str:
+def parse_text(value: object) -> str:
     if not isinstance(value, str) or not value:
         raise ValueError("a text")
     return value
 
 
-def iso_instant(value: object) -> int:
+def parse_instant(value: object) -> int:
     """The instant of an ISO 8601 time, far enough from where datetime ends; without a zone it is UTC."""
     try:
-        moment = datetime.fromisoformat(text(value))
+        moment = datetime.fromisoformat(parse_text(value))
     except ValueError:
         moment = EPOCH
     if not 1970 < moment.year < 3000:
@@ -84,137 +84,139 @@ def iso_instant(value: object) -> int:
     return instant(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
 
 
-SECONDS = number(0, 86_400)
-WITHIN = Parameter(one_of("page", "rows"), "page", "of the answer itself, or of each object of its lists")
+SECONDS = number_parser(0, 86_400)
+WITHIN = Parameter(choice_parser("page", "rows"), "page", "of the answer itself, or of each object of its lists")
 
-KINDS: Mapping[str, Kind] = {
-    "latency": Kind(
+KINDS: Mapping[str, FaultKind] = {
+    "latency": FaultKind(
         "The answer comes late.",
         effects.latency,
         {"seconds": Parameter(SECONDS, 1.0, "how long it waits, in real time")},
     ),
-    "429": Kind(
+    "429": FaultKind(
         "Too many requests, whatever the bucket holds.",
         effects.too_many_requests,
-        {"body": Parameter(one_of("object", "string"), "object", "the observed body or the documented one")},
+        {"body": Parameter(choice_parser("object", "string"), "object", "the observed body or the documented one")},
     ),
-    "5xx": Kind(
+    "5xx": FaultKind(
         "The exchange or the network before it fails.",
         effects.server_error,
-        {"status": Parameter(one_of("500", "502", "503", "504"), "503", "which failure")},
+        {"status": Parameter(choice_parser("500", "502", "503", "504"), "503", "which failure")},
     ),
-    "cut": Kind(
+    "cut": FaultKind(
         "The connection is closed in the middle of the body.",
         effects.cut,
-        {"bytes": Parameter(whole(0), 1000, "how much of the body, as it is on the wire, arrives")},
+        {"bytes": Parameter(integer_parser(0), 1000, "how much of the body, as it is on the wire, arrives")},
     ),
-    "truncated": Kind(
+    "truncated": FaultKind(
         "The JSON ends too early; its Content-Length says that it is complete.",
         rewrites.truncated,
-        {"bytes": Parameter(whole(0), 1000, "how much of the JSON is there, at most half of it")},
-        is_inner=True,
+        {"bytes": Parameter(integer_parser(0), 1000, "how much of the JSON is there, at most half of it")},
+        before_compression=True,
     ),
-    "malformed": Kind(
+    "malformed": FaultKind(
         "The body is complete and no JSON: a comma too many at its end.",
         rewrites.malformed,
-        is_inner=True,
+        before_compression=True,
     ),
-    "html": Kind(
+    "html": FaultKind(
         "The answer is a web page with the status 200.",
         effects.html,
     ),
-    "short_page": Kind(
+    "short_page": FaultKind(
         "A page has fewer rows than were asked for; its cursor leads to the rest.",
         paging.short_page,
-        {"rows": Parameter(whole(1), 10, "how many rows it has at most")},
-        is_inner=True,
+        {"rows": Parameter(integer_parser(1), 10, "how many rows it has at most")},
+        before_compression=True,
     ),
-    "repeated_cursor": Kind(
+    "repeated_cursor": FaultKind(
         "A page behind a cursor answers that same cursor: who follows it walks in a circle.",
         paging.repeated_cursor,
-        is_inner=True,
+        before_compression=True,
     ),
-    "empty_page": Kind(
+    "empty_page": FaultKind(
         "A page has no row; its cursor leads on, and no row is lost to who follows it.",
         paging.empty_page,
-        is_inner=True,
+        before_compression=True,
     ),
-    "null_list": Kind(
+    "null_list": FaultKind(
         "A list is null. In a listing with cursors that page is empty, and no row is lost to who follows the cursor.",
         paging.null_list,
-        {"member": Parameter(text, "*", "which lists: a pattern of their names, * for any text")},
-        is_inner=True,
+        {"member": Parameter(parse_text, "*", "which lists: a pattern of their names, * for any text")},
+        before_compression=True,
     ),
-    "ignored_filters": Kind(
+    "ignored_filters": FaultKind(
         "Filters are ignored: the answer is that of the query without them.",
         paging.ignored_filters,
-        {"filters": Parameter(text, "m??_*_ts", "which parameters: a pattern of their names, * for any text")},
-        is_inner=True,
+        {"filters": Parameter(parse_text, "m??_*_ts", "which parameters: a pattern of their names, * for any text")},
+        before_compression=True,
     ),
-    "archive_tail": Kind(
+    "archive_tail": FaultKind(
         "The archive's listing does not reach its last rows, but for one that names tickers, an event or a series.",
         paging.archive_tail,
         {
-            "ending": Parameter(one_of("early", "loop"), "early", "no cursor, or one that leads to the beginning"),
-            "rows": Parameter(whole(1), 10, "how many rows are reached"),
+            "ending": Parameter(
+                choice_parser("early", "loop"), "early", "no cursor, or one that leads to the beginning"
+            ),
+            "rows": Parameter(integer_parser(1), 10, "how many rows are reached"),
         },
-        is_inner=True,
+        before_compression=True,
     ),
-    "paged_series": Kind(
+    "paged_series": FaultKind(
         "The list of all series comes in pages, the cursor before the series.",
         paging.paged_series,
-        {"rows": Parameter(whole(1), 10, "how many series are on a page")},
-        is_inner=True,
+        {"rows": Parameter(integer_parser(1), 10, "how many series are on a page")},
+        before_compression=True,
     ),
-    "extra_members": Kind(
+    "extra_members": FaultKind(
         "Objects have members that no documentation has.",
         extras.extra_members,
         {
-            "content": Parameter(one_of(*extras.EXTRAS, "all"), "all", "what is in them"),
-            "place": Parameter(one_of(*extras.PLACES, "all"), "all", "where among the known members"),
+            "content": Parameter(choice_parser(*extras.EXTRAS, "all"), "all", "what is in them"),
+            "place": Parameter(choice_parser(*extras.POSITIONS, "all"), "all", "where among the known members"),
             "within": WITHIN,
         },
-        is_inner=True,
+        before_compression=True,
     ),
-    "sorted_members": Kind(
+    "sorted_members": FaultKind(
         "The members of objects are in alphabetical order.",
         extras.sorted_members,
         {"within": WITHIN},
-        is_inner=True,
+        before_compression=True,
     ),
-    "field_drift": Kind(
+    "field_drift": FaultKind(
         "The objects of an answer have a member too many, one too few, or one of another type.",
         rewrites.field_drift,
         {
-            "change": Parameter(one_of("new", "gone", "retyped"), "new", "what happened to the member"),
-            "member": Parameter(text, "volume_fp", "which member; a new one is named after it"),
+            "change": Parameter(choice_parser("new", "gone", "type_changed"), "new", "what happened to the member"),
+            "member": Parameter(parse_text, "volume_fp", "which member; a new one is named after it"),
         },
-        is_inner=True,
+        before_compression=True,
     ),
-    "unstorable": Kind(
+    "unstorable": FaultKind(
         "Rows are valid JSON that a database refuses.",
         rewrites.unstorable,
         {
-            "content": Parameter(one_of(*rewrites.UNSTORABLE), "nul", "what is in them"),
-            "rows": Parameter(whole(1), 1, "how many rows of the page, from the first"),
+            "content": Parameter(choice_parser(*rewrites.UNSTORABLE), "nul", "what is in them"),
+            "rows": Parameter(integer_parser(1), 1, "how many rows of the page, from the first"),
         },
-        is_inner=True,
+        before_compression=True,
     ),
-    "unusual": Kind(
+    "unusual": FaultKind(
         "Markets or candles have values that are valid and that nobody has seen, or hardly.",
         rewrites.unusual,
         {
-            "content": Parameter(one_of(*rewrites.UNUSUAL), "status", "what is unusual"),
-            "share": Parameter(number(0, 1), 1.0, "how many of them; the same ones in every answer"),
+            "content": Parameter(choice_parser(*rewrites.UNUSUAL), "status", "what is unusual"),
+            "share": Parameter(number_parser(0, 1), 1.0, "how many of them; the same ones in every answer"),
         },
-        is_inner=True,
+        before_compression=True,
     ),
-    "clock_skew": Kind(
+    "clock_skew": FaultKind(
         "The exchange's clock is wrong for the Date header and for signatures.",
         effects.clock_skew,
-        {"seconds": Parameter(number(-1e9, 1e9), 60.0, "by how much; ahead if positive")},
+        {"seconds": Parameter(number_parser(-1e9, 1e9), 60.0, "by how much; ahead if positive")},
     ),
-    "stale_cache": Kind(
+    "stale_cache": FaultKind(
         "An unsigned GET is answered as it was before, as a cache on the way does; x-kalshi-cache-hits tells.",
         effects.stale_cache,
         {"seconds": Parameter(SECONDS, 15.0, "how long an answer is kept, on the exchange's clock")},

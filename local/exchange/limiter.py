@@ -47,7 +47,7 @@ class Bucket:
         self._tokens = float(rate.bucket_capacity)
         self._at = now
 
-    def take(self, tokens: int, now: int) -> bool:
+    def try_acquire(self, tokens: int, now: int) -> bool:
         """Whether there were so many; a refusal takes none."""
         gained = max(0, now - self._at) / SECOND * self._rate.refill_rate
         self._tokens = min(self._rate.bucket_capacity, self._tokens + gained)
@@ -58,7 +58,7 @@ class Bucket:
         return True
 
 
-class Limiter:
+class RateLimiter:
     """One bucket for each key, one for each address that signs nothing. The tier `none` has no limits.
 
     `unsigned_rate` is what an address gains a second, and holds: the exchange tells no figure. The refusal has the
@@ -86,7 +86,7 @@ class Limiter:
         name = f"address {address}" if key_id is None else f"key {key_id}"
         if name not in self._buckets:
             self._buckets[name] = Bucket(self._unsigned if key_id is None else TIERS[self._tier].read, now)
-        if not self._buckets[name].take(self.costs.of(path), now):
+        if not self._buckets[name].try_acquire(self.costs.of(path), now):
             is_object = self._draw.random() < 0.5 if self._body == "either" else self._body == "object"
             raise too_many(is_object=is_object)
 
@@ -94,7 +94,9 @@ class Limiter:
         """Where nothing is limited, the basic tier's: less than what is permitted, as no figure means unlimited."""
         name = "basic" if self._tier == UNLIMITED else self._tier
         tier = TIERS[name]
-        return to_json({"usage_tier": name, "read": _told(tier.read), "write": _told(tier.write), "grants": []})
+        return to_json(
+            {"usage_tier": name, "read": _rate_object(tier.read), "write": _rate_object(tier.write), "grants": []}
+        )
 
     def endpoint_costs(self, _: Request) -> bytes:
         """Endpoints of the default cost are not listed (docs.kalshi.com, List Non-Default Endpoint Costs)."""
@@ -103,5 +105,5 @@ class Limiter:
         return to_json({"default_cost": DEFAULT_COST, "endpoint_costs": others})
 
 
-def _told(rate: Rate) -> dict[str, int]:
+def _rate_object(rate: Rate) -> dict[str, int]:
     return {"refill_rate": rate.refill_rate, "bucket_capacity": rate.bucket_capacity}

@@ -9,7 +9,7 @@ from hashlib import blake2b
 from itertools import islice
 from typing import Generic, TypeVar
 
-from local.exchange.catalogue import Event, Exchange, Market, Order, Wanted, WantedEvents
+from local.exchange.catalogue import Event, EventFilter, Exchange, Market, MarketFilter, Order
 from local.exchange.clock import SECOND
 from local.exchange.cursor import Position, decode, encode
 from local.exchange.errors import bad_request
@@ -44,50 +44,52 @@ TIME_FILTERS = (
 )
 MARKET_PHASES = ("unopened", "open", "paused", "closed", "settled")
 EVENT_PHASES = ("unopened", "open", "closed", "settled")
-FIRST = Position(2**62, "")  # before every row
+BEFORE_FIRST = Position(2**62, "")  # before every row
 
 
 def list_markets(exchange: Exchange, query: Parameters) -> Page[Market]:
     limit = query.limit("GetMarkets", default=100, maximum=1000)
     phase = _phase(query, MARKET_PHASES)
     time_filter = _time_filter(query)
-    wanted = replace(_objects(query), phase=phase, combos=_combos(query, ("only", "exclude")))
+    filter_ = replace(_base_filter(query), phase=phase, combos=_combos(query, ("only", "exclude")))
     order = Order.CREATED
     if time_filter:
-        _refuse_combinations(query, time_filter, phase)
-        wanted, order = _bounded(wanted, query, time_filter), time_filter.order
-    return _page(exchange, query, lambda after: exchange.markets(order, after, wanted), limit)
+        _reject_combinations(query, time_filter, phase)
+        filter_, order = _with_time_bounds(filter_, query, time_filter), time_filter.order
+    return _page(exchange, query, lambda after: exchange.markets(order, after, filter_), limit)
 
 
 def list_archived_markets(exchange: Exchange, query: Parameters) -> Page[Market]:
     """Statuses and times are silently ignored here (observed on production, 2026-08)."""
     limit = query.limit("GetHistoricalMarkets", default=100, maximum=1000)
-    wanted = replace(_objects(query), archived=True, combos=_combos(query, ("exclude",)))
-    return _page(exchange, query, lambda after: exchange.markets(Order.CREATED, after, wanted), limit)
+    filter_ = replace(_base_filter(query), archived=True, combos=_combos(query, ("exclude",)))
+    return _page(exchange, query, lambda after: exchange.markets(Order.CREATED, after, filter_), limit)
 
 
 def list_events(exchange: Exchange, query: Parameters) -> Page[Event]:
     limit = query.limit("GetEvents", default=200, maximum=200)
-    wanted = WantedEvents(
+    filter_ = EventFilter(
         phase=_phase(query, EVENT_PHASES),
         series=query.text("series_ticker"),
         tickers=_set(query.names("tickers")),
         closes_after=_instant(query.integer("min_close_ts")),
         updated_after=_instant(query.integer("min_updated_ts")),
     )
-    return _page(exchange, query, lambda after: exchange.events(after, wanted), limit)
+    return _page(exchange, query, lambda after: exchange.events(after, filter_), limit)
 
 
-def _page(exchange: Exchange, query: Parameters, rows: Callable[[Position | None], Rows[Row]], limit: int) -> Page[Row]:
+def _page(
+    exchange: Exchange, query: Parameters, list_rows: Callable[[Position | None], Rows[Row]], limit: int
+) -> Page[Row]:
     """A full page has a cursor even when nothing follows it: a keyset listing does not look ahead."""
     after = decode(query.text("cursor"))
-    found = list(islice(rows(after), limit))
-    if found and _comes_empty(exchange.empty_pages, after or FIRST):
+    rows = list(islice(list_rows(after), limit))
+    if rows and _comes_empty(exchange.empty_pages, after or BEFORE_FIRST):
         # Just before the first row, so that none is left out; there once, it goes on: no cursor comes twice.
-        before = Position(found[0][0].at, found[0][0].ticker + "~")
+        before = Position(rows[0][0].at, rows[0][0].ticker + "~")
         if before != after:
             return Page([], encode(before))
-    return Page([row for _, row in found], encode(found[-1][0]) if len(found) == limit else "")
+    return Page([row for _, row in rows], encode(rows[-1][0]) if len(rows) == limit else "")
 
 
 def _comes_empty(share: float, after: Position) -> bool:
@@ -102,8 +104,8 @@ def _instant(seconds: int | None) -> int | None:
     return None if seconds is None else seconds * SECOND
 
 
-def _objects(query: Parameters) -> Wanted:
-    return Wanted(
+def _base_filter(query: Parameters) -> MarketFilter:
+    return MarketFilter(
         event=query.text("event_ticker"),
         series=query.text("series_ticker"),
         tickers=_set(query.names("tickers")),
@@ -131,13 +133,15 @@ def _bounds(query: Parameters, time_filter: TimeFilter) -> tuple[int | None, int
 
 
 def _time_filter(query: Parameters) -> TimeFilter | None:
-    used = [one for one in TIME_FILTERS if _bounds(query, one) != (None, None)]
+    used = [time_filter for time_filter in TIME_FILTERS if _bounds(query, time_filter) != (None, None)]
     if len(used) > 1:
-        raise bad_request("timestamp filters are mutually exclusive: " + ", ".join(f"{one.name}_ts" for one in used))
+        raise bad_request(
+            "timestamp filters are mutually exclusive: " + ", ".join(f"{time_filter.name}_ts" for time_filter in used)
+        )
     return used[0] if used else None
 
 
-def _refuse_combinations(query: Parameters, time_filter: TimeFilter, phase: str | None) -> None:
+def _reject_combinations(query: Parameters, time_filter: TimeFilter, phase: str | None) -> None:
     name = f"{time_filter.name}_ts"
     if phase and phase not in time_filter.statuses:
         allowed = " or ".join(time_filter.statuses) or "none"
@@ -151,9 +155,9 @@ def _refuse_combinations(query: Parameters, time_filter: TimeFilter, phase: str 
         raise bad_request(f"{name} filters with series_ticker require mve_filter=exclude")
 
 
-def _bounded(wanted: Wanted, query: Parameters, time_filter: TimeFilter) -> Wanted:
+def _with_time_bounds(filter_: MarketFilter, query: Parameters, time_filter: TimeFilter) -> MarketFilter:
     """Whole Unix seconds, exclusive against the microseconds of the rows; only max_updated_ts is "at or before"."""
     low, high = _bounds(query, time_filter)
     first = None if low is None else low * SECOND + 1
     last = None if high is None else high * SECOND - (time_filter.name != "updated")
-    return replace(wanted, time=time_filter.time, first=first, last=last)
+    return replace(filter_, time=time_filter.time, first=first, last=last)

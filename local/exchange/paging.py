@@ -10,7 +10,7 @@ from typing import Any
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from local.exchange.bodies import query_of, rewriting, with_query
-from local.exchange.catalogue import Exchange, JsonObject, Order, Wanted, to_json
+from local.exchange.catalogue import Exchange, JsonObject, MarketFilter, Order, to_json
 from local.exchange.cursor import Position, decode, encode
 from local.exchange.effects import Handler, Values
 
@@ -24,8 +24,8 @@ def short_page(values: Values, _: Exchange) -> Handler:
 
     async def handle(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
         query = query_of(scope)
-        asked = query.get("limit", "")
-        if not asked or (asked.isdecimal() and (asked == "0" or int(asked[:9]) > values["rows"])):
+        limit = query.get("limit", "")
+        if not limit or (limit.isdecimal() and (limit == "0" or int(limit[:9]) > values["rows"])):
             query["limit"] = str(values["rows"])
         await app(with_query(scope, query), receive, send)
 
@@ -34,8 +34,8 @@ def short_page(values: Values, _: Exchange) -> Handler:
 
 def repeated_cursor(_: Values, __: Exchange) -> Handler:
     def repeat(answer: JsonObject, scope: Scope) -> bytes:
-        asked = query_of(scope).get("cursor")
-        return to_json({**answer, "cursor": asked} if asked and "cursor" in answer else answer)
+        cursor = query_of(scope).get("cursor")
+        return to_json({**answer, "cursor": cursor} if cursor and "cursor" in answer else answer)
 
     return rewriting(lambda body, scope: repeat(json.loads(body), scope))
 
@@ -48,10 +48,10 @@ def empty_page(_: Values, exchange: Exchange) -> Handler:
         ):  # listing.py: this is behind an empty page, whose cursor it would repeat
             await app(scope, receive, send)
             return
-        usual = exchange.empty_pages
+        previous_share = exchange.empty_pages
 
         async def restore(message: Message) -> None:
-            exchange.empty_pages = usual
+            exchange.empty_pages = previous_share
             await send(message)
 
         # Nothing else runs until the answer is made: the first wait is that of sending it.
@@ -72,7 +72,7 @@ def null_list(values: Values, exchange: Exchange) -> Handler:
 
     def to_null(value: Any, *, only_empty: bool) -> Any:
         if isinstance(value, list):
-            return [to_null(one, only_empty=only_empty) for one in value]
+            return [to_null(item, only_empty=only_empty) for item in value]
         if not isinstance(value, dict):
             return value
         return {
@@ -99,8 +99,8 @@ def ignored_filters(values: Values, _: Exchange) -> Handler:
 
     async def handle(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
         query = query_of(scope)
-        kept = {name: value for name, value in query.items() if not fnmatchcase(name, values["filters"])}
-        await app(with_query(scope, kept), receive, send)
+        remaining = {name: value for name, value in query.items() if not fnmatchcase(name, values["filters"])}
+        await app(with_query(scope, remaining), receive, send)
 
     return handle
 
@@ -127,7 +127,7 @@ def archive_tail(values: Values, exchange: Exchange) -> Handler:
 
 def _first_archived(exchange: Exchange, query: dict[str, str], rows: int) -> Iterator[str]:
     combos = False if query.get("mve_filter") == "exclude" else None
-    archived = exchange.markets(Order.CREATED, None, Wanted(combos=combos, archived=True))
+    archived = exchange.markets(Order.CREATED, None, MarketFilter(combos=combos, archived=True))
     return (market.ticker for _, market in islice(archived, rows))
 
 
@@ -138,7 +138,7 @@ def paged_series(values: Values, _: Exchange) -> Handler:
         if not scope["path"].endswith("/series"):
             return body
         series, after = json.loads(body)["series"], decode(query_of(scope).get("cursor"))
-        tickers = [one["ticker"] for one in series]
+        tickers = [entry["ticker"] for entry in series]
         start = tickers.index(after.ticker) + 1 if after else 0  # ValueError of an unknown one: all series
         page = series[start : start + values["rows"]]
         is_last = start + len(page) == len(series)

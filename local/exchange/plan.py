@@ -7,17 +7,17 @@ from struct import Struct
 from local.exchange.clock import HOUR, SECOND, moment, parse
 from local.exchange.contracts import STRIDE, Contract, contracts
 from local.exchange.families import Family
-from local.exchange.strata import QUARTER, Stratum
+from local.exchange.strata import QUARTER_HOUR, Cohort
 from local.exchange.vocabulary import TOWNS, Subject
 
 YEAR_1 = parse("0001-01-01T00:00:00Z")
 FAR_FUTURE = parse("2099-12-31T15:00:00Z")
 MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
-AFTER_SETTLING = 46_000  # an event is last edited so long (microseconds) after it settles (observed, 2026-05)
+LAST_EDIT_DELAY = 46_000  # an event is last edited so long (microseconds) after it settles (observed, 2026-05)
 _DRAWS = Struct("<16H")
 
 CHOICES = 16  # so many beginnings has the list of what the markets of a family can stand for
-KINDS = 64  # more than there are strata: an event's code is of both its stratum and its number
+COHORT_SLOTS = 64  # more than there are strata: an event's code is of both its stratum and its number
 LETTERS = 7
 CODES = 26**LETTERS
 MULTIPLIER = 123_456_791  # odd and no multiple of 13, hence one to one among the codes
@@ -29,33 +29,33 @@ def draws(key: str) -> tuple[int, ...]:
     return _DRAWS.unpack(blake2b(key.encode(), digest_size=32).digest())
 
 
-def letters(stratum: int, number: int) -> str:
+def encode_code(cohort_index: int, number: int) -> str:
     """Seven letters that look like two teams' codes, different for every event."""
-    scrambled = (number * KINDS + stratum) * MULTIPLIER % CODES
+    scrambled = (number * COHORT_SLOTS + cohort_index) * MULTIPLIER % CODES
     return "".join(chr(ord("A") + scrambled // 26**power % 26) for power in range(LETTERS))
 
 
-def place(code: str) -> tuple[int, int] | None:
+def decode_code(code: str) -> tuple[int, int] | None:
     """The stratum and the number of such letters, or of the digits that other events have; None for other texts."""
     if len(code) == LETTERS and code.isascii() and code.isalpha() and code.isupper():
         scrambled = sum((ord(letter) - ord("A")) * 26**power for power, letter in enumerate(code))
-        number, stratum = divmod(scrambled * INVERSE % CODES, KINDS)
-        return stratum, number
+        number, cohort_index = divmod(scrambled * INVERSE % CODES, COHORT_SLOTS)
+        return cohort_index, number
     if code.isascii() and code.isdecimal() and len(code) < 20:
-        number, stratum = divmod(int(code), KINDS)
-        return stratum, number
+        number, cohort_index = divmod(int(code), COHORT_SLOTS)
+        return cohort_index, number
     return None
 
 
 @dataclass(slots=True, eq=False)
-class EventPlan:
+class EventSpec:
     """`winner` is the position whose market resolves to yes, -1 for none; on a ladder those below it do, too.
 
     Times are instants, some of them rounded down to `fineness` (microseconds). Its markets are created one after the
     other, from `base` on, `spread` apart; `created` is what they tell of it.
     """
 
-    stratum: Stratum
+    cohort: Cohort
     number: int
     key: str
     event_ticker: str
@@ -68,10 +68,10 @@ class EventPlan:
     is_disputed: bool
     is_paused: bool
     edits: tuple[int, ...]
-    base: int
+    created_from: int
     created: int
-    spread: int
-    fineness: int
+    creation_spacing: int
+    time_resolution: int
     opens: int
     schedule: int
     ends: int
@@ -82,16 +82,16 @@ class EventPlan:
 
     def closes(self, now: int) -> int:
         """The close as it is announced: the real one only after it has come."""
-        if self.stratum.oddity == "inverted":
+        if self.cohort.quirk == "inverted":
             return self.opens
         return self.ends if now >= self.ends else self.schedule
 
     def updated(self, now: int) -> int:
         """The last change of its markets' metadata."""
-        if self.stratum.oddity == "year 1":
+        if self.cohort.quirk == "year 1":
             return YEAR_1
-        if now >= self.settled + AFTER_SETTLING:
-            return self.settled + AFTER_SETTLING
+        if now >= self.settled + LAST_EDIT_DELAY:
+            return self.settled + LAST_EDIT_DELAY
         if self.ends != self.schedule and now >= self.ends:
             return self.ends
         return max((at for at in self.edits if at <= now), default=self.created)
@@ -133,23 +133,23 @@ class EventPlan:
         return 1000 - falling if self.family.strike == "less_or_equal" else falling
 
 
-def plan(seed: int, stratum: Stratum, number: int) -> EventPlan:
+def make_event(seed: int, cohort: Cohort, number: int) -> EventSpec:
     """The event with this number, of a stratum that is not one of combos."""
-    key = f"{seed}/{stratum.index}/{number}"
+    key = f"{seed}/{cohort.index}/{number}"
     draw = draws(key)
-    family, subject, size = stratum.deck[number % len(stratum.deck)]
-    base = base_of(stratum, number, draw[0])
-    unit = min(10 ** (draw[1] % 12 % 7), stratum.interval // 8)
-    schedule = (base + stratum.schedule) // QUARTER * QUARTER
-    ends = schedule if stratum.ends == stratum.schedule else (base + stratum.ends) // SECOND * SECOND
-    grid = QUARTER if stratum.schedule - stratum.opens <= HOUR else SECOND
+    family, subject, size = cohort.template_cycle[number % len(cohort.template_cycle)]
+    created_from = creation_time(cohort, number, draw[0])
+    time_resolution = min(10 ** (draw[1] % 12 % 7), cohort.interval // 8)
+    schedule = (created_from + cohort.schedule) // QUARTER_HOUR * QUARTER_HOUR
+    ends = schedule if cohort.ends == cohort.schedule else (created_from + cohort.ends) // SECOND * SECOND
+    grid = QUARTER_HOUR if cohort.schedule - cohort.opens <= HOUR else SECOND
     texts = _texts(schedule, subject, draw[3])
-    texts["letters"] = letters(stratum.index, number)
-    texts["number"] = str(number * KINDS + stratum.index)
+    texts["letters"] = encode_code(cohort.index, number)
+    texts["number"] = str(number * COHORT_SLOTS + cohort.index)
     series = family.ticker.format(code=subject.code)
-    is_far = stratum.oddity == "far"
-    return EventPlan(
-        stratum=stratum,
+    is_far = cohort.quirk == "far"
+    return EventSpec(
+        cohort=cohort,
         number=number,
         key=key,
         event_ticker=f"{series}-{family.event_code.format_map(texts)}",
@@ -161,16 +161,16 @@ def plan(seed: int, stratum: Stratum, number: int) -> EventPlan:
         is_scalar=draw[5] % 25 == 0,
         is_disputed=draw[6] % 5 == 0,
         is_paused=draw[7] % 2 == 0,
-        edits=tuple(base + age for age, dice in zip(stratum.edits, draw[8:10], strict=True) if dice % 3 == 0),
-        base=base,
-        created=YEAR_1 if stratum.oddity == "year 1" else base,
-        spread=min(10_007, stratum.interval // (8 * size)),
-        fineness=unit,
-        opens=(base + stratum.opens) // grid * grid,
+        edits=tuple(created_from + age for age, dice in zip(cohort.edits, draw[8:10], strict=True) if dice % 3 == 0),
+        created_from=created_from,
+        created=YEAR_1 if cohort.quirk == "year 1" else created_from,
+        creation_spacing=min(10_007, cohort.interval // (8 * size)),
+        time_resolution=time_resolution,
+        opens=(created_from + cohort.opens) // grid * grid,
         schedule=FAR_FUTURE if is_far else schedule,
         ends=ends,
-        determined=base + stratum.determined,
-        settled=(base + stratum.settled) // unit * unit,
+        determined=created_from + cohort.determined,
+        settled=(created_from + cohort.settled) // time_resolution * time_resolution,
         texts=texts,
     )
 
@@ -182,10 +182,10 @@ def _contracts(family: Family, subject: Subject, size: int, draw: int, year: str
     return contracts(family, subject, size, 0, year)
 
 
-def base_of(stratum: Stratum, number: int, draw: int) -> int:
+def creation_time(cohort: Cohort, number: int, draw: int) -> int:
     """When an event comes into being: in the second or third quarter of its interval."""
-    interval = stratum.interval
-    return stratum.origin + number * interval + interval // 4 + (interval // 2 * draw >> 16)
+    interval = cohort.interval
+    return cohort.origin + number * interval + interval // 4 + (interval // 2 * draw >> 16)
 
 
 def _texts(closes: int, subject: Subject, draw: int) -> dict[str, str]:

@@ -28,38 +28,38 @@ class Page:
     headers: Mapping[str, str]
 
 
-def prepare(exchange: Exchange, folder: Path, world: Mapping[str, object]) -> int:
+def write_pages(exchange: Exchange, folder: Path, source: Mapping[str, object]) -> int:
     """Writes the chains of a whole walk; returns how many pages. `world` is what the exchange was made from.
 
     Raises OSError.
     """
     folder.mkdir(parents=True, exist_ok=True)
     pages = []
-    for number, (path, query, body) in enumerate(_walk(Endpoints(exchange))):
+    for number, (path, query, body) in enumerate(_all_pages(Endpoints(exchange))):
         file = f"{number:06}.json"
         (folder / file).write_bytes(body)
         (folder / f"{file}.gz").write_bytes(gzip.compress(body, compresslevel=6, mtime=0))
         pages.append({"path": path, "query": urlencode(query), "file": file})
-    (folder / MANIFEST).write_text(json.dumps({"world": world, "pages": pages}, indent=1) + "\n", encoding="utf-8")
+    (folder / MANIFEST).write_text(json.dumps({"world": source, "pages": pages}, indent=1) + "\n", encoding="utf-8")
     return len(pages)
 
 
-def _walk(get: Endpoints) -> Iterator[tuple[str, Query, bytes]]:
+def _all_pages(get: Endpoints) -> Iterator[tuple[str, Query, bytes]]:
     """What a first copy of the exchange asks for, but for the windows of settled markets: these depend on when."""
     for status in LIVE:
-        yield from _chain("/markets", get.markets, {"limit": "1000", "mve_filter": "exclude", "status": status})
-    yield from _chain("/historical/markets", get.historical_markets, {"limit": "1000", "mve_filter": "exclude"})
-    yield from _chain("/events", get.events, {"limit": "200"})
+        yield from _listing_pages("/markets", get.markets, {"limit": "1000", "mve_filter": "exclude", "status": status})
+    yield from _listing_pages("/historical/markets", get.historical_markets, {"limit": "1000", "mve_filter": "exclude"})
+    yield from _listing_pages("/events", get.events, {"limit": "200"})
     yield "/series", {}, get.all_series(_request({}))
 
 
-def _chain(path: str, endpoint: Callable[[Request], bytes], query: Query) -> Iterator[tuple[str, Query, bytes]]:
+def _listing_pages(path: str, endpoint: Callable[[Request], bytes], query: Query) -> Iterator[tuple[str, Query, bytes]]:
     """The pages of a listing, each with the query that leads to it."""
     cursor = ""
     while True:
-        asked = {**query, "cursor": cursor} if cursor else query
-        body = endpoint(_request(asked))
-        yield path, asked, body
+        page_query = {**query, "cursor": cursor} if cursor else query
+        body = endpoint(_request(page_query))
+        yield path, page_query, body
         cursor = json.loads(body)["cursor"]
         if not cursor:
             return
@@ -69,13 +69,13 @@ def _request(query: Query) -> Request:
     return Request({"type": "http", "query_string": urlencode(query).encode(), "headers": [], "path_params": {}})
 
 
-class Prepared:
+class PageStore:
     """The pages of a folder. Raises OSError or ValueError if it holds none."""
 
     def __init__(self, folder: Path) -> None:
         manifest = json.loads((folder / MANIFEST).read_bytes())
         try:
-            self.world: dict[str, Any] = manifest["world"]
+            self.source: dict[str, Any] = manifest["world"]
             pages = [(page["path"], dict(parse_qsl(page["query"])), page["file"]) for page in manifest["pages"]]
         except (KeyError, TypeError) as error:
             raise ValueError(f"{MANIFEST} lists no pages: {error!r}") from error

@@ -4,7 +4,7 @@ from statistics import NormalDist
 from typing import NamedTuple
 
 from local.exchange.clock import HOUR
-from local.exchange.plan import EventPlan
+from local.exchange.plan import EventSpec
 from local.exchange.tape import MAX_TRADES, Tape
 
 DOLLARS = tuple(f"{tenths / 1000:.4f}" for tenths in range(1001))  # by tenths of a cent
@@ -15,7 +15,7 @@ VOLUMES = tuple(
 )
 RATES = (30, 60, 100, 200, 300, 500, 900, 2000)  # trades in a thousand hours
 UNTRADED = 0.28
-EMPTINESS = (0, 0, 0, 0, 0, 0, 0, 60, 120, 200, 256)  # how much of 256 a book is empty: 22 % on average
+NO_QUOTE_SHARES = (0, 0, 0, 0, 0, 0, 0, 60, 120, 200, 256)  # how much of 256 a book is empty: 22 % on average
 INACTIVE = 0.4  # of the markets of an event in which some are paused
 
 
@@ -36,12 +36,12 @@ LINEAR_CENT, DECI_CENT = Structure("linear_cent", 10), Structure("deci_cent", 1)
 STRUCTURES = {structure.tick: structure.json for structure in (LINEAR_CENT, DECI_CENT)}
 
 
-def tape(event: EventPlan, position: int, draw: tuple[int, ...]) -> Tape:
+def make_tape(event: EventSpec, position: int, draw: tuple[int, ...]) -> Tape:
     """The trading of the market at a position of an event, by the market's own draws."""
     is_fractional = draw[3] % 10 < 3
-    unit = 1 if is_fractional else 100
+    lot = 1 if is_fractional else 100
     total = 0 if draw[4] < UNTRADED * 65536 else VOLUMES[draw[5] >> 8] * (200 + draw[5] % 256) // 2 * 100 // 164
-    total = total // unit * unit + (draw[6] % 100 if is_fractional and total else 0)
+    total = total // lot * lot + (draw[6] % 100 if is_fractional and total else 0)
     hours = max(1, (event.ends - event.opens) // HOUR)
     trades = 1 + RATES[draw[7] % 8] * (hours + 100) // 1000
     middle = event.chance(position) * (180 + draw[8] % 151) // 256
@@ -50,21 +50,21 @@ def tape(event: EventPlan, position: int, draw: tuple[int, ...]) -> Tape:
         opens=event.opens,
         ends=event.ends,
         total=total,
-        trades=max(1, min(trades, MAX_TRADES, total // unit // 2)) if total else 0,
-        unit=unit,
+        trades=max(1, min(trades, MAX_TRADES, total // lot // 2)) if total else 0,
+        lot=lot,
         middle=max(20, min(980, middle)),
         swing=20 + draw[9] % 60,
         tick=1 if draw[10] % 33 == 0 else 10,
-        emptiness=EMPTINESS[draw[11] % len(EMPTINESS)],
+        no_quote_share=NO_QUOTE_SHARES[draw[11] % len(NO_QUOTE_SHARES)],
         paused=event.pause if is_paused(event, draw) else None,
     )
 
 
-def is_paused(event: EventPlan, draw: tuple[int, ...]) -> bool:
+def is_paused(event: EventSpec, draw: tuple[int, ...]) -> bool:
     """Whether the market has a pause."""
     return event.is_paused and draw[12] < INACTIVE * 65536
 
 
-def contracts(hundredths: int) -> str:
+def format_contracts(hundredths: int) -> str:
     """A number of contracts as it is written."""
     return f"{hundredths // 100}.{hundredths % 100:02}"

@@ -13,17 +13,17 @@ from pathlib import Path
 from typing import TypeVar
 
 from local.exchange.catalogue import (
-    EVERY_EVENT,
-    EVERYTHING,
+    ALL_EVENTS,
+    ALL_MARKETS,
     PHASES,
     Event,
+    EventFilter,
     Exchange,
     JsonObject,
     Market,
+    MarketFilter,
     Order,
     Series,
-    Wanted,
-    WantedEvents,
     to_json,
 )
 from local.exchange.clock import DAY, SECOND, Clock, parse
@@ -54,7 +54,7 @@ class RecordedMarket:
     json: bytes
 
     @classmethod
-    def of(cls, fields: JsonObject, text: bytes) -> "RecordedMarket":
+    def from_object(cls, fields: JsonObject, text: bytes) -> "RecordedMarket":
         """From a Market object and its text. Raises KeyError, TypeError, ArithmeticError or ValueError."""
         return cls(
             ticker=fields["ticker"],
@@ -85,11 +85,11 @@ class RecordedMarket:
             ends=self.closes,
             total=self.volume,
             trades=min(MAX_TRADES, 1 + hours // 4, self.volume // 2),
-            unit=1,
+            lot=1,
             middle=100 + key % 800,
             swing=50,
             tick=10,
-            emptiness=0,
+            no_quote_share=0,
         )
 
 
@@ -124,13 +124,15 @@ class RecordedEvent:
             }
         )
 
-    def is_wanted(self, wanted: WantedEvents) -> bool:
+    def matches(self, filter_: EventFilter) -> bool:
         return (
-            (wanted.phase is None or self.phase == wanted.phase)
-            and (wanted.series is None or self.markets[0].series_ticker == wanted.series)
-            and (wanted.tickers is None or self.ticker in wanted.tickers)
-            and (wanted.closes_after is None or max(one.closes for one in self.markets) > wanted.closes_after)
-            and (wanted.updated_after is None or max(one.updated for one in self.markets) > wanted.updated_after)
+            (filter_.phase is None or self.phase == filter_.phase)
+            and (filter_.series is None or self.markets[0].series_ticker == filter_.series)
+            and (filter_.tickers is None or self.ticker in filter_.tickers)
+            and (filter_.closes_after is None or max(market.closes for market in self.markets) > filter_.closes_after)
+            and (
+                filter_.updated_after is None or max(market.updated for market in self.markets) > filter_.updated_after
+            )
         )
 
 
@@ -146,11 +148,11 @@ class Recording(Exchange):
         nested: dict[str, list[Market]] = defaultdict(list)
         for _, market in self._orders[Order.CREATED]:
             nested[market.event_ticker].append(market)
-        self._events = {ticker: RecordedEvent(ticker, members) for ticker, members in nested.items()}
+        self._events = {ticker: RecordedEvent(ticker, markets_of_event) for ticker, markets_of_event in nested.items()}
         listed = (event for event in self._events.values() if not event.markets[0].is_combo)
         self._listed_events = _ascending(listed, lambda event: event.created)
         tickers = dict.fromkeys(market.series_ticker for market in self._markets.values())
-        self._series = {ticker: Series.of(_series(ticker)) for ticker in tickers}
+        self._series = {ticker: Series.from_object(_series(ticker)) for ticker in tickers}
 
     @property
     def cutoff(self) -> int:
@@ -163,17 +165,17 @@ class Recording(Exchange):
         return None if archived else self._markets.get(ticker)
 
     def markets(
-        self, order: Order, after: Position | None, wanted: Wanted = EVERYTHING
+        self, order: Order, after: Position | None, filter_: MarketFilter = ALL_MARKETS
     ) -> Iterator[tuple[Position, Market]]:
-        if wanted.archived:
+        if filter_.archived:
             return iter(())
-        return ((at, market) for at, market in _descending(self._orders[order], after) if wanted.admits(market))
+        return ((at, market) for at, market in _descending(self._orders[order], after) if filter_.matches(market))
 
     def event(self, ticker: str) -> Event | None:
         return self._events.get(ticker)
 
-    def events(self, after: Position | None, wanted: WantedEvents = EVERY_EVENT) -> Iterator[tuple[Position, Event]]:
-        return ((at, event) for at, event in _descending(self._listed_events, after) if event.is_wanted(wanted))
+    def events(self, after: Position | None, filter_: EventFilter = ALL_EVENTS) -> Iterator[tuple[Position, Event]]:
+        return ((at, event) for at, event in _descending(self._listed_events, after) if event.matches(filter_))
 
     def series(self, ticker: str) -> Series | None:
         return self._series.get(ticker)
@@ -191,7 +193,7 @@ def replay(path: Path, clock: Clock) -> Exchange:
 
 def _market(number: int, line: bytes) -> RecordedMarket:
     try:
-        return RecordedMarket.of(json.loads(line), line.strip())
+        return RecordedMarket.from_object(json.loads(line), line.strip())
     except (ArithmeticError, ValueError, KeyError, TypeError) as error:
         raise ValueError(f"line {number} is no Market object: {error!r}") from error
 

@@ -11,8 +11,8 @@ from local.exchange import clock
 from local.exchange.catalogue import JsonObject
 from local.exchange.clock import DAY, HOUR, parse
 from local.exchange.families import Family
-from local.exchange.plan import EventPlan
-from local.exchange.quotes import DOLLARS, STRUCTURES, contracts
+from local.exchange.plan import EventSpec
+from local.exchange.quotes import DOLLARS, STRUCTURES, format_contracts
 from local.exchange.rulebook import VARIANTS, secondary_rules
 from local.exchange.tape import NO_QUOTES, Tape
 from local.exchange.vocabulary import Subject
@@ -24,7 +24,7 @@ rfc3339 = lru_cache(maxsize=8192)(clock.rfc3339)  # the markets of an event shar
 rules_text = lru_cache(maxsize=VARIANTS)(lambda variant: encode_basestring(secondary_rules(variant)))
 
 
-def market_text(event: EventPlan, position: int, now: int, status: str, draw: tuple[int, ...], tape: Tape) -> str:
+def market_text(event: EventSpec, position: int, now: int, status: str, draw: tuple[int, ...], tape: Tape) -> str:
     """The Market object."""
     contract = event.contracts[position]
     title, rule = event.rendered or _render(event)
@@ -45,7 +45,7 @@ def market_text(event: EventPlan, position: int, now: int, status: str, draw: tu
     )
 
 
-def _render(event: EventPlan) -> tuple[str, str]:
+def _render(event: EventSpec) -> tuple[str, str]:
     """The title and the rule of all its markets, with places for their labels and strikes left."""
     texts = event.texts | {"label": "{label}", "strike": "{strike}"}
     question, rule = event.family.question.format_map(texts), event.family.rule.format_map(texts)
@@ -53,16 +53,16 @@ def _render(event: EventPlan) -> tuple[str, str]:
     return event.rendered
 
 
-def created_at(event: EventPlan, position: int) -> int:
+def created_at(event: EventSpec, position: int) -> int:
     """With 6 fractional digits, now and then fewer."""
-    return (event.created + position * event.spread) // event.fineness * event.fineness
+    return (event.created + position * event.creation_spacing) // event.time_resolution * event.time_resolution
 
 
-def _times(event: EventPlan, created: int, now: int) -> str:
+def _times(event: EventSpec, created: int, now: int) -> str:
     opens, closes = event.opens, event.closes(now)
-    if event.stratum.oddity == "inverted":
+    if event.cohort.quirk == "inverted":
         opens = event.ends
-    latest = rfc3339(event.schedule + 7 * DAY if event.stratum.oddity != "far" else event.schedule)
+    latest = rfc3339(event.schedule + 7 * DAY if event.cohort.quirk != "far" else event.schedule)
     return (
         f'"created_time":"{clock.rfc3339(created)}","updated_time":"{rfc3339(event.updated(now))}",'
         f'"open_time":"{rfc3339(opens)}","close_time":"{rfc3339(closes)}",'
@@ -71,12 +71,12 @@ def _times(event: EventPlan, created: int, now: int) -> str:
     )
 
 
-def expected(event: EventPlan) -> int:
+def expected(event: EventSpec) -> int:
     """When the outcome is expected to be known: mostly before the scheduled close."""
     return event.ends // HOUR * HOUR
 
 
-def _clarified(event: EventPlan, now: int) -> str:
+def _clarified(event: EventSpec, now: int) -> str:
     """What edits of the metadata add to the rules."""
     return "".join(f" Clarified on {rfc3339(at)[:10]}." for at in event.edits if at <= now)
 
@@ -84,32 +84,32 @@ def _clarified(event: EventPlan, now: int) -> str:
 def _trading(tape: Tape, now: int, status: str) -> str:
     """Best prices, former prices, volumes and open interest; the book of a market that is not active is empty."""
     before = now - DAY
-    quotes = tape.quotes(tape.change(now)) if status == "active" else NO_QUOTES
-    former = tape.quotes(tape.change(before)) if tape.opens <= before < tape.ends else NO_QUOTES
+    quotes = tape.quotes(tape.quote_number(now)) if status == "active" else NO_QUOTES
+    former = tape.quotes(tape.quote_number(before)) if tape.opens <= before < tape.ends else NO_QUOTES
     count, earlier = tape.count(now), tape.count(before)
     volume = tape.volume(count)
     open_interest = 0 if status == "finalized" else tape.open_interest(volume)
     return (
-        f'"yes_bid_dollars":"{DOLLARS[quotes.bid]}","yes_bid_size_fp":"{contracts(quotes.bid_size)}",'
-        f'"yes_ask_dollars":"{DOLLARS[quotes.ask]}","yes_ask_size_fp":"{contracts(quotes.ask_size)}",'
+        f'"yes_bid_dollars":"{DOLLARS[quotes.bid]}","yes_bid_size_fp":"{format_contracts(quotes.bid_size)}",'
+        f'"yes_ask_dollars":"{DOLLARS[quotes.ask]}","yes_ask_size_fp":"{format_contracts(quotes.ask_size)}",'
         f'"no_bid_dollars":"{DOLLARS[1000 - quotes.ask]}","no_ask_dollars":"{DOLLARS[1000 - quotes.bid]}",'
         f'"last_price_dollars":"{DOLLARS[tape.price(count - 1) if count else 0]}",'
         f'"previous_price_dollars":"{DOLLARS[tape.price(earlier - 1) if earlier else 0]}",'
         f'"previous_yes_bid_dollars":"{DOLLARS[former.bid]}",'
         f'"previous_yes_ask_dollars":"{DOLLARS[former.ask % 1000]}",'
-        f'"volume_fp":"{contracts(volume)}","volume_24h_fp":"{contracts(volume - tape.volume(earlier))}",'
-        f'"open_interest_fp":"{contracts(open_interest)}"'
+        f'"volume_fp":"{format_contracts(volume)}","volume_24h_fp":"{format_contracts(volume - tape.volume(earlier))}",'
+        f'"open_interest_fp":"{format_contracts(open_interest)}"'
     )
 
 
-def _settlement(event: EventPlan, now: int, result: str) -> str:
+def _settlement(event: EventSpec, now: int, result: str) -> str:
     if now < event.settled:
         return ""
     value = {"yes": "1.0000", "no": "0.0000"}.get(result) or f"{1 / (1 + len(event.contracts)):.4f}"
     return f',"settlement_ts":"{rfc3339(event.settled)}","settlement_value_dollars":"{value}"'
 
 
-def _extras(event: EventPlan, now: int, label: str, draw: tuple[int, ...]) -> str:
+def _extras(event: EventSpec, now: int, label: str, draw: tuple[int, ...]) -> str:
     """The members that only some markets have."""
     dice = draw[15]
     text = ""
@@ -123,14 +123,14 @@ def _extras(event: EventPlan, now: int, label: str, draw: tuple[int, ...]) -> st
         text += f',"fee_waiver_expiration_time":"{rfc3339(event.ends)}"'
     if event.family.strike == "structured" and dice % 10 < 3:
         text += f',"primary_participant_key":"{event.family.strike_key}"'
-    if event.stratum.is_provisional and now < event.settled:
+    if event.cohort.is_provisional and now < event.settled:
         text += ',"is_provisional":true'
     if event.created > INDEXED:
         text += f',"exchange_index":{event.family.exchange_index}'
     return text
 
 
-def event_object(event: EventPlan, now: int) -> JsonObject:
+def event_object(event: EventSpec, now: int) -> JsonObject:
     """The Event object."""
     family, texts = event.family, event.texts
     return {

@@ -49,9 +49,9 @@ def field_drift(values: Values, _: Exchange) -> Handler:
     def drift(row: JsonObject) -> JsonObject:
         if change == "new":
             return {**row, f"{member}_v2": {"value": row.get(member), "unit": "new"}}
-        if change == "retyped" and member in row:
+        if change == "type_changed" and member in row:
             return {**row, member: [row[member]]}
-        return {name: value for name, value in row.items() if name != member or change == "retyped"}
+        return {name: value for name, value in row.items() if name != member or change == "type_changed"}
 
     def rewrite(body: bytes, _: Scope) -> bytes:
         answer = json.loads(body)
@@ -86,7 +86,7 @@ def unusual(values: Values, _: Exchange) -> Handler:
 
     def change(value: Any) -> Any:
         if isinstance(value, list):
-            return [change(one) for one in value]
+            return [change(item) for item in value]
         if not isinstance(value, dict):
             return value
         changed = {name: change(member) for name, member in value.items()}

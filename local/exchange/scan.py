@@ -10,229 +10,244 @@ from itertools import chain, groupby
 from operator import attrgetter, itemgetter
 from typing import TYPE_CHECKING
 
-from local.exchange.catalogue import PHASES, Event, Market, Order, Wanted, WantedEvents
+from local.exchange.catalogue import PHASES, Event, EventFilter, Market, MarketFilter, Order
 from local.exchange.clock import DAY
-from local.exchange.combos import TITLES, ComboPlan
+from local.exchange.combos import TITLES, ComboSpec
 from local.exchange.cursor import Position
 from local.exchange.generated import GeneratedCombo, GeneratedEvent, GeneratedMarket
-from local.exchange.plan import EventPlan
-from local.exchange.strata import Stratum
+from local.exchange.plan import EventSpec
+from local.exchange.strata import Cohort
 from local.exchange.windows import ALWAYS, Window, cursor_window, overlap, phase_window, time_window, update_windows
 
 if TYPE_CHECKING:
-    from local.exchange.world import World
+    from local.exchange.world import GeneratedExchange
 
-LINGER = 3 * DAY  # how long markets that linger are in both tiers (on production the overlap was seen, not measured)
+TIER_OVERLAP = (
+    3 * DAY
+)  # how long markets that linger are in both tiers (on production the overlap was seen, not measured)
 
-Plan = EventPlan | ComboPlan
+AnySpec = EventSpec | ComboSpec
 Row = GeneratedMarket | GeneratedCombo
 
 
-class Scan:
+class Snapshot:
     """One look at the exchange."""
 
-    def __init__(self, world: "World", now: int, cutoff: int) -> None:
-        self._world = world
+    def __init__(self, population: "GeneratedExchange", now: int, cutoff: int) -> None:
+        self._population = population
         self._now = now
         self._cutoff = cutoff
 
     def market(self, ticker: str, *, archived: bool) -> Row | None:
         for event_ticker in (ticker, ticker.rpartition("-")[0]):
-            event = self._world.find(event_ticker, self._now)
+            event = self._population.find_event(event_ticker, self._now)
             for market in self._markets_of(event) if event else ():
                 if market.ticker == ticker and self._is_in(market, archived=archived):
                     return market
         return None
 
     def event(self, ticker: str) -> Event | None:
-        plan = self._world.find(ticker, self._now)
-        return self._event(plan) if plan and self._exists(plan) else None
+        spec = self._population.find_event(ticker, self._now)
+        return self._event(spec) if spec and self._exists(spec) else None
 
-    def markets(self, order: Order, after: Position | None, wanted: Wanted) -> Iterator[tuple[Position, Market]]:
+    def markets(self, order: Order, after: Position | None, filter_: MarketFilter) -> Iterator[tuple[Position, Market]]:
         """The wanted markets, see Exchange.markets."""
-        if wanted.tickers is not None:
-            found = (self.market(ticker, archived=wanted.archived) for ticker in wanted.tickers)
-            return iter(self._sorted(order, after, wanted, [market for market in found if market]))
-        if wanted.event is not None:
-            plan = self._world.find(wanted.event, self._now)
-            return iter(self._sorted(order, after, wanted, self._markets_of(plan) if plan else []))
-        streams = [self._stream(one, order, after, wanted) for one in self._strata(wanted)]
+        if filter_.tickers is not None:
+            markets = (self.market(ticker, archived=filter_.archived) for ticker in filter_.tickers)
+            return iter(self._sorted(order, after, filter_, [market for market in markets if market]))
+        if filter_.event is not None:
+            spec = self._population.find_event(filter_.event, self._now)
+            return iter(self._sorted(order, after, filter_, self._markets_of(spec) if spec else []))
+        streams = [self._stream(cohort, order, after, filter_) for cohort in self._matching_cohorts(filter_)]
         return heapq.merge(*streams, key=itemgetter(0), reverse=True)
 
-    def events(self, after: Position | None, wanted: WantedEvents) -> Iterator[tuple[Position, Event]]:
+    def events(self, after: Position | None, filter_: EventFilter) -> Iterator[tuple[Position, Event]]:
         """The wanted events, see Exchange.events."""
-        if wanted.tickers is not None:
-            found = (self._world.find(ticker, self._now) for ticker in wanted.tickers)
-            return iter(self._sorted_events(after, wanted, (plan for plan in found if plan)))
-        of_series = Wanted(combos=False, series=wanted.series)
-        streams = [self._event_stream(one, after, wanted, of_series) for one in self._strata(of_series)]
+        if filter_.tickers is not None:
+            specs = (self._population.find_event(ticker, self._now) for ticker in filter_.tickers)
+            return iter(self._sorted_events(after, filter_, (spec for spec in specs if spec)))
+        series_filter = MarketFilter(combos=False, series=filter_.series)
+        streams = [
+            self._event_stream(cohort, after, filter_, series_filter)
+            for cohort in self._matching_cohorts(series_filter)
+        ]
         return heapq.merge(*streams, key=itemgetter(0), reverse=True)
 
     def count(self) -> int:
         """How many live markets there are; only the events at the edges of the strata are looked at."""
         total = 0
-        for stratum in self._world.strata:
-            numbers = stratum.numbers(*self._tier(stratum, archived=False))
-            sure = stratum.sure_numbers(max(self._cutoff, self._world.dawn) - stratum.settled, self._now)
-            if stratum.is_provisional or not sure:  # some of them may have vanished
-                sure = range(numbers.start, numbers.start)
-            total += stratum.market_count(sure)
-            for number in chain(range(numbers.start, sure.start), range(sure.stop, numbers.stop)):
-                markets = self._markets_of(self._world.plan(stratum, number))
+        for cohort in self._population.cohorts:
+            numbers = cohort.candidate_range(*self._tier_window(cohort, archived=False))
+            certain = cohort.certain_range(
+                max(self._cutoff, self._population.earliest_settlement) - cohort.settled, self._now
+            )
+            if cohort.is_provisional or not certain:  # some of them may have vanished
+                certain = range(numbers.start, numbers.start)
+            total += cohort.market_count(certain)
+            for number in chain(range(numbers.start, certain.start), range(certain.stop, numbers.stop)):
+                markets = self._markets_of(self._population.spec(cohort, number))
                 total += len([market for market in markets if self._is_in(market, archived=False)])
         return total
 
-    def _strata(self, wanted: Wanted) -> Iterator[Stratum]:
+    def _matching_cohorts(self, filter_: MarketFilter) -> Iterator[Cohort]:
         """Those that can have what is wanted."""
-        for stratum in self._world.strata:
-            has_series = wanted.series in TITLES if stratum.is_combo else stratum.turns(wanted.series)
-            if wanted.combos in (None, stratum.is_combo) and (wanted.series is None or has_series):
-                yield stratum
+        for cohort in self._population.cohorts:
+            has_series = filter_.series in TITLES if cohort.is_combo else cohort.positions_of_series(filter_.series)
+            if filter_.combos in (None, cohort.is_combo) and (filter_.series is None or has_series):
+                yield cohort
 
-    def _tier(self, stratum: Stratum, *, archived: bool) -> Window:
-        dawn = self._world.dawn - stratum.settled
-        if stratum.is_combo and stratum.is_provisional:  # all vanish
-            return (self._now, ALWAYS[0]) if archived else (self._now - stratum.settled, self._now)
+    def _tier_window(self, cohort: Cohort, *, archived: bool) -> Window:
+        earliest = self._population.earliest_settlement - cohort.settled
+        if cohort.is_combo and cohort.is_provisional:  # all vanish
+            return (self._now, ALWAYS[0]) if archived else (self._now - cohort.settled, self._now)
         if archived:
-            return dawn, self._cutoff - stratum.settled
-        return max(dawn, self._cutoff - LINGER - stratum.settled), self._now
+            return earliest, self._cutoff - cohort.settled
+        return max(earliest, self._cutoff - TIER_OVERLAP - cohort.settled), self._now
 
     def _stream(
-        self, stratum: Stratum, order: Order, after: Position | None, wanted: Wanted
+        self, cohort: Cohort, order: Order, after: Position | None, filter_: MarketFilter
     ) -> Iterator[tuple[Position, Market]]:
-        window = overlap(self._tier(stratum, archived=wanted.archived), phase_window(stratum, wanted.phase, self._now))
+        window = overlap(
+            self._tier_window(cohort, archived=filter_.archived), phase_window(cohort, filter_.phase, self._now)
+        )
         if order is Order.CREATED:
-            return self._by_creation(stratum, window, after, wanted)
+            return self._by_creation(cohort, window, after, filter_)
         if order is Order.CLOSES:
-            return self._by_close(stratum, window, after, wanted)
-        age = stratum.settled
-        window = overlap(window, phase_window(stratum, "settled", self._now))
-        numbers = stratum.numbers(*overlap(window, time_window(age, wanted), cursor_window(age, after)))
-        return self._rows(self._plans(stratum, numbers, wanted), attrgetter("settled"), order, after, wanted)
+            return self._by_close(cohort, window, after, filter_)
+        age = cohort.settled
+        window = overlap(window, phase_window(cohort, "settled", self._now))
+        numbers = cohort.candidate_range(*overlap(window, time_window(age, filter_), cursor_window(age, after)))
+        return self._rows(self._specs(cohort, numbers, filter_), attrgetter("settled"), order, after, filter_)
 
     def _by_creation(
-        self, stratum: Stratum, window: Window, after: Position | None, wanted: Wanted
+        self, cohort: Cohort, window: Window, after: Position | None, filter_: MarketFilter
     ) -> Iterator[tuple[Position, Market]]:
         key = attrgetter("number")
         numbers: Sequence[int]
-        if stratum.oddity == "year 1":  # all created at once: one group, in the order of their tickers
+        if cohort.quirk == "year 1":  # all created at once: one group, in the order of their tickers
             key = attrgetter("created")
-            numbers = stratum.numbers(*window)
+            numbers = cohort.candidate_range(*window)
         else:
             window = overlap(window, cursor_window(0, after))
-            windows = [time_window(0, wanted)] if wanted.time == "created" else [ALWAYS]
-            if wanted.time == "updated" and wanted.first is not None:
-                windows = update_windows(stratum, wanted, self._now)
-            ranges = [stratum.numbers(*overlap(window, one)) for one in windows]
-            numbers = ranges[0] if len(ranges) == 1 else sorted({number for one in ranges for number in one})
-        return self._rows(self._plans(stratum, numbers, wanted), key, Order.CREATED, after, wanted)
+            windows = [time_window(0, filter_)] if filter_.time == "created" else [ALWAYS]
+            if filter_.time == "updated" and filter_.first is not None:
+                windows = update_windows(cohort, filter_, self._now)
+            ranges = [cohort.candidate_range(*overlap(window, bounds)) for bounds in windows]
+            numbers = ranges[0] if len(ranges) == 1 else sorted({number for range_ in ranges for number in range_})
+        return self._rows(self._specs(cohort, numbers, filter_), key, Order.CREATED, after, filter_)
 
     def _by_close(
-        self, stratum: Stratum, window: Window, after: Position | None, wanted: Wanted
+        self, cohort: Cohort, window: Window, after: Position | None, filter_: MarketFilter
     ) -> Iterator[tuple[Position, Market]]:
         """Those that closed early stand in this order by their real close, the others by the announced one."""
         streams = []
-        ages = {stratum.opens} if stratum.oddity == "inverted" else {stratum.schedule, stratum.ends}
+        ages = {cohort.opens} if cohort.quirk == "inverted" else {cohort.schedule, cohort.ends}
         for age in ages:
-            bounds = [window, time_window(age, wanted), cursor_window(age, after)]
-            is_far = stratum.oddity == "far" and age == stratum.schedule  # all announced for the same instant
-            numbers = stratum.numbers(*(window if is_far else overlap(*bounds)))
-            plans = self._plans(stratum, numbers, wanted)
+            bounds = [window, time_window(age, filter_), cursor_window(age, after)]
+            is_far = cohort.quirk == "far" and age == cohort.schedule  # all announced for the same instant
+            numbers = cohort.candidate_range(*(window if is_far else overlap(*bounds)))
+            specs = self._specs(cohort, numbers, filter_)
             if len(ages) == 2:
-                plans = self._by_state(plans, closed=age == stratum.ends)
-            streams.append(self._rows(plans, self._closes, Order.CLOSES, after, wanted))
+                specs = self._by_state(specs, closed=age == cohort.ends)
+            streams.append(self._rows(specs, self._closes, Order.CLOSES, after, filter_))
         return heapq.merge(*streams, key=itemgetter(0), reverse=True)
 
-    def _by_state(self, plans: Iterator[Plan], *, closed: bool) -> Iterator[Plan]:
-        return (plan for plan in plans if (plan.ends <= self._now) is closed)
+    def _by_state(self, specs: Iterator[AnySpec], *, closed: bool) -> Iterator[AnySpec]:
+        return (spec for spec in specs if (spec.ends <= self._now) is closed)
 
-    def _closes(self, plan: Plan) -> int:
-        return plan.closes(self._now) if isinstance(plan, EventPlan) else plan.ends
+    def _closes(self, spec: AnySpec) -> int:
+        return spec.closes(self._now) if isinstance(spec, EventSpec) else spec.ends
 
-    def _plans(self, stratum: Stratum, numbers: Sequence[int], wanted: Wanted) -> Iterator[Plan]:
+    def _specs(self, cohort: Cohort, numbers: Sequence[int], filter_: MarketFilter) -> Iterator[AnySpec]:
         """Newest first."""
-        turns = stratum.turns(wanted.series) if wanted.series and not stratum.is_combo else None
+        positions = cohort.positions_of_series(filter_.series) if filter_.series and not cohort.is_combo else None
         for number in reversed(numbers):
-            if turns is None or number % len(stratum.deck) in turns:
-                yield self._world.plan(stratum, number)
+            if positions is None or number % len(cohort.template_cycle) in positions:
+                yield self._population.spec(cohort, number)
 
     def _rows(
-        self, plans: Iterator[Plan], key: Callable[[Plan], int], order: Order, after: Position | None, wanted: Wanted
+        self,
+        specs: Iterator[AnySpec],
+        key: Callable[[AnySpec], int],
+        order: Order,
+        after: Position | None,
+        filter_: MarketFilter,
     ) -> Iterator[tuple[Position, Market]]:
         """The rows of events that come in falling order of a key, equal ones together."""
-        for _, group in groupby(plans, key=key):
-            markets = [market for plan in group for market in self._markets_of(plan)]
-            yield from self._sorted(order, after, wanted, markets)
+        for _, group in groupby(specs, key=key):
+            markets = [market for spec in group for market in self._markets_of(spec)]
+            yield from self._sorted(order, after, filter_, markets)
 
     def _sorted(
-        self, order: Order, after: Position | None, wanted: Wanted, markets: Iterable[Row]
+        self, order: Order, after: Position | None, filter_: MarketFilter, markets: Iterable[Row]
     ) -> list[tuple[Position, Market]]:
-        found: list[tuple[Position, Market]] = []
+        matches: list[tuple[Position, Market]] = []
         for market in markets:
-            if self._is_in(market, archived=wanted.archived) and wanted.admits(market):
+            if self._is_in(market, archived=filter_.archived) and filter_.matches(market):
                 position = order.position(market)
                 if position is not None and (after is None or position < after):
-                    found.append((position, market))
-        found.sort(key=itemgetter(0), reverse=True)
-        return found
+                    matches.append((position, market))
+        matches.sort(key=itemgetter(0), reverse=True)
+        return matches
 
-    def _markets_of(self, plan: Plan) -> list[Row]:
-        if isinstance(plan, ComboPlan):
-            return [GeneratedCombo(plan, self._now, self._world.leg)]
-        return [GeneratedMarket(plan, position, self._now) for position in range(len(plan.contracts))]
+    def _markets_of(self, spec: AnySpec) -> list[Row]:
+        if isinstance(spec, ComboSpec):
+            return [GeneratedCombo(spec, self._now, self._population.leg_at)]
+        return [GeneratedMarket(spec, position, self._now) for position in range(len(spec.contracts))]
 
     def _is_in(self, market: Row, *, archived: bool) -> bool:
         """Whether it is in a tier: live, or archived."""
         settled = market.settled
         if settled is None:
-            return not archived and market.begins <= self._now
-        if settled < self._world.dawn or market.vanishes:
+            return not archived and market.created_exact <= self._now
+        if settled < self._population.earliest_settlement or market.deleted_on_settlement:
             return False
         if settled < self._cutoff:
-            return archived or (settled >= self._cutoff - LINGER and market.lingers)
+            return archived or (settled >= self._cutoff - TIER_OVERLAP and market.in_both_tiers)
         return not archived
 
-    def _exists(self, plan: Plan) -> bool:
+    def _exists(self, spec: AnySpec) -> bool:
         """Events are there as long as one of their markets is, in either tier."""
-        markets = self._markets_of(plan)
+        markets = self._markets_of(spec)
         return any(self._is_in(market, archived=archived) for market in markets for archived in (False, True))
 
-    def _event(self, plan: Plan) -> GeneratedEvent:
-        return GeneratedEvent(plan, self._now, self._live_markets)
+    def _event(self, spec: AnySpec) -> GeneratedEvent:
+        return GeneratedEvent(spec, self._now, self._live_markets)
 
-    def _live_markets(self, plan: Plan) -> list[Market]:
+    def _live_markets(self, spec: AnySpec) -> list[Market]:
         """Oldest first."""
-        live = self._sorted(Order.CREATED, None, Wanted(), self._markets_of(plan))
+        live = self._sorted(Order.CREATED, None, MarketFilter(), self._markets_of(spec))
         return [market for _, market in reversed(live)]
 
     def _event_stream(
-        self, stratum: Stratum, after: Position | None, wanted: WantedEvents, of_series: Wanted
+        self, cohort: Cohort, after: Position | None, filter_: EventFilter, series_filter: MarketFilter
     ) -> Iterator[tuple[Position, Event]]:
         window = overlap(
-            (self._world.dawn - stratum.settled, self._now), phase_window(stratum, wanted.phase, self._now)
+            (self._population.earliest_settlement - cohort.settled, self._now),
+            phase_window(cohort, filter_.phase, self._now),
         )
-        is_odd = stratum.oddity == "year 1"
-        numbers = stratum.numbers(*(window if is_odd else overlap(window, cursor_window(0, after))))
-        plans = self._plans(stratum, numbers, of_series)
-        for _, group in groupby(plans, key=attrgetter("created")):
-            yield from self._sorted_events(after, wanted, group)
+        is_year_1 = cohort.quirk == "year 1"
+        numbers = cohort.candidate_range(*(window if is_year_1 else overlap(window, cursor_window(0, after))))
+        specs = self._specs(cohort, numbers, series_filter)
+        for _, group in groupby(specs, key=attrgetter("created")):
+            yield from self._sorted_events(after, filter_, group)
 
     def _sorted_events(
-        self, after: Position | None, wanted: WantedEvents, plans: Iterable[Plan]
+        self, after: Position | None, filter_: EventFilter, specs: Iterable[AnySpec]
     ) -> list[tuple[Position, Event]]:
-        found: list[tuple[Position, Event]] = []
-        for plan in plans:
-            position = Position(plan.created, plan.event_ticker)
-            if isinstance(plan, EventPlan) and (after is None or position < after) and self._admits(plan, wanted):
-                found.append((position, self._event(plan)))
-        found.sort(key=itemgetter(0), reverse=True)
-        return found
+        matches: list[tuple[Position, Event]] = []
+        for spec in specs:
+            position = Position(spec.created, spec.event_ticker)
+            if isinstance(spec, EventSpec) and (after is None or position < after) and self._matches(spec, filter_):
+                matches.append((position, self._event(spec)))
+        matches.sort(key=itemgetter(0), reverse=True)
+        return matches
 
-    def _admits(self, plan: EventPlan, wanted: WantedEvents) -> bool:
+    def _matches(self, spec: EventSpec, filter_: EventFilter) -> bool:
         return (
-            (wanted.phase is None or PHASES[plan.status(self._now)] == wanted.phase)
-            and (wanted.series is None or plan.series_ticker == wanted.series)
-            and (wanted.closes_after is None or plan.closes(self._now) > wanted.closes_after)
-            and (wanted.updated_after is None or plan.updated(self._now) > wanted.updated_after)
-            and self._exists(plan)
+            (filter_.phase is None or PHASES[spec.status(self._now)] == filter_.phase)
+            and (filter_.series is None or spec.series_ticker == filter_.series)
+            and (filter_.closes_after is None or spec.closes(self._now) > filter_.closes_after)
+            and (filter_.updated_after is None or spec.updated(self._now) > filter_.updated_after)
+            and self._exists(spec)
         )

@@ -10,11 +10,11 @@ from typing import Self
 
 import uvicorn
 
-from local.exchange.app import BASE, Setup, create_app
+from local.exchange.app import BASE, ServerOptions, create_app
 from local.exchange.catalogue import Exchange
 from local.exchange.signatures import PublicKey
 
-DEFAULTS = Setup()
+DEFAULT_OPTIONS = ServerOptions()
 
 
 def bind(host: str, port: int) -> tuple[socket.socket, str]:
@@ -32,11 +32,11 @@ def bind(host: str, port: int) -> tuple[socket.socket, str]:
 
 
 def make_server(
-    exchange: Exchange, keys: Mapping[str, PublicKey], setup: Setup = DEFAULTS, *, verbose: bool
+    exchange: Exchange, keys: Mapping[str, PublicKey], options: ServerOptions = DEFAULT_OPTIONS, *, verbose: bool
 ) -> uvicorn.Server:
     """Raises ValueError if a fault's rule is none."""
     config = uvicorn.Config(
-        create_app(exchange, keys, setup),
+        create_app(exchange, keys, options),
         lifespan="off",
         ws="none",
         date_header=False,  # the exchange's own clock tells it
@@ -45,23 +45,23 @@ def make_server(
         log_level="info" if verbose else "warning",
         timeout_graceful_shutdown=2,
     )
-    logging.getLogger("uvicorn.error").addFilter(_is_no_cut)
+    logging.getLogger("uvicorn.error").addFilter(_is_not_a_cut_response)
     return uvicorn.Server(config)
 
 
-def _is_no_cut(record: logging.LogRecord) -> bool:
+def _is_not_a_cut_response(record: logging.LogRecord) -> bool:
     """An answer that a fault has cut is no error of the server's."""
     return record.msg != "ASGI callable returned without completing response."
 
 
-class Server:
+class ExchangeServer:
     """`with Server(exchange) as server:` serves it at `server.url`, on a free port, from a thread of its own."""
 
     def __init__(
-        self, exchange: Exchange, keys: Mapping[str, PublicKey] | None = None, setup: Setup = DEFAULTS
+        self, exchange: Exchange, keys: Mapping[str, PublicKey] | None = None, options: ServerOptions = DEFAULT_OPTIONS
     ) -> None:
         self.exchange = exchange
-        self._server = make_server(exchange, keys or {}, setup, verbose=False)
+        self._server = make_server(exchange, keys or {}, options, verbose=False)
         self._listener, self.url = bind("127.0.0.1", 0)
         self.root = self.url.removesuffix(BASE)
         self._thread = threading.Thread(target=self._server.run, args=([self._listener],), name="exchange")

@@ -10,10 +10,10 @@ from typing import NamedTuple
 from local.exchange.clock import SECOND
 
 MASK = 2**64 - 1
-ODD = 0x9E3779B97F4A7C15  # 2^64 over the golden ratio: its multiples spread evenly
+GOLDEN_RATIO_64 = 0x9E3779B97F4A7C15  # 2^64 over the golden ratio: its multiples spread evenly
 MAX_TRADES = 20_000
-STEP = 3000 * SECOND  # between two changes of the quotes, usually: 5 % of the hours pass without one
-PATTERN, PATTERN_SUM = (0, 1, 4, 6), 8  # trades have sizes in the ratios 1, 3, 2, 2, over and over
+MAX_QUOTE_INTERVAL = 3000 * SECOND  # between two changes of the quotes, usually: 5 % of the hours pass without one
+SIZE_PATTERN, SIZE_PATTERN_SUM = (0, 1, 4, 6), 8  # trades have sizes in the ratios 1, 3, 2, 2, over and over
 
 
 class Quotes(NamedTuple):
@@ -42,22 +42,22 @@ class Tape:
     ends: int
     total: int
     trades: int
-    unit: int
+    lot: int
     middle: int
     swing: int
     tick: int
-    emptiness: int
+    no_quote_share: int
     paused: tuple[int, int] | None = None
 
     @property
     def is_quoted(self) -> bool:
         """Whether it ever is."""
-        return self.emptiness < 256
+        return self.no_quote_share < 256
 
     def count(self, at: int) -> int:
         """How many trades there were up to an instant, itself included."""
         elapsed = self._elapsed(at)
-        length = self._length()
+        length = self._trading_time()
         if elapsed < 0 or not self.trades:
             return 0
         if elapsed >= length:
@@ -69,38 +69,38 @@ class Tape:
         """What the first so many trades came to, in hundredths of a contract."""
         if not count:
             return 0
-        return self.total // self.unit * _weight(count) // _weight(self.trades) * self.unit
+        return self.total // self.lot * _weight(count) // _weight(self.trades) * self.lot
 
     def open_interest(self, volume: int) -> int:
         return volume * (80 + self.key % 97) // 256 // 100 * 100
 
     def price(self, number: int) -> int:
         """Of a trade, in tenths of a cent."""
-        at = self._wall(self._offset(number, self._length()))
-        noise = (((number ^ self.key) * ODD & MASK) >> 61) % 3 - 1
-        return min(1000 - self.tick, max(self.tick, (self._fair(at) // self.tick + noise) * self.tick))
+        at = self._time_of(self._offset(number, self._trading_time()))
+        noise = (((number ^ self.key) * GOLDEN_RATIO_64 & MASK) >> 61) % 3 - 1
+        return min(1000 - self.tick, max(self.tick, (self._fair_price(at) // self.tick + noise) * self.tick))
 
-    def change(self, at: int) -> int:
+    def quote_number(self, at: int) -> int:
         """The number of the last change of the quotes up to an instant."""
-        step = self.step
-        number = at // step
-        return number - (number * step + self._jitter(number, step) > at)
+        interval = self.quote_interval
+        number = at // interval
+        return number - (number * interval + self._jitter(number, interval) > at)
 
     @property
-    def step(self) -> int:
-        return min(STEP, max(SECOND, (self.ends - self.opens) // 20))
+    def quote_interval(self) -> int:
+        return min(MAX_QUOTE_INTERVAL, max(SECOND, (self.ends - self.opens) // 20))
 
-    def quotes(self, change: int) -> Quotes:
+    def quotes(self, number: int) -> Quotes:
         """As they are from a change on."""
-        draw = (change ^ self.key) * ODD & MASK
-        if draw >> 48 & 255 < self.emptiness:
+        draw = (number ^ self.key) * GOLDEN_RATIO_64 & MASK
+        if draw >> 48 & 255 < self.no_quote_share:
             return NO_QUOTES
         tick = self.tick
-        fair = self._fair(change * self.step) // tick
+        fair = self._fair_price(number * self.quote_interval) // tick
         bid = max(0, fair - (draw >> 60) % 5 // 2) * tick
         ask = min(1000, max(bid + tick, (fair + 1 + (draw >> 56) % 16 % 5 // 2) * tick))
         sizes = 100 << (draw >> 40) % 12, 100 << (draw >> 30) % 12
-        odd = 0 if self.unit == 100 else (draw >> 20) % 100
+        odd = 0 if self.lot == 100 else (draw >> 20) % 100
         return Quotes(bid, ask, sizes[0] + odd if bid else 0, sizes[1] + odd if ask < 1000 else 0)
 
     def _elapsed(self, at: int) -> int:
@@ -109,24 +109,24 @@ class Tape:
             at = max(self.paused[0], at - (self.paused[1] - self.paused[0]))
         return at - self.opens
 
-    def _wall(self, elapsed: int) -> int:
+    def _time_of(self, elapsed: int) -> int:
         at = self.opens + elapsed
         return at if not self.paused or at <= self.paused[0] else at + self.paused[1] - self.paused[0]
 
-    def _length(self) -> int:
+    def _trading_time(self) -> int:
         pause = self.paused[1] - self.paused[0] if self.paused else 0
         return max(1, self.ends - self.opens - pause)
 
     def _offset(self, number: int, length: int) -> int:
         """The trading time up to a trade: somewhere in its slot."""
-        draw = ((number + self.key) * ODD & MASK) >> 48
+        draw = ((number + self.key) * GOLDEN_RATIO_64 & MASK) >> 48
         slot = length // self.trades
         return -(-length * number // self.trades) + (slot * draw >> 16)
 
-    def _jitter(self, number: int, step: int) -> int:
-        return step * (((number + self.key) * ODD & MASK) >> 48) >> 16
+    def _jitter(self, number: int, interval: int) -> int:
+        return interval * (((number + self.key) * GOLDEN_RATIO_64 & MASK) >> 48) >> 16
 
-    def _fair(self, at: int) -> int:
+    def _fair_price(self, at: int) -> int:
         """Moves in a slow and a quick wave around the middle."""
         second = at // SECOND + self.key % 10_000_019
         slow, quick = 400_000 + self.key % 700_001, 9_000 + self.key % 13_001
@@ -138,4 +138,4 @@ class Tape:
 
 
 def _weight(count: int) -> int:
-    return PATTERN_SUM * (count >> 2) + PATTERN[count & 3]
+    return SIZE_PATTERN_SUM * (count >> 2) + SIZE_PATTERN[count & 3]

@@ -24,7 +24,7 @@ LAST_NAMES = (
     "Jankowski", "Kowalczyk", "Lindqvist", "Moreau", "Nakagawa", "O'Dell", "Peregrine", "Quintero", "Rosenthal",
     "Sørensen", "Thackeray", "Underhill", "Vasquez", "Whitlock",
 )  # fmt: skip
-PEOPLE = tuple(
+PERSON_NAMES = tuple(
     f"{FIRST_NAMES[at % len(FIRST_NAMES)]} {LAST_NAMES[at % len(LAST_NAMES)]}"
     for at in range(len(FIRST_NAMES) * len(LAST_NAMES))
 )

@@ -3,20 +3,20 @@
 Every condition of a listing is such a window, since all that happens to an event of a stratum has a fixed age.
 """
 
-from local.exchange.catalogue import Wanted
+from local.exchange.catalogue import MarketFilter
 from local.exchange.cursor import Position
-from local.exchange.plan import AFTER_SETTLING
-from local.exchange.strata import Stratum
+from local.exchange.plan import LAST_EDIT_DELAY
+from local.exchange.strata import Cohort
 
 Window = tuple[int, int]  # of instants, both included
 
 ALWAYS: Window = (-(2**62), 2**62)
 
 
-def phase_window(stratum: Stratum, phase: str | None, now: int) -> Window:
+def phase_window(cohort: Cohort, phase: str | None, now: int) -> Window:
     """Of the events whose markets are in a phase (a word of the status filter) now."""
-    opens, ends, settled = now - stratum.opens, now - stratum.ends, now - stratum.settled
-    pauses, resumes = (now - age for age in stratum.paused)
+    opens, ends, settled = now - cohort.opens, now - cohort.ends, now - cohort.settled
+    pauses, resumes = (now - age for age in cohort.paused)
     return {
         None: ALWAYS,
         "unopened": (opens, now),
@@ -27,10 +27,10 @@ def phase_window(stratum: Stratum, phase: str | None, now: int) -> Window:
     }[phase]
 
 
-def time_window(age: int, wanted: Wanted) -> Window:
+def time_window(age: int, filter_: MarketFilter) -> Window:
     """Of the events that were so old at a time within the bounds of a listing."""
-    first = ALWAYS[0] if wanted.first is None else wanted.first - age
-    return first, ALWAYS[1] if wanted.last is None else wanted.last - age
+    first = ALWAYS[0] if filter_.first is None else filter_.first - age
+    return first, ALWAYS[1] if filter_.last is None else filter_.last - age
 
 
 def cursor_window(age: int, after: Position | None) -> Window:
@@ -38,10 +38,10 @@ def cursor_window(age: int, after: Position | None) -> Window:
     return ALWAYS if after is None else (ALWAYS[0], after.at - age)
 
 
-def update_windows(stratum: Stratum, wanted: Wanted, now: int) -> list[Window]:
+def update_windows(cohort: Cohort, filter_: MarketFilter, now: int) -> list[Window]:
     """Of the events that may have been edited last within the bounds of a listing."""
-    ages = (0, *stratum.edits, stratum.ends, stratum.settled + AFTER_SETTLING)
-    return [overlap(time_window(age, wanted), (ALWAYS[0], now - age)) for age in ages]
+    ages = (0, *cohort.edits, cohort.ends, cohort.settled + LAST_EDIT_DELAY)
+    return [overlap(time_window(age, filter_), (ALWAYS[0], now - age)) for age in ages]
 
 
 def overlap(*windows: Window) -> Window:

@@ -43,11 +43,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _settings() -> ExchangeSettings:
     """From the environment and .env, as for `make run`. Raises SettingsError."""
-    local = Settings.read()
+    local = Settings.from_env()
     if local.exchange is None:
         raise SettingsError("EXCHANGE is not set: make probe EXCHANGE=https://external-api.kalshi.com")
     rate = {name: value for name, value in local.functions.items() if name == "EXCHANGE_RATE"}
-    settings = ExchangeSettings.read({"EXCHANGE_URL": local.exchange, **local.key, **rate})
+    settings = ExchangeSettings.from_env({"EXCHANGE_URL": local.exchange, **local.key, **rate})
     try:
         httpx.URL(settings.url)
     except httpx.InvalidURL as error:

@@ -6,8 +6,8 @@ from email.utils import parsedate_to_datetime
 from typing import Final
 
 from api.freshness import MAX_AGE_SECONDS
-from kalshi_markets.exchange import ExchangeRefused, KeyRefused
-from kalshi_markets.exchange.account import DEFAULT_COST, Costs, fetch_costs, fetch_limits
+from kalshi_markets.exchange import AuthenticationFailed, ExchangeClientError
+from kalshi_markets.exchange.account import DEFAULT_REQUEST_COST, Costs, fetch_costs, fetch_limits
 from kalshi_markets.exchange.transport import CLOCK_TOLERANCE, HEADERS
 from kalshi_markets.settings import MAX_RATE, MIN_RATE
 from local.probe.budget import DEFAULT_RATE
@@ -49,7 +49,7 @@ async def _check_compression(session: Session) -> Finding:
 async def _fetch_costs(session: Session) -> Costs:
     try:
         await session.get("/account/endpoint_costs")
-    except KeyRefused:
+    except AuthenticationFailed:
         if session.signed is None:
             raise NotObservableError("it requires a key, and there is none.") from None
         return await fetch_costs(session.signed, deadline=session.deadline)
@@ -60,7 +60,7 @@ async def _check_costs(session: Session) -> Finding:
     costs = await _fetch_costs(session)
     others = {path: cost * costs.default for path, cost in costs.by_path.items() if path in _REQUESTED and cost != 1}
     observed = [f"default {costs.default:g}", *(f"{path} {cost:g}" for path, cost in others.items())]
-    return compare(costs.default == DEFAULT_COST and not others, ", ".join(observed))
+    return compare(costs.default == DEFAULT_REQUEST_COST and not others, ", ".join(observed))
 
 
 async def _check_account(session: Session) -> Finding:
@@ -76,7 +76,7 @@ async def _check_rate_without_key(session: Session) -> Finding:
     queries: list[Query] = [{"limit": limit, "mve_filter": "exclude"} for limit in range(1, _BURST + 1)]
     answers = await asyncio.gather(*(session.get("/markets", query) for query in queries), return_exceptions=True)
     others = [answer for answer in answers if isinstance(answer, BaseException)]
-    rate_limited, sent = session.transport.refusals, session.transport.requests
+    rate_limited, sent = session.transport.rate_limited, session.transport.requests
     if not rate_limited and others:
         raise others[0]
     return compare(not rate_limited, f"{rate_limited} of {sent} requests were answered with 429")
@@ -85,8 +85,8 @@ async def _check_rate_without_key(session: Session) -> Finding:
 async def _check_without_key(session: Session) -> Finding:
     try:
         await fetch_open_page(session)
-    except ExchangeRefused as error:
-        if not isinstance(error, KeyRefused):
+    except ExchangeClientError as error:
+        if not isinstance(error, AuthenticationFailed):
             raise
         return compare(agrees=False, observed=f"rejected with {error.status}")
     return compare(agrees=True, observed="answered without one")
@@ -113,7 +113,7 @@ FIRST: Final = (
     ),
     Question(
         "/account/endpoint_costs",
-        f"{DEFAULT_COST:g} tokens for each path that is requested",
+        f"{DEFAULT_REQUEST_COST:g} tokens for each path that is requested",
         _ACCOUNT,
         2,
         _check_costs,

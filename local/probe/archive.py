@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from datetime import UTC
 from typing import Final
 
-from crawler.walks import follow
-from kalshi_markets.exchange import BATCH_TICKERS, Sent
+from crawler.walks import paginate
+from kalshi_markets.exchange import BATCH_TICKERS, RawMarket
 from kalshi_markets.exchange.listings import PAGE_LIMIT
 from local.exchange.clock import DAY, SECOND, moment, parse
 from local.exchange.cursor import Position, encode
@@ -45,7 +45,7 @@ async def _check_order(session: Session) -> Finding:
 
 async def _check_named(session: Session) -> Finding:
     names = list_tickers(await find_markets(fetch_archive_page, session), BATCH_TICKERS)
-    answered = {sent.ticker for sent in await session.listings.named(names, archived=True)}
+    answered = {sent.ticker for sent in await session.listings.by_ticker(names, archived=True)}
     return compare(
         len(answered & {*names}) >= len(names) * NEARLY, f"{len(answered & {*names})} of {len(names)} are answered"
     )
@@ -92,7 +92,7 @@ async def _check_series(session: Session) -> Finding:
     everything = await find_markets(fetch_archive_page, session)
     page = await session.listings.archived(None, await _fetch_series(session, everything[0]))
     listed = {sent.ticker for sent in page.markets}
-    combos = sum(bool(sent.read().get("mve_collection_ticker")) for sent in page.markets)
+    combos = sum(bool(sent.parse().get("mve_collection_ticker")) for sent in page.markets)
     same = sum(market["ticker"] in listed for market in everything)
     observed = f"{len(listed):,} markets, {combos} combos; {same} of the {len(everything):,} on the first page of all"
     return compare(everything[0]["ticker"] in listed and not combos and same < len(everything) * NEARLY, observed)
@@ -106,12 +106,12 @@ async def _fetch_series(session: Session, market: Market) -> str:
 
 
 async def _fetch_last_pages(session: Session) -> tuple[list[Market], bool]:
-    """Return the last markets of the listing, and whether it ends there. Raises ListingLoops, as in the crawler."""
+    """Return the last markets of the listing, and whether it ends there. Raises PaginationLoop, as in the crawler."""
     await find_markets(fetch_archive_page, session)
     markets: list[Market] = []
     pages = 0
-    async for page, position in follow(lambda c: session.listings.archived(c), {"cursor": await _find_end(session)}):
-        markets += [sent.read() for sent in page]
+    async for page, position in paginate(lambda c: session.listings.archived(c), {"cursor": await _find_end(session)}):
+        markets += [sent.parse() for sent in page]
         pages += 1
         if position is None or pages == _FOLLOWED:
             return markets, position is None
@@ -137,8 +137,8 @@ async def _find_end(session: Session) -> str | None:
     raise NotObservableError(f"it is between {_format_day(low)} and {_format_day(high)}.")
 
 
-def _parse_created(markets: Sequence[Sent]) -> list[int]:
-    return parse_times([sent.read() for sent in markets], "created_time")
+def _parse_created(markets: Sequence[RawMarket]) -> list[int]:
+    return parse_times([sent.parse() for sent in markets], "created_time")
 
 
 def _format_span(created: Sequence[int]) -> str:

@@ -2,11 +2,11 @@
 
 from typing import Final
 
-from kalshi_markets.exchange.limiter import Lease, LocalTokens
+from kalshi_markets.exchange.limiter import Grant, LocalTokenBucket
 from kalshi_markets.settings import ExchangeSettings
 
 MAX_REQUESTS: Final = 60
-DEFAULT_RATE: Final = ExchangeSettings.read({}).rate or 5.0
+DEFAULT_RATE: Final = ExchangeSettings.from_env({}).rate or 5.0
 """Requests a second that the functions send without a key."""
 SLOWEST_RATE: Final = 1.0
 
@@ -22,26 +22,26 @@ class RequestBudget:
         self.maximum = maximum
         self.left = maximum
         self.rate = rate
-        self._tokens = LocalTokens(rate)
+        self._tokens = LocalTokenBucket(rate)
 
     @property
     def used(self) -> int:
         """Requests that were permitted so far, retries included."""
         return self.maximum - self.left
 
-    async def lease(self, wanted: int) -> Lease:
+    async def acquire(self, wanted: int) -> Grant:
         """Grant one token at most, so that the count is exact. Raises BudgetSpentError."""
         if wanted and not self.left:
             raise BudgetSpentError(f"all {self.maximum} requests are spent.")
-        lease = await self._tokens.lease(min(wanted, 1))
+        lease = await self._tokens.acquire(min(wanted, 1))
         self.left -= lease.tokens
         return lease
 
-    async def refused(self) -> None:
+    async def on_rate_limited(self) -> None:
         """Halve the rate, and begin again without tokens."""
         self.rate = max(SLOWEST_RATE, self.rate / 2)
-        self._tokens = LocalTokens(self.rate)
-        await self._tokens.refused()
+        self._tokens = LocalTokenBucket(self.rate)
+        await self._tokens.on_rate_limited()
 
     def close(self) -> None:
         """Hold nothing open."""

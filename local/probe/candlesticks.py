@@ -5,12 +5,12 @@ from datetime import datetime
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from api.candlesticks.markets import Life
-from api.candlesticks.plan import Call, Need, plan
-from api.candlesticks.spans import Span, periods, step
-from kalshi_markets.exchange import BATCH_TICKERS, Candle, CandleQuery, ExchangeRefused
-from kalshi_markets.exchange.candles import read_archived, read_batch
-from kalshi_markets.exchange.client import ARCHIVE_CANDLES, BATCH_CANDLES
+from api.candlesticks.markets import Lifetime
+from api.candlesticks.plan import Call, MissingRange, plan_calls
+from api.candlesticks.spans import TimeRange, count_periods, grid_seconds
+from kalshi_markets.exchange import BATCH_TICKERS, Candle, CandleQuery, ExchangeClientError
+from kalshi_markets.exchange.candles import parse_archived, parse_batch
+from kalshi_markets.exchange.client import MAX_ARCHIVE_CANDLES, MAX_BATCH_CANDLES
 from local.exchange.clock import SECOND, parse
 from local.probe.listings import NEARLY, UNKNOWN
 from local.probe.question import Finding, NotObservableError, Question, compare, expect_rejection
@@ -38,7 +38,7 @@ _NAMES: Final = "layers/shared/kalshi_markets/exchange/candles.py"
 async def _fetch_batch(session: Session, names: Sequence[str], query: CandleQuery) -> Mapping[str, list[Candle]]:
     """Return candles by ticker, as the API requests them."""
     answer = await session.get("/markets/candlesticks", {"market_tickers": ",".join(names), **query.parameters()})
-    return read_batch(answer.response)
+    return parse_batch(answer.response)
 
 
 async def _fetch_archived(session: Session, ticker: str, query: CandleQuery) -> Answer:
@@ -48,18 +48,18 @@ async def _fetch_archived(session: Session, ticker: str, query: CandleQuery) -> 
 def _plan_largest_call(session: Session, names: Sequence[str], *, archived: bool) -> Call:
     """Return the largest request of the API's own plan, for minutes of ten days ago."""
     end = (session.now - 10 * DAY) // 60 * 60
-    start = end - (20_000 if len(names) == 1 else BATCH_CANDLES * 99 // 100 // len(names) - 1) * 60
-    needs = [Need(index, name, Span(start, end), archived) for index, name in enumerate(names)]
-    return max(plan(needs, 1), key=lambda call: (len(call.needs), periods(call.span, 1)))
+    start = end - (20_000 if len(names) == 1 else MAX_BATCH_CANDLES * 99 // 100 // len(names) - 1) * 60
+    needs = [MissingRange(index, name, TimeRange(start, end), archived) for index, name in enumerate(names)]
+    return max(plan_calls(needs, 1), key=lambda call: (len(call.missing), count_periods(call.range, 1)))
 
 
 async def _check_batch_cap(session: Session) -> Finding:
     names = list_tickers(await find_markets(fetch_open_page, session), BATCH_TICKERS)
-    span = _plan_largest_call(session, names, archived=False).span
+    span = _plan_largest_call(session, names, archived=False).range
     candles = await _fetch_batch(session, names, CandleQuery(*span, 1))
     answered = len(candles.keys() & {*names})
     return compare(
-        answered >= len(names) * NEARLY, f"{answered} of {len(names)} tickers × {periods(span, 1)} are answered"
+        answered >= len(names) * NEARLY, f"{answered} of {len(names)} tickers × {count_periods(span, 1)} are answered"
     )
 
 
@@ -71,7 +71,7 @@ async def _check_batch_too_many_tickers(session: Session) -> Finding:
 
 async def _check_batch_too_many_candles(session: Session) -> Finding:
     [name] = list_tickers(await find_markets(fetch_open_page, session), 1)
-    query = CandleQuery(session.now - BATCH_CANDLES * 61, session.now, 1).parameters()
+    query = CandleQuery(session.now - MAX_BATCH_CANDLES * 61, session.now, 1).parameters()
     return await expect_rejection(session, "/markets/candlesticks", {"market_tickers": name, **query})
 
 
@@ -101,21 +101,21 @@ async def _fetch_daily(session: Session) -> Answer:
     """Return the daily candles of the most traded market on the archive's first page."""
     market = find_busiest(await find_markets(fetch_archive_page, session))
     start, end = (parse(market[member]) // SECOND for member in ("open_time", "close_time"))
-    days = min((end - start) // DAY + 2, ARCHIVE_CANDLES // 2)
+    days = min((end - start) // DAY + 2, MAX_ARCHIVE_CANDLES // 2)
     answer = await _fetch_archived(session, market["ticker"], CandleQuery(end - days * DAY, end + 2 * DAY, 1440))
-    if not read_archived(answer.response)["candlesticks"]:
+    if not parse_archived(answer.response)["candlesticks"]:
         raise NotObservableError("the most traded archived market has no candles.")
     return answer
 
 
 async def _check_hours(session: Session) -> Finding:
     _, ends = await _fetch_hourly(session)
-    odd = sum(end % step(60) != 0 for end in ends)
+    odd = sum(end % grid_seconds(60) != 0 for end in ends)
     return compare(not odd, f"{odd} of {len(ends)} candles end elsewhere")
 
 
 async def _check_days(session: Session) -> Finding:
-    candles = read_archived((await _fetch_daily(session)).response)["candlesticks"]
+    candles = parse_archived((await _fetch_daily(session)).response)["candlesticks"]
     hours = {datetime.fromtimestamp(candle.end, _NEW_YORK).time().isoformat() for candle in candles}
     return compare(hours == {"00:00:00"}, f"{len(candles)} candles end at {', '.join(sorted(hours))} in New York")
 
@@ -132,7 +132,7 @@ async def _check_last(session: Session) -> Finding:
     names = [name for name, market in markets.items() if "," not in name and float(market["volume_fp"]) > 0][:_SETTLED]
     if not names:
         raise NotObservableError("no settled market of the page was traded.")
-    span = Span(session.now // HOUR * HOUR - 8 * DAY, session.now // HOUR * HOUR)
+    span = TimeRange(session.now // HOUR * HOUR - 8 * DAY, session.now // HOUR * HOUR)
     candles = await _fetch_batch(session, names, CandleQuery(*span, 60))
     late = sum(candle.end > _find_last_end(markets[name], span) for name in names for candle in candles.get(name, []))
     count = sum(map(len, candles.values()))
@@ -141,10 +141,10 @@ async def _check_last(session: Session) -> Finding:
     return compare(not late, f"{late} of {count} candles end later")
 
 
-def _find_last_end(market: Market, span: Span) -> int:
+def _find_last_end(market: Market, span: TimeRange) -> int:
     """Return the Unix second until which the API requests candles of a settled market."""
     closes = parse(market["close_time"]) / SECOND
-    trimmed = Life("finalized", None, closes, None).trimmed(span, 60)
+    trimmed = Lifetime("finalized", None, closes, None).trimmed(span, 60)
     return trimmed.end if trimmed else 0
 
 
@@ -172,21 +172,21 @@ def _list_members(candles: Sequence[Mapping[str, Any]]) -> set[str]:
 
 async def _check_archive_cap(session: Session) -> Finding:
     [name] = list_tickers(await find_markets(fetch_archive_page, session), 1)
-    span = _plan_largest_call(session, [name], archived=True).span
-    read_archived((await _fetch_archived(session, name, CandleQuery(*span, 1))).response)
-    return compare(agrees=True, observed=f"{periods(span, 1):,} periods are answered")
+    span = _plan_largest_call(session, [name], archived=True).range
+    parse_archived((await _fetch_archived(session, name, CandleQuery(*span, 1))).response)
+    return compare(agrees=True, observed=f"{count_periods(span, 1):,} periods are answered")
 
 
 async def _check_archive_too_many(session: Session) -> Finding:
     [name] = list_tickers(await find_markets(fetch_archive_page, session), 1)
-    query = CandleQuery(session.now - ARCHIVE_CANDLES * 61, session.now, 1).parameters()
+    query = CandleQuery(session.now - MAX_ARCHIVE_CANDLES * 61, session.now, 1).parameters()
     return await expect_rejection(session, f"/historical/markets/{name}/candlesticks", query)
 
 
 async def _check_archive_unknown(session: Session) -> Finding:
     try:
         await _fetch_archived(session, UNKNOWN, CandleQuery(session.now - HOUR, session.now, 60))
-    except ExchangeRefused as error:
+    except ExchangeClientError as error:
         return compare(error.status == 404, f"{error.status}, code {error.code}")
     return compare(agrees=False, observed="answered with 200")
 
@@ -194,14 +194,14 @@ async def _check_archive_unknown(session: Session) -> Finding:
 QUESTIONS: Final = (
     Question(
         "candles: tickers × periods",
-        f"{BATCH_TICKERS} tickers, 99 % of {BATCH_CANDLES:,}",
+        f"{BATCH_TICKERS} tickers, 99 % of {MAX_BATCH_CANDLES:,}",
         _PLAN,
         1,
         _check_batch_cap,
     ),
     Question(f"candles: {BATCH_TICKERS + 1} tickers", "rejected with 400", _PLAN, 1, _check_batch_too_many_tickers),
     Question(
-        f"candles: more than {BATCH_CANDLES:,} periods",
+        f"candles: more than {MAX_BATCH_CANDLES:,} periods",
         "rejected with 400, for the range counts",
         _PLAN,
         1,
@@ -222,9 +222,9 @@ QUESTIONS: Final = (
     ),
     Question("archived candles: ends of days", "midnight in New York", _SPANS, 1, _check_days),
     Question("archived candles: names", "without the endings _fp and _dollars", _NAMES, 0, _check_archive_names),
-    Question("archived candles: periods", f"98 % of {ARCHIVE_CANDLES:,}", _PLAN, 1, _check_archive_cap),
+    Question("archived candles: periods", f"98 % of {MAX_ARCHIVE_CANDLES:,}", _PLAN, 1, _check_archive_cap),
     Question(
-        f"archived candles: more than {ARCHIVE_CANDLES:,}", "rejected with 400", _CLIENT, 1, _check_archive_too_many
+        f"archived candles: more than {MAX_ARCHIVE_CANDLES:,}", "rejected with 400", _CLIENT, 1, _check_archive_too_many
     ),
     Question("archived candles: unknown ticker", "404", _CLIENT, 1, _check_archive_unknown),
 )

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Final
 
-from crawler.settlements import REST
+from crawler.settlements import RECHECK_AFTER
 from kalshi_markets.exchange.listings import PAGE_LIMIT, Page
 from local.exchange.clock import SECOND, parse
 from local.probe.question import Finding, NotObservableError, Question, compare, expect_rejection
@@ -22,11 +22,11 @@ from local.probe.session import Query, Session
 
 _LISTINGS: Final = "layers/shared/kalshi_markets/exchange/listings.py"
 _SIMULATED: Final = "local/exchange/listing.py"
-_REST_HOURS: Final = int(REST.total_seconds()) // HOUR
+_REST_HOURS: Final = int(RECHECK_AFTER.total_seconds()) // HOUR
 
 
 def _read_markets(page: Page) -> list[Market]:
-    return [sent.read() for sent in page.markets]
+    return [sent.parse() for sent in page.markets]
 
 
 async def _check_created(session: Session) -> Finding:

@@ -5,7 +5,7 @@ from functools import partial
 from typing import Final
 
 from crawler.filters import SAME_LISTING
-from crawler.walks import follow
+from crawler.walks import paginate
 from kalshi_markets.columns import STATUSES
 from kalshi_markets.exchange import BATCH_TICKERS, LIVE_FILTERS
 from kalshi_markets.exchange.listings import PAGE_LIMIT
@@ -33,7 +33,7 @@ async def _check_rows(session: Session) -> Finding:
 
 async def _check_words(status: str, session: Session) -> Finding:
     page = await session.listings.live(status, None)
-    words = Counter(str(sent.read().get("status")) for sent in page.markets)
+    words = Counter(str(sent.parse().get("status")) for sent in page.markets)
     if not words:
         raise NotObservableError("it lists no market at this time.")
     commonest, _ = words.most_common(1)[0]
@@ -74,10 +74,10 @@ async def _fetch_open_cursor(session: Session) -> str:
 
 
 async def _check_next_page(session: Session) -> Finding:
-    """Follow two pages as the crawler does. It raises ListingLoops where the listing leads in a circle."""
+    """Follow two pages as the crawler does. It raises PaginationLoop where the listing leads in a circle."""
     await _fetch_open_cursor(session)
     pages: list[list[str | None]] = []
-    async for markets, _ in follow(lambda cursor: session.listings.live("open", cursor), {}):
+    async for markets, _ in paginate(lambda cursor: session.listings.live("open", cursor), {}):
         pages.append([sent.ticker for sent in markets])
         if len(pages) == 2:
             break
@@ -102,14 +102,14 @@ async def _check_no_limit(session: Session) -> Finding:
 
 
 async def _check_unknown(session: Session) -> Finding:
-    answered = await session.listings.named([UNKNOWN])
+    answered = await session.listings.by_ticker([UNKNOWN])
     return compare(not answered, f"200, {len(answered)} markets")
 
 
 async def _check_named(count: int, session: Session) -> Finding:
     names = list_tickers(await find_markets(fetch_open_page, session), count)
     if count <= BATCH_TICKERS:
-        answered = {sent.ticker for sent in await session.listings.named(names)}
+        answered = {sent.ticker for sent in await session.listings.by_ticker(names)}
     else:
         query: Query = {"tickers": ",".join(names), "limit": PAGE_LIMIT}
         answered = {market["ticker"] for market in (await session.get("/markets", query)).markets()}

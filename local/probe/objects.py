@@ -3,9 +3,16 @@
 from collections import Counter
 from typing import Final
 
-from kalshi_markets.columns import FROM_MARKET
-from kalshi_markets.exchange import BATCH_TICKERS, AnswerUnreadable, ExchangeRefused, Refused, deviations, project
-from kalshi_markets.exchange.sent import page_of
+from kalshi_markets.columns import MARKET_COLUMNS
+from kalshi_markets.exchange import (
+    BATCH_TICKERS,
+    ExchangeClientError,
+    InvalidMarket,
+    InvalidResponse,
+    find_drift,
+    market_row,
+)
+from kalshi_markets.exchange.sent import parse_page
 from local.probe.question import Finding, NotObservableError, Question, compare
 from local.probe.samples import Market, fetch_archive_page, fetch_open_page, fetch_settled_page, find_markets
 from local.probe.session import Answer, Session
@@ -19,7 +26,7 @@ async def _fetch_pages(session: Session) -> list[Answer]:
     for page in (fetch_open_page, fetch_settled_page, fetch_archive_page):
         try:
             pages.append(await page(session))
-        except (ExchangeRefused, AnswerUnreadable):
+        except (ExchangeClientError, InvalidResponse):
             continue
     if not any(page.markets() for page in pages):
         raise NotObservableError("there is no market to look at.")
@@ -32,7 +39,7 @@ async def _fetch_markets(session: Session) -> list[Market]:
 
 async def _check_members(session: Session) -> Finding:
     markets = await _fetch_markets(session)
-    changes = [f"{deviation.member} {deviation.change} ({deviation.markets:,})" for deviation in deviations(markets)]
+    changes = [f"{deviation.member} {deviation.change} ({deviation.markets:,})" for deviation in find_drift(markets)]
     return compare(not changes, ", ".join(changes) or f"as documented in {len(markets):,} markets")
 
 
@@ -41,8 +48,8 @@ async def _check_storable(session: Session) -> Finding:
     reasons: Counter[str] = Counter()
     for market in markets:
         try:
-            project(market)
-        except Refused as error:
+            market_row(market)
+        except InvalidMarket as error:
             reasons[str(error)] += 1
     message = ", ".join(f"{reason} ({count:,})" for reason, count in reasons.most_common())
     return compare(not reasons, message or f"all of {len(markets):,} markets")
@@ -51,18 +58,18 @@ async def _check_storable(session: Session) -> Finding:
 async def _check_words(session: Session) -> Finding:
     markets = await _fetch_markets(session)
     unknown: Counter[str] = Counter()
-    for column in FROM_MARKET:
-        if column.values:
-            words = (market.get(column.member) for market in markets)
+    for column in MARKET_COLUMNS:
+        if column.allowed_values:
+            words = (market.get(column.source_field) for market in markets)
             unknown.update(
-                f"{column.name} {word!a}" for word in words if word is not None and word not in column.values
+                f"{column.name} {word!a}" for word in words if word is not None and word not in column.allowed_values
             )
     message = ", ".join(f"{word} ({count:,})" for word, count in unknown.most_common())
     return compare(not unknown, message or f"no other in {len(markets):,} markets")
 
 
 async def _check_taken_apart(session: Session) -> Finding:
-    sent = [market for page in await _fetch_pages(session) for market in page_of(page.response.content)["markets"]]
+    sent = [market for page in await _fetch_pages(session) for market in parse_page(page.response.content)["markets"]]
     parsed = sum(market.digest is None for market in sent)
     return compare(not parsed, f"{parsed} of {len(sent):,} markets need more than that")
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, NamedTuple
 
-from kalshi_markets.exchange import AnswerUnreadable, ExchangeRefused, ExchangeUnavailable
+from kalshi_markets.exchange import ExchangeClientError, ExchangeUnavailable, InvalidResponse
 from local.probe.budget import BudgetSpentError
 from local.probe.session import Session
 
@@ -54,9 +54,9 @@ class Question:
             return await self.ask(session)
         except (NotObservableError, BudgetSpentError, ExchangeUnavailable) as error:
             return Finding(Verdict.UNOBSERVABLE, str(error))
-        except ExchangeRefused as error:
+        except ExchangeClientError as error:
             return Finding(Verdict.DIFFERS, describe_rejection(error))
-        except AnswerUnreadable as error:
+        except InvalidResponse as error:
             return Finding(Verdict.DIFFERS, str(error))
         except _OTHER_SHAPE as error:
             return Finding(Verdict.DIFFERS, f"the answer has another shape: {type(error).__name__} {error}")
@@ -67,7 +67,7 @@ def compare(agrees: object, observed: str) -> Finding:
     return Finding(Verdict.AGREES if agrees else Verdict.DIFFERS, observed)
 
 
-def describe_rejection(error: ExchangeRefused) -> str:
+def describe_rejection(error: ExchangeClientError) -> str:
     """Describe a 4xx in the exchange's own words."""
     return f"rejected with {error.status}: {error or error.code}"
 
@@ -76,6 +76,6 @@ async def expect_rejection(session: Session, path: str, query: dict[str, str | i
     """Return that the exchange agrees where it rejects a request with 400; any other answer differs."""
     try:
         await session.get(path, query)
-    except ExchangeRefused as error:
+    except ExchangeClientError as error:
         return compare(error.status == 400, describe_rejection(error))
     return compare(agrees=False, observed="answered with 200")

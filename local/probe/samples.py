@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final, TypeVar
 
-from kalshi_markets.exchange import AnswerUnreadable, ExchangeRefused
+from kalshi_markets.exchange import ExchangeClientError, InvalidResponse
 from local.exchange.clock import parse
 from local.probe.question import NotObservableError
 from local.probe.session import Answer, Session
@@ -42,7 +42,7 @@ async def find_markets(page: Callable[[Session], Awaitable[Answer]], session: Se
     """Return the markets of a page that another question judges. Raises NotObservableError where it has none."""
     try:
         markets: list[Market] = [*(await page(session)).markets()]
-    except (ExchangeRefused, AnswerUnreadable) as error:
+    except (ExchangeClientError, InvalidResponse) as error:
         raise NotObservableError(f"there is no page of markets to ask about: {error}") from error
     if not markets:
         raise NotObservableError("there is no market to ask about at this time.")

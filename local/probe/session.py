@@ -8,10 +8,10 @@ from typing import Any, Final, NamedTuple, Self
 
 import httpx
 
-from kalshi_markets.exchange import ExchangeRefused, Listings
-from kalshi_markets.exchange.limiter import Limiter
-from kalshi_markets.exchange.sent import page_of
-from kalshi_markets.exchange.transport import Transport, read_object
+from kalshi_markets.exchange import ExchangeClientError, Listings
+from kalshi_markets.exchange.limiter import RateLimiter
+from kalshi_markets.exchange.sent import parse_page
+from kalshi_markets.exchange.transport import Transport, parse_object
 from kalshi_markets.settings import ExchangeSettings
 from local.probe.budget import RequestBudget
 
@@ -29,12 +29,12 @@ class Answer(NamedTuple):
     received_at: float
 
     def json(self) -> dict[str, Any]:
-        """Return the JSON object. Raises AnswerUnreadable."""
-        return read_object(self.response)
+        """Return the JSON object. Raises InvalidResponse."""
+        return parse_object(self.response)
 
     def markets(self) -> list[dict[str, Any]]:
-        """Return the objects of a page of markets. Raises AnswerUnreadable."""
-        return [sent.read() for sent in page_of(self.response.content)["markets"] or []]
+        """Return the objects of a page of markets. Raises InvalidResponse."""
+        return [sent.read() for sent in parse_page(self.response.content)["markets"] or []]
 
 
 class RecordingTransport(Transport):
@@ -45,28 +45,28 @@ class RecordingTransport(Transport):
 
     latest: Answer
 
-    def __init__(self, settings: ExchangeSettings, limiter: Limiter) -> None:
+    def __init__(self, settings: ExchangeSettings, limiter: RateLimiter) -> None:
         super().__init__(settings, limiter)
-        self._outcomes: dict[tuple[str, frozenset[tuple[str, str | int]]], Answer | ExchangeRefused] = {}
+        self._outcomes: dict[tuple[str, frozenset[tuple[str, str | int]]], Answer | ExchangeClientError] = {}
 
     async def get(
-        self, path: str, query: Query, *, deadline: float, urgency: float = 0.0, read: Reader | None = None
+        self, path: str, query: Query, *, deadline: float, priority: float = 0.0, parse: Reader | None = None
     ) -> dict[str, Any]:
         """Return the JSON object, as Transport.get does."""
-        answer = await self.answer(path, query, deadline=deadline, urgency=urgency)
-        return (read or read_object)(answer.response)
+        answer = await self.answer(path, query, deadline=deadline, priority=priority)
+        return (parse or parse_object)(answer.response)
 
-    async def answer(self, path: str, query: Query, *, deadline: float, urgency: float = 0.0) -> Answer:
+    async def answer(self, path: str, query: Query, *, deadline: float, priority: float = 0.0) -> Answer:
         """Return the answer unread. Raises ExchangeError and BudgetSpentError."""
         key = path, frozenset(query.items())
         if key not in self._outcomes:
             try:
-                recorded = await super().get(path, query, deadline=deadline, urgency=urgency, read=_record)
+                recorded = await super().get(path, query, deadline=deadline, priority=priority, parse=_record)
                 self._outcomes[key] = Answer(recorded["response"], time.time())
-            except ExchangeRefused as error:
+            except ExchangeClientError as error:
                 self._outcomes[key] = error
         outcome = self._outcomes[key]
-        if isinstance(outcome, ExchangeRefused):
+        if isinstance(outcome, ExchangeClientError):
             raise outcome
         self.latest = outcome
         return outcome
@@ -81,7 +81,7 @@ class Session:
     def __init__(self, settings: ExchangeSettings, budget: RequestBudget, deadline: float) -> None:
         self.budget = budget
         self._deadline = deadline
-        limiter = Limiter(budget)
+        limiter = RateLimiter(budget)
         self.signed = Transport(settings, limiter) if settings.key_id else None
         self.transport = RecordingTransport(replace(settings, key_id=None, key_file=None, secret_arn=None), limiter)
 
@@ -114,6 +114,6 @@ class Session:
 
 
 def _record(response: httpx.Response) -> dict[str, Any]:
-    """Return the response if it is a JSON object. Raises AnswerUnreadable, which the transport retries."""
-    read_object(response)
+    """Return the response if it is a JSON object. Raises InvalidResponse, which the transport retries."""
+    parse_object(response)
     return {"response": response}

@@ -17,7 +17,7 @@ from typing import Any, Final
 from local import ROOT
 from local.child_process import ChildProcess
 from local.lambda_errors import FunctionError, FunctionTimeout, LambdaError, SandboxEnded
-from local.processes import ending_with_parent, send_to_session
+from local.processes import die_with_parent, signal_session
 from local.sandbox import REGION, Log
 
 BIN: Final = ROOT / ".venv-sam" / "bin"
@@ -78,29 +78,31 @@ class Sam:
 
     async def build(self, log: Log) -> None:
         """Builds functions and layer. log: takes the lines that it says meanwhile. Raises SamFailed."""
-        output, said, code = await _run(self._command("build", "--build-dir", str(self.folder)))
-        for line in (output + said).splitlines():
+        output, stderr, code = await _run(self._command("build", "--build-dir", str(self.folder)))
+        for line in (output + stderr).splitlines():
             log(line)
         if code:
-            raise SamFailed(_last(said))
+            raise SamFailed(_last_line(stderr))
 
     async def invoke(self, function: str, event: bytes, log: Log) -> bytes:
         """`sam local invoke`: the function's response in a new container. log: takes the lines that it writes.
 
         Raises LambdaError, SamFailed. The command itself ends with 0 after a timeout and after an error, too.
         """
-        output, said, code = await _run(self._local("invoke", function, "--event", "-"), event)
-        for line in said.splitlines():
+        output, stderr, code = await _run(self._local("invoke", function, "--event", "-"), event)
+        for line in stderr.splitlines():
             if line.startswith("{"):  # the rest is the CLI's own
                 log(line)
         if code:
-            raise SamFailed(_last(said))
-        return response(output, said)
+            raise SamFailed(_last_line(stderr))
+        return response(output, stderr)
 
-    def serve(self, what: str, port: int, part: str) -> ChildProcess:
+    def serve(self, what: str, port: int, component: str) -> ChildProcess:
         """`sam local start-api` or `start-lambda`, on a port of 127.0.0.1."""
         command = self._local(what, "--port", str(port))
-        return ChildProcess(part, command, r"Running on (http://\S+)", environment=environment(), seconds=STOP_SECONDS)
+        return ChildProcess(
+            component, command, r"Running on (http://\S+)", environment=environment(), stop_seconds=STOP_SECONDS
+        )
 
     def _local(self, *arguments: str) -> list[str]:
         built, variables = str(self.folder / "template.yaml"), str(self.variables)
@@ -127,13 +129,13 @@ class SamFunction:
             raise LambdaError(str(error)) from None
 
 
-def response(output: str, said: str) -> bytes:
+def response(output: str, stderr: str) -> bytes:
     """What `sam local invoke` stands for, by its output and its messages. Raises LambdaError."""
     payload = output.strip()
     if not payload:
-        if over := next((line for line in said.splitlines() if "timed out after" in line), None):
+        if over := next((line for line in stderr.splitlines() if "timed out after" in line), None):
             raise FunctionTimeout(over)
-        raise SandboxEnded(_last(said))
+        raise SandboxEnded(_last_line(stderr))
     value: Any = json.loads(payload)
     if isinstance(value, dict) and value.keys() >= _ERROR:
         raise FunctionError.from_report(value)
@@ -143,7 +145,7 @@ def response(output: str, said: str) -> bytes:
 async def _run(command: list[str], event: bytes = b"") -> tuple[str, str, int]:
     """Its output, its messages and its exit code. When it is given up, it takes its container with it."""
     process = await asyncio.create_subprocess_exec(
-        *ending_with_parent(command, "INT"),
+        *die_with_parent(command, "INT"),
         cwd=ROOT,
         env=environment(),
         stdin=asyncio.subprocess.PIPE,
@@ -153,16 +155,16 @@ async def _run(command: list[str], event: bytes = b"") -> tuple[str, str, int]:
     )
     ending = asyncio.ensure_future(process.communicate(event))
     try:
-        output, said = await asyncio.shield(ending)
+        output, stderr = await asyncio.shield(ending)
     except asyncio.CancelledError:
-        send_to_session(process, signal.SIGINT)  # at SIGTERM it would leave its container
+        signal_session(process, signal.SIGINT)  # at SIGTERM it would leave its container
         await asyncio.wait({ending}, timeout=STOP_SECONDS)
-        send_to_session(process, signal.SIGKILL)
+        signal_session(process, signal.SIGKILL)
         await ending
         raise
-    return output.decode(), said.decode(errors="replace"), await process.wait()
+    return output.decode(), stderr.decode(errors="replace"), await process.wait()
 
 
-def _last(said: str) -> str:
-    lines = [line for line in said.splitlines() if line.strip()]
+def _last_line(stderr: str) -> str:
+    lines = [line for line in stderr.splitlines() if line.strip()]
     return (lines or ["it said nothing"])[-1]

@@ -37,14 +37,14 @@ def containers_host() -> str:
     """The address of this machine that containers know as host-gateway. Raises NoEngine."""
     command = ["docker", "network", "inspect", "bridge", "--format", _BRIDGE_NAME]
     try:
-        asked = subprocess.run(command, capture_output=True, text=True, check=False)
+        result = subprocess.run(command, capture_output=True, text=True, check=False)
     except FileNotFoundError:
         raise NoEngine("there is no program docker") from None
-    if asked.returncode:
-        raise NoEngine((asked.stderr.strip().splitlines() or ["docker said nothing"])[-1])
+    if result.returncode:
+        raise NoEngine((result.stderr.strip().splitlines() or ["docker said nothing"])[-1])
     with socket.socket() as any_socket:
         try:
-            answer = fcntl.ioctl(any_socket, _SIOCGIFADDR, struct.pack("256s", asked.stdout.strip().encode()))
+            answer = fcntl.ioctl(any_socket, _SIOCGIFADDR, struct.pack("256s", result.stdout.strip().encode()))
         except OSError:  # Docker Desktop: the bridge is in its virtual machine, which passes on to the loopback
             return "127.0.0.1"
     return socket.inet_ntoa(answer[20:24])

@@ -10,15 +10,15 @@ import json
 from local.child_process import ChildFailed
 from local.events import scheduled_event
 from local.lambda_errors import LambdaError
-from local.output import function_log, say
-from local.parts import Failure, Parts
+from local.output import echo, function_log
+from local.parts import BaseRun, RunFailed
 from local.postgres import PostgresError
 from local.sam.cli import RUNTIME, VARIABLES, Sam, SamFailed, SamFunction, finds_python
 from local.sam.host import Host, NoEngine
 from local.scheduler import Scheduler
 
 
-class SamRun(Parts):
+class SamRun(BaseRun):
     """The stack's functions in containers of AWS's image, by the SAM CLI."""
 
     command = "make sam-local"
@@ -26,28 +26,30 @@ class SamRun(Parts):
     async def run(self) -> None:
         """Returns never. Raises Failure."""
         self._check()
-        self._take_folder()
+        self._lock_data_folder()
         variables = self._variables()
         await self._start_host(variables)
-        told = self._folder.path / "sam-environment.json"
-        told.write_text(json.dumps(variables), encoding="utf-8")
-        sam = Sam(variables=told)
+        variables_file = self._folder.path / "sam-environment.json"
+        variables_file.write_text(json.dumps(variables), encoding="utf-8")
+        sam = Sam(variables=variables_file)
         await self._build(sam)
         await self._migrate(sam)
         await self._serve(sam)
         log = function_log("crawler", progress=True, verbose=self._settings.verbose)
         scheduler = Scheduler(SamFunction(sam, "CrawlerFunction", log), "crawler")
-        self._parts.push_async_callback(scheduler.close)
+        self._stack.push_async_callback(scheduler.close)
         scheduler.start()
-        await self._until_a_part_ends()
+        await self._wait_for_exit()
 
     def _check(self) -> None:
         """What can be told before anything starts."""
         if self._settings.database:
-            raise Failure("DB_HOST is for make run: here PostgreSQL is always one of its own")
+            raise RunFailed("DB_HOST is for make run: here PostgreSQL is always one of its own")
         if not finds_python():
-            raise Failure(f"sam build needs {RUNTIME}, as the functions do, on PATH: install it, or choose it (pyenv)")
-        self._take_port().close()  # who takes it comes last
+            raise RunFailed(
+                f"sam build needs {RUNTIME}, as the functions do, on PATH: install it, or choose it (pyenv)"
+            )
+        self._bind_port().close()  # who takes it comes last
 
     def _variables(self) -> dict[str, dict[str, str]]:
         """Those of `sam local`, with the exchange and the key that the settings name."""
@@ -61,40 +63,40 @@ class SamRun(Parts):
     async def _start_host(self, variables: dict[str, dict[str, str]]) -> None:
         try:
             host = Host(variables, self._settings, self._folder)
-            await host.start(self._parts)
+            await host.start(self._stack)
         except NoEngine as error:
-            raise Failure(f"no container engine answers ({error}): start Docker; make run needs none") from None
+            raise RunFailed(f"no container engine answers ({error}): start Docker; make run needs none") from None
         except (PostgresError, ChildFailed) as error:
-            raise Failure(str(error)) from None
-        say("postgres", f"data folder {self._folder}/sam-postgres, {host.address}:{host.postgres.port}")
-        say("exchange", self._settings.source)
+            raise RunFailed(str(error)) from None
+        echo("postgres", f"data folder {self._folder}/sam-postgres, {host.address}:{host.postgres.port}")
+        echo("exchange", self._settings.source)
         for name, child in host.children.items():
             self._watch(name, child.ended)
 
     async def _build(self, sam: Sam) -> None:
-        say("sam", "build")
+        echo("sam", "build")
         try:
-            await sam.build(lambda line: say("sam", line) if self._settings.verbose else None)
+            await sam.build(lambda line: echo("sam", line) if self._settings.verbose else None)
         except SamFailed as error:
-            raise Failure(f"sam build failed: {error} (VERBOSE=1 shows all)") from None
+            raise RunFailed(f"sam build failed: {error} (VERBOSE=1 shows all)") from None
 
     async def _migrate(self, sam: Sam) -> None:
-        say("sam", "local invoke MigratorFunction (the first time it fetches AWS's image)")
+        echo("sam", "local invoke MigratorFunction (the first time it fetches AWS's image)")
         migrator = SamFunction(sam, "MigratorFunction", function_log("migrator", verbose=self._settings.verbose))
         try:
             applied = json.loads(await migrator.invoke(json.dumps(scheduled_event()).encode()))["applied"]
         except LambdaError as error:
-            raise Failure(f"the database could not be prepared: {error}") from None
-        say("migrator", f"{len(applied)} migrations applied" if applied else "the schema is the newest")
+            raise RunFailed(f"the database could not be prepared: {error}") from None
+        echo("migrator", f"{len(applied)} migrations applied" if applied else "the schema is the newest")
 
     async def _serve(self, sam: Sam) -> None:
         api = sam.serve("start-api", self._settings.port, "api")
-        self._parts.push_async_callback(api.close)
+        self._stack.push_async_callback(api.close)
         try:
             await api.start()
         except ChildFailed as error:
-            raise Failure(f"sam local start-api did not start: {error}") from None
+            raise RunFailed(f"sam local start-api did not start: {error}") from None
         self._watch("sam local start-api", api.ended)
-        say("api", api.url)
-        say("try", f"curl '{api.url}/markets?limit=5'")
-        say("", "sam local invoke CrawlerFunction --event tests/events/schedule.json")
+        echo("api", api.url)
+        echo("try", f"curl '{api.url}/markets?limit=5'")
+        echo("", "sam local invoke CrawlerFunction --event tests/events/schedule.json")

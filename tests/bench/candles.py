@@ -18,15 +18,15 @@ from typing import Final
 import httpx
 
 from api.candlesticks.cache import CandleCache
-from api.candlesticks.spans import Span
+from api.candlesticks.spans import TimeRange
 from kalshi_markets.database import Database
 from kalshi_markets.settings import DatabaseSettings, MigratorSettings
 from migrator.migrate import migrate
-from tests.bench.lines import HEAD, Bar, Line, at_most, in_turns
+from tests.bench.lines import HEAD, Bar, Line, interleaved, max_bar
 from tests.bench.remembering import RATE, listed, remembering
 from tests.bench.rounds import GZIP, PATH, Asker, Round
 from tests.bench.server import running, step
-from tests.integration.conftest import keep
+from tests.integration.conftest import store_markets
 
 TICKERS, ARCHIVED, RUNS = 10_000, 1_000, 9
 HOUR: Final = 3600
@@ -41,12 +41,12 @@ def live(asker: Asker, tickers: Sequence[str]) -> Iterator[Line]:
     with asker.api() as api:
         rounds = asker.ask_all(api, tickers)
         yield from _cold(name, rounds)
-        again = [asker.ask(api, tickers) for _ in range(RUNS)]
-    calls = sum(len(one.calls.sent) for one in again)
-    yield Line(f"{name}: the same again, calls", calls, "", bars=(at_most(0, calls),))
-    first, seconds = rounds[0].seconds, median(one.seconds for one in again)
-    faster = Bar("20 times faster", first / seconds, 20, least=True)
-    note = f"{first / seconds:.1f} times faster, {max(first / one.seconds for one in again):.1f} at best"
+        repeated = [asker.ask(api, tickers) for _ in range(RUNS)]
+    calls = sum(len(round_.calls.sent) for round_ in repeated)
+    yield Line(f"{name}: the same again, calls", calls, "", bars=(max_bar(0, calls),))
+    first, seconds = rounds[0].seconds, median(round_.seconds for round_ in repeated)
+    faster = Bar("20 times faster", first / seconds, 20, is_minimum=True)
+    note = f"{first / seconds:.1f} times faster, {max(first / round_.seconds for round_ in repeated):.1f} at best"
     yield Line(f"{name}: the same again", seconds, "s", first, bars=(faster,), note=note)
 
 
@@ -58,28 +58,28 @@ def archive(asker: Asker, tickers: Sequence[str]) -> Iterator[Line]:
 
 def _cold(name: str, rounds: Sequence[Round]) -> Iterator[Line]:
     first, rate = rounds[0], rounds[0].calls.rate
-    permitted = Bar(">= 0.9 of ref", rate / RATE, 0.9, least=True)
+    permitted = Bar(">= 0.9 of ref", rate / RATE, 0.9, is_minimum=True)
     yield Line(f"{name}: calls a second", rate, "1/s", RATE, bars=(permitted,))
-    refused = sum(one.calls.refused for one in rounds)
-    yield Line(f"{name}: 429s", refused, "", bars=(at_most(0, refused),))
+    rate_limited = sum(round_.calls.rate_limited for round_ in rounds)
+    yield Line(f"{name}: 429s", rate_limited, "", bars=(max_bar(0, rate_limited),))
     note = f"{len(first.calls.sent)} calls, {first.answered:,} answered, {len(first.unanswered):,} unanswered"
-    yield Line(f"{name}: the first answer", first.seconds, "s", bars=(at_most(29, first.seconds),), note=note)
-    whole, calls = sum(one.seconds for one in rounds), sum(len(one.calls.sent) for one in rounds)
-    yield Line(f"{name}: until nothing is left", whole, "s", note=f"{len(rounds)} answers, {calls:,} calls")
+    yield Line(f"{name}: the first answer", first.seconds, "s", bars=(max_bar(29, first.seconds),), note=note)
+    total_seconds, calls = sum(round_.seconds for round_ in rounds), sum(len(round_.calls.sent) for round_ in rounds)
+    yield Line(f"{name}: until nothing is left", total_seconds, "s", note=f"{len(rounds)} answers, {calls:,} calls")
 
 
 def cache_size(database: Database, tickers: Sequence[str], span: Mapping[str, int]) -> Iterator[Line]:
     """Bytes of a candle on disk, indexes included; the reference is a row for each, with its JSON."""
-    database.script("VACUUM FULL kalshi_markets_candles")
-    database.script(
+    database.execute_script("VACUUM FULL kalshi_markets_candles")
+    database.execute_script(
         """
         CREATE TABLE candle_rows (ticker text COLLATE "C", period integer, ends bigint, candle text,
                                   PRIMARY KEY (ticker, period, ends))"""
     )
     cache = CandleCache(database.settings, 1)
-    kept = cache.read(dict.fromkeys(tickers, False), 60, Span(span["start_ts"], span["end_ts"]))
+    cached = cache.get(dict.fromkeys(tickers, False), 60, TimeRange(span["start_ts"], span["end_ts"]))
     cache.close()
-    rows = [[ticker, *candle] for ticker, pieces in kept.items() for piece in pieces for candle in piece.candles()]
+    rows = [[ticker, *candle] for ticker, pieces in cached.items() for piece in pieces for candle in piece.candles()]
     database.execute(
         "INSERT INTO candle_rows SELECT r->>0, 60, (r->>1)::bigint, r->>2 FROM json_array_elements($1::json) AS r",
         json.dumps(rows),
@@ -96,7 +96,7 @@ def memory(asker: Asker, tickers: Sequence[str]) -> Iterator[Line]:
     """The most that the largest question takes; from the cache and from the exchange."""
     for about, cache_mb in (("kept", 1024), ("asked for", 0)):
         peak = asker.peak(tickers, cache_mb)
-        yield Line(f"peak memory, {len(tickers):,} tickers, {about}", peak, "MiB", bars=(at_most(256, peak),))
+        yield Line(f"peak memory, {len(tickers):,} tickers, {about}", peak, "MiB", bars=(max_bar(256, peak),))
 
 
 def small(asker: Asker, tickers: Sequence[str]) -> Iterator[Line]:
@@ -113,7 +113,7 @@ def small(asker: Asker, tickers: Sequence[str]) -> Iterator[Line]:
             api.invoke("POST", PATH, asker.question(hundred), GZIP)
             time.sleep(0.1)
 
-        figure, reference = (median(taken) - 100 for taken in in_turns(ours, call, runs=RUNS))
+        figure, reference = (median(taken) - 100 for taken in interleaved(ours, call, runs=RUNS))
     bars = (Bar("<= 1.3 of ref", figure / reference, 1.3),)
     yield Line("100 tickers beside one call to the exchange", figure, "ms", reference, bars=bars)
 
@@ -124,13 +124,13 @@ def lines(count: int, archived: int) -> Iterator[Line]:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="candles")))
         folder.chmod(0o755)
         environment = stack.enter_context(running(folder / "data"))
-        database = Database(DatabaseSettings.read(environment), application_name="bench", timeout=600)
+        database = Database(DatabaseSettings.from_env(environment), application_name="bench", timeout=600)
         stack.callback(database.close)
-        migrate(database, MigratorSettings.read(environment))
+        migrate(database, MigratorSettings.from_env(environment))
         _, url = stack.enter_context(remembering(4 * count, archived + 1_000))
         with step("markets into the table"):
-            tickers = _kept(database, url, "/markets", count, status="open")
-            old = _kept(database, url, "/historical/markets", archived)
+            tickers = _store_listing(database, url, "/markets", count, status="open")
+            old = _store_listing(database, url, "/historical/markets", archived)
         now = int(time.time()) // HOUR * HOUR - HOUR
         asker = Asker(environment, url, {"start_ts": now - 23 * HOUR, "end_ts": now, "period_interval": 60})
         yield from live(asker, tickers)
@@ -141,10 +141,10 @@ def lines(count: int, archived: int) -> Iterator[Line]:
         yield from archive(Asker(environment, url, always), old)
 
 
-def _kept(database: Database, url: str, path: str, count: int, **query: str) -> list[str]:
+def _store_listing(database: Database, url: str, path: str, count: int, **query: str) -> list[str]:
     """The tickers of so many markets of a listing, which are in the table then."""
     markets = listed(url, path, count, **query)
-    keep(database, *markets)
+    store_markets(database, *markets)
     return [market["ticker"] for market in markets]
 
 

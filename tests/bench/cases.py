@@ -55,10 +55,12 @@ def orders() -> Iterator[Case]:
 def patterns(connection: Connection, rows: int) -> Iterator[Case]:
     """Three letters in the texts, rare and common."""
     for column in ("title", "rules_primary"):
-        found = texts(connection, column, rows)
+        sample = texts(connection, column, rows)
         # Every three letters that follow one another in a word, for words themselves are longer where they are rare.
-        pieces = [" ".join(word[at : at + 3] for word in text.split() for at in range(len(word) - 2)) for text in found]
-        for kind, letters in zip(("rare", "common"), words(pieces, least=3), strict=True):
+        pieces = [
+            " ".join(word[at : at + 3] for word in text.split() for at in range(len(word) - 2)) for text in sample
+        ]
+        for kind, letters in zip(("rare", "common"), words(pieces, min_length=3), strict=True):
             yield _case(f"{column}__icontains={letters} ({kind})", **{f"{column}__icontains": letters})
             yield _case(f"{column}_regex={letters} ({kind})", **{f"{column}_regex": letters})
 
@@ -66,10 +68,10 @@ def patterns(connection: Connection, rows: int) -> Iterator[Case]:
 def combinations(connection: Connection, sampled: Mapping[str, Sample]) -> Iterator[Case]:
     """The original's example and twelve that people would ask."""
     yield Case("the original's example", f"/markets?{ORIGINAL.replace('|', '%7C')}&limit=100")
-    series = _most(connection, "series_ticker", "status = 'active'")
-    category = _most(connection, "category")
-    rarer = _most(connection, "category", "status = 'active'", 3)
-    event = _most(connection, "event_ticker", "status = 'finalized'")
+    series = _value_at_rank(connection, "series_ticker", "status = 'active'")
+    category = _value_at_rank(connection, "category")
+    rarer = _value_at_rank(connection, "category", "status = 'active'", 3)
+    event = _value_at_rank(connection, "event_ticker", "status = 'finalized'")
     word = sampled["title"].common_word
     day = {"settlement_ts__gte": _at(days=-1), "settlement_ts__lt": _at()}
     active = {"status": "active"}
@@ -88,10 +90,10 @@ def combinations(connection: Connection, sampled: Mapping[str, Sample]) -> Itera
     yield _case("12 traded today by open interest", **active, volume_24h__gt=1000, order_by="open_interest")
 
 
-def _most(connection: Connection, column: str, where: str = "true", place: int = 1) -> str:
+def _value_at_rank(connection: Connection, column: str, where: str = "true", rank: int = 1) -> str:
     """The value that is so many-th in frequency."""
-    grouped = f"SELECT {column} FROM {TABLE}_terms WHERE {where} GROUP BY 1 ORDER BY count(*) DESC, 1"
-    return str(run(connection, f"{grouped} LIMIT 1 OFFSET {place - 1}")[0][0])
+    grouped = f"SELECT {column} FROM {TABLE}_details WHERE {where} GROUP BY 1 ORDER BY count(*) DESC, 1"
+    return str(run(connection, f"{grouped} LIMIT 1 OFFSET {rank - 1}")[0][0])
 
 
 def _at(**later: int) -> str:

@@ -27,10 +27,10 @@ from local.exchange.generator import generate
 from local.sandbox import FunctionSpec
 from migrator.migrate import migrate
 from tests.aws import account
-from tests.bench.lines import HEAD, Line, at_most, milliseconds
+from tests.bench.lines import HEAD, Line, max_bar, milliseconds
 from tests.bench.server import running, step
 from tests.emulator import emulated, link_packages, packaged
-from tests.integration.conftest import keep
+from tests.integration.conftest import store_markets
 
 MARKETS: Final = 2_000
 RUNS: Final = 20
@@ -80,11 +80,11 @@ class Bench:
 def lines(bench: Bench, secret: Mapping[str, str]) -> Iterator[Line]:
     """The comparisons; the last is for information."""
     ours, naive, floor = bench.compared()
-    bars = (at_most(0.7, ours / naive), at_most(1.25, ours / floor))
+    bars = (max_bar(0.7, ours / naive), max_bar(1.25, ours / floor))
     yield Line("start to first answer", ours, reference=naive, floor=floor, bars=bars)
     yield Line("not byte-compiled, as sam build leaves it (ref: byte-compiled)", bench.not_compiled(), reference=ours)
     ours, naive, floor = bench.compared(**secret)
-    bar = at_most(1.25, ours / floor)  # no other: boto3 is in all three, or most of it
+    bar = max_bar(1.25, ours / floor)  # no other: boto3 is in all three, or most of it
     yield Line("with the credentials in Secrets Manager", ours, reference=naive, floor=floor, bars=(bar,))
 
 
@@ -108,10 +108,10 @@ def main() -> int:
 
 
 def _fill(environment: Mapping[str, str]) -> None:
-    database = Database(DatabaseSettings.read(environment), application_name="bench")
-    migrate(database, MigratorSettings.read(environment))
-    found = generate(7, MARKETS, Clock(speed=0)).markets(Order.CREATED, None)
-    keep(database, *(json.loads(market.json, parse_float=Decimal) for _, market in found))
+    database = Database(DatabaseSettings.from_env(environment), application_name="bench")
+    migrate(database, MigratorSettings.from_env(environment))
+    markets = generate(7, MARKETS, Clock(speed=0)).markets(Order.CREATED, None)
+    store_markets(database, *(json.loads(market.json, parse_float=Decimal) for _, market in markets))
     database.close()
 
 

@@ -19,13 +19,13 @@ from typing import Final
 
 from crawler.lookups import LIVE_JOBS
 from kalshi_markets.settings import MAX_RATE
-from tests.bench.lines import HEAD, Bar, Line, at_most
-from tests.bench.peer import Peer
+from tests.bench.lines import HEAD, Bar, Line, max_bar
+from tests.bench.peer import NaiveCrawler
 from tests.bench.queries import machine
 from tests.bench.server import connect, running, step
 from tests.bench.table import database
 from tests.bench.walk import Walked, walk
-from tests.bench.world import Books, World, customer, live, pages, prepare, serve
+from tests.bench.world import CrawlerTables, PageFolders, customer, live, pages, prepare, serve
 from tests.bench.writes import rate as written
 
 MARKETS, LIVE = 40_000, 247_000
@@ -46,43 +46,43 @@ class Bench:
 
     environment: Mapping[str, str]
     folder: Path
-    books: Books
-    peer: Peer
-    world: World
+    tables: CrawlerTables
+    naive_crawler: NaiveCrawler
+    page_folders: PageFolders
     first: str
     later: str
 
     def crawl(self, url: str, *due: str, page: int = 1000, **settings: str) -> Walked:
         """The jobs that are due, or the live walks. page: how many markets are asked for at once."""
-        self.books.let(*(due or LIVE_JOBS))
+        self.tables.set_due(*(due or LIVE_JOBS))
         return walk({**self.environment, "EXCHANGE_URL": url, "EXCHANGE_RATE": str(MAX_RATE), **settings}, page)
 
     def restore(self, url: str) -> None:
         """The tables as after live walks over an exchange, and nothing else in them."""
         self.crawl(url, "series", *LIVE_JOBS)
-        self.books.drop_unseen()
+        self.tables.drop_unseen()
 
     def write(self, folder: Path) -> float:
         """The floor: markets a second of writing a folder's pages from memory."""
         with closing(database(self.environment)) as writer:
             return written(writer, pages(folder))
 
-    def ask_peer(self, url: str) -> float:
+    def run_naive_crawler(self, url: str) -> float:
         """The reference: markets a second."""
         began = time.perf_counter()
-        markets = self.peer.walk(url, PEERS_PAGES)
+        markets = self.naive_crawler.walk(url, PEERS_PAGES)
         return markets / (time.perf_counter() - began)
 
 
 def fill(bench: Bench) -> Iterator[Line]:
     """Every row is new."""
-    bench.books.forget()
-    floor = bench.write(bench.world.first)
-    bench.books.forget()
+    bench.tables.truncate()
+    floor = bench.write(bench.page_folders.first)
+    bench.tables.truncate()
     bench.crawl(bench.first, "series")
     ours = bench.crawl(bench.first)
-    bench.peer.forget()
-    reference = bench.ask_peer(bench.first)
+    bench.naive_crawler.truncate()
+    reference = bench.run_naive_crawler(bench.first)
     yield Line(f"first fill, {ours.markets:,} markets and their events", ours.rate, "mkts/s", reference, floor)
 
 
@@ -96,30 +96,33 @@ def steady(bench: Bench) -> Iterator[Line]:
 
     def crawl() -> None:
         bench.restore(bench.first)
-        before = bench.books.log()
+        before = bench.tables.wal_bytes()
         ours.append(bench.crawl(bench.later))
-        logged.append(bench.books.log() - before)
+        logged.append(bench.tables.wal_bytes() - before)
         still.append(bench.crawl(bench.later))
 
     def write() -> None:
         bench.restore(bench.first)
-        floors.append(bench.write(bench.world.later))
+        floors.append(bench.write(bench.page_folders.later))
 
-    def ask_peer() -> None:
-        bench.ask_peer(bench.first)
-        references.append(bench.ask_peer(bench.later))
+    def run_naive_crawler() -> None:
+        bench.run_naive_crawler(bench.first)
+        references.append(bench.run_naive_crawler(bench.later))
 
     bench.restore(bench.first)
-    bench.peer.copy()
-    sides = [crawl, write, ask_peer]
-    for turn in range(ROUNDS):
-        for side in [*sides[turn:], *sides[:turn]]:
+    bench.naive_crawler.copy()
+    sides = [crawl, write, run_naive_crawler]
+    for round_ in range(ROUNDS):
+        for side in [*sides[round_:], *sides[:round_]]:
             side()
     speed, reference, floor = _rate(ours), median(references), median(floors)
-    bars = (Bar(">= 10 ref", speed / reference, 10, least=True), Bar(">= 0.6 floor", speed / floor, 0.6, least=True))
+    bars = (
+        Bar(">= 10 ref", speed / reference, 10, is_minimum=True),
+        Bar(">= 0.6 floor", speed / floor, 0.6, is_minimum=True),
+    )
     name = f"live walk, {ours[0].markets:,} markets, {ours[0].differed:,} of them differ"
     yield Line(name, speed, "mkts/s", reference, floor, bars)
-    yield Line("  CPU of our process, a market", _cpu(ours), "us", bars=(at_most(60, _cpu(ours)),))
+    yield Line("  CPU of our process, a market", _cpu(ours), "us", bars=(max_bar(60, _cpu(ours)),))
     yield Line("  WAL, a row that differs", median(logged) / ours[0].differed, "bytes", note=_mb("all", median(logged)))
     yield Line(f"live walk, {still[0].differed:,} differ", _rate(still), "mkts/s")
     yield Line("  CPU of our process, a market", _cpu(still), "us")
@@ -129,54 +132,54 @@ def rate(bench: Bench) -> Iterator[Line]:
     """How much of what the exchange permits is used: the pacing's part by pages that are quickly written."""
     key, settings = customer(bench.folder)
     permitted = {**settings, "EXCHANGE_RATE": str(RATE)}
-    with serve(bench.world.later, "--tier", "basic", "--api-key", key) as (_, url):
+    with serve(bench.page_folders.later, "--tier", "basic", "--api-key", key) as (_, url):
         for page in (100, 1000):
             walked = bench.crawl(url, page=page, **permitted)
-            requests, refusals = walked.summary["requests"], walked.summary["refusals"]
+            requests, rate_limited = walked.summary["requests"], walked.summary["rate_limited"]
             used = requests / (RATE * walked.sending) * 100
-            bars = (Bar(">= 95", used, 95, least=True), Bar("no 429", refusals, 0))
+            bars = (Bar(">= 95", used, 95, is_minimum=True), Bar("no 429", rate_limited, 0))
             name = f"of {RATE} requests a second used, pages of {page:,}"
-            note = f"{requests} requests, {refusals} 429s"
+            note = f"{requests} requests, {rate_limited} 429s"
             yield Line(name, used, "%", bars=bars if page == 100 else bars[1:], note=note)
 
 
 def idle(bench: Bench) -> Iterator[Line]:
     """A minute in which nothing happened."""
-    with serve(bench.world.first, "--speed", 0) as (_, url):
+    with serve(bench.page_folders.first, "--speed", 0) as (_, url):
         bench.restore(url)
         bench.crawl(url, *MINUTELY)
-        rows, log = bench.books.rows_written(), bench.books.log()
+        rows, log = bench.tables.rows_written(), bench.tables.wal_bytes()
         walked = bench.crawl(url, *MINUTELY)
-        rows, log = bench.books.rows_written() - rows, bench.books.log() - log
+        rows, log = bench.tables.rows_written() - rows, bench.tables.wal_bytes() - log
     requests = walked.summary["requests"]
-    bars = (at_most(10, requests), Bar("no row", rows, 0))
+    bars = (max_bar(10, requests), Bar("no row", rows, 0))
     note = f"{walked.markets} markets seen, {rows} rows written"
     yield Line("requests of an idle minute", requests, "", bars=bars, note=note)
     yield Line("  WAL", log, "bytes")
 
 
-def whole(bench: Bench, markets: int) -> Iterator[Line]:
+def full_size(bench: Bench, markets: int) -> Iterator[Line]:
     """As many markets as the exchange lists, as far away."""
     with TemporaryDirectory() as name:
         with step(f"preparing pages of {markets:,} markets, twice"):
-            world = prepare(Path(name), markets)
+            page_folders = prepare(Path(name), markets)
         far = ("--fault", "kind=latency,seconds=0.25")
-        with serve(world.first) as (_, first), serve(world.later, *far) as (_, later):
+        with serve(page_folders.first) as (_, first), serve(page_folders.later, *far) as (_, later):
             with step("filling the table"):
                 bench.restore(first)
             walked = bench.crawl(later, EXCHANGE_RATE=str(RATE))
     name = f"{walked.markets:,} markets, {walked.differed:,} differ, 250 ms, {RATE} requests/s"
     note = f"{walked.summary['requests']} requests"
-    yield Line(name, walked.seconds, "s", bars=(at_most(60, walked.seconds),), note=note)
+    yield Line(name, walked.seconds, "s", bars=(max_bar(60, walked.seconds),), note=note)
     yield Line("  CPU of our process, a market", walked.micros, "us")
     yield _memory("  peak memory", walked)
-    each = walked.summary["bytes"] / walked.markets
+    each = walked.summary["bytes_received"] / walked.markets
     yield Line("  bytes received, a market", each, "bytes", note=_mb("190,000", each * 190_000))
 
 
 def memory(bench: Bench, markets: int = 2_000_000) -> Iterator[Line]:
     """It does not grow with the exchange."""
-    bench.books.forget()
+    bench.tables.truncate()
     with live(markets) as (_, url):
         walked = bench.crawl(url, "series", *LIVE_JOBS, RUN_SECONDS="65")
     yield _memory(f"peak memory, a minute ({walked.markets:,} new markets) of {markets:,}", walked)
@@ -184,7 +187,7 @@ def memory(bench: Bench, markets: int = 2_000_000) -> Iterator[Line]:
 
 def _memory(name: str, walked: Walked) -> Line:
     megabytes = walked.peak * 1024 / 1e6
-    return Line(name, megabytes, "MB", bars=(at_most(256, megabytes),))
+    return Line(name, megabytes, "MB", bars=(max_bar(256, megabytes),))
 
 
 def _rate(walks: list[Walked]) -> float:
@@ -207,7 +210,7 @@ def sections(bench: Bench, live_markets: int) -> dict[str, Section]:
         "steady": partial(steady, bench),
         "rate": partial(rate, bench),
         "idle": partial(idle, bench),
-        "whole": partial(whole, bench, live_markets),
+        "whole": partial(full_size, bench, live_markets),
         "memory": partial(memory, bench),
         "machine afterwards": machine,
     }
@@ -222,10 +225,10 @@ def main() -> int:
     arguments = parser.parse_args()
     judged, missed = (arguments.markets, arguments.live) == (MARKETS, LIVE), 0
     with ExitStack() as stack:
-        found = sections(_bench(stack, arguments.markets), arguments.live)
+        sections_ = sections(_bench(stack, arguments.markets), arguments.live)
         print(HEAD, flush=True)
-        for name in arguments.only or found:
-            for line in found[name]():
+        for name in arguments.only or sections_:
+            for line in sections_[name]():
                 print(line.text(judged=judged), flush=True)
                 missed += judged and not line.is_good
     print(f"{missed} bars missed" if judged else "not judged")
@@ -235,13 +238,13 @@ def main() -> int:
 def _bench(stack: ExitStack, markets: int) -> Bench:
     folder = Path(stack.enter_context(TemporaryDirectory()))
     with step(f"preparing pages of {markets:,} markets, twice"):
-        world = prepare(folder, markets)
+        page_folders = prepare(folder, markets)
     environment = stack.enter_context(running(folder / "postgres"))
-    books = Books(environment, stack.enter_context(connect(environment)))
-    peer = stack.enter_context(closing(Peer(environment)))
-    _, first = stack.enter_context(serve(world.first))
-    _, later = stack.enter_context(serve(world.later))
-    return Bench(environment, folder, books, peer, world, first, later)
+    tables = CrawlerTables(environment, stack.enter_context(connect(environment)))
+    naive_crawler = stack.enter_context(closing(NaiveCrawler(environment)))
+    _, first = stack.enter_context(serve(page_folders.first))
+    _, later = stack.enter_context(serve(page_folders.later))
+    return Bench(environment, folder, tables, naive_crawler, page_folders, first, later)
 
 
 if __name__ == "__main__":

@@ -46,7 +46,7 @@ class Line:
     unit: str
     bar: float
     reference: float | None = None
-    least: bool = True
+    is_minimum: bool = True
 
     @property
     def judged(self) -> float:
@@ -54,12 +54,12 @@ class Line:
 
     @property
     def is_good(self) -> bool:
-        return self.judged >= self.bar if self.least else self.judged <= self.bar
+        return self.judged >= self.bar if self.is_minimum else self.judged <= self.bar
 
     def __str__(self) -> str:
         reference = "-" if self.reference is None else f"{self.reference:,.0f}"
         ratio = "-" if self.reference is None else f"{self.judged:.3f}"
-        bar = f"{'>=' if self.least else '<='} {self.bar:g}"
+        bar = f"{'>=' if self.is_minimum else '<='} {self.bar:g}"
         verdict = "ok" if self.is_good else "MISSED"
         return f"{self.name:42} {self.figure:10,.1f} {self.unit:8} {reference:>9} {ratio:>7} {bar:>9}  {verdict}"
 
@@ -147,7 +147,7 @@ def compare(name: str, url: str, encoding: str, bar: float, folder: Path) -> Lin
         page.write_bytes(fetch(connection, urls[0], encoding))
     with program("-m", "tests.bench.exchange", page) as (_, static):
         pairs = [(rate(urls, encoding), rate([static], encoding)) for _ in range(ROUNDS)]
-    return Line(name, median(one for one, _ in pairs), "pages/s", bar, median(other for _, other in pairs))
+    return Line(name, median(figure for figure, _ in pairs), "pages/s", bar, median(other for _, other in pairs))
 
 
 def memory() -> Line:
@@ -158,7 +158,7 @@ def memory() -> Line:
             for _ in range(5):
                 cursor = httpx.get(f"{url}{path}", params={"cursor": cursor, "limit": 200}).json()["cursor"]
         resident = peak(pid)
-    return Line("memory of 12 million markets, at most", resident / 1024, "MiB", 200, least=False)
+    return Line("memory of 12 million markets, at most", resident / 1024, "MiB", 200, is_minimum=False)
 
 
 def main() -> int:

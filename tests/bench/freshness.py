@@ -22,14 +22,14 @@ from typing import Any, Final
 
 from kalshi_markets.database import Database
 from kalshi_markets.settings import DatabaseSettings, MigratorSettings
-from local.exchange.catalogue import Exchange, Order, Wanted
+from local.exchange.catalogue import Exchange, MarketFilter, Order
 from local.exchange.clock import SECOND, Clock, parse
 from local.exchange.generator import generate
-from local.exchange.server import Server
+from local.exchange.server import ExchangeServer
 from migrator.migrate import migrate
-from tests.bench.lines import HEAD, Line, at_most
+from tests.bench.lines import HEAD, Line, max_bar
 from tests.bench.server import running
-from tests.integration.lambdas import Api, crawl
+from tests.integration.lambdas import ApiClient, crawl
 
 START: Final = parse("2026-11-20T12:00:00Z")
 MARKETS, ARCHIVED, SEED = 20_000, 60_000, 5
@@ -46,7 +46,7 @@ SAMPLE: Final = 100
 class Watch:
     """What is served, as it changes, and how late that is on the exchange's clock: the largest lags, in seconds."""
 
-    api: Api
+    api: ApiClient
     clock: Clock
     since: int
     last_change: int = 0
@@ -79,15 +79,15 @@ class Watch:
 def stale(watch: Watch, past: Exchange) -> list[str]:
     """Tickers whose served volume is less than it was a live interval ago on the exchange."""
     past.clock.set(watch.clock.now() - LIVE_INTERVAL * SECOND)
-    found = []
-    listed = past.markets(Order.CREATED, None, Wanted(combos=False, phase="open"))
+    tickers = []
+    listed = past.markets(Order.CREATED, None, MarketFilter(combos=False, phase="open"))
     for number, (_, market) in enumerate(listed):
         served = watch.items.get(market.ticker)
         if number % (MARKETS // SAMPLE) == 0:
             volume = Decimal(json.loads(market.json)["volume_fp"])
             if served is None or Decimal(served["volume"]) < volume:
-                found.append(market.ticker)
-    return found
+                tickers.append(market.ticker)
+    return tickers
 
 
 def crawling(environment: Mapping[str, str], minute: float, speed: float, until: float) -> None:
@@ -103,7 +103,7 @@ def measure(environment: Mapping[str, str], speed: float, minutes: float) -> lis
     clock = Clock(start=START, speed=0)
     world = generate(SEED, MARKETS, clock, archived=ARCHIVED)
     past = generate(SEED, MARKETS, Clock(start=START, speed=0), archived=ARCHIVED)
-    with Server(world) as server:
+    with ExchangeServer(world) as server:
         ours = {"EXCHANGE_URL": server.url, "EXCHANGE_RATE": str(20 * speed)}
         ours |= {f"{name}_INTERVAL_SECONDS": str(max(1.0, seconds / speed)) for name, seconds in INTERVALS.items()}
         together = {**environment, **ours}
@@ -111,7 +111,7 @@ def measure(environment: Mapping[str, str], speed: float, minutes: float) -> lis
         ends_at = time.monotonic() + 60 * minutes / speed
         crawler = threading.Thread(target=crawling, args=(together, 60 / speed, speed, ends_at))
         crawler.start()
-        api = Api(together)
+        api = ApiClient(together)
         watch = Watch(api, clock, START)
         late: list[str] = []
         looks = 0
@@ -127,13 +127,13 @@ def measure(environment: Mapping[str, str], speed: float, minutes: float) -> lis
     return [
         _lag(f"new markets, {len(watch.created)}: the latest", watch.created, 120),
         _lag(f"edits, {len(watch.edited)}: the latest", watch.edited, 120),
-        Line(f"volumes older than a live interval, {looks} looks", len(late), "", bars=(at_most(0, len(late)),)),
+        Line(f"volumes older than a live interval, {looks} looks", len(late), "", bars=(max_bar(0, len(late)),)),
     ]
 
 
-def _lag(name: str, lags: list[float], most: float) -> Line:
+def _lag(name: str, lags: list[float], maximum: float) -> Line:
     latest = max(lags, default=float("inf"))
-    return Line(name, latest, "s", bars=(at_most(most, latest),))
+    return Line(name, latest, "s", bars=(max_bar(maximum, latest),))
 
 
 def _instant(text: str) -> int:
@@ -151,10 +151,10 @@ def main() -> int:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         folder.chmod(0o755)  # PostgreSQL may run as another user
         environment = stack.enter_context(running(folder / "postgres"))
-        owner = Database(DatabaseSettings.read(environment), application_name="bench")
+        owner = Database(DatabaseSettings.from_env(environment), application_name="bench")
         migrate(owner, MigratorSettings({}))
         lines = measure(environment, options.speed, options.minutes)
-        [[archived]] = owner.read("SELECT count(*) FROM kalshi_markets_jobs WHERE job = 'archive' AND markets > 0")
+        [[archived]] = owner.query("SELECT count(*) FROM kalshi_markets_jobs WHERE job = 'archive' AND markets > 0")
         owner.close()
     print(HEAD)
     for line in lines:

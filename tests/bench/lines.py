@@ -20,14 +20,14 @@ Call = Callable[[], object]
 class Bar:
     """What a figure must reach. about: for people; judged: at most `bound`, or with `least` at least."""
 
-    about: str
+    description: str
     judged: float
     bound: float
-    least: bool = False
+    is_minimum: bool = False
 
     @property
     def is_good(self) -> bool:
-        return self.judged >= self.bound if self.least else self.judged <= self.bound
+        return self.judged >= self.bound if self.is_minimum else self.judged <= self.bound
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Line:
         ratios = " ".join(
             f"{f'{self.ours / other:.2f}' if other else '-':>6}" for other in (self.reference, self.floor)
         )
-        bars = ", ".join(bar.about for bar in self.bars) or "-"
+        bars = ", ".join(bar.description for bar in self.bars) or "-"
         verdict = ("ok" if self.is_good else "MISSED") if judged and self.bars else "-"
         return f"{self.name:66} {figures} {self.unit:6} {ratios}  {bars:30} {verdict} {self.note}".rstrip()
 
@@ -72,14 +72,14 @@ def milliseconds(call: Call) -> float:
     return (time.perf_counter() - began) * 1000
 
 
-def in_turns(*calls: Call, runs: int = RUNS) -> list[list[float]]:
+def interleaved(*calls: Call, runs: int = RUNS) -> list[list[float]]:
     """Timings of each call, in milliseconds: in turns, each of them first as often, after one that does not count."""
     taken: list[list[float]] = [[] for _ in calls]
     for call in calls:
         call()
     for run in range(runs):
-        for place in range(len(calls)):
-            number = (run + place) % len(calls)
+        for offset in range(len(calls)):
+            number = (run + offset) % len(calls)
             taken[number].append(milliseconds(calls[number]))
     return taken
 
@@ -89,12 +89,12 @@ def p95(timings: Sequence[float]) -> float:
     return sorted(timings)[math.ceil(0.95 * len(timings)) - 1]
 
 
-def at_most(bound: float, judged: float) -> Bar:
+def max_bar(bound: float, judged: float) -> Bar:
     return Bar(f"<= {bound:g}", judged, bound)
 
 
 def peak(process: int | str = "self") -> int:
     """KiB of a process that were ever resident at once."""
-    found = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{process}/status").read_text(encoding="ascii"))
-    assert found is not None
-    return int(found[1])
+    match = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{process}/status").read_text(encoding="ascii"))
+    assert match is not None
+    return int(match[1])

@@ -25,12 +25,12 @@ _CONTEXT: Final = SimpleNamespace(aws_request_id="request", get_remaining_time_i
 _STARTED_WITH: Final = "SELECT name, setting FROM pg_settings WHERE source = 'client'"
 
 
-class NotAnswered(Exception):
+class ResponseNotSent(Exception):
     """The API answered with an error: its status and code."""
 
 
-class Ours:
-    """The handler, in this process's environment. Raises NotAnswered."""
+class ApiProcess:
+    """The handler, in this process's environment. Raises ResponseNotSent."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         os.environ.update({"POWERTOOLS_LOG_LEVEL": "CRITICAL", **environment})
@@ -56,7 +56,7 @@ class Ours:
         response: Response = self._handler(event, _CONTEXT)
         if response["statusCode"] not in (200, 304):
             error = json.loads(body(response))
-            raise NotAnswered(f"{response['statusCode']} {error['code']}: {str(error['detail'])[:200]}")
+            raise ResponseNotSent(f"{response['statusCode']} {error['code']}: {str(error['detail'])[:200]}")
         return response
 
     def json(self, url: str) -> dict[str, Any]:
@@ -64,10 +64,10 @@ class Ours:
         answer: dict[str, Any] = json.loads(body(self.get(url)))
         return answer
 
-    def asks(self, url: str) -> list[Statement]:
+    def statements_of(self, url: str) -> list[Statement]:
         """What the database is asked for an answer."""
-        asked, _ = self._spied(url)
-        return asked
+        statements, _ = self._spied(url)
+        return statements
 
     def session(self) -> dict[str, str]:
         """The run-time parameters that the API's session starts with."""
@@ -75,18 +75,18 @@ class Ours:
         return {name: setting for name, setting in connection.execute(_STARTED_WITH) if name != "application_name"}
 
     def _spied(self, url: str) -> tuple[list[Statement], Database]:
-        asked: list[Statement] = []
+        statements: list[Statement] = []
         askers: list[Database] = []
         execute = Database.execute
 
         def spy(connection: Database, sql: str, *values: object) -> list[list[Any]]:
-            asked.append((sql, values))
+            statements.append((sql, values))
             askers.append(connection)
             return execute(connection, sql, *values)
 
         with mock.patch.object(Database, "execute", spy):
             self.get(url)
-        return asked, askers[0]
+        return statements, askers[0]
 
 
 def body(response: Response) -> bytes:
@@ -104,5 +104,5 @@ def next_url(response: Response) -> str | None:
 
 
 if __name__ == "__main__":
-    Ours({}).get(sys.argv[1])
+    ApiProcess({}).get(sys.argv[1])
     print(peak())

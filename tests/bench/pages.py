@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Final
 
-from tests.bench.lines import Bar, Line, at_most, in_turns
-from tests.bench.ours import Ours, next_url
+from tests.bench.lines import Bar, Line, interleaved, max_bar
+from tests.bench.ours import ApiProcess, next_url
 from tests.bench.reference import Floor, Reference
 from tests.bench.server import Connection
 from tests.bench.table import ROOT, run
@@ -28,7 +28,7 @@ class Bench:
 
     environment: Mapping[str, str]
     connection: Connection
-    ours: Ours
+    ours: ApiProcess
     reference: Reference
     floor: Floor
     rows: int
@@ -36,8 +36,10 @@ class Bench:
 
     def beside(self, name: str, url: str, *bars: Callable[[float, float, float], Bar], built: str = "") -> Line:
         """The medians of ours, the reference and the floor, in turns. built: how the reference is, if not as usual."""
-        asked, other = self.ours.asks(url), built + url
-        taken = in_turns(lambda: self.ours.get(url), lambda: self.reference.get(other), lambda: self.floor.run(asked))
+        statements, other = self.ours.statements_of(url), built + url
+        taken = interleaved(
+            lambda: self.ours.get(url), lambda: self.reference.get(other), lambda: self.floor.run(statements)
+        )
         ours, reference, floor = map(median, taken)
         return Line(name, ours, "ms", reference, floor, tuple(bar(ours, reference, floor) for bar in bars))
 
@@ -68,8 +70,8 @@ def unchanged(bench: Bench) -> Iterator[Line]:
     ours = bench.ours
     tag = ours.get(SMALL)["headers"]["etag"]
     assert ours.get(SMALL, if_none_match=tag)["statusCode"] == 304
-    spared, whole = map(median, in_turns(lambda: ours.get(SMALL, if_none_match=tag), lambda: ours.get(SMALL)))
-    yield Line("304 (reference: ours, page of 100)", spared, "ms", whole, bars=(of_reference(0.6)(spared, whole, 0),))
+    spared, full = map(median, interleaved(lambda: ours.get(SMALL, if_none_match=tag), lambda: ours.get(SMALL)))
+    yield Line("304 (reference: ours, page of 100)", spared, "ms", full, bars=(of_reference(0.6)(spared, full, 0),))
 
 
 def deep(bench: Bench) -> Iterator[Line]:
@@ -82,12 +84,12 @@ def _deep(bench: Bench, name: str, order: str) -> Line:
     depth = int(bench.rows * DEEP)
     far = walked(bench.ours, f"{LARGE}{order}", depth).replace("limit=10000", "limit=100")
     first = f"{SMALL}{order}"
-    at_depth, at_first = map(median, in_turns(lambda: bench.ours.get(far), lambda: bench.ours.get(first)))
+    at_depth, at_first = map(median, interleaved(lambda: bench.ours.get(far), lambda: bench.ours.get(first)))
     name = f"100 at {depth:,} by {name} (reference: first page)"
     return Line(name, at_depth, "ms", at_first, bars=(of_reference(1.5)(at_depth, at_first, 0),))
 
 
-def walked(ours: Ours, url: str, depth: int) -> str:
+def walked(ours: ApiProcess, url: str, depth: int) -> str:
     """Where a walk by pages of 10,000 goes on at a depth."""
     for _ in range(depth // 10_000):
         url = next_url(ours.get(url)) or ""
@@ -103,21 +105,21 @@ def export(bench: Bench) -> Iterator[Line]:
         taken.append(_exported(bench, url, ours_first=len(taken) % 2 == 0))
         url = next_url(bench.ours.get(url))
     rows = len(taken) * 10_000
-    ours, floor = rows / sum(one for one, _ in taken), rows / sum(other for _, other in taken)
-    bar = Bar(">= 0.7 floor", ours / floor, 0.7, least=True)
+    ours, floor = rows / sum(seconds for seconds, _ in taken), rows / sum(other for _, other in taken)
+    bar = Bar(">= 0.7 floor", ours / floor, 0.7, is_minimum=True)
     yield Line(f"export by ticker, ndjson, the first {len(taken)} pages", ours, "rows/s", floor=floor, bars=(bar,))
 
 
 def _exported(bench: Bench, url: str, *, ours_first: bool) -> tuple[float, float]:
     """Seconds of a page, ours and the floor's, when its rows have been read before."""
-    asked = bench.ours.asks(url)
+    statements = bench.ours.statements_of(url)
     taken = {}
     for is_ours in (ours_first, not ours_first):
         began = time.perf_counter()
         if is_ours:
             bench.ours.get(url)
         else:
-            bench.floor.run(asked)
+            bench.floor.run(statements)
         taken[is_ours] = time.perf_counter() - began
     return taken[True], taken[False]
 
@@ -126,18 +128,18 @@ def memory(bench: Bench) -> Iterator[Line]:
     """What is resident at most in a process that answers one large page."""
     command = [sys.executable, "-m", "tests.bench.ours", LARGE]
     environment = {**os.environ, **bench.environment}
-    told = subprocess.run(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True, check=True)
-    peak = int(told.stdout) / 1024
-    yield Line("memory of a fresh process, page of 10,000", peak, "MiB", bars=(at_most(200, peak),))
+    completed = subprocess.run(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True, check=True)
+    peak = int(completed.stdout) / 1024
+    yield Line("memory of a fresh process, page of 10,000", peak, "MiB", bars=(max_bar(200, peak),))
 
 
 def sizes(connection: Connection) -> Iterator[str]:
     """Of the tables and each index."""
-    found = run(
+    relations = run(
         connection,
         "SELECT relname, relkind, pg_relation_size(oid), pg_table_size(oid) FROM pg_class"
         " WHERE relname ~ '^kalshi_markets_(t_|q_|terms|quotes)' AND relkind IN ('r', 'i') ORDER BY relkind DESC, 3 DESC",
     )
-    for name, kind, size, whole in found:
-        yield f"{'table' if kind == 'r' else 'index'}  {name:50} {(whole if kind == 'r' else size) / 2**20:9,.1f} MiB"
-    yield f"in all {'':50} {sum(whole if kind == 'r' else size for _, kind, size, whole in found) / 2**20:9,.1f} MiB"
+    for name, kind, size, total in relations:
+        yield f"{'table' if kind == 'r' else 'index'}  {name:50} {(total if kind == 'r' else size) / 2**20:9,.1f} MiB"
+    yield f"in all {'':50} {sum(total if kind == 'r' else size for _, kind, size, total in relations) / 2**20:9,.1f} MiB"

@@ -8,21 +8,21 @@ from typing import Any, Final
 import httpx
 import psycopg
 
-from kalshi_markets.columns import FROM_MARKET
+from kalshi_markets.columns import MARKET_COLUMNS
 from migrator.indexes import INDEXES
 from tests.bench.server import TABLE, connect
 from tests.bench.table import STORED, run
 from tests.bench.writes import Page
 
 PEERS_TABLE: Final = "bench_peer"
-_NAMES: Final = [column.name for column in FROM_MARKET]
+_NAMES: Final = [column.name for column in MARKET_COLUMNS]
 _UPSERT: Final = (
     f"INSERT INTO {PEERS_TABLE} ({', '.join(_NAMES)}) VALUES ({', '.join(['%s'] * len(_NAMES))})"
     f" ON CONFLICT (ticker) DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in _NAMES[1:])}"
 )
 
 
-class Peer:
+class NaiveCrawler:
     """One page at a time: asked for, each market upserted by a statement of its own, committed.
 
     One table of the exchange's columns, with those of our indexes that it can have.
@@ -43,7 +43,7 @@ class Peer:
         """Closes the connection."""
         self._connection.close()
 
-    def forget(self) -> None:
+    def truncate(self) -> None:
         """Empties the table."""
         run(self._connection, f"TRUNCATE {PEERS_TABLE}")
 
@@ -63,7 +63,7 @@ class Peer:
             for page in _pages(http, url, pages):
                 with self._connection.transaction():
                     for market in page:
-                        cursor.execute(_UPSERT, [_plain(market.get(column.member)) for column in FROM_MARKET])
+                        cursor.execute(_UPSERT, [_plain(market.get(column.source_field)) for column in MARKET_COLUMNS])
                 markets += len(page)
         return markets
 
@@ -87,5 +87,9 @@ def _plain(value: Any) -> Any:
 
 def _definitions() -> list[str]:
     """Of our indexes, each once; one that begins another adds nothing in a single table."""
-    found = {index.definition for index in INDEXES}
-    return sorted(one for one in found if not any(other != one and other.startswith(one) for other in found))
+    definitions = {index.definition for index in INDEXES}
+    return sorted(
+        definition
+        for definition in definitions
+        if not any(other != definition and other.startswith(definition) for other in definitions)
+    )

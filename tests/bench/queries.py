@@ -16,15 +16,15 @@ from statistics import median
 
 from tests.bench import cases, pages, writes
 from tests.bench.cases import Case
-from tests.bench.lines import HEAD, RUNS, Line, at_most, milliseconds, p95
-from tests.bench.ours import NotAnswered, Ours
+from tests.bench.lines import HEAD, RUNS, Line, max_bar, milliseconds, p95
+from tests.bench.ours import ApiProcess, ResponseNotSent
 from tests.bench.pages import Bench
 from tests.bench.reference import Floor, Reference
 from tests.bench.samples import Sample, samples
 from tests.bench.server import TABLE, connect
 from tests.bench.table import ROWS, run, table
 
-MOST: float = 50
+MAX_MILLISECONDS: float = 50
 """Milliseconds that a query may take, as the 95th percentile."""
 FEW, MANY, HOPELESS = 5, 20, 500
 
@@ -37,30 +37,30 @@ def measured(bench: Bench, case: Case) -> Line:
         first = milliseconds(lambda: bench.ours.get(case.url))
         get = partial(bench.ours.get, case.url)
         taken = [first] if first > HOPELESS else [milliseconds(get) for _ in range(FEW)]
-        if MOST < p95(taken) < HOPELESS:
+        if MAX_MILLISECONDS < p95(taken) < HOPELESS:
             taken = [milliseconds(get) for _ in range(MANY)]
         figure, note = p95(taken), ""
-    except NotAnswered as error:
+    except ResponseNotSent as error:
         figure, note = math.inf, str(error)
-    return Line(case.name, figure, bars=(at_most(MOST, figure),), note=note)
+    return Line(case.name, figure, bars=(max_bar(MAX_MILLISECONDS, figure),), note=note)
 
 
-def singly(bench: Bench, found: Iterable[Case]) -> Iterator[Line]:
+def singly(bench: Bench, cases_: Iterable[Case]) -> Iterator[Line]:
     """Each query on a line."""
-    for case in found:
+    for case in cases_:
         yield measured(bench, case)
 
 
-def together(bench: Bench, name: str, found: Iterable[Case]) -> Iterator[Line]:
+def together(bench: Bench, name: str, cases_: Iterable[Case]) -> Iterator[Line]:
     """Those that miss the bar by name, then all of them in one line."""
     figures = []
-    for case in found:
+    for case in cases_:
         line = measured(bench, case)
         figures.append(line.ours)
         if not line.is_good:
             yield line
-    over = sum(figure > MOST for figure in figures)
-    yield Line(f"{name}: {len(figures)} queries, {over} over {MOST:g} ms; their median", median(figures))
+    over = sum(figure > MAX_MILLISECONDS for figure in figures)
+    yield Line(f"{name}: {len(figures)} queries, {over} over {MAX_MILLISECONDS:g} ms; their median", median(figures))
 
 
 def sections(bench: Bench, sampled: dict[str, Sample]) -> dict[str, Section]:
@@ -87,8 +87,8 @@ def lines(name: str, section: Section) -> Iterator[Line]:
     """A section's lines; where the API refuses what is needed for it, one that says so."""
     try:
         yield from section()
-    except NotAnswered as error:
-        yield Line(name, math.inf, bars=(at_most(0, math.inf),), note=str(error))
+    except ResponseNotSent as error:
+        yield Line(name, math.inf, bars=(max_bar(0, math.inf),), note=str(error))
 
 
 def machine() -> Iterator[Line]:
@@ -107,11 +107,11 @@ def main() -> int:
     judged, missed = arguments.rows == ROWS, 0
     with ExitStack() as stack:
         bench = _bench(stack, arguments.rows)
-        found = sections(bench, samples(bench.connection, bench.rows))
+        sections_ = sections(bench, samples(bench.connection, bench.rows))
         report = list(pages.sizes(bench.connection))
         print(f"{bench.rows:,} rows\n{HEAD}", flush=True)
-        for name in arguments.only or found:
-            for line in lines(name, found[name]):
+        for name in arguments.only or sections_:
+            for line in lines(name, sections_[name]):
                 print(line.text(judged=judged), flush=True)
                 missed += judged and not line.is_good
     print("\n".join(report))
@@ -123,7 +123,7 @@ def _bench(stack: ExitStack, rows: int) -> Bench:
     environment = stack.enter_context(table(rows))
     connection = stack.enter_context(connect(environment))
     [(ticker,)] = run(connection, f"SELECT ticker FROM {TABLE}_quotes OFFSET {rows // 2} LIMIT 1")
-    ours, reference = Ours(environment), Reference(environment)
+    ours, reference = ApiProcess(environment), Reference(environment)
     stack.callback(reference.close)
     floor = Floor(environment, ours.session())
     stack.callback(floor.close)

@@ -66,7 +66,7 @@ _COLUMNS: Final = """
     t.ticker, t.event_ticker, t.title, t.subtitle, t.market_type, t.strike_type, t.open_time, t.close_time, q.volume,
     q.liquidity, q.open_interest, t.result, t.settlement_value, t.rules_primary"""
 # The view of the markets has no column that an index of `recent` serves.
-_FROM: Final = f"{TABLE}_terms AS t JOIN {TABLE}_quotes AS q ON q.ticker = t.ticker"
+_FROM: Final = f"{TABLE}_details AS t JOIN {TABLE}_quotes AS q ON q.ticker = t.ticker"
 
 
 class Reference:
@@ -141,10 +141,10 @@ def _app(connection: psycopg.Connection[tuple[Any, ...]]) -> FastAPI:
     @app.get("/markets/{ticker}", response_model=Exact)
     async def market(ticker: str) -> Exact:
         with connection.cursor(row_factory=class_row(Exact)) as cursor:
-            found = cursor.execute(f"SELECT {_COLUMNS} FROM {_FROM} WHERE t.ticker = %s", (ticker,)).fetchone()
-        if found is None:
+            row = cursor.execute(f"SELECT {_COLUMNS} FROM {_FROM} WHERE t.ticker = %s", (ticker,)).fetchone()
+        if row is None:
             raise HTTPException(404)
-        return found
+        return row
 
     return app
 

@@ -14,12 +14,12 @@ from unittest import mock
 import httpx
 from starlette.requests import Request
 
-from kalshi_markets.exchange.sent import read_json
-from local.exchange.app import Setup
+from kalshi_markets.exchange.sent import parse_json
+from local.exchange.app import ServerOptions
 from local.exchange.clock import Clock
 from local.exchange.endpoints import Endpoints
 from local.exchange.generator import generate
-from local.exchange.server import Server
+from local.exchange.server import ExchangeServer
 from tests.bench.exchange import program
 
 RATE: Final = 20.0
@@ -33,30 +33,33 @@ def remembering(markets: int, archived: int) -> AbstractContextManager[tuple[int
 
 def listed(url: str, path: str, count: int, **query: str) -> list[dict[str, Any]]:
     """So many Market objects of a listing."""
-    found: list[dict[str, Any]] = []
+    markets: list[dict[str, Any]] = []
     parameters = {"limit": "1000", "mve_filter": "exclude", **query}
-    while len(found) < count:
+    while len(markets) < count:
         answer = httpx.get(url + path, params=parameters, timeout=60).raise_for_status()
-        page = read_json(answer.content, real=Decimal)
-        found += page["markets"]
+        page = parse_json(answer.content, parse_float=Decimal)
+        markets += page["markets"]
         parameters["cursor"] = page["cursor"]
-    return found[:count]
+    return markets[:count]
 
 
 def _serve(markets: int, archived: int) -> None:
     """Until the process is killed."""
-    batch, kept = Endpoints.batch_candlesticks, dict[str, bytes]()
+    batch, responses = Endpoints.batch_candlesticks, dict[str, bytes]()
 
     def remembered(self: Endpoints, request: Request) -> bytes:
         query = request.url.query
-        if query not in kept:
-            kept[query] = batch(self, request)
-        return kept[query]
+        if query not in responses:
+            responses[query] = batch(self, request)
+        return responses[query]
 
     exchange = generate(11, markets, Clock(), archived=archived)
     faults = ({"kind": "latency", "seconds": LATENCY},)
-    setup = Setup(tier="basic", unsigned_rate=round(RATE * 10), faults=faults)
-    with mock.patch.object(Endpoints, "batch_candlesticks", remembered), Server(exchange, setup=setup) as server:
+    setup = ServerOptions(tier="basic", unsigned_rate=round(RATE * 10), faults=faults)
+    with (
+        mock.patch.object(Endpoints, "batch_candlesticks", remembered),
+        ExchangeServer(exchange, options=setup) as server,
+    ):
         print(f"exchange: {markets} markets at {server.url}", flush=True)
         signal.pause()
 

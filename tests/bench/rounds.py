@@ -21,7 +21,7 @@ from tests.bench.exchange import ROOT
 from tests.bench.lines import peak
 from tests.bench.ours import body
 from tests.bench.remembering import RATE
-from tests.integration.lambdas import Api
+from tests.integration.lambdas import ApiClient
 
 PATH: Final = "/markets/candlesticks"
 GZIP: Final = {"accept-encoding": "gzip"}
@@ -32,7 +32,7 @@ class Calls:
     """When each request for candlesticks went out to the exchange, and how many requests it refused with a 429."""
 
     sent: list[float] = field(default_factory=list)
-    refused: int = 0
+    rate_limited: int = 0
 
     @contextmanager
     def watched(self) -> Iterator[None]:
@@ -42,7 +42,7 @@ class Calls:
             if "candlesticks" in request.url.path:
                 self.sent.append(time.monotonic())
             response = await send(client, request, **rest)
-            self.refused += response.status_code == httpx.codes.TOO_MANY_REQUESTS
+            self.rate_limited += response.status_code == httpx.codes.TOO_MANY_REQUESTS
             return response
 
         with mock.patch.object(httpx.AsyncClient, "send", spy):
@@ -78,8 +78,8 @@ class Asker:
         return {**self.environment, **exchange, "CANDLE_CACHE_MB": str(cache_mb)}
 
     @contextmanager
-    def api(self, cache_mb: int = 1024) -> Iterator[Api]:
-        api = Api(self.settings(cache_mb))
+    def api(self, cache_mb: int = 1024) -> Iterator[ApiClient]:
+        api = ApiClient(self.settings(cache_mb))
         try:
             yield api
         finally:
@@ -89,7 +89,7 @@ class Asker:
         """The body of a request."""
         return json.dumps({"tickers": tickers, **self.span})
 
-    def ask(self, api: Api, tickers: Sequence[str]) -> Round:
+    def ask(self, api: ApiClient, tickers: Sequence[str]) -> Round:
         calls, question = Calls(), self.question(tickers)
         with calls.watched():
             began = time.monotonic()
@@ -99,7 +99,7 @@ class Asker:
         answered = sum(1 for result in answer["results"] if result["error"] is None)
         return Round(seconds, calls, answered, answer["unanswered"])
 
-    def ask_all(self, api: Api, tickers: Sequence[str]) -> list[Round]:
+    def ask_all(self, api: ApiClient, tickers: Sequence[str]) -> list[Round]:
         """Asks for the rest until nothing is left."""
         rounds, left = [], list(tickers)
         while left:
@@ -119,5 +119,5 @@ class Asker:
 
 
 if __name__ == "__main__":
-    Api({}).invoke("POST", PATH, sys.stdin.read(), GZIP)
+    ApiClient({}).invoke("POST", PATH, sys.stdin.read(), GZIP)
     print(peak())

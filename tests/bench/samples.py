@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Final
 
-from api.values import LONGEST_TEXT
-from kalshi_markets.columns import COLUMNS, Column, Kind, Part
+from api.values import MAX_TEXT_LENGTH
+from kalshi_markets.columns import COLUMNS, Column, Kind, Table
 from tests.bench.server import TABLE, Connection
 from tests.bench.table import run
 
@@ -60,9 +60,9 @@ def samples(connection: Connection, rows: int) -> dict[str, Sample]:
     return {column.name: _sample(connection, column, rows) for column in COLUMNS}
 
 
-def words(texts: Sequence[str], least: int = 1) -> tuple[str, str]:
+def words(texts: Sequence[str], min_length: int = 1) -> tuple[str, str]:
     """The word that is in the fewest of the texts, and the one that is in most."""
-    counts = Counter(word for text in texts for word in set(re.findall(rf"[a-z]{{{least},}}", text.lower())))
+    counts = Counter(word for text in texts for word in set(re.findall(rf"[a-z]{{{min_length},}}", text.lower())))
     if not counts:
         return "none", "none"
     ordered = sorted(counts, key=lambda word: (counts[word], word))
@@ -71,7 +71,7 @@ def words(texts: Sequence[str], least: int = 1) -> tuple[str, str]:
 
 def texts(connection: Connection, column: str, rows: int) -> list[str]:
     """A sample of a column of the terms."""
-    sql = f"SELECT {column} FROM {TABLE}_terms {_tablesample(TEXTS, rows)} WHERE {column} IS NOT NULL"
+    sql = f"SELECT {column} FROM {TABLE}_details {_tablesample(TEXTS, rows)} WHERE {column} IS NOT NULL"
     return [text for (text,) in run(connection, sql)]
 
 
@@ -81,31 +81,31 @@ def _sample(connection: Connection, column: Column, rows: int) -> Sample:
         return Sample(rare, common, *_quantiles(connection, column, rows))
     if column.kind is Kind.STRING:
         # Of a column of a few words its rarest word is rarer than a sample would show.
-        found = texts(connection, column.name, rows) + list(rare)
-        rare_word, common_word = words(found, least=3)
+        sample = texts(connection, column.name, rows) + list(rare)
+        rare_word, common_word = words(sample, min_length=3)
         return Sample(rare, common, rare_word=rare_word, common_word=common_word)
     return Sample(rare, common)
 
 
 def _frequent(connection: Connection, column: Column, rows: int) -> tuple[list[str], list[str]]:
-    sample = "" if column.values else _tablesample(SAMPLED, rows)
+    sample = "" if column.allowed_values else _tablesample(SAMPLED, rows)
     # Longer ones are refused.
-    short = f"length({column.name}::text) < {LONGEST_TEXT // 2}"
-    found = f"SELECT {column.name} AS v, count(*) AS n FROM {_table(column)} {sample} WHERE {short}"
+    short = f"length({column.name}::text) < {MAX_TEXT_LENGTH // 2}"
+    selected = f"SELECT {column.name} AS v, count(*) AS n FROM {_table(column)} {sample} WHERE {short}"
     counted = run(
         connection,
-        f"WITH f AS MATERIALIZED ({found} GROUP BY 1)"
+        f"WITH f AS MATERIALIZED ({selected} GROUP BY 1)"
         " (SELECT to_json(v) #>> '{}', 0 FROM f ORDER BY n, v DESC LIMIT 2) UNION ALL"
         " (SELECT to_json(v) #>> '{}', 1 FROM f ORDER BY n DESC, v LIMIT 2)",
     )
-    rare, common = ([_asked(column, value) for value, side in counted if side == wanted] for wanted in (0, 1))
+    rare, common = ([_query_value(column, value) for value, side in counted if side == wanted] for wanted in (0, 1))
     return rare or [NONE[column.kind]], common or [NONE[column.kind]]
 
 
 def _quantiles(connection: Connection, column: Column, rows: int) -> list[str]:
     quantiles = f"percentile_disc(ARRAY[0.001, 0.5, 0.999]) WITHIN GROUP (ORDER BY {column.name})"
-    [(found,)] = run(connection, f"SELECT {quantiles} FROM {_table(column)} {_tablesample(SAMPLED, rows)}")
-    return [_written(value) for value in found] if found else [NONE[column.kind]] * 3
+    [(values,)] = run(connection, f"SELECT {quantiles} FROM {_table(column)} {_tablesample(SAMPLED, rows)}")
+    return [_written(value) for value in values] if values else [NONE[column.kind]] * 3
 
 
 def _written(value: Any) -> str:
@@ -114,7 +114,7 @@ def _written(value: Any) -> str:
     return format(value, "f") if isinstance(value, Decimal) else str(value)
 
 
-def _asked(column: Column, value: str) -> str:
+def _query_value(column: Column, value: str) -> str:
     return value.replace("+00:00", "Z") if column.kind is Kind.TIME else value
 
 
@@ -123,7 +123,7 @@ def _csv(values: Sequence[str]) -> str:
 
 
 def _table(column: Column) -> str:
-    return f"{TABLE}_{Part.TERMS if column.part is Part.BOTH else column.part}"
+    return f"{TABLE}_{Table.DETAILS if column.table is Table.BOTH else column.table}"
 
 
 def _tablesample(wanted: int, rows: int) -> str:

@@ -18,14 +18,14 @@ from typing import Any, Final
 
 import psycopg.sql
 
-from kalshi_markets.columns import COLUMNS, Column, Kind, Origin, Part, columns_in
+from kalshi_markets.columns import COLUMNS, Column, Kind, Origin, Table, columns_of
 from kalshi_markets.database import Database
-from kalshi_markets.exchange import project
+from kalshi_markets.exchange import market_row
 from kalshi_markets.settings import DatabaseSettings, MigratorSettings
-from local.exchange.catalogue import Order, Wanted
+from local.exchange.catalogue import MarketFilter, Order
 from local.exchange.clock import Clock
 from local.exchange.generator import generate
-from migrator.indexes import INDEXES, build, name_of
+from migrator.indexes import INDEXES, build_indexes, index_name
 from migrator.migrate import FOLDER, migrate
 from tests.bench.server import TABLE, Connection, connect, running, step
 
@@ -37,7 +37,7 @@ LIVE, ARCHIVED = 85_000, 200_000
 SETTLED_UNTIL, SETTLED_DAYS = "2026-11-25 21:00Z", 60
 SEED: Final = 7
 
-STORED: Final = [column for column in COLUMNS if column.origin is not Origin.OURS]
+STORED: Final = [column for column in COLUMNS if column.origin is not Origin.SERVICE]
 
 
 @contextmanager
@@ -47,10 +47,10 @@ def table(rows: int, folder: Path | None = None) -> Iterator[dict[str, str]]:
     folder.parent.mkdir(parents=True, exist_ok=True)
     with folder.with_name(f"{folder.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        yield from _kept(rows, folder)
+        yield from _stored_table(rows, folder)
 
 
-def _kept(rows: int, folder: Path) -> Iterator[dict[str, str]]:
+def _stored_table(rows: int, folder: Path) -> Iterator[dict[str, str]]:
     marker, schema = folder / "complete", _schema()
     if not marker.exists() or marker.read_text() != schema:
         if folder.exists():
@@ -66,10 +66,10 @@ def _kept(rows: int, folder: Path) -> Iterator[dict[str, str]]:
 
 def database(environment: Mapping[str, str]) -> Database:
     """A connection as the crawler's and the migrator's, that waits as long as it takes."""
-    return _Told(DatabaseSettings.read(environment), application_name="bench", timeout=86_400)
+    return _ReportingDatabase(DatabaseSettings.from_env(environment), application_name="bench", timeout=86_400)
 
 
-class _Told(Database):
+class _ReportingDatabase(Database):
     """Says which index is being made."""
 
     def execute(self, sql: str, *values: object) -> list[list[Any]]:
@@ -87,7 +87,7 @@ def run(connection: Connection, sql: str) -> list[tuple[Any, ...]]:
 
 def _schema() -> str:
     """What a table was made for: the migrations, and which columns are where."""
-    columns = "".join(f"{column.name} {column.sql_type} {column.part} {column.origin}\n" for column in COLUMNS)
+    columns = "".join(f"{column.name} {column.sql_type} {column.table} {column.origin}\n" for column in COLUMNS)
     migrations = "".join(path.read_text(encoding="utf-8") for path in sorted(FOLDER.glob("*.sql")))
     return hashlib.sha256((columns + migrations).encode()).hexdigest()
 
@@ -97,7 +97,7 @@ def _refresh(environment: Mapping[str, str]) -> None:
     owner = database(environment)
     with connect(environment) as connection:
         if _build(owner, connection):
-            run(connection, f"VACUUM ANALYZE {TABLE}_terms, {TABLE}_quotes")
+            run(connection, f"VACUUM ANALYZE {TABLE}_details, {TABLE}_quotes")
         with step("reading the table into memory"):
             run(connection, "CREATE EXTENSION IF NOT EXISTS pg_prewarm")
             like = f"relname ~ '^{TABLE}_[tq]' AND relkind IN ('r', 'i')"
@@ -108,16 +108,16 @@ def _refresh(environment: Mapping[str, str]) -> None:
 
 def _build(owner: Database, connection: Connection) -> list[str]:
     """Makes the indexes that are missing or defined in another way by now; their definitions are their comments."""
-    wanted = {name_of(index, TABLE): index.definition for index in INDEXES}
-    found = run(
+    wanted = {index_name(index, TABLE): index.definition for index in INDEXES}
+    indexes = run(
         connection,
         "SELECT indexrelid::regclass::text, obj_description(indexrelid) FROM pg_index"
-        f" WHERE indrelid IN ('{TABLE}_terms'::regclass, '{TABLE}_quotes'::regclass) AND NOT indisprimary",
+        f" WHERE indrelid IN ('{TABLE}_details'::regclass, '{TABLE}_quotes'::regclass) AND NOT indisprimary",
     )
-    for name, definition in found:
+    for name, definition in indexes:
         if wanted.get(name) != definition:
             run(connection, f"DROP INDEX {name}")
-    built = build(owner)
+    built = build_indexes(owner)
     for name in built:
         run(connection, f"COMMENT ON INDEX {name} IS {psycopg.sql.quote(wanted[name])}")
     return built
@@ -130,18 +130,21 @@ def _make(environment: Mapping[str, str], rows: int) -> None:
             _generate(environment, connection, rows)
         run(connection, _multiplied(connection, rows))
         with step("migrations"):
-            migrate(Database(DatabaseSettings.read(environment), application_name="bench"), MigratorSettings.read({}))
+            migrate(
+                Database(DatabaseSettings.from_env(environment), application_name="bench"),
+                MigratorSettings.from_env({}),
+            )
         for index in INDEXES:
-            run(connection, f"DROP INDEX {name_of(index, TABLE)}")
-        for part, ours in ((Part.TERMS, ("first_seen_at", "seen")), (Part.QUOTES, ("changed_at", "changed"))):
+            run(connection, f"DROP INDEX {index_name(index, TABLE)}")
+        for part, ours in ((Table.DETAILS, ("first_seen_at", "seen")), (Table.QUOTES, ("changed_at", "changed"))):
             with step(f"filling {TABLE}_{part}"):
-                names = [column.name for column in columns_in(part) if column in STORED]
+                names = [column.name for column in columns_of(part) if column in STORED]
                 into, source = ", ".join([*names, ours[0]]), ", ".join([*names, ours[1]])
                 run(connection, f"INSERT INTO {TABLE}_{part} ({into}) SELECT {source} FROM bench_rows")
         _build(owner, connection)
         with step("vacuum and statistics"):
-            run(connection, f"VACUUM ANALYZE {TABLE}_terms, {TABLE}_quotes")
-        _keep_books(connection, rows)
+            run(connection, f"VACUUM ANALYZE {TABLE}_details, {TABLE}_quotes")
+        _write_job_state(connection, rows)
         run(connection, "DROP VIEW bench_rows")
         run(connection, "DROP TABLE bench_base, bench_settled")
     owner.close()
@@ -172,11 +175,11 @@ def _copy(environment: dict[str, str], rows: int, archived: bool) -> None:
     world = generate(SEED, size, Clock(start=NOW * 10**6, speed=0), archived=min(ARCHIVED, rows // 10))
     categories = {series.ticker: json.loads(series.json).get("category") for series in world.all_series()}
     names = ", ".join(column.name for column in STORED)
-    wanted = Wanted(combos=False, archived=archived)
+    wanted = MarketFilter(combos=False, archived=archived)
     into = f"COPY bench_base ({names}) FROM STDIN"
     with connect(environment) as connection, connection.cursor() as cursor, cursor.copy(into) as copy:
         for _, market in world.markets(Order.CREATED, None, wanted):
-            row: dict[str, Any] = {**project(json.loads(market.json, parse_float=Decimal))}
+            row: dict[str, Any] = {**market_row(json.loads(market.json, parse_float=Decimal))}
             row |= {"series_ticker": market.series_ticker, "category": categories[market.series_ticker]}
             copy.write_row([row[column.name] for column in STORED])
 
@@ -222,13 +225,13 @@ def _list(columns: Sequence[Column], *, copied: bool = False) -> str:
     return ", ".join(output(column) for column in columns)
 
 
-def _keep_books(connection: Connection, rows: int) -> None:
+def _write_job_state(connection: Connection, rows: int) -> None:
     """As if one job had seen them all just now."""
-    [(found, newest)] = run(connection, f"SELECT count(*), max(change_number) FROM {TABLE}_quotes")
-    assert found == rows, f"{found} rows instead of {rows}"
+    [(count, newest)] = run(connection, f"SELECT count(*), max(change_number) FROM {TABLE}_quotes")
+    assert count == rows, f"{count} rows instead of {rows}"
     run(
         connection,
-        f"INSERT INTO {TABLE}_jobs (job, generation, begun_at, ended_at, committed_at, pages, markets, added, change_number)"
+        f"INSERT INTO {TABLE}_jobs (job, run_count, started_at, finished_at, committed_at, pages, markets, added, change_number)"
         f" VALUES ('bench', 1, now(), now(), clock_timestamp(), {rows // 1000}, {rows}, {rows}, {newest})",
     )
 

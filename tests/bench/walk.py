@@ -18,7 +18,7 @@ from unittest import mock
 
 from crawler.handler import handler
 from kalshi_markets.exchange import listings
-from kalshi_markets.exchange.limiter import Limiter
+from kalshi_markets.exchange.limiter import RateLimiter
 from tests.bench.lines import peak
 
 _CONTEXT: Final = SimpleNamespace(
@@ -75,10 +75,10 @@ class Walked:
 def walk(environment: Mapping[str, str], markets_on_a_page: int = listings.PAGE_LIMIT) -> Walked:
     """An invocation that no error cut short."""
     command = [sys.executable, "-m", "tests.bench.walk", str(markets_on_a_page)]
-    found = {**os.environ, "RUN_SECONDS": "840", **environment}
+    variables = {**os.environ, "RUN_SECONDS": "840", **environment}
     root = Path(__file__).parents[2]
-    told = subprocess.run(command, cwd=root, env=found, stdout=subprocess.PIPE, text=True, check=True).stdout
-    walked = Walked(**json.loads(told.splitlines()[-1]))
+    output = subprocess.run(command, cwd=root, env=variables, stdout=subprocess.PIPE, text=True, check=True).stdout
+    walked = Walked(**json.loads(output.splitlines()[-1]))
     assert walked.summary["outcome"] in ("idle", "out of time"), walked.summary
     return walked
 
@@ -87,17 +87,17 @@ def walk(environment: Mapping[str, str], markets_on_a_page: int = listings.PAGE_
 def _sent() -> Iterator[list[float]]:
     """When each request was let through."""
     times: list[float] = []
-    take = Limiter.take
+    take = RateLimiter.acquire
 
-    async def spy(limiter: Limiter, urgency: float = 0.0) -> None:
-        await take(limiter, urgency)
+    async def spy(limiter: RateLimiter, priority: float = 0.0) -> None:
+        await take(limiter, priority)
         times.append(time.monotonic())
 
-    with mock.patch.object(Limiter, "take", spy):
+    with mock.patch.object(RateLimiter, "acquire", spy):
         yield times
 
 
 if __name__ == "__main__":
     with mock.patch.object(listings, "PAGE_LIMIT", int(sys.argv[1])):
-        found = Walked.measure()
-    print(json.dumps(dataclasses.asdict(found)))
+        measured = Walked.measure()
+    print(json.dumps(dataclasses.asdict(measured)))

@@ -15,7 +15,7 @@ from typing import Final
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from crawler.schedule import walks
+from crawler.schedule import all_jobs
 from kalshi_markets.database import Database
 from kalshi_markets.settings import CrawlerSettings, DatabaseSettings, MigratorSettings
 from local.exchange.prepared import MANIFEST
@@ -32,20 +32,20 @@ _WRITTEN: Final = ("terms", "quotes", "history")
 
 
 @dataclass(frozen=True)
-class World:
+class PageFolders:
     """Folders of prepared pages: of one moment, and of LATER seconds afterwards."""
 
     first: Path
     later: Path
 
 
-def prepare(folder: Path, markets: int) -> World:
+def prepare(folder: Path, markets: int) -> PageFolders:
     """Both, side by side."""
-    world = World(folder / "first", folder / "later")
-    moments = {world.first: NOW, world.later: NOW + LATER}
+    page_folders = PageFolders(folder / "first", folder / "later")
+    moments = {page_folders.first: NOW, page_folders.later: NOW + LATER}
     made = [_program(*_of(markets), "--now", _iso(moment), "--prepare", path) for path, moment in moments.items()]
     assert not any(process.wait() for process in made)
-    return world
+    return page_folders
 
 
 def live(markets: int, *options: object) -> AbstractContextManager[tuple[int, str]]:
@@ -68,35 +68,35 @@ def pages(folder: Path) -> list[Page]:
 def customer(folder: Path) -> tuple[str, dict[str, str]]:
     """A key: how the exchange is told of it, and how the crawler is."""
     file = folder / "key.pem"
-    form, plain = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    file.write_bytes(Ed25519PrivateKey.generate().private_bytes(serialization.Encoding.PEM, form, plain))
+    pkcs8, plain = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    file.write_bytes(Ed25519PrivateKey.generate().private_bytes(serialization.Encoding.PEM, pkcs8, plain))
     return f"bench={file}", {"KEYID": "bench", "KEYFILE": str(file)}
 
 
-class Books:
+class CrawlerTables:
     """The crawler's tables, from beside it."""
 
     def __init__(self, environment: Mapping[str, str], connection: Connection) -> None:
         self._connection = connection
-        with closing(Database(DatabaseSettings.read(environment), application_name="bench")) as owner:
-            migrate(owner, MigratorSettings.read({}))
+        with closing(Database(DatabaseSettings.from_env(environment), application_name="bench")) as owner:
+            migrate(owner, MigratorSettings.from_env({}))
 
-    def forget(self) -> None:
+    def truncate(self) -> None:
         """Empties all tables."""
         run(self._connection, f"TRUNCATE {', '.join(f'{TABLE}_{name}' for name in _TABLES)}")
 
-    def let(self, *due: str) -> None:
+    def set_due(self, *due: str) -> None:
         """These jobs are due now, and no other within a day."""
-        names = [walk.name for walk in walks(CrawlerSettings.read({}))]
+        names = [walk.name for walk in all_jobs(CrawlerSettings.from_env({}))]
         self._connection.execute(
-            f"INSERT INTO {TABLE}_jobs (job, begun_at, confirmed_at)"
+            f"INSERT INTO {TABLE}_jobs (job, started_at, confirmed_at)"
             " SELECT job, tomorrow, tomorrow FROM unnest(%s::text[]) AS job, (SELECT now() + interval '1 day') AS t(tomorrow)"
             " ON CONFLICT (job) DO UPDATE"
-            " SET position = NULL, begun_at = excluded.begun_at, confirmed_at = excluded.confirmed_at",
+            " SET position = NULL, started_at = excluded.started_at, confirmed_at = excluded.confirmed_at",
             [names],
         )
         self._connection.execute(
-            f"UPDATE {TABLE}_jobs SET begun_at = NULL, confirmed_at = NULL WHERE job = ANY(%s)", [list(due)]
+            f"UPDATE {TABLE}_jobs SET started_at = NULL, confirmed_at = NULL WHERE job = ANY(%s)", [list(due)]
         )
 
     def drop_unseen(self) -> None:
@@ -109,7 +109,7 @@ class Books:
             )
         run(self._connection, f"VACUUM ANALYZE {', '.join(f'{TABLE}_{name}' for name in _TABLES)}")
 
-    def log(self) -> int:
+    def wal_bytes(self) -> int:
         """Bytes of WAL that were ever written."""
         return int(run(self._connection, "SELECT pg_current_wal_insert_lsn() - '0/0'")[0][0])
 

@@ -16,11 +16,11 @@ from itertools import chain
 from statistics import median
 from typing import Any, Final
 
-from crawler.markets import Markets
-from crawler.store import Batch, Job, Store
-from kalshi_markets.columns import FROM_MARKET, Column, Kind, Part
+from crawler.markets import MarketWriter
+from crawler.store import Batch, JobState, Store
+from kalshi_markets.columns import MARKET_COLUMNS, Column, Kind, Table
 from kalshi_markets.database import Database
-from kalshi_markets.exchange import sight
+from kalshi_markets.exchange import parse_market
 from tests.bench.lines import RUNS, Bar, Line, milliseconds, p95
 from tests.bench.pages import LARGE, SMALL, Bench
 from tests.bench.server import TABLE, Connection, connect, step
@@ -40,13 +40,13 @@ Page = Sequence[dict[str, Any]]
 
 def live(connection: Connection) -> list[Page]:
     """The live markets as the exchange would send them, in pages, oldest first."""
-    names = [column.member for column in FROM_MARKET]
-    found = run(
+    names = [column.source_field for column in MARKET_COLUMNS]
+    values = run(
         connection,
-        f"SELECT {', '.join(map(_projected, FROM_MARKET))} FROM {TABLE} WHERE settlement_ts IS NULL"
+        f"SELECT {', '.join(map(_projected, MARKET_COLUMNS))} FROM {TABLE} WHERE settlement_ts IS NULL"
         " ORDER BY created_time, ticker",
     )
-    rows = [{name: value for name, value in zip(names, row, strict=True) if value is not None} for row in found]
+    rows = [{name: value for name, value in zip(names, row, strict=True) if value is not None} for row in values]
     return [rows[at : at + PAGE] for at in range(0, len(rows), PAGE)]
 
 
@@ -92,7 +92,7 @@ def rates(bench: Bench) -> Iterator[Line]:
         unchanged.append(rate(writer, after))
     figure = median(changed)
     name = f"changed rows written, {ROUNDS} times {len(pages)} pages of {PAGE:,}"
-    yield Line(name, figure, "rows/s", bars=(Bar(">= 15,000", figure, 15_000, least=True),))
+    yield Line(name, figure, "rows/s", bars=(Bar(">= 15,000", figure, 15_000, is_minimum=True),))
     yield Line("unchanged rows written", median(unchanged), "rows/s")
     new = [[row | {"ticker": f"{NEW}{row['ticker']}"} for row in page] for page in pages[: PAGES // 2]]
     yield Line("new rows written", rate(writer, new), "rows/s")
@@ -101,29 +101,29 @@ def rates(bench: Bench) -> Iterator[Line]:
 
 def rate(writer: Database, pages: Sequence[Page]) -> float:
     """Rows a second of writing them, once they have been read."""
-    markets = Markets(writer)
-    read = [[sight(market) for market in page] for page in pages]
+    markets = MarketWriter(writer)
+    parsed = [[parse_market(market) for market in page] for page in pages]
     began = time.perf_counter()
-    for sightings in read:
+    for markets_of_page in parsed:
         with writer.transaction():
-            markets.write(sightings)
+            markets.write(markets_of_page)
     return sum(map(len, pages)) / (time.perf_counter() - began)
 
 
 def under_writes(bench: Bench, urls: Mapping[str, str]) -> Iterator[Line]:
     """The 95th percentile of requests while another process writes, beside that while none does."""
-    asked = {"page of 10,000": LARGE, "page of 100": SMALL, "one market": f"/markets/{bench.ticker}", **urls}
-    quiet: dict[str, list[float]] = {name: [] for name in asked}
-    busy: dict[str, list[float]] = {name: [] for name in asked}
+    requests = {"page of 10,000": LARGE, "page of 100": SMALL, "one market": f"/markets/{bench.ticker}", **urls}
+    quiet: dict[str, list[float]] = {name: [] for name in requests}
+    busy: dict[str, list[float]] = {name: [] for name in requests}
     with _writer(bench) as writer:
         for _ in range(RUNS):
-            _turn(bench, asked, quiet)
+            _run_once(bench, requests, quiet)
         _say(writer)
         began = time.perf_counter()
-        while not _has_told(writer):
-            _turn(bench, asked, busy)
+        while not _has_output(writer):
+            _run_once(bench, requests, busy)
         seconds = time.perf_counter() - began
-    for name in asked:
+    for name in requests:
         ours, reference = p95(busy[name]), p95(quiet[name])
         bar = Bar(f"<= {TWICE:g} ref", ours / reference, TWICE)
         yield Line(f"while written: {name} (reference: quiet)", ours, "ms", reference, bars=(bar,))
@@ -131,8 +131,8 @@ def under_writes(bench: Bench, urls: Mapping[str, str]) -> Iterator[Line]:
     yield Line("  rows written meanwhile", bench.rows * REWRITTEN / seconds, "rows/s")
 
 
-def _turn(bench: Bench, asked: Mapping[str, str], taken: Mapping[str, list[float]]) -> None:
-    for name, url in asked.items():
+def _run_once(bench: Bench, requests: Mapping[str, str], taken: Mapping[str, list[float]]) -> None:
+    for name, url in requests.items():
         taken[name].append(milliseconds(lambda url=url: bench.ours.get(url)))  # type: ignore[misc]
 
 
@@ -156,7 +156,7 @@ def _say(process: "subprocess.Popen[str]") -> None:
     process.stdin.flush()
 
 
-def _has_told(process: "subprocess.Popen[str]") -> bool:
+def _has_output(process: "subprocess.Popen[str]") -> bool:
     assert process.stdout is not None
     return bool(select.select([process.stdout], [], [], 0)[0])
 
@@ -169,12 +169,12 @@ def _write(environment: Mapping[str, str], count: int) -> None:
     store, chance = Store(writer), random.Random(2)
     assert store.take_lease(), "another crawler writes"
     for page in pages:
-        store.commit(Batch(Job("bench/writer"), [sight(market) for market in page]))
+        store.commit(Batch(JobState("bench/writer"), [parse_market(market) for market in page]))
     print("ready", flush=True)
     sys.stdin.readline()
     for number in range(-(-count // PAGE)):
         page = traded(pages[number % len(pages)], chance)
-        store.commit(Batch(Job("bench/writer"), [sight(market) for market in page]))
+        store.commit(Batch(JobState("bench/writer"), [parse_market(market) for market in page]))
     print("done", flush=True)
     store.release_lease()
 
@@ -190,7 +190,7 @@ def restored(connection: Connection) -> Iterator[None]:
     finally:
         with step("restoring the table"):
             run(connection, f"UPDATE {TABLE}_lease SET ends_at = '-infinity'")
-            for part in (Part.TERMS, Part.QUOTES):
+            for part in (Table.DETAILS, Table.QUOTES):
                 run(connection, f"DELETE FROM {TABLE}_{part} WHERE ticker >= '{NEW}' AND ticker < '{NEW}~'")
             assigned = ", ".join(f"{name} = s.{name}" for name in TRADED)
             run(
@@ -198,7 +198,7 @@ def restored(connection: Connection) -> Iterator[None]:
             )
             run(connection, f"UPDATE {TABLE}_jobs SET change_number = (SELECT last_value FROM {TABLE}_change)")
             run(connection, "DROP TABLE bench_saved")
-            run(connection, f"VACUUM ANALYZE {TABLE}_terms, {TABLE}_quotes")
+            run(connection, f"VACUUM ANALYZE {TABLE}_details, {TABLE}_quotes")
 
 
 if __name__ == "__main__":

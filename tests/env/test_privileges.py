@@ -32,9 +32,7 @@ CASES = {
 
 
 @pytest.mark.parametrize("around", CASES.values(), ids=CASES)
-def test_it_starts_in_a_folder_that_nobody_else_may_enter_and_keeps_its_data(
-    ready: Path, start: Start, around: list[str]
-) -> None:
+def test_the_server_starts_in_a_private_folder_and_keeps_its_data(ready: Path, start: Start, around: list[str]) -> None:
     assert ready.parent.stat().st_mode & 0o777 == 0o700
     first = start(ready, around=around)
     first.serves()

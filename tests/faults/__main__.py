@@ -9,7 +9,7 @@ import sys
 import time
 from concurrent.futures import ProcessPoolExecutor, as_completed
 
-from tests.faults.trial import carry_out
+from tests.faults.trial import run_schedules
 
 
 def main() -> int:
@@ -23,12 +23,12 @@ def main() -> int:
     seeds = [*range(options.first, options.first + options.seeds)]
     chunks = [seeds[at : at + 5] for at in range(0, len(seeds), 5)]
     with ProcessPoolExecutor(options.workers, multiprocessing.get_context("spawn")) as pool:
-        for chunk in as_completed({pool.submit(carry_out, chunk): chunk for chunk in chunks}):
-            found = chunk.result()
-            failed += found
+        for chunk in as_completed({pool.submit(run_schedules, chunk): chunk for chunk in chunks}):
+            failures = chunk.result()
+            failed += failures
             done += 5
             print(f"{min(done, len(seeds))} of {len(seeds)} schedules, {len(failed)} failed", flush=True)
-            for seed, error in found:
+            for seed, error in failures:
                 print(f"seed {seed}: {error}", flush=True)
     print(f"{len(seeds)} schedules in {time.monotonic() - began:.0f} s, {len(failed)} failed")
     return 1 if failed else 0

@@ -9,14 +9,14 @@ from local.exchange.clock import DAY, HOUR, SECOND
 from local.exchange.rewrites import MARKET, UNUSUAL
 
 _Fault = dict[str, object]
-Trouble = Literal[
+Disruption = Literal[
     "none", "kill the crawler", "kill PostgreSQL", "restart PostgreSQL", "cut connections", "refuse writes"
 ]
-TROUBLES: Final[tuple[Trouble, ...]] = (
+DISRUPTIONS: Final[tuple[Disruption, ...]] = (
     *("none", "kill the crawler", "kill the crawler"),
     *("kill PostgreSQL", "restart PostgreSQL", "cut connections", "refuse writes"),
 )
-LEAPS: Final = (0, 20 * SECOND, 3 * 60 * SECOND, HOUR, 7 * HOUR, DAY, 4 * DAY, 9 * DAY, 61 * DAY)
+CLOCK_JUMPS: Final = (0, 20 * SECOND, 3 * 60 * SECOND, HOUR, 7 * HOUR, DAY, 4 * DAY, 9 * DAY, 61 * DAY)
 _FAULTS: Final[tuple[_Fault, ...]] = (
     {"kind": "429"},
     {"kind": "5xx", "status": "503"},
@@ -43,7 +43,7 @@ _FAULTS: Final[tuple[_Fault, ...]] = (
     {"kind": "unstorable", "content": "nesting"},
     {"kind": "unstorable", "content": "year"},
     {"kind": "field_drift", "change": "new"},
-    {"kind": "field_drift", "change": "retyped", "member": "volume_fp"},
+    {"kind": "field_drift", "change": "type_changed", "member": "volume_fp"},
     {"kind": "clock_skew", "seconds": 20},
     {"kind": "clock_skew", "seconds": -90},
 )
@@ -80,7 +80,7 @@ _PATHS: Final = ("*", "/markets*", "*status=*", "*settled_ts*", "/historical/*",
 
 
 @dataclass(frozen=True)
-class Round:
+class Step:
     """One invocation and what befalls it. leap: of the exchange's clock before it, in microseconds; speed: while it runs.
 
     hides: the share of the open markets that the exchange does not have any more, or not for now. costs: of paths, in
@@ -89,18 +89,18 @@ class Round:
     after: seconds until the trouble begins, if the invocation lasts so long; twice: whether the event comes twice.
     """
 
-    leap: int
+    clock_jump: int
     speed: float
-    hides: float
+    hidden_share: float
     faults: tuple[_Fault, ...]
     costs: dict[str, int]
     seconds: float
-    trouble: Trouble
-    after: float
-    twice: bool
+    disruption: Disruption
+    disruption_delay: float
+    duplicate_invocation: bool
 
 
-def rounds(seed: int) -> Iterator[Round]:
+def make_steps(seed: int) -> Iterator[Step]:
     """The rounds of a schedule: the first ones meet an empty table."""
     chance = random.Random(seed)
     for _ in range(chance.randint(2, 4)):
@@ -116,14 +116,14 @@ def rounds(seed: int) -> Iterator[Round]:
         faults += [_PAGES] * chance.randint(0, 1) + [
             chance.choice(kinds) for kinds in chance.sample(_LASTING, chance.choice((0, 1, 2)))
         ]
-        yield Round(
-            leap=chance.choice(LEAPS),
+        yield Step(
+            clock_jump=chance.choice(CLOCK_JUMPS),
             speed=chance.choice((0, 1, 60, 3600)),
-            hides=chance.choice((0.0, 0.05, 0.2)),
+            hidden_share=chance.choice((0.0, 0.05, 0.2)),
             faults=tuple(faults),
             costs=chance.choice(_COSTS),
             seconds=chance.choice((1.5, 4, 12)),
-            trouble=chance.choice(TROUBLES),
-            after=chance.uniform(0.0, 1.2),
-            twice=chance.random() < 0.2,
+            disruption=chance.choice(DISRUPTIONS),
+            disruption_delay=chance.uniform(0.0, 1.2),
+            duplicate_invocation=chance.random() < 0.2,
         )

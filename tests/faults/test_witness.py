@@ -6,39 +6,39 @@ from typing import Any
 
 import pytest
 
-from local.exchange.catalogue import Order, Wanted
+from local.exchange.catalogue import MarketFilter, Order
 from local.exchange.clock import DAY, Clock, parse, rfc3339
 from local.exchange.generator import generate
-from tests.faults.thinned import Thinned
+from tests.faults.thinned import HidingExchange
 from tests.faults.witness import Witness
 
 START = parse("2026-10-30T21:10:00Z")
 FIRST, LATER = START + 3600 * 1_000_000, START + 20 * DAY
 LISTINGS = {
-    **{f"live/{phase}": Wanted(phase=phase) for phase in ("unopened", "open", "closed")},
-    "archive": Wanted(archived=True),
-    "settled/backlog": Wanted(phase="settled"),
+    **{f"live/{phase}": MarketFilter(phase=phase) for phase in ("unopened", "open", "closed")},
+    "archive": MarketFilter(archived=True),
+    "settled/backlog": MarketFilter(phase="settled"),
 }
 
 
 @pytest.fixture
 def witness() -> Witness:
-    return Witness(Thinned(generate(5, 200, Clock(START, 0), archived=40)), combos=False)
+    return Witness(HidingExchange(generate(5, 200, Clock(START, 0), archived=40)), combos=False)
 
 
-def listed(witness: Witness, wanted: Wanted) -> set[str]:
+def listed(witness: Witness, wanted: MarketFilter) -> set[str]:
     """Which ordinary markets a listing has now."""
-    found = witness.exchange.whole.markets(Order.CREATED, None, wanted)
-    return {market.ticker for _, market in found if not market.is_combo}
+    rows = witness.exchange.inner.markets(Order.CREATED, None, wanted)
+    return {market.ticker for _, market in rows if not market.is_combo}
 
 
 def report(
-    walked: Mapping[str, tuple[str, str]], watermark: int | None = None, *, whole: bool = False
+    walked: Mapping[str, tuple[str, str]], watermark: int | None = None, *, complete: bool = False
 ) -> dict[str, Any]:
     """What /status says after walks from and to these times. whole: whether it calls the archive complete."""
-    jobs = [{"job": name, "confirmed_at": begun, "ended_at": ended} for name, (begun, ended) in walked.items()]
+    jobs = [{"job": name, "confirmed_at": begun, "finished_at": ended} for name, (begun, ended) in walked.items()]
     settled = [] if watermark is None else [{"job": "settled", "watermark": rfc3339(watermark)}]
-    return {"live": {"complete": False}, "archive": {"complete": whole}, "jobs": [*jobs, *settled]}
+    return {"live": {"complete": False}, "archive": {"complete": complete}, "jobs": [*jobs, *settled]}
 
 
 def walk(witness: Witness) -> tuple[str, str]:
@@ -49,10 +49,10 @@ def walk(witness: Witness) -> tuple[str, str]:
 
 
 @pytest.mark.parametrize("job", LISTINGS)
-def test_a_walk_that_is_told_as_complete_has_every_market_of_its_listing(witness: Witness, job: str) -> None:
+def test_a_job_that_is_reported_complete_has_every_market_of_its_listing(witness: Witness, job: str) -> None:
     wanted = LISTINGS[job]
     if job == "settled/backlog":
-        wanted = Wanted(phase="settled", first=witness.exchange.cutoff, time="settled")
+        wanted = MarketFilter(phase="settled", first=witness.exchange.cutoff, time="settled")
     times, known = walk(witness), listed(witness, wanted)
     assert known
     status = report({job: times}, START + DAY)
@@ -69,11 +69,11 @@ def test_what_was_settled_up_to_the_watermark_is_there(witness: Witness, archive
     witness.check(report({}, FIRST), ())
     witness.exchange.clock.set(LATER + 61 * DAY * archive)
     times = walk(witness)
-    since = Wanted(first=FIRST + 3600 * 1_000_000, last=LATER - DAY, time="settled", archived=archive)
+    since = MarketFilter(first=FIRST + 3600 * 1_000_000, last=LATER - DAY, time="settled", archived=archive)
     settled = listed(witness, since)
     assert settled
-    status = report({"archive": times} if archive else {}, LATER, whole=archive)
-    known = listed(witness, Wanted()) | listed(witness, Wanted(archived=True))
+    status = report({"archive": times} if archive else {}, LATER, complete=archive)
+    known = listed(witness, MarketFilter()) | listed(witness, MarketFilter(archived=True))
     witness.check(status, known)
     with pytest.raises(AssertionError, match=r"/status claims (settled|archive); 1 of "):
         witness.check(status, known - {min(settled)})
@@ -81,10 +81,10 @@ def test_what_was_settled_up_to_the_watermark_is_there(witness: Witness, archive
 
 def test_what_the_exchange_did_not_have_all_the_while_is_not_claimed(witness: Witness) -> None:
     begun, _ = walk(witness)
-    before = listed(witness, Wanted(phase="open"))
+    before = listed(witness, MarketFilter(phase="open"))
     witness.exchange.clock.set(LATER)
     _, ended = walk(witness)
-    lasting = before & listed(witness, Wanted(phase="open"))
+    lasting = before & listed(witness, MarketFilter(phase="open"))
     assert set() < lasting < before
     witness.check(report({"live/open": (begun, ended)}), lasting)
     with pytest.raises(AssertionError, match="/status claims live/open; 1 of"):

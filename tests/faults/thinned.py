@@ -3,50 +3,50 @@
 from collections.abc import Iterable, Iterator
 
 from local.exchange.catalogue import (
-    EVERY_EVENT,
-    EVERYTHING,
+    ALL_EVENTS,
+    ALL_MARKETS,
     Event,
+    EventFilter,
     Exchange,
     Market,
+    MarketFilter,
     Order,
     Series,
-    Wanted,
-    WantedEvents,
 )
 from local.exchange.cursor import Position
 
 
-class Thinned(Exchange):
+class HidingExchange(Exchange):
     """Another exchange without the markets in `hidden`: they are neither listed nor found by name."""
 
-    def __init__(self, whole: Exchange) -> None:
-        super().__init__(whole.clock)
-        self.whole = whole
+    def __init__(self, inner: Exchange) -> None:
+        super().__init__(inner.clock)
+        self.inner = inner
         self.hidden: frozenset[str] = frozenset()
 
     @property
     def cutoff(self) -> int:
-        return self.whole.cutoff
+        return self.inner.cutoff
 
     def __len__(self) -> int:
-        return len(self.whole) - len(self.hidden)
+        return len(self.inner) - len(self.hidden)
 
     def market(self, ticker: str, *, archived: bool = False) -> Market | None:
-        return None if ticker in self.hidden else self.whole.market(ticker, archived=archived)
+        return None if ticker in self.hidden else self.inner.market(ticker, archived=archived)
 
     def markets(
-        self, order: Order, after: Position | None, wanted: Wanted = EVERYTHING
+        self, order: Order, after: Position | None, filter_: MarketFilter = ALL_MARKETS
     ) -> Iterator[tuple[Position, Market]]:
-        return (found for found in self.whole.markets(order, after, wanted) if found[1].ticker not in self.hidden)
+        return (row for row in self.inner.markets(order, after, filter_) if row[1].ticker not in self.hidden)
 
     def event(self, ticker: str) -> Event | None:
-        return self.whole.event(ticker)
+        return self.inner.event(ticker)
 
-    def events(self, after: Position | None, wanted: WantedEvents = EVERY_EVENT) -> Iterator[tuple[Position, Event]]:
-        return self.whole.events(after, wanted)
+    def events(self, after: Position | None, filter_: EventFilter = ALL_EVENTS) -> Iterator[tuple[Position, Event]]:
+        return self.inner.events(after, filter_)
 
     def series(self, ticker: str) -> Series | None:
-        return self.whole.series(ticker)
+        return self.inner.series(ticker)
 
     def all_series(self) -> Iterable[Series]:
-        return self.whole.all_series()
+        return self.inner.all_series()

@@ -10,11 +10,11 @@ from datetime import datetime
 from time import time
 from typing import Any, Final
 
-from crawler.walks import OVERLAP
+from crawler.walks import OVERLAP_SECONDS
 from kalshi_markets.exchange import LIVE_FILTERS
-from local.exchange.catalogue import Market, Order, Wanted
+from local.exchange.catalogue import Market, MarketFilter, Order
 from local.exchange.clock import SECOND, parse
-from tests.faults.thinned import Thinned
+from tests.faults.thinned import HidingExchange
 
 SLACK: Final = 0.05
 """Seconds by which the crawler's clock and the exchange's may be read apart."""
@@ -43,7 +43,7 @@ class _Span:
 class Witness:
     """Knows what the exchange had. The exchange's clock must stand still whenever it is asked."""
 
-    exchange: Thinned
+    exchange: HidingExchange
     combos: bool
     _spans: list[_Span] = field(default_factory=list)
     _hidden: set[str] = field(default_factory=set)
@@ -65,7 +65,9 @@ class Witness:
     def check(self, status: Mapping[str, Any], known: Collection[str]) -> None:
         """Raise AssertionError where /status claims what is not in the table, nor among its rejects."""
         jobs = {job["job"]: job for job in status["jobs"]}
-        assert not status["live"]["complete"] or all(_is_confirmed(jobs, f"live/{one}") for one in LIVE_FILTERS)
+        assert not status["live"]["complete"] or all(
+            _is_confirmed(jobs, f"live/{filter_name}") for filter_name in LIVE_FILTERS
+        )
         for claim, tickers in self._claims(jobs, archive=status["archive"]["complete"]):
             missing = tickers.keys() - set(known)
             assert not missing, (
@@ -75,44 +77,44 @@ class Witness:
     def _claims(self, jobs: Mapping[str, Any], *, archive: bool) -> Iterator[tuple[str, Mapping[str, Market]]]:
         for phase in LIVE_FILTERS:
             if _is_confirmed(jobs, f"live/{phase}"):
-                yield f"live/{phase}", self._lasting(jobs[f"live/{phase}"], Wanted(phase=phase))
+                yield f"live/{phase}", self._lasting(jobs[f"live/{phase}"], MarketFilter(phase=phase))
         if archive or _is_confirmed(jobs, "archive"):
-            yield "archive", self._lasting(jobs["archive"], Wanted(archived=True))
+            yield "archive", self._lasting(jobs["archive"], MarketFilter(archived=True))
         watermark = jobs.get("settled", {}).get("watermark")
         if watermark is None:
             return
-        until = parse(watermark) - OVERLAP * SECOND
-        self._looked = self._looked or until + 2 * OVERLAP * SECOND
-        since = Wanted(first=self._looked, last=until, time="settled")
+        until = parse(watermark) - OVERLAP_SECONDS * SECOND
+        self._looked = self._looked or until + 2 * OVERLAP_SECONDS * SECOND
+        since = MarketFilter(first=self._looked, last=until, time="settled")
         yield "settled", self._present(since)
         if archive:
             yield "settled, then archived", self._present(replace(since, archived=True))
         if _is_confirmed(jobs, "settled/backlog"):
-            before = Wanted(last=until, time="settled")
+            before = MarketFilter(last=until, time="settled")
             yield "settled/backlog", self._in_reach(self._lasting(jobs["settled/backlog"], before))
 
-    def _present(self, wanted: Wanted) -> dict[str, Market]:
-        found = self._at(self.exchange.clock.now(), wanted)
-        return found if wanted.archived else self._in_reach(found)
+    def _present(self, wanted: MarketFilter) -> dict[str, Market]:
+        markets = self._at(self.exchange.clock.now(), wanted)
+        return markets if wanted.archived else self._in_reach(markets)
 
-    def _lasting(self, job: Mapping[str, Any], wanted: Wanted) -> dict[str, Market]:
+    def _lasting(self, job: Mapping[str, Any], wanted: MarketFilter) -> dict[str, Market]:
         """The markets that a listing had from the begin of a walk to its end."""
-        begun, ended = (datetime.fromisoformat(job[name]).timestamp() for name in ("confirmed_at", "ended_at"))
+        begun, ended = (datetime.fromisoformat(job[name]).timestamp() for name in ("confirmed_at", "finished_at"))
         instants = [at for span in self._spans for at in span.instants(begun - SLACK, ended + SLACK)]
-        found = self._at(instants[0], wanted)
+        lasting = self._at(instants[0], wanted)
         for instant in instants[1:]:
             present = self._at(instant, wanted)
-            found = {ticker: market for ticker, market in found.items() if ticker in present}
-        return found
+            lasting = {ticker: market for ticker, market in lasting.items() if ticker in present}
+        return lasting
 
-    def _at(self, instant: int, wanted: Wanted) -> dict[str, Market]:
+    def _at(self, instant: int, wanted: MarketFilter) -> dict[str, Market]:
         """What a listing had at an instant, without what was ever hidden."""
         clock = self.exchange.clock
         present = clock.now()
         clock.set(instant)
         try:
             wanted = replace(wanted, combos=None if self.combos else False)
-            listed = [market for _, market in self.exchange.whole.markets(Order.CREATED, None, wanted)]
+            listed = [market for _, market in self.exchange.inner.markets(Order.CREATED, None, wanted)]
             return {market.ticker: market for market in listed if market.ticker not in self._hidden}
         finally:
             clock.set(present)
@@ -120,7 +122,11 @@ class Witness:
     def _in_reach(self, markets: Mapping[str, Market]) -> dict[str, Market]:
         """Those that are not behind the cutoff, where the archive's walk meets them."""
         cutoff = self.exchange.cutoff
-        return {ticker: one for ticker, one in markets.items() if one.settled is not None and one.settled >= cutoff}
+        return {
+            ticker: market
+            for ticker, market in markets.items()
+            if market.settled is not None and market.settled >= cutoff
+        }
 
 
 def _is_confirmed(jobs: Mapping[str, Any], name: str) -> bool:

@@ -44,8 +44,8 @@ class Altering:
             def do_GET(handler) -> None:  # noqa: N805  # the library's name; self is the server
                 with lock:
                     self.requests += 1
-                asked = handler.path.removeprefix(BASE)
-                matching = [one for one in alterations if fnmatchcase(asked, one.pattern)]
+                path = handler.path.removeprefix(BASE)
+                matching = [alteration for alteration in alterations if fnmatchcase(path, alteration.pattern)]
                 status, headers, body = self._answer(url, handler, matching)
                 handler.send_response_only(status)
                 for name, value in {**headers, "content-length": str(len(body))}.items():
@@ -59,26 +59,26 @@ class Altering:
         self.url = f"http://127.0.0.1:{self._server.server_port}{BASE}"
 
     def _answer(
-        self, url: str, asked: BaseHTTPRequestHandler, matching: Sequence[Alteration]
+        self, url: str, request: BaseHTTPRequestHandler, matching: Sequence[Alteration]
     ) -> tuple[int, dict[str, str], bytes]:
-        parts = urlsplit(asked.path)
+        parts = urlsplit(request.path)
         query = dict(parse_qsl(parts.query))
-        for one in matching:
-            if one.status:
-                return one.status, {}, json.dumps({"error": {"code": "altered", "message": "altered"}}).encode()
-            query = one.query(query) if one.query else query
-        kept = {name: value for name, value in asked.headers.items() if name.lower().startswith("kalshi")}
+        for alteration in matching:
+            if alteration.status:
+                return alteration.status, {}, json.dumps({"error": {"code": "altered", "message": "altered"}}).encode()
+            query = alteration.query(query) if alteration.query else query
+        forwarded = {name: value for name, value in request.headers.items() if name.lower().startswith("kalshi")}
         path = url + parts.path.removeprefix(BASE) + (f"?{urlencode(query)}" if query else "")
-        answer = self._client.get(path, headers={**kept, "accept-encoding": "identity"})
+        answer = self._client.get(path, headers={**forwarded, "accept-encoding": "identity"})
         headers = {name: answer.headers[name] for name in ("date", "cache-control") if name in answer.headers}
         body = answer.content
-        for one in matching:
-            headers |= one.headers
-            if answer.status_code == 200 and (one.body or one.indent):
-                found = json.loads(body)
-                altered = one.body(found) if one.body else found
-                separators = None if one.indent else (",", ":")
-                body = json.dumps(altered, indent=one.indent, separators=separators).encode()
+        for alteration in matching:
+            headers |= alteration.headers
+            if answer.status_code == 200 and (alteration.body or alteration.indent):
+                document = json.loads(body)
+                altered = alteration.body(document) if alteration.body else document
+                separators = None if alteration.indent else (",", ":")
+                body = json.dumps(altered, indent=alteration.indent, separators=separators).encode()
         return answer.status_code, headers, body
 
     def __enter__(self) -> Self:

@@ -14,7 +14,7 @@ DOWN = "down"
 """A fault: the connection is closed without an answer. Any other is the code of an error (AccessDeniedException)."""
 
 
-class AwsFront:
+class AwsProxy:
     """`with AwsFront(account) as front:`
 
     environment: what makes a function ask here, whatever the service.
@@ -25,7 +25,7 @@ class AwsFront:
     def __init__(self, account: Account) -> None:
         self.calls: list[tuple[str, str]] = []
         self.faults: Iterator[str] = iter(())
-        front = self
+        proxy = self
         behind = urlsplit(account.environment["AWS_ENDPOINT_URL"]).netloc
 
         class Handler(BaseHTTPRequestHandler):
@@ -33,8 +33,8 @@ class AwsFront:
 
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers.get("content-length", 0)))
-                front.calls.append((_action(dict(self.headers)), json.loads(body or "{}").get("SecretId")))
-                fault = next(front.faults, None)
+                proxy.calls.append((_action(dict(self.headers)), json.loads(body or "{}").get("SecretId")))
+                fault = next(proxy.faults, None)
                 if fault == DOWN:
                     self.close_connection = True
                 elif fault:

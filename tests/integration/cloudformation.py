@@ -8,7 +8,7 @@ from typing import Any, Self
 STACK = "arn:aws:cloudformation:us-east-1:123456789012:stack/kalshi-markets/51af3dc0-da77-11e4-872e-1234567db123"
 
 
-class Bucket:
+class ResponseBucket:
     """The address that CloudFormation signs for an answer; S3 refuses headers that the signature does not cover.
 
     statuses: what it says, one after the other, the last for ever.
@@ -44,15 +44,15 @@ class Bucket:
         self._server.server_close()
 
     @property
-    def answer(self) -> dict[str, Any]:
+    def response(self) -> dict[str, Any]:
         """The only body that came."""
         [body] = self.bodies
         assert len(body) <= 4096
-        told: dict[str, Any] = json.loads(body)
-        return told
+        response: dict[str, Any] = json.loads(body)
+        return response
 
 
-def asked(bucket: Bucket, kind: str = "Create", **more: str) -> dict[str, Any]:
+def custom_resource_event(bucket: ResponseBucket, kind: str = "Create", **more: str) -> dict[str, Any]:
     """An event. kind: Create, Update or Delete."""
     return {
         "RequestType": kind,

@@ -15,11 +15,11 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from crawler.store import Batch, Job, Store
-from kalshi_markets.columns import Part
+from crawler.store import Batch, JobState, Store
+from kalshi_markets.columns import Table
 from kalshi_markets.database import Database
-from kalshi_markets.exchange import sight
-from kalshi_markets.secrets import forget_secrets
+from kalshi_markets.exchange import parse_market
+from kalshi_markets.secrets import clear_cache
 from kalshi_markets.settings import DatabaseSettings, MigratorSettings
 from local.exchange.catalogue import Order
 from local.exchange.clock import Clock
@@ -28,8 +28,8 @@ from local.postgres import PostgresServer
 from migrator.migrate import migrate
 from tests.aws import Account
 from tests.aws import account as aws_account
-from tests.integration.aws_front import AwsFront
-from tests.integration.lambdas import Api
+from tests.integration.aws_front import AwsProxy
+from tests.integration.lambdas import ApiClient
 
 _numbers = itertools.count(1)
 
@@ -67,7 +67,7 @@ def migrated(postgres: PostgresServer) -> Iterator[str]:
     """The name of a database with the migrations applied, to be copied."""
     with _database(postgres, "template1") as environment:
         database = connect(environment)
-        migrate(database, MigratorSettings.read(environment))
+        migrate(database, MigratorSettings.from_env(environment))
         database.close()
         yield environment["DB_NAME"]
 
@@ -99,7 +99,7 @@ def database(environment: Mapping[str, str]) -> Iterator[Database]:
 
 def connect(environment: Mapping[str, str]) -> Database:
     """A connection as the environment says."""
-    return Database(DatabaseSettings.read(environment), application_name="test")
+    return Database(DatabaseSettings.from_env(environment), application_name="test")
 
 
 @pytest.fixture(scope="session")
@@ -110,10 +110,10 @@ def account() -> Iterator[Account]:
 
 
 @pytest.fixture
-def front(account: Account) -> Iterator[AwsFront]:
+def aws_proxy(account: Account) -> Iterator[AwsProxy]:
     """What the functions take for AWS's address: it notes their calls, and fails when told to."""
-    with AwsFront(account) as front:
-        yield front
+    with AwsProxy(account) as proxy:
+        yield proxy
 
 
 @pytest.fixture
@@ -121,9 +121,9 @@ def aws(account: Account, monkeypatch: pytest.MonkeyPatch) -> Iterator[Account]:
     """The same; what reads secrets in the test asks it, with nothing kept from before."""
     for name, value in account.environment.items():
         monkeypatch.setenv(name, value)
-    forget_secrets()
+    clear_cache()
     yield account
-    forget_secrets()
+    clear_cache()
 
 
 @pytest.fixture(scope="session")
@@ -166,43 +166,43 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 @pytest.fixture(scope="module")
 def markets(environment: Mapping[str, str]) -> list[dict[str, Any]]:
     """The Market objects that the table is filled with."""
-    found = [
+    markets = [
         json.loads(market.json, parse_float=Decimal)
         for _, market in generate(3, 1500, Clock(speed=0)).markets(Order.CREATED, None)
     ]
     database = connect(environment)
-    keep(database, *found)
+    store_markets(database, *markets)
     database.close()
-    return found
+    return markets
 
 
-def keep(database: Database, *markets: Mapping[str, Any]) -> None:
+def store_markets(database: Database, *markets: Mapping[str, Any]) -> None:
     """Puts Market objects into the table as the crawler does."""
     store = Store(database)
     assert store.take_lease()
-    store.commit(Batch(Job("live/open"), [sight(market) for market in markets]))
+    store.commit(Batch(JobState("live/open"), [parse_market(market) for market in markets]))
     store.release_lease()
 
 
-def forget_all(database: Database) -> None:
+def truncate_all(database: Database) -> None:
     """Empties the tables, the books included."""
     names = ("terms", "quotes", "jobs", "rejects", "history", "events", "series", "seen", "drift", "lookups")
-    database.script(
+    database.execute_script(
         f"TRUNCATE {', '.join(f'kalshi_markets_{name}' for name in names)};"
         " UPDATE kalshi_markets_lease SET ends_at = '-infinity', holder = NULL"
     )
 
 
-def forget(database: Database, ticker: str) -> None:
+def delete_market(database: Database, ticker: str) -> None:
     """Takes a market out of the table again."""
-    for part in (Part.TERMS, Part.QUOTES):
+    for part in (Table.DETAILS, Table.QUOTES):
         database.execute(f"DELETE FROM {database.settings.table}_{part} WHERE ticker = $1", ticker)
     database.execute(f"UPDATE {database.settings.table}_jobs SET added = added - 1 WHERE job = 'live/open'")
 
 
 @pytest.fixture(scope="module")
-def api(environment: dict[str, str], markets: Sequence[Any]) -> Iterator[Api]:
+def api(environment: dict[str, str], markets: Sequence[Any]) -> Iterator[ApiClient]:
     """The API function over that table."""
-    api = Api(environment)
+    api = ApiClient(environment)
     yield api
     api.close()

@@ -14,8 +14,8 @@ from urllib.parse import quote, unquote, urlsplit
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from api.app import adapter
-from api.service import Service
+from api.app import lambda_handler
+from api.service import Resources
 from crawler.handler import handler as crawler_handler
 
 SCHEDULED = {"version": "0", "detail-type": "Scheduled Event", "source": "aws.events", "detail": {}}
@@ -50,7 +50,7 @@ def crawl(environment: Mapping[str, str], seconds: float = 60) -> dict[str, Any]
 
 
 @dataclass
-class Answer:
+class ApiResponse:
     """An HTTP answer. size: bytes of the Lambda response that carried it."""
 
     status: int
@@ -65,35 +65,35 @@ class Answer:
 
 
 @dataclass
-class Api:
+class ApiClient:
     """The API function in one environment."""
 
     environment: Mapping[str, str]
-    service: Service = field(default_factory=Service)
+    service: Resources = field(default_factory=Resources)
 
     def __post_init__(self) -> None:
         # As the handler's module does; kept aside, since a crawl in the same process leaves no current loop.
         self._loop = asyncio.new_event_loop()
         asyncio.set_event_loop(self._loop)
-        self._adapter = adapter(self.service)
+        self._adapter = lambda_handler(self.service)
 
     def close(self) -> None:
         """Closes the connections that were made."""
         self._loop.run_until_complete(self.service.aclose())
         self._loop.close()
 
-    def get(self, url: str, **headers: str) -> Answer:
+    def get(self, url: str, **headers: str) -> ApiResponse:
         """GET; a `_` in a header's name stands for `-`."""
         return self.request("GET", url, headers={name.replace("_", "-"): value for name, value in headers.items()})
 
-    def post(self, url: str, body: Any, **headers: str) -> Answer:
+    def post(self, url: str, body: Any, **headers: str) -> ApiResponse:
         """POST; a body that is no string is sent as JSON."""
         text = body if isinstance(body, str | bytes) else json.dumps(body)
         return self.request("POST", url, text, headers)
 
     def request(
         self, method: str, url: str, body: str | bytes | None = None, headers: Mapping[str, str] | None = None
-    ) -> Answer:
+    ) -> ApiResponse:
         """One request, as an API Gateway event."""
         response = self.invoke(method, url, body, headers)
         raw = response["body"].encode()
@@ -101,7 +101,7 @@ class Api:
             raw = base64.b64decode(raw)
         if response["headers"].get("content-encoding") == "gzip":
             raw = gzip.decompress(raw)
-        return Answer(response["statusCode"], response["headers"], raw.decode(), len(json.dumps(response)))
+        return ApiResponse(response["statusCode"], response["headers"], raw.decode(), len(json.dumps(response)))
 
     def invoke(
         self, method: str, url: str, body: str | bytes | None = None, headers: Mapping[str, str] | None = None
@@ -130,16 +130,16 @@ def escaped(**parameters: str) -> str:
     return "&".join(f"{name}={quote(value)}" for name, value in parameters.items())
 
 
-def items(api: Api, url: str) -> list[dict[str, Any]]:
+def items(api: ApiClient, url: str) -> list[dict[str, Any]]:
     """The items of a page of markets."""
     answer = api.get(url)
     assert answer.status == 200, answer.text
     assert answer.json["count"] == len(answer.json["items"])
-    found: list[dict[str, Any]] = answer.json["items"]
-    return found
+    markets: list[dict[str, Any]] = answer.json["items"]
+    return markets
 
 
-def error(answer: Answer, status: int, code: str) -> dict[str, Any]:
+def error(answer: ApiResponse, status: int, code: str) -> dict[str, Any]:
     """The body of an error answer, whose shape is the common one."""
     assert answer.status == status, answer.text
     body: dict[str, Any] = answer.json

@@ -17,13 +17,13 @@ class Sandboxes:
     """said: each line that the functions wrote, and each answer and error of theirs."""
 
     def __init__(self, portal: BlockingPortal) -> None:
-        self.said: list[str] = []
+        self.output: list[str] = []
         self._portal = portal
         self._started: list[LambdaFunction] = []
 
     def start(self, name: str, environment: Mapping[str, str]) -> "SandboxedFunction":
         """One of `api`, `crawler` and `migrator`, cold."""
-        function = LambdaFunction(function_spec(name, environment), log=self.said.append)
+        function = LambdaFunction(function_spec(name, environment), log=self.output.append)
         self._started.append(function)
         self._portal.call(function.start)
         return SandboxedFunction(self, function)
@@ -33,9 +33,9 @@ class Sandboxes:
         try:
             answer = self._portal.call(function.invoke, json.dumps(event).encode())
         except LambdaError as error:
-            self.said.append(str(error))
+            self.output.append(str(error))
             raise
-        self.said.append(answer.decode())
+        self.output.append(answer.decode())
         return answer
 
     def close(self) -> None:
@@ -62,7 +62,7 @@ class SandboxedFunction:
     def request(self, request: HttpRequest) -> tuple[int, dict[str, Any]]:
         """The same of any request."""
         answer = http_response(self._sandboxes.invoke(self._function, http_event(request, "id")))
-        self._sandboxes.said.append(answer.body.decode())  # it was compressed in what was said
+        self._sandboxes.output.append(answer.body.decode())  # it was compressed in what was said
         return answer.status, json.loads(answer.body)
 
 
@@ -73,5 +73,5 @@ def sandboxes(hidden: Sequence[str]) -> Iterator[Sandboxes]:
         made = Sandboxes(portal)
         yield made
         made.close()
-    assert made.said
-    assert [said for said in made.said if any(text in said for text in hidden)] == []
+    assert made.output
+    assert [line for line in made.output if any(text in line for text in hidden)] == []

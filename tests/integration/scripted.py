@@ -22,7 +22,7 @@ class Reply:
     cut: int | None = None
 
 
-class Scripted:
+class ScriptedServer:
     """`with Scripted([Reply(), …]) as server:`; when the replies are used up, the last one is given for ever.
 
     paths: other replies for some patterns of path?query below the base URL, * for any text.
@@ -38,8 +38,8 @@ class Scripted:
 
             def do_GET(handler) -> None:  # noqa: N805  # the library's name; self is the script
                 with lock:
-                    asked = handler.path.removeprefix("/trade-api/v2")
-                    script = next((name for name in paths or {} if fnmatchcase(asked, name)), "")
+                    path = handler.path.removeprefix("/trade-api/v2")
+                    script = next((name for name in paths or {} if fnmatchcase(path, name)), "")
                     given[script] += 1
                     answers = (paths or {}).get(script, replies)
                     reply = answers[min(given[script], len(answers)) - 1]

@@ -66,22 +66,22 @@ class Deployed:
 
     def properties(self, logical_id: str) -> dict[str, Any]:
         """Of the one resource with this name, in whichever stack."""
-        [found] = [properties for (_, name), (_, properties) in self.resources.items() if name == logical_id]
-        return found
+        [properties] = [candidate for (_, name), (_, candidate) in self.resources.items() if name == logical_id]
+        return properties
 
     def names(self) -> set[str]:
         """The logical ids of all that was made."""
         return {name for _, name in self.resources}
 
 
-class _Kept(CloudFormationModel):
+class _RecordedResource(CloudFormationModel):
     """A resource of a kind that moto does not know."""
 
     def __init__(self, name: str) -> None:
         self.physical_resource_id = f"arn:aws:stand-in:us-east-1:123456789012:{name}"
 
     @classmethod
-    def create_from_cloudformation_json(cls, resource_name: str, *_: Any, **__: Any) -> "_Kept":
+    def create_from_cloudformation_json(cls, resource_name: str, *_: Any, **__: Any) -> "_RecordedResource":
         return cls(resource_name)
 
     def is_created(self) -> bool:
@@ -97,11 +97,11 @@ def deployed(**parameters: str) -> Iterator[Deployed]:
 
     {vpc}, {subnets} and {group} in a parameter are a network that was there before.
     """
-    found = Deployed()
+    deployment = Deployed()
     with ExitStack() as context:
         context.enter_context(mock.patch.dict("os.environ", AWS))
         context.enter_context(mock_aws())
-        for patch in _taught(found):
+        for patch in _patched_moto(deployment):
             context.enter_context(patch)
         network = _network()
         parameters = {name: value.format(**network) for name, value in parameters.items()}
@@ -113,8 +113,8 @@ def deployed(**parameters: str) -> Iterator[Deployed]:
             Capabilities=["CAPABILITY_IAM"],
         )
         [stack] = cloudformation.describe_stacks(StackName="kalshi")["Stacks"]
-        found.outputs = {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
-        yield found
+        deployment.outputs = {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
+        yield deployment
 
 
 def _network() -> dict[str, str]:
@@ -152,13 +152,13 @@ def _transformed(parameters: Mapping[str, str]) -> dict[str, Any]:
     return transformed
 
 
-def _taught(found: Deployed) -> Iterator[Any]:
+def _patched_moto(deployment: Deployed) -> Iterator[Any]:
     parse = parsing.parse_resource
 
     def parse_and_keep(resource: dict[str, Any], resources: Any) -> Any:
         parsed = parse(resource, resources)
         name = next(name for name, other in resources._resource_json_map.items() if other is resource)
-        found.resources[resources["AWS::StackName"], name] = (resource["Type"], parsed[1]["Properties"])
+        deployment.resources[resources["AWS::StackName"], name] = (resource["Type"], parsed[1]["Properties"])
         return parsed
 
     clean = parsing.clean_json
@@ -174,7 +174,7 @@ def _taught(found: Deployed) -> Iterator[Any]:
 
     yield mock.patch.object(parsing, "parse_resource", parse_and_keep)
     yield mock.patch.object(parsing, "clean_json", clean_wholly)
-    yield mock.patch.dict(parsing.get_model_map(), dict.fromkeys(UNKNOWN_TO_MOTO, _Kept))
+    yield mock.patch.dict(parsing.get_model_map(), dict.fromkeys(UNKNOWN_TO_MOTO, _RecordedResource))
     yield mock.patch.dict(parsing.get_name_type_map(), dict.fromkeys(UNKNOWN_TO_MOTO, ""))
     yield mock.patch.object(Stack, "get_cfn_attribute", _output, create=True)
     yield mock.patch.object(DBParameterGroup, "physical_resource_id", property(lambda group: group.name), create=True)

@@ -8,31 +8,31 @@ import pytest
 
 from api.filters import FILTERS as EVERY_FILTER
 from api.landing import QUERIES
-from api.parameters import SETTINGS
-from kalshi_markets.columns import COLUMNS, DEFAULT
+from api.parameters import LISTING_PARAMETERS
+from kalshi_markets.columns import COLUMNS, DEFAULT_COLUMNS
 from kalshi_markets.database import Database
-from kalshi_markets.exchange import project
-from tests.integration.conftest import connect, forget, keep
-from tests.integration.lambdas import Api, error, escaped, items
+from kalshi_markets.exchange import market_row
+from tests.integration.conftest import connect, delete_market, store_markets
+from tests.integration.lambdas import ApiClient, error, escaped, items
 
-NAMES = [column.name for column in DEFAULT]
+NAMES = [column.name for column in DEFAULT_COLUMNS]
 
 
-def tickers(api: Api, **parameters: str) -> set[str]:
+def tickers(api: ApiClient, **parameters: str) -> set[str]:
     return {item["ticker"] for item in items(api, f"/markets?limit=10000&{escaped(**parameters)}")}
 
 
-def test_an_item_has_the_originals_members_in_their_order(api: Api) -> None:
+def test_an_item_has_the_originals_members_in_their_order(api: ApiClient) -> None:
     answer = api.get("/markets")
     assert list(answer.json) == ["items", "count", "next_cursor", "next_url"]
     assert [list(item) for item in answer.json["items"]] == [NAMES] * 100
 
 
-def test_values_are_exact_and_times_are_rfc_3339(api: Api, markets: Sequence[Mapping[str, Any]]) -> None:
+def test_values_are_exact_and_times_are_rfc_3339(api: ApiClient, markets: Sequence[Mapping[str, Any]]) -> None:
     by_ticker = {item["ticker"]: item for item in items(api, "/markets?limit=10000")}
     assert len(by_ticker) == len(markets)
     for market in markets:
-        item, row = by_ticker[market["ticker"]], project(market)
+        item, row = by_ticker[market["ticker"]], market_row(market)
         for name in ("volume", "liquidity", "open_interest", "settlement_value"):
             expected = None if row[name] is None else str(Decimal(str(row[name])).normalize().__format__("f"))
             assert (None if item[name] is None else str(item[name])) == expected, name
@@ -45,7 +45,7 @@ def test_values_are_exact_and_times_are_rfc_3339(api: Api, markets: Sequence[Map
             assert item[name] == row[name]
 
 
-def test_one_market_is_the_same_object(api: Api) -> None:
+def test_one_market_is_the_same_object(api: ApiClient) -> None:
     [item] = items(api, "/markets?limit=1")
     assert api.get(f"/markets/{item['ticker']}").json == item
 
@@ -75,7 +75,7 @@ FILTERS: list[tuple[dict[str, str], Any]] = [
 
 @pytest.mark.parametrize(("parameters", "keep"), FILTERS, ids=[str(parameters) for parameters, _ in FILTERS])
 def test_a_filter_keeps_what_it_says(
-    api: Api, markets: Sequence[Mapping[str, Any]], parameters: dict[str, str], keep: Any
+    api: ApiClient, markets: Sequence[Mapping[str, Any]], parameters: dict[str, str], keep: Any
 ) -> None:
     expected = {market["ticker"] for market in markets if keep(market)}
     assert tickers(api, **parameters) == expected
@@ -87,7 +87,7 @@ def instant(market: Mapping[str, Any], member: str) -> datetime:
 
 
 @pytest.mark.parametrize("spelling", ["unix", "iso", "offset"])
-def test_times_compare_in_every_spelling(api: Api, markets: Sequence[Mapping[str, Any]], spelling: str) -> None:
+def test_times_compare_in_every_spelling(api: ApiClient, markets: Sequence[Mapping[str, Any]], spelling: str) -> None:
     bound = sorted(instant(market, "close_time") for market in markets)[len(markets) // 2]
     spelled = {
         "unix": str(int(bound.timestamp())),
@@ -99,15 +99,17 @@ def test_times_compare_in_every_spelling(api: Api, markets: Sequence[Mapping[str
     assert 0 < len(expected) < len(markets)
 
 
-@pytest.mark.parametrize(("least", "most"), [("60", None), (None, "60.5"), ("-100000", "0"), ("15", "15")])
+@pytest.mark.parametrize(("minimum", "maximum"), [("60", None), (None, "60.5"), ("-100000", "0"), ("15", "15")])
 def test_durations_are_signed_minutes(
-    api: Api, markets: Sequence[Mapping[str, Any]], least: str | None, most: str | None
+    api: ApiClient, markets: Sequence[Mapping[str, Any]], minimum: str | None, maximum: str | None
 ) -> None:
     def keep(market: Mapping[str, Any]) -> bool:
         minutes = Decimal((instant(market, "close_time") - instant(market, "open_time")) / timedelta(seconds=1)) / 60
-        return (least is None or minutes >= Decimal(least)) and (most is None or minutes <= Decimal(most))
+        return (minimum is None or minutes >= Decimal(minimum)) and (maximum is None or minutes <= Decimal(maximum))
 
-    bounds = {name: value for name, value in (("min_duration_minutes", least), ("max_duration_minutes", most)) if value}
+    bounds = {
+        name: value for name, value in (("min_duration_minutes", minimum), ("max_duration_minutes", maximum)) if value
+    }
     assert tickers(api, **bounds) == {market["ticker"] for market in markets if keep(market)}
 
 
@@ -116,37 +118,37 @@ def test_durations_are_signed_minutes(
     ["recent", "close_time", "open_time", "volume", "liquidity", "open_interest", "settlement_value", "ticker"],
 )
 @pytest.mark.parametrize("direction", ["asc", "desc"])
-def test_an_order_is_total_and_puts_missing_values_last(api: Api, column: str, direction: str) -> None:
+def test_an_order_is_total_and_puts_missing_values_last(api: ApiClient, column: str, direction: str) -> None:
     def key(item: Mapping[str, Any]) -> Any:
         value = item["close_time"] or item["open_time"] if column == "recent" else item[column]
         if column in ("volume", "liquidity", "open_interest", "settlement_value"):
             return None if value is None else Decimal(str(value))
         return value if column == "ticker" or value is None else datetime.fromisoformat(value)
 
-    found = items(api, f"/markets?limit=10000&order_by={column}&order_direction={direction}")
-    present = [item for item in found if key(item) is not None]
-    assert found[: len(present)] == present
+    rows = items(api, f"/markets?limit=10000&order_by={column}&order_direction={direction}")
+    present = [item for item in rows if key(item) is not None]
+    assert rows[: len(present)] == present
     assert present == sorted(present, key=lambda item: (key(item), item["ticker"]), reverse=direction == "desc")
-    missing = found[len(present) :]
+    missing = rows[len(present) :]
     assert missing == sorted(missing, key=lambda item: item["ticker"], reverse=direction == "desc")
 
 
-def test_pages_by_offset_join_without_gaps(api: Api) -> None:
-    whole = items(api, "/markets?limit=10000&order_by=volume")
+def test_pages_by_offset_join_without_gaps(api: ApiClient) -> None:
+    listing = items(api, "/markets?limit=10000&order_by=volume")
     paged = [
         item
         for start in range(0, 1700, 400)
         for item in items(api, f"/markets?limit=400&offset={start}&order_by=volume")
     ]
-    assert paged == whole
+    assert paged == listing
 
 
-def test_an_offset_beyond_the_end_is_an_empty_page(api: Api) -> None:
+def test_an_offset_beyond_the_end_is_an_empty_page(api: ApiClient) -> None:
     assert items(api, "/markets?offset=1000000000") == []
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "identity", "gzip;q=0"])
-def test_the_largest_page_fits_however_it_is_encoded(api: Api, encoding: str) -> None:
+def test_the_largest_page_fits_however_it_is_encoded(api: ApiClient, encoding: str) -> None:
     answer = api.get("/markets?limit=10000", accept_encoding=encoding)
     assert answer.size < 6_291_556
     assert answer.json["count"] > 1400
@@ -155,7 +157,7 @@ def test_the_largest_page_fits_however_it_is_encoded(api: Api, encoding: str) ->
 
 
 @pytest.mark.parametrize("path", ["/markets?limit=2", "/health", "/", "/markets/none"])
-def test_head_is_get_without_a_body(api: Api, path: str) -> None:
+def test_head_is_get_without_a_body(api: ApiClient, path: str) -> None:
     get, head = api.get(path), api.request("HEAD", path)
     assert head.status == get.status
     assert head.text == ""
@@ -165,22 +167,22 @@ def test_head_is_get_without_a_body(api: Api, path: str) -> None:
 @pytest.mark.parametrize(
     "ticker", ["NOPE", "%00", "%ff", "a%0Ab", "x" * 5000, "%27%3B%20DROP%20TABLE%20kalshi_markets"]
 )
-def test_an_unknown_market_is_a_404(api: Api, ticker: str) -> None:
+def test_an_unknown_market_is_a_404(api: ApiClient, ticker: str) -> None:
     assert error(api.get(f"/markets/{ticker}"), 404, "market_not_found")["detail"] == "Market not found"
 
 
 @pytest.mark.parametrize("ticker", ["100%", "A%25B", "A%2525", "%41", "a+b c", "é%C3"])
-def test_a_ticker_with_a_percent_sign_is_found_by_its_path(api: Api, database: Database, ticker: str) -> None:
-    keep(database, {"ticker": ticker}, {"ticker": unquote(ticker) + "?"})
+def test_a_ticker_with_a_percent_sign_is_found_by_its_path(api: ApiClient, database: Database, ticker: str) -> None:
+    store_markets(database, {"ticker": ticker}, {"ticker": unquote(ticker) + "?"})
     try:
         assert api.get(f"/markets/{quote(ticker, safe='')}").json["ticker"] == ticker
         assert api.get(f"/markets/{quote(ticker, safe='')}/history").json["ticker"] == ticker
     finally:
-        forget(database, ticker)
-        forget(database, unquote(ticker) + "?")
+        delete_market(database, ticker)
+        delete_market(database, unquote(ticker) + "?")
 
 
-def test_an_unknown_path_is_a_404_and_a_wrong_method_a_405(api: Api) -> None:
+def test_an_unknown_path_is_a_404_and_a_wrong_method_a_405(api: ApiClient) -> None:
     error(api.get("/nothing/here"), 404, "not_found")
     for method, path, allow in (
         ("DELETE", "/markets", "GET, HEAD"),
@@ -193,14 +195,14 @@ def test_an_unknown_path_is_a_404_and_a_wrong_method_a_405(api: Api) -> None:
         assert wrong.headers["allow"] == allow
 
 
-def test_parameters_where_there_are_none_are_a_422(api: Api) -> None:
+def test_parameters_where_there_are_none_are_a_422(api: ApiClient) -> None:
     for path in ("/markets/A", "/markets/A/history", "/health", "/status", "/markets/columns"):
         error(api.get(f"{path}?limit=1"), 422, "unknown_parameter")
     error(api.post("/markets/candlesticks?limit=1", {"tickers": ["A"]}), 422, "unknown_parameter")
 
 
 @pytest.mark.parametrize("pattern", ["(", "[", "a{2,1}", "*a", "a{300}"])
-def test_a_malformed_pattern_is_a_422_that_names_it(api: Api, pattern: str) -> None:
+def test_a_malformed_pattern_is_a_422_that_names_it(api: ApiClient, pattern: str) -> None:
     body = error(
         api.get(f"/markets?limit=1&title_regex=fine&{escaped(ticker_regex=pattern)}"), 422, "invalid_parameter"
     )
@@ -210,13 +212,13 @@ def test_a_malformed_pattern_is_a_422_that_names_it(api: Api, pattern: str) -> N
 
 @pytest.mark.parametrize("query", ["title=%ff", "title=é", "%C3=1", "limit=1&title=%E9"])
 @pytest.mark.parametrize("path", ["/markets", "/markets/A", "/markets/A/history", "/markets/A/candlesticks", "/health"])
-def test_a_query_string_that_is_no_escaped_utf_8_is_a_400(api: Api, path: str, query: str) -> None:
+def test_a_query_string_that_is_no_escaped_utf_8_is_a_400(api: ApiClient, path: str, query: str) -> None:
     body = error(api.get(f"{path}?{query}"), 400, "malformed_query")
     assert body["detail"].startswith("The query string")
     assert "é" not in body["detail"]
 
 
-def test_a_422_does_not_repeat_what_was_sent(api: Api) -> None:
+def test_a_422_does_not_repeat_what_was_sent(api: ApiClient) -> None:
     for parameters in (
         {"volume__gt": "s3cret"},
         {"title": "s3cret\0"},
@@ -227,19 +229,19 @@ def test_a_422_does_not_repeat_what_was_sent(api: Api) -> None:
 
 
 @pytest.mark.parametrize("value", ['{"a": 1e999999}', '"\\u0000"', '"\\ud800"'])
-def test_json_that_the_database_cannot_hold_is_a_422_that_names_it(api: Api, value: str) -> None:
+def test_json_that_the_database_cannot_hold_is_a_422_that_names_it(api: ApiClient, value: str) -> None:
     body = error(api.get(f"/markets?{escaped(custom_strike=value)}"), 422, "invalid_parameter")
     assert body["detail"][0]["loc"] == ["query", "custom_strike"]
 
 
-def test_quotes_and_comments_are_only_values(api: Api) -> None:
+def test_quotes_and_comments_are_only_values(api: ApiClient) -> None:
     for value in ("' OR 1=1 --", "'; DROP TABLE kalshi_markets; --", "$1", "%s", ":a", "\\", '"', "/*"):
         assert tickers(api, title=value) == set()
     assert items(api, "/markets?limit=1")
 
 
-def test_non_ascii_text_is_compared_whatever_its_case(api: Api, database: Database) -> None:
-    keep(database, {"ticker": "UNICODE", "title": "ÉLECTIONS à Genève Ж 😀"})
+def test_non_ascii_text_is_compared_whatever_its_case(api: ApiClient, database: Database) -> None:
+    store_markets(database, {"ticker": "UNICODE", "title": "ÉLECTIONS à Genève Ж 😀"})
     try:
         for pattern in ("élections À genÈve ж", "ÉLECTIONS", "😀"):
             assert tickers(api, title_regex=pattern) == {"UNICODE"}
@@ -248,7 +250,7 @@ def test_non_ascii_text_is_compared_whatever_its_case(api: Api, database: Databa
         assert item["open_time"] is None
         assert item["volume"] is None
     finally:
-        forget(database, "UNICODE")
+        delete_market(database, "UNICODE")
 
 
 @pytest.fixture
@@ -262,14 +264,14 @@ def weather(database: Database) -> Iterator[set[str]]:
         "CAFE": "Cafe",
     }
     titles |= {"CAFÉ-2": "CAFE\u0301S", "BACKSPACE": "a\bb", "BACKSLASH": "a\\b", "SIGNS": "<b>"}
-    keep(database, *({"ticker": f"WEATHER-{name}", "title": title} for name, title in titles.items()))
+    store_markets(database, *({"ticker": f"WEATHER-{name}", "title": title} for name, title in titles.items()))
     yield {*titles}
     for name in titles:
-        forget(database, f"WEATHER-{name}")
+        delete_market(database, f"WEATHER-{name}")
 
 
 @pytest.mark.parametrize(
-    ("pattern", "found"),
+    ("pattern", "expected"),
     [
         (r"\brain\b", {"RAIN"}),
         (r"\Brain\B", {"BRAINY", "TRAIN"}),
@@ -281,18 +283,22 @@ def weather(database: Database) -> Iterator[set[str]]:
         (r"^\w+\?*\z", {"BRAINY", "CAFE", "CAFÉ"}),
     ],
 )
-def test_a_pattern_means_what_it_says_elsewhere(api: Api, weather: set[str], pattern: str, found: set[str]) -> None:
-    asked = {"ticker__startswith": "WEATHER-", "title_regex": pattern}
-    assert tickers(api, **asked) == {f"WEATHER-{name}" for name in found}
+def test_a_pattern_means_what_it_says_elsewhere(
+    api: ApiClient, weather: set[str], pattern: str, expected: set[str]
+) -> None:
+    query = {"ticker__startswith": "WEATHER-", "title_regex": pattern}
+    assert tickers(api, **query) == {f"WEATHER-{name}" for name in expected}
 
 
 @pytest.mark.parametrize("word", ["caf\u00e9", "CAFE\u0301", "Caf\u00c9"])
-def test_a_letter_with_an_accent_is_found_in_either_spelling(api: Api, weather: set[str], word: str) -> None:
-    asked = {"ticker__startswith": "WEATHER-", "title__icontains": word}
-    assert tickers(api, **asked) == {"WEATHER-CAFÉ", "WEATHER-CAFÉ-2"}
+def test_a_letter_with_an_accent_is_found_in_either_spelling(api: ApiClient, weather: set[str], word: str) -> None:
+    query = {"ticker__startswith": "WEATHER-", "title__icontains": word}
+    assert tickers(api, **query) == {"WEATHER-CAFÉ", "WEATHER-CAFÉ-2"}
 
 
-def test_the_landing_page_says_what_is_in_the_table_and_its_queries_work(api: Api, markets: Sequence[Any]) -> None:
+def test_the_landing_page_says_what_is_in_the_table_and_its_queries_work(
+    api: ApiClient, markets: Sequence[Any]
+) -> None:
     answer = api.get("/")
     assert answer.headers["content-type"].startswith("text/html")
     assert f"<strong>{len(markets):,}</strong> markets" in answer.text
@@ -302,17 +308,17 @@ def test_the_landing_page_says_what_is_in_the_table_and_its_queries_work(api: Ap
         assert items(api, path), about
 
 
-def test_docs_and_the_openapi_document_are_served(api: Api) -> None:
+def test_docs_and_the_openapi_document_are_served(api: ApiClient) -> None:
     assert "swagger" in api.get("/docs").text
     document = api.get("/openapi.json").json
     assert set(document["paths"]) == {
         *("/", "/health", "/status", "/markets", "/markets/columns", "/markets/candlesticks"),
         *("/markets/{ticker}", "/markets/{ticker}/history", "/markets/{ticker}/candlesticks"),
     }
-    assert len(document["paths"]["/markets"]["get"]["parameters"]) == len(SETTINGS) + len(EVERY_FILTER)
+    assert len(document["paths"]["/markets"]["get"]["parameters"]) == len(LISTING_PARAMETERS) + len(EVERY_FILTER)
 
 
-def test_the_columns_describe_themselves(api: Api) -> None:
+def test_the_columns_describe_themselves(api: ApiClient) -> None:
     answer = api.get("/markets/columns").json
     assert [column["name"] for column in answer["items"]] == [column.name for column in COLUMNS]
     assert {name for column in answer["items"] for name in column["filters"]} == set(EVERY_FILTER)
@@ -321,13 +327,13 @@ def test_the_columns_describe_themselves(api: Api) -> None:
     assert answer["count"] == len(COLUMNS)
 
 
-def test_health(api: Api) -> None:
+def test_health(api: ApiClient) -> None:
     assert api.get("/health").json == {"status": "ok", "database": "ok"}
 
 
-def test_the_api_sees_what_the_crawler_wrote_a_moment_ago(api: Api, environment: Mapping[str, str]) -> None:
+def test_the_api_sees_what_the_crawler_wrote_a_moment_ago(api: ApiClient, environment: Mapping[str, str]) -> None:
     writer = connect(environment)
-    keep(writer, {"ticker": "JUSTNOW", "close_time": datetime.now(UTC).isoformat(), "volume_fp": "0.10"})
+    store_markets(writer, {"ticker": "JUSTNOW", "close_time": datetime.now(UTC).isoformat(), "volume_fp": "0.10"})
     assert api.get("/markets/JUSTNOW").json["volume"] == "0.1"
-    forget(writer, "JUSTNOW")
+    delete_market(writer, "JUSTNOW")
     writer.close()

@@ -7,23 +7,23 @@ from typing import Any
 
 import pytest
 
-from kalshi_markets.database import Database, Unavailable
+from kalshi_markets.database import Database, DatabaseUnavailable
 from kalshi_markets.settings import MigratorSettings
 from local.postgres import PostgresServer
 from migrator.migrate import migrate
-from tests.integration.conftest import connect, environment_of, keep
-from tests.integration.lambdas import Api, error, items
+from tests.integration.conftest import connect, environment_of, store_markets
+from tests.integration.lambdas import ApiClient, error, items
 
 pytestmark = pytest.mark.usefixtures("markets")
 
 
 @pytest.fixture
-def another(environment: dict[str, str]) -> Iterator[Callable[..., Api]]:
+def another(environment: dict[str, str]) -> Iterator[Callable[..., ApiClient]]:
     """Makes the API function in a changed environment."""
     made = []
 
-    def make(**changes: str) -> Api:
-        made.append(Api(environment | changes))
+    def make(**changes: str) -> ApiClient:
+        made.append(ApiClient(environment | changes))
         return made[-1]
 
     yield make
@@ -32,8 +32,8 @@ def another(environment: dict[str, str]) -> Iterator[Callable[..., Api]]:
 
 
 UNAVAILABLE = [
-    ({"DB_PASSWORD": "wrong"}, "database_login_refused"),
-    ({"DB_NAME": "nowhere"}, "database_login_refused"),
+    ({"DB_PASSWORD": "wrong"}, "database_login_failed"),
+    ({"DB_NAME": "nowhere"}, "database_login_failed"),
     ({"DB_PORT": "1"}, "database_unavailable"),
     ({"DB_HOST": ""}, "not_configured"),
     ({"MARKETS_TABLE": "no such; table"}, "not_configured"),
@@ -41,8 +41,8 @@ UNAVAILABLE = [
 
 
 @pytest.mark.parametrize(("change", "code"), UNAVAILABLE)
-def test_without_its_database_every_answer_is_a_503_that_says_why(
-    another: Callable[..., Api], change: dict[str, str], code: str
+def test_without_a_database_every_response_is_a_503_with_the_reason(
+    another: Callable[..., ApiClient], change: dict[str, str], code: str
 ) -> None:
     broken = another(**change)
     for path in ("/markets", "/markets/A", "/health"):
@@ -51,30 +51,32 @@ def test_without_its_database_every_answer_is_a_503_that_says_why(
         assert "wrong" not in body["detail"].replace("wrong user", "")
 
 
-def test_a_missing_table_is_a_503_until_it_is_there(another: Callable[..., Api]) -> None:
+def test_a_missing_table_is_a_503_until_it_is_there(another: Callable[..., ApiClient]) -> None:
     api = another(MARKETS_TABLE="later")
     error(api.get("/markets"), 503, "table_missing")
     error(api.get("/markets/A"), 503, "table_missing")
     assert api.get("/").status == 200
     later = connect(api.environment)
     migrate(later, MigratorSettings({}))
-    keep(later, {"ticker": "A"}, {"ticker": "B"})
+    store_markets(later, {"ticker": "A"}, {"ticker": "B"})
     later.close()
     assert len(items(api, "/markets")) == 2
 
 
-def test_a_password_that_was_mended_is_used_without_a_restart(another: Callable[..., Api], database: Database) -> None:
-    database.script("CREATE ROLE mended LOGIN PASSWORD 'first'; GRANT SELECT ON ALL TABLES IN SCHEMA public TO mended")
+def test_a_corrected_password_is_used_without_a_restart(another: Callable[..., ApiClient], database: Database) -> None:
+    database.execute_script(
+        "CREATE ROLE mended LOGIN PASSWORD 'first'; GRANT SELECT ON ALL TABLES IN SCHEMA public TO mended"
+    )
     api = another(DB_USER="mended", DB_PASSWORD="second")
-    error(api.get("/markets"), 503, "database_login_refused")
+    error(api.get("/markets"), 503, "database_login_failed")
     database.execute("ALTER ROLE mended PASSWORD 'second'")
     assert items(api, "/markets?limit=1")
     api.service.database.close()
-    database.script("DROP OWNED BY mended; DROP ROLE mended")
+    database.execute_script("DROP OWNED BY mended; DROP ROLE mended")
 
 
 def test_a_query_over_its_time_is_a_503_with_a_hint_and_the_next_one_works(
-    another: Callable[..., Api], database: Database, markets: Sequence[Any]
+    another: Callable[..., ApiClient], database: Database, markets: Sequence[Any]
 ) -> None:
     api = another(STATEMENT_TIMEOUT_MS="50")
     with database.transaction():
@@ -85,17 +87,17 @@ def test_a_query_over_its_time_is_a_503_with_a_hint_and_the_next_one_works(
 
 
 def test_a_word_that_takes_too_long_to_look_for_is_an_unknown_one(
-    another: Callable[..., Api], database: Database
+    another: Callable[..., ApiClient], database: Database
 ) -> None:
     api = another(STATEMENT_TIMEOUT_MS="50")
     with database.transaction():
-        database.execute("LOCK TABLE kalshi_markets_terms")
+        database.execute("LOCK TABLE kalshi_markets_details")
         error(api.get("/markets?market_type=unary"), 422, "invalid_parameter")
         error(api.get("/markets?market_type=binary"), 503, "query_timeout")
     error(api.get("/markets?market_type=unary"), 422, "invalid_parameter")
 
 
-def test_a_killed_connection_is_replaced_without_the_client_noticing(api: Api, database: Database) -> None:
+def test_a_killed_connection_is_replaced_without_the_client_noticing(api: ApiClient, database: Database) -> None:
     items(api, "/markets?limit=1")
     database.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'api'")
     time.sleep(0.1)
@@ -104,7 +106,7 @@ def test_a_killed_connection_is_replaced_without_the_client_noticing(api: Api, d
 
 @pytest.mark.parametrize("values", [["\ud800"], [1] * 70_000])
 def test_after_a_driver_error_the_next_request_gets_its_own_answer(
-    api: Api, monkeypatch: pytest.MonkeyPatch, values: list[object]
+    api: ApiClient, monkeypatch: pytest.MonkeyPatch, values: list[object]
 ) -> None:
     [expected] = items(api, "/markets?limit=1&order_by=ticker")
     with monkeypatch.context() as forced:
@@ -115,20 +117,20 @@ def test_after_a_driver_error_the_next_request_gets_its_own_answer(
     assert api.get(f"/markets/{expected['ticker']}").json == expected
 
 
-def test_requests_cannot_write(api: Api) -> None:
-    assert api.service.database.read("SHOW default_transaction_read_only") == [["on"]]
-    assert api.service.database.read("SHOW statement_timeout") == [["3s"]]
-    with pytest.raises(Unavailable) as refused:
-        api.service.database.execute("INSERT INTO kalshi_markets_terms (ticker) VALUES ('written')")
-    assert refused.value.sqlstate == "25006"
+def test_requests_cannot_write(api: ApiClient) -> None:
+    assert api.service.database.query("SHOW default_transaction_read_only") == [["on"]]
+    assert api.service.database.query("SHOW statement_timeout") == [["3s"]]
+    with pytest.raises(DatabaseUnavailable) as caught:
+        api.service.database.execute("INSERT INTO kalshi_markets_details (ticker) VALUES ('written')")
+    assert caught.value.sqlstate == "25006"
 
 
-def test_a_role_that_may_not_read_the_table_is_told(another: Callable[..., Api], database: Database) -> None:
-    database.script("CREATE ROLE unlucky LOGIN PASSWORD 'p'")
+def test_a_role_without_select_on_the_table_is_reported(another: Callable[..., ApiClient], database: Database) -> None:
+    database.execute_script("CREATE ROLE unlucky LOGIN PASSWORD 'p'")
     api = another(DB_USER="unlucky", DB_PASSWORD="p")
     error(api.get("/markets"), 503, "not_configured")
     api.service.database.close()
-    database.script("DROP ROLE unlucky")
+    database.execute_script("DROP ROLE unlucky")
 
 
 def test_a_database_that_goes_away_is_a_503_until_it_is_back(tmp_path: Path) -> None:
@@ -138,7 +140,7 @@ def test_a_database_that_goes_away_is_a_503_until_it_is_back(tmp_path: Path) -> 
     owner = connect(environment)
     migrate(owner, MigratorSettings({}))
     owner.close()
-    api = Api(environment)
+    api = ApiClient(environment)
     assert items(api, "/markets") == []
     server.kill()
     deadline = time.monotonic() + 10  # its backends live on until they notice

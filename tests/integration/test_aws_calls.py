@@ -10,10 +10,10 @@ import pytest
 from local.events import HttpRequest, scheduled_event
 from local.exchange.clock import Clock
 from local.exchange.generator import generate
-from local.exchange.server import Server
+from local.exchange.server import ExchangeServer
 from local.lambda_errors import FunctionError
 from tests.aws import Account
-from tests.integration.aws_front import AwsFront
+from tests.integration.aws_front import AwsProxy
 from tests.integration.sandboxes import Sandboxes, sandboxes
 from tests.unit.templates import template
 from tests.unit.test_signing import ED25519
@@ -45,13 +45,13 @@ def variables_of(function: str) -> dict[str, Any]:
 def statements_of(function: str) -> list[tuple[str, Any]]:
     """Each action that the function's role grants, with each resource as the template names it."""
     [policy] = RESOURCES[f"{function.title()}Role"]["Properties"]["Policies"]
-    found = []
+    statements = []
     for statement in policy["PolicyDocument"]["Statement"]:
         granted = statement["Fn::If"][1] if "Fn::If" in statement else statement
         assert granted["Effect"] == "Allow"
         for action in listed(granted["Action"]):
-            found += [(action, resource) for resource in listed(granted["Resource"])]
-    return found
+            statements += [(action, resource) for resource in listed(granted["Resource"])]
+    return statements
 
 
 def listed(value: Any) -> list[Any]:
@@ -66,7 +66,7 @@ def functions(environment: dict[str, str]) -> Iterator[Sandboxes]:
 
 @pytest.fixture(scope="module")
 def exchange() -> Iterator[str]:
-    with Server(generate(7, 50, Clock(speed=0))) as server:
+    with ExchangeServer(generate(7, 50, Clock(speed=0))) as server:
         yield server.url
 
 
@@ -99,7 +99,7 @@ def work(function: str, functions: Sandboxes, environment: dict[str, str]) -> No
 def test_a_role_grants_what_its_function_calls_and_no_more(
     functions: Sandboxes,
     account: Account,
-    front: AwsFront,
+    aws_proxy: AwsProxy,
     environment: dict[str, str],
     arns: dict[str, str],
     exchange: str,
@@ -107,12 +107,14 @@ def test_a_role_grants_what_its_function_calls_and_no_more(
 ) -> None:
     variables = {name: arns[name] for name in variables_of(function)}
     secrets = {arn: variables_of(function)[name] for name, arn in variables.items()}
-    told = environment | front.environment | {"EXCHANGE_URL": exchange, "DB_SSLMODE": "disable"} | variables
-    work(function, functions, told)
+    function_environment = (
+        environment | aws_proxy.environment | {"EXCHANGE_URL": exchange, "DB_SSLMODE": "disable"} | variables
+    )
+    work(function, functions, function_environment)
     account.rotate(arns["DB_SECRET_ARN"], {"username": environment["DB_USER"], "password": "wrong"})
     with suppress(FunctionError):  # the database refuses it
-        work(function, functions, told)
-    called = [(action, secrets[arn]) for action, arn in front.calls]
+        work(function, functions, function_environment)
+    called = [(action, secrets[arn]) for action, arn in aws_proxy.calls]
     granted = [(action, resource) for action, resource in statements_of(function) if action not in BY_AWS]
     assert [call for call in called if call not in granted] == []
     assert [grant for grant in granted if grant not in called] == []

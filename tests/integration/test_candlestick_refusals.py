@@ -6,16 +6,16 @@ from typing import Any
 
 import pytest
 
-from api.candlesticks.result import NOT_REACHED
-from tests.integration.lambdas import Api
-from tests.integration.scripted import Reply, Scripted
+from api.candlesticks.result import DEADLINE
+from tests.integration.lambdas import ApiClient
+from tests.integration.scripted import Reply, ScriptedServer
 from tests.integration.test_candlesticks import DAY, HOUR, api, ask
 
 __all__ = ["api"]
 
 TICKERS = [f"T{number}" for number in range(100)]
-REFUSED = Reply(400, b'{"error": {"code": "bad_request", "message": "bad request", "details": "not this one"}}')
-TOLD = "The exchange gave no candlesticks: bad request: not this one"
+REJECTION = Reply(400, b'{"error": {"code": "bad_request", "message": "bad request", "details": "not this one"}}')
+MESSAGE = "The exchange gave no candlesticks: bad request: not this one"
 ANSWER = Reply(
     body=json.dumps(
         {"markets": [{"market_ticker": name, "candlesticks": [{"end_period_ts": HOUR}]} for name in TICKERS]}
@@ -23,48 +23,48 @@ ANSWER = Reply(
 )
 
 
-def answered(function: Api, tickers: Sequence[str]) -> tuple[dict[str, Any], list[str]]:
+def answered(function: ApiClient, tickers: Sequence[str]) -> tuple[dict[str, Any], list[str]]:
     """The error of each ticker, and unanswered."""
     answer = ask(function, tickers, start_ts=0, end_ts=DAY).json
     return {result["ticker"]: result["error"] for result in answer["results"]}, answer["unanswered"]
 
 
-@pytest.mark.parametrize("refused", [["BAD1"], ["BAD1", "BAD2"], ["BAD1", "BAD2", "BAD3", "BAD4"]])
-@pytest.mark.parametrize("places", [(0, 1, 2, 3), (99, 98, 97, 96), (0, 40, 41, 99)])
-def test_only_the_refused_ticker_has_the_error(
-    api: Callable[..., Api], refused: list[str], places: tuple[int, ...]
+@pytest.mark.parametrize("rejected", [["BAD1"], ["BAD1", "BAD2"], ["BAD1", "BAD2", "BAD3", "BAD4"]])
+@pytest.mark.parametrize("positions", [(0, 1, 2, 3), (99, 98, 97, 96), (0, 40, 41, 99)])
+def test_only_the_rejected_ticker_has_the_error(
+    api: Callable[..., ApiClient], rejected: list[str], positions: tuple[int, ...]
 ) -> None:
     tickers = list(TICKERS)
-    for place, ticker in zip(places, refused, strict=False):
-        tickers[place] = ticker
-    with Scripted([ANSWER], {"*BAD*": [REFUSED]}) as exchange:
+    for position, ticker in zip(positions, rejected, strict=False):
+        tickers[position] = ticker
+    with ScriptedServer([ANSWER], {"*BAD*": [REJECTION]}) as exchange:
         errors, unanswered = answered(api(exchange), tickers)
-        assert len(exchange.requests) <= 15 * len(refused)
-    assert errors == {ticker: TOLD if ticker in refused else None for ticker in tickers}
+        assert len(exchange.requests) <= 15 * len(rejected)
+    assert errors == {ticker: MESSAGE if ticker in rejected else None for ticker in tickers}
     assert unanswered == []
 
 
-def test_a_range_that_is_refused_is_not_asked_for_ticker_by_ticker(api: Callable[..., Api]) -> None:
-    with Scripted([REFUSED]) as exchange:
+def test_a_rejected_range_is_not_bisected_to_single_tickers(api: Callable[..., ApiClient]) -> None:
+    with ScriptedServer([REJECTION]) as exchange:
         errors, unanswered = answered(api(exchange), TICKERS)
         assert len(exchange.requests) <= 25
-    assert errors == dict.fromkeys(TICKERS, TOLD)
+    assert errors == dict.fromkeys(TICKERS, MESSAGE)
     assert unanswered == []
 
 
-def test_a_refused_key_is_not_tried_again_with_fewer_tickers(api: Callable[..., Api]) -> None:
-    with Scripted([Reply(401, b'{"error": {"code": "authentication_error", "message": "no"}}')]) as exchange:
+def test_an_authentication_failure_is_not_bisected(api: Callable[..., ApiClient]) -> None:
+    with ScriptedServer([Reply(401, b'{"error": {"code": "authentication_error", "message": "no"}}')]) as exchange:
         answered(api(exchange), TICKERS)
         assert len(exchange.requests) == 1
 
 
-def test_who_is_not_reached_while_a_refused_ticker_is_looked_for_may_be_asked_again(
-    api: Callable[..., Api], monkeypatch: pytest.MonkeyPatch
+def test_tickers_not_reached_during_a_bisection_are_unanswered(
+    api: Callable[..., ApiClient], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("api.app.MARGIN_SECONDS", 28)
-    with Scripted([ANSWER], {"*T0*": [Reply(400, REFUSED.body, delay=0.4)]}) as exchange:
+    monkeypatch.setattr("api.app.RESPONSE_RESERVE_SECONDS", 28)
+    with ScriptedServer([ANSWER], {"*T0*": [Reply(400, REJECTION.body, delay=0.4)]}) as exchange:
         errors, unanswered = answered(api(exchange), TICKERS)
     assert errors["T0"] is not None
-    assert TOLD not in errors.values()
+    assert MESSAGE not in errors.values()
     assert unanswered == [ticker for ticker, error in errors.items() if error]
-    assert NOT_REACHED in errors.values()
+    assert DEADLINE in errors.values()

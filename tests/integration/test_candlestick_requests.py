@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.lambdas import Api
+from tests.integration.lambdas import ApiClient
 from tests.integration.test_candlesticks import api, server
 
 __all__ = ["api", "server"]
@@ -45,18 +45,18 @@ BODIES: list[tuple[str | bytes, list[Any]]] = [
 ]
 
 
-@pytest.mark.parametrize(("body", "place"), BODIES, ids=[str(body)[:40] for body, _ in BODIES])
+@pytest.mark.parametrize(("body", "loc"), BODIES, ids=[str(body)[:40] for body, _ in BODIES])
 def test_a_wrong_body_is_a_422_that_says_where(
-    api: Callable[..., Api], server: Any, body: str | bytes, place: list[Any]
+    api: Callable[..., ApiClient], server: Any, body: str | bytes, loc: list[Any]
 ) -> None:
     answer = api(server).post("/markets/candlesticks", body)
     assert answer.status == 422, answer.text
     assert answer.json["code"] == "invalid_body"
-    assert place in [problem["loc"] for problem in answer.json["detail"]]
+    assert loc in [problem["loc"] for problem in answer.json["detail"]]
     assert answer.json["hint"]
 
 
-def test_a_members_name_is_not_repeated_at_length(api: Callable[..., Api], server: Any) -> None:
+def test_a_members_name_is_not_repeated_at_length(api: Callable[..., ApiClient], server: Any) -> None:
     answer = api(server).post("/markets/candlesticks", json.dumps({"tickers": ["A"], '"' * 3_000_000: 1}))
     assert answer.status == 422
     assert answer.size < 5000
@@ -77,15 +77,17 @@ QUERIES = [
 ]
 
 
-@pytest.mark.parametrize(("query", "place"), QUERIES)
-def test_a_wrong_parameter_is_a_422_that_names_it(api: Callable[..., Api], server: Any, query: str, place: str) -> None:
+@pytest.mark.parametrize(("query", "loc"), QUERIES)
+def test_a_wrong_parameter_is_a_422_that_names_it(
+    api: Callable[..., ApiClient], server: Any, query: str, loc: str
+) -> None:
     answer = api(server).get(f"/markets/A/candlesticks?{query}")
     assert answer.status == 422, answer.text
-    assert answer.json["detail"][0]["loc"] == ["query", place]
+    assert answer.json["detail"][0]["loc"] == ["query", loc]
     assert answer.json["hint"]
 
 
 @pytest.mark.parametrize("ticker", ["A%2FB", "..%2Fx", "%C3%A9", "a%20b", "x" * 201, "%00"])
-def test_what_is_no_ticker_is_a_404(api: Callable[..., Api], server: Any, ticker: str) -> None:
+def test_an_invalid_ticker_is_a_404(api: Callable[..., ApiClient], server: Any, ticker: str) -> None:
     answer = api(server).get(f"/markets/{ticker}/candlesticks")
     assert (answer.status, answer.json["code"]) in [(404, "market_not_found"), (404, "not_found")]

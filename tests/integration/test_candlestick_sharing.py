@@ -11,13 +11,13 @@ import httpx
 
 from api.candlesticks.result import NO_CANDLES
 from kalshi_markets.database import Database
-from local.exchange.app import Setup
-from local.exchange.catalogue import Order, Wanted
+from local.exchange.app import ServerOptions
+from local.exchange.catalogue import MarketFilter, Order
 from local.exchange.clock import Clock
 from local.exchange.generator import generate
-from local.exchange.server import Server
-from tests.integration.conftest import keep
-from tests.integration.lambdas import Api
+from local.exchange.server import ExchangeServer
+from tests.integration.conftest import store_markets
+from tests.integration.lambdas import ApiClient
 from tests.integration.test_candlesticks import ask
 
 PERMITTED, RATE = 20, 16
@@ -26,29 +26,32 @@ PERMITTED, RATE = 20, 16
 
 def answer(environment: Mapping[str, str], tickers: Sequence[str]) -> Any:
     """Of the API in this process."""
-    api = Api(environment)
+    api = ApiClient(environment)
     try:
         return ask(api, tickers, start_ts=0, period_interval=1440).json
     finally:
         api.close()
 
 
-def test_two_processes_that_ask_at_once_are_never_refused_and_both_complete(
+def test_two_concurrent_processes_are_never_rate_limited_and_both_complete(
     environment: dict[str, str], database: Database
 ) -> None:
     exchange = generate(5, 100, Clock(), archived=100)
-    archived = [market for _, market in exchange.markets(Order.CREATED, None, Wanted(archived=True))]
-    keep(database, *(json.loads(market.json, parse_float=Decimal) for market in archived))
+    archived = [market for _, market in exchange.markets(Order.CREATED, None, MarketFilter(archived=True))]
+    store_markets(database, *(json.loads(market.json, parse_float=Decimal) for market in archived))
     tickers = [market.ticker for market in archived]
     processes = ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn"))
-    with Server(exchange, setup=Setup(tier="basic", unsigned_rate=10 * PERMITTED)) as server, processes:
+    with (
+        ExchangeServer(exchange, options=ServerOptions(tier="basic", unsigned_rate=10 * PERMITTED)) as server,
+        processes,
+    ):
         asking = {**environment, "EXCHANGE_URL": server.url, "EXCHANGE_RATE": str(RATE)}
         answers = [*processes.map(answer, [asking] * 2, [tickers[:40], tickers[40:]])]
         counted = httpx.get(f"{server.root}/admin/requests").json()
-    assert [one["unanswered"] for one in answers] == [[], []]
-    results = [result for one in answers for result in one["results"]]
+    assert [part["unanswered"] for part in answers] == [[], []]
+    results = [result for part in answers for result in part["results"]]
     assert [result["ticker"] for result in results] == tickers
     assert {result["error"] for result in results} <= {None, NO_CANDLES}
-    assert {one["status"] for one in counted} == {200}
-    calls = sum(one["count"] for one in counted if one["path"].endswith("{ticker}/candlesticks"))
+    assert {counter["status"] for counter in counted} == {200}
+    calls = sum(counter["count"] for counter in counted if counter["path"].endswith("{ticker}/candlesticks"))
     assert calls == len(tickers) > 3 * PERMITTED  # many more than it lets anybody send at once

@@ -10,22 +10,22 @@ from kalshi_markets.exchange import transport
 from local.exchange.catalogue import Order
 from local.exchange.clock import SECOND, Clock
 from local.exchange.generator import generate
-from local.exchange.server import Server
-from tests.integration.conftest import forget, keep
-from tests.integration.lambdas import Answer, Api
-from tests.integration.scripted import Reply, Scripted
+from local.exchange.server import ExchangeServer
+from tests.integration.conftest import delete_market, store_markets
+from tests.integration.lambdas import ApiClient, ApiResponse
+from tests.integration.scripted import Reply, ScriptedServer
 
 HOUR, DAY = 3600, 86_400
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    with Server(generate(3, 700, Clock(speed=0))) as server:
+def server() -> Iterator[ExchangeServer]:
+    with ExchangeServer(generate(3, 700, Clock(speed=0))) as server:
         yield server
 
 
 @pytest.fixture(scope="module")
-def active(server: Server) -> list[str]:
+def active(server: ExchangeServer) -> list[str]:
     """Tickers of markets that are traded now."""
     markets = [json.loads(market.json) for _, market in server.exchange.markets(Order.CREATED, None)]
     return [
@@ -34,32 +34,32 @@ def active(server: Server) -> list[str]:
 
 
 @pytest.fixture
-def api(environment: dict[str, str]) -> Iterator[Callable[..., Api]]:
+def api(environment: dict[str, str]) -> Iterator[Callable[..., ApiClient]]:
     """Makes the API function over an exchange."""
-    made = []
+    clients = []
 
-    def over(exchange: Server | Scripted, **settings: str) -> Api:
-        made.append(Api(environment | {"EXCHANGE_URL": exchange.url, "EXCHANGE_RATE": "1000"} | settings))
-        return made[-1]
+    def over(exchange: ExchangeServer | ScriptedServer, **settings: str) -> ApiClient:
+        clients.append(ApiClient(environment | {"EXCHANGE_URL": exchange.url, "EXCHANGE_RATE": "1000"} | settings))
+        return clients[-1]
 
     yield over
-    for one in made:
-        one.close()
+    for client in clients:
+        client.close()
 
 
-def ask(api: Api, tickers: Sequence[str], **rest: Any) -> Answer:
+def ask(api: ApiClient, tickers: Sequence[str], **rest: Any) -> ApiResponse:
     return api.post("/markets/candlesticks", {"tickers": tickers, **rest}, **{"accept-encoding": "gzip"})
 
 
-def now(server: Server) -> int:
+def now(server: ExchangeServer) -> int:
     return server.exchange.clock.now() // SECOND
 
 
-def test_each_distinct_ticker_has_a_result_in_the_order_asked(
-    api: Callable[..., Api], server: Server, active: list[str]
+def test_each_distinct_ticker_has_a_result_in_request_order(
+    api: Callable[..., ApiClient], server: ExchangeServer, active: list[str]
 ) -> None:
-    asked = [*active[:150][::-1], "KXNOSUCH-1", active[0], "KXNOSUCH-1"]
-    answer = ask(api(server), asked).json
+    requested = [*active[:150][::-1], "KXNOSUCH-1", active[0], "KXNOSUCH-1"]
+    answer = ask(api(server), requested).json
     assert list(answer) == ["results", "unanswered"]
     assert [result["ticker"] for result in answer["results"]] == [*active[:150][::-1], "KXNOSUCH-1"]
     assert [list(result) for result in answer["results"]] == [["ticker", "candlesticks", "error"]] * 151
@@ -70,8 +70,8 @@ def test_each_distinct_ticker_has_a_result_in_the_order_asked(
     assert sum(len(result["candlesticks"]) for result in answer["results"]) > 150
 
 
-def test_by_default_they_are_the_last_24_hours_hour_by_hour(
-    api: Callable[..., Api], server: Server, active: list[str]
+def test_the_default_range_is_the_last_24_hours_hour_by_hour(
+    api: Callable[..., ApiClient], server: ExchangeServer, active: list[str]
 ) -> None:
     ends = [
         candle["end_period_ts"]
@@ -86,7 +86,7 @@ def test_by_default_they_are_the_last_24_hours_hour_by_hour(
 
 @pytest.mark.parametrize("period", [1, 60, 1440])
 def test_candles_are_the_exchanges_own_joined_over_calls_without_doubles_or_holes(
-    api: Callable[..., Api], server: Server, active: list[str], period: int
+    api: Callable[..., ApiClient], server: ExchangeServer, active: list[str], period: int
 ) -> None:
     end = now(server)
     start = end - {1: 9 * 86_400, 60: 700 * 86_400, 1440: 900 * 86_400}[period]
@@ -107,34 +107,34 @@ def test_candles_are_the_exchanges_own_joined_over_calls_without_doubles_or_hole
     assert expected
 
 
-def fetch(server: Server, parameters: dict[str, Any]) -> Any:
+def fetch(server: ExchangeServer, parameters: dict[str, Any]) -> Any:
     import httpx
 
     return httpx.get(server.url + "/markets/candlesticks", params=parameters).json()
 
 
-def test_both_ends_are_included(api: Callable[..., Api], server: Server, active: list[str]) -> None:
+def test_both_ends_are_included(api: Callable[..., ApiClient], server: ExchangeServer, active: list[str]) -> None:
     function = api(server)
     [result] = ask(function, active[-1:], start_ts=now(server) - 500 * HOUR).json["results"]
     first, last = (result["candlesticks"][at]["end_period_ts"] for at in (0, -1))
-    [again] = ask(function, active[-1:], start_ts=first, end_ts=last).json["results"]
-    assert again == result
+    [bounded] = ask(function, active[-1:], start_ts=first, end_ts=last).json["results"]
+    assert bounded == result
 
 
-def test_few_calls_carry_many_tickers(api: Callable[..., Api]) -> None:
-    with Scripted([Reply(body=b'{"markets": []}')]) as exchange:
+def test_few_calls_carry_many_tickers(api: Callable[..., ApiClient]) -> None:
+    with ScriptedServer([Reply(body=b'{"markets": []}')]) as exchange:
         ask(api(exchange), [f"T{n}" for n in range(1000)])
         # Ten for the candlesticks, ten for whether the archive knows those that were left out.
         assert len(exchange.requests) == 20
 
 
-def test_an_exchange_that_fails_is_told_per_ticker_and_may_be_asked_again(
-    api: Callable[..., Api], monkeypatch: pytest.MonkeyPatch
+def test_an_exchange_failure_is_reported_per_ticker_and_is_retryable(
+    api: Callable[..., ApiClient], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(transport, "FIRST_PAUSE", 0.01)
+    monkeypatch.setattr(transport, "INITIAL_BACKOFF", 0.01)
     known = {"markets": [{"market_ticker": f"T{n}", "candlesticks": [{"end_period_ts": HOUR}]} for n in range(100)]}
-    with Scripted([Reply(body=json.dumps(known).encode()), Reply(503)]) as exchange:
-        monkeypatch.setattr("api.candlesticks.ask.CALLS_AT_ONCE", 1)
+    with ScriptedServer([Reply(body=json.dumps(known).encode()), Reply(503)]) as exchange:
+        monkeypatch.setattr("api.candlesticks.ask.MAX_CONCURRENT_CALLS", 1)
         answer = ask(api(exchange), [f"T{n}" for n in range(150)], start_ts=0, end_ts=DAY).json
     assert [result["error"] for result in answer["results"][:100]] == [None] * 100
     assert all("503" in result["error"] for result in answer["results"][100:])
@@ -143,22 +143,26 @@ def test_an_exchange_that_fails_is_told_per_ticker_and_may_be_asked_again(
 
 @pytest.mark.parametrize("is_live", [True, False])
 def test_a_market_settled_before_the_cutoff_is_looked_for_in_both_tiers(
-    api: Callable[..., Api], database: Database, is_live: bool
+    api: Callable[..., ApiClient], database: Database, is_live: bool
 ) -> None:
     ticker = f"KXOLD-{is_live}"  # each its own: candles of settled markets are kept
     market = {"ticker": ticker, "status": "finalized", "close_time": "2026-01-01T10:00:00Z"}
-    keep(database, market | {"open_time": "2026-01-01T00:00:00Z", "settlement_ts": "2026-01-01T11:00:00Z"})
+    store_markets(database, market | {"open_time": "2026-01-01T00:00:00Z", "settlement_ts": "2026-01-01T11:00:00Z"})
     candle = {"end_period_ts": 1_767_258_000}
     live = {"markets": [{"market_ticker": ticker, "candlesticks": [candle]}] if is_live else []}
     paths = {
         "/historical/cutoff": [Reply(body=b'{"market_settled_ts": "2026-09-01T00:00:00Z"}')],
         "/historical/*": [Reply(404, b'{"error": {"code": "not_found", "message": "not found"}}')],
     }
-    with Scripted([Reply(body=json.dumps(live).encode())], paths) as exchange:
+    with ScriptedServer([Reply(body=json.dumps(live).encode())], paths) as exchange:
         answer = ask(api(exchange), [ticker], start_ts=1_767_225_600, end_ts=1_767_268_800).json
-        asked = [path.partition("?")[0].removeprefix("/trade-api/v2") for path, _ in exchange.requests]
-    forget(database, ticker)
-    assert asked == ["/historical/cutoff", f"/historical/markets/{ticker}/candlesticks", "/markets/candlesticks"]
+        requested_paths = [path.partition("?")[0].removeprefix("/trade-api/v2") for path, _ in exchange.requests]
+    delete_market(database, ticker)
+    assert requested_paths == [
+        "/historical/cutoff",
+        f"/historical/markets/{ticker}/candlesticks",
+        "/markets/candlesticks",
+    ]
     assert answer["unanswered"] == []
     [result] = answer["results"]
     if is_live:
@@ -167,17 +171,19 @@ def test_a_market_settled_before_the_cutoff_is_looked_for_in_both_tiers(
         assert "no market of this ticker" in result["error"]
 
 
-def test_a_refused_key_is_told_and_not_asked_again(api: Callable[..., Api]) -> None:
-    with Scripted([Reply(401, b'{"error": {"code": "authentication_error", "message": "no"}}')]) as exchange:
+def test_an_authentication_failure_is_reported_and_not_retried(api: Callable[..., ApiClient]) -> None:
+    with ScriptedServer([Reply(401, b'{"error": {"code": "authentication_error", "message": "no"}}')]) as exchange:
         answer = ask(api(exchange), ["A"]).json
     assert "no" in answer["results"][0]["error"]
     assert answer["unanswered"] == []
 
 
 @pytest.mark.parametrize("ticker", ["A,B", "A&limit=1", "../x", "..", "é", "a b", "字" * 200])
-def test_what_is_no_ticker_never_reaches_the_exchange_and_spoils_no_other(api: Callable[..., Api], ticker: str) -> None:
+def test_an_invalid_ticker_never_reaches_the_exchange_and_affects_no_other(
+    api: Callable[..., ApiClient], ticker: str
+) -> None:
     known = Reply(body=b'{"markets": [{"market_ticker": "GOOD", "candlesticks": [{"end_period_ts": 3600}]}]}')
-    with Scripted([known]) as exchange:
+    with ScriptedServer([known]) as exchange:
         answer = ask(api(exchange), [ticker, "GOOD"], start_ts=0, end_ts=DAY).json
         assert [parse_qs(path.partition("?")[2])["market_tickers"] for path, _ in exchange.requests] == [["GOOD"]]
     assert "only letters" in answer["results"][0]["error"]
@@ -186,28 +192,28 @@ def test_what_is_no_ticker_never_reaches_the_exchange_and_spoils_no_other(api: C
 
 
 @pytest.mark.parametrize("candlesticks", [[None], "text", [1], {"a": 1}])
-def test_candles_that_are_none_are_told_as_the_exchanges_error(
-    api: Callable[..., Api], candlesticks: Any, monkeypatch: pytest.MonkeyPatch
+def test_malformed_candles_are_reported_as_an_exchange_error(
+    api: Callable[..., ApiClient], candlesticks: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(transport, "FIRST_PAUSE", 0.01)
+    monkeypatch.setattr(transport, "INITIAL_BACKOFF", 0.01)
     body = json.dumps({"markets": [{"market_ticker": "A", "candlesticks": candlesticks}]}).encode()
-    with Scripted([Reply(body=body)]) as exchange:
+    with ScriptedServer([Reply(body=body)]) as exchange:
         answer = ask(api(exchange), ["A"]).json
     assert "cannot be read" in answer["results"][0]["error"]
 
 
-def test_odd_text_of_the_exchange_is_passed_on_escaped(api: Callable[..., Api]) -> None:
+def test_odd_text_of_the_exchange_is_passed_on_escaped(api: Callable[..., ApiClient]) -> None:
     body = b'{"markets": [{"market_ticker": "A", "candlesticks": [{"end_period_ts": 3600, "note": "\\ud800", "price": 0.10}]}]}'
-    with Scripted([Reply(body=body)]) as exchange:
+    with ScriptedServer([Reply(body=body)]) as exchange:
         answer = ask(api(exchange), ["A"], start_ts=0, end_ts=DAY)
     assert '"note":"\\ud800"' in answer.text
     assert answer.json["results"][0]["candlesticks"][0]["price"] == "0.10"
 
 
-def test_who_is_not_reached_before_the_deadline_is_told_and_answered_when_asked_again(
-    api: Callable[..., Api], server: Server, active: list[str], monkeypatch: pytest.MonkeyPatch
+def test_tickers_not_reached_before_the_deadline_are_listed_and_answered_on_the_next_request(
+    api: Callable[..., ApiClient], server: ExchangeServer, active: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("api.app.MARGIN_SECONDS", 27.5)
+    monkeypatch.setattr("api.app.RESPONSE_RESERVE_SECONDS", 27.5)
     monkeypatch.setattr("api.candlesticks.plan.BATCH_TICKERS", 1)
     function, left, rounds = api(server, EXCHANGE_RATE="15"), active[:40], 0
     while left:
@@ -221,16 +227,16 @@ def test_who_is_not_reached_before_the_deadline_is_told_and_answered_when_asked_
 
 
 def test_one_market_that_the_exchange_does_not_answer_for_is_a_503(
-    api: Callable[..., Api], monkeypatch: pytest.MonkeyPatch
+    api: Callable[..., ApiClient], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(transport, "FIRST_PAUSE", 0.01)
-    with Scripted([Reply(503)]) as exchange:
+    monkeypatch.setattr(transport, "INITIAL_BACKOFF", 0.01)
+    with ScriptedServer([Reply(503)]) as exchange:
         answer = api(exchange).get("/markets/KXA-1/candlesticks")
     assert (answer.status, answer.json["code"]) == (503, "exchange_unavailable")
 
 
-def test_a_ticker_with_more_calls_than_time_permits_is_refused_before_any_is_made(api: Callable[..., Api]) -> None:
-    with Scripted([Reply(body=b'{"markets": []}')]) as exchange:
+def test_a_ticker_with_more_calls_than_time_permits_is_rejected_before_any_call(api: Callable[..., ApiClient]) -> None:
+    with ScriptedServer([Reply(body=b'{"markets": []}')]) as exchange:
         answer = ask(api(exchange, EXCHANGE_RATE="5"), ["T1", "T2"], start_ts=0, period_interval=1)
         assert exchange.requests == []
     assert answer.status == 422
@@ -238,7 +244,7 @@ def test_a_ticker_with_more_calls_than_time_permits_is_refused_before_any_is_mad
     assert "calls" in answer.json["detail"][0]["msg"]
 
 
-def test_without_the_migrations_it_says_so(api: Callable[..., Api]) -> None:
-    with Scripted([Reply()]) as exchange:
+def test_without_the_migrations_the_error_says_so(api: Callable[..., ApiClient]) -> None:
+    with ScriptedServer([Reply()]) as exchange:
         answer = ask(api(exchange, MARKETS_TABLE="unknown"), ["A"])
     assert (answer.status, answer.json["code"]) == (503, "table_missing")

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from crawler.store import Batch, Job, Store
+from crawler.store import Batch, JobState, Store
 from kalshi_markets.database import Database
-from kalshi_markets.exchange import Series, sight
-from tests.integration.conftest import forget_all
-from tests.integration.lambdas import Api, crawl
-from tests.integration.scripted import Reply, Scripted
+from kalshi_markets.exchange import Series, parse_market
+from tests.integration.conftest import truncate_all
+from tests.integration.lambdas import ApiClient, crawl
+from tests.integration.scripted import Reply, ScriptedServer
 
 NOW = datetime.now(UTC)
 RUN_SECONDS = 8
@@ -23,8 +23,8 @@ LONG_AGO = "2025-03-01T12:00:00Z"
 @pytest.fixture
 def fresh(environment: dict[str, str], database: Database, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     """The environment with empty tables, and no waiting."""
-    monkeypatch.setattr("kalshi_markets.exchange.transport.FIRST_PAUSE", 0.01)
-    forget_all(database)
+    monkeypatch.setattr("kalshi_markets.exchange.transport.INITIAL_BACKOFF", 0.01)
+    truncate_all(database)
     return environment | {"EXCHANGE_RATE": "1000"}
 
 
@@ -45,14 +45,16 @@ def combo(ticker: str) -> dict[str, Any]:
     return settled(ticker, mve_collection_ticker="KXMVE")
 
 
-def archive(*series: str, listing: Sequence[Reply], paths: Mapping[str, Sequence[Reply]] | None = None) -> Scripted:
+def archive(
+    *series: str, listing: Sequence[Reply], paths: Mapping[str, Sequence[Reply]] | None = None
+) -> ScriptedServer:
     """An exchange with an archive and nothing else."""
     cutoff = (NOW - timedelta(days=60)).isoformat()
-    return Scripted(
+    return ScriptedServer(
         [page()],
         {
             "/historical/cutoff": [answer(market_settled_ts=cutoff)],
-            "/series*": [answer(series=[{"ticker": one, "title": one, "category": "C"} for one in series])],
+            "/series*": [answer(series=[{"ticker": ticker, "title": ticker, "category": "C"} for ticker in series])],
             "/events*": [answer(events=[], cursor="")],
             "/historical/markets?limit=1000&mve_filter=exclude*": listing,
             **(paths or {}),
@@ -69,26 +71,26 @@ def awake(database: Database) -> None:
     database.execute("UPDATE kalshi_markets_jobs SET retry_at = NULL")
 
 
-def told(environment: Mapping[str, str]) -> dict[str, Any]:
-    api = Api(environment)
+def get_archive_status(environment: Mapping[str, str]) -> dict[str, Any]:
+    api = ApiClient(environment)
     try:
-        found: dict[str, Any] = api.get("/status").json["archive"]
+        archive_status: dict[str, Any] = api.get("/status").json["archive"]
     finally:
         api.close()
-    return found
+    return archive_status
 
 
 def tickers(database: Database) -> list[str]:
-    return [ticker for (ticker,) in database.read("SELECT ticker FROM kalshi_markets ORDER BY 1")]
+    return [ticker for (ticker,) in database.query("SELECT ticker FROM kalshi_markets ORDER BY 1")]
 
 
 def test_a_listing_that_leads_to_its_end_is_complete(fresh: dict[str, str], database: Database) -> None:
     with archive("KXA", listing=[page(settled("A"), cursor="x"), page(settled("B"))]) as server:
         environment = fresh | {"EXCHANGE_URL": server.url}
         assert "archive" in crawl(environment, RUN_SECONDS)["completed"]
-        found = told(environment)
-    assert (found["complete"], found["completed_by"]) == (True, "listing")
-    assert datetime.fromisoformat(found["confirmed_at"]) >= NOW
+        archive_status = get_archive_status(environment)
+    assert (archive_status["complete"], archive_status["completed_by"]) == (True, "listing")
+    assert datetime.fromisoformat(archive_status["confirmed_at"]) >= NOW
     assert tickers(database) == ["A", "B"]
 
 
@@ -105,11 +107,11 @@ def test_where_the_listing_leads_in_a_circle_the_rest_is_read_by_series(
     with archive("KXA", "KXB", "KXEMPTY", "KXMVEX", listing=listing, paths=paths) as server:
         environment = fresh | {"EXCHANGE_URL": server.url}
         assert crawl(environment, RUN_SECONDS)["errors"] == {}
-        found = told(environment)
-        asked = [path for path, _ in server.requests if "series_ticker" in path]
-    assert (found["complete"], found["completed_by"]) == (True, "series")
+        archive_status = get_archive_status(environment)
+        requested_paths = [path for path, _ in server.requests if "series_ticker" in path]
+    assert (archive_status["complete"], archive_status["completed_by"]) == (True, "series")
     assert tickers(database) == ["A1", "A2", "B1", "B2"]
-    assert not any("KXMVE" in path or "mve_filter" in path for path in asked)
+    assert not any("KXMVE" in path or "mve_filter" in path for path in requested_paths)
 
 
 def test_a_listing_that_ends_before_a_known_market_is_not_the_whole_archive(
@@ -118,7 +120,9 @@ def test_a_listing_that_ends_before_a_known_market_is_not_the_whole_archive(
     store = Store(database)
     assert store.take_lease()
     known = [settled("KNOWN"), settled("DELETED"), settled("LISTED")]
-    store.commit(Batch(Job("settled"), [sight(market) for market in known], series=[Series("KXA", "A", "C")]))
+    store.commit(
+        Batch(JobState("settled"), [parse_market(market) for market in known], series=[Series("KXA", "A", "C")])
+    )
     store.release_lease()
     paths = {
         "/historical/markets?tickers=*": [page()],
@@ -127,9 +131,9 @@ def test_a_listing_that_ends_before_a_known_market_is_not_the_whole_archive(
     with archive("KXA", listing=[page(settled("LISTED"))], paths=paths) as server:
         environment = fresh | {"EXCHANGE_URL": server.url}
         assert "archive" in crawl(environment, RUN_SECONDS)["completed"]
-        found = told(environment)
+        archive_status = get_archive_status(environment)
         named = [path for path, _ in server.requests if "historical/markets?tickers" in path]
-    assert (found["complete"], found["completed_by"]) == (True, "series")
+    assert (archive_status["complete"], archive_status["completed_by"]) == (True, "series")
     assert "TAIL" in tickers(database)
     assert ["DELETED" in path for path in named] == [True], "what neither lists is asked for by name"
     assert "KNOWN" not in named[0]
@@ -138,13 +142,13 @@ def test_a_listing_that_ends_before_a_known_market_is_not_the_whole_archive(
 def test_a_known_market_that_no_series_lists_makes_nothing_complete(fresh: dict[str, str], database: Database) -> None:
     store = Store(database)
     assert store.take_lease()
-    store.commit(Batch(Job("settled"), [sight(settled("KNOWN"))], series=[Series("KXA", "A", "C")]))
+    store.commit(Batch(JobState("settled"), [parse_market(settled("KNOWN"))], series=[Series("KXA", "A", "C")]))
     store.release_lease()
     paths = {"/historical/markets?tickers=*": [page(settled("KNOWN"))], **of_series("KXA", page(settled("A")))}
     with archive("KXA", listing=[page(settled("A"))], paths=paths) as server:
         environment = fresh | {"EXCHANGE_URL": server.url}
         assert "finds by name" in crawl(environment, RUN_SECONDS)["errors"]["archive"]
-        assert told(environment)["complete"] is False
+        assert get_archive_status(environment)["complete"] is False
 
 
 def test_the_archive_is_not_complete_while_the_list_of_series_is_unknown(
@@ -153,7 +157,7 @@ def test_the_archive_is_not_complete_while_the_list_of_series_is_unknown(
     with archive("KXA", listing=[page(settled("A"))], paths={"/series*": [Reply(body=b"no JSON")]}) as server:
         environment = fresh | {"EXCHANGE_URL": server.url}
         assert "list of series" in crawl(environment, RUN_SECONDS)["errors"]["archive"]
-        assert told(environment)["complete"] is False
+        assert get_archive_status(environment)["complete"] is False
     assert tickers(database) == ["A"]
 
 
@@ -164,7 +168,7 @@ def test_a_market_that_only_its_series_lists_shows_that_the_listing_ended_early(
     with archive("KXA", "KXLOST", listing=[page(settled("A"))], paths=paths) as server:
         environment = fresh | {"EXCHANGE_URL": server.url}
         crawl(environment, RUN_SECONDS)
-        assert told(environment)["completed_by"] == "series"
+        assert get_archive_status(environment)["completed_by"] == "series"
     assert tickers(database) == ["A", "LOST"]
 
 
@@ -172,35 +176,35 @@ def test_an_archive_whose_series_cannot_all_be_read_is_not_complete_and_goes_on_
     fresh: dict[str, str], database: Database
 ) -> None:
     circle = [page(settled("A"), cursor="again")]
-    whole = {**of_series("KXA", page(settled("A"))), **of_series("KXC", page(settled("C")))}
-    broken = {**whole, **of_series("KXB", page(settled("B"), cursor="b"), Reply(400))}
+    readable = {**of_series("KXA", page(settled("A"))), **of_series("KXC", page(settled("C")))}
+    broken = {**readable, **of_series("KXB", page(settled("B"), cursor="b"), Reply(400))}
     with archive("KXA", "KXB", "KXC", listing=circle, paths=broken) as server:
         environment = fresh | {"EXCHANGE_URL": server.url}
         assert "KXB" in crawl(environment, RUN_SECONDS)["errors"]["archive"]
-        assert told(environment) == {"complete": False, "completed_by": None, "confirmed_at": None}
+        assert get_archive_status(environment) == {"complete": False, "completed_by": None, "confirmed_at": None}
         assert tickers(database) == ["A", "B", "C"]
         requests = len(server.requests)
         crawl(environment, RUN_SECONDS)
         assert not any("historical/markets" in path for path, _ in server.requests[requests:]), "it rests"
     awake(database)
-    mended = {**whole, **of_series("KXB", page(settled("B"), settled("B2")))}
-    with archive("KXA", "KXB", "KXC", listing=circle, paths=mended) as server:
+    repaired = {**readable, **of_series("KXB", page(settled("B"), settled("B2")))}
+    with archive("KXA", "KXB", "KXC", listing=circle, paths=repaired) as server:
         environment = fresh | {"EXCHANGE_URL": server.url}
         assert "archive" in crawl(environment, RUN_SECONDS)["completed"]
-        asked = [path for path, _ in server.requests if "historical/markets" in path]
-        assert told(environment)["completed_by"] == "series"
-    assert len(asked) == 1
-    assert "KXB" in asked[0]
+        requested_paths = [path for path, _ in server.requests if "historical/markets" in path]
+        assert get_archive_status(environment)["completed_by"] == "series"
+    assert len(requested_paths) == 1
+    assert "KXB" in requested_paths[0]
     assert "B2" in tickers(database)
 
 
 def test_a_walk_by_series_goes_on_in_the_series_where_it_was(fresh: dict[str, str], database: Database) -> None:
     store = Store(database)
     assert store.take_lease()
-    place = {"cursor": "a", "first": "A1", "pages": 1}
-    position = {"after": "", "skipped": [], "unlisted": [], "series": "KXA", **place}
+    position_ = {"cursor": "a", "first": "A1", "pages": 1}
+    position = {"after": "", "skipped": [], "unlisted": [], "series": "KXA", **position_}
     series = [Series(name, name, "C") for name in ("KXA", "KXB")]
-    store.commit(Batch(Job("archive", position, begun_at=NOW), series=series))
+    store.commit(Batch(JobState("archive", position, started_at=NOW), series=series))
     store.release_lease()
     paths = {
         "/historical/markets?*series_ticker=KXA&cursor=a": [page(settled("A2"))],
@@ -208,7 +212,7 @@ def test_a_walk_by_series_goes_on_in_the_series_where_it_was(fresh: dict[str, st
     }
     with archive("KXA", "KXB", listing=[Reply(500)], paths=paths) as server:
         environment = fresh | {"EXCHANGE_URL": server.url}
-        api = Api(environment)
+        api = ApiClient(environment)
         [job] = [job for job in api.get("/status").json["jobs"] if job["job"] == "archive"]
         api.close()
         assert job["position"] == {"pages": 1, "series": "KXA"}
@@ -223,7 +227,7 @@ def test_a_series_filter_that_is_ignored_makes_nothing_complete(fresh: dict[str,
         assert "ignored a filter" in crawl(environment, RUN_SECONDS)["errors"]["archive"]
         awake(database)
         assert "ignored a filter" in crawl(environment, RUN_SECONDS)["errors"]["archive"]
-        assert told(environment)["complete"] is False
+        assert get_archive_status(environment)["complete"] is False
 
 
 def test_a_page_that_is_never_readable_leads_to_the_series_too(fresh: dict[str, str], database: Database) -> None:
@@ -234,14 +238,18 @@ def test_a_page_that_is_never_readable_leads_to_the_series_too(fresh: dict[str, 
             assert [*crawl(environment, RUN_SECONDS)["errors"]] == ["archive"]
             awake(database)
         assert "archive" in crawl(environment, RUN_SECONDS)["completed"]
-        assert told(environment)["completed_by"] == "series"
+        assert get_archive_status(environment)["completed_by"] == "series"
 
 
 def test_a_cutoff_that_moved_afterwards_makes_it_incomplete(fresh: dict[str, str], database: Database) -> None:
     store = Store(database)
     assert store.take_lease()
-    walked = Job("archive", begun_at=NOW, ended_at=NOW, confirmed_at=NOW, completed_by="listing")
+    walked = JobState("archive", started_at=NOW, finished_at=NOW, confirmed_at=NOW, completed_by="listing")
     store.commit(Batch(walked))
-    assert told(fresh) == {"complete": True, "completed_by": "listing", "confirmed_at": told(fresh)["confirmed_at"]}
-    store.commit(Batch(Job("settled"), also=[Job("archive/moved", watermark=NOW + timedelta(minutes=1))]))
-    assert told(fresh)["complete"] is False
+    assert get_archive_status(fresh) == {
+        "complete": True,
+        "completed_by": "listing",
+        "confirmed_at": get_archive_status(fresh)["confirmed_at"],
+    }
+    store.commit(Batch(JobState("settled"), other_jobs=[JobState("archive/gap", watermark=NOW + timedelta(minutes=1))]))
+    assert get_archive_status(fresh)["complete"] is False

@@ -11,17 +11,17 @@ from typing import Any
 
 import pytest
 
-from crawler.store import Batch, Job, Store
-from kalshi_markets.database import Database, Unavailable
-from kalshi_markets.exchange import Event, Series, deviations, sight
-from local.exchange.catalogue import Order, Wanted
+from crawler.store import Batch, JobState, Store
+from kalshi_markets.database import Database, DatabaseUnavailable
+from kalshi_markets.exchange import Event, Series, find_drift, parse_market
+from local.exchange.catalogue import MarketFilter, Order
 from local.exchange.clock import Clock
 from local.exchange.generator import generate
-from local.exchange.server import Server
-from tests.faults.thinned import Thinned
-from tests.integration.conftest import connect, forget_all
+from local.exchange.server import ExchangeServer
+from tests.faults.thinned import HidingExchange
+from tests.integration.conftest import connect, truncate_all
 from tests.integration.lambdas import crawl
-from tests.integration.scripted import Reply, Scripted
+from tests.integration.scripted import Reply, ScriptedServer
 
 QUICK = {"EXCHANGE_RATE": "1000"}
 
@@ -29,7 +29,7 @@ QUICK = {"EXCHANGE_RATE": "1000"}
 @pytest.fixture
 def fresh(environment: dict[str, str], database: Database) -> dict[str, str]:
     """The environment with empty tables, and a rate that does not slow the tests."""
-    forget_all(database)
+    truncate_all(database)
     return environment | QUICK
 
 
@@ -42,13 +42,15 @@ def store(fresh: dict[str, str], database: Database) -> Store:
 
 def hurry(database: Database) -> None:
     """As if all intervals had passed."""
-    database.execute("UPDATE kalshi_markets_jobs SET begun_at = begun_at - interval '2 days' WHERE position IS NULL")
+    database.execute(
+        "UPDATE kalshi_markets_jobs SET started_at = started_at - interval '2 days' WHERE position IS NULL"
+    )
     database.execute("UPDATE kalshi_markets_jobs SET retry_at = NULL")
     database.execute("UPDATE kalshi_markets_events SET asked_at = asked_at - interval '2 hours'")
 
 
 def column(database: Database, name: str) -> dict[str, Any]:
-    return dict(database.read(f"SELECT ticker, {name} FROM kalshi_markets"))
+    return dict(database.query(f"SELECT ticker, {name} FROM kalshi_markets"))
 
 
 EVENT, SERIES = Event("E", "S", "The event"), Series("S", "The series", "Politics")
@@ -57,28 +59,28 @@ MARKET = {"ticker": "E-1", "event_ticker": "E", "yes_sub_title": "Yes", "status"
 
 def test_a_new_market_has_its_series_category_and_title_from_the_first(store: Store, database: Database) -> None:
     own = MARKET | {"ticker": "E-2", "title": "Its own"}
-    store.commit(Batch(Job("j"), [sight(MARKET), sight(own)], events=[EVENT], series=[SERIES]))
+    store.commit(Batch(JobState("j"), [parse_market(MARKET), parse_market(own)], events=[EVENT], series=[SERIES]))
     read = "SELECT ticker, series_ticker, category, title FROM kalshi_markets ORDER BY ticker"
-    assert database.read(read) == [["E-1", "S", "Politics", "The event: Yes"], ["E-2", "S", "Politics", "Its own"]]
-    assert store.commit(Batch(Job("j"), [sight(MARKET), sight(own)])).changed == 0
+    assert database.query(read) == [["E-1", "S", "Politics", "The event: Yes"], ["E-2", "S", "Politics", "Its own"]]
+    assert store.commit(Batch(JobState("j"), [parse_market(MARKET), parse_market(own)])).changed == 0
 
 
 def test_an_event_that_becomes_known_later_changes_its_markets_once(store: Store, database: Database) -> None:
-    store.commit(Batch(Job("j"), [sight(MARKET)]))
+    store.commit(Batch(JobState("j"), [parse_market(MARKET)]))
     before = column(database, "change_number")
-    assert store.commit(Batch(Job("j"), series=[SERIES])).changed == 0
-    assert store.commit(Batch(Job("j"), events=[EVENT])).changed == 1
-    assert store.commit(Batch(Job("j"), events=[EVENT], series=[SERIES])).changed == 0
+    assert store.commit(Batch(JobState("j"), series=[SERIES])).changed == 0
+    assert store.commit(Batch(JobState("j"), events=[EVENT])).changed == 1
+    assert store.commit(Batch(JobState("j"), events=[EVENT], series=[SERIES])).changed == 0
     assert column(database, "title") == {"E-1": "The event: Yes"}
     assert column(database, "change_number")["E-1"] > before["E-1"]
-    assert database.read("SELECT category FROM kalshi_markets_quotes") == [["Politics"]]
+    assert database.query("SELECT category FROM kalshi_markets_quotes") == [["Politics"]]
 
 
 def test_a_series_that_moves_takes_its_markets_along(store: Store, database: Database) -> None:
-    store.commit(Batch(Job("j"), [sight(MARKET)], events=[EVENT], series=[SERIES]))
-    assert store.commit(Batch(Job("j"), series=[Series("S", "The series", "World")])).changed == 1
+    store.commit(Batch(JobState("j"), [parse_market(MARKET)], events=[EVENT], series=[SERIES]))
+    assert store.commit(Batch(JobState("j"), series=[Series("S", "The series", "World")])).changed == 1
     assert column(database, "category") == {"E-1": "World"}
-    assert store.commit(Batch(Job("j"), [sight(MARKET)])).changed == 0
+    assert store.commit(Batch(JobState("j"), [parse_market(MARKET)])).changed == 0
 
 
 def test_history_keeps_each_change_of_state_and_no_other(store: Store, database: Database) -> None:
@@ -90,32 +92,34 @@ def test_history_keeps_each_change_of_state_and_no_other(store: Store, database:
         MARKET | {"title": "edited", "status": "finalized", "result": "yes"},
     ]
     for state in states:
-        store.commit(Batch(Job("j"), [sight(state)]))
-    kept = database.read("SELECT status, result FROM kalshi_markets_history ORDER BY change_number")
-    assert kept == [["active", None], ["closed", None]]
-    [[newest, last]] = database.read(
+        store.commit(Batch(JobState("j"), [parse_market(state)]))
+    history = database.query("SELECT status, result FROM kalshi_markets_history ORDER BY change_number")
+    assert history == [["active", None], ["closed", None]]
+    [[newest, last]] = database.query(
         "SELECT max(h.change_number), max(q.change_number) FROM kalshi_markets_history h, kalshi_markets_quotes q"
     )
     assert newest == last
 
 
 @contextmanager
-def thinned(size: int = 150) -> Iterator[tuple[Thinned, Server]]:
-    exchange = Thinned(generate(9, size, Clock(speed=0), archived=20))
-    with Server(exchange) as server:
+def hiding_exchange(size: int = 150) -> Iterator[tuple[HidingExchange, ExchangeServer]]:
+    exchange = HidingExchange(generate(9, size, Clock(speed=0), archived=20))
+    with ExchangeServer(exchange) as server:
         yield exchange, server
 
 
-def test_what_vanished_is_flagged_and_what_comes_back_is_not(fresh: dict[str, str], database: Database) -> None:
-    with thinned() as (exchange, server):
+def test_missing_markets_are_flagged_and_returning_ones_are_unflagged(
+    fresh: dict[str, str], database: Database
+) -> None:
+    with hiding_exchange() as (exchange, server):
         environment = fresh | {"EXCHANGE_URL": server.url}
         crawl(environment)
-        live = [m.ticker for _, m in exchange.markets(Order.CREATED, None, Wanted(combos=False, phase="open"))]
-        gone = frozenset(live[:3])
-        exchange.hidden = gone
+        live = [m.ticker for _, m in exchange.markets(Order.CREATED, None, MarketFilter(combos=False, phase="open"))]
+        hidden = frozenset(live[:3])
+        exchange.hidden = hidden
         hurry(database)
         crawl(environment)
-        assert {ticker for ticker, at in column(database, "gone_at").items() if at} == gone
+        assert {ticker for ticker, at in column(database, "removed_at").items() if at} == hidden
         numbers = column(database, "change_number")
         hurry(database)
         assert crawl(environment)["changed"] == 0, "once"
@@ -123,7 +127,7 @@ def test_what_vanished_is_flagged_and_what_comes_back_is_not(fresh: dict[str, st
         exchange.hidden = frozenset()
         hurry(database)
         crawl(environment)
-        assert not any(column(database, "gone_at").values())
+        assert not any(column(database, "removed_at").values())
 
 
 def test_a_market_that_moved_behind_the_cutoff_unseen_is_found_in_the_archive(
@@ -131,7 +135,7 @@ def test_a_market_that_moved_behind_the_cutoff_unseen_is_found_in_the_archive(
 ) -> None:
     clock = Clock(speed=0)
     exchange = generate(9, 120, clock, archived=20)
-    with Server(exchange) as server:
+    with ExchangeServer(exchange) as server:
         environment = fresh | {"EXCHANGE_URL": server.url}
         crawl(environment)
         clock.set(clock.now() + 70 * 86_400 * 10**6)
@@ -140,28 +144,28 @@ def test_a_market_that_moved_behind_the_cutoff_unseen_is_found_in_the_archive(
             if crawl(environment)["outcome"] == "idle":
                 break
         for archived in (False, True):
-            tier = exchange.markets(Order.CREATED, None, Wanted(combos=False, archived=archived))
+            tier = exchange.markets(Order.CREATED, None, MarketFilter(combos=False, archived=archived))
             expected = {market.ticker: json.loads(market.json)["status"] for _, market in tier}
             assert expected
             assert {ticker: column(database, "status").get(ticker) for ticker in expected} == expected
 
 
-def test_an_idle_minute_costs_few_requests_and_writes_nothing_but_the_books(
-    fresh: dict[str, str], database: Database
-) -> None:
+def test_an_idle_minute_costs_few_requests_and_writes_only_job_state(fresh: dict[str, str], database: Database) -> None:
     written = "SELECT sum(n_tup_ins + n_tup_upd + n_tup_del) FROM pg_stat_user_tables WHERE relname ~ '_(terms|quotes|history)$'"
 
     def count() -> Any:
         database.close()  # statistics are told when a session ends
         time.sleep(0.2)
-        return database.read(written)
+        return database.query(written)
 
-    with thinned() as (_, server):
+    with hiding_exchange() as (_, server):
         environment = fresh | {"EXCHANGE_URL": server.url}
         crawl(environment)
         before = count()
         minutely = "job LIKE 'changed/%' OR job = 'settled'"
-        database.execute(f"UPDATE kalshi_markets_jobs SET begun_at = begun_at - interval '1 minute' WHERE {minutely}")
+        database.execute(
+            f"UPDATE kalshi_markets_jobs SET started_at = started_at - interval '1 minute' WHERE {minutely}"
+        )
         summary = crawl(environment)
         assert sorted(summary["completed"]) == ["changed/created", "changed/updated", "settled"]
         assert summary["requests"] <= 5, "the cutoff first and after the window, and a page of each"
@@ -170,34 +174,34 @@ def test_an_idle_minute_costs_few_requests_and_writes_nothing_but_the_books(
         assert count() == before
 
 
-def test_a_page_that_postgresql_refuses_is_halved_until_the_row_is_alone(store: Store, database: Database) -> None:
-    database.script(
+def test_a_page_that_postgresql_rejects_is_bisected_to_the_failing_row(store: Store, database: Database) -> None:
+    database.execute_script(
         "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
         " IF NEW.ticker = 'M-5' THEN RAISE EXCEPTION 'no such row' USING ERRCODE = '22003'; END IF; RETURN NEW; END $$;"
-        "CREATE TRIGGER refuse BEFORE INSERT ON kalshi_markets_terms FOR EACH ROW EXECUTE FUNCTION refuse()"
+        "CREATE TRIGGER refuse BEFORE INSERT ON kalshi_markets_details FOR EACH ROW EXECUTE FUNCTION refuse()"
     )
     try:
         markets = [MARKET | {"ticker": f"M-{number}"} for number in range(11)]
-        written = store.commit(Batch(Job("j", {"cursor": "next"}), [sight(market) for market in markets]))
+        written = store.commit(Batch(JobState("j", {"cursor": "next"}), [parse_market(market) for market in markets]))
         assert (written.added, [reject.ticker for reject in written.rejects]) == (10, ["M-5"])
-        assert database.read("SELECT ticker, reason FROM kalshi_markets_rejects") == [["M-5", "no such row"]]
+        assert database.query("SELECT ticker, reason FROM kalshi_markets_rejects") == [["M-5", "no such row"]]
         assert store.jobs()["j"].position == {"cursor": "next"}
     finally:
-        database.script("DROP FUNCTION refuse CASCADE")
+        database.execute_script("DROP FUNCTION refuse CASCADE")
 
 
-def test_what_no_other_row_would_mend_stops_the_page(store: Store, database: Database) -> None:
-    database.script(
+def test_an_error_of_the_whole_statement_stops_the_page(store: Store, database: Database) -> None:
+    database.execute_script(
         "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
         " RAISE EXCEPTION 'read only' USING ERRCODE = '25006'; END $$;"
-        "CREATE TRIGGER refuse BEFORE INSERT ON kalshi_markets_terms EXECUTE FUNCTION refuse()"
+        "CREATE TRIGGER refuse BEFORE INSERT ON kalshi_markets_details EXECUTE FUNCTION refuse()"
     )
     try:
-        with pytest.raises(Unavailable, match="read only"):
-            store.commit(Batch(Job("j"), [sight(MARKET)]))
+        with pytest.raises(DatabaseUnavailable, match="read only"):
+            store.commit(Batch(JobState("j"), [parse_market(MARKET)]))
         assert "j" not in store.jobs()
     finally:
-        database.script("DROP FUNCTION refuse CASCADE")
+        database.execute_script("DROP FUNCTION refuse CASCADE")
 
 
 def answer(**members: Any) -> Reply:
@@ -214,29 +218,31 @@ def quiet() -> dict[str, list[Reply]]:
     }
 
 
-def test_a_reject_is_asked_for_again_and_is_none_any_more_once_it_can_be_stored(
-    fresh: dict[str, str], database: Database
-) -> None:
+def test_a_reject_is_retried_and_deleted_once_it_can_be_stored(fresh: dict[str, str], database: Database) -> None:
     bad, good = MARKET | {"title": "NUL \0"}, MARKET | {"title": "mended"}
     live, named = "/markets?*status=open*", "/markets?tickers=E-1*"
-    with Scripted([answer(markets=[], cursor="")], {**quiet(), live: [answer(markets=[bad], cursor="")]}) as server:
-        assert crawl(fresh | {"EXCHANGE_URL": server.url}, 8)["refused"] == 1
+    with ScriptedServer(
+        [answer(markets=[], cursor="")], {**quiet(), live: [answer(markets=[bad], cursor="")]}
+    ) as server:
+        assert crawl(fresh | {"EXCHANGE_URL": server.url}, 8)["rejected"] == 1
     hurry(database)
-    with Scripted([answer(markets=[], cursor="")], {**quiet(), named: [answer(markets=[good], cursor="")]}) as server:
+    with ScriptedServer(
+        [answer(markets=[], cursor="")], {**quiet(), named: [answer(markets=[good], cursor="")]}
+    ) as server:
         crawl(fresh | {"EXCHANGE_URL": server.url}, 8)
     assert column(database, "title") == {"E-1": "mended"}
-    assert database.read("SELECT count(*) FROM kalshi_markets_rejects") == [[0]]
+    assert database.query("SELECT count(*) FROM kalshi_markets_rejects") == [[0]]
 
 
-def test_events_that_could_not_be_asked_for_are_asked_for_later(fresh: dict[str, str], database: Database) -> None:
+def test_events_whose_fetch_failed_are_fetched_later(fresh: dict[str, str], database: Database) -> None:
     live = {"/markets?*status=open*": [answer(markets=[MARKET], cursor="")]}
-    with Scripted([answer(markets=[], cursor="")], {**quiet(), **live, "/events*": [Reply(400)]}) as server:
+    with ScriptedServer([answer(markets=[], cursor="")], {**quiet(), **live, "/events*": [Reply(400)]}) as server:
         summary = crawl(fresh | {"EXCHANGE_URL": server.url}, 8)
     assert summary["added"] == 1
     assert column(database, "series_ticker") == {"E-1": None}
     hurry(database)
-    told = [answer(events=[{"event_ticker": "E", "series_ticker": "S", "title": "The event"}], cursor="")]
-    with Scripted([answer(markets=[], cursor="")], {**quiet(), **live, "/events*": told}) as server:
+    events = [answer(events=[{"event_ticker": "E", "series_ticker": "S", "title": "The event"}], cursor="")]
+    with ScriptedServer([answer(markets=[], cursor="")], {**quiet(), **live, "/events*": events}) as server:
         crawl(fresh | {"EXCHANGE_URL": server.url}, 8)
     assert column(database, "series_ticker") == {"E-1": "S"}
 
@@ -250,17 +256,17 @@ def test_all_series_are_read_from_one_large_answer(fresh: dict[str, str], databa
         {"ticker": "KXLAST", "category": 5},
     ]
     paths = {**quiet(), "/series*": [answer(series=[*series, *broken])]}
-    with Scripted([answer(markets=[], cursor="")], paths) as server:
+    with ScriptedServer([answer(markets=[], cursor="")], paths) as server:
         summary = crawl(fresh | {"EXCHANGE_URL": server.url}, 20)
-    assert summary["bytes"] > 15_000_000
-    assert database.read("SELECT count(*), count(category) FROM kalshi_markets_series") == [[10_001, 10_000]]
+    assert summary["bytes_received"] > 15_000_000
+    assert database.query("SELECT count(*), count(category) FROM kalshi_markets_series") == [[10_001, 10_000]]
 
 
 @pytest.mark.parametrize("body", [b'{"series": [{"ticker": "KXA"}', b'{"series": [{"ticker": "KXA"} x]}', b"{}", b""])
 def test_a_broken_list_of_series_stores_nothing(fresh: dict[str, str], database: Database, body: bytes) -> None:
-    with Scripted([answer(markets=[], cursor="")], {**quiet(), "/series*": [Reply(body=body)]}) as server:
+    with ScriptedServer([answer(markets=[], cursor="")], {**quiet(), "/series*": [Reply(body=body)]}) as server:
         assert "series" not in crawl(fresh | {"EXCHANGE_URL": server.url}, 6)["completed"]
-    assert database.read("SELECT count(*) FROM kalshi_markets_series") == [[0]]
+    assert database.query("SELECT count(*) FROM kalshi_markets_series") == [[0]]
 
 
 def test_nothing_that_the_exchange_names_stops_a_walk(fresh: dict[str, str], database: Database) -> None:
@@ -269,13 +275,13 @@ def test_nothing_that_the_exchange_names_stops_a_walk(fresh: dict[str, str], dat
         {"ticker": "GOOD", "event_ticker": "NUL\0"},
     ]
     live = {"/markets?*status=open*": [answer(markets=odd, cursor="next\0"), answer(markets=odd, cursor="")]}
-    with Scripted([answer(markets=[], cursor="")], {**quiet(), **live}) as server:
+    with ScriptedServer([answer(markets=[], cursor="")], {**quiet(), **live}) as server:
         summary = crawl(fresh | {"EXCHANGE_URL": server.url}, 9)
         hurry(database)
-        again = crawl(fresh | {"EXCHANGE_URL": server.url}, 9)
-    assert ([*summary["errors"]], again["errors"]) == (["live/open"], {}), summary
+        second = crawl(fresh | {"EXCHANGE_URL": server.url}, 9)
+    assert ([*summary["errors"]], second["errors"]) == (["live/open"], {}), summary
     assert sorted(column(database, "ticker")) == [" ", "%&?#", "A,B", "é"]
-    assert not any(column(database, "gone_at").values())
+    assert not any(column(database, "removed_at").values())
 
 
 def test_drift_is_counted_by_member(store: Store, database: Database) -> None:
@@ -301,60 +307,62 @@ def test_drift_is_counted_by_member(store: Store, database: Database) -> None:
         "can_close_early": True,
         "price_ranges": [],
     }
-    assert deviations([full, full | {"occurrence_datetime": None}]) == []
-    gone = {name: value for name, value in full.items() if name != "status"}
+    assert find_drift([full, full | {"occurrence_datetime": None}]) == []
+    without_status = {name: value for name, value in full.items() if name != "status"}
     words = [full | {"status": "settling"}, full | {"status": "settling", "result": "void", "strike_type": ""}]
-    found = deviations([full | {"volume_fp": 5}, full | {"shiny": "\0"}, gone, full | {"shiny": 1}, *words])
-    assert {(one.member, one.change, one.markets) for one in found} == {
-        ("volume_fp", "retyped", 1),
+    drift = find_drift([full | {"volume_fp": 5}, full | {"shiny": "\0"}, without_status, full | {"shiny": 1}, *words])
+    assert {(deviation.member, deviation.change, deviation.markets) for deviation in drift} == {
+        ("volume_fp", "type_changed", 1),
         ("shiny", "new", 2),
         ("status", "gone", 1),
         ("status", "new_value", 2),
         ("result", "new_value", 1),
     }
     for _ in range(2):
-        store.commit(Batch(Job("j"), drift=found))
-    counted = database.read("SELECT member, change, markets, example FROM kalshi_markets_drift ORDER BY 1, 2")
+        store.commit(Batch(JobState("j"), drift=drift))
+    counted = database.query("SELECT member, change, markets, example FROM kalshi_markets_drift ORDER BY 1, 2")
     assert counted == [
         ["result", "new_value", 2, "'void'"],
         ["shiny", "new", 4, "'\\\\x00'"],
         ["status", "gone", 2, None],
         ["status", "new_value", 4, "'settling'"],
-        ["volume_fp", "retyped", 2, "5"],
+        ["volume_fp", "type_changed", 2, "5"],
     ]
 
 
-def test_what_is_too_old_to_be_kept_is_deleted_with_its_history(fresh: dict[str, str], database: Database) -> None:
-    with thinned(300) as (_, server):
+def test_markets_beyond_the_retention_are_deleted_with_their_history(fresh: dict[str, str], database: Database) -> None:
+    with hiding_exchange(300) as (_, server):
         environment = fresh | {"EXCHANGE_URL": server.url}
         crawl(environment)
-        [[old, all_of_them]] = database.read(
+        [[old, all_of_them]] = database.query(
             "SELECT count(*) FILTER (WHERE settlement_ts < now() - interval '20 days'), count(*) FROM kalshi_markets"
         )
         assert 0 < old < all_of_them
         hurry(database)
         summary = crawl(environment | {"RETENTION_DAYS": "20"})
         assert summary["table_size"] == all_of_them - old
-        assert database.read("SELECT count(*) FROM kalshi_markets_terms") == [[all_of_them - old]]
+        assert database.query("SELECT count(*) FROM kalshi_markets_details") == [[all_of_them - old]]
         hurry(database)
         assert crawl(environment | {"RETENTION_DAYS": "20"})["added"] == 0, "what was deleted does not come back"
 
 
 def test_the_archive_is_left_alone_if_the_settings_say_so(fresh: dict[str, str], database: Database) -> None:
-    with thinned() as (exchange, server):
+    with hiding_exchange() as (exchange, server):
         summary = crawl(fresh | {"EXCHANGE_URL": server.url, "ARCHIVE": "false"})
         assert "archive" not in summary["completed"]
-        archived = {m.ticker for _, m in exchange.markets(Order.CREATED, None, Wanted(combos=False, archived=True))}
-        live = {m.ticker for _, m in exchange.markets(Order.CREATED, None, Wanted(combos=False))}
+        archived = {
+            m.ticker for _, m in exchange.markets(Order.CREATED, None, MarketFilter(combos=False, archived=True))
+        }
+        live = {m.ticker for _, m in exchange.markets(Order.CREATED, None, MarketFilter(combos=False))}
         assert column(database, "ticker").keys() == live
         assert archived - live
 
 
-def test_a_damaged_cursor_in_the_books_begins_the_walk_anew(fresh: dict[str, str], database: Database) -> None:
-    with thinned() as (_, server):
+def test_a_damaged_cursor_in_the_job_state_restarts_the_job(fresh: dict[str, str], database: Database) -> None:
+    with hiding_exchange() as (_, server):
         environment = fresh | {"EXCHANGE_URL": server.url}
         crawl(environment)
-        [[first]] = database.read(
+        [[first]] = database.query(
             "SELECT ticker FROM kalshi_markets WHERE status = 'active' ORDER BY created_time DESC LIMIT 1"
         )
         damaged = json.dumps({"cursor": "no cursor", "first": first, "pages": 1})
@@ -367,11 +375,11 @@ def test_a_damaged_cursor_in_the_books_begins_the_walk_anew(fresh: dict[str, str
 
 def test_a_run_ends_in_time_though_the_database_does_not_answer(fresh: dict[str, str], database: Database) -> None:
     """What waits for a lock is given up; nothing of it is written, and the next run goes on."""
-    with thinned() as (_, server):
+    with hiding_exchange() as (_, server):
         environment = fresh | {"EXCHANGE_URL": server.url}
         blocker = connect(environment)
         with blocker.transaction():
-            blocker.execute("LOCK TABLE kalshi_markets_terms")
+            blocker.execute("LOCK TABLE kalshi_markets_details")
             began = time.monotonic()
             summary: dict[str, Any] = {}
             run = threading.Thread(target=lambda: summary.update(crawl(environment, 7)))
@@ -388,9 +396,9 @@ def test_a_run_ends_in_time_though_the_database_does_not_answer(fresh: dict[str,
 
 
 def test_intervals_are_counted_from_the_beginning_of_a_walk(fresh: dict[str, str], database: Database) -> None:
-    with thinned() as (_, server):
+    with hiding_exchange() as (_, server):
         environment = fresh | {"EXCHANGE_URL": server.url}
         crawl(environment)
         late = datetime.now(UTC) - timedelta(seconds=301)
-        database.execute("UPDATE kalshi_markets_jobs SET begun_at = $1 WHERE job = 'live/open'", late)
+        database.execute("UPDATE kalshi_markets_jobs SET started_at = $1 WHERE job = 'live/open'", late)
         assert crawl(environment)["completed"] == ["live/open"]

@@ -11,13 +11,13 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from crawler.store import Batch, Job, Store
+from crawler.store import Batch, JobState, Store
 from kalshi_markets.database import Database
-from kalshi_markets.exchange import Event, Series, sight
+from kalshi_markets.exchange import Event, Series, parse_market
 from kalshi_markets.settings import SettingsError
-from tests.integration.conftest import forget_all
-from tests.integration.lambdas import Api, crawl
-from tests.integration.scripted import Reply, Scripted
+from tests.integration.conftest import truncate_all
+from tests.integration.lambdas import ApiClient, crawl
+from tests.integration.scripted import Reply, ScriptedServer
 
 NOW = datetime.now(UTC)
 RUN_SECONDS = 8
@@ -26,8 +26,8 @@ RUN_SECONDS = 8
 @pytest.fixture
 def fresh(environment: dict[str, str], database: Database, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     """The environment with empty tables, and no waiting."""
-    monkeypatch.setattr("kalshi_markets.exchange.transport.FIRST_PAUSE", 0.01)
-    forget_all(database)
+    monkeypatch.setattr("kalshi_markets.exchange.transport.INITIAL_BACKOFF", 0.01)
+    truncate_all(database)
     return environment | {"EXCHANGE_RATE": "1000"}
 
 
@@ -55,37 +55,41 @@ def at(**ago: float) -> str:
     return (NOW - timedelta(**ago)).isoformat().replace("+00:00", "Z")
 
 
-def scripted(paths: Mapping[str, Sequence[Reply]]) -> Scripted:
+def scripted(paths: Mapping[str, Sequence[Reply]]) -> ScriptedServer:
     """An exchange without markets, but for these paths."""
     quiet = {
         "/historical/cutoff": [answer(market_settled_ts=at(days=60))],
         "/series*": [answer(series=[])],
         "/events*": [answer(events=[], cursor="")],
     }
-    return Scripted([page()], {**paths, **{path: replies for path, replies in quiet.items() if path not in paths}})
+    return ScriptedServer(
+        [page()], {**paths, **{path: replies for path, replies in quiet.items() if path not in paths}}
+    )
 
 
-def asked(server: Scripted, part: str) -> int:
+def count_requests(server: ScriptedServer, part: str) -> int:
     return sum(part in path for path, _ in server.requests)
 
 
 def hurry(database: Database) -> None:
     """As if all intervals had passed."""
-    database.execute("UPDATE kalshi_markets_jobs SET begun_at = begun_at - interval '2 days' WHERE position IS NULL")
+    database.execute(
+        "UPDATE kalshi_markets_jobs SET started_at = started_at - interval '2 days' WHERE position IS NULL"
+    )
     database.execute("UPDATE kalshi_markets_jobs SET retry_at = NULL")
 
 
 def jobs(environment: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
     """What /status tells, and of each job."""
-    api = Api(environment)
+    api = ApiClient(environment)
     try:
-        told = api.get("/status").json
+        status_ = api.get("/status").json
     finally:
         api.close()
-    return told, {job["job"]: job for job in told["jobs"]}
+    return status_, {job["job"]: job for job in status_["jobs"]}
 
 
-def test_an_unreadable_answer_is_not_asked_for_again_before_the_jobs_interval(
+def test_an_invalid_response_is_not_retried_before_the_interval_of_the_job(
     fresh: dict[str, str], database: Database
 ) -> None:
     with scripted({"/series*": [Reply(body=b'{"series": [' + b"[" * 100_000)]}) as server:
@@ -93,15 +97,15 @@ def test_an_unreadable_answer_is_not_asked_for_again_before_the_jobs_interval(
         summary = crawl(environment, RUN_SECONDS)
         assert [*summary["errors"]] == ["series"]
         assert {"changed/created", "live/open", "settled"} <= {*summary["completed"]}, "nobody waits for it"
-        first = asked(server, "/series")
-        again = crawl(environment, RUN_SECONDS)
-        assert (again["errors"], asked(server, "/series")) == ({}, first)
-        _, told = jobs(environment)
-        assert "cannot be read" in told["series"]["last_error"]
-        assert datetime.fromisoformat(told["series"]["retry_at"]) > NOW + timedelta(minutes=50)
+        first = count_requests(server, "/series")
+        second = crawl(environment, RUN_SECONDS)
+        assert (second["errors"], count_requests(server, "/series")) == ({}, first)
+        _, by_job = jobs(environment)
+        assert "cannot be read" in by_job["series"]["last_error"]
+        assert datetime.fromisoformat(by_job["series"]["retry_at"]) > NOW + timedelta(minutes=50)
         hurry(database)
         assert [*crawl(environment, RUN_SECONDS)["errors"]] == ["series"]
-        assert asked(server, "/series") > first
+        assert count_requests(server, "/series") > first
 
 
 def test_a_resting_job_still_counts_as_failed(
@@ -111,12 +115,10 @@ def test_a_resting_job_still_counts_as_failed(
         for _ in range(2):
             crawl(fresh | {"EXCHANGE_URL": server.url}, RUN_SECONDS)
     metrics = [json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith('{"_aws"')]
-    assert [one["FailedJobs"] for one in metrics] == [[1.0], [1.0]]
+    assert [metric["FailedJobs"] for metric in metrics] == [[1.0], [1.0]]
 
 
-def test_an_exchange_that_does_not_answer_is_asked_again_in_the_next_run(
-    fresh: dict[str, str], database: Database
-) -> None:
+def test_an_exchange_that_does_not_answer_is_retried_in_the_next_run(fresh: dict[str, str], database: Database) -> None:
     with scripted({"/series*": [Reply(503)] * 6 + [answer(series=[])]}) as server:
         environment = fresh | {"EXCHANGE_URL": server.url}
         assert [*crawl(environment, RUN_SECONDS)["errors"]] == ["series"]
@@ -143,9 +145,9 @@ def test_a_time_filter_that_is_ignored_fails_the_job(
         summary = crawl(environment, RUN_SECONDS)
         assert "ignored a filter" in summary["errors"][job]
         assert job not in summary["completed"]
-        _, told = jobs(environment)
-    assert "outside the requested window" in told[job]["last_error"]
-    assert told[job]["confirmed_at"] is None
+        _, by_job = jobs(environment)
+    assert "outside the requested window" in by_job[job]["last_error"]
+    assert by_job[job]["confirmed_at"] is None
 
 
 def test_single_strays_unknown_words_and_missing_times_are_no_ignored_filter(fresh: dict[str, str]) -> None:
@@ -170,14 +172,14 @@ def test_status_filters_that_list_the_same_are_ignored_ones(fresh: dict[str, str
         environment = fresh | {"EXCHANGE_URL": server.url}
         errors = crawl(environment, RUN_SECONDS)["errors"]
         assert {*errors} == {"live/open", "live/unopened", "live/paused", "live/closed"}
-        told, by_name = jobs(environment)
-        assert told["live"]["complete"] is False
+        status_, by_name = jobs(environment)
+        assert status_["live"]["complete"] is False
         for name, error in errors.items():
             assert "are the same" in error
             assert by_name[name]["confirmed_at"] is None
 
 
-def test_no_market_is_gone_because_a_filter_is_ignored(fresh: dict[str, str], database: Database) -> None:
+def test_no_market_is_removed_because_a_filter_is_ignored(fresh: dict[str, str], database: Database) -> None:
     """The live listings forget two markets, and look-ups by name answer with others."""
     here, lost = [market("A"), market("B"), market("C")], [market("LOST-1"), market("LOST-2")]
     with scripted({"/markets?*status=open*": [page(*here, *lost)]}) as server:
@@ -191,11 +193,11 @@ def test_no_market_is_gone_because_a_filter_is_ignored(fresh: dict[str, str], da
     with scripted(paths) as server:
         environment = fresh | {"EXCHANGE_URL": server.url}
         summary = crawl(environment, RUN_SECONDS)
-    assert "not asked for" in summary["errors"]["vanished"]
-    assert database.read("SELECT count(*) FROM kalshi_markets_quotes WHERE gone_at IS NOT NULL") == [[0]]
+    assert "not asked for" in summary["errors"]["missing"]
+    assert database.query("SELECT count(*) FROM kalshi_markets_quotes WHERE removed_at IS NOT NULL") == [[0]]
 
 
-def test_an_unreadable_page_is_asked_for_once_more_and_then_the_walk_begins_anew(
+def test_an_invalid_page_is_requested_once_more_and_then_the_job_restarts(
     fresh: dict[str, str], database: Database
 ) -> None:
     paths = {
@@ -206,8 +208,8 @@ def test_an_unreadable_page_is_asked_for_once_more_and_then_the_walk_begins_anew
         for expected in ({"cursor": "bad", "first": "A", "pages": 1, "failed": True}, None):
             hurry(database)
             assert [*crawl(fresh | {"EXCHANGE_URL": server.url}, RUN_SECONDS)["errors"]] == ["live/open"]
-            found = database.read("SELECT position FROM kalshi_markets_jobs WHERE job = 'live/open'")
-            assert found == [[expected]]
+            positions = database.query("SELECT position FROM kalshi_markets_jobs WHERE job = 'live/open'")
+            assert positions == [[expected]]
 
 
 def test_a_listing_that_always_leads_in_a_circle_is_walked_once_an_interval(
@@ -223,7 +225,7 @@ def test_a_listing_that_always_leads_in_a_circle_is_walked_once_an_interval(
 def test_a_damaged_position_stops_only_its_job_and_only_once(
     fresh: dict[str, str], store: Store, database: Database, position: Any
 ) -> None:
-    store.commit(Batch(Job("changed/created", position, begun_at=NOW)))
+    store.commit(Batch(JobState("changed/created", position, started_at=NOW)))
     store.release_lease()
     with scripted({}) as server:
         environment = fresh | {"EXCHANGE_URL": server.url}
@@ -239,53 +241,56 @@ def test_an_event_that_the_exchange_refuses_keeps_no_other_from_its_series(
     fresh: dict[str, str], store: Store, database: Database
 ) -> None:
     markets = [market(name, event_ticker=f"E-{name}") for name in ("A", "BAD", "C")]
-    store.commit(Batch(Job("live/open"), [sight(one) for one in markets]))
+    store.commit(Batch(JobState("live/open"), [parse_market(market_) for market_ in markets]))
     store.release_lease()
-    told = [answer(events=[{"event_ticker": f"E-{n}", "series_ticker": "S", "title": n} for n in "AC"], cursor="")]
-    with scripted({"/events?*E-BAD*": [Reply(400)], "/events*": told}) as server:
+    events_ = [answer(events=[{"event_ticker": f"E-{n}", "series_ticker": "S", "title": n} for n in "AC"], cursor="")]
+    with scripted({"/events?*E-BAD*": [Reply(400)], "/events*": events_}) as server:
         environment = fresh | {"EXCHANGE_URL": server.url}
         assert crawl(environment, RUN_SECONDS)["errors"] == {}
-        refused = asked(server, "E-BAD")
+        rejected_requests = count_requests(server, "E-BAD")
         hurry(database)
         crawl(environment, RUN_SECONDS)
-        assert asked(server, "E-BAD") == refused, "it is known to be unknown for an hour"
-    found = dict(database.read("SELECT ticker, series_ticker FROM kalshi_markets"))
-    assert found == {"A": "S", "BAD": None, "C": "S"}
+        assert count_requests(server, "E-BAD") == rejected_requests, "it is known to be unknown for an hour"
+    series_by_ticker = dict(database.query("SELECT ticker, series_ticker FROM kalshi_markets"))
+    assert series_by_ticker == {"A": "S", "BAD": None, "C": "S"}
 
 
-def test_a_market_whose_name_the_exchange_refuses_is_not_gone(
+def test_a_market_whose_name_the_exchange_rejects_is_not_removed(
     fresh: dict[str, str], store: Store, database: Database
 ) -> None:
-    store.commit(Batch(Job("live/open"), [sight(market(name)) for name in ("A", "BAD", "C")]))
+    store.commit(Batch(JobState("live/open"), [parse_market(market(name)) for name in ("A", "BAD", "C")]))
     store.release_lease()
     with scripted({"*tickers=*BAD*": [Reply(400)]}) as server:
         assert crawl(fresh | {"EXCHANGE_URL": server.url}, RUN_SECONDS)["errors"] == {}
-    gone = database.read("SELECT ticker FROM kalshi_markets WHERE gone_at IS NOT NULL ORDER BY 1")
-    assert gone == [["A"], ["C"]]
+    removed = database.query("SELECT ticker FROM kalshi_markets WHERE removed_at IS NOT NULL ORDER BY 1")
+    assert removed == [["A"], ["C"]]
 
 
 def test_a_series_that_postgresql_refuses_keeps_no_other_out(store: Store, database: Database) -> None:
     """No index takes so long a key, which cannot be compressed either."""
     poison = secrets.token_hex(4000)
     store.commit(
-        Batch(Job("live/open"), [sight(market("A", event_ticker="E1")), sight(market("B", event_ticker="E2"))])
+        Batch(
+            JobState("live/open"),
+            [parse_market(market("A", event_ticker="E1")), parse_market(market("B", event_ticker="E2"))],
+        )
     )
     series = [Series("S1", "One", "C"), Series(poison, "Two", "C"), Series("S3", "Three", "C")]
-    store.commit(Batch(Job("series"), series=series))
-    assert database.read("SELECT series_ticker FROM kalshi_markets_series ORDER BY 1") == [["S1"], ["S3"]]
-    store.commit(Batch(Job("events"), events=[Event("E1", poison, "One"), Event("E2", "S3", "Two")]))
-    events = database.read("SELECT event_ticker, series_ticker FROM kalshi_markets_events ORDER BY 1")
+    store.commit(Batch(JobState("series"), series=series))
+    assert database.query("SELECT series_ticker FROM kalshi_markets_series ORDER BY 1") == [["S1"], ["S3"]]
+    store.commit(Batch(JobState("events"), events=[Event("E1", poison, "One"), Event("E2", "S3", "Two")]))
+    events = database.query("SELECT event_ticker, series_ticker FROM kalshi_markets_events ORDER BY 1")
     assert events == [["E1", None], ["E2", "S3"]]
-    assert database.read("SELECT ticker, category FROM kalshi_markets ORDER BY 1") == [["A", None], ["B", "C"]]
+    assert database.query("SELECT ticker, category FROM kalshi_markets ORDER BY 1") == [["A", None], ["B", "C"]]
 
 
-def test_what_was_looked_up_least_recently_goes_first(
+def test_the_oldest_lookup_is_repeated_first(
     fresh: dict[str, str], store: Store, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Five markets that no listing has though their names are known, two of which are asked for at a time."""
-    monkeypatch.setattr("crawler.lookups.MOST_AT_ONCE", 2)
+    monkeypatch.setattr("crawler.lookups.MAX_LOOKUPS", 2)
     markets = [market(name) for name in ("A", "B", "C", "D", "E")]
-    store.commit(Batch(Job("live/open"), [sight(one) for one in markets]))
+    store.commit(Batch(JobState("live/open"), [parse_market(market_) for market_ in markets]))
     store.release_lease()
     pairs = itertools.permutations("ABCDE", 2)
     paths = {f"/markets?tickers={a}%2C{b}&*": [page(market(a), market(b))] for a, b in pairs}
@@ -296,10 +301,10 @@ def test_what_was_looked_up_least_recently_goes_first(
         queries = [parse_qs(urlsplit(path).query) for path, _ in server.requests if path.count("/markets?tickers=")]
     looked_up = [ticker for query in queries for ticker in query["tickers"][0].split(",")]
     assert len(looked_up) > 5
-    for asked_so_far in range(len(looked_up) + 1):
-        counts = [looked_up[:asked_so_far].count(ticker) for ticker in "ABCDE"]
+    for request_count in range(len(looked_up) + 1):
+        counts = [looked_up[:request_count].count(ticker) for ticker in "ABCDE"]
         assert max(counts) - min(counts) <= 2, looked_up
-    assert database.read("SELECT count(*) FROM kalshi_markets_quotes WHERE gone_at IS NOT NULL") == [[0]]
+    assert database.query("SELECT count(*) FROM kalshi_markets_quotes WHERE removed_at IS NOT NULL") == [[0]]
 
 
 def test_rejects_and_events_take_turns_too(store: Store, database: Database) -> None:
@@ -309,14 +314,16 @@ def test_rejects_and_events_take_turns_too(store: Store, database: Database) -> 
         " SELECT t, '', '', now() - interval '1 hour' FROM json_array_elements_text($1::json) AS t",
         json.dumps([*names, "A,B"]),
     )
-    assert store.rejected(2) == ["R0", "R1"]
-    store.commit(Batch(Job("rejects"), looked_up=["R0", "R1"]))
-    assert store.rejected(3) == ["R2", "R3", "R0"]
-    store.commit(Batch(Job("live/open"), [sight(market(name, event_ticker=name)) for name in [*names, "A,B"]]))
+    assert store.rejected_tickers(2) == ["R0", "R1"]
+    store.commit(Batch(JobState("rejects"), looked_up=["R0", "R1"]))
+    assert store.rejected_tickers(3) == ["R2", "R3", "R0"]
+    store.commit(
+        Batch(JobState("live/open"), [parse_market(market(name, event_ticker=name)) for name in [*names, "A,B"]])
+    )
     soon = NOW + timedelta(days=1)
-    first = store.unplaced_events(soon, 2)
-    store.commit(Batch(Job("events"), events=[Event(name, None, None) for name in first]))
-    assert store.unplaced_events(soon, 9) == [*(name for name in names if name not in first), *first]
+    first = store.events_without_series(soon, 2)
+    store.commit(Batch(JobState("events"), events=[Event(name, None, None) for name in first]))
+    assert store.events_without_series(soon, 9) == [*(name for name in names if name not in first), *first]
 
 
 def test_credentials_that_cannot_be_read_end_the_run_by_name_and_ask_nothing(fresh: dict[str, str]) -> None:

@@ -10,19 +10,19 @@ from typing import Any
 
 import pytest
 
-from crawler.crawl import SIZE_EVERY_SECONDS
-from crawler.store import Batch, Job, LeaseLost, Store
-from kalshi_markets.columns import FROM_MARKET, Kind
-from kalshi_markets.database import Database, StatementRefused
-from kalshi_markets.exchange import project, sight
-from local.exchange.catalogue import Order, Wanted
+from crawler.crawl import SIZE_LOG_SECONDS
+from crawler.store import Batch, JobState, LeaseLost, Store
+from kalshi_markets.columns import MARKET_COLUMNS, Kind
+from kalshi_markets.database import Database, StatementError
+from kalshi_markets.exchange import market_row, parse_market
+from local.exchange.catalogue import MarketFilter, Order
 from local.exchange.clock import Clock
 from local.exchange.generator import generate
 from local.exchange.recording import replay
-from local.exchange.server import Server
-from tests.integration.conftest import forget_all
+from local.exchange.server import ExchangeServer
+from tests.integration.conftest import truncate_all
 from tests.integration.lambdas import crawl
-from tests.integration.scripted import Reply, Scripted
+from tests.integration.scripted import Reply, ScriptedServer
 
 LIVE = ["live/closed", "live/open", "live/paused", "live/unopened"]
 JOBS = [
@@ -37,8 +37,8 @@ JOBS = [
     "settled",
     "settled/backlog",
 ]
-JOBS += ["settled/rested", "vanished"]
-FAILING = [job for job in JOBS if job not in ("archive", "events", "rejects", "settled/backlog", "vanished")]
+JOBS += ["settled/recheck", "missing"]
+FAILING = [job for job in JOBS if job not in ("archive", "events", "rejects", "settled/backlog", "missing")]
 """Those that ask the exchange on the first day even if it never answers."""
 
 
@@ -48,23 +48,24 @@ OFTEN = {f"{name}_INTERVAL_SECONDS": "1" for name in ("LIVE", "CHANGED", "SETTLE
 @pytest.fixture
 def fresh(environment: dict[str, str], database: Database) -> dict[str, str]:
     """The environment with empty tables, and a rate that does not slow the tests."""
-    forget_all(database)
+    truncate_all(database)
     return environment | {"EXCHANGE_RATE": "1000"}
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    with Server(generate(7, 1000, Clock(speed=0), archived=200)) as server:
+def server() -> Iterator[ExchangeServer]:
+    with ExchangeServer(generate(7, 1000, Clock(speed=0), archived=200)) as server:
         yield server
 
 
 def stored(database: Database) -> dict[str, dict[str, Any]]:
     """Every row by ticker, in a form that compares exactly."""
     forms = {Kind.NUMBER: "{0}::text", Kind.JSON: "{0}::text"}
-    outputs = ", ".join(forms.get(c.kind, "{0}").format(c.name) for c in FROM_MARKET)
-    rows = database.read(f"SELECT {outputs} FROM kalshi_markets")
+    outputs = ", ".join(forms.get(c.kind, "{0}").format(c.name) for c in MARKET_COLUMNS)
+    rows = database.query(f"SELECT {outputs} FROM kalshi_markets")
     return {
-        row[0]: dict(zip((c.name for c in FROM_MARKET), map(comparable, FROM_MARKET, row), strict=True)) for row in rows
+        row[0]: dict(zip((c.name for c in MARKET_COLUMNS), map(comparable, MARKET_COLUMNS, row), strict=True))
+        for row in rows
     }
 
 
@@ -81,55 +82,57 @@ def comparable(column: Any, value: Any) -> Any:
 
 
 def expected(markets: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
-    rows = {market["ticker"]: project(market) for market in markets}
-    return {ticker: {c.name: comparable(c, row[c.name]) for c in FROM_MARKET} for ticker, row in rows.items()}
+    rows = {market["ticker"]: market_row(market) for market in markets}
+    return {ticker: {c.name: comparable(c, row[c.name]) for c in MARKET_COLUMNS} for ticker, row in rows.items()}
 
 
-def everything(server: Server, *, archived: bool) -> Iterator[Any]:
+def everything(server: ExchangeServer, *, archived: bool) -> Iterator[Any]:
     """A tier of the exchange without combos, as positions and markets."""
-    return server.exchange.markets(Order.CREATED, None, Wanted(combos=False, archived=archived))
+    return server.exchange.markets(Order.CREATED, None, MarketFilter(combos=False, archived=archived))
 
 
-def served(server: Server) -> list[dict[str, Any]]:
+def served(server: ExchangeServer) -> list[dict[str, Any]]:
     """Every market of the exchange that is no combo; some are in both tiers."""
     tiers = {market.ticker: market for archived in (False, True) for _, market in everything(server, archived=archived)}
     return [json.loads(market.json, parse_float=Decimal) for market in tiers.values()]
 
 
-def places_of(server: Server) -> dict[str, list[Any]]:
+def series_columns_of(server: ExchangeServer) -> dict[str, list[Any]]:
     """Each market's series and its category."""
-    categories = {one.ticker: json.loads(one.json)["category"] for one in server.exchange.all_series()}
+    categories = {series.ticker: json.loads(series.json)["category"] for series in server.exchange.all_series()}
     tiers = [market for archived in (False, True) for _, market in everything(server, archived=archived)]
     return {market.ticker: [market.series_ticker, categories[market.series_ticker]] for market in tiers}
 
 
-def test_the_whole_exchange_is_stored_field_by_field(fresh: dict[str, str], database: Database, server: Server) -> None:
+def test_the_whole_exchange_is_stored_field_by_field(
+    fresh: dict[str, str], database: Database, server: ExchangeServer
+) -> None:
     summary = crawl(fresh | {"EXCHANGE_URL": server.url})
-    assert (summary["outcome"], summary["errors"], summary["refused"]) == ("idle", {}, 0)
+    assert (summary["outcome"], summary["errors"], summary["rejected"]) == ("idle", {}, 0)
     assert sorted(summary["completed"]) == JOBS
     assert stored(database) == expected(served(server))
     assert summary["table_size"] == summary["added"] == len(served(server))
     assert summary["drift"] == 0
-    placed = dict(database.read("SELECT ticker, json_build_array(series_ticker, category)::text FROM kalshi_markets"))
-    assert {ticker: json.loads(text) for ticker, text in placed.items()} == places_of(server)
+    placed = dict(database.query("SELECT ticker, json_build_array(series_ticker, category)::text FROM kalshi_markets"))
+    assert {ticker: json.loads(text) for ticker, text in placed.items()} == series_columns_of(server)
 
 
-def test_a_second_walk_changes_nothing(fresh: dict[str, str], database: Database, server: Server) -> None:
+def test_a_second_walk_changes_nothing(fresh: dict[str, str], database: Database, server: ExchangeServer) -> None:
     crawl(fresh | {"EXCHANGE_URL": server.url})
     state = "SELECT max(change_number), max(changed_at) FROM kalshi_markets"
-    repeated = "job LIKE 'live/%' OR job LIKE 'changed/%' OR job IN ('settled', 'settled/rested', 'vanished', 'series')"
-    walks = f"SELECT min(generation), sum(pages) FROM kalshi_markets_jobs WHERE {repeated}"
-    before, [[generation, pages]] = database.read(state), database.read(walks)
+    repeated = "job LIKE 'live/%' OR job LIKE 'changed/%' OR job IN ('settled', 'settled/recheck', 'missing', 'series')"
+    walks = f"SELECT min(run_count), sum(pages) FROM kalshi_markets_jobs WHERE {repeated}"
+    before, [[generation, pages]] = database.query(state), database.query(walks)
     time.sleep(1)
     summary = crawl(fresh | OFTEN | {"EXCHANGE_URL": server.url}, seconds=9)
     assert (summary["added"], summary["changed"], summary["errors"]) == (0, 0, {})
-    assert database.read(state) == before
-    [[generation_after, pages_after]] = database.read(walks)
+    assert database.query(state) == before
+    [[generation_after, pages_after]] = database.query(walks)
     assert generation_after > generation, "every job took its turn"
     assert pages_after > pages
 
 
-def test_nothing_is_due_right_after_a_run(fresh: dict[str, str], server: Server) -> None:
+def test_nothing_is_due_right_after_a_run(fresh: dict[str, str], server: ExchangeServer) -> None:
     environment = fresh | {"EXCHANGE_URL": server.url}
     crawl(environment)
     summary = crawl(environment)
@@ -137,7 +140,7 @@ def test_nothing_is_due_right_after_a_run(fresh: dict[str, str], server: Server)
 
 
 def test_a_run_ends_itself_before_its_time_and_the_next_goes_on(
-    fresh: dict[str, str], database: Database, server: Server
+    fresh: dict[str, str], database: Database, server: ExchangeServer
 ) -> None:
     environment = fresh | {"EXCHANGE_URL": server.url, "EXCHANGE_RATE": "4"}
     summary = crawl(environment, seconds=8)
@@ -148,13 +151,13 @@ def test_a_run_ends_itself_before_its_time_and_the_next_goes_on(
         summary = crawl(fresh | {"EXCHANGE_URL": server.url})
         runs += 1
         assert runs < 5
-    [[pages]] = database.read("SELECT sum(pages) FROM kalshi_markets_jobs")
+    [[pages]] = database.query("SELECT sum(pages) FROM kalshi_markets_jobs")
     assert pages < 40
     assert stored(database) == expected(served(server))
 
 
 def test_while_one_run_holds_the_lease_another_does_nothing(
-    fresh: dict[str, str], database: Database, server: Server
+    fresh: dict[str, str], database: Database, server: ExchangeServer
 ) -> None:
     holder = Store(database)
     assert holder.take_lease()
@@ -173,21 +176,21 @@ def test_a_lease_that_ran_out_is_taken_and_its_old_holder_writes_nothing(
     database.execute("UPDATE kalshi_markets_lease SET ends_at = now() - interval '1 second'")
     assert new.take_lease()
     with pytest.raises(LeaseLost):
-        old.commit(Batch(Job("live/open", {"cursor": "x"}), [sight({"ticker": "A"})]))
-    assert database.read(
+        old.commit(Batch(JobState("live/open", {"cursor": "x"}), [parse_market({"ticker": "A"})]))
+    assert database.query(
         "SELECT (SELECT count(*) FROM kalshi_markets), (SELECT count(*) FROM kalshi_markets_jobs)"
     ) == [[0, 0]]
 
 
-def test_a_page_and_its_place_in_the_books_are_committed_together(fresh: dict[str, str], database: Database) -> None:
+def test_a_page_and_the_job_position_are_committed_together(fresh: dict[str, str], database: Database) -> None:
     store = Store(database)
     store.take_lease()
-    good = sight({"ticker": "A"})
-    with pytest.raises(StatementRefused):
-        store.commit(Batch(Job("live/open", {"cursor": "next"}, "no time"), [good]))  # type: ignore[arg-type]  # on purpose
+    good = parse_market({"ticker": "A"})
+    with pytest.raises(StatementError):
+        store.commit(Batch(JobState("live/open", {"cursor": "next"}, "no time"), [good]))  # type: ignore[arg-type]  # on purpose
     assert "live/open" not in store.jobs()
-    assert database.read("SELECT count(*) FROM kalshi_markets") == [[0]]
-    store.commit(Batch(Job("live/open", {"cursor": "next"}), [good]))
+    assert database.query("SELECT count(*) FROM kalshi_markets") == [[0]]
+    store.commit(Batch(JobState("live/open", {"cursor": "next"}), [good]))
     assert store.jobs()["live/open"].position == {"cursor": "next"}
 
 
@@ -196,36 +199,40 @@ def test_every_change_has_its_own_rising_number_and_no_change_has_none(
 ) -> None:
     store = Store(database)
     store.take_lease()
-    rows = [sight({"ticker": ticker, "volume_fp": "1.00"}) for ticker in "ABC"]
-    assert store.commit(Batch(Job("j"), rows)).added == 3
+    rows = [parse_market({"ticker": ticker, "volume_fp": "1.00"}) for ticker in "ABC"]
+    assert store.commit(Batch(JobState("j"), rows)).added == 3
     numbers = "SELECT ticker, change_number, changed_at = first_seen_at FROM kalshi_markets ORDER BY ticker"
-    before = database.read(numbers)
-    changed = [rows[0], sight({"ticker": "B", "volume_fp": "2.50"}), sight({"ticker": "C", "volume_fp": "1.0"})]
-    written = store.commit(Batch(Job("j"), changed))
+    before = database.query(numbers)
+    changed = [
+        rows[0],
+        parse_market({"ticker": "B", "volume_fp": "2.50"}),
+        parse_market({"ticker": "C", "volume_fp": "1.0"}),
+    ]
+    written = store.commit(Batch(JobState("j"), changed))
     assert (written.added, written.changed) == (0, 1)
-    after = database.read(numbers)
+    after = database.query(numbers)
     assert [after[0], after[2]] == [before[0], before[2]]
     assert after[1][1] > max(row[1] for row in before)
     assert after[1][2] is False
 
 
-def test_a_market_that_comes_back_is_no_longer_gone(fresh: dict[str, str], database: Database) -> None:
+def test_a_market_that_comes_back_is_no_longer_removed(fresh: dict[str, str], database: Database) -> None:
     store = Store(database)
     store.take_lease()
-    row = sight({"ticker": "A"})
-    store.commit(Batch(Job("j"), [row]))
-    database.execute("UPDATE kalshi_markets_quotes SET gone_at = now()")
-    assert store.commit(Batch(Job("j"), [row])).changed == 1
-    assert database.read("SELECT gone_at FROM kalshi_markets") == [[None]]
+    row = parse_market({"ticker": "A"})
+    store.commit(Batch(JobState("j"), [row]))
+    database.execute("UPDATE kalshi_markets_quotes SET removed_at = now()")
+    assert store.commit(Batch(JobState("j"), [row])).changed == 1
+    assert database.query("SELECT removed_at FROM kalshi_markets") == [[None]]
 
 
-def test_what_other_jobs_wrote_is_not_overwritten(fresh: dict[str, str], database: Database) -> None:
+def test_state_written_by_other_jobs_is_not_overwritten(fresh: dict[str, str], database: Database) -> None:
     store = Store(database)
     store.take_lease()
-    store.commit(Batch(Job("j"), [sight({"ticker": "A"})]))
-    database.execute("UPDATE kalshi_markets_terms SET series_ticker = 'S', category = 'C'")
-    store.commit(Batch(Job("j"), [sight({"ticker": "A", "title": "new"})]))
-    assert database.read("SELECT series_ticker, category, title FROM kalshi_markets") == [["S", "C", "new"]]
+    store.commit(Batch(JobState("j"), [parse_market({"ticker": "A"})]))
+    database.execute("UPDATE kalshi_markets_details SET series_ticker = 'S', category = 'C'")
+    store.commit(Batch(JobState("j"), [parse_market({"ticker": "A", "title": "new"})]))
+    assert database.query("SELECT series_ticker, category, title FROM kalshi_markets") == [["S", "C", "new"]]
 
 
 def page(*markets: Any, cursor: str = "") -> Reply:
@@ -246,54 +253,54 @@ QUIET = {
 """What an exchange answers that has no markets."""
 
 
-def test_a_market_that_cannot_be_stored_is_kept_aside_with_its_reason(
+def test_a_market_that_cannot_be_stored_becomes_a_reject_with_its_reason(
     fresh: dict[str, str], database: Database
 ) -> None:
     broken = {"ticker": "BAD\0", "title": "lone \ud800", "volume_fp": "1.00"}
     paths = {**QUIET, "/markets?*status=open*": [page({"ticker": "GOOD"}, broken, "no object")]}
-    with Scripted([page()], paths) as server:
+    with ScriptedServer([page()], paths) as server:
         summary = crawl(fresh | {"EXCHANGE_URL": server.url}, seconds=7)
-    assert (summary["added"], summary["refused"], summary["table_size"]) == (1, 2, 1)
-    rejects = database.read("SELECT ticker, reason, object FROM kalshi_markets_rejects ORDER BY ticker")
+    assert (summary["added"], summary["rejected"], summary["table_size"]) == (1, 2, 1)
+    rejects = database.query("SELECT ticker, reason, object FROM kalshi_markets_rejects ORDER BY ticker")
     assert [row[1] for row in rejects] == ["not an object", "ticker: holds a character that PostgreSQL cannot store"]
     assert rejects[0][0].startswith("(")
     assert rejects[1][0] == "BAD\\x00"
     assert json.loads(rejects[1][2]) == broken
 
 
-def test_an_exchange_that_fails_is_told_and_asked_again_next_time(
-    fresh: dict[str, str], database: Database, server: Server, monkeypatch: pytest.MonkeyPatch
+def test_an_exchange_failure_is_recorded_and_retried_in_the_next_run(
+    fresh: dict[str, str], database: Database, server: ExchangeServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("kalshi_markets.exchange.transport.FIRST_PAUSE", 0.01)
-    with Scripted([Reply(503, b'{"error": {"code": "c", "message": "maintenance"}}')]) as broken:
+    monkeypatch.setattr("kalshi_markets.exchange.transport.INITIAL_BACKOFF", 0.01)
+    with ScriptedServer([Reply(503, b'{"error": {"code": "c", "message": "maintenance"}}')]) as broken:
         summary = crawl(fresh | {"EXCHANGE_URL": broken.url})
     assert summary["outcome"] == "failed"
     assert sorted(summary["errors"]) == FAILING
     assert "maintenance" in summary["errors"]["settled"]
     errors = "SELECT count(*) FROM kalshi_markets_jobs WHERE last_error LIKE '%maintenance%' AND failed_at IS NOT NULL"
-    assert database.read(errors) == [[len(FAILING)]]
+    assert database.query(errors) == [[len(FAILING)]]
     assert crawl(fresh | {"EXCHANGE_URL": server.url})["outcome"] == "idle"
-    assert database.read("SELECT count(*) FROM kalshi_markets_jobs WHERE last_error IS NOT NULL") == [[0]]
+    assert database.query("SELECT count(*) FROM kalshi_markets_jobs WHERE last_error IS NOT NULL") == [[0]]
     assert stored(database) == expected(served(server))
 
 
 @pytest.mark.parametrize("message", ["a\\u0000b", "a\\ud800b", "x" * 5000])
 def test_no_text_of_the_exchange_stops_a_run(fresh: dict[str, str], database: Database, message: str) -> None:
     body = b'{"error": {"code": "c", "message": "' + message.encode() + b'"}}'
-    with Scripted([Reply(400, body)]) as broken:
+    with ScriptedServer([Reply(400, body)]) as broken:
         summary = crawl(fresh | {"EXCHANGE_URL": broken.url})
     assert sorted(summary["errors"]) == [job for job in FAILING if job != "limits"], (
         "costs that it refuses are as documented"
     )
-    assert database.read("SELECT max(length(last_error)) <= 310 FROM kalshi_markets_jobs") == [[True]]
+    assert database.query("SELECT max(length(last_error)) <= 310 FROM kalshi_markets_jobs") == [[True]]
 
 
-def test_a_refused_cursor_begins_the_walk_anew(fresh: dict[str, str], database: Database, server: Server) -> None:
+def test_a_rejected_cursor_restarts_the_job(fresh: dict[str, str], database: Database, server: ExchangeServer) -> None:
     store = Store(database)
     store.take_lease()
-    store.commit(Batch(Job("live/open", {"cursor": "bad"}, begun_at=datetime.now(UTC)), []))
+    store.commit(Batch(JobState("live/open", {"cursor": "bad"}, started_at=datetime.now(UTC)), []))
     store.release_lease()
-    with Scripted([Reply(400, b'{"error": {"code": "bad_request", "message": "cursor"}}')]) as broken:
+    with ScriptedServer([Reply(400, b'{"error": {"code": "bad_request", "message": "cursor"}}')]) as broken:
         crawl(fresh | {"EXCHANGE_URL": broken.url})
     assert store.jobs()["live/open"].position is None
     crawl(fresh | {"EXCHANGE_URL": server.url})
@@ -301,7 +308,7 @@ def test_a_refused_cursor_begins_the_walk_anew(fresh: dict[str, str], database: 
 
 
 def test_the_tables_size_is_logged_at_once_and_every_minute(
-    fresh: dict[str, str], server: Server, caplog: pytest.LogCaptureFixture
+    fresh: dict[str, str], server: ExchangeServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level("INFO"):
         crawl(fresh | {"EXCHANGE_URL": server.url})
@@ -309,7 +316,7 @@ def test_the_tables_size_is_logged_at_once_and_every_minute(
     assert len(sizes) == 1
     assert sizes[0].levelname == "INFO"
     assert sizes[0].table_size == 0  # type: ignore[attr-defined]  # what `extra` adds
-    assert SIZE_EVERY_SECONDS == 60
+    assert SIZE_LOG_SECONDS == 60
 
 
 def test_the_same_key_signs_for_the_simulated_exchange(
@@ -321,10 +328,10 @@ def test_the_same_key_signs_for_the_simulated_exchange(
     key = ed25519.Ed25519PrivateKey.generate()
     pkcs8, plain = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     (tmp_path / "key").write_bytes(key.private_bytes(serialization.Encoding.PEM, pkcs8, plain))
-    with Server(generate(1, 10, Clock(speed=0)), {"me": key.public_key()}) as server:
+    with ExchangeServer(generate(1, 10, Clock(speed=0)), {"me": key.public_key()}) as server:
         environment = fresh | {"EXCHANGE_URL": server.url, "KEYFILE": str(tmp_path / "key")}
-        refused = crawl(environment | {"KEYID": "somebody"})
-        assert refused["outcome"] == "failed"
+        summary = crawl(environment | {"KEYID": "somebody"})
+        assert summary["outcome"] == "failed"
         assert crawl(environment | {"KEYID": "me"})["added"] == len(served(server)) > 0
 
 
@@ -333,8 +340,8 @@ def replay_states(states: Sequence[str], database: Database) -> None:
     store = Store(database)
     store.take_lease()
     for first in range(0, len(states), 1000):
-        rows = [sight(json.loads(state, parse_float=Decimal)) for state in states[first : first + 1000]]
-        store.commit(Batch(Job("replay", {"at": first}), rows))
+        rows = [parse_market(json.loads(state, parse_float=Decimal)) for state in states[first : first + 1000]]
+        store.commit(Batch(JobState("replay", {"at": first}), rows))
 
 
 def last_states(states: Sequence[str]) -> list[dict[str, Any]]:
@@ -345,7 +352,7 @@ def last_states(states: Sequence[str]) -> list[dict[str, Any]]:
 def test_replaying_generated_states_leaves_the_last_of_each_ticker(fresh: dict[str, str], database: Database) -> None:
     states = []
     for seed in (1, 2, 3):
-        with Server(generate(5, 900, Clock(speed=0))) as server:
+        with ExchangeServer(generate(5, 900, Clock(speed=0))) as server:
             for number, market in enumerate(served(server)):
                 later = market | {"volume_fp": f"{number * seed}.{seed}0", "title": f"state {seed}"}
                 states.append(json.dumps(later, default=str))
@@ -368,33 +375,36 @@ def test_replaying_recorded_states_leaves_the_last_of_each_ticker(
 def test_every_recorded_market_is_stored_field_by_field(
     fresh: dict[str, str], database: Database, recordings: Path
 ) -> None:
-    with Server(replay(recordings / "markets.jsonl.gz", Clock(speed=0))) as server:
+    with ExchangeServer(replay(recordings / "markets.jsonl.gz", Clock(speed=0))) as server:
         summary = crawl(fresh | {"EXCHANGE_URL": server.url})
     with gzip.open(recordings / "markets.jsonl.gz", "rt", encoding="utf-8") as file:
         markets = [json.loads(line, parse_float=Decimal) for line in file]
     no_combos = [market for market in markets if "mve_collection_ticker" not in market]
     assert summary["table_size"] == len(no_combos) == 6400
-    assert database.read("SELECT count(*) FROM kalshi_markets WHERE status = 'finalized'") == [[51]]
+    assert database.query("SELECT count(*) FROM kalshi_markets WHERE status = 'finalized'") == [[51]]
     assert stored(database) == expected(no_combos)
 
 
-def places(database: Database, part: str) -> dict[str, str]:
+def row_locations(database: Database, part: str) -> dict[str, str]:
     """Where each row stands in its table's file: a row that is written again moves."""
-    return dict(database.read(f"SELECT ticker, ctid::text FROM kalshi_markets_{part}"))
+    return dict(database.query(f"SELECT ticker, ctid::text FROM kalshi_markets_{part}"))
 
 
 def test_only_what_differs_is_written(fresh: dict[str, str], database: Database) -> None:
     store = Store(database)
     store.take_lease()
     a, b, c = ({"ticker": name, "title": "t", "status": "active", "volume_fp": "1.00"} for name in "ABC")
-    store.commit(Batch(Job("j"), [sight(market) for market in (a, b, c)]))
-    terms, quotes = places(database, "terms"), places(database, "quotes")
-    changed = [sight(a), sight(b | {"volume_fp": "2.00"}), sight(c | {"status": "closed"})]
-    assert store.commit(Batch(Job("j"), changed)).changed == 2
-    assert {name for name, place in places(database, "terms").items() if terms[name] != place} == {"C"}
-    assert {name for name, place in places(database, "quotes").items() if quotes[name] != place} == {"B", "C"}
-    assert database.read("SELECT status FROM kalshi_markets_quotes WHERE ticker = 'C'") == [["closed"]]
-    assert store.commit(Batch(Job("j"), changed)).changed == 0
+    store.commit(Batch(JobState("j"), [parse_market(market) for market in (a, b, c)]))
+    terms, quotes = row_locations(database, "terms"), row_locations(database, "quotes")
+    changed = [parse_market(a), parse_market(b | {"volume_fp": "2.00"}), parse_market(c | {"status": "closed"})]
+    assert store.commit(Batch(JobState("j"), changed)).changed == 2
+    assert {name for name, location in row_locations(database, "terms").items() if terms[name] != location} == {"C"}
+    assert {name for name, location in row_locations(database, "quotes").items() if quotes[name] != location} == {
+        "B",
+        "C",
+    }
+    assert database.query("SELECT status FROM kalshi_markets_quotes WHERE ticker = 'C'") == [["closed"]]
+    assert store.commit(Batch(JobState("j"), changed)).changed == 0
 
 
 def test_rows_without_a_digest_get_one_and_no_change_number_unless_they_differ(
@@ -402,24 +412,24 @@ def test_rows_without_a_digest_get_one_and_no_change_number_unless_they_differ(
 ) -> None:
     store = Store(database)
     store.take_lease()
-    rows = [sight({"ticker": "A", "title": "t"}), sight({"ticker": "B", "title": "t"})]
-    store.commit(Batch(Job("j"), rows))
-    database.execute("UPDATE kalshi_markets_quotes SET terms_digest = NULL")
-    database.execute("UPDATE kalshi_markets_terms SET title = 'another' WHERE ticker = 'B'")
+    rows = [parse_market({"ticker": "A", "title": "t"}), parse_market({"ticker": "B", "title": "t"})]
+    store.commit(Batch(JobState("j"), rows))
+    database.execute("UPDATE kalshi_markets_quotes SET details_hash = NULL")
+    database.execute("UPDATE kalshi_markets_details SET title = 'another' WHERE ticker = 'B'")
     read = "SELECT ticker, change_number FROM kalshi_markets ORDER BY ticker"
-    before = dict(database.read(read))
-    assert store.commit(Batch(Job("j"), rows)).changed == 1
-    after = dict(database.read(read))
+    before = dict(database.query(read))
+    assert store.commit(Batch(JobState("j"), rows)).changed == 1
+    after = dict(database.query(read))
     assert after["A"] == before["A"]
     assert after["B"] > max(before.values())
-    assert store.commit(Batch(Job("j"), rows)).changed == 0
+    assert store.commit(Batch(JobState("j"), rows)).changed == 0
 
 
-def test_the_books_know_the_last_change_number(fresh: dict[str, str], database: Database) -> None:
+def test_the_job_state_has_the_last_change_number(fresh: dict[str, str], database: Database) -> None:
     store = Store(database)
     store.take_lease()
-    store.commit(Batch(Job("j"), [sight({"ticker": name}) for name in "ABC"]))
-    [[books, last]] = database.read(
+    store.commit(Batch(JobState("j"), [parse_market({"ticker": name}) for name in "ABC"]))
+    [[recorded, last]] = database.query(
         "SELECT (SELECT max(change_number) FROM kalshi_markets_jobs), (SELECT max(change_number) FROM kalshi_markets)"
     )
-    assert books == last
+    assert recorded == last

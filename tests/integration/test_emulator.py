@@ -11,7 +11,7 @@ import pytest
 from local.events import HttpRequest, http_event, scheduled_event
 from local.exchange.clock import Clock
 from local.exchange.generator import generate
-from local.exchange.server import Server
+from local.exchange.server import ExchangeServer
 from local.lambda_errors import FunctionError, FunctionTimeout
 from local.sandbox import FunctionSpec
 from tests.emulator import Emulator, emulated, link_packages, packaged
@@ -61,7 +61,7 @@ def answer_of(api: Emulator, path: str, query: str = "") -> tuple[int, Any]:
 def test_the_migrator_migrates_the_crawler_fills_and_the_api_answers(
     start: Start, packages: Path, empty_database: dict[str, str]
 ) -> None:
-    with Server(generate(7, 300, Clock(speed=0))) as exchange:
+    with ExchangeServer(generate(7, 300, Clock(speed=0))) as exchange:
         environment = empty_database | {"EXCHANGE_URL": exchange.url, "EXCHANGE_RATE": "1000", "DB_SSLMODE": "disable"}
         migrator, crawler, api = (start(packaged(name, environment, packages)) for name in FUNCTIONS)
         status, body = answer_of(api, "/markets")
@@ -70,7 +70,7 @@ def test_the_migrator_migrates_the_crawler_fills_and_the_api_answers(
         assert migrator.invoke({})["applied"] == []
         assert answer_of(api, "/markets")[1]["items"] == []
         summary = crawler.invoke(scheduled_event())
-    assert (summary["outcome"], summary["refused"], summary["errors"]) == ("idle", 0, {})
+    assert (summary["outcome"], summary["rejected"], summary["errors"]) == ("idle", 0, {})
     status, body = answer_of(api, "/markets", "limit=10000")
     assert (status, body["count"]) == (200, summary["table_size"])
     assert summary["added"] == summary["table_size"] > 0
@@ -86,7 +86,7 @@ def test_a_function_sees_its_memory_and_the_packages_of_the_layer_and_no_others(
     assert seen["path"].index(str(tmp_path)) < seen["path"].index(str(packages))
 
 
-def test_a_timeout_and_an_error_of_the_handler_are_told_apart_and_both_survived(probe: Emulator) -> None:
+def test_a_timeout_and_an_error_of_the_handler_are_distinguished_and_both_survived(probe: Emulator) -> None:
     with pytest.raises(FunctionError, match="ValueError: on purpose"):
         probe.invoke({"raise": "on purpose"})
     with pytest.raises(FunctionTimeout, match=r"Task timed out after 2\.00 seconds"):

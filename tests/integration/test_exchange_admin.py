@@ -6,23 +6,23 @@ from email.utils import parsedate_to_datetime
 import httpx
 import pytest
 
-from local.exchange.app import Setup
+from local.exchange.app import ServerOptions
 from local.exchange.clock import Clock, moment, parse
 from local.exchange.generator import generate
 from local.exchange.kinds import KINDS
-from local.exchange.server import Server
+from local.exchange.server import ExchangeServer
 
 NOW = parse("2026-11-24T12:00:00Z")
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    with Server(generate(1, 20, Clock(NOW, 0))) as server:
+def server() -> Iterator[ExchangeServer]:
+    with ExchangeServer(generate(1, 20, Clock(NOW, 0))) as server:
         yield server
 
 
 @pytest.fixture
-def admin(server: Server) -> Iterator[httpx.Client]:
+def admin(server: ExchangeServer) -> Iterator[httpx.Client]:
     """A client of /admin, which leaves the exchange as it was."""
     with httpx.Client(base_url=f"{server.root}/admin") as client:
         yield client
@@ -30,11 +30,11 @@ def admin(server: Server) -> Iterator[httpx.Client]:
         client.post("/clock", json={"now": "2026-11-24T12:00:00Z", "speed": 0})
 
 
-def test_the_clock_is_told_set_stopped_and_sped_up(server: Server, admin: httpx.Client) -> None:
+def test_the_clock_is_read_set_stopped_and_sped_up(server: ExchangeServer, admin: httpx.Client) -> None:
     assert admin.get("/clock").json() == {"now": "2026-11-24T12:00:00Z", "speed": 0}
     assert admin.post("/clock", json={"now": "2026-12-01T00:00:00+01:00"}).json()["now"] == "2026-11-30T23:00:00Z"
-    told = httpx.get(f"{server.url}/exchange/status").headers["date"]
-    assert parsedate_to_datetime(told) == moment(parse("2026-11-30T23:00:00Z"))
+    date = httpx.get(f"{server.url}/exchange/status").headers["date"]
+    assert parsedate_to_datetime(date) == moment(parse("2026-11-30T23:00:00Z"))
     assert admin.post("/clock", json={"speed": 1e6}).json()["speed"] == 1e6
     assert parse(admin.get("/clock").json()["now"]) > parse("2026-11-30T23:00:00Z")
     stopped = admin.post("/clock", json={"now": "2026-12-01", "speed": 0}).json()
@@ -42,7 +42,7 @@ def test_the_clock_is_told_set_stopped_and_sped_up(server: Server, admin: httpx.
 
 
 @pytest.mark.parametrize(
-    ("body", "told"),
+    ("body", "message"),
     [
         ({"now": "soon"}, "now must be an ISO 8601 time from 1971 to 2999"),
         ({"now": "9999-12-31T23:59:59Z"}, "now must be an ISO 8601 time from 1971 to 2999"),
@@ -54,9 +54,9 @@ def test_the_clock_is_told_set_stopped_and_sped_up(server: Server, admin: httpx.
         ([], "the clock is set by an object of now, speed or both"),
     ],
 )
-def test_a_clock_that_cannot_be_set_so_goes_on(admin: httpx.Client, body: object, told: str) -> None:
+def test_a_clock_that_cannot_be_set_so_goes_on(admin: httpx.Client, body: object, message: str) -> None:
     response = admin.post("/clock", json=body)
-    assert (response.status_code, response.json()) == (400, {"error": told})
+    assert (response.status_code, response.json()) == (400, {"error": message})
     assert admin.get("/clock").json() == {"now": "2026-11-24T12:00:00Z", "speed": 0}
 
 
@@ -81,7 +81,7 @@ def test_faults_are_listed_replaced_and_ended(admin: httpx.Client) -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "told"),
+    ("body", "message"),
     [
         ([{"kind": "flood"}], "kind 'flood' does not exist; there are " + ", ".join(KINDS)),
         ([{}], "kind 'None' does not exist"),
@@ -96,14 +96,14 @@ def test_faults_are_listed_replaced_and_ended(admin: httpx.Client) -> None:
         (["429"], "faults are set by a list of objects, each with a kind"),
     ],
 )
-def test_an_unknown_fault_is_refused_and_told_what_there_is(admin: httpx.Client, body: object, told: str) -> None:
+def test_an_unknown_fault_is_rejected_with_the_list_of_kinds(admin: httpx.Client, body: object, message: str) -> None:
     response = admin.post("/faults", json=body)
     assert response.status_code == 400
-    assert response.json()["error"].startswith(told)
+    assert response.json()["error"].startswith(message)
     assert admin.get("/faults").json() == []
 
 
-def test_costs_are_set_while_it_runs(server: Server, admin: httpx.Client) -> None:
+def test_costs_are_set_while_it_runs(server: ExchangeServer, admin: httpx.Client) -> None:
     assert admin.post("/costs", json={"/markets": 30, "/series": 10}).json() == {"/markets": 30}
     costs = httpx.get(f"{server.url}/account/endpoint_costs").json()
     assert costs["endpoint_costs"] == [{"method": "GET", "path": "/trade-api/v2/markets", "cost": 30}]
@@ -111,7 +111,7 @@ def test_costs_are_set_while_it_runs(server: Server, admin: httpx.Client) -> Non
 
 
 @pytest.mark.parametrize(
-    ("body", "told"),
+    ("body", "message"),
     [
         ({"/markets": -1}, "the cost of /markets must be a whole number from 0 to 1000000"),
         ({"/markets": "dear"}, "the cost of /markets must be a whole number from 0 to 1000000"),
@@ -119,21 +119,21 @@ def test_costs_are_set_while_it_runs(server: Server, admin: httpx.Client) -> Non
         ([20], "costs are set by an object of paths, each with its tokens"),
     ],
 )
-def test_costs_that_cannot_be_are_refused(admin: httpx.Client, body: object, told: str) -> None:
+def test_invalid_costs_are_rejected(admin: httpx.Client, body: object, message: str) -> None:
     response = admin.post("/costs", json=body)
     assert response.status_code == 400
-    assert response.json()["error"].startswith(told)
+    assert response.json()["error"].startswith(message)
     assert admin.get("/costs").json() == {}
 
 
-def test_a_body_that_is_no_json_is_refused(admin: httpx.Client) -> None:
+def test_a_non_json_body_is_a_400(admin: httpx.Client) -> None:
     for path in ("/faults", "/clock", "/costs"):
         for body in (b"", b"{", b"\xff"):
             assert admin.post(path, content=body).status_code == 400
 
 
 def test_requests_are_counted_by_route_and_status() -> None:
-    with Server(generate(1, 20, Clock(NOW))) as server, httpx.Client(base_url=server.url) as api:
+    with ExchangeServer(generate(1, 20, Clock(NOW))) as server, httpx.Client(base_url=server.url) as api:
         ticker = api.get("/markets").json()["markets"][0]["ticker"]
         for path in (f"/markets/{ticker}", "/markets/A", "/markets/B", "/nosuch", "/markets?limit=x"):
             api.get(path)
@@ -150,11 +150,11 @@ def test_requests_are_counted_by_route_and_status() -> None:
     ]
 
 
-def test_the_admin_is_beside_the_api_not_in_it(server: Server) -> None:
+def test_the_admin_is_beside_the_api_not_in_it(server: ExchangeServer) -> None:
     assert httpx.get(f"{server.url}/admin/clock").status_code == 404
 
 
 def test_the_admin_can_be_left_out() -> None:
-    with Server(generate(1, 5, Clock(NOW)), setup=Setup(admin=False)) as server:
+    with ExchangeServer(generate(1, 5, Clock(NOW)), options=ServerOptions(admin=False)) as server:
         for path in ("/admin/clock", "/admin/faults", "/admin/costs", "/admin/requests"):
             assert httpx.get(server.root + path).status_code == 404

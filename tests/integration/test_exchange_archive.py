@@ -8,7 +8,7 @@ import pytest
 
 from local.exchange.clock import DAY, SECOND, Clock, parse
 from local.exchange.generator import generate
-from local.exchange.server import Server
+from local.exchange.server import ExchangeServer
 
 NOW = parse("2026-11-24T12:00:00Z")
 NOW_S = NOW // SECOND
@@ -22,7 +22,7 @@ def api() -> Iterator[httpx.Client]:
     """Started eight days ago, so that some have passed behind the cutoff since, and some linger."""
     exchange = generate(12, 2000, Clock(NOW - 8 * DAY, speed=0), archived=1500)
     exchange.clock.set(NOW)
-    with Server(exchange) as server, httpx.Client(base_url=server.url) as client:
+    with ExchangeServer(exchange) as server, httpx.Client(base_url=server.url) as client:
         yield client
 
 
@@ -68,7 +68,7 @@ def test_an_archived_market_is_no_longer_live_unless_it_lingers(api: httpx.Clien
     assert 0 < lingering < 100
 
 
-def test_a_market_is_found_in_the_archive_and_what_is_not_there_is_refused_in_its_own_words(
+def test_an_archived_market_is_found_and_an_unknown_one_has_the_archives_own_404(
     api: httpx.Client, archived: list[Json]
 ) -> None:
     assert api.get(f"/historical/markets/{archived[0]['ticker']}").json() == {"market": archived[0]}
@@ -100,11 +100,11 @@ def test_archived_markets_are_found_by_ticker_event_series_and_without_combos(
     assert all(ticker.startswith(series + "-") for ticker in of_series)
     combos = {ticker for ticker in tickers(archived) if ticker.startswith("KXMVE")}
     assert tickers(walk(api, mve_filter="exclude")) == tickers(archived) - combos
-    refused = api.get("/historical/markets", params={"mve_filter": "only"})
-    assert refused.status_code == 400
+    response = api.get("/historical/markets", params={"mve_filter": "only"})
+    assert response.status_code == 400
 
 
-def test_a_page_has_at_most_1000_markets(api: httpx.Client) -> None:
+def test_a_page_has_no_more_than_1000_markets(api: httpx.Client) -> None:
     assert len(api.get("/historical/markets", params={"limit": 1000}).json()["markets"]) == 1000
     response = api.get("/historical/markets", params={"limit": 1001})
     assert (response.status_code, "GetHistoricalMarkets" in response.json()["msg"]) == (400, True)
@@ -129,8 +129,8 @@ def test_archived_candles_have_bare_names_explicit_nulls_and_the_market_s_whole_
         traded += volume > 0
     assert traded
     query = {"start_ts": NOW_S - 5001 * HOUR, "end_ts": NOW_S, "period_interval": 60}
-    refused = api.get(f"/historical/markets/{archived[0]['ticker']}/candlesticks", params=query)
-    assert "max candlesticks: 5000" in refused.json()["error"]["details"]
+    response = api.get(f"/historical/markets/{archived[0]['ticker']}/candlesticks", params=query)
+    assert "max candlesticks: 5000" in response.json()["error"]["details"]
 
 
 def test_archived_markets_have_no_live_candles(api: httpx.Client, archived: list[Json]) -> None:
@@ -141,9 +141,9 @@ def test_archived_markets_have_no_live_candles(api: httpx.Client, archived: list
 
 
 def test_an_event_of_archived_markets_goes_on_without_them(api: httpx.Client, archived: list[Json]) -> None:
-    event = next(one["event_ticker"] for one in reversed(archived) if not one["ticker"].startswith("KXMVE"))
+    event = next(market["event_ticker"] for market in reversed(archived) if not market["ticker"].startswith("KXMVE"))
     nested = api.get("/events", params={"tickers": event, "with_nested_markets": "true"}).json()["events"]
-    assert [one["event_ticker"] for one in nested] == [event]
+    assert [nested_event["event_ticker"] for nested_event in nested] == [event]
     assert "markets" not in nested[0]
     assert api.get(f"/events/{event}").json() == {"event": nested[0], "markets": []}
     assert api.get("/events", params={"tickers": event, "status": "settled"}).json()["events"] == nested
@@ -153,7 +153,7 @@ def test_events_are_found_by_ticker_close_and_last_update(api: httpx.Client) -> 
     events = api.get("/events", params={"limit": 60}).json()["events"]
     known = [event["event_ticker"] for event in events[::20]]
     query = {"tickers": ",".join([*known, "NOSUCH"])}
-    assert [one["event_ticker"] for one in api.get("/events", params=query).json()["events"]] == known
+    assert [found_event["event_ticker"] for found_event in api.get("/events", params=query).json()["events"]] == known
     since = NOW_S - 5 * 86_400
     updated = api.get("/events", params={"min_updated_ts": since}).json()["events"]
     assert updated
@@ -177,7 +177,7 @@ def test_candles_of_an_event_are_those_of_its_markets(api: httpx.Client) -> None
 
 def test_too_long_a_range_of_an_event_is_cut_and_says_where(api: httpx.Client) -> None:
     events = api.get("/events", params={"status": "open", "with_nested_markets": "true"}).json()["events"]
-    event = max(events, key=lambda one: len(one["markets"]))
+    event = max(events, key=lambda candidate: len(candidate["markets"]))
     start = NOW_S - 5000 * 60
     query = {"start_ts": start, "end_ts": NOW_S, "period_interval": 1}
     answer = api.get(f"/series/S/events/{event['event_ticker']}/candlesticks", params=query).json()
@@ -185,13 +185,17 @@ def test_too_long_a_range_of_an_event_is_cut_and_says_where(api: httpx.Client) -
 
 
 @pytest.mark.parametrize("path", ["/series/S/markets/{}/candlesticks?", "/markets/candlesticks?market_tickers={}&"])
-def test_the_latest_candle_before_the_start_is_prepended_when_asked_for(api: httpx.Client, path: str) -> None:
+def test_the_latest_candle_before_the_start_is_prepended_on_request(api: httpx.Client, path: str) -> None:
     page = api.get("/markets", params={"status": "open", "mve_filter": "exclude", "limit": 1000}).json()["markets"]
-    market = next(one for one in reversed(page) if one["volume_24h_fp"] != "0.00" and one["yes_bid_size_fp"] != "0.00")
+    market = next(
+        candidate
+        for candidate in reversed(page)
+        if candidate["volume_24h_fp"] != "0.00" and candidate["yes_bid_size_fp"] != "0.00"
+    )
     start = NOW_S - 30 * 60
     url = f"{path.format(market['ticker'])}start_ts={start}&end_ts={NOW_S}&period_interval=1"
     plain, latest = (api.get(url + extra).json() for extra in ("", "&include_latest_before_start=true"))
-    plain, latest = ((one.get("markets") or [one])[0]["candlesticks"] for one in (plain, latest))
+    plain, latest = ((answer.get("markets") or [answer])[0]["candlesticks"] for answer in (plain, latest))
     assert latest[1:] == plain
     price = latest[0]["price"]
     assert price.pop("previous_dollars") is not None

@@ -10,7 +10,7 @@ import pytest
 
 from local.exchange.clock import SECOND, Clock, parse
 from local.exchange.generator import generate
-from local.exchange.server import Server
+from local.exchange.server import ExchangeServer
 
 NOW = parse("2026-11-24T12:00:00Z")
 NOW_S = NOW // SECOND
@@ -22,7 +22,7 @@ Json = dict[str, Any]
 
 @pytest.fixture(scope="module")
 def api() -> Iterator[httpx.Client]:
-    with Server(generate(11, 3000, Clock(NOW, speed=0))) as server, httpx.Client(base_url=server.url) as client:
+    with ExchangeServer(generate(11, 3000, Clock(NOW, speed=0))) as server, httpx.Client(base_url=server.url) as client:
         yield client
 
 
@@ -50,18 +50,20 @@ def get(api: httpx.Client, ticker: str, period: int, start: int, end: int) -> ht
 def candles(api: httpx.Client, ticker: str, period: int, start: int, end: int) -> list[Json]:
     answer = get(api, ticker, period, start, end).json()
     assert answer["ticker"] == ticker
-    found: list[Json] = answer["candlesticks"]
-    return found
+    candlesticks: list[Json] = answer["candlesticks"]
+    return candlesticks
 
 
 def test_hourly_candles_are_sparse_and_untraded_ones_have_no_prices(api: httpx.Client, markets: list[Json]) -> None:
-    found = [one for market in markets[:20] for one in candles(api, market["ticker"], 60, NOW_S - 10 * DAY, NOW_S)]
-    assert 0.80 < len(found) / (20 * 240) < 0.99
-    untraded = [one for one in found if one["volume_fp"] == "0.00"]
-    assert 0.65 < len(untraded) / len(found) < 0.85
-    assert all(set(one["price"]) <= {"previous_dollars"} for one in untraded)
-    assert all(set(one["yes_bid"]) == set(one["yes_ask"]) == LIVE_OHLC for one in found)
-    traded = [one["price"] for one in found if one["volume_fp"] != "0.00"]
+    hourly = [
+        candle for market in markets[:20] for candle in candles(api, market["ticker"], 60, NOW_S - 10 * DAY, NOW_S)
+    ]
+    assert 0.80 < len(hourly) / (20 * 240) < 0.99
+    untraded = [candle for candle in hourly if candle["volume_fp"] == "0.00"]
+    assert 0.65 < len(untraded) / len(hourly) < 0.85
+    assert all(set(candle["price"]) <= {"previous_dollars"} for candle in untraded)
+    assert all(set(candle["yes_bid"]) == set(candle["yes_ask"]) == LIVE_OHLC for candle in hourly)
+    traded = [candle["price"] for candle in hourly if candle["volume_fp"] != "0.00"]
     assert all(LIVE_OHLC | {"mean_dollars"} <= set(price) for price in traded)
     for price in traded:
         low, high = float(price["low_dollars"]), float(price["high_dollars"])
@@ -70,9 +72,9 @@ def test_hourly_candles_are_sparse_and_untraded_ones_have_no_prices(api: httpx.C
 
 
 def test_a_candle_remembers_the_last_trade_before_it(api: httpx.Client, markets: list[Json]) -> None:
-    found = candles(api, markets[0]["ticker"], 60, NOW_S - 10 * DAY, NOW_S)
-    last = found[0]["price"].get("previous_dollars")
-    for candle in found:
+    hourly = candles(api, markets[0]["ticker"], 60, NOW_S - 10 * DAY, NOW_S)
+    last = hourly[0]["price"].get("previous_dollars")
+    for candle in hourly:
         assert candle["price"].get("previous_dollars") == last
         last = candle["price"].get("close_dollars", last)
 
@@ -82,23 +84,23 @@ def test_the_same_candles_come_however_the_range_is_cut(
     api: httpx.Client, markets: list[Json], period: int, length: int
 ) -> None:
     ticker, start = markets[0]["ticker"], NOW_S - length
-    whole = candles(api, ticker, period, start, NOW_S)
+    uncut = candles(api, ticker, period, start, NOW_S)
     middle = start + length // 3
-    assert candles(api, ticker, period, start, middle) + candles(api, ticker, period, middle + 1, NOW_S) == whole
-    assert whole
+    assert candles(api, ticker, period, start, middle) + candles(api, ticker, period, middle + 1, NOW_S) == uncut
+    assert uncut
 
 
 def test_both_ends_of_a_range_are_inclusive(api: httpx.Client, markets: list[Json]) -> None:
     ticker = markets[0]["ticker"]
-    found = candles(api, ticker, 60, NOW_S - 2 * DAY, NOW_S)
-    first, last = found[0]["end_period_ts"], found[-1]["end_period_ts"]
-    assert candles(api, ticker, 60, first, last) == found
-    assert candles(api, ticker, 60, first + 1, last - 1) == found[1:-1]
+    hourly = candles(api, ticker, 60, NOW_S - 2 * DAY, NOW_S)
+    first, last = hourly[0]["end_period_ts"], hourly[-1]["end_period_ts"]
+    assert candles(api, ticker, 60, first, last) == hourly
+    assert candles(api, ticker, 60, first + 1, last - 1) == hourly[1:-1]
 
 
 def test_minute_and_hour_candles_end_on_the_epoch_s_grid(api: httpx.Client, markets: list[Json]) -> None:
     for period, length in ((1, 2 * HOUR), (60, 2 * DAY)):
-        ends = [one["end_period_ts"] for one in candles(api, markets[0]["ticker"], period, NOW_S - length, NOW_S)]
+        ends = [candle["end_period_ts"] for candle in candles(api, markets[0]["ticker"], period, NOW_S - length, NOW_S)]
         assert ends == sorted(set(ends))
         assert all(end % (period * 60) == 0 for end in ends)
 
@@ -108,38 +110,39 @@ def test_daily_candles_end_at_midnight_in_new_york_on_both_sides_of_a_clock_chan
 ) -> None:
     start = parse("2026-10-20T00:00:00Z") // SECOND
     assert opened(markets[0]) < start
-    found = candles(api, markets[0]["ticker"], 1440, start, NOW_S)
-    ends = [datetime.fromtimestamp(one["end_period_ts"], ZoneInfo("America/New_York")) for one in found]
+    daily = candles(api, markets[0]["ticker"], 1440, start, NOW_S)
+    ends = [datetime.fromtimestamp(candle["end_period_ts"], ZoneInfo("America/New_York")) for candle in daily]
     assert {(end.hour, end.minute, end.second) for end in ends} == {(0, 0, 0)}
-    assert {one["end_period_ts"] % DAY for one in found} == {4 * HOUR, 5 * HOUR}
+    assert {candle["end_period_ts"] % DAY for candle in daily} == {4 * HOUR, 5 * HOUR}
 
 
 def test_candles_lie_between_the_opening_and_one_period_after_the_close(api: httpx.Client) -> None:
     closed = api.get("/markets", params={"status": "closed", "limit": 200}).json()["markets"]
-    found = 0
+    count = 0
     for market in closed[::4]:
         opens, closes = opened(market), parse(market["close_time"]) // SECOND
-        for one in candles(api, market["ticker"], 60, closes - 20 * HOUR, closes + 20 * HOUR):
-            assert opens < one["end_period_ts"] <= min(closes + HOUR, NOW_S)
-            found += 1
-    assert found > 40
+        for candle in candles(api, market["ticker"], 60, closes - 20 * HOUR, closes + 20 * HOUR):
+            assert opens < candle["end_period_ts"] <= min(closes + HOUR, NOW_S)
+            count += 1
+    assert count > 40
 
 
 def test_no_candle_ends_after_now(api: httpx.Client, markets: list[Json]) -> None:
     assert (
-        max(one["end_period_ts"] for one in candles(api, markets[0]["ticker"], 1, NOW_S - HOUR, NOW_S + HOUR)) <= NOW_S
+        max(candle["end_period_ts"] for candle in candles(api, markets[0]["ticker"], 1, NOW_S - HOUR, NOW_S + HOUR))
+        <= NOW_S
     )
 
 
 def test_a_market_that_never_traded_has_no_price_in_any_candle(api: httpx.Client) -> None:
     page = api.get("/markets", params={"status": "closed", "limit": 1000}).json()["markets"]
     untraded = [market for market in page if market["volume_fp"] == "0.00"]
-    found = []
+    shown = []
     for market in untraded[:30]:
         closes = parse(market["close_time"]) // SECOND
-        found += candles(api, market["ticker"], 60, closes - 100 * HOUR, closes)
-    assert found
-    assert all((one["price"], one["volume_fp"]) == ({}, "0.00") for one in found)
+        shown += candles(api, market["ticker"], 60, closes - 100 * HOUR, closes)
+    assert shown
+    assert all((candle["price"], candle["volume_fp"]) == ({}, "0.00") for candle in shown)
 
 
 def test_the_series_in_the_path_is_not_validated(api: httpx.Client, markets: list[Json]) -> None:
@@ -157,8 +160,8 @@ def test_an_unknown_market_is_a_404(api: httpx.Client) -> None:
 def test_a_range_may_span_5000_candles_and_no_more(api: httpx.Client, markets: list[Json]) -> None:
     ticker = markets[0]["ticker"]
     assert get(api, ticker, 1, NOW_S - 5000 * 60, NOW_S).status_code == 200
-    refused = get(api, ticker, 1, NOW_S - 11400 * 60, NOW_S)
-    assert (refused.status_code, refused.json()["error"]) == (
+    response = get(api, ticker, 1, NOW_S - 11400 * 60, NOW_S)
+    assert (response.status_code, response.json()["error"]) == (
         400,
         {
             "code": "bad_request",
@@ -189,7 +192,7 @@ MESSAGES = [
 
 
 @pytest.mark.parametrize(("name", "value", "message"), MESSAGES)
-def test_missing_and_bad_parameters_are_refused_by_the_router(
+def test_missing_and_invalid_parameters_are_rejected_by_the_router(
     api: httpx.Client, markets: list[Json], name: str, value: str | None, message: str
 ) -> None:
     query = {"start_ts": "1", "end_ts": "2", "period_interval": "60"}
@@ -208,29 +211,29 @@ def batch(api: httpx.Client, tickers: list[str], period: int, start: int, end: i
 
 def test_a_batch_has_each_known_market_and_nothing_of_unknown_ones(api: httpx.Client, markets: list[Json]) -> None:
     unopened = api.get("/markets", params={"status": "unopened", "limit": 1}).json()["markets"][0]["ticker"]
-    asked = [markets[0]["ticker"], "NOSUCH-26", unopened, markets[1]["ticker"]]
-    answer = batch(api, asked, 60, NOW_S - DAY, NOW_S).json()["markets"]
-    assert [one["market_ticker"] for one in answer] == [asked[0], asked[2], asked[3]]
+    requested = [markets[0]["ticker"], "NOSUCH-26", unopened, markets[1]["ticker"]]
+    answer = batch(api, requested, 60, NOW_S - DAY, NOW_S).json()["markets"]
+    assert [market["market_ticker"] for market in answer] == [requested[0], requested[2], requested[3]]
     assert answer[1]["candlesticks"] == []
-    assert answer[0]["candlesticks"] == candles(api, asked[0], 60, NOW_S - DAY, NOW_S) != []
+    assert answer[0]["candlesticks"] == candles(api, requested[0], 60, NOW_S - DAY, NOW_S) != []
 
 
-def test_a_batch_has_at_most_100_tickers(api: httpx.Client) -> None:
+def test_a_batch_has_no_more_than_100_tickers(api: httpx.Client) -> None:
     assert batch(api, ["A"] * 100, 60, NOW_S - 100 * HOUR, NOW_S).json() == {"markets": []}
-    refused = batch(api, ["A"] * 101, 60, NOW_S - HOUR, NOW_S)
-    assert refused.status_code == 400
-    assert refused.json()["error"]["details"] == "requested 101 markets, max markets: 100"
+    response = batch(api, ["A"] * 101, 60, NOW_S - HOUR, NOW_S)
+    assert response.status_code == 400
+    assert response.json()["error"]["details"] == "requested 101 markets, max markets: 100"
 
 
-def test_a_batch_spans_at_most_10000_candles_of_all_its_markets(api: httpx.Client) -> None:
+def test_a_batch_spans_no_more_than_10000_candles_of_all_its_markets(api: httpx.Client) -> None:
     assert batch(api, ["A"] * 10, 60, NOW_S - 1000 * HOUR, NOW_S).status_code == 200
-    refused = batch(api, ["A"] * 25, 1, NOW_S - 1440 * 60, NOW_S)
-    assert refused.status_code == 400
+    response = batch(api, ["A"] * 25, 1, NOW_S - 1440 * 60, NOW_S)
+    assert response.status_code == 400
     details = "requested candlesticks across all markets: 36000, max candlesticks: 10000"
-    assert refused.json()["error"]["details"] == details
+    assert response.json()["error"]["details"] == details
 
 
-def test_a_batch_without_tickers_is_refused_by_the_router(api: httpx.Client) -> None:
+def test_a_batch_without_tickers_is_rejected_by_the_router(api: httpx.Client) -> None:
     response = api.get("/markets/candlesticks", params={"start_ts": 1, "end_ts": 2, "period_interval": 60})
     assert (response.status_code, response.json()) == (
         400,

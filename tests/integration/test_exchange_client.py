@@ -14,23 +14,23 @@ import httpx
 import pytest
 
 from kalshi_markets.exchange import (
-    AnswerUnreadable,
+    AuthenticationFailed,
     Candle,
     CandleQuery,
     Event,
     ExchangeClient,
+    ExchangeClientError,
     ExchangeError,
-    ExchangeRefused,
     ExchangeUnavailable,
-    KeyRefused,
+    InvalidResponse,
     Listings,
     Page,
     Series,
     transport,
 )
-from kalshi_markets.exchange.limiter import Limiter, LocalTokens
+from kalshi_markets.exchange.limiter import LocalTokenBucket, RateLimiter
 from kalshi_markets.settings import ExchangeSettings
-from tests.integration.scripted import Reply, Scripted
+from tests.integration.scripted import Reply, ScriptedServer
 
 T = TypeVar("T")
 FAST = {"EXCHANGE_RATE": "1000"}
@@ -39,7 +39,7 @@ PEM = "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIAABAgMEBQYHCAkKCwwNDg8Q
 
 @pytest.fixture(autouse=True)
 def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transport, "FIRST_PAUSE", 0.01)
+    monkeypatch.setattr(transport, "INITIAL_BACKOFF", 0.01)
 
 
 @pytest.fixture
@@ -48,10 +48,10 @@ def key(tmp_path: Path) -> dict[str, str]:
     return {"KEYID": "me", "KEYFILE": str(tmp_path / "key.pem")}
 
 
-def ask(server: Scripted, question: Callable[[ExchangeClient], Coroutine[Any, Any, T]], **settings: str) -> T:
+def ask(server: ScriptedServer, question: Callable[[ExchangeClient], Coroutine[Any, Any, T]], **settings: str) -> T:
     async def run() -> T:
-        read = ExchangeSettings.read(FAST | settings | {"EXCHANGE_URL": server.url})
-        async with ExchangeClient(read, Limiter(LocalTokens(read.rate or 15))) as client:
+        read = ExchangeSettings.from_env(FAST | settings | {"EXCHANGE_URL": server.url})
+        async with ExchangeClient(read, RateLimiter(LocalTokenBucket(read.rate or 15))) as client:
             return await question(client)
 
     return asyncio.run(run())
@@ -61,12 +61,12 @@ def first_page(client: ExchangeClient) -> Coroutine[Any, Any, Page]:
     return Listings(client.transport, time.monotonic() + 5).live("open", None)
 
 
-def test_it_asks_for_english_and_gzip_and_reads_numbers_exactly() -> None:
+def test_requests_accept_english_and_gzip_and_numbers_are_parsed_exactly() -> None:
     body = gzip.compress(b'{"markets": [{"floor_strike": 0.10000000000000000001}], "cursor": "next+/="}')
-    with Scripted([Reply(body=body, headers={"content-encoding": "gzip"}), Reply()]) as server:
+    with ScriptedServer([Reply(body=body, headers={"content-encoding": "gzip"}), Reply()]) as server:
         page = ask(server, first_page)
         assert page.cursor == "next+/="
-        assert [sent.read() for sent in page.markets] == [{"floor_strike": Decimal("0.10000000000000000001")}]
+        assert [sent.parse() for sent in page.markets] == [{"floor_strike": Decimal("0.10000000000000000001")}]
         path, headers = server.requests[0]
         assert (headers["accept-language"], headers["accept-encoding"]) == ("en", "gzip")
         assert path == "/trade-api/v2/markets?limit=1000&mve_filter=exclude&status=open"
@@ -77,8 +77,8 @@ def test_it_asks_for_english_and_gzip_and_reads_numbers_exactly() -> None:
 @pytest.mark.parametrize(
     "body", [b'{"markets": [], "cursor": ""}', b'{"markets": [], "cursor": null}', b'{"markets": []}']
 )
-def test_every_end_of_a_listing_is_understood(body: bytes) -> None:
-    with Scripted([Reply(body=body)]) as server:
+def test_empty_null_and_absent_cursors_all_end_the_listing(body: bytes) -> None:
+    with ScriptedServer([Reply(body=body)]) as server:
         assert ask(server, first_page) == Page([], None)
 
 
@@ -87,7 +87,7 @@ def test_every_end_of_a_listing_is_understood(body: bytes) -> None:
     [b'{"markets": null, "cursor": "next"}', b'{"cursor": "next", "markets":null}', b'{"markets":[],"cursor":"next"}'],
 )
 def test_a_page_that_is_null_is_empty_and_not_the_end(body: bytes) -> None:
-    with Scripted([Reply(body=body)]) as server:
+    with ScriptedServer([Reply(body=body)]) as server:
         assert ask(server, first_page) == Page([], "next")
 
 
@@ -101,8 +101,8 @@ def listings(client: ExchangeClient) -> Listings:
 @pytest.mark.parametrize(
     ("member", "element", "question"),
     [
-        (b"markets", b'{"ticker":"A"}', lambda c: listings(c).named(["A"])),
-        (b"markets", b'{"ticker":"A"}', lambda c: listings(c).named(["A"], archived=True)),
+        (b"markets", b'{"ticker":"A"}', lambda c: listings(c).by_ticker(["A"])),
+        (b"markets", b'{"ticker":"A"}', lambda c: listings(c).by_ticker(["A"], archived=True)),
         (b"events", b'{"event_ticker":"A"}', lambda c: listings(c).events(["A"])),
         (b"series", b'{"ticker":"A"}', lambda c: listings(c).all_series()),
     ],
@@ -111,15 +111,15 @@ def test_every_list_goes_on_behind_a_page_that_is_null(
     member: bytes, element: bytes, question: Callable[[ExchangeClient], Coroutine[Any, Any, list[Any]]]
 ) -> None:
     last = Reply(body=b'{"cursor": "", "%s": [%s]}' % (member, element))
-    with Scripted([Reply(body=NULL % (member, b"next")), last]) as server:
+    with ScriptedServer([Reply(body=NULL % (member, b"next")), last]) as server:
         assert len(ask(server, question)) == 1
         assert [path.endswith("cursor=next") for path, _ in server.requests] == [False, True]
-    with Scripted([Reply(body=NULL % (member, b""))]) as server:
+    with ScriptedServer([Reply(body=NULL % (member, b""))]) as server:
         assert ask(server, question) == []
-    with Scripted([Reply(body=b'{"cursor": ""}')]) as server, pytest.raises(AnswerUnreadable):
+    with ScriptedServer([Reply(body=b'{"cursor": ""}')]) as server, pytest.raises(InvalidResponse):
         ask(server, question)
-    with Scripted([Reply(body=NULL % (member, b"next"))]) as server:
-        with pytest.raises(AnswerUnreadable, match="never end"):
+    with ScriptedServer([Reply(body=NULL % (member, b"next"))]) as server:
+        with pytest.raises(InvalidResponse, match="never end"):
             ask(server, question)
         assert len(server.requests) == 2
 
@@ -130,21 +130,23 @@ def test_series_are_read_in_pages_whatever_the_order_of_their_members() -> None:
         b'{"more": [{"series": []}], "series": [{"title": "T", "ticker": "C"}, 5], "cursor": "3"}',
         b'{"series": null}',
     ]
-    with Scripted([Reply(body=page) for page in pages]) as server:
-        found = ask(server, lambda client: listings(client).all_series())
-        assert found == [Series("A", None, "C"), Series("B", None, None), Series("C", "T", None)]
+    with ScriptedServer([Reply(body=page) for page in pages]) as server:
+        series = ask(server, lambda client: listings(client).all_series())
+        assert series == [Series("A", None, "C"), Series("B", None, None), Series("C", "T", None)]
         assert [path.partition("?")[2] for path, _ in server.requests] == ["", "cursor=2", "cursor=3"]
 
 
 def test_texts_that_an_event_has_empty_are_none() -> None:
     body = b'{"events": [{"event_ticker": "E", "series_ticker": "", "title": ""}], "cursor": "", "milestones": []}'
-    with Scripted([Reply(body=body)]) as server:
+    with ScriptedServer([Reply(body=body)]) as server:
         assert ask(server, lambda client: listings(client).events(["E"])) == [Event("E", None, None)]
 
 
 @pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504, 520])
-def test_what_may_pass_is_asked_again(status: int) -> None:
-    with Scripted([Reply(status, b'{"error": "too many requests"}'), Reply(status, b"<html>"), Reply()]) as server:
+def test_transient_statuses_are_retried(status: int) -> None:
+    with ScriptedServer(
+        [Reply(status, b'{"error": "too many requests"}'), Reply(status, b"<html>"), Reply()]
+    ) as server:
         assert ask(server, first_page) == Page([], None)
         assert len(server.requests) == 3
 
@@ -152,8 +154,8 @@ def test_what_may_pass_is_asked_again(status: int) -> None:
 @pytest.mark.parametrize(
     "broken", [Reply(cut=5), Reply(body=b'{"markets": ['), Reply(body=b"[]"), Reply(body=b'{"a": NaN}')]
 )
-def test_a_cut_or_malformed_answer_is_asked_for_again(broken: Reply) -> None:
-    with Scripted([broken, Reply()]) as server:
+def test_a_cut_or_malformed_response_is_retried(broken: Reply) -> None:
+    with ScriptedServer([broken, Reply()]) as server:
         assert ask(server, first_page) == Page([], None)
 
 
@@ -167,9 +169,9 @@ def test_a_cut_or_malformed_answer_is_asked_for_again(broken: Reply) -> None:
     ],
 )
 @pytest.mark.parametrize("between", [[], [Reply(503), Reply(429)]])
-def test_an_answer_that_cannot_be_read_is_asked_for_twice_at_most(broken: Reply, between: list[Reply]) -> None:
-    with Scripted([broken, *between, broken, Reply()]) as server:
-        with pytest.raises(AnswerUnreadable):
+def test_an_invalid_response_is_requested_no_more_than_twice(broken: Reply, between: list[Reply]) -> None:
+    with ScriptedServer([broken, *between, broken, Reply()]) as server:
+        with pytest.raises(InvalidResponse):
             ask(server, first_page)
         assert len(server.requests) == 2 + len(between)
 
@@ -190,22 +192,22 @@ def test_an_answer_that_cannot_be_read_is_asked_for_twice_at_most(broken: Reply,
     ],
 )
 def test_every_shape_of_an_error_body_is_read_and_a_400_is_not_repeated(body: bytes, code: str, message: str) -> None:
-    with Scripted([Reply(400, body)]) as server:
-        with pytest.raises(ExchangeRefused) as refused:
+    with ScriptedServer([Reply(400, body)]) as server:
+        with pytest.raises(ExchangeClientError) as caught:
             ask(server, first_page)
-        assert (refused.value.code, str(refused.value)) == (code, message)
+        assert (caught.value.code, str(caught.value)) == (code, message)
         assert len(server.requests) == 1
 
 
-def test_it_gives_up_after_some_tries_and_says_what_it_met() -> None:
-    with Scripted([Reply(503, b'{"error": {"code": "c", "message": "maintenance"}}')]) as server:
+def test_the_last_error_is_raised_after_the_maximum_of_attempts() -> None:
+    with ScriptedServer([Reply(503, b'{"error": {"code": "c", "message": "maintenance"}}')]) as server:
         with pytest.raises(ExchangeUnavailable, match="503: maintenance"):
             ask(server, first_page)
-        assert len(server.requests) == transport.TRIES
+        assert len(server.requests) == transport.MAX_ATTEMPTS
 
 
 def test_a_server_that_is_not_there_is_unavailable() -> None:
-    with Scripted([Reply()]) as server:
+    with ScriptedServer([Reply()]) as server:
         pass
     with pytest.raises(ExchangeUnavailable, match="ConnectError"):
         ask(server, first_page)
@@ -213,26 +215,26 @@ def test_a_server_that_is_not_there_is_unavailable() -> None:
 
 def test_no_answer_is_waited_for_beyond_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(transport, "TIMEOUTS", None)  # nothing but the deadline ends the wait
-    with Scripted([Reply(delay=60)]) as server, pytest.raises(ExchangeUnavailable, match="before the deadline"):
+    with ScriptedServer([Reply(delay=60)]) as server, pytest.raises(ExchangeUnavailable, match="before the deadline"):
         ask(server, lambda client: Listings(client.transport, time.monotonic() + 0.3).live("open", None))
 
 
-def test_nothing_is_asked_when_the_deadline_has_passed() -> None:
-    with Scripted([Reply()]) as server:
+def test_no_request_is_sent_after_the_deadline() -> None:
+    with ScriptedServer([Reply()]) as server:
         with pytest.raises(ExchangeError):
             ask(server, lambda client: Listings(client.transport, time.monotonic() - 1).live("open", None))
         assert server.requests == []
 
 
-def test_a_slow_answer_ends_at_the_read_timeout_and_is_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_slow_response_ends_at_the_read_timeout_and_is_retried(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(transport, "TIMEOUTS", 0.2)
-    with Scripted([Reply(delay=1), Reply()]) as server:
+    with ScriptedServer([Reply(delay=1), Reply()]) as server:
         assert ask(server, first_page) == Page([], None)
 
 
 def test_a_key_signs_every_try_afresh(key: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transport, "FIRST_PAUSE", 0.05)
-    with Scripted([Reply(503), Reply(503), Reply()]) as server:
+    monkeypatch.setattr(transport, "INITIAL_BACKOFF", 0.05)
+    with ScriptedServer([Reply(503), Reply(503), Reply()]) as server:
         ask(server, first_page, **key)
         stamps = [headers["kalshi-access-timestamp"] for _, headers in server.requests]
         assert len(set(stamps)) == 3
@@ -240,7 +242,7 @@ def test_a_key_signs_every_try_afresh(key: dict[str, str], monkeypatch: pytest.M
 
 
 def test_without_a_key_nothing_is_signed() -> None:
-    with Scripted([Reply()]) as server:
+    with ScriptedServer([Reply()]) as server:
         ask(server, first_page)
         assert not [name for name in server.requests[0][1] if name.startswith("kalshi")]
 
@@ -250,16 +252,16 @@ EXPIRED = b'{"error": {"code": "header_timestamp_expired", "message": "expired"}
 
 def test_an_expired_timestamp_sets_the_clock_by_the_exchanges(key: dict[str, str]) -> None:
     ahead = time.time() + 3600
-    with Scripted([Reply(401, EXPIRED, {"date": formatdate(ahead, usegmt=True)}), Reply()]) as server:
+    with ScriptedServer([Reply(401, EXPIRED, {"date": formatdate(ahead, usegmt=True)}), Reply()]) as server:
         ask(server, first_page, **key)
         assert abs(int(server.requests[1][1]["kalshi-access-timestamp"]) / 1000 - ahead) < 5
 
 
 @pytest.mark.parametrize("code", ["header_timestamp_expired", "authentication_error", "signature_is_missing"])
-def test_a_refused_key_is_not_tried_for_ever(key: dict[str, str], code: str) -> None:
+def test_an_authentication_failure_is_not_retried_forever(key: dict[str, str], code: str) -> None:
     body = json.dumps({"error": {"code": code, "message": "no"}}).encode()
-    with Scripted([Reply(401, body, {"date": formatdate(usegmt=True)})]) as server:
-        with pytest.raises(KeyRefused):
+    with ScriptedServer([Reply(401, body, {"date": formatdate(usegmt=True)})]) as server:
+        with pytest.raises(AuthenticationFailed):
             ask(server, first_page, **key)
         assert len(server.requests) <= 2
 
@@ -270,46 +272,46 @@ def test_requests_are_paced() -> None:
         await asyncio.gather(*(first_page(client) for _ in range(30)))
         return time.monotonic() - began
 
-    with Scripted([Reply()]) as server:
+    with ScriptedServer([Reply()]) as server:
         assert ask(server, many, EXCHANGE_RATE="20") >= 0.45  # 20 at once, then one each 50 ms
 
 
 def test_an_answer_is_let_go_without_waiting_for_a_collection() -> None:
     """Several of 4 MB would otherwise stay in memory."""
 
-    async def kept(client: ExchangeClient) -> int:
+    async def count_responses(client: ExchangeClient) -> int:
         gc.collect()
         gc.disable()
         try:
             await first_page(client)
-            return sum(isinstance(one, httpx.Response) for one in gc.get_objects())
+            return sum(isinstance(candidate, httpx.Response) for candidate in gc.get_objects())
         finally:
             gc.enable()
 
-    with Scripted([Reply()]) as server:
-        assert ask(server, kept) == 0
+    with ScriptedServer([Reply()]) as server:
+        assert ask(server, count_responses) == 0
 
 
 def test_candles_are_read_by_ticker() -> None:
     body = b'{"markets": [{"market_ticker": "A", "candlesticks": [{"end_period_ts": 60}]}, {"market_ticker": "B", "candlesticks": []}]}'
-    with Scripted([Reply(body=body)]) as server:
+    with ScriptedServer([Reply(body=body)]) as server:
         query = CandleQuery(0, 60, 1)
-        found = ask(
+        candles = ask(
             server, lambda client: client.candlesticks(["A", "B", "C D&"], query, deadline=time.monotonic() + 5)
         )
-        assert found == {"A": [Candle(60, '{"end_period_ts":60}')], "B": []}
+        assert candles == {"A": [Candle(60, '{"end_period_ts":60}')], "B": []}
         assert parse_qs(server.requests[0][0].partition("?")[2])["market_tickers"] == ["A,B,C D&"]
 
 
 def test_unreadable_candles_and_cutoffs_are_errors() -> None:
-    with Scripted([Reply(body=b'{"markets": [{}]}')]) as server, pytest.raises(AnswerUnreadable):
+    with ScriptedServer([Reply(body=b'{"markets": [{}]}')]) as server, pytest.raises(InvalidResponse):
         ask(server, lambda client: client.candlesticks(["A"], CandleQuery(0, 60, 1), deadline=time.monotonic() + 5))
     for end in ("null", '"60"', "1.5", "true"):
         body = b'{"candlesticks": [{"end_period_ts": %s}]}' % end.encode()
-        with Scripted([Reply(body=body)]) as server, pytest.raises(AnswerUnreadable):
+        with ScriptedServer([Reply(body=body)]) as server, pytest.raises(InvalidResponse):
             ask(
                 server,
                 lambda client: client.archived_candlesticks("A", CandleQuery(0, 60, 1), deadline=time.monotonic() + 5),
             )
-    with Scripted([Reply(body=b'{"market_settled_ts": "soon"}')]) as server, pytest.raises(AnswerUnreadable):
+    with ScriptedServer([Reply(body=b'{"market_settled_ts": "soon"}')]) as server, pytest.raises(InvalidResponse):
         ask(server, lambda client: Listings(client.transport, time.monotonic() + 5).cutoff())

@@ -14,26 +14,26 @@ import httpx
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from local.exchange.app import Setup
+from local.exchange.app import ServerOptions
 from local.exchange.clock import SECOND, Clock, moment, parse
 from local.exchange.extras import EXTRAS
 from local.exchange.generator import generate
 from local.exchange.kinds import KINDS
 from local.exchange.rewrites import MARKET, UNUSUAL
-from local.exchange.server import Server
+from local.exchange.server import ExchangeServer
 
 NOW = parse("2026-11-24T12:00:00Z")
 KEY = Ed25519PrivateKey.generate()
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    with Server(generate(3, 1200, Clock(NOW, 0), archived=150), {"me": KEY.public_key()}) as server:
+def server() -> Iterator[ExchangeServer]:
+    with ExchangeServer(generate(3, 1200, Clock(NOW, 0), archived=150), {"me": KEY.public_key()}) as server:
         yield server
 
 
 @pytest.fixture
-def api(server: Server) -> Iterator[httpx.Client]:
+def api(server: ExchangeServer) -> Iterator[httpx.Client]:
     """A client of the exchange, which has no faults and its usual time before and after."""
     with httpx.Client(base_url=server.url) as client:
         yield client
@@ -60,7 +60,7 @@ def struck(api: httpx.Client) -> int:
     return int(api.get(at_admin(api, "faults")).json()[0]["struck"])
 
 
-def signed(server: Server, path: str) -> dict[str, str]:
+def signed(server: ExchangeServer, path: str) -> dict[str, str]:
     at = str(server.exchange.clock.now() // 1000)
     signature = KEY.sign(f"{at}GET/trade-api/v2{path}".encode())
     return {
@@ -85,7 +85,7 @@ def walk(
     raise AssertionError("it does not end")
 
 
-def test_a_late_answer_is_late_and_right(server: Server, api: httpx.Client) -> None:
+def test_a_late_answer_is_late_and_right(server: ExchangeServer, api: httpx.Client) -> None:
     right = api.get("/exchange/status").content
     strike(api, kind="latency", seconds=0.2)
     began = time.monotonic()
@@ -96,25 +96,25 @@ def test_a_late_answer_is_late_and_right(server: Server, api: httpx.Client) -> N
 
 
 @pytest.mark.parametrize(
-    ("body", "told"),
+    ("body", "expected"),
     [
         ("object", {"error": {"code": "too_many_requests", "message": "too many requests"}}),
         ("string", {"error": "too many requests"}),
     ],
 )
-def test_too_many_requests_are_refused_in_either_body(
-    server: Server, api: httpx.Client, body: str, told: object
+def test_too_many_requests_are_rejected_with_either_body(
+    server: ExchangeServer, api: httpx.Client, body: str, expected: object
 ) -> None:
     strike(api, kind="429", body=body)
     response = api.get("/markets")
-    assert (response.status_code, response.json()) == (429, told)
+    assert (response.status_code, response.json()) == (429, expected)
 
 
 @pytest.mark.parametrize(
     ("status", "media"), [(500, "application/json"), (502, "text/html"), (503, "application/json"), (504, "text/html")]
 )
 def test_a_failure_is_json_from_the_exchange_and_html_from_the_network_before_it(
-    server: Server, api: httpx.Client, status: int, media: str
+    server: ExchangeServer, api: httpx.Client, status: int, media: str
 ) -> None:
     strike(api, kind="5xx", status=status)
     response = api.get("/markets")
@@ -122,16 +122,18 @@ def test_a_failure_is_json_from_the_exchange_and_html_from_the_network_before_it
     assert api.get("/markets/NOSUCH").status_code == status
 
 
-def test_the_status_of_the_exchange_keeps_its_body_when_it_is_down(server: Server, api: httpx.Client) -> None:
-    usual = api.get("/exchange/status")
+def test_the_status_of_the_exchange_keeps_its_body_when_it_is_down(server: ExchangeServer, api: httpx.Client) -> None:
+    up = api.get("/exchange/status")
     strike(api, kind="5xx", status=503)
     down = api.get("/exchange/status")
-    assert (down.status_code, down.json()) == (503, usual.json())
+    assert (down.status_code, down.json()) == (503, up.json())
 
 
 @pytest.mark.parametrize("encoding", ["identity", "gzip"])
 @pytest.mark.parametrize("size", [0, 1, 1000])
-def test_a_cut_answer_ends_after_so_many_bytes(server: Server, api: httpx.Client, encoding: str, size: int) -> None:
+def test_a_cut_answer_ends_after_so_many_bytes(
+    server: ExchangeServer, api: httpx.Client, encoding: str, size: int
+) -> None:
     strike(api, kind="cut", bytes=size)
     got = b""
     with (
@@ -143,20 +145,20 @@ def test_a_cut_answer_ends_after_so_many_bytes(server: Server, api: httpx.Client
     assert (response.status_code, len(got)) == (200, size)
 
 
-def test_a_cut_answer_lacks_its_end_however_short_it_is(server: Server, api: httpx.Client) -> None:
+def test_a_cut_answer_lacks_its_end_however_short_it_is(server: ExchangeServer, api: httpx.Client) -> None:
     strike(api, kind="cut", bytes=10_000_000)
     with pytest.raises(httpx.RemoteProtocolError, match="peer closed connection"):
         api.get("/exchange/status")
 
 
 @pytest.mark.parametrize("kind", ["truncated", "malformed"])
-def test_an_unreadable_answer_looks_complete(server: Server, api: httpx.Client, kind: str) -> None:
-    whole = api.get("/markets")
+def test_an_unreadable_answer_looks_complete(server: ExchangeServer, api: httpx.Client, kind: str) -> None:
+    intact = api.get("/markets")
     strike(api, kind=kind)
     broken = api.get("/markets")
     assert broken.status_code == 200
     assert broken.headers["content-type"] == "application/json"
-    assert broken.content[:500] == whole.content[:500]
+    assert broken.content[:500] == intact.content[:500]
     with pytest.raises(json.JSONDecodeError):
         broken.json()
 
@@ -169,7 +171,7 @@ def test_an_unreadable_answer_may_be_a_web_page(api: httpx.Client) -> None:
         answer.json()
 
 
-def test_a_short_page_has_fewer_rows_and_loses_none(server: Server, api: httpx.Client) -> None:
+def test_a_short_page_has_fewer_rows_and_loses_none(server: ExchangeServer, api: httpx.Client) -> None:
     right = walk(api, limit=1000)
     strike(api, kind="short_page", path="/markets", rows=100)
     pages = walk(api, limit=1000)
@@ -187,12 +189,12 @@ def test_an_empty_page_leads_on_and_loses_no_row(api: httpx.Client, probability:
     assert list(chain(*pages)) == list(chain(*right))
 
 
-def test_a_repeated_cursor_leads_in_a_circle(server: Server, api: httpx.Client) -> None:
+def test_a_repeated_cursor_leads_in_a_circle(server: ExchangeServer, api: httpx.Client) -> None:
     first = api.get("/markets").json()["cursor"]
     strike(api, kind="repeated_cursor")
     assert api.get("/markets").json()["cursor"] == first
-    again = api.get("/markets", params={"cursor": first}).json()
-    assert (again["cursor"], len(again["markets"])) == (first, 100)
+    second = api.get("/markets", params={"cursor": first}).json()
+    assert (second["cursor"], len(second["markets"])) == (first, 100)
 
 
 @pytest.mark.parametrize(
@@ -250,11 +252,11 @@ def test_an_archive_may_end_before_its_last_rows(api: httpx.Client, limit: int) 
     everything = list(chain(*walk(api, "/historical/markets", limit=1000, mve_filter="exclude")))
     strike(api, kind="archive_tail", path="/historical/*", rows=10)
     assert list(chain(*walk(api, "/historical/markets", limit=limit, mve_filter="exclude"))) == everything[:10]
-    beyond = everything[-1]
-    assert api.get("/historical/markets", params={"tickers": beyond["ticker"]}).json()["markets"] == [beyond]
-    event = api.get(f"/events/{beyond['event_ticker']}").json()["event"]
+    last = everything[-1]
+    assert api.get("/historical/markets", params={"tickers": last["ticker"]}).json()["markets"] == [last]
+    event = api.get(f"/events/{last['event_ticker']}").json()["event"]
     by_series = walk(api, "/historical/markets", series_ticker=event["series_ticker"])
-    assert beyond in list(chain(*by_series))
+    assert last in list(chain(*by_series))
 
 
 @pytest.mark.parametrize("limit", [4, 10, 1000])
@@ -284,17 +286,19 @@ def test_series_may_come_in_pages_the_cursor_first(api: httpx.Client) -> None:
 
 
 @pytest.mark.parametrize(("path", "rows"), [("/markets", "markets"), ("/events", "events"), ("/series", "series")])
-@pytest.mark.parametrize("place", ["before", "between", "behind"])
-def test_extra_members_stand_anywhere_among_the_known_ones(api: httpx.Client, path: str, rows: str, place: str) -> None:
+@pytest.mark.parametrize("position", ["before", "between", "behind"])
+def test_extra_members_stand_anywhere_among_the_known_ones(
+    api: httpx.Client, path: str, rows: str, position: str
+) -> None:
     right = api.get(path).json()
-    strike(api, kind="extra_members", place=place)
+    strike(api, kind="extra_members", place=position)
     answer = api.get(path).json()
     extras = {name: value for name, value in answer.items() if name not in right}
     assert set(map(type, extras.values())) == {dict, list, str, type(None)}
     assert {name: answer[name] for name in right} == right
     names = list(answer)
     edge = {"before": names[-1] in right, "between": names[0] in right, "behind": names[-1] in extras}
-    assert edge[place]
+    assert edge[position]
     assert rows in right
 
 
@@ -330,8 +334,8 @@ def test_a_page_may_have_its_cursor_first(api: httpx.Client) -> None:
 def test_markets_say_what_nobody_has_seen(api: httpx.Client, path: str, content: str) -> None:
     def markets() -> list[dict[str, Any]]:
         answer = api.get(path).json()
-        found = answer.get("markets") or chain(*(event.get("markets", []) for event in answer["events"]))
-        return list(found)
+        rows_ = answer.get("markets") or chain(*(event.get("markets", []) for event in answer["events"]))
+        return list(rows_)
 
     members, right = UNUSUAL[content][1], markets()
     strike(api, kind="unusual", content=content, share=0.5)
@@ -361,17 +365,17 @@ def test_archived_candles_may_have_null_for_their_prices(api: httpx.Client, cont
 
 
 @pytest.mark.parametrize(("path", "rows"), [("/markets", "markets"), ("/markets/{}", "market")])
-def test_the_members_of_every_object_drift(server: Server, api: httpx.Client, path: str, rows: str) -> None:
+def test_the_members_of_every_object_drift(server: ExchangeServer, api: httpx.Client, path: str, rows: str) -> None:
     path = path.format(api.get("/markets").json()["markets"][0]["ticker"])
 
     def members(**rule: str) -> list[dict[str, Any]]:
         strike(api, kind="field_drift", **rule)
-        found = api.get(path).json()[rows]
-        return found if isinstance(found, list) else [found]
+        value = api.get(path).json()[rows]
+        return value if isinstance(value, list) else [value]
 
     assert all("volume_fp" not in row and "title" in row for row in members(change="gone"))
     assert all(row["volume_fp_v2"]["value"] == row["volume_fp"] for row in members(change="new"))
-    assert all(isinstance(row["title"], list) for row in members(change="retyped", member="title"))
+    assert all(isinstance(row["title"], list) for row in members(change="type_changed", member="title"))
 
 
 @pytest.mark.parametrize(
@@ -384,7 +388,7 @@ def test_the_members_of_every_object_drift(server: Server, api: httpx.Client, pa
     ],
 )
 def test_rows_are_json_that_no_database_stores(
-    server: Server, api: httpx.Client, content: str, member: str, is_seen: Any
+    server: ExchangeServer, api: httpx.Client, content: str, member: str, is_seen: Any
 ) -> None:
     strike(api, kind="unstorable", content=content, rows=2)
     markets = api.get("/markets").json()["markets"]
@@ -393,23 +397,23 @@ def test_rows_are_json_that_no_database_stores(
     assert not any(is_seen(row[member]) for row in markets[2:] if member in row)
 
 
-def test_a_row_may_be_nested_deeper_than_a_parser_goes(server: Server, api: httpx.Client) -> None:
+def test_a_row_may_be_nested_deeper_than_a_parser_goes(server: ExchangeServer, api: httpx.Client) -> None:
     strike(api, kind="unstorable", content="nesting")
     text = api.get("/markets").text
     assert '"custom_strike":' + "[" * 10_000 + "]" * 10_000 in text
 
 
-def test_a_wrong_clock_shows_in_the_date_and_refuses_signatures(server: Server, api: httpx.Client) -> None:
+def test_a_wrong_clock_shows_in_the_date_and_refuses_signatures(server: ExchangeServer, api: httpx.Client) -> None:
     limits = "/account/limits"
     strike(api, kind="clock_skew", seconds=90)
-    refused = api.get(limits, headers=signed(server, limits))
-    assert (refused.status_code, refused.json()["error"]["code"]) == (401, "header_timestamp_expired")
-    assert parsedate_to_datetime(refused.headers["date"]) == moment(NOW + 90 * SECOND)
+    response = api.get(limits, headers=signed(server, limits))
+    assert (response.status_code, response.json()["error"]["code"]) == (401, "header_timestamp_expired")
+    assert parsedate_to_datetime(response.headers["date"]) == moment(NOW + 90 * SECOND)
     strike(api, kind="clock_skew", seconds=-20)
     assert api.get(limits, headers=signed(server, limits)).status_code == 200
 
 
-def test_a_cache_answers_what_it_answered_before(server: Server, api: httpx.Client) -> None:
+def test_a_cache_answers_what_it_answered_before(server: ExchangeServer, api: httpx.Client) -> None:
     strike(api, kind="stale_cache", seconds=15)
 
     def cutoff(second: int, query: str = "", headers: dict[str, str] | None = None) -> tuple[str, str | None]:
@@ -427,19 +431,19 @@ def test_a_cache_answers_what_it_answered_before(server: Server, api: httpx.Clie
     assert missing == ["0", "0"]
 
 
-def test_a_rule_strikes_the_paths_and_queries_of_its_pattern(server: Server, api: httpx.Client) -> None:
-    def refused(pattern: str) -> list[str]:
+def test_a_rule_strikes_the_paths_and_queries_of_its_pattern(server: ExchangeServer, api: httpx.Client) -> None:
+    def rate_limited_paths(pattern: str) -> list[str]:
         strike(api, kind="429", path=pattern)
         paths = ("/markets", "/markets/A", "/markets?status=open&limit=1", "/events")
         return [path for path in paths if api.get(path).status_code == 429]
 
-    assert refused("/markets") == ["/markets", "/markets?status=open&limit=1"]
-    assert refused("/markets/*") == ["/markets/A"]
-    assert refused("*status=open*") == ["/markets?status=open&limit=1"]
-    assert len(refused("*")) == 4
+    assert rate_limited_paths("/markets") == ["/markets", "/markets?status=open&limit=1"]
+    assert rate_limited_paths("/markets/*") == ["/markets/A"]
+    assert rate_limited_paths("*status=open*") == ["/markets?status=open&limit=1"]
+    assert len(rate_limited_paths("*")) == 4
 
 
-def test_a_rule_holds_for_a_time_on_the_exchange_s_clock(server: Server, api: httpx.Client) -> None:
+def test_a_rule_holds_for_a_time_on_the_exchange_s_clock(server: ExchangeServer, api: httpx.Client) -> None:
     strike(api, kind="5xx", from_="2026-11-24T12:01:00Z", for_=60)
 
     def status(second: int) -> int:
@@ -449,14 +453,14 @@ def test_a_rule_holds_for_a_time_on_the_exchange_s_clock(server: Server, api: ht
     assert [status(second) for second in (0, 59, 60, 119, 120)] == [200, 200, 503, 503, 200]
 
 
-def test_a_rule_without_a_beginning_lasts_from_when_it_is_set(server: Server, api: httpx.Client) -> None:
+def test_a_rule_without_a_beginning_lasts_from_when_it_is_set(server: ExchangeServer, api: httpx.Client) -> None:
     strike(api, kind="429", for_=10)
     assert api.get("/markets").status_code == 429
     server.exchange.clock.set(NOW + 10 * SECOND)
     assert api.get("/markets").status_code == 200
 
 
-def test_a_rule_ends_after_so_many_requests_that_it_meets(server: Server, api: httpx.Client) -> None:
+def test_a_rule_ends_after_so_many_requests_that_it_meets(server: ExchangeServer, api: httpx.Client) -> None:
     strike(api, kind="429", path="/markets", requests=2)
     paths = ("/markets", "/events", "/markets", "/markets")
     assert [api.get(path).status_code for path in paths] == [429, 200, 429, 200]
@@ -467,7 +471,7 @@ def outcomes(api: httpx.Client, seed: int) -> list[int]:
     return [api.get("/exchange/status").status_code for _ in range(60)]
 
 
-def test_the_same_seed_and_requests_give_the_same_faults(server: Server, api: httpx.Client) -> None:
+def test_the_same_seed_and_requests_give_the_same_faults(server: ExchangeServer, api: httpx.Client) -> None:
     once = outcomes(api, 1)
     counted = Counter(once)
     assert 5 < counted[429] < 35
@@ -476,7 +480,7 @@ def test_the_same_seed_and_requests_give_the_same_faults(server: Server, api: ht
     assert outcomes(api, 2) != once
 
 
-def test_several_rules_strike_one_request(server: Server, api: httpx.Client) -> None:
+def test_several_rules_strike_one_request(server: ExchangeServer, api: httpx.Client) -> None:
     rules = [{"kind": "clock_skew", "seconds": 3600}, {"kind": "5xx", "status": 500}, {"kind": "truncated"}]
     api.post(at_admin(api, "faults"), json=rules)
     response = api.get("/markets")
@@ -484,32 +488,32 @@ def test_several_rules_strike_one_request(server: Server, api: httpx.Client) -> 
     assert parsedate_to_datetime(response.headers["date"]) == moment(NOW + 3600 * SECOND)
 
 
-def test_an_answer_that_is_no_200_is_not_rewritten(server: Server, api: httpx.Client) -> None:
+def test_an_answer_that_is_no_200_is_not_rewritten(server: ExchangeServer, api: httpx.Client) -> None:
     right = api.get("/markets/NOSUCH").content
     strike(api, kind="malformed")
     assert api.get("/markets/NOSUCH").content == right
 
 
-def test_faults_do_not_reach_the_admin_s_endpoints(server: Server, api: httpx.Client) -> None:
+def test_faults_do_not_reach_the_admin_s_endpoints(server: ExchangeServer, api: httpx.Client) -> None:
     strike(api, kind="429")
     assert api.get(at_admin(api, "clock")).status_code == 200
 
 
 def test_a_fault_can_hold_from_the_start() -> None:
-    setup = Setup(faults=[{"kind": "429", "path": "/markets"}], admin=False)
-    with Server(generate(1, 5, Clock(NOW)), setup=setup) as server:
+    setup = ServerOptions(faults=[{"kind": "429", "path": "/markets"}], admin=False)
+    with ExchangeServer(generate(1, 5, Clock(NOW)), options=setup) as server:
         assert httpx.get(f"{server.url}/markets").status_code == 429
         assert httpx.get(f"{server.url}/events").status_code == 200
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_needs_no_parameter_and_tells_those_that_it_has(
-    server: Server, api: httpx.Client, kind: str
+    server: ExchangeServer, api: httpx.Client, kind: str
 ) -> None:
     strike(api, kind=kind, requests=1)
-    [told] = api.get(at_admin(api, "faults")).json()
-    assert told["kind"] == kind
-    assert set(KINDS[kind].parameters) <= set(told)
-    settable = {name: value for name, value in told.items() if name not in ("met", "struck")}
+    [rule] = api.get(at_admin(api, "faults")).json()
+    assert rule["kind"] == kind
+    assert set(KINDS[kind].parameters) <= set(rule)
+    settable = {name: value for name, value in rule.items() if name not in ("met", "struck")}
     strike(api, **settable)
-    assert api.get(at_admin(api, "faults")).json() == [told]
+    assert api.get(at_admin(api, "faults")).json() == [rule]

@@ -16,10 +16,10 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.hashes import SHA256
 from pydantic import ValidationError
 
-from local.exchange.app import Setup
+from local.exchange.app import ServerOptions
 from local.exchange.clock import DAY, SECOND, Clock, parse
 from local.exchange.generator import generate
-from local.exchange.server import Server
+from local.exchange.server import ExchangeServer
 
 NOW = parse("2026-11-24T12:00:00Z")
 KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
@@ -28,13 +28,13 @@ Row = dict[str, Any]
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    with Server(generate(2, 3000, Clock(NOW, 0), archived=800), {"me": KEY.public_key()}) as server:
+def server() -> Iterator[ExchangeServer]:
+    with ExchangeServer(generate(2, 3000, Clock(NOW, 0), archived=800), {"me": KEY.public_key()}) as server:
         yield server
 
 
 @pytest.fixture
-def api(server: Server) -> Iterator[httpx.Client]:
+def api(server: ExchangeServer) -> Iterator[httpx.Client]:
     """A client of the exchange at its usual time, without a fault."""
     server.exchange.clock.set(NOW)
     with httpx.Client(base_url=server.url) as client:
@@ -79,17 +79,19 @@ def test_a_signature_over_the_query_or_without_the_prefix_or_with_other_padding_
         pss(right, padding.calculate_max_pss_salt_length(KEY, SHA256())),
     ]
     for signature in wrong:
-        refused = api.get(LIMITS, params={"x": 1}, headers=signed(at, signature))
-        assert refused.json()["error"]["details"] == "INCORRECT_API_KEY_SIGNATURE"
+        response = api.get(LIMITS, params={"x": 1}, headers=signed(at, signature))
+        assert response.json()["error"]["details"] == "INCORRECT_API_KEY_SIGNATURE"
     assert api.get(LIMITS, params={"x": 1}, headers=signed(at, pss(right))).status_code == 200
 
 
-def test_a_timestamp_in_seconds_is_refused(api: httpx.Client) -> None:
+def test_a_timestamp_in_seconds_is_rejected(api: httpx.Client) -> None:
     at = NOW // SECOND
     assert api.get(LIMITS, headers=signed(at, pss(f"{at}GET/trade-api/v2{LIMITS}"))).status_code == 401
 
 
-def test_after_a_sleep_an_old_signature_has_expired_and_a_fresh_one_is_taken(server: Server, api: httpx.Client) -> None:
+def test_after_a_sleep_an_old_signature_has_expired_and_a_fresh_one_is_taken(
+    server: ExchangeServer, api: httpx.Client
+) -> None:
     at = NOW // 1000
     old = signed(at, pss(f"{at}GET/trade-api/v2{LIMITS}"))
     server.exchange.clock.set(NOW + 60 * SECOND)
@@ -103,8 +105,8 @@ def test_after_a_sleep_an_old_signature_has_expired_and_a_fresh_one_is_taken(ser
 )
 def test_a_damaged_cursor_silently_starts_again(api: httpx.Client, damage: Any) -> None:
     first = api.get("/markets").json()
-    again = api.get("/markets", params={"cursor": damage(first["cursor"])})
-    assert (again.status_code, again.json()) == (200, first)
+    second = api.get("/markets", params={"cursor": damage(first["cursor"])})
+    assert (second.status_code, second.json()) == (200, first)
 
 
 def test_a_client_that_ignores_the_cursor_stays_on_the_first_page(api: httpx.Client) -> None:
@@ -128,22 +130,22 @@ def test_a_page_can_be_empty_and_yet_lead_on(api: httpx.Client) -> None:
     assert following == api.get("/markets").json()
 
 
-@pytest.mark.parametrize(("path", "most"), [("/events", 200), ("/markets", 1000), ("/historical/markets", 1000)])
-def test_too_large_a_page_is_refused_not_shortened(api: httpx.Client, path: str, most: int) -> None:
-    assert api.get(path, params={"limit": most}).status_code == 200
-    refused = api.get(path, params={"limit": most + 1})
-    assert (refused.status_code, list(refused.json())) == (400, ["msg"])
+@pytest.mark.parametrize(("path", "maximum"), [("/events", 200), ("/markets", 1000), ("/historical/markets", 1000)])
+def test_too_large_a_limit_is_rejected_not_capped(api: httpx.Client, path: str, maximum: int) -> None:
+    assert api.get(path, params={"limit": maximum}).status_code == 200
+    response = api.get(path, params={"limit": maximum + 1})
+    assert (response.status_code, list(response.json())) == (400, ["msg"])
 
 
-def test_a_backfill_without_pace_is_mostly_refused() -> None:
-    limited = Server(generate(2, 5, Clock(NOW, 0)), setup=Setup(tier="basic"))
+def test_a_backfill_without_pacing_is_mostly_rate_limited() -> None:
+    limited = ExchangeServer(generate(2, 5, Clock(NOW, 0)), options=ServerOptions(tier="basic"))
     with limited, httpx.Client(base_url=limited.url) as api:
         statuses = Counter(api.get("/markets").status_code for _ in range(65))
     assert statuses == {200: 10, 429: 55}
 
 
 @pytest.mark.sdk
-@pytest.mark.parametrize(("member", "change"), [("volume_fp", "gone"), ("status", "retyped")])
+@pytest.mark.parametrize(("member", "change"), [("volume_fp", "gone"), ("status", "type_changed")])
 def test_a_member_that_vanishes_or_changes_breaks_strict_models(api: httpx.Client, member: str, change: str) -> None:
     from kalshi_python_sync.models.market import Market
 
@@ -194,8 +196,8 @@ def test_candles_have_other_names_in_the_archive_and_no_prices_where_nothing_tra
         frozenset({"open_dollars", "low_dollars", "high_dollars", "close_dollars"})
     }
     assert {frozenset(candle["yes_bid"]) for candle in old} == {frozenset({"open", "low", "high", "close"})}
-    assert all(("close_dollars" in one["price"]) == (Decimal(one["volume_fp"]) > 0) for one in live)
-    assert all((one["price"]["close"] is not None) == (Decimal(one["volume"]) > 0) for one in old)
+    assert all(("close_dollars" in candle["price"]) == (Decimal(candle["volume_fp"]) > 0) for candle in live)
+    assert all((candle["price"]["close"] is not None) == (Decimal(candle["volume"]) > 0) for candle in old)
 
 
 def _candles(api: httpx.Client, rows: list[Row], path: str) -> list[Row]:
@@ -209,7 +211,7 @@ def _candles(api: httpx.Client, rows: list[Row], path: str) -> list[Row]:
     return candles
 
 
-def test_an_empty_book_is_told_by_the_prices_zero_and_one(api: httpx.Client) -> None:
+def test_an_empty_book_has_the_prices_zero_and_one(api: httpx.Client) -> None:
     rows = walk(api, status="open", mve_filter="exclude")
     empty = [row for row in rows if Decimal(row["yes_bid_size_fp"]) == 0 and Decimal(row["yes_ask_size_fp"]) == 0]
     assert {(row["yes_bid_dollars"], row["yes_ask_dollars"]) for row in empty} == {("0.0000", "1.0000")}
@@ -229,7 +231,7 @@ def test_the_archive_silently_ignores_filters_of_time_and_status(api: httpx.Clie
     assert api.get("/historical/markets", params={"status": "open", "min_close_ts": 2**31}).json() == plain
 
 
-def test_for_fifteen_seconds_the_same_question_has_the_same_answer(server: Server, api: httpx.Client) -> None:
+def test_a_response_is_cached_for_fifteen_seconds(server: ExchangeServer, api: httpx.Client) -> None:
     strike(api, kind="stale_cache")
 
     def ask(second: int, **more: str) -> tuple[str, str]:
@@ -248,10 +250,10 @@ def test_a_market_does_not_tell_its_series(api: httpx.Client) -> None:
     rows = walk(api, mve_filter="exclude")
     assert not [row for row in rows if "series_ticker" in row]
     events = api.get("/events").json()["events"]
-    assert [one for one in events if one["event_ticker"].partition("-")[0] != one["series_ticker"]]
+    assert [event for event in events if event["event_ticker"].partition("-")[0] != event["series_ticker"]]
 
 
-def test_a_market_that_a_walk_has_listed_can_be_gone(server: Server, api: httpx.Client) -> None:
+def test_a_listed_market_can_be_missing_afterwards(server: ExchangeServer, api: httpx.Client) -> None:
     listed = walk(api, status="open", mve_filter="only")
     server.exchange.clock.set(NOW + DAY)
     provisional = [row["ticker"] for row in listed if row.get("is_provisional")]

@@ -10,7 +10,7 @@ import pytest
 
 from local.exchange.clock import Clock, parse
 from local.exchange.generator import generate
-from local.exchange.server import Server
+from local.exchange.server import ExchangeServer
 
 NOW = "2026-11-24T12:00:00Z"
 NOT_FOUND = {"error": {"code": "not_found", "message": "not found"}}
@@ -18,7 +18,10 @@ NOT_FOUND = {"error": {"code": "not_found", "message": "not found"}}
 
 @pytest.fixture(scope="module")
 def api() -> Iterator[httpx.Client]:
-    with Server(generate(3, 2500, Clock(parse(NOW), speed=0))) as server, httpx.Client(base_url=server.url) as client:
+    with (
+        ExchangeServer(generate(3, 2500, Clock(parse(NOW), speed=0))) as server,
+        httpx.Client(base_url=server.url) as client,
+    ):
         yield client
 
 
@@ -30,7 +33,7 @@ def test_a_market_is_found_by_its_ticker_dots_included(api: httpx.Client) -> Non
 
 
 @pytest.mark.parametrize("path", ["/markets/NOSUCH", "/events/NOSUCH", "/series/NOSUCH", "/nosuch", "/markets/A/B"])
-def test_what_is_unknown_is_a_404_in_the_exchange_s_shape(api: httpx.Client, path: str) -> None:
+def test_an_unknown_path_is_a_404_in_the_exchange_s_shape(api: httpx.Client, path: str) -> None:
     response = api.get(path)
     assert (response.status_code, response.json()) == (404, NOT_FOUND)
     assert response.headers["content-type"] == "application/json"
@@ -67,11 +70,11 @@ def test_a_walk_over_events_meets_every_event_but_those_of_combos(api: httpx.Cli
     assert set(seen) == {market["event_ticker"] for market in markets}
 
 
-def test_a_page_has_200_events_unless_asked_otherwise(api: httpx.Client) -> None:
+def test_a_page_has_200_events_by_default(api: httpx.Client) -> None:
     assert len(api.get("/events").json()["events"]) == 200
 
 
-def test_events_carry_their_markets_when_asked_to(api: httpx.Client) -> None:
+def test_events_carry_their_markets_on_request(api: httpx.Client) -> None:
     plain = api.get("/events", params={"limit": 20}).json()
     nested = api.get("/events", params={"limit": 20, "with_nested_markets": "true"}).json()
     for event, with_markets in zip(plain["events"], nested["events"], strict=True):
@@ -104,25 +107,25 @@ def test_events_are_found_by_series(api: httpx.Client) -> None:
     assert {event["series_ticker"] for event in events} == {series}
 
 
-def test_an_event_page_has_at_most_200_events(api: httpx.Client) -> None:
+def test_an_event_page_has_no_more_than_200_events(api: httpx.Client) -> None:
     response = api.get("/events", params={"limit": 201})
     assert response.status_code == 400
     assert response.json()["msg"].startswith("Parameter validation failed for GetEvents: Key: 'GetEventsParams.Limit'")
 
 
-def test_events_cannot_be_asked_for_by_the_status_paused(api: httpx.Client) -> None:
+def test_events_cannot_be_filtered_by_the_status_paused(api: httpx.Client) -> None:
     response = api.get("/events", params={"status": "paused"})
     assert (response.status_code, response.json()["error"]["details"]) == (400, "invalid status filter")
 
 
-def test_a_switch_that_is_no_boolean_is_refused_by_the_router(api: httpx.Client) -> None:
+def test_a_non_boolean_flag_is_rejected_by_the_router(api: httpx.Client) -> None:
     response = api.get("/events", params={"with_nested_markets": "yes"})
     assert response.status_code == 400
     assert response.json()["msg"].endswith('strconv.ParseBool: parsing "yes": invalid syntax')
 
 
 def test_series_come_in_one_answer_and_one_by_one_and_cover_every_event(api: httpx.Client) -> None:
-    series = {one["ticker"]: one for one in api.get("/series", params={"limit": 1}).json()["series"]}
+    series = {item["ticker"]: item for item in api.get("/series", params={"limit": 1}).json()["series"]}
     assert len(series) > 50
     for ticker in ("KXBTCD", "KXRAIN-ALD", "KXMVECROSSCATEGORY-SHARD1"):
         assert api.get(f"/series/{ticker}").json() == {"series": series[ticker]}
@@ -138,8 +141,8 @@ def test_the_exchange_says_that_it_is_open(api: httpx.Client) -> None:
 
 def test_answers_carry_the_exchange_s_clock_and_may_be_cached_briefly(api: httpx.Client) -> None:
     for path in ("/markets", "/markets/NOSUCH"):
-        told = parsedate_to_datetime(api.get(path).headers["date"])
-        assert 0 <= (told - datetime(2026, 11, 24, 12, tzinfo=UTC)).total_seconds() < 60
+        date = parsedate_to_datetime(api.get(path).headers["date"])
+        assert 0 <= (date - datetime(2026, 11, 24, 12, tzinfo=UTC)).total_seconds() < 60
     assert api.get("/markets").headers["cache-control"] == "public, max-age=15"
     assert "cache-control" not in api.get("/markets/NOSUCH").headers
 

@@ -8,11 +8,11 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from kalshi_python_sync.models.get_account_endpoint_costs_response import GetAccountEndpointCostsResponse
 
-from local.exchange.app import Setup
+from local.exchange.app import ServerOptions
 from local.exchange.clock import SECOND, Clock, parse
 from local.exchange.generator import generate
 from local.exchange.limiter import TIERS
-from local.exchange.server import Server
+from local.exchange.server import ExchangeServer
 
 NOW = parse("2026-11-24T12:00:00Z")
 KEYS = {"one": Ed25519PrivateKey.generate(), "other": Ed25519PrivateKey.generate()}
@@ -20,12 +20,12 @@ OBJECT = {"error": {"code": "too_many_requests", "message": "too many requests"}
 STRING = {"error": "too many requests"}
 
 
-def serve(setup: Setup) -> Server:
+def serve(setup: ServerOptions) -> ExchangeServer:
     """An exchange whose time stands still."""
-    return Server(generate(1, 5, Clock(NOW, 0)), {name: key.public_key() for name, key in KEYS.items()}, setup)
+    return ExchangeServer(generate(1, 5, Clock(NOW, 0)), {name: key.public_key() for name, key in KEYS.items()}, setup)
 
 
-def signed(server: Server, key: str, path: str = "/exchange/status") -> Mapping[str, str]:
+def signed(server: ExchangeServer, key: str, path: str = "/exchange/status") -> Mapping[str, str]:
     at = str(server.exchange.clock.now() // 1000)
     signature = KEYS[key].sign(f"{at}GET/trade-api/v2{path}".encode())
     return {
@@ -35,14 +35,14 @@ def signed(server: Server, key: str, path: str = "/exchange/status") -> Mapping[
     }
 
 
-def passing(server: Server, tries: int, headers: Mapping[str, str] | None = None) -> int:
+def passing(server: ExchangeServer, tries: int, headers: Mapping[str, str] | None = None) -> int:
     """How many of so many requests pass."""
     with httpx.Client(base_url=server.url, headers=headers) as client:
         return [client.get("/exchange/status").status_code for _ in range(tries)].count(200)
 
 
 def test_a_key_has_its_burst_and_then_its_rate() -> None:
-    with serve(Setup(tier="basic")) as server:
+    with serve(ServerOptions(tier="basic")) as server:
         headers = signed(server, "one")
         assert passing(server, 70, headers) == 60
         server.exchange.clock.set(NOW + SECOND)
@@ -51,8 +51,8 @@ def test_a_key_has_its_burst_and_then_its_rate() -> None:
         assert passing(server, 70, headers) == 60
 
 
-def test_a_refusal_costs_nothing() -> None:
-    with serve(Setup(tier="basic")) as server:
+def test_a_429_costs_no_tokens() -> None:
+    with serve(ServerOptions(tier="basic")) as server:
         headers = signed(server, "one")
         passing(server, 100, headers)
         server.exchange.clock.set(NOW + SECOND // 20)
@@ -60,14 +60,14 @@ def test_a_refusal_costs_nothing() -> None:
 
 
 def test_each_key_and_the_unsigned_have_buckets_of_their_own() -> None:
-    with serve(Setup(tier="basic", unsigned_rate=50)) as server:
+    with serve(ServerOptions(tier="basic", unsigned_rate=50)) as server:
         assert passing(server, 70, signed(server, "one")) == 60
         assert passing(server, 10) == 5
         assert passing(server, 70, signed(server, "other")) == 60
 
 
 def test_a_bucket_survives_a_clock_that_is_set_back() -> None:
-    with serve(Setup(tier="basic", unsigned_rate=50)) as server:
+    with serve(ServerOptions(tier="basic", unsigned_rate=50)) as server:
         assert passing(server, 10) == 5
         server.exchange.clock.set(NOW - 3600 * SECOND)
         assert passing(server, 10) == 0
@@ -75,19 +75,19 @@ def test_a_bucket_survives_a_clock_that_is_set_back() -> None:
         assert passing(server, 10) == 5
 
 
-def test_without_a_tier_nothing_is_refused() -> None:
-    with serve(Setup()) as server:
+def test_without_a_tier_nothing_is_rate_limited() -> None:
+    with serve(ServerOptions()) as server:
         assert passing(server, 200) == 200
 
 
 def test_every_market_data_request_costs_the_same_found_or_not() -> None:
-    with serve(Setup(tier="basic", unsigned_rate=40)) as server, httpx.Client(base_url=server.url) as client:
+    with serve(ServerOptions(tier="basic", unsigned_rate=40)) as server, httpx.Client(base_url=server.url) as client:
         paths = ("/markets?limit=1000", "/markets/NOSUCH", "/markets?limit=x", "/markets/candlesticks", "/series")
         assert [client.get(path).status_code for path in paths] == [200, 404, 400, 400, 429]
 
 
-def refusals(setup: Setup) -> list[object]:
-    with serve(setup) as server, httpx.Client(base_url=server.url) as client:
+def rate_limit_bodies(options: ServerOptions) -> list[object]:
+    with serve(options) as server, httpx.Client(base_url=server.url) as client:
         answers = [client.get("/markets") for _ in range(41)][1:]
     for answer in answers:
         assert answer.status_code == 429
@@ -95,18 +95,18 @@ def refusals(setup: Setup) -> list[object]:
     return [answer.json() for answer in answers]
 
 
-def test_a_refusal_has_one_of_two_bodies_and_no_word_on_when_to_come_again() -> None:
-    assert refusals(Setup(tier="basic", unsigned_rate=10, refusal="object")) == [OBJECT] * 40
-    assert refusals(Setup(tier="basic", unsigned_rate=10, refusal="string")) == [STRING] * 40
-    both = refusals(Setup(tier="basic", unsigned_rate=10, seed=3))
+def test_a_429_has_one_of_two_bodies_and_no_retry_after() -> None:
+    assert rate_limit_bodies(ServerOptions(tier="basic", unsigned_rate=10, rate_limit_body="object")) == [OBJECT] * 40
+    assert rate_limit_bodies(ServerOptions(tier="basic", unsigned_rate=10, rate_limit_body="string")) == [STRING] * 40
+    both = rate_limit_bodies(ServerOptions(tier="basic", unsigned_rate=10, seed=3))
     assert OBJECT in both
     assert STRING in both
-    assert refusals(Setup(tier="basic", unsigned_rate=10, seed=3)) == both
+    assert rate_limit_bodies(ServerOptions(tier="basic", unsigned_rate=10, seed=3)) == both
 
 
 @pytest.mark.parametrize("tier", TIERS)
 def test_an_account_s_limits_are_those_that_hold(tier: str) -> None:
-    with serve(Setup(tier=tier)) as server:
+    with serve(ServerOptions(tier=tier)) as server:
         limits = httpx.get(f"{server.url}/account/limits", headers=signed(server, "one", "/account/limits")).json()
         assert (limits["usage_tier"], limits["grants"]) == (tier, [])
         burst = limits["read"]["bucket_capacity"] // 10 - 1  # asking was the first of them
@@ -118,38 +118,40 @@ def test_an_account_s_limits_are_those_that_hold(tier: str) -> None:
 
 
 def test_the_costs_are_public_and_all_the_default() -> None:
-    with serve(Setup()) as server:
+    with serve(ServerOptions()) as server:
         costs = httpx.get(f"{server.url}/account/endpoint_costs")
         assert (costs.status_code, costs.json()) == (200, {"default_cost": 10, "endpoint_costs": []})
 
 
 def test_a_path_may_cost_more_than_the_default_and_says_so() -> None:
-    setup = Setup(tier="basic", unsigned_rate=100, costs={"/markets": 30, "/markets/{ticker}": 20, "/events": 10})
+    setup = ServerOptions(
+        tier="basic", unsigned_rate=100, costs={"/markets": 30, "/markets/{ticker}": 20, "/events": 10}
+    )
     with serve(setup) as server, httpx.Client(base_url=server.url) as client:
         assert [client.get("/markets").status_code for _ in range(4)] == [200, 200, 200, 429]
         path = "/account/endpoint_costs"
-        told = httpx.get(server.url + path, headers=signed(server, "one", path)).json()
-        costs = GetAccountEndpointCostsResponse.model_validate(told)
+        body = httpx.get(server.url + path, headers=signed(server, "one", path)).json()
+        costs = GetAccountEndpointCostsResponse.model_validate(body)
         assert client.get("/markets/NOSUCH").status_code == 429  # of 100 tokens 10 are left
         assert [client.get("/exchange/status").status_code for _ in range(2)] == [200, 429]
-    listed = [(one.method, one.path, one.cost) for one in costs.endpoint_costs]
+    listed = [(cost.method, cost.path, cost.cost) for cost in costs.endpoint_costs]
     assert listed == [("GET", "/trade-api/v2/markets", 30), ("GET", "/trade-api/v2/markets/{ticker}", 20)]
 
 
-def test_what_costs_more_than_a_bucket_holds_is_never_answered() -> None:
-    with serve(Setup(tier="basic", costs={"/markets": 601})) as server:
+def test_a_request_that_costs_more_than_the_bucket_is_never_answered() -> None:
+    with serve(ServerOptions(tier="basic", costs={"/markets": 601})) as server:
         for second in range(0, 10_000, 1000):
             server.exchange.clock.set(NOW + second * SECOND)
             assert httpx.get(f"{server.url}/markets", headers=signed(server, "one", "/markets")).status_code == 429
         assert passing(server, 70, signed(server, "one")) == 60
 
 
-def test_a_cost_of_a_path_that_there_is_not_is_refused() -> None:
+def test_a_cost_of_an_unknown_path_is_rejected() -> None:
     with pytest.raises(ValueError, match="'/market' has no cost; there are /markets, /markets/candlesticks, "):
-        serve(Setup(costs={"/market": 20}))
+        serve(ServerOptions(costs={"/market": 20}))
 
 
-def test_who_is_refused_by_signature_is_not_charged() -> None:
-    with serve(Setup(tier="basic", unsigned_rate=10)) as server:
+def test_a_request_with_an_invalid_signature_is_not_charged() -> None:
+    with serve(ServerOptions(tier="basic", unsigned_rate=10)) as server:
         assert httpx.get(f"{server.url}/account/limits").status_code == 401
         assert passing(server, 2) == 1

@@ -9,7 +9,7 @@ import pytest
 from local.exchange.catalogue import Exchange
 from local.exchange.clock import SECOND, Clock, parse
 from local.exchange.generator import generate
-from local.exchange.server import Server
+from local.exchange.server import ExchangeServer
 
 NOW = parse("2026-11-24T12:00:00Z")
 DAY = 86_400
@@ -31,7 +31,7 @@ def exchange() -> Exchange:
 
 @pytest.fixture(scope="module")
 def api(exchange: Exchange) -> Iterator[httpx.Client]:
-    with Server(exchange) as server, httpx.Client(base_url=server.url) as client:
+    with ExchangeServer(exchange) as server, httpx.Client(base_url=server.url) as client:
         yield client
 
 
@@ -68,7 +68,7 @@ def test_markets_are_listed_newest_first_then_by_ticker_descending(every_market:
     assert keys == sorted(keys, reverse=True)
 
 
-def test_a_page_has_100_markets_unless_asked_otherwise(api: httpx.Client) -> None:
+def test_a_page_has_100_markets_by_default(api: httpx.Client) -> None:
     for limit, length in ((None, 100), (0, 100), (1, 1), (1000, 1000)):
         page = api.get("/markets", params={} if limit is None else {"limit": limit}).json()
         assert len(page["markets"]) == length
@@ -89,9 +89,9 @@ def test_a_listing_that_ends_with_a_full_page_is_followed_by_an_empty_one(api: h
 @pytest.mark.parametrize("cursor", ["invalid", "%%%", "CgwI8OyT2AYQ8NzzlwESHg", "A", "=", "CgA", "ÿ"])
 def test_a_malformed_cursor_silently_starts_again(api: httpx.Client, cursor: str) -> None:
     first = api.get("/markets").json()
-    again = api.get("/markets", params={"cursor": cursor})
-    assert again.status_code == 200
-    assert again.json() == first
+    second = api.get("/markets", params={"cursor": cursor})
+    assert second.status_code == 200
+    assert second.json() == first
 
 
 def test_a_truncated_cursor_silently_starts_again(api: httpx.Client) -> None:
@@ -107,10 +107,10 @@ def test_a_truncated_cursor_silently_starts_again(api: httpx.Client) -> None:
 def test_a_status_filter_finds_the_statuses_that_it_stands_for(
     api: httpx.Client, every_market: list[Market], status: str
 ) -> None:
-    found = walk(api, status=status)
-    assert tickers(found) == {market["ticker"] for market in every_market if market["status"] in PHASES[status]}
-    assert {market["status"] for market in found} <= PHASES[status]
-    assert found
+    markets = walk(api, status=status)
+    assert tickers(markets) == {market["ticker"] for market in every_market if market["status"] in PHASES[status]}
+    assert {market["status"] for market in markets} <= PHASES[status]
+    assert markets
 
 
 def test_combos_are_listed_unless_excluded(api: httpx.Client, every_market: list[Market]) -> None:
@@ -151,18 +151,18 @@ def test_time_bounds_are_whole_seconds_and_exclusive_but_for_max_updated(
     times = {market["ticker"]: parse(market[member]) for market in every_market if member in market}
     on_the_second = [at for at in times.values() if at % SECOND == 0 and at > 0]
     low, high = min(on_the_second), max(on_the_second)
-    found = tickers(walk(api, **{f"min_{family}_ts": low // SECOND, f"max_{family}_ts": high // SECOND}))
+    matches = tickers(walk(api, **{f"min_{family}_ts": low // SECOND, f"max_{family}_ts": high // SECOND}))
     includes_high = family == "updated"
-    assert found == {ticker for ticker, at in times.items() if low < at < high or (at == high and includes_high)}
-    assert found
+    assert matches == {ticker for ticker, at in times.items() if low < at < high or (at == high and includes_high)}
+    assert matches
     above = tickers(walk(api, **{f"min_{family}_ts": low // SECOND}))
     assert above == {ticker for ticker, at in times.items() if at > low}
 
 
 @pytest.mark.parametrize(("family", "member"), [("settled", "settlement_ts"), ("close", "close_time")])
 def test_settled_and_close_bounds_list_by_their_own_time(api: httpx.Client, family: str, member: str) -> None:
-    found = walk(api, limit=100, **{f"min_{family}_ts": 1})
-    keys = [(parse(market[member]), market["ticker"]) for market in found]
+    markets = walk(api, limit=100, **{f"min_{family}_ts": 1})
+    keys = [(parse(market[member]), market["ticker"]) for market in markets]
     assert keys == sorted(keys, reverse=True)
     assert len(keys) > 100
 
@@ -175,7 +175,7 @@ def test_every_settled_market_was_settled_after_the_cutoff(api: httpx.Client, ev
     assert max(settled) <= NOW
 
 
-REFUSED = [
+REJECTED = [
     ({"status": "open,closed"}, "only one status filter may be supplied"),
     ({"status": "active"}, "invalid status filter"),
     ({"status": "finalized"}, "invalid status filter"),
@@ -197,8 +197,10 @@ REFUSED = [
 ]
 
 
-@pytest.mark.parametrize(("query", "details"), REFUSED)
-def test_refused_combinations_name_their_rule(api: httpx.Client, query: dict[str, str], details: str) -> None:
+@pytest.mark.parametrize(("query", "details"), REJECTED)
+def test_conflicting_filters_return_400_naming_the_conflict(
+    api: httpx.Client, query: dict[str, str], details: str
+) -> None:
     response = api.get("/markets", params=query)
     assert response.status_code == 400
     error = response.json()["error"]
@@ -241,9 +243,7 @@ ROUTER_ERRORS = [
 
 
 @pytest.mark.parametrize(("name", "value", "message"), ROUTER_ERRORS)
-def test_unreadable_parameters_are_refused_by_the_router(
-    api: httpx.Client, name: str, value: str, message: str
-) -> None:
+def test_invalid_parameters_are_rejected_by_the_router(api: httpx.Client, name: str, value: str, message: str) -> None:
     response = api.get("/markets", params={name: value})
     assert (response.status_code, response.json()) == (400, {"msg": message})
 

@@ -9,12 +9,12 @@ import httpx
 import pytest
 
 from local.exchange.__main__ import main
-from local.exchange.app import Setup
+from local.exchange.app import ServerOptions
 from local.exchange.catalogue import Exchange
 from local.exchange.clock import Clock, parse
 from local.exchange.generator import generate
-from local.exchange.prepared import LIVE, Prepared, prepare
-from local.exchange.server import Server
+from local.exchange.prepared import LIVE, PageStore, write_pages
+from local.exchange.server import ExchangeServer
 
 NOW = parse("2026-11-24T12:00:00Z")
 WALK = {"limit": "1000", "mve_filter": "exclude", "status": "open"}
@@ -27,7 +27,7 @@ def exchange() -> Exchange:
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("prepared")
-    prepare(exchange(), folder, {"seed": 5})
+    write_pages(exchange(), folder, {"seed": 5})
     return folder
 
 
@@ -35,14 +35,17 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def api(folder: Path) -> Iterator[httpx.Client]:
     """A client of prepared pages before an exchange without a market, so that one sees where an answer comes from."""
     empty = generate(5, 0, Clock(NOW, 0))
-    with Server(empty, setup=Setup(prepared=Prepared(folder))) as server, httpx.Client(base_url=server.url) as client:
+    with (
+        ExchangeServer(empty, options=ServerOptions(prepared=PageStore(folder))) as server,
+        httpx.Client(base_url=server.url) as client,
+    ):
         yield client
 
 
 @pytest.fixture(scope="module")
 def computed() -> Iterator[httpx.Client]:
     """A client of the exchange that the pages were made from."""
-    with Server(exchange()) as server, httpx.Client(base_url=server.url) as client:
+    with ExchangeServer(exchange()) as server, httpx.Client(base_url=server.url) as client:
         yield client
 
 
@@ -85,7 +88,7 @@ def test_parameters_may_stand_in_any_order_and_the_first_cursor_may_be_empty(api
     assert len(json.loads(page)["markets"]) == 1000
 
 
-def test_what_was_not_prepared_is_computed(api: httpx.Client) -> None:
+def test_pages_that_were_not_prepared_are_computed(api: httpx.Client) -> None:
     assert api.get("/markets", params={**WALK, "limit": "999"}).json()["markets"] == []
     assert api.get("/exchange/status").status_code == 200
 
@@ -101,13 +104,13 @@ def test_a_page_is_sent_compressed_to_who_accepts_it_and_plain_to_others(api: ht
 
 
 def test_faults_and_limits_hold_for_prepared_pages(folder: Path) -> None:
-    setup = Setup(
-        prepared=Prepared(folder),
+    setup = ServerOptions(
+        prepared=PageStore(folder),
         tier="basic",
         unsigned_rate=20,
         faults=[{"kind": "malformed", "requests": 1}],
     )
-    with Server(generate(5, 0, Clock(NOW, 0)), setup=setup) as server:
+    with ExchangeServer(generate(5, 0, Clock(NOW, 0)), options=setup) as server:
         answers = [httpx.get(f"{server.url}/markets", params=WALK) for _ in range(3)]
     assert [answer.status_code for answer in answers] == [200, 200, 429]
     assert answers[0].content[:-2] == answers[1].content[:-1]
@@ -116,11 +119,11 @@ def test_faults_and_limits_hold_for_prepared_pages(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("manifest", "told"),
+    ("manifest", "message"),
     [(None, "No such file"), ("no JSON", "Expecting value"), ("{}", "lists no pages"), ("[]", "lists no pages")],
 )
-def test_a_folder_without_prepared_pages_is_refused(
-    tmp_path: Path, manifest: str | None, told: str, capsys: pytest.CaptureFixture[str]
+def test_a_folder_without_prepared_pages_is_rejected(
+    tmp_path: Path, manifest: str | None, message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     if manifest is not None:
         (tmp_path / "pages.json").write_text(manifest)
@@ -128,4 +131,4 @@ def test_a_folder_without_prepared_pages_is_refused(
         main(["--prepared", str(tmp_path)])
     error = capsys.readouterr().err
     assert "argument --prepared: " in error
-    assert told in error
+    assert message in error

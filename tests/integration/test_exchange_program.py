@@ -50,7 +50,7 @@ def run(*options: object) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
-def test_it_says_where_it_is_logs_nothing_and_stops_cleanly_when_told_to(stop: signal.Signals) -> None:
+def test_the_program_prints_its_address_logs_nothing_and_stops_cleanly_on_a_signal(stop: signal.Signals) -> None:
     with exchange("--markets", 200) as (process, count, url):
         assert len(httpx.get(f"{url}/markets", params={"limit": 1000}).json()["markets"]) == count
         process.send_signal(stop)
@@ -60,10 +60,10 @@ def test_it_says_where_it_is_logs_nothing_and_stops_cleanly_when_told_to(stop: s
 
 def test_the_same_seed_size_and_now_give_the_same_exchange() -> None:
     options = ("--seed", 4, "--markets", 300, "--now", "2026-08-01T10:00:00+02:00")
-    with exchange(*options) as (_, _, one), exchange(*options) as (_, _, other):
+    with exchange(*options) as (_, _, first_url), exchange(*options) as (_, _, second_url):
         for path in ("/markets?limit=1000", "/events", "/series", "/historical/cutoff"):
-            first = httpx.get(one + path)
-            assert first.content == httpx.get(other + path).content
+            first = httpx.get(first_url + path)
+            assert first.content == httpx.get(second_url + path).content
         assert parsedate_to_datetime(first.headers["date"]).isoformat().startswith("2026-08-01T08:00")
 
 
@@ -89,17 +89,17 @@ def test_prepared_pages_remember_what_they_were_made_from(tmp_path: Path) -> Non
                 httpx.get(prepared + path, params=parameters).content
                 == httpx.get(computed + path, params=parameters).content
             )
-        told = parsedate_to_datetime(httpx.get(f"{prepared}/series").headers["date"]).isoformat()
-        assert told.startswith("2026-08-01T10:00")
+        date = parsedate_to_datetime(httpx.get(f"{prepared}/series").headers["date"]).isoformat()
+        assert date.startswith("2026-08-01T10:00")
 
 
 def test_a_tier_faults_and_no_admin_are_options() -> None:
     options = ("--tier", "basic", "--unsigned-rate", 20, "--refusal", "string", "--no-admin", "--now", "2026-08-01")
     with exchange("--markets", 5, *options, "--speed", 0, "--fault", "kind=5xx,path=/events,status=500") as (_, _, url):
         assert [httpx.get(f"{url}/markets").status_code for _ in range(2)] == [200, 200]
-        refused = httpx.get(f"{url}/markets")
-        assert (refused.status_code, refused.json()) == (429, {"error": "too many requests"})
-        assert refused.headers["date"] == "Sat, 01 Aug 2026 00:00:00 GMT"
+        response = httpx.get(f"{url}/markets")
+        assert (response.status_code, response.json()) == (429, {"error": "too many requests"})
+        assert response.headers["date"] == "Sat, 01 Aug 2026 00:00:00 GMT"
         assert httpx.get(f"{url}/events").status_code == 500
         assert httpx.get(url.replace("/trade-api/v2", "/admin/faults")).status_code == 404
 
@@ -107,7 +107,10 @@ def test_a_tier_faults_and_no_admin_are_options() -> None:
 def test_a_cost_is_an_option() -> None:
     with exchange("--markets", 5, "--cost", "/markets=20", "--cost", "/series=7") as (_, _, url):
         costs = httpx.get(f"{url}/account/endpoint_costs").json()["endpoint_costs"]
-    assert [(one["path"], one["cost"]) for one in costs] == [("/trade-api/v2/markets", 20), ("/trade-api/v2/series", 7)]
+    assert [(cost["path"], cost["cost"]) for cost in costs] == [
+        ("/trade-api/v2/markets", 20),
+        ("/trade-api/v2/series", 7),
+    ]
 
 
 def test_a_cost_of_no_path_is_one_sentence_and_exit_1() -> None:
@@ -182,7 +185,7 @@ def test_a_recording_that_is_none_is_one_sentence_and_exit_1(tmp_path: Path) -> 
         ("--fault", "kind=latency,seconds=x"),
     ],
 )
-def test_a_bad_option_is_refused_by_name(options: tuple[str, str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_invalid_option_is_rejected_by_name(options: tuple[str, str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="2"):
         main(options)
     assert f"argument {options[0]}: " in capsys.readouterr().err
@@ -191,14 +194,14 @@ def test_a_bad_option_is_refused_by_name(options: tuple[str, str], capsys: pytes
 def test_help_tells_every_option(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="0"):
         main(["--help"])
-    told = capsys.readouterr().out
+    output = capsys.readouterr().out
     options = ("host", "port", "seed", "markets", "archived", "recording", "now", "speed", "prepare", "prepared")
     for option in (*options, "api-key", "tier", "unsigned-rate", "refusal", "cost", "fault", "no-admin", "verbose"):
-        assert f"--{option} " in told
-    assert all(kind in told for kind in KINDS)
+        assert f"--{option} " in output
+    assert all(kind in output for kind in KINDS)
 
 
-def test_requests_are_logged_when_asked_for() -> None:
+def test_requests_are_logged_with_verbose() -> None:
     with exchange("--markets", 5, "--verbose") as (process, _, url):
         httpx.get(f"{url}/exchange/status")
         process.terminate()

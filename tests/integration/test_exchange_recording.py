@@ -12,7 +12,7 @@ from local.exchange.catalogue import Order
 from local.exchange.clock import Clock, parse
 from local.exchange.generator import generate
 from local.exchange.recording import replay
-from local.exchange.server import Server
+from local.exchange.server import ExchangeServer
 
 NOW = parse("2026-11-24T12:00:00Z")
 
@@ -41,7 +41,7 @@ def last_lines(path: Path) -> dict[str, bytes]:
 def assert_replayed_verbatim(path: Path) -> None:
     expected = last_lines(path)
     served: set[str] = set()
-    with Server(replay(path, Clock(NOW))) as server, httpx.Client(base_url=server.url) as api:
+    with ExchangeServer(replay(path, Clock(NOW))) as server, httpx.Client(base_url=server.url) as api:
         cursor = ""
         while True:
             response = api.get("/markets", params={"limit": 1000, "cursor": cursor})
@@ -52,8 +52,8 @@ def assert_replayed_verbatim(path: Path) -> None:
             cursor = page["cursor"]
             if not cursor:
                 break
-        one = next(iter(expected))
-        assert api.get(f"/markets/{one}").content == b'{"market":' + expected[one] + b"}"
+        ticker = next(iter(expected))
+        assert api.get(f"/markets/{ticker}").content == b'{"market":' + expected[ticker] + b"}"
     assert served == set(expected)
 
 
@@ -67,7 +67,7 @@ def test_every_recorded_market_is_served_as_it_was_recorded() -> None:
 
 
 @pytest.mark.recordings
-def test_of_recorded_snapshots_the_last_is_served() -> None:
+def test_the_last_recorded_snapshot_of_a_ticker_is_served() -> None:
     assert_replayed_verbatim(recorded("market-snapshots.jsonl.gz"))
 
 
@@ -75,7 +75,7 @@ def assert_cutoff_before_the_oldest_settlement(path: Path) -> None:
     settled = [
         market["settlement_ts"] for market in map(json.loads, last_lines(path).values()) if "settlement_ts" in market
     ]
-    with Server(replay(path, Clock(NOW))) as server, httpx.Client(base_url=server.url) as api:
+    with ExchangeServer(replay(path, Clock(NOW))) as server, httpx.Client(base_url=server.url) as api:
         cutoff = api.get("/historical/cutoff").json()["market_settled_ts"]
     assert cutoff == min(settled)[:10] + "T00:00:00Z"
 
@@ -90,7 +90,7 @@ def test_the_cutoff_is_the_midnight_before_the_oldest_recorded_settlement() -> N
 
 
 def assert_whole_market_data_api(path: Path) -> None:
-    with Server(replay(path, Clock(NOW))) as server, httpx.Client(base_url=server.url) as api:
+    with ExchangeServer(replay(path, Clock(NOW))) as server, httpx.Client(base_url=server.url) as api:
         events = api.get("/events", params={"limit": 3, "with_nested_markets": "true"}).json()["events"]
         for event in events:
             assert event["series_ticker"] == event["event_ticker"].split("-")[0]
@@ -100,7 +100,7 @@ def assert_whole_market_data_api(path: Path) -> None:
         close = parse(market["close_time"]) // 1_000_000
         query = {"market_tickers": market["ticker"], "start_ts": close - 86_400, "end_ts": close, "period_interval": 60}
         batch = api.get("/markets/candlesticks", params=query).json()["markets"]
-        assert [one["market_ticker"] for one in batch] == [market["ticker"]]
+        assert [item["market_ticker"] for item in batch] == [market["ticker"]]
 
 
 def test_a_recording_has_events_series_and_candlesticks(recording: Path) -> None:

@@ -21,12 +21,12 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from jsonschema import Draft4Validator, Draft202012Validator
 from pydantic import BaseModel
 
-from local.exchange.app import Setup
+from local.exchange.app import ServerOptions
 from local.exchange.catalogue import Exchange
 from local.exchange.clock import SECOND, Clock, parse
 from local.exchange.generator import generate
 from local.exchange.recording import replay
-from local.exchange.server import Server
+from local.exchange.server import ExchangeServer
 
 KEY = Ed25519PrivateKey.generate()
 WEEK = 7 * 86_400
@@ -101,7 +101,7 @@ def made(source: str) -> Exchange:
 def answered(request: pytest.FixtureRequest) -> Iterator[Mapping[str, list[Any]]]:
     """Of each answer the parts that its model describes."""
     with (
-        Server(made(request.param), {"me": KEY.public_key()}, Setup()) as server,
+        ExchangeServer(made(request.param), {"me": KEY.public_key()}, ServerOptions()) as server,
         httpx.Client(base_url=server.url) as api,
     ):
         texts = _texts(api)
@@ -144,7 +144,7 @@ def _texts(api: httpx.Client) -> dict[str, object]:
     return texts
 
 
-def test_every_endpoint_was_asked_and_answered(
+def test_every_endpoint_was_requested_and_answered(
     answered: Mapping[str, list[Any]], request: pytest.FixtureRequest
 ) -> None:
     empty = {name for name, parts in answered.items() if not parts or parts[0].get("markets") == []}
@@ -189,7 +189,7 @@ def test_every_answer_is_what_the_newest_official_document_says(answered: Mappin
 @pytest.mark.schemas
 def test_a_market_with_a_floor_is_what_the_newest_official_document_says() -> None:
     fault = {"kind": "unusual", "content": "floor"}
-    with Server(made("generated"), setup=Setup(faults=[fault])) as server:
+    with ExchangeServer(made("generated"), options=ServerOptions(faults=[fault])) as server:
         answer = httpx.get(f"{server.url}/markets").json()
     assert {row["settlement_bounds_type"] for row in answer["markets"]} == {"floor"}
     validator = validator_of("openapi-2026-10-26.yaml", "GetMarketsResponse")
@@ -216,28 +216,28 @@ def validator_of(document: str, model: str) -> Draft4Validator:
 def renewed(value: Any) -> Any:
     """An answer recorded before 2026-10-01 as it would be sent since."""
     if isinstance(value, list):
-        return [renewed(one) for one in value]
+        return [renewed(item) for item in value]
     if not isinstance(value, dict):
         return value
-    members = {name: renewed(one) for name, one in value.items()}
+    members = {name: renewed(member) for name, member in value.items()}
     if not REMOVED & members.keys():
         return members
-    return {**ADDED, **{name: one for name, one in members.items() if name not in REMOVED}}
+    return {**ADDED, **{name: member for name, member in members.items() if name not in REMOVED}}
 
 
 @lru_cache
 def schemas_of(file: str) -> dict[str, Any]:
     text = (Path(os.environ["KALSHI_SCHEMAS"]) / file).read_bytes()
-    found = json.loads(text) if file.endswith(".json") else _nullable(yaml.load(text, yaml.CSafeLoader))  # in C: 1 s
-    assert isinstance(found, dict)
-    return found
+    schemas = json.loads(text) if file.endswith(".json") else _nullable(yaml.load(text, yaml.CSafeLoader))  # in C: 1 s
+    assert isinstance(schemas, dict)
+    return schemas
 
 
 def _nullable(schema: Any) -> Any:
     """`nullable: true` beside a reference, too, where OpenAPI 3.0 has it mean nothing but the document means it."""
     if isinstance(schema, list):
-        return [_nullable(one) for one in schema]
+        return [_nullable(item) for item in schema]
     if not isinstance(schema, dict):
         return schema
-    plain = {name: _nullable(one) for name, one in schema.items() if name != "nullable"}
+    plain = {name: _nullable(item) for name, item in schema.items() if name != "nullable"}
     return {"anyOf": [plain, {"type": "null"}]} if schema.get("nullable") is True else plain

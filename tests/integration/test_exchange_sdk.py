@@ -11,10 +11,10 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from local.exchange.app import Setup
+from local.exchange.app import ServerOptions
 from local.exchange.clock import Clock
 from local.exchange.generator import generate
-from local.exchange.server import Server
+from local.exchange.server import ExchangeServer
 from tests.conftest import SDK_PYTHON
 
 if TYPE_CHECKING or sys.version_info >= SDK_PYTHON:
@@ -43,28 +43,30 @@ KEYS: dict[str, PrivateKey] = {
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
+def server() -> Iterator[ExchangeServer]:
     keys = {name: key.public_key() for name, key in KEYS.items()}
-    with Server(generate(7, 1500, Clock(), archived=200), keys, Setup(tier="prestige", unsigned_rate=12_000)) as server:
+    with ExchangeServer(
+        generate(7, 1500, Clock(), archived=200), keys, ServerOptions(tier="prestige", unsigned_rate=12_000)
+    ) as server:
         yield server
 
 
-def connect(server: Server, key_id: str | None = None, signing: str | None = None) -> KalshiClient:
+def connect(server: ExchangeServer, key_id: str | None = None, signing: str | None = None) -> KalshiClient:
     """The SDK's client; `signing` names the key that it really signs with."""
     configuration = Configuration(host=server.url, retries=False)
     if key_id:
-        form = PrivateFormat.TraditionalOpenSSL if (signing or key_id) == "rsa-key" else PrivateFormat.PKCS8
-        pem = KEYS[signing or key_id].private_bytes(Encoding.PEM, form, NoEncryption())
+        key_format = PrivateFormat.TraditionalOpenSSL if (signing or key_id) == "rsa-key" else PrivateFormat.PKCS8
+        pem = KEYS[signing or key_id].private_bytes(Encoding.PEM, key_format, NoEncryption())
         configuration.api_key_id, configuration.private_key_pem = key_id, pem.decode()
     return KalshiClient(configuration)  # type: ignore[no-untyped-call] # the SDK's own has no types
 
 
 @pytest.fixture(scope="module", params=[None, *KEYS])
-def client(server: Server, request: pytest.FixtureRequest) -> KalshiClient:
+def client(server: ExchangeServer, request: pytest.FixtureRequest) -> KalshiClient:
     return connect(server, request.param)
 
 
-def test_it_walks_the_markets(client: KalshiClient) -> None:
+def test_the_sdk_pages_through_the_markets(client: KalshiClient) -> None:
     seen: list[str] = []
     cursor = ""
     while True:
@@ -77,7 +79,7 @@ def test_it_walks_the_markets(client: KalshiClient) -> None:
     assert len(seen) == len(set(seen)) > 300
 
 
-def test_it_reads_a_market_its_event_and_its_series(client: KalshiClient) -> None:
+def test_the_sdk_reads_a_market_its_event_and_its_series(client: KalshiClient) -> None:
     listed = MarketApi(client).get_markets(limit=1, mve_filter="exclude").markets[0]
     assert MarketApi(client).get_market(listed.ticker).market.ticker == listed.ticker
     event = EventsApi(client).get_event(listed.event_ticker, with_nested_markets=True).event
@@ -85,15 +87,15 @@ def test_it_reads_a_market_its_event_and_its_series(client: KalshiClient) -> Non
     assert MarketApi(client).get_series(event.series_ticker).series.ticker == event.series_ticker
 
 
-def test_it_lists_events_and_series(client: KalshiClient) -> None:
+def test_the_sdk_lists_events_and_series(client: KalshiClient) -> None:
     events = EventsApi(client).get_events(limit=50, status="open", with_nested_markets=True).events
     assert len(events) > 20
     assert all(event.markets for event in events)
-    series = {one.ticker for one in MarketApi(client).get_series_list().series or []}
+    series = {item.ticker for item in MarketApi(client).get_series_list().series or []}
     assert {event.series_ticker for event in events} <= series
 
 
-def test_it_reads_candlesticks_of_one_market_of_several_and_of_an_event(client: KalshiClient) -> None:
+def test_the_sdk_reads_candlesticks_of_one_market_of_several_and_of_an_event(client: KalshiClient) -> None:
     markets = MarketApi(client).get_markets(limit=1000, status="open", mve_filter="exclude").markets
     traded = [market for market in markets if float(market.volume_fp) > 0][-20:]
     end = int(time.time())
@@ -101,31 +103,31 @@ def test_it_reads_candlesticks_of_one_market_of_several_and_of_an_event(client: 
     batch = MarketApi(client).batch_get_market_candlesticks(
         market_tickers=",".join(market.ticker for market in traded), **bounds
     )
-    candles = {one.market_ticker: one.candlesticks for one in batch.markets}
+    candles = {market.market_ticker: market.candlesticks for market in batch.markets}
     assert list(candles) == [market.ticker for market in traded]
     busy = next(market for market in traded if candles[market.ticker])
     series = EventsApi(client).get_event(busy.event_ticker).event.series_ticker
     single = MarketApi(client).get_market_candlesticks(series, busy.ticker, **bounds)
     assert single.candlesticks == candles[busy.ticker]
-    whole = EventsApi(client).get_market_candlesticks_by_event(busy.event_ticker, series, **bounds)
-    assert busy.ticker in whole.market_tickers
+    event_candles = EventsApi(client).get_market_candlesticks_by_event(busy.event_ticker, series, **bounds)
+    assert busy.ticker in event_candles.market_tickers
 
 
-def test_it_reads_the_archive(client: KalshiClient) -> None:
+def test_the_sdk_reads_the_archive(client: KalshiClient) -> None:
     cutoff = HistoricalApi(client).get_historical_cutoff().market_settled_ts
     markets = HistoricalApi(client).get_historical_markets(limit=20, mve_filter="exclude").markets
     assert markets
     assert all(market.settlement_ts and market.settlement_ts < cutoff for market in markets)
-    one = markets[0]
-    assert HistoricalApi(client).get_historical_market(one.ticker).market == one
-    end = int(one.close_time.timestamp())
+    newest = markets[0]
+    assert HistoricalApi(client).get_historical_market(newest.ticker).market == newest
+    end = int(newest.close_time.timestamp())
     candles = HistoricalApi(client).get_market_candlesticks_historical(
-        one.ticker, start_ts=end - 300 * 86_400, end_ts=end + 86_400, period_interval=1440
+        newest.ticker, start_ts=end - 300 * 86_400, end_ts=end + 86_400, period_interval=1440
     )
-    assert candles.ticker == one.ticker
+    assert candles.ticker == newest.ticker
 
 
-def test_it_reads_that_the_exchange_is_open_and_what_requests_cost(client: KalshiClient) -> None:
+def test_the_sdk_reads_the_exchange_status_and_the_endpoint_costs(client: KalshiClient) -> None:
     status = ExchangeApi(client).get_exchange_status()
     assert status.exchange_active
     assert status.trading_active
@@ -133,29 +135,29 @@ def test_it_reads_that_the_exchange_is_open_and_what_requests_cost(client: Kalsh
 
 
 @pytest.mark.parametrize("key_id", KEYS)
-def test_it_reads_the_limits_of_its_account_with_either_type_of_key(server: Server, key_id: str) -> None:
+def test_the_sdk_reads_the_account_limits_with_either_type_of_key(server: ExchangeServer, key_id: str) -> None:
     limits = AccountApi(connect(server, key_id)).get_account_api_limits()
     assert (limits.usage_tier, limits.read.refill_rate, limits.write.refill_rate) == ("prestige", 12_000, 9_600)
 
 
-def refused(error: pytest.ExceptionInfo[ApiException]) -> str:
+def error_body(error: pytest.ExceptionInfo[ApiException]) -> str:
     return str(error.value.body)
 
 
-def test_it_raises_what_the_exchange_refuses(client: KalshiClient) -> None:
+def test_the_sdk_raises_the_errors_of_the_exchange(client: KalshiClient) -> None:
     with pytest.raises(NotFoundException) as missing:
         MarketApi(client).get_market("NOSUCH")
-    assert '"not_found"' in refused(missing)
+    assert '"not_found"' in error_body(missing)
     with pytest.raises(BadRequestException) as long:
         MarketApi(client).batch_get_market_candlesticks("A", start_ts=0, end_ts=9_000_000, period_interval=1)
-    assert "max candlesticks: 10000" in refused(long)
+    assert "max candlesticks: 10000" in error_body(long)
     with pytest.raises(BadRequestException) as mixed:
         MarketApi(client).get_markets(status="settled", min_close_ts=1)
-    assert "close_ts filters are incompatible with status settled" in refused(mixed)
+    assert "close_ts filters are incompatible with status settled" in error_body(mixed)
 
 
 @pytest.mark.parametrize(
-    ("key_id", "signing", "told"),
+    ("key_id", "signing", "code"),
     [
         (None, None, "signature_is_missing"),
         ("nobody", "rsa-key", "NOT_FOUND"),
@@ -163,25 +165,27 @@ def test_it_raises_what_the_exchange_refuses(client: KalshiClient) -> None:
         ("ed25519-key", "rsa-key", "INCORRECT_API_KEY_SIGNATURE"),
     ],
 )
-def test_it_raises_a_401_without_the_right_key(
-    server: Server, key_id: str | None, signing: str | None, told: str
+def test_the_sdk_raises_a_401_without_the_right_key(
+    server: ExchangeServer, key_id: str | None, signing: str | None, code: str
 ) -> None:
     with pytest.raises(UnauthorizedException) as error:
         AccountApi(connect(server, key_id, signing)).get_account_api_limits()
-    assert told in refused(error)
+    assert code in error_body(error)
 
 
-def test_it_raises_a_401_when_the_clocks_differ() -> None:
+def test_the_sdk_raises_a_401_when_the_clocks_differ() -> None:
     clock = Clock()
     clock.set(clock.now() + 60_000_000)
-    with Server(generate(1, 5, clock), {"rsa-key": KEYS["rsa-key"].public_key()}) as ahead:
+    with ExchangeServer(generate(1, 5, clock), {"rsa-key": KEYS["rsa-key"].public_key()}) as ahead:
         with pytest.raises(UnauthorizedException) as error:
             MarketApi(connect(ahead, "rsa-key")).get_markets()
-        assert "header_timestamp_expired" in refused(error)
+        assert "header_timestamp_expired" in error_body(error)
 
 
-def test_it_raises_a_429_and_a_503() -> None:
-    with Server(generate(1, 5, Clock()), setup=Setup(faults=[{"kind": "429", "requests": 1}, {"kind": "5xx"}])) as down:
+def test_the_sdk_raises_a_429_and_a_503() -> None:
+    with ExchangeServer(
+        generate(1, 5, Clock()), options=ServerOptions(faults=[{"kind": "429", "requests": 1}, {"kind": "5xx"}])
+    ) as down:
         with pytest.raises(ApiException) as error:
             MarketApi(connect(down)).get_markets()
         assert error.value.status == 429

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from api.history import MOST_STATES
+from api.history import MAX_STATES
 from kalshi_markets.database import Database
-from tests.integration.conftest import forget, forget_all, keep
-from tests.integration.lambdas import Answer, Api, error
+from tests.integration.conftest import delete_market, store_markets, truncate_all
+from tests.integration.lambdas import ApiClient, ApiResponse, error
 
 URL = "/markets/A/history"
 NAMES = ["from", "until", "status", "result", "close_time", "change_number"]
@@ -16,19 +16,19 @@ OPEN = {"ticker": "A", "status": "active", "result": "", "close_time": "2026-11-
 
 
 @pytest.fixture(scope="module")
-def api(environment: dict[str, str]) -> Iterator[Api]:
-    api = Api(environment)
+def api(environment: dict[str, str]) -> Iterator[ApiClient]:
+    api = ApiClient(environment)
     yield api
     api.close()
 
 
 @pytest.fixture(autouse=True)
 def _one_market(database: Database) -> None:
-    forget_all(database)
-    keep(database, OPEN)
+    truncate_all(database)
+    store_markets(database, OPEN)
 
 
-def states(answer: Answer) -> list[dict[str, Any]]:
+def states(answer: ApiResponse) -> list[dict[str, Any]]:
     """The items, joined without gaps and numbered as they changed."""
     assert answer.status == 200, answer.text
     items: list[dict[str, Any]] = answer.json["items"]
@@ -41,16 +41,16 @@ def states(answer: Answer) -> list[dict[str, Any]]:
     return items
 
 
-def told(item: Mapping[str, Any]) -> tuple[str | None, str | None, str | None]:
+def state_columns(item: Mapping[str, Any]) -> tuple[str | None, str | None, str | None]:
     return item["status"], item["result"], item["close_time"]
 
 
-def market(api: Api) -> dict[str, Any]:
-    found: dict[str, Any] = api.get("/markets/A?fields=all").json
-    return found
+def market(api: ApiClient) -> dict[str, Any]:
+    market: dict[str, Any] = api.get("/markets/A?fields=all").json
+    return market
 
 
-def test_a_market_that_never_changed_has_the_state_that_it_is_in(api: Api) -> None:
+def test_a_market_that_never_changed_has_the_state_that_it_is_in(api: ApiClient) -> None:
     answer = api.get(URL)
     assert list(answer.json) == ["ticker", "items", "count"]
     assert answer.json["ticker"] == "A"
@@ -65,93 +65,93 @@ def test_a_market_that_never_changed_has_the_state_that_it_is_in(api: Api) -> No
     }
 
 
-def test_a_life_is_told_state_by_state(api: Api, database: Database) -> None:
+def test_a_history_lists_every_state(api: ApiClient, database: Database) -> None:
     changes = []
     for change in ({"status": "closed"}, {"status": "finalized", "result": "yes"}):
-        keep(database, OPEN | change)
+        store_markets(database, OPEN | change)
         changes.append((market(api)["changed_at"], market(api)["change_number"]))
-    found = states(api.get(URL))
+    items = states(api.get(URL))
     close = "2026-11-24T13:00:00Z"
-    assert [told(state) for state in found] == [
+    assert [state_columns(state) for state in items] == [
         ("active", "", close),
         ("closed", "", close),
         ("finalized", "yes", close),
     ]
-    assert [(state["until"], state["change_number"]) for state in found[:2]] == changes
-    assert found[0]["from"] == market(api)["first_seen_at"]
+    assert [(state["until"], state["change_number"]) for state in items[:2]] == changes
+    assert items[0]["from"] == market(api)["first_seen_at"]
 
 
-def test_what_else_changes_begins_no_state(api: Api, database: Database) -> None:
+def test_changes_of_other_columns_start_no_state(api: ApiClient, database: Database) -> None:
     number = market(api)["change_number"]
-    keep(database, OPEN | {"volume_fp": "2.00"})
-    keep(database, OPEN | {"volume_fp": "2.00", "title": "Another"})
+    store_markets(database, OPEN | {"volume_fp": "2.00"})
+    store_markets(database, OPEN | {"volume_fp": "2.00", "title": "Another"})
     assert market(api)["change_number"] == number + 2
     assert len(states(api.get(URL))) == 1
 
 
-def test_a_moved_close_time_is_spelled_as_the_market_spells_it(api: Api, database: Database) -> None:
+def test_a_moved_close_time_is_spelled_as_the_market_spells_it(api: ApiClient, database: Database) -> None:
     spelled = []
     for moment in ("2026-11-24T12:30:00.250000Z", "2026-11-24T14:00:00+02:00", None):
-        keep(database, OPEN | {"close_time": moment})
+        store_markets(database, OPEN | {"close_time": moment})
         spelled.append(market(api)["close_time"])
     assert spelled == ["2026-11-24T12:30:00.25Z", "2026-11-24T12:00:00Z", None]
     assert [state["close_time"] for state in states(api.get(URL))] == ["2026-11-24T13:00:00Z", *spelled]
 
 
-def test_a_state_that_comes_back_is_told_again_and_others_are_left_out(api: Api, database: Database) -> None:
+def test_a_recurring_state_is_listed_again_and_unchanged_ones_are_omitted(api: ApiClient, database: Database) -> None:
     for status in ("inactive", "active"):
-        keep(database, OPEN | {"status": status}, {"ticker": "B", "status": status})
+        store_markets(database, OPEN | {"status": status}, {"ticker": "B", "status": status})
     assert [state["status"] for state in states(api.get(URL))] == ["active", "inactive", "active"]
     assert [state["status"] for state in states(api.get("/markets/B/history"))] == ["inactive", "active"]
 
 
 @pytest.mark.parametrize("ticker", ["NOPE", "columns", "candlesticks", "%00", "%ff", "x" * 5000, "a%22%27"])
-def test_an_unknown_market_is_a_404(api: Api, ticker: str) -> None:
+def test_an_unknown_market_is_a_404(api: ApiClient, ticker: str) -> None:
     body = error(api.get(f"/markets/{ticker}/history"), 404, "market_not_found")
     assert body["detail"] == "Market not found"
 
 
-def test_a_market_that_was_taken_out_is_a_404(api: Api, database: Database) -> None:
-    keep(database, OPEN | {"status": "closed"})
-    forget(database, "A")
+def test_a_market_that_was_taken_out_is_a_404(api: ApiClient, database: Database) -> None:
+    store_markets(database, OPEN | {"status": "closed"})
+    delete_market(database, "A")
     error(api.get(URL), 404, "market_not_found")
 
 
-def test_any_ticker_is_found_and_written_as_json(api: Api, database: Database) -> None:
+def test_any_ticker_is_found_and_written_as_json(api: ApiClient, database: Database) -> None:
     ticker = 'A"\\\tÉ😀'
-    keep(database, {"ticker": ticker})
+    store_markets(database, {"ticker": ticker})
     answer = api.get("/markets/A%22%5C%09%C3%89%F0%9F%98%80/history")
     assert answer.json["ticker"] == ticker
-    assert [told(state) for state in states(answer)] == [(None, None, None)]
+    assert [state_columns(state) for state in states(answer)] == [(None, None, None)]
 
 
-def test_an_answer_that_the_client_has_is_a_304_until_something_changes(api: Api, database: Database) -> None:
+def test_an_answer_that_the_client_has_is_a_304_until_something_changes(api: ApiClient, database: Database) -> None:
     answer = api.get(URL)
     etag = answer.headers["etag"]
     assert etag != api.get("/markets/A").headers["etag"]
-    again = api.get(URL, if_none_match=etag)
-    assert (again.status, again.text, again.headers["etag"]) == (304, "", etag)
+    second = api.get(URL, if_none_match=etag)
+    assert (second.status, second.text, second.headers["etag"]) == (304, "", etag)
     assert api.get(URL, if_none_match='"other"').status == 200
-    keep(database, OPEN | {"status": "closed"})
+    store_markets(database, OPEN | {"status": "closed"})
     changed = api.get(URL, if_none_match=etag)
     assert len(states(changed)) == 2
     assert changed.headers["etag"] != etag
 
 
-def test_freshness_is_in_the_headers_that_a_market_has(api: Api) -> None:
-    [history, one] = [api.get(path).headers for path in (URL, "/markets/A")]
+def test_freshness_is_in_the_headers_that_a_market_has(api: ApiClient) -> None:
+    [history, market_headers] = [api.get(path).headers for path in (URL, "/markets/A")]
     for name in ("x-change-number", "x-crawled-at", "cache-control", "vary", "content-type"):
-        assert history[name] == one[name]
+        assert history[name] == market_headers[name]
 
 
-def test_head_is_get_without_a_body(api: Api) -> None:
+def test_head_is_get_without_a_body(api: ApiClient) -> None:
     get, head = api.get(URL), api.request("HEAD", URL)
     assert (head.status, head.text, head.headers["etag"]) == (200, "", get.headers["etag"])
     error(api.request("POST", URL), 405, "method_not_allowed")
 
 
 @pytest.mark.parametrize("parameter", ["limit=1", "fields=all", "format=csv"])
-def test_parameters_are_refused(api: Api, parameter: str) -> None:
+def test_query_parameters_are_rejected(api: ApiClient, parameter: str) -> None:
     error(api.get(f"{URL}?{parameter}"), 422, "unknown_parameter")
 
 
@@ -165,22 +165,22 @@ def changed_often(database: Database, times: int) -> None:
     )
 
 
-def test_of_very_many_states_the_newest_are_told(api: Api, database: Database) -> None:
-    changed_often(database, MOST_STATES - 1)
-    whole = api.get(URL)
-    assert "truncated" not in whole.json
-    assert len(states(whole)) == MOST_STATES
-    assert whole.json["items"][0]["from"] == market(api)["first_seen_at"]
+def test_a_long_history_is_truncated_to_the_newest_states(api: ApiClient, database: Database) -> None:
+    changed_often(database, MAX_STATES - 1)
+    uncut = api.get(URL)
+    assert "truncated" not in uncut.json
+    assert len(states(uncut)) == MAX_STATES
+    assert uncut.json["items"][0]["from"] == market(api)["first_seen_at"]
 
-    database.script("DELETE FROM kalshi_markets_history")
-    changed_often(database, MOST_STATES + 7)
+    database.execute_script("DELETE FROM kalshi_markets_history")
+    changed_often(database, MAX_STATES + 7)
     cut = api.get(URL, accept_encoding="gzip")
     assert cut.headers["content-encoding"] == "gzip"
     assert list(cut.json) == ["ticker", "items", "count", "truncated"]
     assert cut.json["truncated"] is True
-    assert len(states(cut)) == MOST_STATES
+    assert len(states(cut)) == MAX_STATES
     # The state before it, which is left out, ended a second earlier.
-    assert cut.json["items"][0]["change_number"] == -(MOST_STATES - 1)
+    assert cut.json["items"][0]["change_number"] == -(MAX_STATES - 1)
     assert cut.json["items"][0]["from"] == "2025-12-31T23:43:20Z"
     assert cut.json["items"][0]["until"] == "2025-12-31T23:43:21Z"
     assert cut.json["items"][-1]["status"] == "active"

@@ -7,7 +7,7 @@ import pytest
 
 from local.exchange.clock import Clock
 from local.exchange.generator import generate
-from local.exchange.server import Server
+from local.exchange.server import ExchangeServer
 from local.functions import function_spec
 from local.gateway import gateway_in_thread
 from tests.http_contract import HttpContract
@@ -16,7 +16,7 @@ from tests.integration.lambdas import crawl
 
 @pytest.fixture(scope="module")
 def client(environment: dict[str, str]) -> Iterator[httpx.Client]:
-    with Server(generate(3, 300, Clock(speed=0))) as exchange:
+    with ExchangeServer(generate(3, 300, Clock(speed=0))) as exchange:
         variables = environment | {"EXCHANGE_URL": exchange.url, "DB_SSLMODE": "disable"}
         assert crawl(variables)["outcome"] == "idle"
         with (

@@ -15,26 +15,26 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from api.candlesticks.cache import CandleCache
 from api.candlesticks.fetch import fetch
-from api.candlesticks.markets import Markets
+from api.candlesticks.markets import MarketLifetimes
 from api.candlesticks.request import CandlesticksRequest
-from crawler.crawl import Crawl
+from crawler.crawl import CrawlRun
 from crawler.store import Store
 from crawler.summary import Summary
-from crawler.upkeep import LimitsWalk
-from kalshi_markets.database import Database, DatabaseError, StatementRefused, TableMissing, Unavailable
+from crawler.upkeep import LimitsJob
+from kalshi_markets.database import Database, DatabaseError, DatabaseUnavailable, StatementError, UndefinedObject
 from kalshi_markets.exchange import CandleQuery, ExchangeClient, ExchangeUnavailable, transport
-from kalshi_markets.exchange.limiter import DatabaseTokens, Lease, Limiter, LocalTokens, Share
+from kalshi_markets.exchange.limiter import DatabaseTokenBucket, Grant, LocalTokenBucket, RateLimiter, Share
 from kalshi_markets.settings import DatabaseSettings, ExchangeSettings, MigratorSettings
-from local.exchange.app import Setup
+from local.exchange.app import ServerOptions
 from local.exchange.clock import Clock
 from local.exchange.generator import generate
-from local.exchange.server import Server
+from local.exchange.server import ExchangeServer
 from migrator.migrate import migrate
 from tests.integration.conftest import connect
-from tests.integration.scripted import Reply, Scripted
+from tests.integration.scripted import Reply, ScriptedServer
 
 RATE = 20.0
-CRAWL_ROOM, PEOPLE_ROOM = 10, 5  # three quarters of a second's worth at that rate
+CRAWLER_ROOM, INTERACTIVE_ROOM = 10, 5  # three quarters of a second's worth at that rate
 
 
 @pytest.fixture(autouse=True)
@@ -78,12 +78,14 @@ def used_rate(database: Database) -> float:
 
 def test_a_long_pause_leaves_three_quarters_of_a_seconds_worth(database: Database, slack: Callable[[], float]) -> None:
     later(database, 3600)
-    assert CRAWL_ROOM <= take(database, "crawl")[0] <= CRAWL_ROOM + slack()
-    assert PEOPLE_ROOM <= take(database, "people")[0] <= PEOPLE_ROOM + slack()
+    assert CRAWLER_ROOM <= take(database, "crawl")[0] <= CRAWLER_ROOM + slack()
+    assert INTERACTIVE_ROOM <= take(database, "people")[0] <= INTERACTIVE_ROOM + slack()
     assert take(database, "crawl")[0] <= slack()
 
 
-def test_the_crawl_has_everything_while_people_are_idle(database: Database, slack: Callable[[], float]) -> None:
+def test_the_crawler_has_the_full_rate_while_the_interactive_share_is_idle(
+    database: Database, slack: Callable[[], float]
+) -> None:
     later(database, 10)
     take(database, "crawl")
     granted = 0
@@ -94,7 +96,9 @@ def test_the_crawl_has_everything_while_people_are_idle(database: Database, slac
     assert 20 * 0.4 * RATE - 1 <= granted <= 20 * 0.4 * RATE + slack()
 
 
-def test_people_have_everything_while_the_crawl_is_idle(database: Database, slack: Callable[[], float]) -> None:
+def test_the_interactive_share_has_the_full_rate_while_the_crawler_is_idle(
+    database: Database, slack: Callable[[], float]
+) -> None:
     later(database, 10)
     take(database, "people")
     granted = 0
@@ -117,10 +121,10 @@ def test_each_has_its_part_however_much_the_other_takes(
     assert sum(granted.values()) <= 20 * 0.4 * RATE + slack()
 
 
-def test_the_time_until_more_is_told(database: Database) -> None:
+def test_a_grant_has_the_time_until_more_tokens(database: Database) -> None:
     later(database, 10)
-    _, until_ten = take(database, "crawl", CRAWL_ROOM)
-    assert until_ten <= CRAWL_ROOM / RATE
+    _, until_ten = take(database, "crawl", CRAWLER_ROOM)
+    assert until_ten <= CRAWLER_ROOM / RATE
     _, until_two = take(database, "crawl", 2)
     assert until_two <= 2 / RATE
     later(database, until_two + 0.001)
@@ -183,8 +187,8 @@ def test_many_429s_at_once_count_as_one_and_a_tenth_is_always_left(database: Dat
     assert database.execute("SELECT slowed_to FROM kalshi_markets_limiter") == [[0.1]]
 
 
-def test_an_unknown_share_is_refused(database: Database) -> None:
-    with pytest.raises(StatementRefused):
+def test_an_unknown_share_is_rejected(database: Database) -> None:
+    with pytest.raises(StatementError):
         database.execute("SELECT kalshi_markets_take_tokens('nobody', 1, 20)")
 
 
@@ -194,18 +198,18 @@ class Busy(threading.Thread):
     def __init__(self, environment: Mapping[str, str], share: Share, rate: float, seconds: float) -> None:
         super().__init__()
         self.sent = 0
-        self._tokens = DatabaseTokens(DatabaseSettings.read(environment), share, rate)
+        self._tokens = DatabaseTokenBucket(DatabaseSettings.from_env(environment), share, rate)
         self._seconds = seconds
 
     def run(self) -> None:
         asyncio.run(self._busy())
 
     async def _busy(self) -> None:
-        limiter = Limiter(self._tokens)
+        limiter = RateLimiter(self._tokens)
         try:
             async with asyncio.timeout(self._seconds):
                 while True:
-                    await limiter.take()
+                    await limiter.acquire()
                     self.sent += 1
         except TimeoutError:
             await limiter.aclose()
@@ -223,10 +227,10 @@ def all_sent(*threads: Busy) -> tuple[list[int], float]:
 
 def test_two_processes_together_stay_within_the_rate_and_use_it(environment: Mapping[str, str]) -> None:
     sent, seconds = all_sent(*(Busy(environment, "crawl", RATE, 1.5) for _ in range(2)))
-    assert 0.7 * (RATE * 1.5 - PEOPLE_ROOM) <= sum(sent) <= RATE * seconds + CRAWL_ROOM + PEOPLE_ROOM
+    assert 0.7 * (RATE * 1.5 - INTERACTIVE_ROOM) <= sum(sent) <= RATE * seconds + CRAWLER_ROOM + INTERACTIVE_ROOM
 
 
-def test_a_greedy_crawl_leaves_people_their_share(environment: Mapping[str, str]) -> None:
+def test_a_greedy_crawler_leaves_the_interactive_share(environment: Mapping[str, str]) -> None:
     sent, seconds = all_sent(*(Busy(environment, share, 50, 1.5) for share in ("crawl", "crawl", "crawl", "people")))
     assert sum(sent) <= 50 * seconds + 0.75 * 50
     assert sent[-1] >= 0.7 * 1.5 * 50 / 3
@@ -249,23 +253,23 @@ ROLES = {
 @pytest.fixture
 def roles(environment: dict[str, str], database: Database) -> Iterator[dict[str, dict[str, str]]]:
     """The environment of each role: of the two functions, and of one that was granted nothing."""
-    migrate(database, MigratorSettings.read(ROLES))
-    database.script("CREATE ROLE limiter_nobody LOGIN PASSWORD 'p'")
+    migrate(database, MigratorSettings.from_env(ROLES))
+    database.execute_script("CREATE ROLE limiter_nobody LOGIN PASSWORD 'p'")
     yield {
         name: environment | {"DB_USER": f"limiter_{name}", "DB_PASSWORD": "p"} for name in ("api", "crawler", "nobody")
     }
     names = "limiter_api, limiter_crawler, limiter_nobody"
-    database.script(f"DROP OWNED BY {names}; DROP ROLE {names}")
+    database.execute_script(f"DROP OWNED BY {names}; DROP ROLE {names}")
 
 
-def asked(environment: Mapping[str, str], share: Share) -> float:
+def rate_after_429(environment: Mapping[str, str], share: Share) -> float:
     """The rate that a role is told, after it has told of a 429."""
 
     async def run() -> float:
-        limiter = Limiter(DatabaseTokens(DatabaseSettings.read(environment), share, 100))
+        limiter = RateLimiter(DatabaseTokenBucket(DatabaseSettings.from_env(environment), share, 100))
         try:
-            await limiter.take()
-            await limiter.refused()
+            await limiter.acquire()
+            await limiter.on_rate_limited()
             return await limiter.rate()
         finally:
             await limiter.aclose()
@@ -274,7 +278,7 @@ def asked(environment: Mapping[str, str], share: Share) -> float:
 
 
 def test_the_functions_roles_may_take_tokens_but_neither_read_nor_write_them(roles: dict[str, dict[str, str]]) -> None:
-    assert asked(roles["api"], "people") == asked(roles["crawler"], "crawl") == 100
+    assert rate_after_429(roles["api"], "people") == rate_after_429(roles["crawler"], "crawl") == 100
     for name in ("api", "crawler"):
         connection = connect(roles[name])
         for statement in (
@@ -282,56 +286,60 @@ def test_the_functions_roles_may_take_tokens_but_neither_read_nor_write_them(rol
             "UPDATE kalshi_markets_limiter SET crawl = 1000",
             "DELETE FROM kalshi_markets_limiter",
         ):
-            with pytest.raises(DatabaseError) as refused:
+            with pytest.raises(DatabaseError) as caught:
                 connection.execute(statement)
-            assert refused.value.sqlstate in ("42501", "25006")
+            assert caught.value.sqlstate in ("42501", "25006")
         connection.close()
 
 
 def test_a_role_without_grants_may_not_take_tokens(roles: dict[str, dict[str, str]]) -> None:
-    with pytest.raises(StatementRefused) as refused:
-        asked(roles["nobody"], "people")
-    assert refused.value.sqlstate == "42501"
+    with pytest.raises(StatementError) as caught:
+        rate_after_429(roles["nobody"], "people")
+    assert caught.value.sqlstate == "42501"
 
 
 def test_no_table_of_the_callers_can_stand_in_for_the_row(roles: dict[str, dict[str, str]]) -> None:
     crawler = connect(roles["crawler"])
-    crawler.script("CREATE TEMP TABLE kalshi_markets_limiter AS SELECT 1 AS crawl; SET search_path = pg_temp, public")
+    crawler.execute_script(
+        "CREATE TEMP TABLE kalshi_markets_limiter AS SELECT 1 AS crawl; SET search_path = pg_temp, public"
+    )
     assert take(crawler, "crawl", 0) == (0, 0)
     crawler.close()
 
 
 def test_without_the_migration_the_table_is_missing(environment: Mapping[str, str]) -> None:
-    with pytest.raises(TableMissing):
-        asked({**environment, "MARKETS_TABLE": "other"}, "people")
+    with pytest.raises(UndefinedObject):
+        rate_after_429({**environment, "MARKETS_TABLE": "other"}, "people")
 
 
 def test_a_database_that_is_not_there_is_everybodys_error(environment: Mapping[str, str]) -> None:
     async def run() -> list[Any]:
-        limiter = Limiter(DatabaseTokens(DatabaseSettings.read({**environment, "DB_PORT": "1"}), "crawl", 100))
-        return list(await asyncio.gather(limiter.take(), limiter.take(), return_exceptions=True))
+        limiter = RateLimiter(
+            DatabaseTokenBucket(DatabaseSettings.from_env({**environment, "DB_PORT": "1"}), "crawl", 100)
+        )
+        return list(await asyncio.gather(limiter.acquire(), limiter.acquire(), return_exceptions=True))
 
-    assert [type(error) for error in asyncio.run(run())] == [Unavailable, Unavailable]
+    assert [type(error) for error in asyncio.run(run())] == [DatabaseUnavailable, DatabaseUnavailable]
 
 
-class BreakingOff(LocalTokens):
+class BreakingOff(LocalTokenBucket):
     """A database that tells the rate and then is gone."""
 
-    async def lease(self, wanted: int) -> Lease:
+    async def acquire(self, wanted: int) -> Grant:
         if wanted:
-            raise Unavailable("gone")
-        return await super().lease(wanted)
+            raise DatabaseUnavailable("gone")
+        return await super().acquire(wanted)
 
 
-def test_a_database_that_breaks_off_while_candlesticks_are_fetched_is_told_as_such(database: Database) -> None:
+def test_a_lost_database_during_a_candlestick_fetch_is_reported_as_such(database: Database) -> None:
     async def run() -> None:
-        settings = ExchangeSettings.read({"EXCHANGE_URL": "http://127.0.0.1:1"})
-        asked = CandlesticksRequest.model_validate({"tickers": [f"T{n}" for n in range(150)]})
+        settings = ExchangeSettings.from_env({"EXCHANGE_URL": "http://127.0.0.1:1"})
+        request = CandlesticksRequest.model_validate({"tickers": [f"T{n}" for n in range(150)]})
         no_cache = CandleCache(database.settings, 0)
-        async with ExchangeClient(settings, Limiter(BreakingOff(100))) as client:
-            await fetch(asked, client, Markets(database), no_cache, deadline=time.monotonic() + 5)
+        async with ExchangeClient(settings, RateLimiter(BreakingOff(100))) as client:
+            await fetch(request, client, MarketLifetimes(database), no_cache, deadline=time.monotonic() + 5)
 
-    with pytest.raises(Unavailable):
+    with pytest.raises(DatabaseUnavailable):
         asyncio.run(run())
 
 
@@ -348,26 +356,26 @@ def signed(key: Ed25519PrivateKey, tmp_path: Path) -> dict[str, str]:
     return {"KEYID": "me", "KEYFILE": str(tmp_path / "key.pem")}
 
 
-def serve(key: Ed25519PrivateKey, tier: str) -> Server:
-    return Server(generate(1, 5, Clock()), {"me": key.public_key()}, Setup(tier=tier))
+def serve(key: Ed25519PrivateKey, tier: str) -> ExchangeServer:
+    return ExchangeServer(generate(1, 5, Clock()), {"me": key.public_key()}, ServerOptions(tier=tier))
 
 
 async def count_pages(environment: Mapping[str, str], share: Share, seconds: float) -> tuple[int, int]:
     """How many requests a process sends that asks all the time, and how many of them are refused."""
-    settings = ExchangeSettings.read(environment)
-    tokens = DatabaseTokens(DatabaseSettings.read(environment), share, settings.rate)
+    settings = ExchangeSettings.from_env(environment)
+    tokens = DatabaseTokenBucket(DatabaseSettings.from_env(environment), share, settings.rate)
     ends_at = time.monotonic() + seconds
-    async with ExchangeClient(settings, Limiter(tokens)) as client:
+    async with ExchangeClient(settings, RateLimiter(tokens)) as client:
 
         async def ask() -> None:
             while time.monotonic() < ends_at:
                 await client.transport.get("/exchange/status", {}, deadline=ends_at + 5)
 
         await asyncio.gather(*(ask() for _ in range(4)))
-        return client.requests, client.transport.refusals
+        return client.requests, client.transport.rate_limited
 
 
-def test_two_processes_that_ask_all_they_may_are_never_refused(
+def test_two_processes_at_full_rate_are_never_rate_limited(
     environment: Mapping[str, str], key: Ed25519PrivateKey, signed: dict[str, str]
 ) -> None:
     with serve(key, "basic") as server:
@@ -377,7 +385,7 @@ def test_two_processes_that_ask_all_they_may_are_never_refused(
             return list(await asyncio.gather(count_pages(asking, "crawl", 5), count_pages(asking, "people", 5)))
 
         counts = asyncio.run(run())
-    assert [refusals for _, refusals in counts] == [0, 0]
+    assert [rate_limited for _, rate_limited in counts] == [0, 0]
     assert sum(requests for requests, _ in counts) >= 0.8 * 20 * 5
 
 
@@ -385,12 +393,12 @@ def learn(environment: Mapping[str, str], **settings: str) -> dict[str, str]:
     """What the crawler's job `limits` does; its error, if it had one."""
 
     async def run() -> Summary:
-        read = ExchangeSettings.read({**environment, **settings})
+        read = ExchangeSettings.from_env({**environment, **settings})
         writer, reader = connect(environment), connect(environment)
-        tokens = DatabaseTokens(DatabaseSettings.read(environment), "crawl", read.rate)
-        async with ExchangeClient(read, Limiter(tokens)) as client:
+        tokens = DatabaseTokenBucket(DatabaseSettings.from_env(environment), "crawl", read.rate)
+        async with ExchangeClient(read, RateLimiter(tokens)) as client:
             ends_at = time.monotonic() + 3
-            crawl = Crawl([LimitsWalk()], Store(writer, reader), client.transport, ends_at=ends_at)
+            crawl = CrawlRun([LimitsJob()], Store(writer, reader), client.transport, deadline=ends_at)
             summary = await crawl.run()
         writer.close()
         reader.close()
@@ -399,19 +407,19 @@ def learn(environment: Mapping[str, str], **settings: str) -> dict[str, str]:
     return asyncio.run(run()).errors
 
 
-def test_the_accounts_rate_is_asked_for_once_an_hour_and_holds_for_all(
+def test_the_account_rate_is_fetched_once_an_hour_and_shared(
     roles: dict[str, dict[str, str]], database: Database, key: Ed25519PrivateKey, signed: dict[str, str]
 ) -> None:
     assert used_rate(database) == 15
     with serve(key, "advanced") as server:
         assert learn(roles["crawler"], **signed, EXCHANGE_URL=server.url) == {}
     assert used_rate(database) == 30
-    with Scripted([Reply()]) as other:
+    with ScriptedServer([Reply()]) as other:
         learn(roles["crawler"], **signed, EXCHANGE_URL=other.url)
         assert other.requests == []
     later(database, 3601)
     assert used_rate(database) == 15
-    database.execute("UPDATE kalshi_markets_jobs SET begun_at = begun_at - interval '1 hour'")
+    database.execute("UPDATE kalshi_markets_jobs SET started_at = started_at - interval '1 hour'")
     with serve(key, "expert") as server:
         learn(roles["crawler"], **signed, EXCHANGE_URL=server.url)
     assert used_rate(database) == 60
@@ -443,13 +451,13 @@ def test_a_rate_that_cannot_be_read_is_not_stored(
     costs: Reply,
     rate: float,
 ) -> None:
-    with Scripted([Reply()], {"/account/limits": [limits], "/account/endpoint_costs": [costs]}) as server:
+    with ScriptedServer([Reply()], {"/account/limits": [limits], "/account/endpoint_costs": [costs]}) as server:
         learn(environment, **signed, EXCHANGE_URL=server.url)
     assert used_rate(database) == rate
 
 
-def test_without_a_key_only_costs_are_asked_for(environment: Mapping[str, str]) -> None:
-    with Scripted([Reply()]) as server:
+def test_without_a_key_only_costs_are_fetched(environment: Mapping[str, str]) -> None:
+    with ScriptedServer([Reply()]) as server:
         assert learn(environment, EXCHANGE_URL=server.url, EXCHANGE_RATE="12") == {}
         paths = [path.rpartition("/v2")[2] for path, _ in server.requests]
     assert paths == ["/historical/cutoff", "/account/endpoint_costs"]
@@ -464,22 +472,22 @@ COSTS = (
 )
 
 
-def lease(environment: Mapping[str, str], share: Share) -> Lease:
-    async def run() -> Lease:
-        tokens = DatabaseTokens(DatabaseSettings.read(environment), share, RATE)
+def lease(environment: Mapping[str, str], share: Share) -> Grant:
+    async def run() -> Grant:
+        tokens = DatabaseTokenBucket(DatabaseSettings.from_env(environment), share, RATE)
         try:
-            return await tokens.lease(0)
+            return await tokens.acquire(0)
         finally:
             tokens.close()
 
     return asyncio.run(run())
 
 
-def test_the_costs_of_paths_are_kept_for_all_processes(
+def test_the_costs_of_paths_are_shared_by_all_processes(
     roles: dict[str, dict[str, str]], signed: dict[str, str]
 ) -> None:
     paths = {"/account/limits": [Reply(body=LIMITS)], "/account/endpoint_costs": [Reply(body=COSTS)]}
-    with Scripted([Reply()], paths) as server:
+    with ScriptedServer([Reply()], paths) as server:
         assert learn(roles["crawler"], **signed, EXCHANGE_URL=server.url) == {}
     for name, share in (("api", "people"), ("crawler", "crawl")):
         known = lease(roles[name], share)  # type: ignore[arg-type]  # they are shares
@@ -499,71 +507,71 @@ def test_dear_requests_take_their_part_of_the_rate(environment: Mapping[str, str
     """Four requests that cost five are twenty tokens: as many as a second has."""
     store_costs(database, None, markets=5)
 
-    async def run(server: Scripted) -> float:
-        settings = ExchangeSettings.read({"EXCHANGE_URL": server.url, "EXCHANGE_RATE": str(RATE)})
-        limiter = Limiter(DatabaseTokens(DatabaseSettings.read(environment), "crawl", RATE))
+    async def run(server: ScriptedServer) -> float:
+        settings = ExchangeSettings.from_env({"EXCHANGE_URL": server.url, "EXCHANGE_RATE": str(RATE)})
+        limiter = RateLimiter(DatabaseTokenBucket(DatabaseSettings.from_env(environment), "crawl", RATE))
         async with ExchangeClient(settings, limiter) as client:
             began = time.monotonic()
             for _ in range(8):
                 await client.transport.get("/markets", {}, deadline=time.monotonic() + 20)
             return time.monotonic() - began
 
-    with Scripted([Reply()]) as server:
+    with ScriptedServer([Reply()]) as server:
         seconds = asyncio.run(run(server))
-    assert seconds * RATE + CRAWL_ROOM + PEOPLE_ROOM >= 8 * 5
+    assert seconds * RATE + CRAWLER_ROOM + INTERACTIVE_ROOM >= 8 * 5
 
 
-def test_what_costs_more_than_the_bucket_is_asked_for_in_smaller_batches(
-    environment: Mapping[str, str], database: Database
-) -> None:
+def test_a_batch_that_costs_more_than_the_bucket_is_split(environment: Mapping[str, str], database: Database) -> None:
     store_costs(database, 3, markets_candlesticks=12, historical_markets=6)
     database.execute("UPDATE kalshi_markets_limiter SET crawl = 1000, people = 1000, filled_at = clock_timestamp()")
     tickers = [f"T{n}" for n in range(100)]
 
-    async def run(server: Scripted) -> None:
+    async def run(server: ScriptedServer) -> None:
         async with over(environment, server) as client:
             query = CandleQuery(0, 3600, 60)
             await client.candlesticks(tickers, query, deadline=time.monotonic() + 20)
-            await client.archived(tickers, deadline=time.monotonic() + 20)
+            await client.find_archived(tickers, deadline=time.monotonic() + 20)
 
     paths = {"/markets/candlesticks*": [Reply(body=b'{"markets": []}')]}
-    with Scripted([Reply()], paths) as server:
+    with ScriptedServer([Reply()], paths) as server:
         asyncio.run(run(server))
-        asked = [parse_qs(urlsplit(path).query) for path, _ in server.requests]
-    batches = [(query.get("market_tickers") or query["tickers"])[0].split(",") for query in asked]
+        queries = [parse_qs(urlsplit(path).query) for path, _ in server.requests]
+    batches = [(query.get("market_tickers") or query["tickers"])[0].split(",") for query in queries]
     assert [len(batch) for batch in batches] == [25, 25, 25, 25, 50, 50]
     assert [ticker for batch in batches[:4] for ticker in batch] == tickers
 
 
-def over(environment: Mapping[str, str], server: Scripted) -> ExchangeClient:
-    settings = ExchangeSettings.read({"EXCHANGE_URL": server.url, "EXCHANGE_RATE": "100"})
-    return ExchangeClient(settings, Limiter(DatabaseTokens(DatabaseSettings.read(environment), "crawl", 100)))
+def over(environment: Mapping[str, str], server: ScriptedServer) -> ExchangeClient:
+    settings = ExchangeSettings.from_env({"EXCHANGE_URL": server.url, "EXCHANGE_RATE": "100"})
+    return ExchangeClient(
+        settings, RateLimiter(DatabaseTokenBucket(DatabaseSettings.from_env(environment), "crawl", 100))
+    )
 
 
 def test_a_429_slows_all_down_and_is_counted(
     environment: Mapping[str, str], database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(transport, "FIRST_PAUSE", 0.01)
+    monkeypatch.setattr(transport, "INITIAL_BACKOFF", 0.01)
 
-    async def run(server: Scripted) -> tuple[int, int, int]:
+    async def run(server: ScriptedServer) -> tuple[int, int, int]:
         async with over(environment, server) as client:
             await client.transport.get("/exchange/status", {}, deadline=time.monotonic() + 5)
             sent = client.transport
-            return sent.requests, sent.refusals, sent.bytes_received
+            return sent.requests, sent.rate_limited, sent.bytes_received
 
-    with Scripted([Reply(429, b"slow down"), Reply(503, b"no"), Reply()]) as server:
+    with ScriptedServer([Reply(429, b"slow down"), Reply(503, b"no"), Reply()]) as server:
         assert asyncio.run(run(server)) == (3, 1, len(b"slow down") + len(b"no") + len(Reply().body))
     assert database.execute("SELECT slowed_to FROM kalshi_markets_limiter") == [[0.5]]
 
 
-def test_nobody_waits_for_a_token_beyond_the_deadline(environment: Mapping[str, str]) -> None:
-    async def run(server: Scripted) -> None:
-        settings = ExchangeSettings.read({"EXCHANGE_URL": server.url, "EXCHANGE_RATE": "0.1"})
-        limiter = Limiter(DatabaseTokens(DatabaseSettings.read(environment), "people", 0.1))
+def test_no_request_waits_for_a_token_beyond_the_deadline(environment: Mapping[str, str]) -> None:
+    async def run(server: ScriptedServer) -> None:
+        settings = ExchangeSettings.from_env({"EXCHANGE_URL": server.url, "EXCHANGE_RATE": "0.1"})
+        limiter = RateLimiter(DatabaseTokenBucket(DatabaseSettings.from_env(environment), "people", 0.1))
         async with ExchangeClient(settings, limiter) as client:
             await client.transport.get("/exchange/status", {}, deadline=time.monotonic() + 0.3)
 
-    with Scripted([Reply()]) as server:
+    with ScriptedServer([Reply()]) as server:
         with pytest.raises(ExchangeUnavailable, match="before the deadline"):
             asyncio.run(run(server))
         assert server.requests == []

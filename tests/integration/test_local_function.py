@@ -119,28 +119,30 @@ def test_the_environment_is_lambdas_and_the_functions_own(make: Make, monkeypatc
 def test_one_sandbox_has_one_event_at_a_time(make: Make) -> None:
     function = make()
     begun = [function.begin(sleep=0.2) for _ in range(3)]
-    runs = sorted((json.loads(one.result()) for one in begun), key=lambda run: float(run["began"]))
+    runs = sorted((json.loads(invocation.result()) for invocation in begun), key=lambda run: float(run["began"]))
     assert len({run["pid"] for run in runs}) == 1
     assert all(before["ended"] <= after["began"] for before, after in itertools.pairwise(runs))
 
 
 def test_two_sandboxes_work_side_by_side(make: Make) -> None:
     function = make(concurrency=2)
-    first, second = (json.loads(one.result()) for one in [function.begin(sleep=0.6), function.begin(sleep=0.6)])
+    first, second = (
+        json.loads(invocation.result()) for invocation in [function.begin(sleep=0.6), function.begin(sleep=0.6)]
+    )
     assert first["pid"] != second["pid"]
     assert first["began"] < second["ended"]
     assert second["began"] < first["ended"]
 
 
-def test_more_events_than_the_queue_takes_are_refused(make: Make) -> None:
+def test_more_events_than_the_queue_holds_are_throttled(make: Make) -> None:
     function = make(queue=1)
     waiting = [function.begin(sleep=0.3), function.begin()]
     with pytest.raises(Throttled):
         function()
-    assert all(one.result() for one in waiting)
+    assert all(invocation.result() for invocation in waiting)
 
 
-def test_an_exception_of_the_handler_is_told_and_the_sandbox_goes_on(make: Make) -> None:
+def test_an_exception_of_the_handler_is_reported_and_the_sandbox_continues(make: Make) -> None:
     function = make()
     pid = function()["pid"]
     with pytest.raises(FunctionError, match="ValueError: no such thing") as caught:
@@ -159,7 +161,7 @@ def test_a_function_over_its_time_is_ended_and_replaced(make: Make) -> None:
     assert not alive(pid)
 
 
-def test_a_process_that_ends_in_the_middle_of_an_event_is_told_and_replaced(make: Make) -> None:
+def test_a_process_that_ends_in_the_middle_of_an_event_is_reported_and_replaced(make: Make) -> None:
     function = make()
     with pytest.raises(SandboxEnded, match="exit status 3"):
         function(exit=3)
@@ -176,7 +178,7 @@ def test_a_process_killed_between_two_events_is_replaced_unnoticed(make: Make) -
     assert function()["pid"] != pid
 
 
-def test_a_response_at_the_limit_passes_and_one_above_is_refused(make: Make) -> None:
+def test_a_response_at_the_limit_passes_and_one_above_is_rejected(make: Make) -> None:
     function = make()
     assert len(function(size=RESPONSE_BYTES)) == RESPONSE_BYTES - 2
     with pytest.raises(ResponseTooLarge, match="6291556"):
@@ -207,7 +209,7 @@ def test_a_function_that_cannot_be_imported_says_why_at_every_event(make: Make, 
             function()
 
 
-def test_what_a_function_writes_is_logged_line_by_line(make: Make, logged: list[str]) -> None:
+def test_function_output_is_logged_line_by_line(make: Make, logged: list[str]) -> None:
     make()(say="one\ntwo " + "x" * 200_000)
     deadline = time.monotonic() + 2
     while len(logged) < 2 and time.monotonic() < deadline:

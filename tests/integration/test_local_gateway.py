@@ -213,8 +213,8 @@ def test_a_longer_one_is_an_error_in_the_gateways_shape(
 
 
 def test_a_preflight_request_is_answered_by_the_gateway(client: httpx.Client) -> None:
-    asked = {"origin": "https://example.com", "access-control-request-method": "POST"}
-    answer = client.options("/raise", headers=asked | {"access-control-request-headers": "content-type"})
+    request_headers = {"origin": "https://example.com", "access-control-request-method": "POST"}
+    answer = client.options("/raise", headers=request_headers | {"access-control-request-headers": "content-type"})
     assert (answer.status_code, answer.content) == (204, b"")
     assert answer.headers["access-control-allow-origin"] == "*"
     assert answer.headers["access-control-allow-methods"] == "GET,HEAD,POST"
@@ -277,7 +277,7 @@ def test_more_requests_than_the_queue_takes_are_a_429(spec: FunctionSpec) -> Non
     assert {"message": "Too Many Requests"} in [answer.json() for answer in answers]
 
 
-def test_each_request_is_told_in_one_line(client: httpx.Client, lines: list[str]) -> None:
+def test_each_request_is_logged_in_one_line(client: httpx.Client, lines: list[str]) -> None:
     lines.clear()
     client.get("/markets?a=%20")
     [line] = [line for line in lines if line.startswith("GET /markets")]

@@ -69,7 +69,7 @@ def test_settings_are_the_servers(server: PostgresServer) -> None:
     assert query(server, "SHOW fsync") == [["off"]]
 
 
-def test_it_listens_on_no_unix_socket(server: PostgresServer) -> None:
+def test_the_server_listens_on_no_unix_socket(server: PostgresServer) -> None:
     assert query(server, "SHOW unix_socket_directories") == [[""]]
 
 
@@ -144,7 +144,7 @@ def test_a_database_without_our_password_is_left_alone(tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / "data").iterdir()] == ["PG_VERSION"]
 
 
-def test_a_data_folder_of_an_earlier_version_is_told(tmp_path: Path) -> None:
+def test_a_data_folder_of_an_earlier_version_is_reported(tmp_path: Path) -> None:
     (tmp_path / "PG_VERSION").write_text("18\n")
     with pytest.raises(PostgresError, match="from an earlier version: delete it"):
         PostgresServer(tmp_path, FAST).start()
@@ -173,7 +173,7 @@ def test_the_path_may_have_any_characters(tmp_path: Path) -> None:
         server.stop()
 
 
-def test_a_folder_that_cannot_be_made_is_told_by_name(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_created_is_reported_by_name(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(PostgresError, match=f"cannot run over {tmp_path}/file/postgres"):
         PostgresServer(tmp_path / "file" / "postgres", FAST).start()
@@ -195,7 +195,7 @@ def test_messages_have_the_path_of_the_data_folder(tmp_path: Path) -> None:
         server.start()
 
 
-def test_an_account_without_a_name_is_told_before_initdb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_account_without_a_name_is_reported_before_initdb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(postgres, "account_for", lambda data_dir: Account(54_321, 54_321))
     with pytest.raises(PostgresError, match="initdb requires that user 54321 has a name"):
         PostgresServer(tmp_path, FAST).start()

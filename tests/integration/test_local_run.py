@@ -17,10 +17,10 @@ import httpx
 import pytest
 
 from local import ROOT
-from local.exchange.app import Setup
+from local.exchange.app import ServerOptions
 from local.exchange.clock import Clock
 from local.exchange.generator import generate
-from local.exchange.server import Server
+from local.exchange.server import ExchangeServer
 from tests.integration.conftest import certificate_for
 from tests.integration.proxy import Proxy
 
@@ -104,28 +104,28 @@ def start(root: Path) -> Iterator[Start]:
 def processes_of(root: Path) -> list[str]:
     """What runs in, from or over the folder; given a moment to end."""
     deadline = time.monotonic() + 3
-    while (found := list(_found(root))) and time.monotonic() < deadline:
+    while (commands := list(_commands_of(root))) and time.monotonic() < deadline:
         time.sleep(0.05)
-    return found
+    return commands
 
 
-def _found(root: Path) -> Iterator[str]:
+def _commands_of(root: Path) -> Iterator[str]:
     wanted = str(root).encode()
     for process in Path("/proc").glob("[0-9]*"):
         try:
-            told = [process.joinpath(name).read_bytes() for name in ("cmdline", "environ")]
-            told.append(str((process / "cwd").readlink()).encode())
+            texts = [process.joinpath(name).read_bytes() for name in ("cmdline", "environ")]
+            texts.append(str((process / "cwd").readlink()).encode())
         except OSError:
             continue
-        if any(wanted in text for text in told):
-            yield told[0].replace(b"\0", b" ").decode()
+        if any(wanted in text for text in texts):
+            yield texts[0].replace(b"\0", b" ").decode()
 
 
 def count(url: str) -> int:
     return int(httpx.get(f"{url}/markets", params={"limit": 10_000}, timeout=20).json()["count"])
 
 
-def test_it_serves_what_it_crawled_stops_at_ctrl_c_and_goes_on_with_the_same_data(start: Start) -> None:
+def test_a_run_serves_crawled_markets_stops_at_ctrl_c_and_resumes_with_the_same_data(start: Start) -> None:
     first = start()
     url = first.url
     assert httpx.get(f"{url}/health").status_code == 200
@@ -146,19 +146,19 @@ def test_it_serves_what_it_crawled_stops_at_ctrl_c_and_goes_on_with_the_same_dat
     assert "Traceback" not in "\n".join(first.lines + second.lines)
 
 
-def test_a_taken_port_and_a_taken_data_folder_are_told_before_anything_starts(start: Start) -> None:
+def test_a_taken_port_and_a_taken_data_folder_are_reported_before_anything_starts(start: Start) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
-        refused = start(PORT=str(port))
-        assert refused.end() == 1
-    assert refused.lines == [
+        second = start(PORT=str(port))
+        assert second.end() == 1
+    assert second.lines == [
         f"make run: port {port} is taken: stop the other program or choose another with PORT={port + 1} make run"
     ]
     running = start()
     running.until("postgres")
-    refused = start()
-    assert refused.end() == 1
-    assert refused.lines == ["make run: .data is in use: stop the other run, or choose another with DATA_DIR=.data-2"]
+    second = start()
+    assert second.end() == 1
+    assert second.lines == ["make run: .data is in use: stop the other run, or choose another with DATA_DIR=.data-2"]
 
 
 @pytest.mark.parametrize("seconds", [0.6, 1.3])
@@ -197,14 +197,14 @@ def test_a_second_ctrl_c_ends_everything_at_once(start: Start, root: Path) -> No
     assert processes_of(root) == []
 
 
-def test_a_database_that_does_not_answer_is_told_in_a_sentence(start: Start) -> None:
+def test_an_unreachable_database_is_reported_in_a_sentence(start: Start) -> None:
     run = start(DB_HOST="127.0.0.1", DB_PORT="1", DB_USER="nobody", DATA_DIR=".data-external")
     assert run.end() == 1
     assert run.lines[-1].startswith("make run: the database could not be prepared: ")
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "told"),
+    ("name", "value", "message"),
     [
         ("PORT", "http", "PORT must be a whole number from 0 to 65,535, not 'http'."),
         ("LOG_LEVEL", "trace", "LOG_LEVEL must be one of DEBUG, INFO, WARNING, ERROR, CRITICAL."),
@@ -212,16 +212,16 @@ def test_a_database_that_does_not_answer_is_told_in_a_sentence(start: Start) -> 
         ("SSL_CERT_FILE", "x", "SSL_CERT_FILE must be a PEM file of certificate authorities: there is no such file."),
     ],
 )
-def test_a_wrong_variable_is_told_by_name(start: Start, name: str, value: str, told: str) -> None:
+def test_an_invalid_variable_is_reported_by_name(start: Start, name: str, value: str, message: str) -> None:
     run = start(**{name: value})
     assert run.end() == 2
-    assert run.lines == [f"make run: {told}"]
+    assert run.lines == [f"make run: {message}"]
 
 
-def test_a_proxy_is_asked_for_the_exchange_and_for_nothing_on_this_machine(start: Start, tmp_path: Path) -> None:
+def test_a_proxy_is_used_for_the_exchange_and_for_nothing_on_this_machine(start: Start, tmp_path: Path) -> None:
     certificate, key = certificate_for("exchange.example", tmp_path)
     with (
-        Server(generate(7, 50, Clock(speed=0)), setup=Setup(unsigned_rate=12_000)) as exchange,
+        ExchangeServer(generate(7, 50, Clock(speed=0)), options=ServerOptions(unsigned_rate=12_000)) as exchange,
         Proxy(("127.0.0.1", urlsplit(exchange.url).port or 0), certificate, key) as proxy,
     ):
         proxies = dict.fromkeys(("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY"), proxy.url)
@@ -233,7 +233,7 @@ def test_a_proxy_is_asked_for_the_exchange_and_for_nothing_on_this_machine(start
         assert set(proxy.requests) == {"CONNECT exchange.example:443 HTTP/1.1"}
 
 
-def test_a_host_of_no_proxy_is_asked_directly(start: Start, certificate: tuple[Path, Path]) -> None:
+def test_a_host_of_no_proxy_is_requested_directly(start: Start, certificate: tuple[Path, Path]) -> None:
     with socket.create_server(("127.0.0.2", 0)) as exchange, Proxy(("127.0.0.1", 1), *certificate) as proxy:
         exchange.settimeout(SECONDS)
         url = f"http://127.0.0.2:{exchange.getsockname()[1]}"
@@ -244,7 +244,7 @@ def test_a_host_of_no_proxy_is_asked_directly(start: Start, certificate: tuple[P
         assert proxy.requests == []
 
 
-def test_an_exchange_that_cannot_start_is_told_in_its_words(start: Start, root: Path) -> None:
+def test_an_exchange_that_cannot_start_is_reported_with_its_own_message(start: Start, root: Path) -> None:
     (root / "broken.jsonl").write_text("not JSON\n")
     run = start(RECORDING="broken.jsonl", DATA_DIR=".data-broken")
     assert run.end() == 1

@@ -65,7 +65,7 @@ def test_the_first_event_comes_at_once_and_is_a_schedules(tmp_path: Path) -> Non
     assert event["source"] == "aws.events"
 
 
-def test_a_run_that_fails_is_told_and_does_not_keep_the_next_from_beginning(
+def test_a_failed_run_is_reported_and_does_not_prevent_the_next(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with scheduled(tmp_path, interval=0.3, failing=(1,)):

@@ -3,11 +3,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from kalshi_markets.columns import COLUMNS, Part
-from kalshi_markets.database import Database, DatabaseError, LoginRefused, StatementRefused
+from kalshi_markets.columns import COLUMNS, Table
+from kalshi_markets.database import Database, DatabaseError, LoginFailed, StatementError
 from kalshi_markets.settings import DatabaseSettings, MigratorSettings
-from migrator.catalog import MigrationRefused, columns_of
-from migrator.indexes import INDEXES, build, name_of
+from migrator.catalog import MigrationError, columns_of
+from migrator.indexes import INDEXES, build_indexes, index_name
 from migrator.migrate import FOLDER, migrate
 from tests.integration.conftest import connect
 
@@ -24,10 +24,10 @@ def table(empty_database: dict[str, str], request: pytest.FixtureRequest) -> Ite
     database.close()
 
 
-def assert_tickers_are_unique(table: Database, part: Part) -> None:
+def assert_tickers_are_unique(table: Database, part: Table) -> None:
     insert = f"INSERT INTO {table.settings.table}_{part} (ticker) VALUES ('A')"
     table.execute(insert)
-    with pytest.raises(StatementRefused, match="duplicate key"):
+    with pytest.raises(StatementError, match="duplicate key"):
         table.execute(insert)
 
 
@@ -38,9 +38,9 @@ def test_a_second_run_does_nothing(table: Database) -> None:
 
 def test_the_table_is_what_columns_say(table: Database) -> None:
     migrate(table, NO_ROLES)
-    found = columns_of(table)
-    assert {name: column.sql_type for name, column in found.items()} == {c.name: c.sql_type for c in COLUMNS}
-    for part in (Part.TERMS, Part.QUOTES):
+    columns = columns_of(table)
+    assert {name: column.sql_type for name, column in columns.items()} == {c.name: c.sql_type for c in COLUMNS}
+    for part in (Table.DETAILS, Table.QUOTES):
         assert_tickers_are_unique(table, part)
 
 
@@ -73,25 +73,25 @@ ORIGINAL = """
 
 def test_the_original_services_table_is_adopted_with_its_rows(table: Database) -> None:
     name = table.settings.table
-    table.script(ORIGINAL.format(table=name))
+    table.execute_script(ORIGINAL.format(table=name))
     assert migrate(table, NO_ROLES) == NAMES
     [row] = table.execute(
         f"SELECT m.ticker, m.event_ticker, m.open_time::text, m.close_time::text, volume::text, open_interest::text,"
-        f" m.settlement_value::text, note, m.status, change_number > 0 FROM {name} m JOIN {name}_terms t ON t.ticker = m.ticker"
+        f" m.settlement_value::text, note, m.status, change_number > 0 FROM {name} m JOIN {name}_details t ON t.ticker = m.ticker"
     )
     assert row[:2] == ["A", "E"]
     assert row[2:4] == ["2026-01-01 10:00:00+00", "2026-01-01 15:00:00.25+00"]
     assert row[4:7] == ["5", "1.5", "0.29"]  # its cents are our dollars
     assert row[7:] == ["kept", None, True]
     assert table.execute(f"SELECT added FROM {name}_jobs WHERE job = 'adopted'") == [[1]]
-    table.execute(f"INSERT INTO {name}_terms (ticker) VALUES ('B')")  # nothing of theirs is required any more
+    table.execute(f"INSERT INTO {name}_details (ticker) VALUES ('B')")  # nothing of theirs is required any more
 
 
 def test_a_table_without_a_primary_key_on_the_ticker_gets_a_unique_one(table: Database) -> None:
     name = table.settings.table
-    table.script(f"CREATE TABLE {name} (id serial PRIMARY KEY, ticker text)")
+    table.execute_script(f"CREATE TABLE {name} (id serial PRIMARY KEY, ticker text)")
     migrate(table, NO_ROLES)
-    assert_tickers_are_unique(table, Part.TERMS)
+    assert_tickers_are_unique(table, Table.DETAILS)
 
 
 @pytest.mark.parametrize(
@@ -106,15 +106,15 @@ def test_a_table_without_a_primary_key_on_the_ticker_gets_a_unique_one(table: Da
         ("TABLE {table} AS SELECT 'A' AS ticker, 'soon' AS close_time", "cannot be converted"),
     ],
 )
-def test_a_table_of_something_else_is_refused_in_a_sentence(table: Database, definition: str, reason: str) -> None:
+def test_an_unrelated_table_is_rejected_in_a_sentence(table: Database, definition: str, reason: str) -> None:
     name = f"{table.settings.table}_{abs(hash(definition)) % 10**6}"
     database = Database(
         DatabaseSettings(**(vars(table.settings) | {"table": name})),
         application_name="test",
     )
-    database.script("CREATE " + definition.format(table=name))
+    database.execute_script("CREATE " + definition.format(table=name))
     before = columns_of(database)
-    with pytest.raises(MigrationRefused, match=f"^{name} exists and .*{reason}.*MARKETS_TABLE"):
+    with pytest.raises(MigrationError, match=f"^{name} exists and .*{reason}.*MARKETS_TABLE"):
         migrate(database, NO_ROLES)
     assert columns_of(database) == before
     database.close()
@@ -123,7 +123,7 @@ def test_a_table_of_something_else_is_refused_in_a_sentence(table: Database, def
 def test_a_column_that_is_not_as_it_should_be_is_named(table: Database) -> None:
     migrate(table, NO_ROLES)
     table.execute(f"ALTER VIEW {table.settings.table} RENAME COLUMN title TO headline")
-    with pytest.raises(MigrationRefused, match="title is missing"):
+    with pytest.raises(MigrationError, match="title is missing"):
         migrate(table, NO_ROLES)
 
 
@@ -135,24 +135,24 @@ def test_each_role_may_do_its_part_and_no_more(table: Database, empty_database: 
         "CRAWLER_DB_PASSWORD": "first",
     }
     name = table.settings.table
-    migrate(table, MigratorSettings.read(variables))
-    migrate(table, MigratorSettings.read(variables | {"CRAWLER_DB_PASSWORD": "second"}))
+    migrate(table, MigratorSettings.from_env(variables))
+    migrate(table, MigratorSettings.from_env(variables | {"CRAWLER_DB_PASSWORD": "second"}))
     base = empty_database | {"MARKETS_TABLE": name}
     api = connect(base | {"DB_USER": "role's api", "DB_PASSWORD": "it's"})
-    assert api.read(f"SELECT count(*) FROM {name}") == [[0]]
+    assert api.query(f"SELECT count(*) FROM {name}") == [[0]]
     for statement in (f"DELETE FROM {name}", f"UPDATE {name}_lease SET holder = NULL", "CREATE TABLE public.mine ()"):
         with pytest.raises(DatabaseError, match=r"permission denied|read-only|cannot delete"):
             api.execute(statement)
     crawler = connect(base | {"DB_USER": "crawler", "DB_PASSWORD": "second"})
-    crawler.execute(f"INSERT INTO {name}_terms (ticker) VALUES ('A')")
+    crawler.execute(f"INSERT INTO {name}_details (ticker) VALUES ('A')")
     for statement in (f"DELETE FROM {name}", f"DROP TABLE {name}", f"TRUNCATE {name}_jobs"):
-        with pytest.raises(StatementRefused):
+        with pytest.raises(StatementError):
             crawler.execute(statement)
-    with pytest.raises(LoginRefused):
-        connect(base | {"DB_USER": "crawler", "DB_PASSWORD": "first"}).read("SELECT 1")
+    with pytest.raises(LoginFailed):
+        connect(base | {"DB_USER": "crawler", "DB_PASSWORD": "first"}).query("SELECT 1")
     api.close()
     crawler.close()
-    table.script('DROP OWNED BY "role\'s api", crawler; DROP ROLE "role\'s api", crawler')
+    table.execute_script('DROP OWNED BY "role\'s api", crawler; DROP ROLE "role\'s api", crawler')
 
 
 def test_every_index_is_there_and_one_that_was_interrupted_is_made_anew(table: Database) -> None:
@@ -160,15 +160,15 @@ def test_every_index_is_there_and_one_that_was_interrupted_is_made_anew(table: D
     name = table.settings.table
     read = (
         "SELECT relname FROM pg_index JOIN pg_class ON oid = indexrelid"
-        f" WHERE indrelid IN ('{name}_terms'::regclass, '{name}_quotes'::regclass) AND indisvalid"
+        f" WHERE indrelid IN ('{name}_details'::regclass, '{name}_quotes'::regclass) AND indisvalid"
     )
-    names = {name_of(index, name) for index in INDEXES}
+    names = {index_name(index, name) for index in INDEXES}
     assert names <= {row[0] for row in table.execute(read)}
-    assert build(table) == []
+    assert build_indexes(table) == []
     table.execute(f"DROP INDEX {name}_q_volume")
-    table.script(f"INSERT INTO {name}_quotes (ticker, change_number) VALUES ('A', 7), ('B', 8)")
+    table.execute_script(f"INSERT INTO {name}_quotes (ticker, change_number) VALUES ('A', 7), ('B', 8)")
     table.execute(f"UPDATE pg_index SET indisvalid = false WHERE indexrelid = '{name}_q_change'::regclass")
-    assert set(build(table)) == {f"{name}_q_volume", f"{name}_q_change"}
+    assert set(build_indexes(table)) == {f"{name}_q_volume", f"{name}_q_change"}
     assert names <= {row[0] for row in table.execute(read)}
 
 
@@ -178,7 +178,7 @@ def test_indexes_are_made_while_others_write(table: Database) -> None:
     table.execute(f"INSERT INTO {name}_quotes (ticker) SELECT n::text FROM generate_series(1, 20000) AS n")
     table.execute(f"DROP INDEX {name}_q_recent")
     other = Database(table.settings, application_name="test")
-    maker = threading.Thread(target=build, args=[other])
+    maker = threading.Thread(target=build_indexes, args=[other])
     maker.start()
     written = 0
     while maker.is_alive():
@@ -187,10 +187,10 @@ def test_indexes_are_made_while_others_write(table: Database) -> None:
     maker.join()
     other.close()
     assert written
-    assert build(table) == []
+    assert build_indexes(table) == []
 
 
-def test_names_of_indexes_are_told_apart_however_long_the_tables_name_is() -> None:
-    names = [name_of(index, "t" * 40) for index in INDEXES]
+def test_index_names_are_distinct_however_long_the_table_name() -> None:
+    names = [index_name(index, "t" * 40) for index in INDEXES]
     assert len({*names}) == len(INDEXES)
     assert max(map(len, names)) <= 63

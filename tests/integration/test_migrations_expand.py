@@ -11,9 +11,9 @@ from kalshi_markets.database import Database
 from kalshi_markets.settings import MigratorSettings
 from migrator.handler import handler
 from migrator.migrate import FOLDER, migrate
-from tests.integration.cloudformation import Bucket, asked
-from tests.integration.conftest import connect, keep
-from tests.integration.lambdas import Api, Context, items, variables
+from tests.integration.cloudformation import ResponseBucket, custom_resource_event
+from tests.integration.conftest import connect, store_markets
+from tests.integration.lambdas import ApiClient, Context, items, variables
 
 NEWEST_RELEASED = "0007_settlement_bounds.sql"
 """The last migration of the newest release. Those after it run beside that release's functions."""
@@ -37,9 +37,9 @@ def released(empty_database: dict[str, str], folder: Path, request: pytest.Fixtu
     """Tables as the newest release has them, with a market in them."""
     name = "expand_" + request.node.name.removeprefix("test_").split("[")[0][:20]
     database = connect(empty_database | {"MARKETS_TABLE": name})
-    if database.read("SELECT to_regclass($1::text)", name) == [[None]]:
+    if database.query("SELECT to_regclass($1::text)", name) == [[None]]:
         migrate(database, NO_ROLES)
-        database.execute(f"INSERT INTO {name}_terms (ticker, title, status) VALUES ('A', 'A', 'active')")
+        database.execute(f"INSERT INTO {name}_details (ticker, title, status) VALUES ('A', 'A', 'active')")
         database.execute(f"INSERT INTO {name}_quotes (ticker, status) VALUES ('A', 'active')")
     yield database
     database.close()
@@ -96,16 +96,16 @@ def broken(released: Database, change: Callable[[], object]) -> set[str]:
 
     before = offered(), required(), filled()
     change()
-    gone, new = before[0] - offered(), required() - before[1]
-    return gone | new or before[2] - filled()
+    lost, added = before[0] - offered(), required() - before[1]
+    return lost | added or before[2] - filled()
 
 
 def broken_by(statement: str, released: Database) -> set[str]:
     """The same after one statement, which is undone."""
     released.execute("BEGIN")
-    found = broken(released, lambda: released.script(statement.format(t=released.settings.table)))
+    differences = broken(released, lambda: released.execute_script(statement.format(t=released.settings.table)))
     released.execute("ROLLBACK")
-    return found
+    return differences
 
 
 def upgrade(released: Database, folder: Path) -> None:
@@ -137,7 +137,7 @@ def test_migrations_after_the_newest_release_only_expand(released: Database, fol
         "DELETE FROM {t}_quotes",
     ],
 )
-def test_what_the_version_before_does_not_outlive_is_noticed(released: Database, change: str) -> None:
+def test_incompatible_statements_are_detected(released: Database, change: str) -> None:
     assert broken_by(change, released)
 
 
@@ -145,13 +145,13 @@ def test_what_the_version_before_does_not_outlive_is_noticed(released: Database,
     "change",
     [
         "CREATE TABLE {t}_more (ticker text PRIMARY KEY)",
-        "ALTER TABLE {t}_terms ADD COLUMN more text",
+        "ALTER TABLE {t}_details ADD COLUMN more text",
         "ALTER TABLE {t}_events ADD COLUMN more integer NOT NULL DEFAULT 0",
         "ALTER TABLE {t}_seen ALTER COLUMN job DROP NOT NULL",
         "CREATE INDEX ON {t}_events (title)",
     ],
 )
-def test_what_it_outlives_is_permitted(released: Database, change: str) -> None:
+def test_compatible_statements_are_permitted(released: Database, change: str) -> None:
     assert broken_by(change, released) == set()
 
 
@@ -163,25 +163,25 @@ def test_the_running_api_and_crawler_go_on_while_a_migration_waits_for_a_table_a
     monkeypatch.setattr("migrator.run.PAUSE_SECONDS", 0.1)
     environment = empty_database | {"MARKETS_TABLE": released.settings.table}
     name = released.settings.table
-    (folder / "9999_more.sql").write_text("ALTER TABLE kalshi_markets_terms ADD COLUMN more text")
+    (folder / "9999_more.sql").write_text("ALTER TABLE kalshi_markets_details ADD COLUMN more text")
     released.execute(f"DROP INDEX {name}_t_recent")
-    api, writer = Api(environment), connect(environment)
+    api, writer = ApiClient(environment), connect(environment)
     answers = 0
-    with Bucket(200) as bucket, variables(environment):
-        migrator = threading.Thread(target=handler, args=(asked(bucket, "Update"), Context(60)))
+    with ResponseBucket(200) as bucket, variables(environment):
+        migrator = threading.Thread(target=handler, args=(custom_resource_event(bucket, "Update"), Context(60)))
         with released.transaction():
             released.execute(f"SELECT FROM {name}")
             migrator.start()
-            while not writer.read(WAITING):
+            while not writer.query(WAITING):
                 time.sleep(0.02)
             for answers in range(1, 10):
                 assert len(items(api, "/markets?order_by=ticker")) == answers
-                keep(writer, {"ticker": f"B{answers}", "status": "active"})
+                store_markets(writer, {"ticker": f"B{answers}", "status": "active"})
             assert migrator.is_alive()
         migrator.join()
-        assert bucket.answer["Status"] == "SUCCESS"
+        assert bucket.response["Status"] == "SUCCESS"
     assert len(items(api, "/markets")) == answers + 1
-    keep(writer, {"ticker": "C", "status": "active"})
+    store_markets(writer, {"ticker": "C", "status": "active"})
     assert len(items(api, "/markets?ticker=C")) == 1
     api.close()
     writer.close()

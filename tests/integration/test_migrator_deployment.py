@@ -12,14 +12,14 @@ from typing import Any
 
 import pytest
 
-from kalshi_markets.database import Database, LoginRefused, Unavailable
+from kalshi_markets.database import Database, DatabaseUnavailable, LoginFailed
 from local import PYTHON_PATH
 from local.postgres import PostgresServer
 from migrator import custom_resource
-from migrator.custom_resource import ANSWER_SECONDS, NotAnswered, answer
+from migrator.custom_resource import RESPONSE_SECONDS, ResponseNotSent, send_response
 from migrator.handler import handler
 from migrator.migrate import FOLDER
-from tests.integration.cloudformation import STACK, Bucket, asked
+from tests.integration.cloudformation import STACK, ResponseBucket, custom_resource_event
 from tests.integration.conftest import connect, environment_of
 from tests.integration.lambdas import Context, variables
 
@@ -27,8 +27,8 @@ NAMES = sorted(path.name for path in FOLDER.glob("*.sql"))
 
 
 @pytest.fixture
-def bucket() -> Iterator[Bucket]:
-    with Bucket(200) as bucket:
+def bucket() -> Iterator[ResponseBucket]:
+    with ResponseBucket(200) as bucket:
         yield bucket
 
 
@@ -38,11 +38,11 @@ def deploy(environment: Mapping[str, str], event: dict[str, Any], seconds: float
         return handler(event, Context(seconds))
 
 
-def refused(bucket: Bucket) -> str:
+def failure_reason(bucket: ResponseBucket) -> str:
     """Why it was answered FAILED."""
-    told = bucket.answer
-    assert told["Status"] == "FAILED"
-    reason: str = told["Reason"]
+    response = bucket.response
+    assert response["Status"] == "FAILED"
+    reason: str = response["Reason"]
     assert reason.endswith(" Its log has more, request request.")
     return reason
 
@@ -67,14 +67,14 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def applied(table: Database) -> list[str]:
-    return [row[0] for row in table.read(f"SELECT name FROM {table.settings.table}_migrations ORDER BY name")]
+    return [row[0] for row in table.query(f"SELECT name FROM {table.settings.table}_migrations ORDER BY name")]
 
 
-def test_what_is_made_is_answered_with_an_id_that_stays(
-    environment: dict[str, str], table: Database, bucket: Bucket
+def test_a_created_resource_has_a_stable_physical_id(
+    environment: dict[str, str], table: Database, bucket: ResponseBucket
 ) -> None:
-    assert deploy(environment, asked(bucket)) == {"failure": None}
-    assert bucket.answer == {
+    assert deploy(environment, custom_resource_event(bucket)) == {"failure": None}
+    assert bucket.response == {
         "Status": "SUCCESS",
         "Reason": "",
         "PhysicalResourceId": f"{STACK}/Migrations",
@@ -87,29 +87,31 @@ def test_what_is_made_is_answered_with_an_id_that_stays(
 
 @pytest.mark.parametrize("kind", ["Update", "Delete"])
 def test_the_id_of_a_resource_is_answered_as_it_was_given(
-    environment: dict[str, str], bucket: Bucket, kind: str
+    environment: dict[str, str], bucket: ResponseBucket, kind: str
 ) -> None:
-    deploy(environment, asked(bucket, kind, PhysicalResourceId="of an older version"))
-    assert bucket.answer["PhysicalResourceId"] == "of an older version"
+    deploy(environment, custom_resource_event(bucket, kind, PhysicalResourceId="of an older version"))
+    assert bucket.response["PhysicalResourceId"] == "of an older version"
 
 
 def test_a_delete_needs_no_database_and_leaves_it_as_it_is(
-    environment: dict[str, str], table: Database, bucket: Bucket
+    environment: dict[str, str], table: Database, bucket: ResponseBucket
 ) -> None:
     deploy(environment, {})
-    deploy({"DB_HOST": "", "DB_PORT": "nonsense"}, asked(bucket, "Delete"))
-    assert bucket.answer["Status"] == "SUCCESS"
+    deploy({"DB_HOST": "", "DB_PORT": "nonsense"}, custom_resource_event(bucket, "Delete"))
+    assert bucket.response["Status"] == "SUCCESS"
     assert applied(table) == NAMES
 
 
-def test_a_refusal_is_told_in_its_own_sentence(environment: dict[str, str], table: Database, bucket: Bucket) -> None:
-    table.script(f"CREATE TABLE {table.settings.table} (id integer)")
-    deploy(environment, asked(bucket, "Update"))
-    assert "exists and is not a table with a ticker column" in refused(bucket)
+def test_a_migration_error_is_reported_with_its_own_message(
+    environment: dict[str, str], table: Database, bucket: ResponseBucket
+) -> None:
+    table.execute_script(f"CREATE TABLE {table.settings.table} (id integer)")
+    deploy(environment, custom_resource_event(bucket, "Update"))
+    assert "exists and is not a table with a ticker column" in failure_reason(bucket)
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "message"),
     [
         ({"DB_HOST": ""}, "DB_HOST is not set."),
         ({"API_DB_USER": "api"}, "API_DB_PASSWORD is not set."),
@@ -117,15 +119,15 @@ def test_a_refusal_is_told_in_its_own_sentence(environment: dict[str, str], tabl
         ({"DB_PASSWORD": "not-this-one"}, "password authentication failed"),
     ],
 )
-def test_what_does_not_pass_is_told_without_waiting(
-    environment: dict[str, str], bucket: Bucket, change: dict[str, str], told: str
+def test_permanent_errors_are_reported_without_waiting(
+    environment: dict[str, str], bucket: ResponseBucket, change: dict[str, str], message: str
 ) -> None:
-    deploy(environment | change, asked(bucket))
-    assert told in refused(bucket)
-    assert "given up" not in refused(bucket)
+    deploy(environment | change, custom_resource_event(bucket))
+    assert message in failure_reason(bucket)
+    assert "given up" not in failure_reason(bucket)
 
 
-def test_a_package_that_is_missing_is_told(bucket: Bucket) -> None:
+def test_a_missing_package_is_reported(bucket: ResponseBucket) -> None:
     program = f"""
 import json, sys, types
 sys.path.insert(0, {PYTHON_PATH[0]!r})
@@ -133,61 +135,64 @@ from migrator.handler import handler
 handler(json.loads(sys.argv[1]), types.SimpleNamespace(aws_request_id="request"))
 """
     # Without the site's packages.
-    subprocess.run([sys.executable, "-I", "-S", "-c", program, json.dumps(asked(bucket))], check=True)
-    assert refused(bucket).startswith("No module named 'aws_lambda_powertools'")
+    subprocess.run([sys.executable, "-I", "-S", "-c", program, json.dumps(custom_resource_event(bucket))], check=True)
+    assert failure_reason(bucket).startswith("No module named 'aws_lambda_powertools'")
 
 
-def test_of_an_error_that_nobody_thought_of_only_the_kind_is_told(
-    environment: dict[str, str], bucket: Bucket, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+def test_an_unexpected_error_is_reported_by_its_type_only(
+    environment: dict[str, str],
+    bucket: ResponseBucket,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     def fail(*_: object) -> None:
         raise KeyError("what may be a secret")
 
     monkeypatch.setattr("migrator.run.migrate", fail)
     with caplog.at_level(logging.ERROR):
-        deploy(environment, asked(bucket))
-    assert refused(bucket).startswith("the migrator failed: KeyError.")
+        deploy(environment, custom_resource_event(bucket))
+    assert failure_reason(bucket).startswith("the migrator failed: KeyError.")
     assert "in fail" in caplog.text
 
 
 def test_an_answer_that_is_lost_is_given_again(environment: dict[str, str]) -> None:
-    with Bucket(500, 200) as bucket:
-        deploy(environment, asked(bucket))
+    with ResponseBucket(500, 200) as bucket:
+        deploy(environment, custom_resource_event(bucket))
     assert len(bucket.bodies) == 2
     assert bucket.bodies[0] == bucket.bodies[1]
 
 
-def test_where_nothing_can_be_answered_the_invocation_fails_and_may_be_repeated(
+def test_the_invocation_fails_and_may_be_retried_when_no_response_can_be_sent(
     environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(custom_resource, "_PAUSES", (0, 0))
-    with Bucket(500, 500, 200) as bucket:
-        with pytest.raises(NotAnswered, match="gave 500"):
-            deploy(environment, asked(bucket))
-        deploy(environment, asked(bucket))
+    with ResponseBucket(500, 500, 200) as bucket:
+        with pytest.raises(ResponseNotSent, match="gave 500"):
+            deploy(environment, custom_resource_event(bucket))
+        deploy(environment, custom_resource_event(bucket))
     assert len(bucket.bodies) == 3
-    with pytest.raises(NotAnswered, match="ConnectionRefusedError"):
-        deploy(environment, asked(bucket))
+    with pytest.raises(ResponseNotSent, match="ConnectionRefusedError"):
+        deploy(environment, custom_resource_event(bucket))
 
 
 @pytest.mark.parametrize("character", ["x", "\x00", "\U0001f600", "\ud800", '"'])
-def test_no_answer_is_larger_than_cloudformation_takes(bucket: Bucket, character: str) -> None:
-    longest = {"PhysicalResourceId": "p" * 1024, "LogicalResourceId": "l" * 255, "StackId": f"{STACK[:-36]}{'s' * 60}"}
-    answer(asked(bucket) | longest, character * 5000)
-    assert bucket.answer["Status"] == "FAILED"
+def test_no_answer_is_larger_than_cloudformation_takes(bucket: ResponseBucket, character: str) -> None:
+    largest = {"PhysicalResourceId": "p" * 1024, "LogicalResourceId": "l" * 255, "StackId": f"{STACK[:-36]}{'s' * 60}"}
+    send_response(custom_resource_event(bucket) | largest, character * 5000)
+    assert bucket.response["Status"] == "FAILED"
 
 
-def test_all_attempts_to_answer_fit_into_the_time_that_is_kept_for_them() -> None:
+def test_all_attempts_to_respond_fit_into_the_reserved_time() -> None:
     pauses = custom_resource._PAUSES
-    assert sum(pauses) + len(pauses) * custom_resource._ATTEMPT_SECONDS <= ANSWER_SECONDS
+    assert sum(pauses) + len(pauses) * custom_resource._ATTEMPT_SECONDS <= RESPONSE_SECONDS
 
 
-def test_by_hand_it_returns_and_raises_and_does_not_wait(environment: dict[str, str]) -> None:
+def test_a_manual_invocation_returns_or_raises_without_waiting(environment: dict[str, str]) -> None:
     assert deploy(environment, {}) == {"applied": NAMES, "table": environment["MARKETS_TABLE"]}
     assert deploy(environment, {"any": "event"})["applied"] == []
-    with pytest.raises(Unavailable):
+    with pytest.raises(DatabaseUnavailable):
         deploy(environment | {"DB_PORT": "1"}, {})
-    with pytest.raises(LoginRefused):
+    with pytest.raises(LoginFailed):
         deploy(environment | {"DB_PASSWORD": "not-this-one"}, {})
 
 
@@ -208,28 +213,28 @@ def until(condition: Callable[[], object]) -> None:
 
 
 def sleeping(database: Database) -> Sequence[object]:
-    return database.read("SELECT FROM pg_stat_activity WHERE application_name = 'migrator' AND wait_event = 'PgSleep'")
+    return database.query("SELECT FROM pg_stat_activity WHERE application_name = 'migrator' AND wait_event = 'PgSleep'")
 
 
 def test_a_statement_that_takes_too_long_is_given_up_and_answered_in_time(
-    environment: dict[str, str], table: Database, bucket: Bucket, folder: Path
+    environment: dict[str, str], table: Database, bucket: ResponseBucket, folder: Path
 ) -> None:
     (folder / "9999_slow.sql").write_text("SELECT pg_sleep(600)")
-    context = Context(ANSWER_SECONDS + 2)
+    context = Context(RESPONSE_SECONDS + 2)
     with variables(environment):
-        handler(asked(bucket), context)
+        handler(custom_resource_event(bucket), context)
     assert context.get_remaining_time_in_millis() > 0
-    assert "given up after 2 s, migrating." in refused(bucket)
+    assert "given up after 2 s, migrating." in failure_reason(bucket)
     until(lambda: not sleeping(table))
-    assert table.read("SELECT to_regclass($1::text)", f"{table.settings.table}_migrations") == [[None]]
+    assert table.query("SELECT to_regclass($1::text)", f"{table.settings.table}_migrations") == [[None]]
 
 
 @pytest.mark.parametrize("change", [{"DB_PORT": "1"}, {"DB_HOST": "name.invalid"}])
 def test_a_database_that_never_comes_is_given_up_and_answered_in_time(
-    environment: dict[str, str], bucket: Bucket, change: dict[str, str]
+    environment: dict[str, str], bucket: ResponseBucket, change: dict[str, str]
 ) -> None:
-    deploy(environment | change, asked(bucket), ANSWER_SECONDS + 1)
-    assert "given up after 1 s, waiting for the database (no connection" in refused(bucket)
+    deploy(environment | change, custom_resource_event(bucket), RESPONSE_SECONDS + 1)
+    assert "given up after 1 s, waiting for the database (no connection" in failure_reason(bucket)
 
 
 @pytest.fixture
@@ -241,10 +246,10 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]
     server.stop()
 
 
-def test_a_database_that_starts_late_is_waited_for(server: PostgresServer, bucket: Bucket) -> None:
+def test_a_database_that_starts_late_is_waited_for(server: PostgresServer, bucket: ResponseBucket) -> None:
     server.stop()
     with ThreadPoolExecutor() as threads:
-        deployment = threads.submit(deploy, environment_of(server, server.database), asked(bucket))
+        deployment = threads.submit(deploy, environment_of(server, server.database), custom_resource_event(bucket))
         time.sleep(0.5)
         assert not deployment.done()
         server.start()
@@ -252,17 +257,17 @@ def test_a_database_that_starts_late_is_waited_for(server: PostgresServer, bucke
 
 
 def test_a_database_that_is_killed_under_a_migration_is_waited_for_and_migrated(
-    server: PostgresServer, bucket: Bucket, folder: Path
+    server: PostgresServer, bucket: ResponseBucket, folder: Path
 ) -> None:
     environment = environment_of(server, server.database)
     (folder / "9999_slow.sql").write_text("SELECT pg_sleep(600)")
     watcher = connect(environment)
     with ThreadPoolExecutor() as threads:
-        deployment = threads.submit(deploy, environment, asked(bucket))
+        deployment = threads.submit(deploy, environment, custom_resource_event(bucket))
         until(lambda: sleeping(watcher))
         (folder / "9999_slow.sql").write_text("SELECT 1")
         watcher.close()
         server.kill()
         server.start()
         assert deployment.result() == {"failure": None}
-    assert bucket.answer["Status"] == "SUCCESS"
+    assert bucket.response["Status"] == "SUCCESS"

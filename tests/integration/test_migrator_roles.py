@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterator, Mapping
 
 import pytest
 
-from kalshi_markets.database import Database, LoginRefused, Unavailable
+from kalshi_markets.database import Database, DatabaseUnavailable, LoginFailed
 from kalshi_markets.settings import MigratorSettings
 from local.postgres import PostgresServer
-from migrator.catalog import MigrationRefused
+from migrator.catalog import MigrationError
 from migrator.migrate import migrate
 from tests.integration.conftest import connect, environment_of
 
@@ -36,7 +36,7 @@ def master(server: PostgresServer) -> Iterator[Master]:
     superuser = connect(environment_of(server, server.database))
 
     def make(attributes: str = "CREATEROLE CREATEDB") -> dict[str, str]:
-        superuser.script(f"CREATE ROLE master LOGIN NOSUPERUSER {attributes} PASSWORD 'm'")
+        superuser.execute_script(f"CREATE ROLE master LOGIN NOSUPERUSER {attributes} PASSWORD 'm'")
         superuser.execute("CREATE DATABASE markets OWNER master")
         return environment_of(server, "markets") | {"DB_USER": "master", "DB_PASSWORD": "m"}
 
@@ -50,7 +50,7 @@ def master(server: PostgresServer) -> Iterator[Master]:
 def migrated(environment: Mapping[str, str], roles: Mapping[str, str] = ROLES) -> list[str]:
     database = connect(environment)
     try:
-        return migrate(database, MigratorSettings.read(roles))
+        return migrate(database, MigratorSettings.from_env(roles))
     finally:
         database.close()
 
@@ -64,32 +64,32 @@ def test_a_master_user_that_is_no_superuser_applies_everything_and_renews_the_ro
     assert migrated(environment)
     assert migrated(environment, ROLES | {"CRAWLER_DB_PASSWORD": "renewed"}) == []
     api = as_role(environment, "reader's", "it's a reader")
-    assert api.read("SELECT count(*) FROM kalshi_markets") == [[0]]
-    assert api.read("SHOW default_transaction_read_only") == [["on"]]
-    assert api.read("SELECT rolsuper OR rolcreaterole OR rolcreatedb FROM pg_roles WHERE rolname = current_user") == [
+    assert api.query("SELECT count(*) FROM kalshi_markets") == [[0]]
+    assert api.query("SHOW default_transaction_read_only") == [["on"]]
+    assert api.query("SELECT rolsuper OR rolcreaterole OR rolcreatedb FROM pg_roles WHERE rolname = current_user") == [
         [False]
     ]
-    with pytest.raises(Unavailable, match="read-only"):
-        api.execute("DELETE FROM kalshi_markets_terms")
+    with pytest.raises(DatabaseUnavailable, match="read-only"):
+        api.execute("DELETE FROM kalshi_markets_details")
     crawler = as_role(environment, "writer", "renewed")
-    crawler.execute("INSERT INTO kalshi_markets_terms (ticker) VALUES ('A')")
-    with pytest.raises(LoginRefused):
-        as_role(environment, "writer", "wrïter-secret").read("SELECT 1")
+    crawler.execute("INSERT INTO kalshi_markets_details (ticker) VALUES ('A')")
+    with pytest.raises(LoginFailed):
+        as_role(environment, "writer", "wrïter-secret").query("SELECT 1")
     api.close()
     crawler.close()
 
 
 @pytest.mark.parametrize("prepared", ["", "CREATE ROLE writer LOGIN PASSWORD 'of somebody else'"])
-def test_a_role_that_it_may_not_make_or_change_is_told_and_nothing_is_left(
+def test_a_role_that_cannot_be_created_or_altered_is_reported_and_rolled_back(
     master: Master, server: PostgresServer, prepared: str
 ) -> None:
     environment = master("CREATEROLE" if prepared else "NOCREATEROLE")
     superuser = connect(environment_of(server, "markets"))
-    superuser.script(prepared)
+    superuser.execute_script(prepared)
     role = "writer" if prepared else '"reader\'s"'
-    with pytest.raises(MigrationRefused, match=rf"may not make or change the role {role} \(permission denied"):
+    with pytest.raises(MigrationError, match=rf"may not make or change the role {role} \(permission denied"):
         migrated(environment)
-    assert superuser.read("SELECT to_regclass('kalshi_markets')") == [[None]]
+    assert superuser.query("SELECT to_regclass('kalshi_markets')") == [[None]]
     superuser.close()
 
 
@@ -102,5 +102,5 @@ def test_no_password_shows_up_in_the_servers_log(master: Master, server: Postgre
     assert "it's a reader" not in log.replace("''", "'")
     assert "wrïter-secret" not in log
     crawler = as_role(environment, "writer", "wrïter-secret")
-    assert crawler.read("SELECT current_user::text") == [["writer"]]
+    assert crawler.query("SELECT current_user::text") == [["writer"]]
     crawler.close()

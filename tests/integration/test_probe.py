@@ -24,7 +24,7 @@ from kalshi_markets.settings import ExchangeSettings
 from local import ROOT
 from local.exchange.clock import Clock, parse
 from local.exchange.generator import generate
-from local.exchange.server import Server
+from local.exchange.server import ExchangeServer
 from local.probe import access
 from local.probe.__main__ import main
 from local.probe.budget import MAX_REQUESTS, RequestBudget
@@ -32,11 +32,11 @@ from local.probe.question import Question, Verdict
 from local.probe.report import Line
 from local.probe.run import QUESTIONS, probe
 from tests.integration.altering import Alteration, Altering
-from tests.integration.scripted import Reply, Scripted
+from tests.integration.scripted import Reply, ScriptedServer
 
 NOW = "2026-11-28T04:30:00Z"
 """At which the exchange has markets of every kind that is asked about."""
-BY_NAME = {question.name: question for question in QUESTIONS}
+COLUMNS_BY_NAME = {question.name: question for question in QUESTIONS}
 CLOCK, SIZE = "clock: Date header", "archive: size"
 
 
@@ -62,15 +62,15 @@ def rows(change: Callable[[list[Any]], list[Any]], member: str = "markets") -> C
 
 
 def each(member: str = "markets", **members: object) -> Callable[[Any], Any]:
-    return rows(lambda found: [{**one, **members} for one in found], member)
+    return rows(lambda objects: [{**item, **members} for item in objects], member)
 
 
-def backwards(found: list[Any]) -> list[Any]:
-    return found[::-1]
+def backwards(objects: list[Any]) -> list[Any]:
+    return objects[::-1]
 
 
-def by_edit(found: list[Any]) -> list[Any]:
-    return sorted(found, key=lambda market: str(market["updated_time"]), reverse=True)
+def by_edit(objects: list[Any]) -> list[Any]:
+    return sorted(objects, key=lambda market: str(market["updated_time"]), reverse=True)
 
 
 def later(seconds: int) -> Callable[[Any], Any]:
@@ -95,8 +95,8 @@ def short(query: dict[str, str]) -> dict[str, str]:
 
 def renamed(answer: Any) -> Any:
     candles = [
-        {"volume_fp" if name == "volume" else name: value for name, value in one.items()}
-        for one in answer["candlesticks"]
+        {"volume_fp" if name == "volume" else name: value for name, value in candle.items()}
+        for candle in answer["candlesticks"]
     ]
     return {**answer, "candlesticks": candles}
 
@@ -179,7 +179,7 @@ TROUBLES: Mapping[str, Trouble] = {
 
 @pytest.fixture(autouse=True)
 def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transport, "FIRST_PAUSE", 0.01)
+    monkeypatch.setattr(transport, "INITIAL_BACKOFF", 0.01)
 
 
 @pytest.fixture(scope="module")
@@ -195,14 +195,14 @@ def key(private_key: Ed25519PrivateKey, tmp_path_factory: pytest.TempPathFactory
 
 
 @pytest.fixture(scope="module")
-def exchange(private_key: Ed25519PrivateKey) -> Iterator[Server]:
+def exchange(private_key: Ed25519PrivateKey) -> Iterator[ExchangeServer]:
     """At a fixed time, which passes as usual."""
-    with Server(generate(1, 3000, Clock(parse(NOW)), archived=900), {"me": private_key.public_key()}) as server:
+    with ExchangeServer(generate(1, 3000, Clock(parse(NOW)), archived=900), {"me": private_key.public_key()}) as server:
         yield server
 
 
 @contextmanager
-def troubled(server: Server, trouble: Trouble) -> Iterator[str]:
+def troubled(server: ExchangeServer, trouble: Trouble) -> Iterator[str]:
     httpx.post(f"{server.root}/admin/faults", json=list(trouble.faults)).raise_for_status()
     httpx.post(f"{server.root}/admin/costs", json=dict(trouble.costs)).raise_for_status()
     server.exchange.clock.set(parse(NOW))
@@ -219,19 +219,19 @@ def ask(
     url: str, key: Mapping[str, str], questions: Sequence[Question] = QUESTIONS, maximum: int = MAX_REQUESTS
 ) -> tuple[list[Line], RequestBudget]:
     budget = RequestBudget(maximum, rate=1000)
-    settings = ExchangeSettings.read({"EXCHANGE_URL": url, **key})
+    settings = ExchangeSettings.from_env({"EXCHANGE_URL": url, **key})
     return asyncio.run(probe(settings, budget, questions)), budget
 
 
 def test_every_question_but_one_can_differ_here() -> None:
-    assert set(TROUBLES) == set(BY_NAME) - {SIZE}
+    assert set(TROUBLES) == set(COLUMNS_BY_NAME) - {SIZE}
 
 
-def test_an_exchange_as_assumed_agrees_but_for_its_clock(exchange: Server, key: dict[str, str]) -> None:
+def test_an_exchange_as_assumed_agrees_but_for_its_clock(exchange: ExchangeServer, key: dict[str, str]) -> None:
     with troubled(exchange, Trouble()) as url:
         lines, budget = ask(url, key)
     verdicts = {line.question.name: line.finding for line in lines}
-    assert list(verdicts) == list(BY_NAME)
+    assert list(verdicts) == list(COLUMNS_BY_NAME)
     others = {name: finding for name, finding in verdicts.items() if finding.verdict is not Verdict.AGREES}
     assert others.keys() == {CLOCK, SIZE}, others
     assert [line.question.name for line in lines if line.requests > line.question.requests] == []
@@ -239,14 +239,14 @@ def test_an_exchange_as_assumed_agrees_but_for_its_clock(exchange: Server, key: 
 
 
 @pytest.mark.parametrize("name", TROUBLES)
-def test_a_question_tells_an_exchange_that_differs(name: str, exchange: Server, key: dict[str, str]) -> None:
+def test_a_question_tells_an_exchange_that_differs(name: str, exchange: ExchangeServer, key: dict[str, str]) -> None:
     with troubled(exchange, TROUBLES[name]) as url:
-        [line], _ = ask(url, key, [BY_NAME[name]])
+        [line], _ = ask(url, key, [COLUMNS_BY_NAME[name]])
     assert line.finding.verdict is Verdict.DIFFERS, line.finding
     assert "another shape" not in line.finding.observed
 
 
-def test_no_request_is_sent_beyond_the_budget(exchange: Server, key: dict[str, str]) -> None:
+def test_no_request_is_sent_beyond_the_budget(exchange: ExchangeServer, key: dict[str, str]) -> None:
     with troubled(exchange, alter("*", headers={})) as url, Altering(url, []) as counted:
         lines, budget = ask(counted.url, key, maximum=12)
     assert (counted.requests, budget.used, budget.left) == (12, 12, 0)
@@ -254,59 +254,61 @@ def test_no_request_is_sent_beyond_the_budget(exchange: Server, key: dict[str, s
     assert len(lines) == len(QUESTIONS)
 
 
-def test_retries_come_out_of_the_budget_and_each_429_halves_the_rate(exchange: Server, key: dict[str, str]) -> None:
+def test_retries_come_out_of_the_budget_and_each_429_halves_the_rate(
+    exchange: ExchangeServer, key: dict[str, str]
+) -> None:
     with troubled(exchange, fault("429", "/markets*", requests=8)) as url, Altering(url, []) as counted:
-        lines, budget = ask(counted.url, key, [BY_NAME["limit=0"], *access.LAST])
+        lines, budget = ask(counted.url, key, [COLUMNS_BY_NAME["limit=0"], *access.LAST])
     assert counted.requests == budget.used == 1 + 6 + 2 + 5
     assert budget.rate == 1000 / 2**8
     assert lines[0].finding == (Verdict.UNOBSERVABLE, "the exchange answered 429: too many requests")
     assert lines[1].finding == (Verdict.DIFFERS, "8 of 14 requests were answered with 429")
 
 
-def test_a_429_is_told_even_if_the_budget_is_spent(exchange: Server, key: dict[str, str]) -> None:
+def test_a_429_is_reported_even_if_the_budget_is_spent(exchange: ExchangeServer, key: dict[str, str]) -> None:
     with troubled(exchange, fault("429", "/markets*", requests=2)) as url:
-        lines, budget = ask(url, key, [BY_NAME["limit=0"], *access.LAST], maximum=4)
+        lines, budget = ask(url, key, [COLUMNS_BY_NAME["limit=0"], *access.LAST], maximum=4)
     assert budget.left == 0
     assert lines[1].finding == (Verdict.DIFFERS, "2 of 4 requests were answered with 429")
 
 
-def test_a_null_list_is_an_empty_one(exchange: Server, key: dict[str, str]) -> None:
+def test_a_null_list_is_an_empty_one(exchange: ExchangeServer, key: dict[str, str]) -> None:
     with troubled(exchange, fault("null_list", "/markets?tickers=*")) as url:
-        [line], _ = ask(url, key, [BY_NAME["unknown ticker"]])
+        [line], _ = ask(url, key, [COLUMNS_BY_NAME["unknown ticker"]])
     assert line.finding == (Verdict.AGREES, "200, 0 markets")
 
 
-def test_what_an_exchange_does_not_answer_is_not_observable(exchange: Server, key: dict[str, str]) -> None:
+def test_what_an_exchange_does_not_answer_is_not_observable(exchange: ExchangeServer, key: dict[str, str]) -> None:
     with troubled(exchange, fault("5xx", "/events*", status="502")) as url:
-        [events, series], _ = ask(url, key, [BY_NAME["events"], BY_NAME["/series"]])
+        [events, series], _ = ask(url, key, [COLUMNS_BY_NAME["events"], COLUMNS_BY_NAME["/series"]])
     assert events.finding.verdict is Verdict.UNOBSERVABLE
     assert "502" in events.finding.observed
     assert series.finding.verdict is Verdict.AGREES
 
 
-def test_what_needs_a_key_is_not_observable_without_one(exchange: Server) -> None:
-    costs, limits = BY_NAME["/account/endpoint_costs"], BY_NAME["/account/limits"]
+def test_what_needs_a_key_is_not_observable_without_one(exchange: ExchangeServer) -> None:
+    costs, limits = COLUMNS_BY_NAME["/account/endpoint_costs"], COLUMNS_BY_NAME["/account/limits"]
     with troubled(exchange, alter("/account/endpoint_costs", status=401)) as url:
         lines, _ = ask(url, {}, [costs, limits])
     assert [line.finding.verdict for line in lines] == [Verdict.UNOBSERVABLE] * 2
 
 
-def test_a_key_that_is_refused_differs(exchange: Server, key: dict[str, str]) -> None:
+def test_a_rejected_key_is_a_difference(exchange: ExchangeServer, key: dict[str, str]) -> None:
     with troubled(exchange, Trouble()) as url:
-        [line], _ = ask(url, {**key, "KEYID": "nobody"}, [BY_NAME["/account/limits"]])
+        [line], _ = ask(url, {**key, "KEYID": "nobody"}, [COLUMNS_BY_NAME["/account/limits"]])
     assert line.finding.verdict is Verdict.DIFFERS
     assert line.finding.observed.startswith("rejected with 401")
 
 
 @pytest.fixture(scope="module")
-def old() -> Iterator[Server]:
+def old() -> Iterator[ExchangeServer]:
     """An exchange whose archive has more than a page."""
-    with Server(generate(1, 300, Clock(parse(NOW)), archived=4000)) as server:
+    with ExchangeServer(generate(1, 300, Clock(parse(NOW)), archived=4000)) as server:
         yield server
 
 
-def dated(found: list[Any]) -> list[Any]:
-    return [market for market in found if market["created_time"] > "2021"]
+def dated(objects: list[Any]) -> list[Any]:
+    return [market for market in objects if market["created_time"] > "2021"]
 
 
 @pytest.mark.parametrize(
@@ -332,10 +334,10 @@ def dated(found: list[Any]) -> list[Any]:
     ids=["undated", "dated", "opaque", "circle"],
 )
 def test_the_end_of_a_long_archive_is_found_by_jumps(
-    trouble: Trouble, verdict: Verdict, observed: str, old: Server
+    trouble: Trouble, verdict: Verdict, observed: str, old: ExchangeServer
 ) -> None:
     with troubled(old, trouble) as url:
-        [tail], _ = ask(url, {}, [BY_NAME["archive: tail"]])
+        [tail], _ = ask(url, {}, [COLUMNS_BY_NAME["archive: tail"]])
     assert tail.finding.verdict is verdict, tail.finding
     assert re.fullmatch(observed, tail.finding.observed), tail.finding
 
@@ -357,7 +359,7 @@ def test_the_command_prints_a_table_and_succeeds_where_nothing_differs(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    with Server(generate(1, 3000, Clock(), archived=900), {"me": private_key.public_key()}) as server:
+    with ExchangeServer(generate(1, 3000, Clock(), archived=900), {"me": private_key.public_key()}) as server:
         monkeypatch.setenv("EXCHANGE", server.url.removesuffix("/trade-api/v2"))
         assert main([]) == 0
     out, err = capsys.readouterr()
@@ -371,21 +373,23 @@ def test_the_command_prints_a_table_and_succeeds_where_nothing_differs(
 
 
 def test_the_command_fails_where_something_differs(
-    exchange: Server, fast: dict[str, str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    exchange: ExchangeServer, fast: dict[str, str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("local.probe.__main__.QUESTIONS", [BY_NAME["cache: how long"], BY_NAME["limit=0"]])
+    monkeypatch.setattr(
+        "local.probe.__main__.QUESTIONS", [COLUMNS_BY_NAME["cache: how long"], COLUMNS_BY_NAME["limit=0"]]
+    )
     with troubled(exchange, TROUBLES["cache: how long"]) as url:
         monkeypatch.setenv("EXCHANGE", url)
         assert main(["--json"]) == 1
-    found = {one["question"]: one for one in json.loads(capsys.readouterr().out)}
-    assert found["cache: how long"] == {
+    answers = {entry["question"]: entry for entry in json.loads(capsys.readouterr().out)}
+    assert answers["cache: how long"] == {
         "verdict": "differs",
         "question": "cache: how long",
         "assumes": "Cache-Control: max-age=15",
         "observed": "Cache-Control: public, max-age=60",
         "where": "functions/api/freshness.py",
     }
-    assert found["limit=0"]["verdict"] == "agrees"
+    assert answers["limit=0"]["verdict"] == "agrees"
 
 
 @pytest.mark.parametrize(
@@ -408,17 +412,17 @@ def test_the_command_says_why_it_cannot_ask(
     assert len(err.splitlines()) == 1
 
 
-def test_a_server_that_is_no_exchange_is_not_asked_further(
+def test_a_server_that_is_no_exchange_gets_no_further_requests(
     fast: dict[str, str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with Scripted([Reply(404, b"<html>")]) as server:
+    with ScriptedServer([Reply(404, b"<html>")]) as server:
         monkeypatch.setenv("EXCHANGE", server.url)
         assert main([]) == 2
     assert len(server.requests) == 1
     assert "EXCHANGE cannot be asked" in capsys.readouterr().err
 
 
-def test_ctrl_c_ends_it_with_a_sentence(exchange: Server, key: dict[str, str]) -> None:
+def test_ctrl_c_ends_it_with_a_sentence(exchange: ExchangeServer, key: dict[str, str]) -> None:
     environment = {**os.environ, **key, "EXCHANGE": exchange.url}
     command = [sys.executable, "-m", "local.probe"]
     with troubled(exchange, Trouble()):

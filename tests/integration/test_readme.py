@@ -17,8 +17,8 @@ from typing import Any
 
 import pytest
 
-from kalshi_markets.columns import DEFAULT, Kind
-from kalshi_markets.exchange import project
+from kalshi_markets.columns import DEFAULT_COLUMNS, Kind
+from kalshi_markets.exchange import market_row
 from local.exchange.catalogue import Order
 from local.exchange.clock import Clock
 from local.exchange.generator import generate
@@ -107,17 +107,17 @@ def get(address: str, path: str) -> Any:
 
 def expected_item(market: Mapping[str, Any]) -> dict[str, Any]:
     """The default answer of a Market object, with numbers that compare exactly."""
-    row = project(market)
+    row = market_row(market)
 
     def value(name: str, kind: Kind) -> Any:
         if row[name] is None or kind is Kind.STRING:
             return row[name]
         if kind is Kind.NUMBER:
             return Decimal(str(row[name]))
-        whole, _, fraction = str(row[name]).removesuffix("+00:00").partition(".")
-        return whole + (f".{fraction.rstrip('0')}" if fraction else "") + "Z"
+        seconds, _, fraction = str(row[name]).removesuffix("+00:00").partition(".")
+        return seconds + (f".{fraction.rstrip('0')}" if fraction else "") + "Z"
 
-    return {column.name: value(column.name, column.kind) for column in DEFAULT}
+    return {column.name: value(column.name, column.kind) for column in DEFAULT_COLUMNS}
 
 
 def check_recording(file: Path, markets: Sequence[Mapping[str, Any]], tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ import pytest
 from kalshi_markets.database import Database
 from local.functions import function_spec
 from local.gateway import gateway_in_thread
-from tests.integration.conftest import keep
+from tests.integration.conftest import store_markets
 
 RECIPES = (Path(__file__).parents[2] / "docs" / "recipes.md").read_text(encoding="utf-8")
 BLOCKS = {
@@ -82,13 +82,13 @@ def test_the_copy_in_sqlite_is_brought_up_to_date(
     title = "Follow changes into SQLite"
     assert run(title, 0, service, folder) == f"{len(markets)} changed\n"
     assert run(title, 0, service, folder) == "0 changed\n"
-    keep(database, {**markets[7], "volume_fp": "987654.25"})
+    store_markets(database, {**markets[7], "volume_fp": "987654.25"})
     assert run(title, 0, service, folder) == "1 changed\n"
     copy = sqlite3.connect(folder / "markets.sqlite")
     read = "SELECT count(*), (SELECT volume FROM markets WHERE ticker = ?) FROM markets"
     assert copy.execute(read, [markets[7]["ticker"]]).fetchall() == [(len(markets), "987654.25")]
     copy.close()
-    keep(database, markets[7])
+    store_markets(database, markets[7])
 
 
 def test_duckdb_reads_the_walk(service: str, folder: Path, markets: Sequence[Any]) -> None:

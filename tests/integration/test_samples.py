@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from kalshi_markets.columns import FROM_MARKET, Column, Kind
+from kalshi_markets.columns import MARKET_COLUMNS, Column, Kind
 from kalshi_markets.database import Database
 from tests.integration.conftest import connect
-from tests.integration.lambdas import Api, crawl
-from tests.integration.scripted import Reply, Scripted
+from tests.integration.lambdas import ApiClient, crawl
+from tests.integration.scripted import Reply, ScriptedServer
 
 pytestmark = pytest.mark.recordings
 
@@ -41,7 +41,7 @@ def reply(body: str) -> list[Reply]:
 
 
 @pytest.fixture(scope="module")
-def exchange(samples: Mapping[str, str]) -> Iterator[Scripted]:
+def exchange(samples: Mapping[str, str]) -> Iterator[ScriptedServer]:
     def page(*names: str) -> list[Reply]:
         return reply(f'{{"cursor":"","markets":[{",".join(samples[name] for name in names)}]}}')
 
@@ -63,15 +63,15 @@ def exchange(samples: Mapping[str, str]) -> Iterator[Scripted]:
         ),
         "/series*": reply(samples["12-series-with-categories-2026-10-06"]),
     }
-    with Scripted(reply('{"cursor":"","markets":[]}'), paths) as server:
+    with ScriptedServer(reply('{"cursor":"","markets":[]}'), paths) as server:
         yield server
 
 
 @pytest.fixture(scope="module")
-def crawled(environment: dict[str, str], exchange: Scripted) -> Iterator[Database]:
+def crawled(environment: dict[str, str], exchange: ScriptedServer) -> Iterator[Database]:
     settings = {"EXCHANGE_URL": exchange.url, "EXCHANGE_RATE": "1000", "COMBOS": "true"}
     summary = crawl(environment | settings, seconds=15)
-    assert (summary["errors"], summary["refused"]) == ({}, 0)
+    assert (summary["errors"], summary["rejected"]) == ({}, 0)
     assert summary["added"] == 6
     database = connect(environment)
     yield database
@@ -79,15 +79,15 @@ def crawled(environment: dict[str, str], exchange: Scripted) -> Iterator[Databas
 
 
 @pytest.fixture(scope="module")
-def api(environment: dict[str, str], exchange: Scripted, crawled: Database) -> Iterator[Api]:
-    api = Api(environment | {"EXCHANGE_URL": exchange.url, "EXCHANGE_RATE": "1000"})
+def api(environment: dict[str, str], exchange: ScriptedServer, crawled: Database) -> Iterator[ApiClient]:
+    api = ApiClient(environment | {"EXCHANGE_URL": exchange.url, "EXCHANGE_RATE": "1000"})
     yield api
     api.close()
 
 
 def expected(column: Column, market: Mapping[str, Any]) -> Any:
     """What a column must hold of a market, parsed without the projection."""
-    value = market.get(column.member)
+    value = market.get(column.source_field)
     if column.name == "subtitle":
         return value or market["yes_sub_title"]
     if column.name == "liquidity":
@@ -114,61 +114,63 @@ def comparable(column: Column, value: Any) -> Any:
 
 
 @pytest.mark.parametrize("name", [*LIVE, *SETTLED, *ARCHIVED])
-def test_a_market_is_answered_as_it_was_sent(api: Api, samples: Mapping[str, str], name: str) -> None:
+def test_a_market_is_answered_as_it_was_sent(api: ApiClient, samples: Mapping[str, str], name: str) -> None:
     sent = json.loads(samples[name], parse_float=Decimal)
     answer = api.get(f"/markets/{sent['ticker']}?fields=all")
     assert answer.status == 200, answer.text
     answered = answer.json
-    assert {column.name: comparable(column, answered[column.name]) for column in FROM_MARKET} == {
-        column.name: expected(column, sent) for column in FROM_MARKET
+    assert {column.name: comparable(column, answered[column.name]) for column in MARKET_COLUMNS} == {
+        column.name: expected(column, sent) for column in MARKET_COLUMNS
     }
 
 
-def told(api: Api, ticker_part: str, name: str) -> Any:
+def get_field(api: ApiClient, ticker_part: str, name: str) -> Any:
     [market] = api.get(f"/markets?ticker__icontains={ticker_part}&fields={name}").json["items"]
     return market[name]
 
 
-def test_what_is_peculiar_to_each_is_kept(api: Api) -> None:
-    assert told(api, "TBDAL", "settlement_bounds_type") == "default"
-    assert told(api, "TBDAL", "custom_strike") == {"football_team": "62b97b7c-5503-461c-b328-fd8543219b22"}
-    assert told(api, "SHARD1-S2026", "event_ticker") == "KXMVECROSSCATEGORY-SHARD1-S2026BCEFC3D1D8F"
-    assert len(told(api, "SHARD1-S2026", "mve_selected_legs")) == 5
-    assert datetime.fromisoformat(told(api, "MIACOL", "created_time")).microsecond == 793_100
-    assert told(api, "EXTENDED", "subtitle").startswith("yes Donovan Mitchell: 20+,")
-    assert told(api, "EXTENDED", "is_provisional") is True
-    assert (told(api, "PPIZ", "yes_bid_dollars"), len(told(api, "PPIZ", "price_ranges"))) == ("0.031", 3)
-    assert told(api, "BTCD", "floor_strike") == "74299.99"
+def test_peculiarities_of_each_are_preserved(api: ApiClient) -> None:
+    assert get_field(api, "TBDAL", "settlement_bounds_type") == "default"
+    assert get_field(api, "TBDAL", "custom_strike") == {"football_team": "62b97b7c-5503-461c-b328-fd8543219b22"}
+    assert get_field(api, "SHARD1-S2026", "event_ticker") == "KXMVECROSSCATEGORY-SHARD1-S2026BCEFC3D1D8F"
+    assert len(get_field(api, "SHARD1-S2026", "mve_selected_legs")) == 5
+    assert datetime.fromisoformat(get_field(api, "MIACOL", "created_time")).microsecond == 793_100
+    assert get_field(api, "EXTENDED", "subtitle").startswith("yes Donovan Mitchell: 20+,")
+    assert get_field(api, "EXTENDED", "is_provisional") is True
+    assert (get_field(api, "PPIZ", "yes_bid_dollars"), len(get_field(api, "PPIZ", "price_ranges"))) == ("0.031", 3)
+    assert get_field(api, "BTCD", "floor_strike") == "74299.99"
 
 
 def test_only_the_oldest_one_drifts(crawled: Database) -> None:
     """It was recorded two days before markets had sizes."""
-    found = crawled.read(f"SELECT member, change FROM {crawled.settings.table}_drift ORDER BY member")
-    assert found == [["yes_ask_size_fp", "gone"], ["yes_bid_size_fp", "gone"]]
+    drift = crawled.query(f"SELECT member, change FROM {crawled.settings.table}_drift ORDER BY member")
+    assert drift == [["yes_ask_size_fp", "gone"], ["yes_bid_size_fp", "gone"]]
 
 
-def test_events_and_series_are_stored_beside_them(api: Api, crawled: Database, samples: Mapping[str, str]) -> None:
-    assert told(api, "TBDAL", "series_ticker") == "KXNFLGAME"
+def test_events_and_series_are_stored_beside_them(
+    api: ApiClient, crawled: Database, samples: Mapping[str, str]
+) -> None:
+    assert get_field(api, "TBDAL", "series_ticker") == "KXNFLGAME"
     [event, _] = json.loads(samples["11-events-2026-10-06"])["events"]
     [series] = json.loads(samples["12-series-with-categories-2026-10-06"])["series"]
     table = crawled.settings.table
-    events = crawled.read(
+    events = crawled.query(
         f"SELECT event_ticker, series_ticker, title FROM {table}_events WHERE series_ticker IS NOT NULL"
     )
     assert events == [[event["event_ticker"], event["series_ticker"], event["title"]]]
-    assert crawled.read(f"SELECT series_ticker, title, category FROM {table}_series") == [
+    assert crawled.query(f"SELECT series_ticker, title, category FROM {table}_series") == [
         [series["ticker"], series["title"], series["category"]]
     ]
 
 
-def test_live_candles_are_answered_as_they_were_sent(api: Api, samples: Mapping[str, str]) -> None:
+def test_live_candles_are_answered_as_they_were_sent(api: ApiClient, samples: Mapping[str, str]) -> None:
     sent = json.loads(samples[CANDLES_LIVE])
     span = {"start_ts": sent["candlesticks"][0]["end_period_ts"], "end_ts": sent["candlesticks"][-1]["end_period_ts"]}
     [result] = api.post("/markets/candlesticks", {"tickers": [sent["ticker"]], **span}).json["results"]
     assert result == {"ticker": sent["ticker"], "candlesticks": sent["candlesticks"], "error": None}
 
 
-def test_archived_candles_have_the_names_of_live_ones(api: Api, samples: Mapping[str, str]) -> None:
+def test_archived_candles_have_the_names_of_live_ones(api: ApiClient, samples: Mapping[str, str]) -> None:
     sent = json.loads(samples[CANDLES_ARCHIVED])["candlesticks"]
     span = f"start_ts={sent[0]['end_period_ts']}&end_ts={sent[-1]['end_period_ts']}&period_interval=1"
     answer = api.get(f"/markets/{IN_ARCHIVE}/candlesticks?{span}")

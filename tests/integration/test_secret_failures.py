@@ -9,16 +9,16 @@ from itertools import repeat
 import pytest
 
 from kalshi_markets.database import Database
-from kalshi_markets.secrets import forget_secrets
+from kalshi_markets.secrets import clear_cache
 from local.events import scheduled_event
 from local.exchange.clock import Clock
 from local.exchange.generator import generate
-from local.exchange.server import Server
+from local.exchange.server import ExchangeServer
 from local.lambda_errors import FunctionError
 from migrator.handler import handler
 from tests.aws import Account
-from tests.integration.aws_front import DOWN, AwsFront
-from tests.integration.cloudformation import Bucket, asked
+from tests.integration.aws_front import DOWN, AwsProxy
+from tests.integration.cloudformation import ResponseBucket, custom_resource_event
 from tests.integration.lambdas import Context, variables
 from tests.integration.sandboxes import SandboxedFunction, Sandboxes, sandboxes
 
@@ -61,16 +61,16 @@ def roles(account: Account, hidden: list[str], database: Database) -> Iterator[d
     names = {"api": "of_api", "crawler": "of_crawler"}
     yield {function: Role(name, account, hidden) for function, name in names.items()}
     for name in names.values():
-        if database.read("SELECT FROM pg_roles WHERE rolname = $1::text", name):
-            database.script(f"DROP OWNED BY {name}; DROP ROLE {name}")
+        if database.query("SELECT FROM pg_roles WHERE rolname = $1::text", name):
+            database.execute_script(f"DROP OWNED BY {name}; DROP ROLE {name}")
 
 
 @pytest.fixture
-def on_aws(front: AwsFront, environment: dict[str, str]) -> dict[str, str]:
+def on_aws(aws_proxy: AwsProxy, environment: dict[str, str]) -> dict[str, str]:
     """The environment of a function that has its login from a secret, but for the secret's ARN."""
-    kept = {name: value for name, value in environment.items() if name not in ("DB_USER", "DB_PASSWORD")}
-    told = {"DB_SSLMODE": "disable", "LOG_LEVEL": "DEBUG", "AWS_SECRET_ACCESS_KEY": AWS_KEY}
-    return kept | front.environment | told
+    variables = {name: value for name, value in environment.items() if name not in ("DB_USER", "DB_PASSWORD")}
+    overrides = {"DB_SSLMODE": "disable", "LOG_LEVEL": "DEBUG", "AWS_SECRET_ACCESS_KEY": AWS_KEY}
+    return variables | aws_proxy.environment | overrides
 
 
 @pytest.fixture
@@ -86,19 +86,19 @@ def api(functions: Sandboxes, on_aws: dict[str, str], master: str) -> SandboxedF
 
 @pytest.mark.parametrize("fault", [DOWN, "AccessDeniedException", "ExpiredTokenException", "InternalServiceError"])
 def test_a_cold_api_that_gets_no_secret_says_why_and_serves_when_it_gets_it(
-    api: SandboxedFunction, front: AwsFront, fault: str
+    api: SandboxedFunction, aws_proxy: AwsProxy, fault: str
 ) -> None:
-    front.faults = repeat(fault)
+    aws_proxy.faults = repeat(fault)
     status, body = api.get("/markets")
     assert (status, body["code"]) == (503, "not_configured")
     assert ("ConnectionClosedError" if fault == DOWN else fault) in body["detail"]
-    front.faults = iter(())
+    aws_proxy.faults = iter(())
     assert api.get("/markets")[0] == 200
 
 
-def test_secrets_manager_may_throttle_or_break_off_once(api: SandboxedFunction, front: AwsFront) -> None:
+def test_secrets_manager_may_throttle_or_break_off_once(api: SandboxedFunction, aws_proxy: AwsProxy) -> None:
     for fault in ("ThrottlingException", DOWN):
-        front.faults = iter([fault])
+        aws_proxy.faults = iter([fault])
         assert api.get("/markets")[0] == 200
 
 
@@ -107,17 +107,17 @@ def end_connections(database: Database, user: str) -> None:
 
 
 def test_a_warm_api_connects_anew_without_secrets_manager(
-    api: SandboxedFunction, front: AwsFront, database: Database
+    api: SandboxedFunction, aws_proxy: AwsProxy, database: Database
 ) -> None:
     assert api.get("/markets")[0] == 200
-    front.faults = repeat(DOWN)
+    aws_proxy.faults = repeat(DOWN)
     end_connections(database, "api")
     assert api.get("/markets")[0] == 200
 
 
 @pytest.fixture(scope="module")
 def exchange() -> Iterator[str]:
-    with Server(generate(7, 50, Clock(speed=0))) as server:
+    with ExchangeServer(generate(7, 50, Clock(speed=0))) as server:
         yield server.url
 
 
@@ -128,37 +128,37 @@ def crawling(on_aws: dict[str, str], exchange: str) -> dict[str, str]:
 
 
 def test_a_crawl_that_gets_no_secret_fails_and_the_next_one_works(
-    functions: Sandboxes, crawling: dict[str, str], front: AwsFront, master: str
+    functions: Sandboxes, crawling: dict[str, str], aws_proxy: AwsProxy, master: str
 ) -> None:
     crawler = functions.start("crawler", crawling | {"DB_SECRET_ARN": master})
-    front.faults = repeat("AccessDeniedException")
+    aws_proxy.faults = repeat("AccessDeniedException")
     with pytest.raises(FunctionError, match=r"SecretUnavailable: .* AccessDeniedException\.$"):
         crawler(scheduled_event())
-    front.faults = iter(())
+    aws_proxy.faults = iter(())
     assert crawler(scheduled_event())["outcome"] == "idle"
 
 
 def test_a_deployment_waits_for_secrets_manager(
-    on_aws: dict[str, str], front: AwsFront, master: str, roles: dict[str, Role], monkeypatch: pytest.MonkeyPatch
+    on_aws: dict[str, str], aws_proxy: AwsProxy, master: str, roles: dict[str, Role], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("migrator.run.PAUSE_SECONDS", 0.1)
-    forget_secrets()
-    front.faults = iter(["InternalServiceError", "AccessDeniedException"])  # a new role's grants take a moment
+    clear_cache()
+    aws_proxy.faults = iter(["InternalServiceError", "AccessDeniedException"])  # a new role's grants take a moment
     arns = {"DB_SECRET_ARN": master, "API_DB_SECRET_ARN": roles["api"].arn}
-    with Bucket(200) as bucket, variables(on_aws | arns):
-        assert handler(asked(bucket), Context(60)) == {"failure": None}
-    assert next(front.faults, None) is None
+    with ResponseBucket(200) as bucket, variables(on_aws | arns):
+        assert handler(custom_resource_event(bucket), Context(60)) == {"failure": None}
+    assert next(aws_proxy.faults, None) is None
 
 
-def test_a_deployment_that_is_refused_tells_no_secret(
+def test_a_failed_deployment_reveals_no_secret(
     functions: Sandboxes, on_aws: dict[str, str], account: Account, hidden: list[str], roles: dict[str, Role]
 ) -> None:
     wrong = Role("postgres", account, hidden)
     migrator = functions.start("migrator", on_aws | {"DB_SECRET_ARN": wrong.arn, "API_DB_SECRET_ARN": roles["api"].arn})
-    with Bucket(200) as bucket:
-        migrator(asked(bucket))
-        functions.said += [body.decode() for body in bucket.bodies]
-        assert "password authentication failed" in bucket.answer["Reason"]
+    with ResponseBucket(200) as bucket:
+        migrator(custom_resource_event(bucket))
+        functions.output += [body.decode() for body in bucket.bodies]
+        assert "password authentication failed" in bucket.response["Reason"]
 
 
 @contextmanager

@@ -4,12 +4,12 @@ from collections.abc import Callable, Iterator, Mapping
 
 import pytest
 
-from kalshi_markets.database import Conflict, Database, StatementRefused, Unavailable
-from kalshi_markets.exchange.limiter import DatabaseTokens
+from kalshi_markets.database import Conflict, Database, DatabaseUnavailable, StatementError
+from kalshi_markets.exchange.limiter import DatabaseTokenBucket
 from kalshi_markets.settings import DatabaseSettings
-from tests.integration.conftest import connect, keep
-from tests.integration.lambdas import Api, error
-from tests.integration.scripted import Scripted
+from tests.integration.conftest import connect, store_markets
+from tests.integration.lambdas import ApiClient, error
+from tests.integration.scripted import ScriptedServer
 from tests.integration.test_candle_cache import candles, ends, market
 from tests.integration.test_candlesticks import HOUR, api, ask
 
@@ -25,7 +25,7 @@ STATEMENT_ERRORS = ["21000", "22012", "23505", "42501", "53100", "53200", "55006
 def failing(environment: Mapping[str, str]) -> Iterator[Callable[[str], None]]:
     """Makes the function fail_once() raise this SQLSTATE when it is next called, and return 1 afterwards."""
     owner = connect(environment)
-    owner.script(
+    owner.execute_script(
         """CREATE SEQUENCE calls;
         CREATE FUNCTION fail_once() RETURNS int LANGUAGE plpgsql AS $$ BEGIN
             IF nextval('calls') = 1 THEN RAISE EXCEPTION USING ERRCODE = current_setting('test.sqlstate'); END IF;
@@ -33,19 +33,19 @@ def failing(environment: Mapping[str, str]) -> Iterator[Callable[[str], None]]:
     )
 
     def fail(sqlstate: str) -> None:
-        owner.script(
+        owner.execute_script(
             f"ALTER SEQUENCE calls RESTART; ALTER DATABASE {owner.settings.name} SET test.sqlstate = '{sqlstate}'"
         )
 
     yield fail
-    owner.script(
+    owner.execute_script(
         f"DROP FUNCTION fail_once; DROP SEQUENCE calls; ALTER DATABASE {owner.settings.name} RESET test.sqlstate"
     )
     owner.close()
 
 
 def backend(database: Database) -> int:
-    [[pid]] = database.read("SELECT pg_backend_pid()")
+    [[pid]] = database.query("SELECT pg_backend_pid()")
     return int(pid)
 
 
@@ -56,7 +56,7 @@ def test_a_broken_session_is_replaced_and_a_read_repeated(
     failing(sqlstate)
     database = connect(environment)
     before = backend(database)
-    assert database.read("SELECT fail_once()") == [[1]]
+    assert database.query("SELECT fail_once()") == [[1]]
     assert backend(database) != before
     database.close()
 
@@ -67,7 +67,7 @@ def test_a_write_on_a_broken_session_fails_once(
 ) -> None:
     failing(sqlstate)
     database = connect(environment)
-    with pytest.raises(Unavailable) as unavailable:
+    with pytest.raises(DatabaseUnavailable) as unavailable:
         database.execute("SELECT fail_once()")
     assert unavailable.value.sqlstate == sqlstate
     assert database.execute("SELECT fail_once()") == [[1]]
@@ -75,30 +75,30 @@ def test_a_write_on_a_broken_session_fails_once(
 
 
 @pytest.mark.parametrize("sqlstate", CONFLICTS)
-def test_what_lost_a_conflict_is_repeated_on_its_connection(
+def test_a_transaction_that_lost_a_conflict_is_retried_on_its_connection(
     environment: Mapping[str, str], failing: Callable[[str], None], sqlstate: str
 ) -> None:
     failing(sqlstate)
     database = connect(environment)
     before = backend(database)
-    assert database.read("SELECT fail_once()") == [[1]]
+    assert database.query("SELECT fail_once()") == [[1]]
     assert backend(database) == before
     database.close()
 
 
-@pytest.mark.parametrize(("sqlstate", "kind"), [("25006", Unavailable), ("40001", Conflict)])
+@pytest.mark.parametrize(("sqlstate", "kind"), [("25006", DatabaseUnavailable), ("40001", Conflict)])
 def test_nothing_of_a_transaction_is_repeated(
     environment: Mapping[str, str], failing: Callable[[str], None], sqlstate: str, kind: type[Exception]
 ) -> None:
     """Repeated outside its transaction, a statement would be committed without what came before it."""
     failing(sqlstate)
     database = connect(environment)
-    database.script("CREATE TABLE parts (n int)")
+    database.execute_script("CREATE TABLE parts (n int)")
     with pytest.raises(kind), database.transaction():
         database.execute("INSERT INTO parts VALUES (1)")
-        database.read("INSERT INTO parts SELECT fail_once() RETURNING n")
-    assert database.read("SELECT n FROM parts") == []
-    database.script("DROP TABLE parts")
+        database.query("INSERT INTO parts SELECT fail_once() RETURNING n")
+    assert database.query("SELECT n FROM parts") == []
+    database.execute_script("DROP TABLE parts")
     database.close()
 
 
@@ -107,13 +107,13 @@ def test_nothing_of_a_transaction_goes_to_another_connection(
 ) -> None:
     failing("25006")
     database = connect(environment)
-    database.script("CREATE TABLE parts (n int)")
-    with pytest.raises(Unavailable, match="closed"), database.transaction():
-        with pytest.raises(Unavailable):
+    database.execute_script("CREATE TABLE parts (n int)")
+    with pytest.raises(DatabaseUnavailable, match="closed"), database.transaction():
+        with pytest.raises(DatabaseUnavailable):
             database.execute("SELECT fail_once()")
         database.execute("INSERT INTO parts VALUES (1)")
-    assert database.read("SELECT n FROM parts") == []
-    database.script("DROP TABLE parts")
+    assert database.query("SELECT n FROM parts") == []
+    database.execute_script("DROP TABLE parts")
     database.close()
 
 
@@ -124,8 +124,8 @@ def test_an_error_of_the_statement_alone_keeps_the_connection(
     failing(sqlstate)
     database = connect(environment)
     before = backend(database)
-    with pytest.raises(StatementRefused) as rejected:
-        database.read("SELECT fail_once()")
+    with pytest.raises(StatementError) as rejected:
+        database.query("SELECT fail_once()")
     assert rejected.value.sqlstate == sqlstate
     assert backend(database) == before
     database.close()
@@ -135,30 +135,30 @@ def test_an_error_of_the_statement_alone_keeps_the_connection(
 def test_a_session_that_cannot_start_is_no_error_of_a_statement(
     environment: Mapping[str, str], parameter: Mapping[str, str]
 ) -> None:
-    settings = DatabaseSettings.read(environment)
-    with pytest.raises(Unavailable):
-        Database(settings, application_name="test", parameters=parameter).read("SELECT 1")
+    settings = DatabaseSettings.from_env(environment)
+    with pytest.raises(DatabaseUnavailable):
+        Database(settings, application_name="test", parameters=parameter).query("SELECT 1")
 
 
-def writers(function: Api) -> list[Database]:
+def writers(function: ApiClient) -> list[Database]:
     """The connections of the API that write: its cache's and the limiter's."""
     source = function.service.exchange._limiter._source
-    assert isinstance(source, DatabaseTokens)
+    assert isinstance(source, DatabaseTokenBucket)
     return [function.service.candle_cache._database, source._database]
 
 
 def to_a_reader(database: Database) -> None:
     """Leave the connection at a server that only reads, as a failover does."""
-    database.read("SELECT 1")
-    database.script("SET default_transaction_read_only = on")
+    database.query("SELECT 1")
+    database.execute_script("SET default_transaction_read_only = on")
 
 
 def test_candlesticks_survive_a_failover_that_left_their_connections_at_a_reader(
-    api: Callable[..., Api], database: Database
+    api: Callable[..., ApiClient], database: Database
 ) -> None:
-    database.script("TRUNCATE kalshi_markets_candles")
-    keep(database, market("active"))
-    with Scripted([candles(1, 3), candles(81, 83), candles(161, 163)]) as exchange:
+    database.execute_script("TRUNCATE kalshi_markets_candles")
+    store_markets(database, market("active"))
+    with ScriptedServer([candles(1, 3), candles(81, 83), candles(161, 163)]) as exchange:
         function = api(exchange)
         assert ends(function, 1, 3) == [1, 3]
         for broken in writers(function):
@@ -170,10 +170,10 @@ def test_candlesticks_survive_a_failover_that_left_their_connections_at_a_reader
         assert len(exchange.requests) == 3
 
 
-def test_a_database_that_only_reads_still_serves_what_it_has(api: Callable[..., Api], database: Database) -> None:
-    database.script("TRUNCATE kalshi_markets_candles")
-    keep(database, market("active"))
-    with Scripted([candles(1, 3)]) as exchange:
+def test_a_database_that_only_reads_still_serves_what_it_has(api: Callable[..., ApiClient], database: Database) -> None:
+    database.execute_script("TRUNCATE kalshi_markets_candles")
+    store_markets(database, market("active"))
+    with ScriptedServer([candles(1, 3)]) as exchange:
         function = api(exchange)
         assert ends(function, 1, 3) == [1, 3]
         for broken in writers(function):

@@ -16,12 +16,12 @@ from awslambdaric.lambda_runtime_hooks_runner import run_after_restore, run_befo
 
 from kalshi_markets.database import Database
 from kalshi_markets.exchange import ExchangeClient, ExchangeUnavailable, Listings
-from kalshi_markets.exchange.limiter import Limiter, LocalTokens
+from kalshi_markets.exchange.limiter import LocalTokenBucket, RateLimiter
 from kalshi_markets.settings import ExchangeSettings
 from local.events import HttpRequest, http_event
 from tests.aws import Account
 from tests.integration.lambdas import Context
-from tests.integration.scripted import Reply, Scripted
+from tests.integration.scripted import Reply, ScriptedServer
 
 PAGE = http_event(HttpRequest("GET", "/markets", "limit=1", [("host", "localhost")]), "request-id")
 Session = tuple[int, str]
@@ -47,10 +47,10 @@ def sessions(database: Database) -> Callable[[], list[Session]]:
     """Server processes and users of the API's connections, once those that were closed have ended."""
 
     def sessions() -> list[Session]:
-        found = database.read(
+        rows = database.query(
             "SELECT pid, usename::text FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'api'"
         )
-        return [(pid, user) for pid, user in found]
+        return [(pid, user) for pid, user in rows]
 
     return sessions
 
@@ -73,7 +73,7 @@ def test_a_restored_process_has_a_connection_and_credentials_of_its_own(
     sessions: Callable[[], list[Session]],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    database.script(
+    database.execute_script(
         "CREATE ROLE frozen SUPERUSER LOGIN PASSWORD 'one'; CREATE ROLE restored SUPERUSER LOGIN PASSWORD 'two'"
     )
     arn = aws.create_secret({"username": "frozen", "password": "one"})
@@ -93,7 +93,7 @@ def test_a_restored_process_has_a_connection_and_credentials_of_its_own(
 
     function.before_snapshot()
     until(lambda: not sessions())
-    database.script("DROP ROLE frozen; DROP ROLE restored")
+    database.execute_script("DROP ROLE frozen; DROP ROLE restored")
 
 
 def test_the_import_connects_nothing_and_a_restore_does(
@@ -106,7 +106,7 @@ def test_the_import_connects_nothing_and_a_restore_does(
 
 
 @pytest.mark.parametrize("broken", [{"DB_PORT": "1"}, {"DB_HOST": ""}, {"DB_SECRET_ARN": "no-such-secret"}])
-def test_a_restore_without_a_database_is_told_by_the_request(
+def test_a_restore_without_a_database_is_reported_by_the_request(
     broken: dict[str, str], function: ModuleType, aws: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, value in broken.items():
@@ -127,12 +127,15 @@ def test_restored_processes_spread_their_retries() -> None:
             slept.append(seconds)
 
         async def ask(url: str) -> None:
-            settings = ExchangeSettings.read({"EXCHANGE_URL": url})
-            async with ExchangeClient(settings, Limiter(LocalTokens(1000))) as client:
+            settings = ExchangeSettings.from_env({"EXCHANGE_URL": url})
+            async with ExchangeClient(settings, RateLimiter(LocalTokenBucket(1000))) as client:
                 with pytest.raises(ExchangeUnavailable):
                     await Listings(client.transport, time.monotonic() + 60).live("open", None)
 
-        with Scripted([Reply(503)] * 6) as server, mock.patch("kalshi_markets.exchange.transport.asyncio.sleep", sleep):
+        with (
+            ScriptedServer([Reply(503)] * 6) as server,
+            mock.patch("kalshi_markets.exchange.transport.asyncio.sleep", sleep),
+        ):
             asyncio.run(ask(server.url))
         return slept
 

@@ -59,9 +59,9 @@ def unresolved(value: Any, path: str) -> list[str]:
     match value:
         case dict():
             functions = [f"{path}: {key}" for key in value if key == "Ref" or key.startswith("Fn::")]
-            return functions + [found for key, item in value.items() for found in unresolved(item, f"{path}.{key}")]
+            return functions + [nested for key, item in value.items() for nested in unresolved(item, f"{path}.{key}")]
         case list():
-            return [found for index, item in enumerate(value) for found in unresolved(item, f"{path}.{index}")]
+            return [nested for index, item in enumerate(value) for nested in unresolved(item, f"{path}.{index}")]
         case None:
             return [f"{path}: nothing"]
         case str() if "${" in value and not value.startswith("#!"):
@@ -106,51 +106,51 @@ def test_a_changed_parameter_makes_a_new_version() -> None:
             [properties] = [p for kind, p in stack.resources.values() if kind == "AWS::Lambda::Version"]
         return str(properties["Description"])
 
-    usual = description()
-    assert len(usual) <= 256
-    assert description(SnapStart="on") != usual
-    assert description(StatementTimeoutMs="5000") != usual
+    default = description()
+    assert len(default) <= 256
+    assert description(SnapStart="on") != default
+    assert description(StatementTimeoutMs="5000") != default
 
 
 @pytest.fixture(scope="module")
-def usual() -> Iterator[Deployed]:
+def default_stack() -> Iterator[Deployed]:
     """The stack with every parameter's default."""
     with deployed() as stack:
         yield stack
 
 
-def test_a_first_deployment_is_private_encrypted_and_kept(usual: Deployed) -> None:
+def test_a_first_deployment_is_private_encrypted_and_protected_from_deletion(default_stack: Deployed) -> None:
     [database] = boto3.client("rds").describe_db_instances()["DBInstances"]
     assert database["StorageEncrypted"]
     assert not database["PubliclyAccessible"]
-    asked = usual.properties("Instance")
-    assert asked["DeletionProtection"] == "true"
-    assert asked["ManageMasterUserPassword"]
-    assert "MasterUserPassword" not in asked
+    properties = default_stack.properties("Instance")
+    assert properties["DeletionProtection"] == "true"
+    assert properties["ManageMasterUserPassword"]
+    assert "MasterUserPassword" not in properties
     for group in boto3.client("ec2").describe_security_groups()["SecurityGroups"]:
-        ways_in = [way for permission in group["IpPermissions"] for way in permission["IpRanges"]]
-        assert ways_in == []  # from other security groups only
+        ip_ranges = [ip_range for permission in group["IpPermissions"] for ip_range in permission["IpRanges"]]
+        assert ip_ranges == []  # from other security groups only
     for name in ("ApiFunction", "CrawlerFunction", "MigratorFunction"):
-        variables = usual.properties(name)["Environment"]["Variables"]
+        variables = default_stack.properties(name)["Environment"]["Variables"]
         assert variables["DB_HOST"] == database["Endpoint"]["Address"]
         assert variables["DB_SSLMODE"] == "verify-full"
-        assert usual.properties(name)["VpcConfig"]["SubnetIds"]
+        assert default_stack.properties(name)["VpcConfig"]["SubnetIds"]
 
 
-def test_each_function_has_a_role_and_a_secret_of_its_own(usual: Deployed) -> None:
+def test_each_function_has_a_role_and_a_secret_of_its_own(default_stack: Deployed) -> None:
     names = ("ApiFunction", "CrawlerFunction", "MigratorFunction")
-    roles = {usual.properties(name)["Role"] for name in names}
-    secrets = {usual.properties(name)["Environment"]["Variables"]["DB_SECRET_ARN"] for name in names}
+    roles = {default_stack.properties(name)["Role"] for name in names}
+    secrets = {default_stack.properties(name)["Environment"]["Variables"]["DB_SECRET_ARN"] for name in names}
     assert len(roles) == len(secrets) == len(names)
     for logical_id in ("ApiRole", "CrawlerRole", "MigratorRole"):
-        [policy] = usual.properties(logical_id)["Policies"]
+        [policy] = default_stack.properties(logical_id)["Policies"]
         for statement in policy["PolicyDocument"]["Statement"]:
             assert statement["Resource"] != "*" or statement["Sid"] == "Traces"  # X-Ray has no ARNs
 
 
-def test_the_trust_of_rds_is_what_the_layer_brings(usual: Deployed) -> None:
-    name = usual.properties("Instance")["CACertificateIdentifier"]
-    path = usual.properties("ApiFunction")["Environment"]["Variables"]["DB_SSLROOTCERT"]
+def test_the_trust_of_rds_is_what_the_layer_brings(default_stack: Deployed) -> None:
+    name = default_stack.properties("Instance")["CACertificateIdentifier"]
+    path = default_stack.properties("ApiFunction")["Environment"]["Variables"]["DB_SSLROOTCERT"]
     bundle = ROOT / "layers/shared" / path.removeprefix("/opt/python/")
     authorities = x509.load_pem_x509_certificates(bundle.read_bytes())
     assert len(authorities) >= 27
@@ -166,16 +166,16 @@ INSIDE_ANOTHER = {"AWS::ApiGatewayV2::Stage", "AWS::CloudFormation::CustomResour
 """Their names need only be unique within what they belong to."""
 
 
-def test_two_stacks_share_no_name(usual: Deployed) -> None:
+def test_two_stacks_share_no_name(default_stack: Deployed) -> None:
     named = {
         logical_id
-        for (_, logical_id), (kind, properties) in usual.resources.items()
+        for (_, logical_id), (kind, properties) in default_stack.resources.items()
         if kind not in INSIDE_ANOTHER and properties.keys() & {"Name", f"{kind.rpartition(':')[2]}Name"}
     }
     assert named == {"HttpApi"}
-    assert usual.properties("HttpApi")["Name"] == "kalshi"
+    assert default_stack.properties("HttpApi")["Name"] == "kalshi"
 
 
-def test_the_api_may_be_called_at_both_its_addresses(usual: Deployed) -> None:
-    names = {usual.properties(name)["FunctionName"] for name in ("HttpApiPermission", "HttpApiAliasPermission")}
+def test_the_api_may_be_called_at_both_its_addresses(default_stack: Deployed) -> None:
+    names = {default_stack.properties(name)["FunctionName"] for name in ("HttpApiPermission", "HttpApiAliasPermission")}
     assert len(names) == 2

@@ -4,10 +4,10 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from kalshi_markets.columns import BY_NAME, Kind
-from tests.integration.lambdas import Answer, Api
+from kalshi_markets.columns import COLUMNS_BY_NAME, Kind
+from tests.integration.lambdas import ApiClient, ApiResponse
 from tests.properties.model import Digits, Json, Row, written
-from tests.properties.questions import Asked
+from tests.properties.questions import RenderedQuery
 
 Members = list[tuple[str, Any]]
 
@@ -17,28 +17,28 @@ def loads(text: str) -> Any:
     return json.loads(text, parse_float=Digits, parse_int=Digits)
 
 
-def items(answer: Answer, form: str, fields: Sequence[str]) -> list[Members]:
+def items(answer: ApiResponse, format_: str, fields: Sequence[str]) -> list[Members]:
     """The rows of a page; CSV has no types, so the columns' are taken."""
-    if form == "csv":
+    if format_ == "csv":
         header, *lines = cells(answer.text)
         assert header == [(name, False) for name in fields]
         return [[(name, _typed(name, *cell)) for name, cell in zip(fields, line, strict=True)] for line in lines]
-    if form == "ndjson":
+    if format_ == "ndjson":
         assert answer.text == "" or answer.text.endswith("\n")
-        found = [loads(line) for line in answer.text.split("\n")[:-1]]
+        rows = [loads(line) for line in answer.text.split("\n")[:-1]]
     else:
         body = loads(answer.text)
-        found = body["items"]
-        assert body["count"] == Digits(str(len(found)))
-    return [[(name, _as_stored(name, value)) for name, value in item.items()] for item in found]
+        rows = body["items"]
+        assert body["count"] == Digits(str(len(rows)))
+    return [[(name, _as_stored(name, value)) for name, value in item.items()] for item in rows]
 
 
 def _as_stored(name: str, value: Any) -> Any:
-    return Json(value) if BY_NAME[name].kind is Kind.JSON and value is not None else value
+    return Json(value) if COLUMNS_BY_NAME[name].kind is Kind.JSON and value is not None else value
 
 
 def _typed(name: str, text: str, quoted: bool) -> Any:
-    kind = BY_NAME[name].kind
+    kind = COLUMNS_BY_NAME[name].kind
     assert quoted is (kind in (Kind.STRING, Kind.JSON) and (quoted or text != ""))
     if not quoted and text == "":
         return None
@@ -79,29 +79,33 @@ def _quoted(text: str, at: int) -> tuple[str, int]:
 
 
 def _bare(text: str, at: int) -> tuple[str, int]:
-    end = min(found for sign in (",", "\r\n") if (found := text.find(sign, at)) >= 0)
+    end = min(position for sign in (",", "\r\n") if (position := text.find(sign, at)) >= 0)
     assert '"' not in text[at:end]
     return text[at:end], end
 
 
-def assert_page(api: Api, asked: Asked, form: str, expected: Sequence[Row], **more: str) -> Answer:
+def assert_page(
+    api: ApiClient, query: RenderedQuery, format_: str, expected: Sequence[Row], **more: str
+) -> ApiResponse:
     """Asks, and compares rows, their order, their members and every digit."""
-    url = asked.url(format=form, **more)
+    url = query.url(format=format_, **more)
     answer = api.get(url)
     assert answer.status == 200, (url, answer.text)
-    found = items(answer, form, asked.question.fields)
-    assert found == [written(row, asked.question.fields) for row in expected], url
+    rows = items(answer, format_, query.question.fields)
+    assert rows == [written(row, query.question.fields) for row in expected], url
     return answer
 
 
-def walk(api: Api, asked: Asked, limits: Iterator[int], forms: Iterator[str]) -> Iterator[list[Members]]:
+def walk(
+    api: ApiClient, query: RenderedQuery, limits: Iterator[int], formats: Iterator[str]
+) -> Iterator[list[Members]]:
     """Page after page by cursor, each with a limit and in a format of its own."""
     more: dict[str, str] = {}
     while True:
-        form, limit = next(forms), next(limits)
-        answer = api.get(asked.url(format=form, limit=str(limit), **more))
-        assert answer.status == 200, (asked, more, answer.text)
-        page = items(answer, form, asked.question.fields)
+        format_, limit = next(formats), next(limits)
+        answer = api.get(query.url(format=format_, limit=str(limit), **more))
+        assert answer.status == 200, (query, more, answer.text)
+        page = items(answer, format_, query.question.fields)
         assert len(page) <= limit
         yield page
         if "x-next-cursor" not in answer.headers:

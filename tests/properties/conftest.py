@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.integration.conftest import connect, empty_database, environment, migrated, postgres
-from tests.integration.lambdas import Api
+from tests.integration.lambdas import ApiClient
 from tests.properties.scale import TABLE_SEEDS
 from tests.properties.tables import Table
 
@@ -15,8 +15,8 @@ __all__ = ["empty_database", "environment", "migrated", "postgres"]
 @pytest.fixture(scope="module", params=TABLE_SEEDS, ids=lambda seed: f"seed{seed}")
 def table(request: pytest.FixtureRequest, environment: dict[str, str]) -> Iterator[Table]:
     """A few hundred rows, made from the seed in the test's name."""
-    database, api = connect(environment), Api(environment)
-    database.script("TRUNCATE kalshi_markets_terms, kalshi_markets_quotes, kalshi_markets_jobs")
+    database, api = connect(environment), ApiClient(environment)
+    database.execute_script("TRUNCATE kalshi_markets_details, kalshi_markets_quotes, kalshi_markets_jobs")
     yield Table(request.param, api, database)
     api.close()
     database.close()

@@ -11,7 +11,7 @@ from kalshi_markets.columns import Column, Kind
 from tests.properties.model import Condition, Json
 
 INJECTIONS: Final = (
-    *("' OR 1=1 --", "'; DROP TABLE kalshi_markets_terms; --", "1; DELETE FROM kalshi_markets_quotes", "1 OR 1=1"),
+    *("' OR 1=1 --", "'; DROP TABLE kalshi_markets_details; --", "1; DELETE FROM kalshi_markets_quotes", "1 OR 1=1"),
     *("$1", "$$", "%s", "{0}", "{column}", "{value}", ":a", "?", "\\'", "\\", '"', "/*", "*/", "--", "E'\\x00'"),
     *("')) UNION SELECT 1--", "pg_sleep(9)", "1 AND (SELECT pg_sleep(9)) IS NULL", "COPY x TO PROGRAM 'id'", "%"),
     *("_", "%%", "\\%", "a%_\\", "<script>alert(1)</script>", "../../etc/passwd", "${jndi:ldap://x}", "{{7*7}}"),
@@ -117,9 +117,11 @@ def cursors(good: str) -> list[str]:
         "9999-12-31T23:59:59-23:59",
         "9" * 60,
     ]
-    made = [forged(one, digests, key, ticker) for one in wrong] + [forged(version, one, key, ticker) for one in wrong]
-    made += [forged(version, digests, one, ticker) for one in wrong] + [
-        forged(version, digests, key, one) for one in wrong
+    made = [forged(value, digests, key, ticker) for value in wrong] + [
+        forged(version, value, key, ticker) for value in wrong
+    ]
+    made += [forged(version, digests, value, ticker) for value in wrong] + [
+        forged(version, digests, key, value) for value in wrong
     ]
     made += [forged(version, {"\ud800": "x"}, key, ticker), forged(version, dict.fromkeys(digests, 1), key, ticker)]
     made += [

@@ -9,7 +9,7 @@ from fractions import Fraction
 from typing import Any, Final
 from unicodedata import normalize
 
-from kalshi_markets.columns import BY_NAME, COLUMNS, DEFAULT, Kind
+from kalshi_markets.columns import COLUMNS, COLUMNS_BY_NAME, DEFAULT_COLUMNS, Kind
 
 Row = Mapping[str, Any]
 """By column: str, Decimal, datetime, bool, Json; None where the value is missing."""
@@ -36,25 +36,25 @@ class Question:
     """A GET /markets, its values parsed."""
 
     conditions: Sequence[Condition] = ()
-    least_minutes: Decimal | None = None
-    most_minutes: Decimal | None = None
+    min_minutes: Decimal | None = None
+    max_minutes: Decimal | None = None
     order_by: str = "recent"
     descending: bool = True
     limit: int = 100
     offset: int = 0
-    fields: Sequence[str] = tuple(column.name for column in DEFAULT)
+    fields: Sequence[str] = tuple(column.name for column in DEFAULT_COLUMNS)
     changed_since: int | None = None
 
 
 def matching(rows: Iterable[Row], question: Question) -> list[Row]:
     """Every row that the question finds, in its order, whatever the page."""
-    found = [row for row in rows if _matches(row, question)]
+    matches = [row for row in rows if _matches(row, question)]
     if question.changed_since is not None:
-        return sorted(found, key=lambda row: int(row["change_number"]))
-    found.sort(key=lambda row: code_points(row["ticker"]), reverse=question.descending)
-    present = [row for row in found if _sort_value(row, question) is not None]
+        return sorted(matches, key=lambda row: int(row["change_number"]))
+    matches.sort(key=lambda row: code_points(row["ticker"]), reverse=question.descending)
+    present = [row for row in matches if _sort_value(row, question) is not None]
     present.sort(key=lambda row: _sort_value(row, question), reverse=question.descending)
-    return present + [row for row in found if _sort_value(row, question) is None]
+    return present + [row for row in matches if _sort_value(row, question) is None]
 
 
 def page(rows: Iterable[Row], question: Question) -> list[Row]:
@@ -84,13 +84,13 @@ def _matches(row: Row, question: Question) -> bool:
 
 
 def _lasts(row: Row, question: Question) -> bool:
-    if question.least_minutes is None and question.most_minutes is None:
+    if question.min_minutes is None and question.max_minutes is None:
         return True
     if row["open_time"] is None or row["close_time"] is None:
         return False
     minutes = Fraction((row["close_time"] - row["open_time"]) // timedelta(microseconds=1), 60_000_000)
-    least, most = question.least_minutes, question.most_minutes
-    return (least is None or minutes >= Fraction(least)) and (most is None or minutes <= Fraction(most))
+    minimum, maximum = question.min_minutes, question.max_minutes
+    return (minimum is None or minutes >= Fraction(minimum)) and (maximum is None or minutes <= Fraction(maximum))
 
 
 def holds(value: Any, condition: Condition) -> bool:
@@ -117,7 +117,7 @@ _COMPARISONS: Final[Mapping[str, Any]] = {
     "__in": lambda value, operand: value in operand,
     "__icontains": lambda value, operand: any(
         lowered(spelling) in lowered(value)
-        for spelling in (operand, *(normalize(form, operand) for form in ("NFC", "NFD")))
+        for spelling in (operand, *(normalize(normal_form, operand) for normal_form in ("NFC", "NFD")))
     ),
     "__startswith": lambda value, operand: value.startswith(operand),
     "_regex": lambda value, operand: operand.search(value) is not None,
@@ -126,15 +126,15 @@ _COMPARISONS: Final[Mapping[str, Any]] = {
 
 def lowered(text: str) -> str:
     """Character by character, as the locale C.UTF-8 does it: no character becomes two."""
-    return "".join(_one(character, character.lower()) for character in text)
+    return "".join(_single_character(character, character.lower()) for character in text)
 
 
 def cases(character: str) -> set[str]:
     """What a pattern's character stands for, whatever the case."""
-    return {character, _one(character, character.lower()), _one(character, character.upper())}
+    return {character, _single_character(character, character.lower()), _single_character(character, character.upper())}
 
 
-def _one(character: str, changed: str) -> str:
+def _single_character(character: str, changed: str) -> str:
     return changed if len(changed) == 1 else character
 
 
@@ -156,7 +156,7 @@ def canonical(value: Any) -> Any:
 
 def names(fields: str) -> list[str]:
     """The columns of a `fields`, each once."""
-    groups = {"default": [column.name for column in DEFAULT], "all": [column.name for column in COLUMNS]}
+    groups = {"default": [column.name for column in DEFAULT_COLUMNS], "all": [column.name for column in COLUMNS]}
     return list(dict.fromkeys(name for word in fields.split(",") for name in groups.get(word, [word])))
 
 
@@ -169,7 +169,7 @@ class Digits:
 
 def written(row: Row, fields: Sequence[str]) -> list[tuple[str, Any]]:
     """The members of an item; numbers as Digits, JSON as Json of the same."""
-    return [(name, _written(BY_NAME[name].kind, row[name])) for name in fields]
+    return [(name, _written(COLUMNS_BY_NAME[name].kind, row[name])) for name in fields]
 
 
 def _written(kind: Kind, value: Any) -> Any:

@@ -12,8 +12,8 @@ from typing import Any, Final
 
 from hypothesis import strategies as st
 
-from api.orders import ORDERS
-from kalshi_markets.columns import BY_NAME, COLUMNS, Column, Kind
+from api.orders import SORT_ORDERS
+from kalshi_markets.columns import COLUMNS, COLUMNS_BY_NAME, Column, Kind
 from tests.integration.lambdas import escaped
 from tests.properties import tables
 from tests.properties.model import Condition, Json, Question, Row, cases, names, pattern, plain
@@ -25,11 +25,11 @@ OPERATORS: Final = {
     Kind.BOOLEAN: ("", "__isnull"),
     Kind.JSON: ("", "__isnull"),
 }
-LONGEST_NUMBER: Final = 60
+MAX_NUMBER_LENGTH: Final = 60
 
 
 @dataclass(frozen=True)
-class Asked:
+class RenderedQuery:
     """A query and its spelling."""
 
     question: Question
@@ -41,7 +41,7 @@ class Asked:
 
 
 @st.composite
-def asked(draw: st.DrawFn, rows: Sequence[Row], *, paged: bool = True) -> Asked:
+def random_query(draw: st.DrawFn, rows: Sequence[Row], *, paged: bool = True) -> RenderedQuery:
     """paged: with a limit and an offset; else all of what is found is in the one page."""
     conditions, parameters = [], {}
     for column in draw(st.lists(st.sampled_from(COLUMNS), max_size=3, unique=True)):
@@ -53,19 +53,19 @@ def asked(draw: st.DrawFn, rows: Sequence[Row], *, paged: bool = True) -> Asked:
     question, bounds = draw(_durations(question, rows))
     everything = parameters | more | bounds
     order = draw(st.permutations(list(everything)))
-    return Asked(question, {name: everything[name] for name in order})
+    return RenderedQuery(question, {name: everything[name] for name in order})
 
 
 @st.composite
 def _shape(draw: st.DrawFn, question: Question, rows: Sequence[Row], *, paged: bool) -> tuple[Question, dict[str, str]]:
     fields = draw(st.sampled_from(("", "all", "default,all", "ticker", "volume,default,volume", "*")))
     if fields == "*":
-        fields = ",".join(draw(st.lists(st.sampled_from([*BY_NAME]), min_size=1, max_size=6)))
+        fields = ",".join(draw(st.lists(st.sampled_from([*COLUMNS_BY_NAME]), min_size=1, max_size=6)))
     parameters = {"fields": fields} if fields else {}
     question = replace(question, fields=names(fields or "default"), limit=10_000)
     parameters["limit"] = "10000"
     if draw(st.booleans()):
-        order, descending = draw(st.sampled_from([*ORDERS])), draw(st.booleans())
+        order, descending = draw(st.sampled_from([*SORT_ORDERS])), draw(st.booleans())
         question = replace(question, order_by=order, descending=descending)
         parameters |= {"order_by": order, "order_direction": "desc" if descending else "asc"}
     elif draw(st.booleans()):
@@ -81,30 +81,42 @@ def _shape(draw: st.DrawFn, question: Question, rows: Sequence[Row], *, paged: b
 
 @st.composite
 def _durations(draw: st.DrawFn, question: Question, rows: Sequence[Row]) -> tuple[Question, dict[str, str]]:
-    least, most = draw(st.sampled_from(((False, False), (False, False), (True, False), (False, True), (True, True))))
-    minutes = sorted(draw(st.lists(_minutes(rows), min_size=least + most, max_size=least + most)))
-    chosen = dict(zip([name for name, is_set in (("min", least), ("max", most)) if is_set], minutes, strict=True))
-    question = replace(question, least_minutes=chosen.get("min"), most_minutes=chosen.get("max"))
+    has_minimum, has_maximum = draw(
+        st.sampled_from(((False, False), (False, False), (True, False), (False, True), (True, True)))
+    )
+    minutes = sorted(
+        draw(st.lists(_minutes(rows), min_size=has_minimum + has_maximum, max_size=has_minimum + has_maximum))
+    )
+    chosen = dict(
+        zip([name for name, is_set in (("min", has_minimum), ("max", has_maximum)) if is_set], minutes, strict=True)
+    )
+    question = replace(question, min_minutes=chosen.get("min"), max_minutes=chosen.get("max"))
     return question, {f"{name}_duration_minutes": format(value, "f") for name, value in chosen.items()}
 
 
 @st.composite
 def _minutes(draw: st.DrawFn, rows: Sequence[Row]) -> Decimal:
-    row = draw(st.sampled_from([one for one in rows if None not in (one["open_time"], one["close_time"])]))
+    row = draw(
+        st.sampled_from(
+            [candidate for candidate in rows if None not in (candidate["open_time"], candidate["close_time"])]
+        )
+    )
     microseconds = (row["close_time"] - row["open_time"]) // timedelta(microseconds=1)
     exact = str(microseconds * 10**10 // 6 * 10**6)  # minutes with 23 decimals, cut
     sign, digits = ("-", exact[1:]) if exact.startswith("-") else ("", exact)
     near = Decimal(f"{sign}{digits[:-23] or 0}.{digits[-23:].zfill(23)}")
-    beside = st.sampled_from([f"{way}0.{'0' * zeros}1" for way in ("", "-") for zeros in (0, 6, 10, 22, 45)])
+    beside = st.sampled_from(
+        [f"{sign_text}0.{'0' * zeros}1" for sign_text in ("", "-") for zeros in (0, 6, 10, 22, 45)]
+    )
     if draw(st.booleans()):
         return _sum(near, Decimal(draw(beside)))
-    ends = st.sampled_from((-1, 1)).map(lambda way: way * Decimal(10) ** 15)
+    ends = st.sampled_from((-1, 1)).map(lambda direction: direction * Decimal(10) ** 15)
     return draw(st.one_of(st.just(near), st.integers(-200, 200).map(Decimal), ends))
 
 
-def _sum(one: Decimal, other: Decimal) -> Decimal:
+def _sum(value: Decimal, other: Decimal) -> Decimal:
     with localcontext(prec=200):
-        return one + other
+        return value + other
 
 
 @st.composite
@@ -141,14 +153,14 @@ def _csv_line(fields: Sequence[str], *, quote_all: bool) -> str:
 
 
 def _operand(column: Column, stored: Sequence[Any]) -> st.SearchStrategy[Any]:
-    if column.values:
-        return st.sampled_from(column.values)
+    if column.allowed_values:
+        return st.sampled_from(column.allowed_values)
     others: st.SearchStrategy[Any]
     match column.kind:
         case Kind.STRING:
             others = st.text(tables.ALPHABET, max_size=4)
         case Kind.NUMBER:
-            stored = [value for value in stored if value is None or len(plain(value)) <= LONGEST_NUMBER] or [None]
+            stored = [value for value in stored if value is None or len(plain(value)) <= MAX_NUMBER_LENGTH] or [None]
             others = st.decimals(-1000, 1000, places=4) | st.integers(-(10**40), 10**40).map(Decimal)
         case Kind.TIME:
             others = st.datetimes(datetime(1, 1, 1), datetime(9999, 12, 31), timezones=st.just(UTC))  # noqa: DTZ001
@@ -167,7 +179,7 @@ def _spelled(draw: st.DrawFn, column: Column, operand: Any) -> str:
             more = (
                 draw(st.sampled_from(("", ".0", ".000"))) if "." not in text else draw(st.sampled_from(("", "0", "00")))
             )
-            return text + more if len(text + more) <= LONGEST_NUMBER else plain(operand)
+            return text + more if len(text + more) <= MAX_NUMBER_LENGTH else plain(operand)
         case Kind.TIME:
             return draw(st.sampled_from(_spellings(operand)))
         case Kind.BOOLEAN:
@@ -188,8 +200,8 @@ def _spellings(instant: datetime) -> list[str]:
         spellings.append(date.isoformat(naive.date()))
     since = (instant - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
     if 0 <= since <= 10**17:
-        whole, fraction = divmod(since, 10**6)
-        spellings += [f"{whole}.{fraction:06}"] + [str(whole)] * (not fraction)
+        seconds, fraction = divmod(since, 10**6)
+        spellings += [f"{seconds}.{fraction:06}"] + [str(seconds)] * (not fraction)
     return spellings
 
 
@@ -212,11 +224,13 @@ def _json(value: Any, spaced: bool) -> str:
 def _character(character: str) -> tuple[str, str]:
     """A character as a pattern of PostgreSQL's and as one of Python's, in each of its cases."""
     theirs = character if character.isalnum() or character == "_" or not character.isascii() else f"\\{character}"
-    return theirs, "[" + "".join(re.escape(one) for one in sorted(cases(character))) + "]"
+    return theirs, "[" + "".join(re.escape(case) for case in sorted(cases(character))) + "]"
 
 
 def _set(characters: Sequence[str]) -> tuple[str, str]:
-    return "[" + "".join(characters) + "]", "[" + "".join(_character(one)[1][1:-1] for one in characters) + "]"
+    return "[" + "".join(characters) + "]", "[" + "".join(
+        _character(character)[1][1:-1] for character in characters
+    ) + "]"
 
 
 _ATOMS: Final = st.one_of(
@@ -235,10 +249,10 @@ def _patterns(draw: st.DrawFn) -> tuple[str, str]:
     """The same pattern as PostgreSQL's and as Python's."""
     if draw(st.booleans()):
         word = draw(st.text("aAbBzZ09 ,:;!@#%&='\"<>/_-", min_size=1, max_size=3))
-        return word, "".join(_character(one)[1] for one in word)
+        return word, "".join(_character(character)[1] for character in word)
     branches = draw(st.lists(st.lists(_ATOMS, min_size=1, max_size=3), min_size=1, max_size=2))
     pieces = [[_repeated(atom, draw(st.sampled_from(_TIMES))) for atom in branch] for branch in branches]
-    expression, meant = ("|".join("".join(atom[way] for atom in branch) for branch in pieces) for way in (0, 1))
+    expression, meant = ("|".join("".join(atom[dialect] for atom in branch) for branch in pieces) for dialect in (0, 1))
     return (
         (f"({expression})", f"(?:{meant})")
         if draw(st.booleans()) or expression.startswith("(?")

@@ -6,10 +6,10 @@ from datetime import UTC, datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal, localcontext
 from typing import Any, Final
 
-from kalshi_markets.columns import BY_NAME, FROM_MARKET, Column, Kind
+from kalshi_markets.columns import COLUMNS_BY_NAME, MARKET_COLUMNS, Column, Kind
 from kalshi_markets.database import Database
-from tests.integration.conftest import keep
-from tests.integration.lambdas import Api
+from tests.integration.conftest import store_markets
+from tests.integration.lambdas import ApiClient
 from tests.properties.model import Json, Row
 
 ALPHABET: Final = "aAbBzZ09éÉßẞſΣσςжЖñΩ%_\\'\"`\n\r\t,;:{}[]()|*+?.^$-/#&= <>\x01\x7f\x85\u2028\ufeff\u0301😀𝔸ﬀ"
@@ -99,8 +99,8 @@ def instant(rng: random.Random) -> str:
 
 def value(rng: random.Random, column: Column) -> Any:
     """A member of a Market object."""
-    if column.values:
-        return rng.choice(column.values)
+    if column.allowed_values:
+        return rng.choice(column.allowed_values)
     makers: dict[Kind, Callable[[], Any]] = {
         Kind.STRING: lambda: text(rng),
         Kind.NUMBER: lambda: number(rng, column),
@@ -113,8 +113,8 @@ def value(rng: random.Random, column: Column) -> Any:
 
 def market(rng: random.Random, ticker: str) -> dict[str, Any]:
     """A Market object; about a third of its members is missing."""
-    found = {column.member: value(rng, column) for column in FROM_MARKET if rng.random() > 0.3}
-    return found | {"ticker": ticker}
+    fields = {column.source_field: value(rng, column) for column in MARKET_COLUMNS if rng.random() > 0.3}
+    return fields | {"ticker": ticker}
 
 
 def tickers(rng: random.Random, count: int) -> list[str]:
@@ -128,12 +128,12 @@ def tickers(rng: random.Random, count: int) -> list[str]:
 
 def row(market: Mapping[str, Any]) -> dict[str, Any]:
     """What the table must hold of a Market object."""
-    found = {column.name: _stored(column, market.get(column.member)) for column in FROM_MARKET}
-    if found["subtitle"] is None:
-        found["subtitle"] = found["yes_sub_title"]
-    book = [found[name] for name in _BOOK]
-    found["liquidity"] = None if None in book else _cents(*book)
-    return found
+    values = {column.name: _stored(column, market.get(column.source_field)) for column in MARKET_COLUMNS}
+    if values["subtitle"] is None:
+        values["subtitle"] = values["yes_sub_title"]
+    book = [values[name] for name in _BOOK]
+    values["liquidity"] = None if None in book else _cents(*book)
+    return values
 
 
 OPTIONAL: Final = {"subtitle", "functional_strike", "early_close_condition", "mve_collection_ticker"} | {
@@ -173,12 +173,12 @@ class Table:
     Not a dataclass: hypothesis would print all of one with every failure.
     """
 
-    def __init__(self, seed: int, api: Api, database: Database, count: int = 300) -> None:
+    def __init__(self, seed: int, api: ApiClient, database: Database, count: int = 300) -> None:
         self.seed, self.api, self.database = seed, api, database
         rng = random.Random(seed)
         self.markets = {ticker: market(rng, ticker) for ticker in tickers(rng, count)}
         self.rows = Rows()
-        keep(database, *self.markets.values())
+        store_markets(database, *self.markets.values())
         for ticker in self.markets:
             _fill_the_rest(database, rng, ticker)
         self.refresh()
@@ -187,30 +187,36 @@ class Table:
 
     def write(self, *markets: dict[str, Any]) -> None:
         """As the crawler does; `rows` follow with `refresh`."""
-        keep(self.database, *markets)
-        self.markets |= {one["ticker"]: one for one in markets}
+        store_markets(self.database, *markets)
+        self.markets |= {market["ticker"]: market for market in markets}
 
     def refresh(self) -> None:
         """The rows of the Market objects, with the columns that only the database knows."""
         columns = ("ticker", "series_ticker", "category", *OURS)
-        stored = {one[0]: one for one in self.database.read(f"SELECT {', '.join(columns)} FROM kalshi_markets")}
+        stored = {
+            values[0]: values for values in self.database.query(f"SELECT {', '.join(columns)} FROM kalshi_markets")
+        }
         assert {*stored} == {*self.markets}
-        rows = [row(one) | dict(zip(columns, stored[ticker], strict=True)) for ticker, one in self.markets.items()]
-        assert all({*one} == {*BY_NAME} for one in rows)
-        self.rows = Rows(one | {"change_number": Decimal(one["change_number"])} for one in rows)
+        rows = [
+            row(market) | dict(zip(columns, stored[ticker], strict=True)) for ticker, market in self.markets.items()
+        ]
+        assert all({*row_} == {*COLUMNS_BY_NAME} for row_ in rows)
+        self.rows = Rows(row_ | {"change_number": Decimal(row_["change_number"])} for row_ in rows)
 
     def __repr__(self) -> str:
         return f"<the table of seed {self.seed}>"
 
 
-OURS: Final = ("first_seen_at", "changed_at", "change_number", "gone_at")
+OURS: Final = ("first_seen_at", "changed_at", "change_number", "removed_at")
 
 
 def _fill_the_rest(database: Database, rng: random.Random, ticker: str) -> None:
     """The columns that no Market object has."""
     series, category = rng.choice((None, text(rng))), rng.choice((None, "", "Sports", "sports", text(rng)))
-    gone = rng.choice((None, None, None, instant(rng)))
-    terms = "UPDATE kalshi_markets_terms SET series_ticker = $2::text, category = $3::text WHERE ticker = $1"
+    removed_at = rng.choice((None, None, None, instant(rng)))
+    terms = "UPDATE kalshi_markets_details SET series_ticker = $2::text, category = $3::text WHERE ticker = $1"
     database.execute(terms, ticker, series, category)
-    quotes = "UPDATE kalshi_markets_quotes SET category = $2::text, gone_at = $3::text::timestamptz WHERE ticker = $1"
-    database.execute(quotes, ticker, category, gone)
+    quotes = (
+        "UPDATE kalshi_markets_quotes SET category = $2::text, removed_at = $3::text::timestamptz WHERE ticker = $1"
+    )
+    database.execute(quotes, ticker, category, removed_at)

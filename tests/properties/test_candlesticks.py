@@ -16,14 +16,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api.candlesticks import plan
-from api.candlesticks.result import NO_CANDLES, UNKNOWN
-from local.exchange.candles import candlesticks, live_member
-from local.exchange.catalogue import EVERYTHING, Order, Wanted
+from api.candlesticks.result import NO_CANDLES, UNKNOWN_TICKER
+from local.exchange.candles import candlesticks, live_object
+from local.exchange.catalogue import ALL_MARKETS, MarketFilter, Order
 from local.exchange.clock import SECOND, Clock, parse
 from local.exchange.generator import generate
-from local.exchange.server import Server
-from tests.integration.conftest import connect, keep
-from tests.integration.lambdas import Api
+from local.exchange.server import ExchangeServer
+from tests.integration.conftest import connect, store_markets
+from tests.integration.lambdas import ApiClient
 from tests.properties.scale import SOAK, examples
 
 HOUR, DAY = 3600, 86_400
@@ -32,11 +32,11 @@ NOWS = ["2026-11-25T15:20:07Z", "2026-11-03T09:00:00Z", "2026-03-10T04:30:00Z"]
 
 
 @dataclass
-class World:
+class Setup:
     """An exchange, the API over it, and markets of both tiers, some of which the table does not know."""
 
-    server: Server
-    api: Api
+    server: ExchangeServer
+    api: ApiClient
     tickers: list[str]
 
     @property
@@ -52,22 +52,22 @@ class World:
         exchange = self.server.exchange
         market = exchange.market(ticker) or exchange.market(ticker, archived=True)
         assert market is not None
-        return [live_member(one) for one in candlesticks(market.tape, period, start, end, exchange.clock.now())]
+        return [live_object(candle) for candle in candlesticks(market.tape, period, start, end, exchange.clock.now())]
 
 
 @pytest.fixture(scope="module", params=NOWS)
-def world(request: pytest.FixtureRequest, environment: Mapping[str, str]) -> Iterator[World]:
+def setup(request: pytest.FixtureRequest, environment: Mapping[str, str]) -> Iterator[Setup]:
     exchange = generate(7, 300, Clock(parse(request.param), speed=0), archived=300)
-    live = [market for _, market in exchange.markets(Order.CREATED, None, EVERYTHING)]
-    archived = [market for _, market in exchange.markets(Order.CREATED, None, Wanted(archived=True))][:200]
+    live = [market for _, market in exchange.markets(Order.CREATED, None, ALL_MARKETS)]
+    archived = [market for _, market in exchange.markets(Order.CREATED, None, MarketFilter(archived=True))][:200]
     database = connect(environment)
-    database.script("TRUNCATE kalshi_markets_terms, kalshi_markets_quotes, kalshi_markets_candles")
+    database.execute_script("TRUNCATE kalshi_markets_details, kalshi_markets_quotes, kalshi_markets_candles")
     known = [market for number, market in enumerate([*live, *archived]) if number % 7]
-    keep(database, *(json.loads(market.json, parse_float=Decimal) for market in known))
+    store_markets(database, *(json.loads(market.json, parse_float=Decimal) for market in known))
     database.close()
-    with Server(exchange) as server:
-        api = Api({**environment, "EXCHANGE_URL": server.url, "EXCHANGE_RATE": "5000"})
-        yield World(server, api, [market.ticker for market in [*live, *archived]])
+    with ExchangeServer(exchange) as server:
+        api = ApiClient({**environment, "EXCHANGE_URL": server.url, "EXCHANGE_RATE": "5000"})
+        yield Setup(server, api, [market.ticker for market in [*live, *archived]])
         api.close()
 
 
@@ -75,15 +75,15 @@ def world(request: pytest.FixtureRequest, environment: Mapping[str, str]) -> Ite
 def _caps(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Calls of few candles have many seams."""
     if request.param == "small calls":
-        monkeypatch.setattr(plan, "_BATCH", 130)
-        monkeypatch.setattr(plan, "_ARCHIVE", 60)
+        monkeypatch.setattr(plan, "MAX_BATCH_PERIODS", 130)
+        monkeypatch.setattr(plan, "MAX_ARCHIVE_PERIODS", 60)
     plan._best_batch.cache_clear()
     yield
     plan._best_batch.cache_clear()
 
 
 @dataclass
-class Asked:
+class CandlestickRequest:
     tickers: list[str]
     period: int
     start: int
@@ -93,57 +93,57 @@ class Asked:
         return {"tickers": self.tickers, "start_ts": self.start, "end_ts": self.end, "period_interval": self.period}
 
 
-def asked(world: World, data: st.DataObject) -> Asked:
+def random_request(setup: Setup, data: st.DataObject) -> CandlestickRequest:
     """Ranges that begin or end on, just before or just behind what matters: the end of an hour, a day, a block, now,
     an opening or a close."""
     rng = random.Random(data.draw(st.integers(0, 2**32)))
     period = rng.choice([1, 60, 60, 1440])
-    tickers = rng.sample(world.tickers, rng.choice([1, 2, 30]))
-    exchange, one = world.server.exchange, rng.choice(tickers)
-    market = exchange.market(one) or exchange.market(one, archived=True)
+    tickers = rng.sample(setup.tickers, rng.choice([1, 2, 30]))
+    exchange, ticker = setup.server.exchange, rng.choice(tickers)
+    market = exchange.market(ticker) or exchange.market(ticker, archived=True)
     assert market is not None
     about = rng.choice(
-        [world.now, market.tape.opens // SECOND, market.tape.ends // SECOND, parse(rng.choice(NOWS)) // SECOND]
+        [setup.now, market.tape.opens // SECOND, market.tape.ends // SECOND, parse(rng.choice(NOWS)) // SECOND]
     )
     grid = rng.choice([60, HOUR, 6 * HOUR, DAY])
     end = (about + rng.randrange(-3, 4) * grid) // grid * grid + rng.choice([-1, 0, 0, 1, rng.randrange(grid)])
     length = rng.choice([0, 1, 30, 400]) * rng.choice([1, period]) * 60 + rng.choice([0, 0, 1, rng.randrange(HOUR)])
-    return Asked(tickers, period, max(0, end - length), max(0, end))
+    return CandlestickRequest(tickers, period, max(0, end - length), max(0, end))
 
 
-def check(world: World, asked: Asked, results: list[dict[str, Any]]) -> None:
-    assert [result["ticker"] for result in results] == asked.tickers
+def check(setup: Setup, request: CandlestickRequest, results: list[dict[str, Any]]) -> None:
+    assert [result["ticker"] for result in results] == request.tickers
     for result in results:
-        expected = world.expected(result["ticker"], asked.period, asked.start, asked.end)
-        assert result["candlesticks"] == expected, (asked, result["ticker"])
+        expected = setup.expected(result["ticker"], request.period, request.start, request.end)
+        assert result["candlesticks"] == expected, (request, result["ticker"])
         assert result["error"] == (None if expected else NO_CANDLES)
 
 
 @pytest.mark.usefixtures("_caps")
 @examples(40, 600)
 @given(data=st.data())
-def test_every_candle_is_the_exchanges(world: World, data: st.DataObject) -> None:
-    question = asked(world, data)
+def test_every_candle_is_the_exchanges(setup: Setup, data: st.DataObject) -> None:
+    question = random_request(setup, data)
     for encoding in ("gzip", "identity"):
-        answer = world.api.post("/markets/candlesticks", question.body(), **{"accept-encoding": encoding})
+        answer = setup.api.post("/markets/candlesticks", question.body(), **{"accept-encoding": encoding})
         assert answer.status == 200, answer.text
-        check(world, question, answer.json["results"])
+        check(setup, question, answer.json["results"])
         assert answer.json["unanswered"] == []
 
 
 @examples(25, 300)
 @given(data=st.data())
-def test_one_market_has_the_same_in_every_format(world: World, data: st.DataObject) -> None:
-    question = asked(world, data)
+def test_one_market_has_the_same_in_every_format(setup: Setup, data: st.DataObject) -> None:
+    question = random_request(setup, data)
     ticker = question.tickers[0]
     url = f"/markets/{ticker}/candlesticks?start_ts={question.start}&end_ts={question.end}&period_interval={question.period}"
-    expected = world.expected(ticker, question.period, question.start, question.end)
-    assert world.api.get(url).json == {"ticker": ticker, "candlesticks": expected, "count": len(expected)}
-    lines = world.api.get(f"{url}&format=ndjson").text.splitlines()
+    expected = setup.expected(ticker, question.period, question.start, question.end)
+    assert setup.api.get(url).json == {"ticker": ticker, "candlesticks": expected, "count": len(expected)}
+    lines = setup.api.get(f"{url}&format=ndjson").text.splitlines()
     assert [json.loads(line) for line in lines] == expected
-    records = list(csv.DictReader(io.StringIO(world.api.get(f"{url}&format=csv", accept_encoding="gzip").text)))
+    records = list(csv.DictReader(io.StringIO(setup.api.get(f"{url}&format=csv", accept_encoding="gzip").text)))
     assert [flat for record in records if (flat := {k: v for k, v in record.items() if v})] == [
-        flattened(one) for one in expected
+        flattened(candle) for candle in expected
     ]
 
 
@@ -167,30 +167,32 @@ KINDS = [
 @examples(14, 200)
 @given(data=st.data(), kind=st.sampled_from(KINDS), seed=st.integers(0, 1000))
 def test_faults_touch_only_their_tickers_and_asking_again_completes_the_set(
-    world: World, data: st.DataObject, kind: dict[str, Any], seed: int
+    setup: Setup, data: st.DataObject, kind: dict[str, Any], seed: int
 ) -> None:
-    question = asked(world, data)
+    question = random_request(setup, data)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("kalshi_markets.exchange.transport.FIRST_PAUSE", 0.001)
-        patch.setattr("kalshi_markets.exchange.transport.TRIES", 1 if not SOAK else 2)
+        patch.setattr("kalshi_markets.exchange.transport.INITIAL_BACKOFF", 0.001)
+        patch.setattr("kalshi_markets.exchange.transport.MAX_ATTEMPTS", 1 if not SOAK else 2)
         rules = [{**kind, "path": "*candlesticks*", "probability": 0.4, "seed": seed}]
         missing = list(question.tickers)
-        found: dict[str, dict[str, Any]] = {}
+        results: dict[str, dict[str, Any]] = {}
         for round_ in range(12):
             # The last rounds are without faults: an answer that cannot be read is not to be asked for again.
-            world.break_with(rules if round_ < 10 else [])
-            answer = world.api.post("/markets/candlesticks", question.body() | {"tickers": missing})
+            setup.break_with(rules if round_ < 10 else [])
+            answer = setup.api.post("/markets/candlesticks", question.body() | {"tickers": missing})
             assert [result["ticker"] for result in answer.json["results"]] == missing
-            found |= {one["ticker"]: one for one in answer.json["results"] if one["error"] in (None, NO_CANDLES)}
-            missing = [ticker for ticker in missing if ticker not in found]
+            results |= {
+                result["ticker"]: result for result in answer.json["results"] if result["error"] in (None, NO_CANDLES)
+            }
+            missing = [ticker for ticker in missing if ticker not in results]
             if not missing:
                 break
-        world.break_with([])
-    check(world, question, [found[ticker] for ticker in question.tickers])
+        setup.break_with([])
+    check(setup, question, [results[ticker] for ticker in question.tickers])
 
 
-def test_an_unknown_ticker_is_told(world: World) -> None:
-    question = Asked(["KXNOSUCH-1", world.tickers[0]], 60, world.now - DAY, world.now)
-    answer = world.api.post("/markets/candlesticks", question.body()).json
-    assert answer["results"][0] == {"ticker": "KXNOSUCH-1", "candlesticks": [], "error": UNKNOWN}
-    assert world.api.get(f"/markets/KXNOSUCH-1/candlesticks?end_ts={world.now}").json["code"] == "market_not_found"
+def test_an_unknown_ticker_is_reported(setup: Setup) -> None:
+    question = CandlestickRequest(["KXNOSUCH-1", setup.tickers[0]], 60, setup.now - DAY, setup.now)
+    answer = setup.api.post("/markets/candlesticks", question.body()).json
+    assert answer["results"][0] == {"ticker": "KXNOSUCH-1", "candlesticks": [], "error": UNKNOWN_TICKER}
+    assert setup.api.get(f"/markets/KXNOSUCH-1/candlesticks?end_ts={setup.now}").json["code"] == "market_not_found"

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.properties import tables
 from tests.properties.answers import Members, items, walk
 from tests.properties.model import matching, names, written
-from tests.properties.questions import Asked, asked
+from tests.properties.questions import RenderedQuery, random_query
 from tests.properties.scale import examples
 from tests.properties.tables import Table
 
@@ -23,19 +23,19 @@ FIELDS = names("all")
 @examples(8, 40)
 @given(data=st.data(), seed=st.integers(0, 2**32))
 def test_a_row_that_does_not_change_is_seen_once_and_in_its_place(table: Table, data: st.DataObject, seed: int) -> None:
-    query, rng = data.draw(asked(table.first_rows, paged=False)), random.Random(seed)
+    query, rng = data.draw(random_query(table.first_rows, paged=False)), random.Random(seed)
     moving = {str(row["ticker"]) for row in rng.sample(table.rows, 60)}
     expected = [row for row in matching(table.rows, query.question) if row["ticker"] not in moving]
     fields = ["ticker", *query.question.fields]
-    query = Asked(
+    query = RenderedQuery(
         replace(query.question, fields=names(",".join(fields))), query.parameters | {"fields": ",".join(fields)}
     )
-    found: list[Members] = []
+    seen: list[Members] = []
     for page in walk(table.api, query, itertools.cycle([rng.randrange(5, 60)]), itertools.cycle(["json"])):
-        found += page
+        seen += page
         table.write(*(tables.market(rng, ticker) for ticker in rng.sample(sorted(moving), 3)))
     table.refresh()
-    still = [item for item in found if item[0][1] not in moving]
+    still = [item for item in seen if item[0][1] not in moving]
     assert still == [written(row, query.question.fields) for row in expected]
 
 
@@ -58,12 +58,12 @@ def test_following_the_changes_from_zero_rebuilds_the_table(table: Table, seed: 
 
 def follow(table: Table, copy: dict[str, dict[str, Any]], since: int, rng: random.Random) -> int:
     """A few pages of changes into the copy, by cursor or by change number; where to go on."""
-    form, more = rng.choice(("json", "ndjson", "csv")), ""
+    format_, more = rng.choice(("json", "ndjson", "csv")), ""
     for _ in range(rng.randrange(1, 6)):
-        url = f"/markets?fields=all&changed_since={since}&format={form}"
+        url = f"/markets?fields=all&changed_since={since}&format={format_}"
         answer = table.api.get(f"{url}&limit={rng.choice((1, 7, 50, 1000))}{more}")
         assert answer.status == 200, answer.text
-        page = [dict(item) for item in items(answer, form, FIELDS)]
+        page = [dict(item) for item in items(answer, format_, FIELDS)]
         numbers = [int(item["change_number"].text) for item in page]
         assert numbers == sorted({*numbers})
         assert all(number > since for number in numbers)

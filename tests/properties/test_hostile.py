@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api.app import create_app
-from api.edge import Edge
+from api.edge import RequestContextMiddleware
 from api.filters import FILTERS
-from api.parameters import SETTINGS
-from tests.integration.lambdas import Answer, escaped, variables
+from api.parameters import LISTING_PARAMETERS
+from tests.integration.lambdas import ApiResponse, escaped, variables
 from tests.properties import corpus
 from tests.properties.answers import items
 from tests.properties.model import holds
@@ -20,7 +20,7 @@ from tests.properties.scale import SOAK, examples
 from tests.properties.tables import Table
 
 pytestmark = pytest.mark.timeout(1800)
-NAMES = [*SETTINGS, *FILTERS]
+NAMES = [*LISTING_PARAMETERS, *FILTERS]
 VALUES = [quote(value) for value in corpus.EVERYTHING] + [*corpus.RAW]
 EXPECTED = {200, 400, 409, 422}
 TIMED_OUT = "query_timeout"
@@ -35,7 +35,7 @@ def unharmed(table: Table) -> Iterator[None]:
 
 
 def everything(table: Table) -> list[Any]:
-    read = table.database.read
+    read = table.database.query
     relations = read(
         "SELECT relname, relkind::text, relacl::text FROM pg_class WHERE relnamespace = 'public'::regnamespace ORDER BY 1"
     )
@@ -48,22 +48,22 @@ def everything(table: Table) -> list[Any]:
     return [relations, rows, sequences, read("SELECT rolname FROM pg_roles ORDER BY 1")]
 
 
-def assert_sane(answer: Answer, told: object) -> None:
+def assert_sane(answer: ApiResponse, request: object) -> None:
     """No mistake of ours, nothing undocumented."""
     if answer.status == 503:
-        assert answer.json["code"] == TIMED_OUT, told
+        assert answer.json["code"] == TIMED_OUT, request
         return
-    assert answer.status in EXPECTED, (told, answer.status, answer.text)
+    assert answer.status in EXPECTED, (request, answer.status, answer.text)
     if answer.status != 200:
         assert {*answer.json} == {"detail", "code", "hint", "request_id"}
-    assert not any("\n" in value or "\r" in value for value in answer.headers.values()), told
+    assert not any("\n" in value or "\r" in value for value in answer.headers.values()), request
 
 
-@pytest.mark.parametrize("turn", range(20 if SOAK else 6))
-def test_no_value_in_any_parameter_breaks_anything(table: Table, turn: int) -> None:
+@pytest.mark.parametrize("repetition", range(20 if SOAK else 6))
+def test_no_value_in_any_parameter_breaks_anything(table: Table, repetition: int) -> None:
     """Each parameter gets a value of its own, so that every value reaches every kind in a few turns."""
     for at, name in enumerate(NAMES):
-        value = VALUES[(at * 7 + turn * 31 + table.seed) % len(VALUES)]
+        value = VALUES[(at * 7 + repetition * 31 + table.seed) % len(VALUES)]
         assert_sane(table.api.get(f"/markets?limit=3&fields=ticker&{name}={value}"), (name, value))
 
 
@@ -76,8 +76,8 @@ def test_a_value_that_is_taken_never_finds_a_row_that_it_excludes(table: Table, 
     answer = table.api.get(f"/markets?limit=10000&fields=ticker&{escaped(**{name: text})}")
     assert_sane(answer, (name, text))
     if answer.status == 200 and (condition := corpus.meant(column, operator, text)):
-        found = {dict(item)["ticker"] for item in items(answer, "json", ["ticker"])}
-        assert found == {row["ticker"] for row in table.rows if holds(row[column.name], condition)}, (name, text)
+        tickers = {dict(item)["ticker"] for item in items(answer, "json", ["ticker"])}
+        assert tickers == {row["ticker"] for row in table.rows if holds(row[column.name], condition)}, (name, text)
 
 
 def test_no_pattern_breaks_anything_or_runs_forever(table: Table) -> None:
@@ -148,7 +148,7 @@ def raw(table: Table, query: bytes) -> tuple[int, bytes]:
     scope = {"type": "http", "method": "GET", "path": "/markets", "raw_path": b"/markets", "root_path": ""}
     scope |= {"query_string": query, "headers": [(b"host", b"x")], "http_version": "1.1", "scheme": "https"}
     with variables(table.api.environment):
-        asyncio.run(Edge(create_app(table.api.service))(scope, receive, send))
+        asyncio.run(RequestContextMiddleware(create_app(table.api.service))(scope, receive, send))
     return sent[0]["status"], b"".join(message.get("body", b"") for message in sent[1:])
 
 

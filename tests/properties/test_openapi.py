@@ -15,8 +15,8 @@ from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi import checks
 
 from api.app import create_app
-from api.edge import Edge
-from api.parameters import SETTINGS
+from api.edge import RequestContextMiddleware
+from api.parameters import LISTING_PARAMETERS
 from tests.integration.lambdas import variables
 from tests.properties.scale import SOAK, TABLE_SEEDS, examples
 from tests.properties.tables import Table
@@ -35,22 +35,22 @@ PART = 12
 
 
 @pytest.fixture(scope="module")
-def app(table: Table) -> Iterator[Edge]:
+def app(table: Table) -> Iterator[RequestContextMiddleware]:
     with variables(table.api.environment):
-        yield Edge(create_app(table.api.service))
+        yield RequestContextMiddleware(create_app(table.api.service))
 
 
 @pytest.fixture(scope="module")
 def document(table: Table) -> dict[str, Any]:
-    found: dict[str, Any] = table.api.get("/openapi.json").json
-    return found
+    document: dict[str, Any] = table.api.get("/openapi.json").json
+    return document
 
 
 def parts(document: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """The document with a few of the filters of GET /markets at a time; the settings are in each."""
     parameters = document["paths"]["/markets"]["get"]["parameters"]
-    named = [one for one in parameters if one["name"] in SETTINGS]
-    filters = [one for one in parameters if one["name"] not in SETTINGS]
+    named = [parameter for parameter in parameters if parameter["name"] in LISTING_PARAMETERS]
+    filters = [parameter for parameter in parameters if parameter["name"] not in LISTING_PARAMETERS]
     random.Random(TABLE_SEEDS[0]).shuffle(filters)
     for start in range(0, len(filters) if SOAK else 2 * PART, PART):
         part = copy.deepcopy(document)
@@ -60,11 +60,11 @@ def parts(document: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 def assert_conforms(
     document: dict[str, Any],
-    app: Edge,
+    app: RequestContextMiddleware,
     path: str,
     mode: GenerationMode,
     bounds: settings,
-    place: dict[str, str] | None = None,
+    path_parameters: dict[str, str] | None = None,
 ) -> set[int]:
     """The statuses that were seen. place: of the parameters in the path."""
     schema = schemathesis.openapi.from_dict(document)
@@ -75,7 +75,7 @@ def assert_conforms(
     @bounds
     @given(st.data())
     def each(data: st.DataObject) -> None:
-        case: Case[Any] = data.draw(operation.as_strategy(mode, path_parameters=place))
+        case: Case[Any] = data.draw(operation.as_strategy(mode, path_parameters=path_parameters))
         statuses.add(case.call_and_validate(checks=CHECKS).status_code)
 
     each()
@@ -84,7 +84,7 @@ def assert_conforms(
 
 @pytest.mark.parametrize("mode", MODES, ids=lambda mode: mode.value)
 def test_markets_answer_as_the_document_says(
-    table: Table, app: Edge, document: dict[str, Any], mode: GenerationMode
+    table: Table, app: RequestContextMiddleware, document: dict[str, Any], mode: GenerationMode
 ) -> None:
     statuses = [assert_conforms(part, app, "/markets", mode, examples(15, 20)) for part in parts(document)]
     assert set().union(*statuses) >= ({200, 422} if mode is GenerationMode.POSITIVE else {422})
@@ -92,16 +92,18 @@ def test_markets_answer_as_the_document_says(
 
 @pytest.mark.parametrize("mode", MODES, ids=lambda mode: mode.value)
 def test_one_market_answers_as_the_document_says(
-    table: Table, app: Edge, document: dict[str, Any], mode: GenerationMode
+    table: Table, app: RequestContextMiddleware, document: dict[str, Any], mode: GenerationMode
 ) -> None:
     assert_conforms(document, app, "/markets/{ticker}", mode, examples(15, 500))
     plain = [ticker for ticker in table.markets if re.fullmatch("KX[aAbB]-[0-9]+", ticker)]
     for ticker in plain[:3]:
-        found = assert_conforms(document, app, "/markets/{ticker}", mode, examples(5, 100), {"ticker": ticker})
-        assert 200 in found or mode is GenerationMode.NEGATIVE
+        statuses = assert_conforms(document, app, "/markets/{ticker}", mode, examples(5, 100), {"ticker": ticker})
+        assert 200 in statuses or mode is GenerationMode.NEGATIVE
 
 
-def test_a_history_answers_as_the_document_says(table: Table, app: Edge, document: dict[str, Any]) -> None:
+def test_a_history_answers_as_the_document_says(
+    table: Table, app: RequestContextMiddleware, document: dict[str, Any]
+) -> None:
     path, positive = "/markets/{ticker}/history", GenerationMode.POSITIVE
     assert 404 in assert_conforms(document, app, path, positive, examples(15, 500))
     ticker = next(ticker for ticker in table.markets if re.fullmatch("KX[aAbB]-[0-9]+", ticker))
@@ -109,5 +111,7 @@ def test_a_history_answers_as_the_document_says(table: Table, app: Edge, documen
 
 
 @pytest.mark.parametrize("path", ["/markets/columns", "/status", "/health", "/"])
-def test_the_other_paths_answer_as_the_document_says(app: Edge, document: dict[str, Any], path: str) -> None:
+def test_the_other_paths_answer_as_the_document_says(
+    app: RequestContextMiddleware, document: dict[str, Any], path: str
+) -> None:
     assert assert_conforms(document, app, path, GenerationMode.POSITIVE, examples(5, 100)) == {200}

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kalshi_markets.exchange.projection import READ_BY
-from kalshi_markets.exchange.sent import page_of
+from kalshi_markets.exchange.projection import PARSER_FINGERPRINT
+from kalshi_markets.exchange.sent import parse_page
 from tests.properties.scale import TABLE_SEEDS, examples
 
 NAMES: Final = ("ticker", "event_ticker", "markets", "cursor", "notices", "title", "id", "é", "")
@@ -185,9 +185,9 @@ def test_a_third_of_the_pages_or_more_is_split() -> None:
     @given(pages())
     def look(page: tuple[bytes, list[str]]) -> None:
         body, listed = page
-        found = page_of(body)["markets"]
-        if isinstance(found, list) and len(listed) > 1:
-            ways[all(sent.digest for sent in found)] += 1
+        parsed = parse_page(body)["markets"]
+        if isinstance(parsed, list) and len(listed) > 1:
+            ways[all(sent.digest for sent in parsed)] += 1
 
     look()
     assert ways[True] > ways[False] / 2 > 0
@@ -199,19 +199,19 @@ def test_a_third_of_the_pages_or_more_is_split() -> None:
 def test_a_page_has_what_a_plain_parse_finds_in_it(page: tuple[bytes, list[str]]) -> None:
     body, listed = page
     expected = json.loads(body, parse_float=Decimal)
-    found = page_of(body)
-    assert {name: value for name, value in found.items() if name != "markets"} == {
+    parsed = parse_page(body)
+    assert {name: value for name, value in parsed.items() if name != "markets"} == {
         name: value for name, value in expected.items() if name != "markets"
     }
     if not isinstance(expected["markets"], list):
-        assert found["markets"] == expected["markets"]
+        assert parsed["markets"] == expected["markets"]
         return
-    assert [sent.read() for sent in found["markets"]] == expected["markets"]
-    assert [sent.ticker for sent in found["markets"]] == [ticker_of(market) for market in expected["markets"]]
-    split = [sent for sent in found["markets"] if sent.digest]
-    assert len(split) in (0, len(found["markets"]))
+    assert [sent.read() for sent in parsed["markets"]] == expected["markets"]
+    assert [sent.ticker for sent in parsed["markets"]] == [ticker_of(market) for market in expected["markets"]]
+    split = [sent for sent in parsed["markets"] if sent.digest]
+    assert len(split) in (0, len(parsed["markets"]))
     for sent in split:
-        assert sent.digest == hashlib.blake2b(sent.text, digest_size=16, key=READ_BY).hexdigest()
+        assert sent.digest == hashlib.blake2b(sent.text, digest_size=16, key=PARSER_FINGERPRINT).hexdigest()
     if split and expected["markets"] == json.loads(f"[{','.join(listed)}]", parse_float=Decimal):
         assert [sent.text.decode() for sent in split] == listed
 

@@ -6,62 +6,62 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.candlesticks.plan import Call, Need, calls_of_one, plan
-from api.candlesticks.spans import Span, between, gaps, periods, pieces, step
+from api.candlesticks.plan import Call, MissingRange, calls_needed, plan_calls
+from api.candlesticks.spans import TimeRange, aligned, count_periods, grid_seconds, missing_ranges, split
 from tests.properties.scale import examples
 
 PERIODS = (1, 60, 1440)
 
 
 @st.composite
-def needs(draw: st.DrawFn) -> tuple[int, list[Need]]:
+def needs(draw: st.DrawFn) -> tuple[int, list[MissingRange]]:
     """A period and needs of it, as gaps of some tickers: many with a span in common, some with their own, some two."""
     period = draw(st.sampled_from(PERIODS))
-    grid = step(period)
+    grid = grid_seconds(period)
     bounds = st.tuples(
         st.integers(0, 30_000), st.sampled_from([0, 1, 24, 99, 100, 1439, 4899, 4900, 5000, 9900, 20_000])
     )
     common = draw(bounds)
-    found = []
-    for place in range(draw(st.integers(1, 250))):
+    missing = []
+    for index in range(draw(st.integers(1, 250))):
         first, length = common if draw(st.booleans()) else draw(bounds)
-        whole, archived = Span(first * period * 60, (first + length) * period * 60), draw(st.integers(0, 9)) == 0
+        span, archived = TimeRange(first * period * 60, (first + length) * period * 60), draw(st.integers(0, 9)) == 0
         hole = draw(st.integers(0, 20))
-        covered = [Span(whole.start + grid, whole.start + 2 * grid)] if hole == 0 else []
-        found += [Need(place, f"T{place}", span, archived) for span in gaps(whole, covered, grid)]
-    return period, found
+        covered = [TimeRange(span.start + grid, span.start + 2 * grid)] if hole == 0 else []
+        missing += [MissingRange(index, f"T{index}", gap, archived) for gap in missing_ranges(span, covered, grid)]
+    return period, missing
 
 
 def in_bounds(call: Call, period: int) -> bool:
     """As the exchange counts, on the requested range (observed on production, 2026-08)."""
-    length = (call.span.end - call.span.start) / (period * 60)
-    tickers = len({need.ticker for need in call.needs})
-    if call.needs[0].archived:
+    length = (call.range.end - call.range.start) / (period * 60)
+    tickers = len({need.ticker for need in call.missing})
+    if call.missing[0].archived:
         return tickers == 1 and length <= 5000
     return tickers <= 100 and tickers * length <= 10_000
 
 
 @examples(60, 2000)
 @given(needs())
-def test_every_need_is_covered_once_by_calls_within_the_caps(asked: tuple[int, list[Need]]) -> None:
-    period, wanted = asked
-    covered: dict[Need, list[Span]] = defaultdict(list)
-    for call in plan(wanted, period):
+def test_every_need_is_covered_once_by_calls_within_the_caps(case: tuple[int, list[MissingRange]]) -> None:
+    period, wanted = case
+    covered: dict[MissingRange, list[TimeRange]] = defaultdict(list)
+    for call in plan_calls(wanted, period):
         assert in_bounds(call, period)
-        for need in call.needs:
-            if part := need.span.within(call.span):
+        for need in call.missing:
+            if part := need.range.intersection(call.range):
                 covered[need].append(part)
     assert set(covered) == set(wanted)
     for need, parts in covered.items():
-        assert [end + step(period) for _, end in parts[:-1]] == [start for start, _ in parts[1:]]
-        assert (parts[0].start, parts[-1].end) == need.span
+        assert [end + grid_seconds(period) for _, end in parts[:-1]] == [start for start, _ in parts[1:]]
+        assert (parts[0].start, parts[-1].end) == need.range
 
 
 @examples(60, 1000)
 @given(needs())
-def test_the_first_tickers_of_a_span_come_first(asked: tuple[int, list[Need]]) -> None:
-    period, wanted = asked
-    firsts = [min(need.place for need in call.needs) for call in plan(wanted, period)]
+def test_the_first_tickers_of_a_span_come_first(case: tuple[int, list[MissingRange]]) -> None:
+    period, wanted = case
+    firsts = [min(need.index for need in call.missing) for call in plan_calls(wanted, period)]
     assert firsts == sorted(firsts)
 
 
@@ -80,24 +80,24 @@ def test_the_first_tickers_of_a_span_come_first(asked: tuple[int, list[Need]]) -
     ],
 )
 def test_calls_of_tickers_with_one_span(tickers: int, length: int, calls: int) -> None:
-    span = Span(0, (length - 1) * 3600)
-    assert periods(span, 60) == length
-    asked = [Need(place, f"T{place}", span, archived=False) for place in range(tickers)]
-    assert sum(1 for _ in plan(asked, 60)) <= calls
+    span = TimeRange(0, (length - 1) * 3600)
+    assert count_periods(span, 60) == length
+    missing = [MissingRange(index, f"T{index}", span, archived=False) for index in range(tickers)]
+    assert sum(1 for _ in plan_calls(missing, 60)) <= calls
 
 
 @examples(40, 500)
 @given(st.integers(1, 300), st.integers(1, 30_000))
 def test_no_other_cut_into_equal_groups_takes_a_twentieth_fewer_calls(tickers: int, length: int) -> None:
-    span = Span(0, (length - 1) * 60)
-    asked = [Need(place, f"T{place}", span, archived=False) for place in range(tickers)]
-    least = min(-(-tickers // group) * -(-length // (9900 // group)) for group in range(1, 101))
-    assert sum(1 for _ in plan(asked, 1)) <= max(least + 2, least * 1.05)
+    span = TimeRange(0, (length - 1) * 60)
+    missing = [MissingRange(index, f"T{index}", span, archived=False) for index in range(tickers)]
+    fewest = min(-(-tickers // group) * -(-length // (9900 // group)) for group in range(1, 101))
+    assert sum(1 for _ in plan_calls(missing, 1)) <= max(fewest + 2, fewest * 1.05)
 
 
 def test_a_need_of_centuries_is_counted_without_being_cut() -> None:
-    assert calls_of_one(Need(0, "A", Span(0, 10**11 - 40), archived=False), 1) == 168_351
-    assert calls_of_one(Need(0, "A", Span(0, 10**11 - 40), archived=True), 1) == 340_137
+    assert calls_needed(MissingRange(0, "A", TimeRange(0, 10**11 - 40), archived=False), 1) == 168_351
+    assert calls_needed(MissingRange(0, "A", TimeRange(0, 10**11 - 40), archived=True), 1) == 340_137
 
 
 @examples(200, 5000)
@@ -105,15 +105,15 @@ def test_a_need_of_centuries_is_counted_without_being_cut() -> None:
     st.sampled_from(PERIODS), st.integers(0, 10**6), st.integers(0, 10**6), st.lists(st.integers(0, 10**6), max_size=8)
 )
 def test_gaps_and_what_is_covered_make_the_span(period: int, start: int, length: int, cuts: list[int]) -> None:
-    grid, span = step(period), between(start, start + length, period)
+    grid, span = grid_seconds(period), aligned(start, start + length, period)
     if span is None:
         assert (start + length) // grid * grid < start
         return
     ends = sorted({cut // grid * grid for cut in cuts})
-    covered = [Span(a, b - grid) for a, b in zip(ends[::2], ends[1::2], strict=False) if b > a]
-    left = gaps(span, covered, grid)
-    kept = [part for one in covered if (part := one.within(span))]
-    whole = sorted([*left, *kept])
-    assert (whole[0].start, whole[-1].end) == span
-    assert [end + grid for _, end in whole[:-1]] == [start for start, _ in whole[1:]]
-    assert [*pieces(span, 7 * grid, grid)][-1].end == span.end
+    covered = [TimeRange(a, b - grid) for a, b in zip(ends[::2], ends[1::2], strict=False) if b > a]
+    left = missing_ranges(span, covered, grid)
+    inside = [part for block in covered if (part := block.intersection(span))]
+    all_ranges = sorted([*left, *inside])
+    assert (all_ranges[0].start, all_ranges[-1].end) == span
+    assert [end + grid for _, end in all_ranges[:-1]] == [start for start, _ in all_ranges[1:]]
+    assert [*split(span, 7 * grid, grid)][-1].end == span.end

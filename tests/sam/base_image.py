@@ -83,9 +83,9 @@ def _python() -> dict[str, Any]:
     """Where the functions' version of Python keeps its program and its standard library."""
     ask = "import json, os, sys, sysconfig as c; base = {'base': sys.base_prefix, 'installed_base': sys.base_prefix};"
     ask += "print(json.dumps({'executable': os.path.realpath(sys.executable), 'library': c.get_path('stdlib', vars=base)}))"
-    told = subprocess.run([RUNTIME, "-c", ask], env=environment(), capture_output=True, text=True, check=True).stdout
-    found: dict[str, Any] = json.loads(told)
-    return found
+    output = subprocess.run([RUNTIME, "-c", ask], env=environment(), capture_output=True, text=True, check=True).stdout
+    versions: dict[str, Any] = json.loads(output)
+    return versions
 
 
 def _copy_python(python: dict[str, Any], prefix: Path) -> None:
@@ -105,10 +105,10 @@ def _install_runtime(folder: Path) -> None:
 def _libraries(root: Path) -> Iterator[Path]:
     """Shared libraries of this machine that the image's programs load."""
     programs = [root / "bin" / "busybox", root / "var" / "lang" / "bin" / RUNTIME, *root.rglob("*.so")]
-    told = subprocess.run(["ldd", *programs], capture_output=True, text=True, check=False).stdout
-    found = {Path(path) for path in re.findall(r"(/\S+) \(0x", told)}
-    yield from found
-    [c_library] = {path.parent for path in found if path.name == "libc.so.6"}
+    output = subprocess.run(["ldd", *programs], capture_output=True, text=True, check=False).stdout
+    paths = {Path(path) for path in re.findall(r"(/\S+) \(0x", output)}
+    yield from paths
+    [c_library] = {path.parent for path in paths if path.name == "libc.so.6"}
     yield from (c_library / name for name in LIBRARIES if (c_library / name).exists())
 
 

@@ -36,7 +36,7 @@ def sam() -> Sam:
 def host(portal: BlockingPortal, sam: Sam, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
     """An empty PostgreSQL, a small exchange whose clock stands still, and the secrets."""
     root = tmp_path_factory.mktemp("host")
-    settings = Settings.read({"MARKETS": "300"}, root)
+    settings = Settings.from_env({"MARKETS": "300"}, root)
     host = Host(json.loads(sam.variables.read_text(encoding="utf-8")), settings, DataFolder(root), "--speed", "0")
     with portal.wrap_async_context_manager(_started(host)):
         yield host

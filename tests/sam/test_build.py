@@ -22,14 +22,14 @@ def machine_of(library: Path) -> int:
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
-def test_every_shared_object_is_of_the_architecture_that_was_asked_for(architecture: str) -> None:
+def test_every_shared_object_has_the_requested_architecture(architecture: str) -> None:
     libraries = [path for path in build_for(architecture).folder.rglob("*") if ".so" in path.suffixes]
     assert {path.name.partition(".")[0] for path in libraries} >= {"_pydantic_core", "_rust", "_cffi_backend"}
     assert {machine_of(library) for library in libraries} == {MACHINES[architecture]}
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
-def test_functions_hold_our_code_alone_and_the_layer_the_packages(architecture: str) -> None:
+def test_artifacts_contain_only_our_code_and_the_layer_only_packages(architecture: str) -> None:
     folder = build_for(architecture).folder
     assert {path.name for path in (folder / "ApiFunction").iterdir()} == {"api", "crawler", "migrator"}
     layer = {path.name for path in (folder / "SharedLayer" / "python").iterdir()}
@@ -38,7 +38,7 @@ def test_functions_hold_our_code_alone_and_the_layer_the_packages(architecture: 
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
-def test_the_api_function_with_its_layer_is_at_most_25_megabytes_zipped(architecture: str) -> None:
+def test_the_api_function_with_its_layer_is_within_25_megabytes_zipped(architecture: str) -> None:
     folder = build_for(architecture).folder
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:

@@ -10,7 +10,7 @@ from local.lambda_errors import FunctionError, FunctionTimeout
 from local.sam.cli import ARCHITECTURE, RUNTIME, Sam, SamFailed
 from local.sam.host import Host
 from migrator.migrate import FOLDER
-from tests.integration.cloudformation import Bucket
+from tests.integration.cloudformation import ResponseBucket
 from tests.integration.conftest import connect, environment_of
 from tests.sam.conftest import Functions
 
@@ -22,10 +22,10 @@ def test_the_migrator_applies_every_migration_and_then_none(functions: Functions
 
 @pytest.mark.parametrize("kind", ["create", "update", "delete"])
 def test_cloudformation_is_answered(functions: Functions, host: Host, applied: list[str], kind: str) -> None:
-    with Bucket(200, host=host.address) as bucket:
+    with ResponseBucket(200, host=host.address) as bucket:
         assert functions.invoke("MigratorFunction", f"migrations-{kind}", ResponseURL=bucket.url) == {"failure": None}
-    assert bucket.answer["Status"] == "SUCCESS"
-    assert bucket.answer["LogicalResourceId"] == "Migrations"
+    assert bucket.response["Status"] == "SUCCESS"
+    assert bucket.response["LogicalResourceId"] == "Migrations"
 
 
 def test_a_scheduled_event_fills_the_table(crawled: dict[str, Any]) -> None:
@@ -36,7 +36,7 @@ def test_a_scheduled_event_fills_the_table(crawled: dict[str, Any]) -> None:
 
 def test_the_functions_log_in_as_the_roles_that_the_secrets_name(host: Host, crawled: dict[str, Any]) -> None:
     database = connect(environment_of(host.postgres, host.postgres.database))
-    roles = database.read("SELECT rolname::text FROM pg_roles WHERE rolname LIKE 'kalshi%' AND rolcanlogin ORDER BY 1")
+    roles = database.query("SELECT rolname::text FROM pg_roles WHERE rolname LIKE 'kalshi%' AND rolcanlogin ORDER BY 1")
     database.close()
     assert roles == [["kalshi_api"], ["kalshi_crawler"]]
 
@@ -83,7 +83,7 @@ def failing(sam: Sam, tmp_path: Path) -> Sam:
     return Sam(folder=tmp_path)
 
 
-def test_a_timeout_and_an_error_of_the_handler_are_told_apart(portal: BlockingPortal, failing: Sam) -> None:
+def test_a_timeout_and_an_error_of_the_handler_are_distinguished(portal: BlockingPortal, failing: Sam) -> None:
     with pytest.raises(FunctionTimeout, match="timed out after 2 seconds"):
         portal.call(failing.invoke, "Failing", b'{"sleep": true}', print)
     with pytest.raises(FunctionError) as raised:
@@ -91,6 +91,6 @@ def test_a_timeout_and_an_error_of_the_handler_are_told_apart(portal: BlockingPo
     assert (raised.value.error_type, raised.value.message) == ("ValueError", "no good")
 
 
-def test_an_unknown_function_is_told_in_the_clis_words(portal: BlockingPortal, failing: Sam) -> None:
+def test_an_unknown_function_is_reported_with_the_clis_message(portal: BlockingPortal, failing: Sam) -> None:
     with pytest.raises(SamFailed, match="Nosuch"):
         portal.call(failing.invoke, "Nosuch", b"{}", print)

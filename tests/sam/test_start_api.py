@@ -33,12 +33,12 @@ FILTERS = (
     *("format=ndjson", "format=csv", "title=a%20b%2Bc", "title__icontains=%C3%A9", "custom_strike__isnull=false"),
 )
 ORDERS = ("recent", "ticker", "open_time", "close_time", "volume", "liquidity", "open_interest", "settlement_value")
-REFUSED = ("nosuch=1", "limit=0", "limit=1&limit=2", "title_regex=(", "cursor=x", "volume=%FF", "status=open")
+INVALID_QUERIES = ("nosuch=1", "limit=0", "limit=1&limit=2", "title_regex=(", "cursor=x", "volume=%FF", "status=open")
 PATHS = ("/", "/health", "/status", "/markets/columns", "/openapi.json", "/nowhere", "/markets/NO-SUCH")
 REQUESTS = (
     *(f"/markets?limit=20&{query}" for query in FILTERS),
     *(f"/markets?limit=300&order_by={order}&order_direction=asc" for order in ORDERS),
-    *(f"/markets?{query}" for query in REFUSED),
+    *(f"/markets?{query}" for query in INVALID_QUERIES),
     *PATHS,
 )
 

@@ -36,7 +36,7 @@ def test_each_function_answers_its_event(client: Any) -> None:
     assert invoke(client, "CrawlerFunction", "schedule")["outcome"] == "idle"
 
 
-def test_candlesticks_are_asked_for_with_the_key_of_the_secret(client: Any) -> None:
+def test_candlesticks_are_fetched_with_the_key_of_the_secret(client: Any) -> None:
     answer = invoke(client, "ApiFunction", "post-candlesticks")
     assert answer["statusCode"] == 200
     [result] = json.loads(answer["body"])["results"]

@@ -31,5 +31,5 @@ _Loader.add_multi_constructor("!", _function)
 
 def template(name: str = "template.yaml") -> dict[str, Any]:
     """One of the stack's templates, by its path in the project."""
-    found: dict[str, Any] = yaml.load((ROOT / name).read_text(encoding="utf-8"), _Loader)
-    return found
+    document: dict[str, Any] = yaml.load((ROOT / name).read_text(encoding="utf-8"), _Loader)
+    return document

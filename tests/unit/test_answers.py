@@ -9,7 +9,7 @@ from starlette.requests import Request
 
 from api import answers
 from api.answers import accepts_gzip
-from api.body import LAMBDA_LIMIT, Body, Deflated
+from api.body import MAX_LAMBDA_RESPONSE, BoundedBody, Deflated
 
 
 def request(accept_encoding: str | None = None) -> Request:
@@ -49,34 +49,34 @@ def serialised(body: bytes, *, compress: bool) -> int:
 @pytest.mark.parametrize("alphabet", [string.ascii_letters, '"\\\n', "é😀"])
 def test_a_body_never_outgrows_lambdas_limit(compress: bool, alphabet: str) -> None:
     rng = random.Random(1)
-    body = Body(compress=compress)
+    body = BoundedBody(compress=compress)
     pieces = 0
-    while body.add("".join(rng.choices(alphabet, k=50_000))):
+    while body.try_append("".join(rng.choices(alphabet, k=50_000))):
         pieces += 1
         if pieces > 2000:  # three symbols compress so well that the limit is far away
             break
     finished = body.finish()
-    assert serialised(finished, compress=compress) <= LAMBDA_LIMIT
+    assert serialised(finished, compress=compress) <= MAX_LAMBDA_RESPONSE
     if pieces <= 2000:
-        assert serialised(finished, compress=compress) > 0.8 * LAMBDA_LIMIT
+        assert serialised(finished, compress=compress) > 0.8 * MAX_LAMBDA_RESPONSE
 
 
-def test_what_did_not_fit_leaves_no_trace() -> None:
-    body = Body(compress=True)
-    assert body.add("first")
+def test_a_rejected_append_does_not_change_the_body() -> None:
+    body = BoundedBody(compress=True)
+    assert body.try_append("first")
     noise = random.Random(2).randbytes(4_000_000).hex() * 2
-    assert not body.add(noise)
-    assert body.add("second")
+    assert not body.try_append(noise)
+    assert body.try_append("second")
     assert gzip.decompress(body.finish()) == b"firstsecond"
 
 
 @pytest.mark.parametrize("compress", [True, False])
-def test_what_is_compressed_already_may_stand_anywhere_in_a_body(compress: bool) -> None:
+def test_compressed_text_may_stand_anywhere_in_a_body(compress: bool) -> None:
     rng = random.Random(3)
-    body, expected = Body(compress=compress), ""
+    body, expected = BoundedBody(compress=compress), ""
     for _ in range(300):
         text = "".join(rng.choices('aé"\n{}', k=rng.choice([0, 1, 30, 3000])))
-        assert body.add(text if rng.random() < 0.5 else Deflated.of(text), Deflated.of(text))
+        assert body.try_append(text if rng.random() < 0.5 else Deflated.compress(text), Deflated.compress(text))
         expected += text * 2
     finished = body.finish()
     assert (gzip.decompress(finished) if compress else finished).decode() == expected
@@ -84,14 +84,18 @@ def test_what_is_compressed_already_may_stand_anywhere_in_a_body(compress: bool)
 
 @pytest.mark.parametrize("text", ["a" * 1000, "é\U0001f600" * 50_000, '"\n' * 100_000, "a" * 7_000_000])
 def test_the_room_that_a_plain_body_takes_is_that_of_its_json(text: str) -> None:
-    taken = answers.room_taken(text)
-    fits = serialised(text.encode(), compress=False) <= LAMBDA_LIMIT
+    taken = answers.fraction_of_limit(text)
+    fits = serialised(text.encode(), compress=False) <= MAX_LAMBDA_RESPONSE
     assert (taken <= 1) == fits
     if fits:
-        assert taken * LAMBDA_LIMIT == pytest.approx(serialised(text.encode(), compress=False), rel=0.02, abs=200)
+        assert taken * MAX_LAMBDA_RESPONSE == pytest.approx(
+            serialised(text.encode(), compress=False), rel=0.02, abs=200
+        )
 
 
 def test_the_room_that_a_compressed_body_takes_is_that_of_its_base64() -> None:
-    noise = answers.compressed(random.Random(1).randbytes(3_000_000).hex())
-    assert answers.room_taken(noise) * LAMBDA_LIMIT == pytest.approx(serialised(noise, compress=True), rel=0.01)
-    assert gzip.decompress(answers.compressed("é")) == "é".encode()
+    noise = answers.gzip_text(random.Random(1).randbytes(3_000_000).hex())
+    assert answers.fraction_of_limit(noise) * MAX_LAMBDA_RESPONSE == pytest.approx(
+        serialised(noise, compress=True), rel=0.01
+    )
+    assert gzip.decompress(answers.gzip_text("é")) == "é".encode()

@@ -63,7 +63,7 @@ def test_the_sdk_is_installed_on_the_pythons_that_run_its_tests() -> None:
     assert marker == f"python_full_version >= '{oldest}'"
 
 
-def test_no_proxy_is_asked_for_a_server_of_the_tests(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_proxy_is_used_for_a_server_of_the_tests(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:1")
     with HTTPServer(("127.0.0.1", 0), SimpleHTTPRequestHandler) as server:

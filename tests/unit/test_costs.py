@@ -10,8 +10,8 @@ from tests.unit.templates import template
 
 
 def properties(name: str, resource: str) -> dict[str, Any]:
-    found: dict[str, Any] = template(name)["Resources"][resource]["Properties"]
-    return found
+    properties: dict[str, Any] = template(name)["Resources"][resource]["Properties"]
+    return properties
 
 
 def test_the_page_is_what_is_computed() -> None:
@@ -48,19 +48,19 @@ def test_a_database_has_room_to_spare(size: Size) -> None:
     assert size.data < 0.75 * size.storage
 
 
-def test_what_is_free_is_taken_off_once_and_never_makes_a_price_negative() -> None:
+def test_a_free_allowance_is_subtracted_once_and_never_makes_a_price_negative() -> None:
     assert costs.dollars("metric", 15) == pytest.approx(5 * 0.30)
     assert costs.dollars("metric", 9) == 0
     assert costs.dollars("metric", 9, allowances=False) == pytest.approx(2.70)
 
 
 def test_a_gateway_is_paid_by_the_byte_and_an_instance_is_not() -> None:
-    least, most = (total(way_out("nat-gateway", volume)) for volume in (0, 100 * costs.GB))
-    assert most - least == pytest.approx(costs.DAYS * 100 * 0.045)
+    idle, busy = (total(way_out("nat-gateway", volume)) for volume in (0, 100 * costs.GB))
+    assert busy - idle == pytest.approx(costs.DAYS * 100 * 0.045)
     assert total(way_out("nat-instance", 0)) == total(way_out("nat-instance", 100 * costs.GB))
 
 
-def test_the_small_installation_costs_thirty_dollars_at_most() -> None:
+def test_the_small_installation_costs_no_more_than_thirty_dollars() -> None:
     assert total(quantities(SMALL)) <= 30
 
 

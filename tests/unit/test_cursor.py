@@ -35,7 +35,7 @@ def test_a_position_comes_back_as_it_went(key: str | None, ticker: str) -> None:
         ({"order_by": "ticker", "status": "active"}, "its order_by was another"),
     ],
 )
-def test_another_querys_cursor_is_refused_with_what_differs(now: dict[str, str], words: str) -> None:
+def test_a_cursor_of_another_query_is_rejected_with_the_differences(now: dict[str, str], words: str) -> None:
     with pytest.raises(ValueError, match=words):
         decode(encode(Position("1", "A"), PARAMETERS), now, Kind.NUMBER, NAMES)
 
@@ -48,7 +48,7 @@ def test_another_querys_cursor_is_refused_with_what_differs(now: dict[str, str],
         *([1, {}, "1", "A\0"], [1, {}, "1", "\ud800"], [1, {}, "\ud800", "A"], [[[[]]], {}, "1", "A"]),
     ],
 )
-def test_what_is_no_position_is_refused(content: Any) -> None:
+def test_an_invalid_cursor_position_is_rejected(content: Any) -> None:
     with pytest.raises(ValueError, match="not one of ours"):
         decode(made(content), {}, Kind.NUMBER, NAMES)
 
@@ -67,6 +67,6 @@ def test_a_cursor_of_another_version_says_so() -> None:
 
 
 @given(st.text(max_size=200) | st.binary(max_size=200).map(lambda b: base64.urlsafe_b64encode(b).decode()))
-def test_no_text_is_anything_but_a_position_or_refused(cursor: str) -> None:
+def test_any_text_is_either_a_valid_cursor_or_rejected(cursor: str) -> None:
     with suppress(ValueError):
         assert isinstance(decode(cursor, {}, Kind.STRING, NAMES), Position)

@@ -4,9 +4,9 @@ import re
 from pathlib import Path
 
 from api.filters import FILTERS
-from api.parameters import SETTINGS
+from api.parameters import LISTING_PARAMETERS
 from crawler import telemetry
-from crawler.schedule import walks
+from crawler.schedule import all_jobs
 from crawler.summary import Summary
 from kalshi_markets.settings import CrawlerSettings
 from local.probe.budget import DEFAULT_RATE, MAX_REQUESTS
@@ -34,7 +34,7 @@ def test_the_openapi_document_is_what_the_code_says() -> None:
     text = OPENAPI.read_text(encoding="utf-8")
     assert text == openapi(), "renew it: python -m tests.api_page"
     names = [parameter["name"] for parameter in json.loads(text)["paths"]["/markets"]["get"]["parameters"]]
-    assert names == [*SETTINGS, *FILTERS]
+    assert names == [*LISTING_PARAMETERS, *FILTERS]
 
 
 def test_every_setting_of_the_functions_is_documented() -> None:
@@ -54,7 +54,7 @@ def test_the_parameters_are_those_of_the_template() -> None:
 
 
 def test_every_job_and_metric_is_documented() -> None:
-    jobs = [walk.name for walk in walks(CrawlerSettings.read({"RETENTION_DAYS": "9"}))]
+    jobs = [walk.name for walk in all_jobs(CrawlerSettings.from_env({"RETENTION_DAYS": "9"}))]
     metrics = [*telemetry.COUNTS, *telemetry.LAGS]
     assert len(jobs) == 16
     assert [name for name in (*jobs, *metrics) if f"`{name}`" not in OPERATIONS] == []

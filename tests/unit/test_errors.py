@@ -1,8 +1,8 @@
 import pytest
 from pg8000.native import DatabaseError as DriverError
 
-from api.errors import SQLSTATES, Code, of_service
-from kalshi_markets.database import StatementRefused, Unavailable, translated
+from api.errors import SQLSTATES, ErrorCode, from_service_error
+from kalshi_markets.database import DatabaseUnavailable, StatementError, map_error
 
 # postgresql.org/docs/18/errcodes-appendix.html: every class.
 CLASSES = [
@@ -54,33 +54,34 @@ CLASSES = [
 
 
 @pytest.mark.parametrize(
-    "sqlstate", [f"{one}000" for one in CLASSES] + [prefix.ljust(5, "0") for prefix, _ in SQLSTATES]
+    "sqlstate",
+    [f"{sqlstate_class}000" for sqlstate_class in CLASSES] + [prefix.ljust(5, "0") for prefix, _ in SQLSTATES],
 )
 def test_every_class_of_the_databases_errors_has_its_answer(sqlstate: str) -> None:
-    error = of_service(translated(DriverError({"C": sqlstate, "M": "s3cret value"})))
-    told = [code for prefix, code in SQLSTATES if sqlstate.startswith(prefix)]
-    assert error.code is (told or [Code.INTERNAL_ERROR])[0]
+    error = from_service_error(map_error(DriverError({"C": sqlstate, "M": "s3cret value"})))
+    codes = [code for prefix, code in SQLSTATES if sqlstate.startswith(prefix)]
+    assert error.code is (codes or [ErrorCode.INTERNAL_ERROR])[0]
     assert error.hint
     assert "s3cret" not in str(error.body("id"))
 
 
 def test_an_error_without_a_state_is_a_lost_connection() -> None:
-    assert of_service(translated(DriverError("gone"))).code is Code.DATABASE_UNAVAILABLE
+    assert from_service_error(map_error(DriverError("gone"))).code is ErrorCode.DATABASE_UNAVAILABLE
 
 
 @pytest.mark.parametrize("sqlstate", ["25P03", "57P05", "25P04", "22023", "42704", "ZZ000"])
 def test_a_fatal_error_is_a_lost_connection_whatever_its_state(sqlstate: str) -> None:
     for severity in ({"S": "FATAL"}, {"S": "FATALE", "V": "FATAL"}):  # PgBouncer has no V, PostgreSQL's S is localized
-        error = of_service(translated(DriverError({"C": sqlstate, "M": "ended", **severity})))
-        assert error.code is Code.DATABASE_UNAVAILABLE
+        error = from_service_error(map_error(DriverError({"C": sqlstate, "M": "ended", **severity})))
+        assert error.code is ErrorCode.DATABASE_UNAVAILABLE
 
 
-def test_no_right_to_connect_is_a_refused_login() -> None:
+def test_a_missing_connect_privilege_is_a_failed_login() -> None:
     fatal = {"C": "42501", "M": "permission denied for database", "V": "FATAL"}
-    assert of_service(translated(DriverError(fatal))).code is Code.DATABASE_LOGIN_REFUSED
+    assert from_service_error(map_error(DriverError(fatal))).code is ErrorCode.DATABASE_LOGIN_FAILED
 
 
 def test_a_plan_that_went_stale_is_made_anew_by_another_connection() -> None:
     stale = {"C": "0A000", "M": "le plan en cache ne doit pas modifier le type", "R": "RevalidateCachedQuery"}
-    assert isinstance(translated(DriverError(stale)), Unavailable)
-    assert isinstance(translated(DriverError({"C": "0A000", "M": "no", "R": "transformStmt"})), StatementRefused)
+    assert isinstance(map_error(DriverError(stale)), DatabaseUnavailable)
+    assert isinstance(map_error(DriverError({"C": "0A000", "M": "no", "R": "transformStmt"})), StatementError)

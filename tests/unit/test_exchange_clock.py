@@ -7,7 +7,7 @@ from local.exchange.clock import HOUR, SECOND, Clock, parse
 START = parse("2026-11-24T12:00:00Z")
 
 
-def test_it_starts_at_the_given_instant_and_goes_on_with_real_time() -> None:
+def test_the_clock_starts_at_the_given_instant_and_follows_real_time() -> None:
     clock = Clock(START)
     time.sleep(0.02)
     assert START + SECOND // 50 <= clock.now() < START + 5 * SECOND
@@ -19,7 +19,7 @@ def test_stopped_it_stands_still() -> None:
     assert clock.now() == clock.now() == START
 
 
-def test_it_is_set_forth_and_back() -> None:
+def test_the_clock_can_be_set_forward_and_back() -> None:
     clock = Clock(START, speed=0)
     for at in (START + HOUR, START - HOUR):
         clock.set(at)
@@ -38,7 +38,7 @@ def test_another_speed_keeps_the_present_instant() -> None:
     assert clock.speed == 0
 
 
-def test_it_never_goes_back_by_itself() -> None:
+def test_the_clock_never_goes_back_by_itself() -> None:
     clock = Clock(START, speed=1e6)
     instants = [clock.now() for _ in range(1000)]
     assert instants == sorted(instants)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from local.exchange.catalogue import Exchange, Order, Wanted
+from local.exchange.catalogue import Exchange, MarketFilter, Order
 from local.exchange.catalogue import Market as Listed
 from local.exchange.clock import DAY, Clock, parse
 from local.exchange.cursor import Position
@@ -41,7 +41,7 @@ def markets() -> list[Market]:
 
 
 def closed(exchange: Exchange) -> Iterator[tuple[Position, Listed]]:
-    return exchange.markets(Order.CREATED, None, Wanted(phase="closed"))
+    return exchange.markets(Order.CREATED, None, MarketFilter(phase="closed"))
 
 
 def share(markets: list[Market], member: str, *values: object) -> float:
@@ -49,22 +49,24 @@ def share(markets: list[Market], member: str, *values: object) -> float:
 
 
 def test_the_same_seed_size_and_time_give_the_same_exchange() -> None:
-    one, other = generate(9, 400, Clock(NOW, speed=0)), generate(9, 400, Clock(NOW - 9 * DAY, speed=0), archived=70)
-    other.clock.set(NOW)
+    first, second = generate(9, 400, Clock(NOW, speed=0)), generate(9, 400, Clock(NOW - 9 * DAY, speed=0), archived=70)
+    second.clock.set(NOW)
     settled = [
-        market for market in objects(other) if parse(market.get("settlement_ts", "9999-01-01T00:00:00Z")) < other.cutoff
+        market
+        for market in objects(second)
+        if parse(market.get("settlement_ts", "9999-01-01T00:00:00Z")) < second.cutoff
     ]
-    assert objects(one) == [market for market in objects(other) if market not in settled]
+    assert objects(first) == [market for market in objects(second) if market not in settled]
     assert settled, "they linger in both tiers; what one begins with has none"
 
 
 def test_another_seed_is_another_exchange() -> None:
-    one, other = objects(generate(1, 200, Clock(NOW, speed=0))), objects(generate(2, 200, Clock(NOW, speed=0)))
-    assert {market["rules_primary"] for market in one} != {market["rules_primary"] for market in other}
+    first, second = objects(generate(1, 200, Clock(NOW, speed=0))), objects(generate(2, 200, Clock(NOW, speed=0)))
+    assert {market["rules_primary"] for market in first} != {market["rules_primary"] for market in second}
 
 
 @pytest.mark.parametrize(("size", "about"), [(0, 0), (1, 60), (443, 120), (5000, 500), (20_000, 700)])
-def test_there_are_about_as_many_distinct_markets_as_asked_for_and_combos_besides(size: int, about: int) -> None:
+def test_the_number_of_distinct_markets_is_about_the_requested_size_besides_combos(size: int, about: int) -> None:
     exchange = generate(1, size, Clock(NOW, speed=0))
     markets = objects(exchange)
     combos = [market for market in markets if market["ticker"].startswith("KXMVE")]
@@ -73,9 +75,9 @@ def test_there_are_about_as_many_distinct_markets_as_asked_for_and_combos_beside
     assert len(combos) == pytest.approx(size * 0.03, abs=3 + size * 0.01)
 
 
-def test_so_many_are_archived_as_asked_for() -> None:
+def test_the_number_of_archived_markets_is_the_requested_one() -> None:
     exchange = generate(1, 500, Clock(NOW, speed=0), archived=4000)
-    archived = [market for _, market in exchange.markets(Order.CREATED, None, Wanted(archived=True))]
+    archived = [market for _, market in exchange.markets(Order.CREATED, None, MarketFilter(archived=True))]
     assert len(archived) == pytest.approx(4000, rel=0.05)
     assert len(exchange) == pytest.approx(500, abs=100)
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from local.exchange.catalogue import Order, Wanted
+from local.exchange.catalogue import MarketFilter, Order
 from local.exchange.clock import DAY, HOUR, SECOND, Clock, parse
-from local.exchange.world import World
+from local.exchange.world import GeneratedExchange
 
 START = parse("2026-11-24T12:00:00Z")
 STEPS, STEP = 180, 27 * HOUR
@@ -33,34 +33,34 @@ Snapshot = dict[str, dict[str, Any]]
 
 
 @pytest.fixture(scope="module")
-def exchange() -> World:
-    return World(3, 250, Clock(START, speed=0), 0)
+def exchange() -> GeneratedExchange:
+    return GeneratedExchange(3, 250, Clock(START, speed=0), 0)
 
 
 @pytest.fixture(scope="module")
-def snapshots(exchange: World) -> list[Snapshot]:
+def snapshots(exchange: GeneratedExchange) -> list[Snapshot]:
     """Every market in either tier, once a day and a little for two hundred days."""
-    found = []
+    states = []
     for step in range(STEPS):
         exchange.clock.set(START + step * STEP)
-        found.append(everything(exchange))
-    return found
+        states.append(everything(exchange))
+    return states
 
 
-def everything(exchange: World) -> Snapshot:
+def everything(exchange: GeneratedExchange) -> Snapshot:
     markets = {}
     for archived in (False, True):
-        for _, market in exchange.markets(Order.CREATED, None, Wanted(archived=archived)):
+        for _, market in exchange.markets(Order.CREATED, None, MarketFilter(archived=archived)):
             markets[market.ticker] = json.loads(market.json)
     return markets
 
 
 def histories(snapshots: list[Snapshot]) -> dict[str, list[dict[str, Any]]]:
-    found = defaultdict(list)
+    states = defaultdict(list)
     for snapshot in snapshots:
         for ticker, market in snapshot.items():
-            found[ticker].append(market)
-    return found
+            states[ticker].append(market)
+    return states
 
 
 def test_a_market_goes_through_its_statuses_in_order_and_all_occur(snapshots: list[Snapshot]) -> None:
@@ -75,13 +75,13 @@ def test_a_market_goes_through_its_statuses_in_order_and_all_occur(snapshots: li
 
 
 def test_a_market_never_comes_back_and_only_untraded_provisional_ones_vanish(snapshots: list[Snapshot]) -> None:
-    vanished = 0
+    removed = 0
     for before, after in itertools.pairwise(snapshots):
         for ticker in set(before) - set(after):
             assert before[ticker].get("is_provisional") is True
             assert before[ticker]["volume_fp"] == "0.00"
-            vanished += 1
-    assert vanished > 20
+            removed += 1
+    assert removed > 20
     seen: set[str] = set()
     for before, after in itertools.pairwise(snapshots):
         seen |= set(before)
@@ -124,7 +124,9 @@ def test_a_close_moves_only_forward_to_the_present(snapshots: list[Snapshot]) ->
                 assert now_closes < closes
 
 
-def test_settlement_has_its_time_its_value_and_an_edit_right_after(exchange: World, snapshots: list[Snapshot]) -> None:
+def test_settlement_has_its_time_its_value_and_an_edit_right_after(
+    exchange: GeneratedExchange, snapshots: list[Snapshot]
+) -> None:
     final = [market for market in snapshots[-1].values() if market["status"] == "finalized"]
     for market in final:
         assert parse(market["settlement_ts"]) <= START + STEPS * STEP
@@ -134,14 +136,14 @@ def test_settlement_has_its_time_its_value_and_an_edit_right_after(exchange: Wor
     assert {market["result"] for market in final} == {"yes", "no", "scalar"}
 
 
-def test_the_cutoff_rolls_at_midnight_and_takes_what_settled_before(exchange: World) -> None:
+def test_the_cutoff_rolls_at_midnight_and_takes_what_settled_before(exchange: GeneratedExchange) -> None:
     midnight = parse("2027-02-01T00:00:00Z")
     exchange.clock.set(midnight - 1)
     assert exchange.cutoff == midnight - 61 * DAY
-    before = {market.ticker for _, market in exchange.markets(Order.CREATED, None, Wanted(archived=True))}
+    before = {market.ticker for _, market in exchange.markets(Order.CREATED, None, MarketFilter(archived=True))}
     exchange.clock.set(midnight)
     assert exchange.cutoff == midnight - 60 * DAY
-    after = {market.ticker: market for _, market in exchange.markets(Order.CREATED, None, Wanted(archived=True))}
+    after = {market.ticker: market for _, market in exchange.markets(Order.CREATED, None, MarketFilter(archived=True))}
     assert before < set(after)
     for ticker in set(after) - before:
         settled = after[ticker].settled
@@ -150,6 +152,6 @@ def test_the_cutoff_rolls_at_midnight_and_takes_what_settled_before(exchange: Wo
 
 
 def test_old_markets_are_stuck_closed_for_years() -> None:
-    exchange = World(1, 5000, Clock(START, speed=0), 0)
-    closed = exchange.markets(Order.CLOSES, None, Wanted(phase="closed", time="closes", last=START - 365 * DAY))
+    exchange = GeneratedExchange(1, 5000, Clock(START, speed=0), 0)
+    closed = exchange.markets(Order.CLOSES, None, MarketFilter(phase="closed", time="closes", last=START - 365 * DAY))
     assert len(list(closed)) > 20

@@ -5,7 +5,7 @@ from argparse import SUPPRESS
 from pathlib import Path
 
 from local.exchange.__main__ import make_parser
-from local.exchange.app import BASE, Setup, create_app
+from local.exchange.app import BASE, ServerOptions, create_app
 from local.exchange.clock import Clock
 from local.exchange.faults import COMMON
 from local.exchange.generator import generate
@@ -34,7 +34,7 @@ def test_every_option_is_on_the_page_and_no_other() -> None:
 
 
 def test_every_path_is_on_the_page_and_no_other() -> None:
-    paths = {route.path for route in create_app(generate(1, 0, Clock()), {}, Setup()).routes}  # type: ignore[attr-defined] # all have one
+    paths = {route.path for route in create_app(generate(1, 0, Clock()), {}, ServerOptions()).routes}  # type: ignore[attr-defined] # all have one
     api = {path.removeprefix(BASE) for path in paths if path.startswith(BASE)}
     section = PAGE.partition("## Endpoints")[2].partition("Not simulated")[0]
     assert set(re.findall(r"`(/.+?)`", section)) - {BASE} == api
@@ -42,10 +42,10 @@ def test_every_path_is_on_the_page_and_no_other() -> None:
 
 
 def test_every_kind_of_fault_is_on_the_page_with_its_parameters_and_no_other() -> None:
-    told = rows("kind")
-    assert names(told) == set(KINDS)
+    documented = rows("kind")
+    assert names(documented) == set(KINDS)
     for name, kind in KINDS.items():
-        parameters, _, _ = told[f"`{name}`"].partition(" | ")
+        parameters, _, _ = documented[f"`{name}`"].partition(" | ")
         assert set(re.findall(r"`(\w+)`", parameters)) == set(kind.parameters), name
     assert names(rows("every rule")) == {"kind", *COMMON}
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from local.exchange.candles import DAILY, PERIODS, Candle, archived_member, candlesticks, latest_before, live_member
+from local.exchange.candles import DAILY, PERIODS, Candle, archived_object, candlesticks, latest_before, live_object
 from local.exchange.clock import DAY, HOUR, SECOND, parse
 from local.exchange.tape import Tape
 
@@ -29,11 +29,11 @@ def tapes(draw: st.DrawFn) -> Tape:
         ends=ends,
         total=total,
         trades=max(1, min(draw(st.integers(1, 300)), total // unit // 2)) if total else 0,
-        unit=unit,
+        lot=unit,
         middle=draw(st.integers(20, 980)),
         swing=draw(st.integers(10, 80)),
         tick=draw(st.sampled_from([1, 10])),
-        emptiness=draw(st.sampled_from([0, 60, 200, 256])),
+        no_quote_share=draw(st.sampled_from([0, 60, 200, 256])),
         paused=(opens + length // 2, opens + length * 2 // 3) if pause else None,
     )
 
@@ -64,17 +64,17 @@ def test_an_hour_is_what_its_minutes_are_and_a_day_what_its_hours_are(tape: Tape
     for fine, coarse in ((1, 60), (60, DAILY)):
         parts = all_candles(tape, fine, now)
         for candle in all_candles(tape, coarse, now):
-            inside = [one for one in parts if candle.end - coarse * 60 < one.end <= candle.end]
+            inside = [part for part in parts if candle.end - coarse * 60 < part.end <= candle.end]
             if coarse == DAILY:  # a day of a clock change has 23 or 25 hours
                 length = 25 if candle.end == parse("2026-11-02T05:00:00Z") // SECOND else 24
                 begin = candle.end - length * 3600
-                inside = [one for one in parts if begin < one.end <= candle.end]
+                inside = [part for part in parts if begin < part.end <= candle.end]
                 if candle.end == parse("2026-03-09T04:00:00Z") // SECOND:
-                    inside = [one for one in parts if candle.end - 23 * 3600 < one.end <= candle.end]
-            prices = [price for one in inside for price in one.prices]
-            assert (sum(one.volume for one in inside), prices) == (candle.volume, candle.prices)
+                    inside = [part for part in parts if candle.end - 23 * 3600 < part.end <= candle.end]
+            prices = [price for part in inside for price in part.prices]
+            assert (sum(part.volume for part in inside), prices) == (candle.volume, candle.prices)
             if inside and tape.is_quoted:
-                assert min(min(one.bids) for one in inside) >= min(candle.bids)
+                assert min(min(part.bids) for part in inside) >= min(candle.bids)
                 assert inside[-1].asks[-1] == candle.asks[-1]
 
 
@@ -82,7 +82,7 @@ def test_an_hour_is_what_its_minutes_are_and_a_day_what_its_hours_are(tape: Tape
 @given(tape=tapes(), parts=st.lists(st.floats(-0.1, 1.1), min_size=2, max_size=6))
 def test_trades_and_changes_of_quotes_only_ever_become_more(tape: Tape, parts: list[float]) -> None:
     instants = sorted(tape.opens + int((tape.ends - tape.opens) * part) for part in parts)
-    for read in (tape.count, tape.change):
+    for read in (tape.count, tape.quote_number):
         values = [read(at) for at in instants]
         assert values == sorted(values)
     assert tape.count(tape.opens - 1) == 0
@@ -123,11 +123,11 @@ def test_days_end_at_midnight_in_new_york_across_both_clock_changes(change: str,
 def test_the_candle_before_the_start_remembers_the_last_price(tape: Tape, part: float) -> None:
     start = (tape.opens + int((tape.ends - tape.opens) * part)) // SECOND
     before = latest_before(tape, 60, start, tape.ends + DAY)
-    earlier = [one for one in all_candles(tape, 60, tape.ends + DAY) if one.end < start]
+    earlier = [candle for candle in all_candles(tape, 60, tape.ends + DAY) if candle.end < start]
     if before is None:
         assert not earlier
     else:
-        traded = [one for one in earlier if one.prices]
+        traded = [candle for candle in earlier if candle.prices]
         assert before.previous == (traded[-1].prices[-1] if traded else None)
         assert before.end >= start
         assert before.end % 3600 == 0
@@ -136,7 +136,7 @@ def test_the_candle_before_the_start_remembers_the_last_price(tape: Tape, part: 
 
 def test_untraded_prices_are_left_out_live_and_null_in_the_archive() -> None:
     candle = Candle(3600, [10], [20], [], 0, None, 0, 0)
-    assert live_member(candle)["price"] == {}
+    assert live_object(candle)["price"] == {}
     names = ("open", "low", "high", "close", "mean", "previous")
-    assert archived_member(candle)["price"] == dict.fromkeys(names)
-    assert set(archived_member(candle)) == {"end_period_ts", "yes_bid", "yes_ask", "price", "volume", "open_interest"}
+    assert archived_object(candle)["price"] == dict.fromkeys(names)
+    assert set(archived_object(candle)) == {"end_period_ts", "yes_bid", "yes_ask", "price", "volume", "open_interest"}

@@ -10,15 +10,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from local.exchange.catalogue import Order, Wanted
+from local.exchange.catalogue import MarketFilter, Order
 from local.exchange.clock import DAY, HOUR, SECOND, Clock, parse
-from local.exchange.combos import ComboPlan
+from local.exchange.combos import ComboSpec
 from local.exchange.errors import ExchangeError
 from local.exchange.generated import GeneratedCombo, GeneratedMarket
 from local.exchange.listing import list_archived_markets, list_events, list_markets
 from local.exchange.parameters import Parameters
-from local.exchange.scan import LINGER
-from local.exchange.world import World
+from local.exchange.scan import TIER_OVERLAP
+from local.exchange.world import GeneratedExchange
 
 START = parse("2026-11-24T12:00:00Z")
 INSTANTS = [START + days * DAY + 5 * HOUR for days in (-40, 0, 2, 61, 200)]
@@ -28,39 +28,39 @@ Row = GeneratedMarket | GeneratedCombo
 
 
 @lru_cache(maxsize=4)
-def world(kind: int) -> World:
+def world(kind: int) -> GeneratedExchange:
     seed, size, archived = SIZES[kind]
-    return World(seed, size, Clock(START, speed=0), archived)
+    return GeneratedExchange(seed, size, Clock(START, speed=0), archived)
 
 
-def every_market(world: World, now: int) -> Iterator[Row]:
+def every_market(world: GeneratedExchange, now: int) -> Iterator[Row]:
     """Of all events that have been created; of combos that vanish, the last day's."""
-    for stratum in world.strata:
-        top = (now - stratum.origin) // stratum.interval + 2
-        first = max(0, top - DAY // stratum.interval - 3) if stratum.oddity == "provisional combo" else 0
-        for number in range(first, top if stratum.end is None else min(top, stratum.end)):
-            plan = world.plan(stratum, number)
-            if isinstance(plan, ComboPlan):
-                yield GeneratedCombo(plan, now, world.leg)
+    for cohort in world.cohorts:
+        top = (now - cohort.origin) // cohort.interval + 2
+        first = max(0, top - DAY // cohort.interval - 3) if cohort.quirk == "provisional combo" else 0
+        for number in range(first, top if cohort.end is None else min(top, cohort.end)):
+            spec = world.spec(cohort, number)
+            if isinstance(spec, ComboSpec):
+                yield GeneratedCombo(spec, now, world.leg_at)
             else:
-                yield from (GeneratedMarket(plan, position, now) for position in range(len(plan.contracts)))
+                yield from (GeneratedMarket(spec, position, now) for position in range(len(spec.contracts)))
 
 
-def tiers(world: World, now: int, market: Row) -> set[bool]:
+def tiers(world: GeneratedExchange, now: int, market: Row) -> set[bool]:
     """In which tiers a market is: live (False), archived (True)."""
     settled, cutoff = market.settled, (now // DAY - 60) * DAY
     if settled is None:
-        return {False} if market.begins <= now else set()
-    if settled < world.dawn or market.vanishes:
+        return {False} if market.created_exact <= now else set()
+    if settled < world.earliest_settlement or market.deleted_on_settlement:
         return set()
     if settled >= cutoff:
         return {False}
-    return {True, False} if market.lingers and settled >= cutoff - LINGER else {True}
+    return {True, False} if market.in_both_tiers and settled >= cutoff - TIER_OVERLAP else {True}
 
 
 @lru_cache(maxsize=32)
-def there(kind: int, now: int, archived: bool) -> list[Row]:
-    return [one for one in every_market(world(kind), now) if archived in tiers(world(kind), now, one)]
+def markets_in_tier(kind: int, now: int, archived: bool) -> list[Row]:
+    return [market for market in every_market(world(kind), now) if archived in tiers(world(kind), now, market)]
 
 
 STATUSES = (None, "unopened", "open", "paused", "closed", "settled")
@@ -81,7 +81,7 @@ ORDERS = {
 seconds = st.none() | st.integers(-90 * 86_400, 900 * 86_400).map(lambda after: START // SECOND + after)
 
 
-def walk(world: World, query: dict[str, str], *, archived: bool = False) -> list[str]:
+def walk(world: GeneratedExchange, query: dict[str, str], *, archived: bool = False) -> list[str]:
     """The tickers of all pages."""
     lister = list_archived_markets if archived else list_markets
     tickers: list[str] = []
@@ -125,23 +125,23 @@ def test_the_pages_of_any_query_are_what_brute_force_finds(
         "limit": limit,
     }
     query = {name: str(value) for name, value in given_bounds.items() if value is not None}
-    wanted = Wanted(
+    filter_ = MarketFilter(
         phase=status,
         combos=None if combos is None else combos == "only",
         time=TIMES[family] if family and (low, high) != (None, None) else None,
         first=None if low is None else low * SECOND + 1,
         last=None if high is None else high * SECOND - (family != "updated"),
     )
-    order = ORDERS[family] if wanted.time else Order.CREATED
+    order = ORDERS[family] if filter_.time else Order.CREATED
     expected = [
         (position, market.ticker)
-        for market in there(kind, now, False)
-        if wanted.admits(market) and (position := order.position(market))
+        for market in markets_in_tier(kind, now, False)
+        if filter_.matches(market) and (position := order.position(market))
     ]
-    is_refused = status not in (None, *STATUSES_BY_TIME.get(family or "", ())) or (
+    is_rejected = status not in (None, *STATUSES_BY_TIME.get(family or "", ())) or (
         family == "updated" and combos == "only"
     )
-    if wanted.time and is_refused:
+    if filter_.time and is_rejected:
         with pytest.raises(ExchangeError):
             walk(world(kind), query)
     else:
@@ -152,9 +152,9 @@ def test_the_pages_of_any_query_are_what_brute_force_finds(
 @pytest.mark.parametrize("now", INSTANTS)
 def test_the_archive_is_what_brute_force_finds_behind_the_cutoff(kind: int, now: int) -> None:
     world(kind).clock.set(now)
-    expected = sorted(((one.created, one.ticker) for one in there(kind, now, True)), reverse=True)
+    expected = sorted(((market.created, market.ticker) for market in markets_in_tier(kind, now, True)), reverse=True)
     assert walk(world(kind), {"limit": "300"}, archived=True) == [ticker for _, ticker in expected]
-    assert len(world(kind)) == len(there(kind, now, False))
+    assert len(world(kind)) == len(markets_in_tier(kind, now, False))
 
 
 @pytest.mark.parametrize("kind", range(len(SIZES)))
@@ -162,13 +162,13 @@ def test_both_tiers_hold_every_market_once_but_for_those_that_linger(kind: int) 
     now = INSTANTS[3]
     world(kind).clock.set(now)
     live, archived = walk(world(kind), {}), walk(world(kind), {}, archived=True)
-    expected = [one.ticker for one in every_market(world(kind), now) if tiers(world(kind), now, one)]
+    expected = [market.ticker for market in every_market(world(kind), now) if tiers(world(kind), now, market)]
     assert len(live) == len(set(live))
     assert len(archived) == len(set(archived))
     assert set(live) | set(archived) == set(expected)
-    both = [one for one in there(kind, now, True) if one.ticker in set(live)]
-    assert {one.ticker for one in both} == set(live) & set(archived)
-    assert all(world(kind).cutoff - 3 * DAY <= (one.settled or 0) < world(kind).cutoff for one in both)
+    both = [market for market in markets_in_tier(kind, now, True) if market.ticker in set(live)]
+    assert {market.ticker for market in both} == set(live) & set(archived)
+    assert all(world(kind).cutoff - 3 * DAY <= (market.settled or 0) < world(kind).cutoff for market in both)
 
 
 @pytest.mark.parametrize("kind", range(len(SIZES)))
@@ -176,10 +176,10 @@ def test_both_tiers_hold_every_market_once_but_for_those_that_linger(kind: int) 
 def test_a_ticker_finds_the_market_that_the_listing_has(kind: int, archived: bool) -> None:
     now = INSTANTS[2]
     world(kind).clock.set(now)
-    for listed in there(kind, now, archived):
-        found = world(kind).market(listed.ticker, archived=archived)
-        assert found is not None
-        assert found.json == listed.json
+    for listed in markets_in_tier(kind, now, archived):
+        market = world(kind).market(listed.ticker, archived=archived)
+        assert market is not None
+        assert market.json == listed.json
         other = world(kind).market(listed.ticker, archived=not archived)
         assert (other is not None) == (len(tiers(world(kind), now, listed)) == 2)
 
@@ -187,15 +187,15 @@ def test_a_ticker_finds_the_market_that_the_listing_has(kind: int, archived: boo
 def test_a_market_of_an_event_and_of_a_series_is_found_by_them() -> None:
     world(1).clock.set(START)
     for archived in (False, True):
-        markets = there(1, START, archived)
+        markets = markets_in_tier(1, START, archived)
         for name, key in (("event_ticker", "event_ticker"), ("series_ticker", "series_ticker")):
-            for value in {getattr(one, key) for one in markets[::9]}:
-                expected = {one.ticker for one in markets if getattr(one, key) == value}
+            for value in {getattr(market, key) for market in markets[::9]}:
+                expected = {market.ticker for market in markets if getattr(market, key) == value}
                 assert set(walk(world(1), {name: value}, archived=archived)) == expected
 
 
 def test_the_state_is_a_function_of_the_instant_forth_and_back() -> None:
-    exchange = World(4, 300, Clock(START, speed=0), 0)
+    exchange = GeneratedExchange(4, 300, Clock(START, speed=0), 0)
 
     def state() -> list[bytes]:
         return [market.json for _, market in exchange.markets(Order.CREATED, None)]
@@ -214,8 +214,8 @@ def test_the_state_is_a_function_of_the_instant_forth_and_back() -> None:
 )
 def test_a_walk_while_the_clock_goes_on_meets_what_does_not_move_exactly_once(steps: list[int], status: str) -> None:
     clock = Clock(START, speed=0)
-    exchange = World(8, 700, clock, 0)
-    wanted = Wanted(phase=status or None)
+    exchange = GeneratedExchange(8, 700, clock, 0)
+    wanted = MarketFilter(phase=status or None)
     at_first = {market.ticker for _, market in exchange.markets(Order.CREATED, None, wanted)}
     met, cursor = [], ""
     for step in [*steps, *[60] * 100]:
@@ -231,9 +231,9 @@ def test_a_walk_while_the_clock_goes_on_meets_what_does_not_move_exactly_once(st
     assert stayed
 
 
-def test_pages_come_empty_with_a_cursor_when_asked_to_and_nothing_is_lost() -> None:
-    exchange = World(8, 300, Clock(START, speed=0), 0)
-    usual = walk(exchange, {"limit": "20"})
+def test_configured_empty_pages_have_a_cursor_and_lose_no_rows() -> None:
+    exchange = GeneratedExchange(8, 300, Clock(START, speed=0), 0)
+    expected = walk(exchange, {"limit": "20"})
     exchange.empty_pages = 0.4
     pages, cursor = [], ""
     while True:
@@ -243,7 +243,7 @@ def test_pages_come_empty_with_a_cursor_when_asked_to_and_nothing_is_lost() -> N
         cursor = page.cursor
         if not cursor:
             break
-    assert [ticker for tickers in pages for ticker in tickers] == usual
+    assert [ticker for tickers in pages for ticker in tickers] == expected
     assert [] in pages[:-1]
 
 
@@ -252,29 +252,31 @@ def test_events_are_never_archived_and_listed_once(status: str) -> None:
     now = INSTANTS[3]
     exchange = world(1)
     exchange.clock.set(now)
-    found, cursor = [], ""
+    tickers, cursor = [], ""
     while True:
         page = list_events(exchange, Parameters([("limit", "150"), ("status", status), ("cursor", cursor)]))
-        found += [event.ticker for event in page.rows]
+        tickers += [event.ticker for event in page.rows]
         cursor = page.cursor
         if not cursor:
             break
     rows = [
-        one for one in every_market(exchange, now) if tiers(exchange, now, one) and isinstance(one, GeneratedMarket)
+        market
+        for market in every_market(exchange, now)
+        if tiers(exchange, now, market) and isinstance(market, GeneratedMarket)
     ]
-    phases = {one.event_ticker: {"paused": "open"}.get(one.phase, one.phase) for one in rows}
-    assert sorted(found) == sorted(ticker for ticker, phase in phases.items() if status in ("", phase))
+    phases = {market.event_ticker: {"paused": "open"}.get(market.phase, market.phase) for market in rows}
+    assert sorted(tickers) == sorted(ticker for ticker, phase in phases.items() if status in ("", phase))
 
 
 # Not ru_maxrss: a child begins with its parent's.
 MEASURE = """
 from itertools import islice
-from local.exchange.catalogue import Order, Wanted
+from local.exchange.catalogue import Order, MarketFilter
 from local.exchange.clock import Clock
 from local.exchange.generator import generate
 exchange = generate(1, 2_000_000, Clock(), archived=10_000_000)
 assert 1_900_000 < len(exchange) < 2_200_000
-for wanted in (Wanted(), Wanted(combos=False), Wanted(phase="open", combos=False), Wanted(archived=True)):
+for wanted in (MarketFilter(), MarketFilter(combos=False), MarketFilter(phase="open", combos=False), MarketFilter(archived=True)):
     after = None
     for _ in range(4):
         rows = list(islice(exchange.markets(Order.CREATED, after, wanted), 1000))

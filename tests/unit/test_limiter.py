@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from kalshi_markets.database import Unavailable
-from kalshi_markets.exchange.account import normalized
-from kalshi_markets.exchange.limiter import Lease, Limiter, LocalTokens
+from kalshi_markets.database import DatabaseUnavailable
+from kalshi_markets.exchange.account import normalize_path
+from kalshi_markets.exchange.limiter import Grant, LocalTokenBucket, RateLimiter
 
 
 class Source:
@@ -24,16 +24,16 @@ class Source:
         self._grants = list(grants)
         self._rate = rate
 
-    async def lease(self, wanted: int) -> Lease:
+    async def acquire(self, wanted: int) -> Grant:
         self.wanted.append(wanted)
         await self.opened.wait()
         if self.failure:
             raise self.failure
         self.before_granting()
         granted = self._grants.pop(0) if self._grants else 0
-        return Lease(granted, 0.001, self._rate, self._costs, self._capacity)
+        return Grant(granted, 0.001, self._rate, self._costs, self._capacity)
 
-    async def refused(self) -> None:
+    async def on_rate_limited(self) -> None:
         self._grants = []
 
     def close(self) -> None:
@@ -64,17 +64,17 @@ def finished(tasks: Sequence[asyncio.Task[None]]) -> list[bool]:
     return [task.done() for task in tasks]
 
 
-def test_the_least_urgency_goes_first_and_equals_in_the_order_they_came() -> None:
+def test_the_lowest_priority_acquires_first_and_ties_are_fifo() -> None:
     async def test() -> None:
         source = Source(*[1] * 6)
-        limiter, order = Limiter(source), list[str]()
+        limiter, order = RateLimiter(source), list[str]()
 
-        async def one(name: str, urgency: float) -> None:
-            await limiter.take(urgency)
+        async def acquire(name: str, priority: float) -> None:
+            await limiter.acquire(priority)
             order.append(name)
 
         tasks = await started(
-            *(one(name, at) for name, at in [("b", 1), ("e", 2.5), ("a", 0), ("c", 1), ("d", 1), ("f", 9)])
+            *(acquire(name, at) for name, at in [("b", 1), ("e", 2.5), ("a", 0), ("c", 1), ("d", 1), ("f", 9)])
         )
         source.opened.set()
         await asyncio.gather(*tasks)
@@ -86,8 +86,8 @@ def test_the_least_urgency_goes_first_and_equals_in_the_order_they_came() -> Non
 def test_one_who_gave_up_costs_no_token() -> None:
     async def test() -> None:
         source = Source(1)
-        limiter = Limiter(source)
-        tasks = await started(limiter.take(), limiter.take())
+        limiter = RateLimiter(source)
+        tasks = await started(limiter.acquire(), limiter.acquire())
         tasks[0].cancel()
         source.opened.set()
         await tasks[1]
@@ -99,8 +99,8 @@ def test_one_who_gave_up_costs_no_token() -> None:
 def test_a_token_that_comes_together_with_the_cancellation_goes_to_the_next() -> None:
     async def test() -> None:
         source = Source(1)
-        limiter = Limiter(source)
-        first, second = await started(limiter.take(), limiter.take())
+        limiter = RateLimiter(source)
+        first, second = await started(limiter.acquire(), limiter.acquire())
         loop = asyncio.get_running_loop()
         source.before_granting = lambda: loop.call_soon(first.cancel)  # it runs after the granting, before the waking
         source.opened.set()
@@ -114,19 +114,19 @@ def test_nothing_is_leased_when_nobody_waits_any_more() -> None:
     async def test() -> None:
         source = Source()
         source.opened.set()
-        limiter = Limiter(source)
-        tasks = await started(limiter.take(), limiter.take())
+        limiter = RateLimiter(source)
+        tasks = await started(limiter.acquire(), limiter.acquire())
         await settled()
         assert len(source.wanted) > 1
         for task in tasks:
             task.cancel()
         await settled()
-        asked = len(source.wanted)
+        count = len(source.wanted)
         await settled()
-        assert len(source.wanted) == asked
-        source.failure = Unavailable("no more")
-        with pytest.raises(Unavailable):
-            await limiter.take()  # and another one who comes is not forgotten
+        assert len(source.wanted) == count
+        source.failure = DatabaseUnavailable("no more")
+        with pytest.raises(DatabaseUnavailable):
+            await limiter.acquire()  # and another one who comes is not forgotten
 
     run(test)
 
@@ -135,9 +135,9 @@ def test_tokens_come_in_chunks_of_a_tenth_of_a_second() -> None:
     async def test() -> None:
         source = Source(1, 5, 5, rate=50)
         source.opened.set()
-        limiter = Limiter(source)
+        limiter = RateLimiter(source)
         for _ in range(8):
-            await limiter.take()
+            await limiter.acquire()
         assert source.wanted == [1, 5, 5]
 
     run(test)
@@ -147,9 +147,9 @@ def test_a_slow_rate_comes_in_single_tokens() -> None:
     async def test() -> None:
         source = Source(1, 1, 1, rate=0.1)
         source.opened.set()
-        limiter = Limiter(source)
+        limiter = RateLimiter(source)
         for _ in range(3):
-            await limiter.take()
+            await limiter.acquire()
         assert source.wanted == [1, 1, 1]
 
     run(test)
@@ -158,14 +158,14 @@ def test_a_slow_rate_comes_in_single_tokens() -> None:
 def test_a_sources_failure_is_everybodys_and_the_next_one_asks_anew() -> None:
     async def test() -> None:
         source = Source(2)
-        limiter = Limiter(source)
-        tasks = await started(limiter.take(), limiter.take(1))
-        source.failure = Unavailable("gone")
+        limiter = RateLimiter(source)
+        tasks = await started(limiter.acquire(), limiter.acquire(1))
+        source.failure = DatabaseUnavailable("gone")
         source.opened.set()
         results = await asyncio.gather(*tasks, return_exceptions=True)
         assert [str(result) for result in results] == ["gone", "gone"]
         source.failure = None
-        await limiter.take()
+        await limiter.acquire()
 
     run(test)
 
@@ -174,11 +174,11 @@ def test_after_a_429_the_tokens_in_hand_are_void() -> None:
     async def test() -> None:
         source = Source(1, 9)
         source.opened.set()
-        limiter = Limiter(source)
+        limiter = RateLimiter(source)
         for _ in range(2):
-            await limiter.take()
-        await limiter.refused()
-        tasks = await started(limiter.take())
+            await limiter.acquire()
+        await limiter.on_rate_limited()
+        tasks = await started(limiter.acquire())
         await settled()
         assert finished(tasks) == [False]
         tasks[0].cancel()
@@ -193,11 +193,11 @@ def test_a_dear_request_collects_its_tokens_and_a_cheap_one_takes_a_part() -> No
     async def test() -> None:
         source = Source(1, 1, 1, 1, costs=COSTS)
         source.opened.set()
-        limiter = Limiter(source)
-        await limiter.take(0, "/markets")
+        limiter = RateLimiter(source)
+        await limiter.acquire(0, "/markets")
         assert source.wanted == [1, 2, 2]
-        await limiter.take(0, "/markets/A")
-        await limiter.take(0, "/markets/B")
+        await limiter.acquire(0, "/markets/A")
+        await limiter.acquire(0, "/markets/B")
         assert source.wanted == [1, 2, 2, 2]
 
     run(test)
@@ -207,8 +207,8 @@ def test_a_request_that_costs_more_than_the_bucket_takes_all_of_it() -> None:
     async def test() -> None:
         source = Source(1, 1, 9, costs={"/markets": 1000.0}, capacity=2.0)
         source.opened.set()
-        limiter = Limiter(source)
-        await limiter.take(0, "/markets")
+        limiter = RateLimiter(source)
+        await limiter.acquire(0, "/markets")
         assert await limiter.batch_size("/markets", 100) == 1
         assert await limiter.batch_size("/events", 100) == 100
 
@@ -218,8 +218,8 @@ def test_a_request_that_costs_more_than_the_bucket_takes_all_of_it() -> None:
 def test_the_tokens_of_a_dear_request_that_gave_up_are_the_next_ones() -> None:
     async def test() -> None:
         source = Source(3, costs=COSTS)
-        limiter = Limiter(source)
-        first, second = await started(limiter.take(0, "/markets"), limiter.take(0, "/markets"))
+        limiter = RateLimiter(source)
+        first, second = await started(limiter.acquire(0, "/markets"), limiter.acquire(0, "/markets"))
         loop = asyncio.get_running_loop()
         source.before_granting = lambda: loop.call_soon(first.cancel)
         source.opened.set()
@@ -230,10 +230,10 @@ def test_the_tokens_of_a_dear_request_that_gave_up_are_the_next_ones() -> None:
 
 
 def test_the_cost_of_a_path_is_its_routes() -> None:
-    known = Lease(0, 0, 1, COSTS)
+    known = Grant(0, 0, 1, COSTS)
     paths = ("/markets", "/markets/A", "/a/b/c", "/a/b", "/", "")
     assert [known.cost(path) for path in paths] == [3, 0.5, 2, 1, 1, 1]
-    assert normalized("/trade-api/v2/markets/{ticker}/") == normalized("/markets/:ticker") == "/markets/*"
+    assert normalize_path("/trade-api/v2/markets/{ticker}/") == normalize_path("/markets/:ticker") == "/markets/*"
 
 
 async def served(take: Callable[[], Awaitable[None]], seconds: float) -> int:
@@ -256,8 +256,8 @@ async def served(take: Callable[[], Awaitable[None]], seconds: float) -> int:
 @pytest.mark.parametrize("rate", [20, 1000])
 def test_a_process_alone_uses_its_rate_and_no_more(rate: float) -> None:
     async def test() -> None:
-        limiter, began = Limiter(LocalTokens(rate)), time.monotonic()
-        count = await served(limiter.take, 0.5)
+        limiter, began = RateLimiter(LocalTokenBucket(rate)), time.monotonic()
+        count = await served(limiter.acquire, 0.5)
         elapsed = time.monotonic() - began
         assert 0.8 * 1.5 * rate <= count <= rate * elapsed + rate
         await limiter.aclose()
@@ -267,10 +267,10 @@ def test_a_process_alone_uses_its_rate_and_no_more(rate: float) -> None:
 
 def test_a_process_alone_begins_anew_after_a_429() -> None:
     async def test() -> None:
-        tokens = LocalTokens(20)
-        await tokens.refused()
-        lease = await tokens.lease(1)
+        tokens = LocalTokenBucket(20)
+        await tokens.on_rate_limited()
+        lease = await tokens.acquire(1)
         assert lease.tokens == 0
-        assert 0 < lease.seconds <= 0.05
+        assert 0 < lease.retry_after <= 0.05
 
     run(test)

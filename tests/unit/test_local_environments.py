@@ -26,7 +26,9 @@ def needs(monkeypatch: pytest.MonkeyPatch, module: str) -> None:
     monkeypatch.setitem(environments.GROUPS, "local", Group(environments.GROUPS["local"].locks, module))
 
 
-def test_it_is_whole_only_when_what_it_needs_can_be_imported(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_environment_is_complete_only_when_its_packages_can_be_imported(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     needs(monkeypatch, "no_such_module")
     with pytest.raises(EnvironmentFailure, match="is installed in"):
         environment("local")
@@ -51,7 +53,7 @@ def test_a_folder_that_is_not_ours_stays_as_it_is(folder: Path, content: str) ->
     assert [path.name for path in folder.iterdir()] == ["pyvenv.cfg"]
 
 
-def test_a_file_instead_of_a_folder_is_told(folder: Path) -> None:
+def test_a_file_instead_of_a_folder_is_reported(folder: Path) -> None:
     folder.write_text("")
     with pytest.raises(EnvironmentFailure, match="cannot be an environment"):
         environment("local")
@@ -62,7 +64,7 @@ def test_an_empty_venv_variable_is_an_absent_one(monkeypatch: pytest.MonkeyPatch
     assert environments.environment_folder() == ROOT / ".venv"
 
 
-def test_of_pips_settings_the_networks_count_and_the_environment_wins(
+def test_network_settings_of_pip_are_used_and_the_environment_wins(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config = tmp_path / "pip.conf"
@@ -84,6 +86,6 @@ def test_of_pips_settings_the_networks_count_and_the_environment_wins(
         "PIP_PROXY": "http://proxy.example:3128",
         "PIP_TIMEOUT": "9",
     }
-    told = pip_environment(sys.executable)
-    assert {name: told.get(name) for name in expected} == expected
-    assert {"PIP_USER", "PIP_QUIET", "PIP_TARGET", "PIP_PYTHON"} & told.keys() == set()
+    pip_variables = pip_environment(sys.executable)
+    assert {name: pip_variables.get(name) for name in expected} == expected
+    assert {"PIP_USER", "PIP_QUIET", "PIP_TARGET", "PIP_PYTHON"} & pip_variables.keys() == set()

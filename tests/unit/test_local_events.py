@@ -72,7 +72,7 @@ def test_a_path_is_decoded_once() -> None:
         ("a=1;b=2", {"a": "1;b=2"}),
     ],
 )
-def test_a_query_string_is_kept_as_sent_beside_its_decoded_parameters(
+def test_a_query_string_is_preserved_beside_its_decoded_parameters(
     query: str, parameters: dict[str, str] | None
 ) -> None:
     event = event_of("/", query)
@@ -94,7 +94,7 @@ def test_a_host_that_is_not_a_name_is_replaced(host: str) -> None:
     assert event["requestContext"]["domainName"] == "localhost"
 
 
-def test_who_forwarded_a_request_stays_known() -> None:
+def test_x_forwarded_for_is_preserved() -> None:
     event = event_of(headers=[*HOST, ("x-forwarded-for", "10.0.0.1"), ("x-forwarded-proto", "https")])
     assert event["headers"]["x-forwarded-for"] == "10.0.0.1, 192.0.2.7"
     assert event["headers"]["x-forwarded-proto"] == "http"
@@ -154,7 +154,7 @@ def test_a_response_becomes_status_headers_cookies_and_body() -> None:
     ("payload", "body"),
     [(b'"hello"', b"hello"), (b'{"a": 1}', b'{"a": 1}'), (b"[1]", b"[1]"), (b"null", b"null")],
 )
-def test_what_has_no_status_code_is_a_body_of_its_own(payload: bytes, body: bytes) -> None:
+def test_a_response_without_a_status_code_is_a_body(payload: bytes, body: bytes) -> None:
     answer = http_response(payload)
     assert (answer.status, answer.headers, answer.body) == (200, [("content-type", "application/json")], body)
 
@@ -176,6 +176,6 @@ def test_what_has_no_status_code_is_a_body_of_its_own(payload: bytes, body: byte
         {"statusCode": 200, "cookies": "a=1"},
     ],
 )
-def test_a_malformed_response_is_refused(response: Any) -> None:
+def test_a_malformed_response_is_rejected(response: Any) -> None:
     with pytest.raises(MalformedResponse):
         http_response(json.dumps(response).encode())

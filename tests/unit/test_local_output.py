@@ -57,7 +57,7 @@ def test_metrics_are_hidden(capsys: pytest.CaptureFixture[str]) -> None:
     assert shown(capsys, {"_aws": {"Timestamp": 1}, "Pages": 1}, verbose=True) == ""
 
 
-def test_what_is_not_json_is_shown_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_non_json_line_is_shown_unchanged(capsys: pytest.CaptureFixture[str]) -> None:
     assert shown(capsys, "Segmentation fault") == "crawler    Segmentation fault\n"
     assert shown(capsys, "5") == "crawler    5\n"
 
@@ -70,8 +70,8 @@ def test_the_runtime_clients_report_of_an_error_is_left_to_who_invoked_the_funct
     assert shown(capsys, report, verbose=True).count("\n") == 3
 
 
-def test_a_reader_that_is_gone_stops_nothing() -> None:
-    code = "import sys; from local.output import say; input(); say('a', 'b'); say('c', 'd'); sys.exit(7)"
+def test_a_closed_stdout_stops_nothing() -> None:
+    code = "import sys; from local.output import echo; input(); echo('a', 'b'); echo('c', 'd'); sys.exit(7)"
     program = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert program.stdin is not None
     assert program.stdout is not None

@@ -10,15 +10,15 @@ from local.settings import Settings, SettingsError
 from tests.unit.test_signing import ED25519
 
 
-def test_without_variables_everything_has_its_usual_value(tmp_path: Path) -> None:
-    settings = Settings.read({}, tmp_path)
+def test_without_variables_every_setting_has_its_default(tmp_path: Path) -> None:
+    settings = Settings.from_env({}, tmp_path)
     assert (settings.port, settings.markets, settings.verbose) == (8000, 5_000, False)
     assert (settings.recording, settings.exchange) == (None, None)
     assert settings.data_dir == tmp_path / ".data"
     assert (settings.database, settings.key, settings.functions) == ({}, {}, {})
 
 
-def test_dot_env_is_read_as_people_write_it(tmp_path: Path) -> None:
+def test_dot_env_accepts_quotes_exports_and_comments(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text(
         "# the original's names\n\n"
         "DB_HOST=db.example\n"
@@ -29,7 +29,7 @@ def test_dot_env_is_read_as_people_write_it(tmp_path: Path) -> None:
         "MARKETS_TABLE=other\n"
         "UNKNOWN=1\n"
     )
-    settings = Settings.read({}, tmp_path)
+    settings = Settings.from_env({}, tmp_path)
     assert settings.database == {
         "DB_HOST": "db.example",
         "DB_NAME": "kalshi",
@@ -41,13 +41,13 @@ def test_dot_env_is_read_as_people_write_it(tmp_path: Path) -> None:
 
 def test_the_environment_wins_over_dot_env_but_an_empty_variable_is_an_absent_one(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("PORT=9001\nMARKETS=10\n")
-    settings = Settings.read({"PORT": "9002", "MARKETS": " "}, tmp_path)
+    settings = Settings.from_env({"PORT": "9002", "MARKETS": " "}, tmp_path)
     assert (settings.port, settings.markets) == (9002, 10)
 
 
 def test_the_functions_see_their_settings_and_nothing_else_of_the_shell(tmp_path: Path) -> None:
     shell = {"PATH": "/bin", "LOG_LEVEL": "DEBUG", "POWERTOOLS_DEV": "1", "AWS_SECRET_ACCESS_KEY": "s", "EDITOR": "vi"}
-    assert Settings.read(shell, tmp_path).functions.keys() == {"PATH", "LOG_LEVEL", "POWERTOOLS_DEV"}
+    assert Settings.from_env(shell, tmp_path).functions.keys() == {"PATH", "LOG_LEVEL", "POWERTOOLS_DEV"}
 
 
 SAMPLES = {
@@ -76,14 +76,14 @@ def documented() -> dict[str, str]:
 
 
 @pytest.mark.parametrize("name", documented())
-def test_every_documented_variable_is_passed_on_or_refused_by_name(name: str, tmp_path: Path) -> None:
+def test_every_documented_variable_is_passed_on_or_rejected_by_name(name: str, tmp_path: Path) -> None:
     (tmp_path / "authorities.pem").touch()
     (tmp_path / "key.pem").write_text(ED25519)
     value = documented()[name]
     real = {"EXCHANGE": "https://x.example", "KEYID": "k", "KEYFILE": "key.pem"}
     database = {"DB_HOST": "other.example", "DB_USER": "other"}
     try:
-        settings = Settings.read(real | database | {name: value}, tmp_path)
+        settings = Settings.from_env(real | database | {name: value}, tmp_path)
     except SettingsError as error:
         assert str(error).startswith(f"{name} is for functions on AWS: give ")  # noqa: PT017  # either will do
     else:
@@ -92,9 +92,9 @@ def test_every_documented_variable_is_passed_on_or_refused_by_name(name: str, tm
 
 
 @pytest.mark.parametrize("name", ["DB_PORT", "DB_NAME", "DB_USER", "DB_PASSWORD", "DB_SSLMODE", "DB_SSLROOTCERT"])
-def test_a_login_without_a_host_is_refused_by_name(name: str, tmp_path: Path) -> None:
+def test_a_login_without_a_host_is_rejected_by_name(name: str, tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=f"^{name} needs DB_HOST"):
-        Settings.read({name: "x"}, tmp_path)
+        Settings.from_env({name: "x"}, tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -115,8 +115,8 @@ def test_a_login_without_a_host_is_refused_by_name(name: str, tmp_path: Path) ->
 def test_with_a_real_exchange_the_functions_see_proxies_and_that_none_is_for_this_machine(
     variables: dict[str, str], passed: dict[str, str], tmp_path: Path
 ) -> None:
-    assert Settings.read({"EXCHANGE": "https://x.example"} | variables, tmp_path).functions == passed
-    assert Settings.read({"ALL_PROXY": "socks5://p:1"} | variables, tmp_path).functions == {}
+    assert Settings.from_env({"EXCHANGE": "https://x.example"} | variables, tmp_path).functions == passed
+    assert Settings.from_env({"ALL_PROXY": "socks5://p:1"} | variables, tmp_path).functions == {}
 
 
 def test_files_of_authorities_are_relative_to_the_root(tmp_path: Path) -> None:
@@ -124,24 +124,24 @@ def test_files_of_authorities_are_relative_to_the_root(tmp_path: Path) -> None:
     (tmp_path / "authorities" / "ca.pem").touch()
     variables = {"SSL_CERT_FILE": "authorities/ca.pem", "SSL_CERT_DIR": "authorities"}
     passed = {name: str(tmp_path / value) for name, value in variables.items()}
-    assert Settings.read(variables, tmp_path).functions == passed
+    assert Settings.from_env(variables, tmp_path).functions == passed
 
 
 def test_a_real_exchange_takes_the_key_whose_file_is_relative_to_the_root(tmp_path: Path) -> None:
     (tmp_path / "key.pem").write_text(ED25519)
     key = {"KEYID": "id", "KEYFILE": "key.pem"}
-    assert Settings.read({**key, "EXCHANGE": "https://x.example"}, tmp_path).key == {
+    assert Settings.from_env({**key, "EXCHANGE": "https://x.example"}, tmp_path).key == {
         "KEYID": "id",
         "KEYFILE": str(tmp_path / "key.pem"),
     }
-    assert Settings.read(key, tmp_path).key == {}
+    assert Settings.from_env(key, tmp_path).key == {}
 
 
 def test_the_source_tells_where_the_markets_come_from(tmp_path: Path) -> None:
     (tmp_path / "r.jsonl").touch()
-    assert Settings.read({}, tmp_path).source == "5,000 markets simulated"
-    assert Settings.read({"RECORDING": "r.jsonl"}, tmp_path).source == "the recording r.jsonl"
-    assert Settings.read({"EXCHANGE": "https://x.example"}, tmp_path).source == "https://x.example"
+    assert Settings.from_env({}, tmp_path).source == "5,000 markets simulated"
+    assert Settings.from_env({"RECORDING": "r.jsonl"}, tmp_path).source == "the recording r.jsonl"
+    assert Settings.from_env({"EXCHANGE": "https://x.example"}, tmp_path).source == "https://x.example"
 
 
 @pytest.mark.parametrize(
@@ -176,11 +176,11 @@ def test_the_source_tells_where_the_markets_come_from(tmp_path: Path) -> None:
         ({"EXCHANGE": "https://b", "https_proxy": "http://p:1 x"}, "HTTPS_PROXY"),
     ],
 )
-def test_a_wrong_value_is_refused_by_name(environment: dict[str, str], named: str, tmp_path: Path) -> None:
+def test_an_invalid_value_is_rejected_by_name(environment: dict[str, str], named: str, tmp_path: Path) -> None:
     (tmp_path / "key.pem").write_text(ED25519)
     (tmp_path / "no-key.pem").write_text("PEM")
     with pytest.raises(SettingsError, match=named):
-        Settings.read(environment, tmp_path)
+        Settings.from_env(environment, tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -194,10 +194,10 @@ def test_a_wrong_value_is_refused_by_name(environment: dict[str, str], named: st
         ("=1\n", 1),
     ],
 )
-def test_a_line_of_dot_env_that_is_none_is_refused_by_its_number(tmp_path: Path, text: str, line: int) -> None:
+def test_an_invalid_line_of_dot_env_is_rejected_by_number(tmp_path: Path, text: str, line: int) -> None:
     (tmp_path / ".env").write_text(text)
     with pytest.raises(SettingsError, match=f"line {line}: write NAME=value"):
-        Settings.read({}, tmp_path)
+        Settings.from_env({}, tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -212,18 +212,18 @@ def test_a_line_of_dot_env_that_is_none_is_refused_by_its_number(tmp_path: Path,
 )
 def test_values_of_dot_env_are_those_of_python_dotenv(tmp_path: Path, written: str, value: str) -> None:
     (tmp_path / ".env").write_text(f"README_URL={written}\n")
-    assert Settings.read({}, tmp_path).functions["README_URL"] == value
+    assert Settings.from_env({}, tmp_path).functions["README_URL"] == value
 
 
-def test_a_value_of_two_lines_is_refused_by_name(tmp_path: Path) -> None:
+def test_a_value_of_two_lines_is_rejected_by_name(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text('README_URL="two\nlines"\n')
     with pytest.raises(SettingsError, match="README_URL has a character that cannot be printed"):
-        Settings.read({}, tmp_path)
+        Settings.from_env({}, tmp_path)
 
 
 def test_dot_env_may_come_from_windows(tmp_path: Path) -> None:
     (tmp_path / ".env").write_bytes(b"\xef\xbb\xbfPORT=9001\r\nMARKETS=10\r\n")
-    settings = Settings.read({}, tmp_path)
+    settings = Settings.from_env({}, tmp_path)
     assert (settings.port, settings.markets) == (9001, 10)
 
 
@@ -233,17 +233,17 @@ def test_a_leading_tilde_is_a_home(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     for file, text in (("markets.jsonl", ""), ("ca.pem", ""), ("key.pem", ED25519)):
         (tmp_path / "home" / file).write_text(text)
     (tmp_path / ".env").write_text("DATA_DIR=~/kept\nRECORDING=~/markets.jsonl\nSSL_CERT_FILE='~/ca.pem'\n")
-    settings = Settings.read({}, tmp_path)
+    settings = Settings.from_env({}, tmp_path)
     assert settings.data_dir == tmp_path / "home" / "kept"
     assert settings.recording == tmp_path / "home" / "markets.jsonl"
     assert settings.functions["SSL_CERT_FILE"] == str(tmp_path / "home" / "ca.pem")
     key = {"EXCHANGE": "https://x.example", "KEYID": "id", "KEYFILE": "~/key.pem", "RECORDING": ""}
     (tmp_path / ".env").unlink()
-    assert Settings.read(key, tmp_path).key["KEYFILE"] == str(tmp_path / "home" / "key.pem")
+    assert Settings.from_env(key, tmp_path).key["KEYFILE"] == str(tmp_path / "home" / "key.pem")
 
 
-def test_a_home_that_is_not_there_is_told_by_name(tmp_path: Path) -> None:
+def test_a_missing_home_is_reported_by_name(tmp_path: Path) -> None:
     with pytest.raises(
         SettingsError, match="DATA_DIR: there is no home for ~nobody-of-that-name; write the whole path"
     ):
-        Settings.read({"DATA_DIR": "~nobody-of-that-name/x"}, tmp_path)
+        Settings.from_env({"DATA_DIR": "~nobody-of-that-name/x"}, tmp_path)

@@ -11,7 +11,7 @@ READ = """
 from {module} import handler
 from kalshi_markets.settings import {settings}, SettingsError
 try:
-    {settings}.read()
+    {settings}.from_env()
 except SettingsError as error:
     print(error)
 """

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 import yaml
 
-from kalshi_markets.columns import FROM_MARKET, Part
-from kalshi_markets.exchange import deviations
+from kalshi_markets.columns import MARKET_COLUMNS, Table
+from kalshi_markets.exchange import find_drift
 from kalshi_markets.exchange.drift import NOT_STORED
 
-COLUMNS = {column.member: column for column in FROM_MARKET}
+COLUMNS = {column.source_field: column for column in MARKET_COLUMNS}
 
 
 @pytest.fixture(scope="module")
@@ -35,26 +35,32 @@ def test_every_member_has_a_column_or_a_reason_to_have_none(members: dict[str, A
 def test_every_list_of_words_is_the_documents(members: dict[str, Any]) -> None:
     listed = {name: set(schema["enum"]) for name, schema in members.items() if "enum" in schema}
     assert {"status", "result", "market_type", "strike_type", "settlement_bounds_type"} <= listed.keys()
-    assert {name: words - set(COLUMNS[name].values) for name, words in listed.items()} == {key: set() for key in listed}
+    assert {name: words - set(COLUMNS[name].allowed_values) for name, words in listed.items()} == {
+        key: set() for key in listed
+    }
 
 
 @pytest.mark.parametrize("member", [*NOT_STORED])
-def test_what_is_not_stored_has_a_reason_and_is_no_drift(member: str) -> None:
+def test_fields_that_are_not_stored_have_a_reason_and_are_no_drift(member: str) -> None:
     assert len(NOT_STORED[member].split()) >= 3
-    assert [found for found in deviations([{member: 5}]) if found.member == member] == []
+    assert [deviation for deviation in find_drift([{member: 5}]) if deviation.member == member] == []
 
 
-@pytest.mark.parametrize("member", [column.member for column in FROM_MARKET if column.values])
+@pytest.mark.parametrize("member", [column.source_field for column in MARKET_COLUMNS if column.allowed_values])
 def test_a_word_that_no_list_has_is_drift_and_an_empty_or_known_one_is_none(member: str) -> None:
-    def found(value: Any) -> list[tuple[str, int, str | None]]:
+    def drift_of(value: Any) -> list[tuple[str, int, str | None]]:
         page = [{member: value}, {member: "another"}, {member: value}]
-        return [(one.change, one.markets, one.example) for one in deviations(page) if one.member == member]
+        return [
+            (deviation.change, deviation.markets, deviation.example)
+            for deviation in find_drift(page)
+            if deviation.member == member
+        ]
 
-    assert found("brand_new") == [("new_value", 3, "'brand_new'")]
-    assert found(COLUMNS[member].values[-1] or "greater") == [("new_value", 1, "'another'")]
-    assert found("") == found(None) == [("new_value", 1, "'another'")]
-    assert found(["unhashable"]) == [("retyped", 2, "['unhashable']"), ("new_value", 1, "'another'")]
+    assert drift_of("brand_new") == [("new_value", 3, "'brand_new'")]
+    assert drift_of(COLUMNS[member].allowed_values[-1] or "greater") == [("new_value", 1, "'another'")]
+    assert drift_of("") == drift_of(None) == [("new_value", 1, "'another'")]
+    assert drift_of(["unhashable"]) == [("type_changed", 2, "['unhashable']"), ("new_value", 1, "'another'")]
 
 
 def test_a_floor_is_one_of_the_terms() -> None:
-    assert COLUMNS["settlement_bounds_type"].part is COLUMNS["settlement_floor_dollars"].part is Part.TERMS
+    assert COLUMNS["settlement_bounds_type"].table is COLUMNS["settlement_floor_dollars"].table is Table.DETAILS

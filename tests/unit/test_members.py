@@ -69,10 +69,10 @@ def test_members_come_in_any_order_and_spelling(text: str) -> None:
         '{"series":[x]}',
     ],
 )
-def test_what_is_no_json_object_is_an_error(text: str) -> None:
+def test_a_non_object_body_is_an_error(text: str) -> None:
     with pytest.raises(ValueError, match=r"."):
         parsed(text)
 
 
-def test_what_is_not_kept_is_left_out() -> None:
+def test_items_converted_to_none_are_omitted() -> None:
     assert parse_members('{"series":[1,2,3]}', "series", lambda n: n if n > 1 else None) == {"series": [2, 3]}

@@ -3,5 +3,5 @@ from tests.unit.templates import template
 
 
 def test_a_deployment_notices_what_the_migrator_has_not_applied_yet() -> None:
-    told = template()["Resources"]["Migrations"]["Properties"]["Digest"]
-    assert told == digest(), f'renew it: python -m tests.migrations_digest writes Digest: "{digest()}"'
+    template_digest = template()["Resources"]["Migrations"]["Properties"]["Digest"]
+    assert template_digest == digest(), f'renew it: python -m tests.migrations_digest writes Digest: "{digest()}"'

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from crawler.store import Job
+from crawler.store import JobState
 from crawler.summary import Summary
 from crawler.telemetry import LAGS, NAMESPACE, publish
 from tests.unit.templates import ROOT, template
@@ -42,13 +42,13 @@ Metric = tuple[str, str, frozenset[str]]
 def emitted(capsys: pytest.CaptureFixture[str]) -> set[Metric]:
     """What the crawler writes at the end of a run in which everything was confirmed."""
     now = datetime.now(UTC)
-    jobs = {name: Job(name, confirmed_at=now) for names in LAGS.values() for name in names}
+    jobs = {name: JobState(name, confirmed_at=now) for names in LAGS.values() for name in names}
     publish(Summary(), jobs, "CrawlerFunction")
     [record] = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    [told] = record["_aws"]["CloudWatchMetrics"]
-    [dimensions] = told["Dimensions"]
+    [metrics] = record["_aws"]["CloudWatchMetrics"]
+    [dimensions] = metrics["Dimensions"]
     named = frozenset(f"{name}={record[name]}" for name in dimensions)
-    return {(told["Namespace"], metric["Name"], named) for metric in told["Metrics"]}
+    return {(metrics["Namespace"], metric["Name"], named) for metric in metrics["Metrics"]}
 
 
 def alarmed(alarm: dict[str, Any]) -> Iterator[Metric]:
@@ -96,10 +96,10 @@ def exists(metric: Metric, emitted: set[Metric]) -> bool:
 
 
 def test_every_alarm_looks_at_a_metric_that_is_published(emitted: set[Metric]) -> None:
-    found = {
+    missing_by_alarm = {
         name: [metric for metric in alarmed(alarm) if not exists(metric, emitted)] for name, alarm in ALARMS.items()
     }
-    assert {name: missing for name, missing in found.items() if missing} == {}
+    assert {name: missing for name, missing in missing_by_alarm.items() if missing} == {}
 
 
 @pytest.mark.parametrize("with_database", [True, False])

@@ -1,6 +1,6 @@
 import pytest
 
-from api.patterns import objection, translated
+from api.patterns import rejection_reason, translated
 
 
 @pytest.mark.parametrize(
@@ -29,7 +29,7 @@ from api.patterns import objection, translated
     ],
 )
 def test_ordinary_patterns_run(pattern: str) -> None:
-    assert objection(pattern) is None
+    assert rejection_reason(pattern) is None
 
 
 @pytest.mark.parametrize(
@@ -60,8 +60,8 @@ def test_ordinary_patterns_run(pattern: str) -> None:
         ("a{,5}", "write {0,n}"),
     ],
 )
-def test_dangerous_patterns_are_refused_with_the_reason(pattern: str, reason: str) -> None:
-    assert reason in str(objection(pattern))
+def test_dangerous_patterns_are_rejected_with_the_reason(pattern: str, reason: str) -> None:
+    assert reason in str(rejection_reason(pattern))
 
 
 @pytest.mark.parametrize(
@@ -78,5 +78,5 @@ def test_dangerous_patterns_are_refused_with_the_reason(pattern: str, reason: st
     ],
 )
 def test_words_edges_are_spelled_as_postgresql_spells_them(pattern: str, ours: str) -> None:
-    assert objection(pattern) is None
+    assert rejection_reason(pattern) is None
     assert translated(pattern) == ours

@@ -5,26 +5,26 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kalshi_markets.columns import FROM_MARKET, Part
-from kalshi_markets.exchange import Refused, project
+from kalshi_markets.columns import MARKET_COLUMNS, Table
+from kalshi_markets.exchange import InvalidMarket, market_row
 from kalshi_markets.exchange.projection import json_text
 
 MARKET = {"ticker": "KXTEST-26NOV24-T1", "event_ticker": "KXTEST-26NOV24", "yes_sub_title": "Above 1"}
 
 
 def projected(**members: Any) -> dict[str, Any]:
-    return project(MARKET | members)
+    return market_row(MARKET | members)
 
 
 def test_a_market_without_optional_members_has_nulls_never_zeros() -> None:
-    row = project(MARKET)
+    row = market_row(MARKET)
     assert {name for name, value in row.items() if value is not None} == {
         *("ticker", "event_ticker", "yes_sub_title", "subtitle")
     }
 
 
 def test_the_subtitle_is_the_exchanges_or_else_the_yes_sub_title() -> None:
-    assert project(MARKET)["subtitle"] == "Above 1"
+    assert market_row(MARKET)["subtitle"] == "Above 1"
     assert projected(subtitle="Own")["subtitle"] == "Own"
     assert projected(subtitle="")["subtitle"] == "Above 1"
 
@@ -36,7 +36,7 @@ def test_an_optional_text_that_is_empty_is_absent(member: str) -> None:
 
 
 @pytest.mark.parametrize("member", ["result", "expiration_value", "rules_primary", "rules_secondary", "strike_type"])
-def test_an_empty_text_that_says_something_is_kept(member: str) -> None:
+def test_a_meaningful_empty_text_is_stored(member: str) -> None:
     assert projected(**{member: ""})[member] == ""
 
 
@@ -61,7 +61,7 @@ def test_liquidity_is_what_rests_at_the_best_prices_in_whole_cents(
     assert projected(**sides)["liquidity"] == cents
 
 
-def test_liquidity_is_null_where_a_side_is_not_told() -> None:
+def test_liquidity_is_null_where_a_side_is_missing() -> None:
     assert projected(yes_bid_dollars="0.4", yes_bid_size_fp="1.00", yes_ask_dollars="0.5")["liquidity"] is None
 
 
@@ -95,7 +95,9 @@ def test_numbers_are_read_exactly_however_they_are_spelled(member: str, sent: ob
 
 def test_one_quote_in_another_spelling_leaves_the_others_alone() -> None:
     quotes = {
-        column.member: "0.5000" for column in FROM_MARKET if column.part is Part.QUOTES and column.name != "liquidity"
+        column.source_field: "0.5000"
+        for column in MARKET_COLUMNS
+        if column.table is Table.QUOTES and column.name != "liquidity"
     }
     plain, odd = projected(**quotes), projected(**quotes | {"volume_fp": "+1.5e3"})
     assert odd == plain | {"volume": "1500"}
@@ -170,21 +172,21 @@ def test_json_members_keep_their_numbers_digit_for_digit() -> None:
         ("ticker", None),
     ],
 )
-def test_what_postgresql_cannot_hold_is_refused_by_name(member: str, value: object) -> None:
-    with pytest.raises(Refused, match=f"^{member}: "):
+def test_fields_that_postgresql_cannot_store_are_rejected_by_name(member: str, value: object) -> None:
+    with pytest.raises(InvalidMarket, match=f"^{member}: "):
         projected(**{member: value})
 
 
-def test_a_market_that_is_no_object_is_refused() -> None:
-    with pytest.raises(Refused, match="not an object"):
-        project("KXTEST")  # type: ignore[arg-type]  # what a broken page may hold
+def test_a_non_object_market_is_rejected() -> None:
+    with pytest.raises(InvalidMarket, match="not an object"):
+        market_row("KXTEST")  # type: ignore[arg-type]  # what a broken page may hold
 
 
-def test_a_string_member_that_became_a_number_is_kept_as_text() -> None:
+def test_a_string_field_that_became_a_number_is_stored_as_text() -> None:
     assert projected(expiration_value=Decimal("12.50"))["expiration_value"] == "12.50"
 
 
-def test_absurd_nesting_is_refused() -> None:
+def test_absurd_nesting_is_rejected() -> None:
     value: Any = 1
     for _ in range(100):
         value = [value]
@@ -194,4 +196,4 @@ def test_absurd_nesting_is_refused() -> None:
 
 def test_liquidity_of_absurd_sizes_keeps_every_digit() -> None:
     sides = {"yes_bid_dollars": "0.5", "yes_bid_size_fp": "9" * 29, "yes_ask_dollars": "1", "yes_ask_size_fp": "1"}
-    assert project({"ticker": "A", **sides})["liquidity"] == str(int("9" * 29) * 50)
+    assert market_row({"ticker": "A", **sides})["liquidity"] == str(int("9" * 29) * 50)

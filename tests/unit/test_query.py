@@ -8,21 +8,21 @@ import pytest
 
 from api.errors import ApiError
 from api.filters import FILTERS
-from api.parameters import CANDLESTICKS
-from api.query import parse, parse_fields, parse_settings, refuse_parameters
-from kalshi_markets.columns import COLUMNS, DEFAULT, Column, Kind
+from api.parameters import CANDLESTICK_PARAMETERS
+from api.query import parse_fields, parse_parameters, parse_query, reject_parameters
+from kalshi_markets.columns import COLUMNS, DEFAULT_COLUMNS, Column, Kind
 
 
-def refusal(query_string: bytes) -> dict[str, Any]:
+def validation_error_body(query_string: bytes) -> dict[str, Any]:
     with pytest.raises(ApiError) as caught:
-        parse(query_string)
+        parse_query(query_string)
     body = caught.value.body("id")
     json.dumps(body)
     return body
 
 
-def test_nothing_asked_is_the_first_hundred_of_the_most_recent() -> None:
-    query = parse(b"")
+def test_the_default_page_is_the_hundred_newest_markets() -> None:
+    query = parse_query(b"")
     assert (query.conditions, query.order_by, query.order_direction, query.limit, query.offset) == (
         [],
         "recent",
@@ -30,11 +30,11 @@ def test_nothing_asked_is_the_first_hundred_of_the_most_recent() -> None:
         100,
         0,
     )
-    assert query.fields == DEFAULT
+    assert query.fields == DEFAULT_COLUMNS
 
 
 def test_filters_and_settings_are_taken() -> None:
-    query = parse(b"title_regex=bit+coin&volume__gte=10.50&limit=5&order_by=volume&order_direction=asc&result=")
+    query = parse_query(b"title_regex=bit+coin&volume__gte=10.50&limit=5&order_by=volume&order_direction=asc&result=")
     assert (query.limit, query.order_by, query.order_direction) == (5, "volume", "asc")
     assert [(c.filter.name, *c.values) for c in query.conditions] == [
         *(("title_regex", "%bit coin%"), ("volume__gte", "10.50"), ("result", ""))
@@ -98,7 +98,7 @@ def test_every_column_filters_by_its_kind() -> None:
     ],
 )
 def test_a_wrong_value_is_a_422_that_names_its_parameter(query_string: bytes, name: str, words: str) -> None:
-    body = refusal(query_string)
+    body = validation_error_body(query_string)
     assert body["code"] == "invalid_parameter"
     assert [problem["loc"] for problem in body["detail"]] == [["query", name]]
     assert words in body["detail"][0]["msg"]
@@ -118,30 +118,30 @@ def test_a_wrong_value_is_a_422_that_names_its_parameter(query_string: bytes, na
     ],
 )
 @pytest.mark.parametrize(
-    "read", [parse, parse_fields, refuse_parameters, partial(parse_settings, settings=CANDLESTICKS)]
+    "read", [parse_query, parse_fields, reject_parameters, partial(parse_parameters, parameters=CANDLESTICK_PARAMETERS)]
 )
 def test_a_query_string_that_is_no_escaped_utf_8_is_a_400(query_string: bytes, read: Callable[[bytes], object]) -> None:
     with pytest.raises(ApiError) as caught:
         read(query_string)
-    assert (caught.value.code.status, caught.value.code.word) == (400, "malformed_query")
+    assert (caught.value.code.status, caught.value.code.code) == (400, "malformed_query")
     assert "%C3%A9" in caught.value.hint
 
 
 def test_a_word_that_is_not_documented_is_taken_if_the_table_has_it() -> None:
-    asked = []
+    queried = []
 
     def has_words(column: Column, words: Collection[str]) -> Collection[str]:
-        asked.append((column.name, *words))
+        queried.append((column.name, *words))
         return {"settling", "void"}
 
-    query = parse(b"status=settling&result__in=yes,void,&status__ne=active&market_type__isnull=true", has_words)
+    query = parse_query(b"status=settling&result__in=yes,void,&status__ne=active&market_type__isnull=true", has_words)
     assert [c.values[0] for c in query.conditions if c.values] == ["settling", ["yes", "void", ""], "active"]
-    assert asked == [("status", "settling"), ("result", "void")]
+    assert queried == [("status", "settling"), ("result", "void")]
     with pytest.raises(ApiError) as caught:
-        parse(b"status__in=settling,nonsense&market_type=unary", has_words)
-    told = [(problem["loc"][1], problem["msg"]) for problem in caught.value.body("id")["detail"]]
-    assert [name for name, _ in told] == ["status__in", "market_type"]
-    assert "must be one of initialized" in told[0][1]
+        parse_query(b"status__in=settling,nonsense&market_type=unary", has_words)
+    problems = [(problem["loc"][1], problem["msg"]) for problem in caught.value.body("id")["detail"]]
+    assert [name for name, _ in problems] == ["status__in", "market_type"]
+    assert "must be one of initialized" in problems[0][1]
 
 
 @pytest.mark.parametrize(
@@ -149,7 +149,7 @@ def test_a_word_that_is_not_documented_is_taken_if_the_table_has_it() -> None:
     [("statuss", "status"), ("volume__gt3", "volume__gt"), ("Limit", "limit"), ("tickr_regex", "ticker_regex")],
 )
 def test_an_unknown_parameter_is_a_422_that_suggests_the_nearest(name: str, nearest: str) -> None:
-    body = refusal(f"{name}=1".encode())
+    body = validation_error_body(f"{name}=1".encode())
     assert body["code"] == "unknown_parameter"
     assert f"did you mean {nearest}?" in body["detail"][0]["msg"]
 
@@ -163,32 +163,32 @@ def test_operators_that_do_not_fit_the_kind_are_unknown() -> None:
         "volume__icontains",
         "custom_strike__in",
     ):
-        assert refusal(f"{name}=1".encode())["code"] == "unknown_parameter"
+        assert validation_error_body(f"{name}=1".encode())["code"] == "unknown_parameter"
 
 
-def test_everything_wrong_is_told_at_once() -> None:
-    body = refusal(b"limit=x&foo=1&offset=y")
+def test_every_invalid_parameter_is_reported_at_once() -> None:
+    body = validation_error_body(b"limit=x&foo=1&offset=y")
     assert [problem["loc"][1] for problem in body["detail"]] == ["limit", "foo", "offset"]
 
 
-def test_thousands_of_parameters_are_refused() -> None:
-    assert "100 are the most" in refusal(b"&".join(b"a%d=1" % n for n in range(5000)))["detail"][0]["msg"]
+def test_thousands_of_parameters_are_rejected() -> None:
+    assert "100 are the most" in validation_error_body(b"&".join(b"a%d=1" % n for n in range(5000)))["detail"][0]["msg"]
 
 
-def test_fields_are_taken_in_the_order_asked_each_once() -> None:
-    assert [c.name for c in parse(b"fields=volume,ticker,volume").fields] == ["volume", "ticker"]
-    names = [c.name for c in parse(b"fields=default,last_price_dollars").fields]
-    assert names == [*(c.name for c in DEFAULT), "last_price_dollars"]
-    assert parse(b"fields=all").fields == COLUMNS
+def test_fields_keep_the_request_order_without_duplicates() -> None:
+    assert [c.name for c in parse_query(b"fields=volume,ticker,volume").fields] == ["volume", "ticker"]
+    names = [c.name for c in parse_query(b"fields=default,last_price_dollars").fields]
+    assert names == [*(c.name for c in DEFAULT_COLUMNS), "last_price_dollars"]
+    assert parse_query(b"fields=all").fields == COLUMNS
 
 
 def test_a_list_of_values_is_a_line_of_csv() -> None:
-    [condition] = parse(escaped(title__in='a,"b, with ""quotes""",')).conditions
+    [condition] = parse_query(escaped(title__in='a,"b, with ""quotes""",')).conditions
     assert condition.values[0] == ["a", 'b, with "quotes"', ""]
 
 
 def test_a_literal_is_only_that() -> None:
-    [contains, begins] = parse(escaped(title__icontains="50%_\\", ticker__startswith="A_")).conditions
+    [contains, begins] = parse_query(escaped(title__icontains="50%_\\", ticker__startswith="A_")).conditions
     assert (contains.values[0], begins.values[0]) == ("%50\\%\\_\\\\%", "A\\_%")
 
 
@@ -197,7 +197,7 @@ def test_a_literal_is_only_that() -> None:
     [("Bitcoin", "LIKE {0}"), ("a|b", "LIKE {0} OR"), ("a|", "~*"), ("bit.coin", "~*"), ("^a", "~*"), ("é", "~*")],
 )
 def test_a_pattern_without_special_characters_is_looked_for_literally(pattern: str, sql: str) -> None:
-    [condition] = parse(escaped(title_regex=pattern)).conditions
+    [condition] = parse_query(escaped(title_regex=pattern)).conditions
     assert sql in condition.sql
 
 

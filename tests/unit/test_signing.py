@@ -57,7 +57,7 @@ def other_kind() -> str:
 
 
 @pytest.mark.parametrize("pem", ["", "nonsense", ED25519.replace("MC4C", "AAAA"), other_kind()])
-def test_a_key_that_is_none_is_refused_without_being_quoted(pem: str) -> None:
+def test_an_invalid_key_is_rejected_without_echoing_it(pem: str) -> None:
     with pytest.raises(SettingsError, match="private key") as caught:
         Signer(Credentials("id", pem))
     assert ED25519_BODY[4:] not in str(caught.value)

@@ -1,9 +1,9 @@
 import pytest
 
 from api.filters import FILTERS
-from api.parameters import SETTINGS
+from api.parameters import LISTING_PARAMETERS
 from api.suggestions import COLUMN_NAMES, NAMES, SUFFIXES, suggestion
-from kalshi_markets.columns import BY_NAME
+from kalshi_markets.columns import COLUMNS_BY_NAME
 
 
 @pytest.mark.parametrize(
@@ -44,8 +44,8 @@ def test_the_parameter_of_the_same_meaning_is_suggested(unknown: str, meant: str
 
 
 def test_every_name_in_the_tables_leads_to_a_parameter_and_none_is_one() -> None:
-    known = {**SETTINGS, **FILTERS}
+    known = {**LISTING_PARAMETERS, **FILTERS}
     assert {*NAMES.values()} <= {*known}
     assert {*NAMES}.isdisjoint(known)
-    assert {*COLUMN_NAMES.values()} <= {*BY_NAME}
+    assert {*COLUMN_NAMES.values()} <= {*COLUMNS_BY_NAME}
     assert all(any(name.endswith(suffix) for name in FILTERS) for suffix in SUFFIXES.values())

@@ -79,7 +79,7 @@ def test_every_path_reaches_the_function_and_the_crawler_runs_every_minute() -> 
     assert schedule["Properties"]["RetryPolicy"] == {"MaximumRetryAttempts": 0, "MaximumEventAgeInSeconds": 60}
 
 
-def test_no_failed_run_is_repeated_or_lost() -> None:
+def test_failed_runs_are_queued_and_not_retried() -> None:
     invoke = FUNCTIONS["CrawlerFunction"]["EventInvokeConfig"]
     assert (invoke["MaximumRetryAttempts"], invoke["MaximumEventAgeInSeconds"]) == (0, 60)
     assert invoke["DestinationConfig"]["OnFailure"]["Destination"] == {"Fn::GetAtt": ["FailedRuns", "Arn"]}
@@ -114,20 +114,20 @@ def test_no_template_holds_a_secret() -> None:
     variables = [FUNCTIONS[name]["Environment"]["Variables"] for name in FUNCTIONS]
     names = {
         variable
-        for found in [*variables, TEMPLATE["Globals"]["Function"]["Environment"]["Variables"]]
-        for variable in found
+        for environment in [*variables, TEMPLATE["Globals"]["Function"]["Environment"]["Variables"]]
+        for variable in environment
     }
     assert not {name for name in names if re.search("PASSWORD|PRIVATE|TOKEN|KEYFILE", name)}
 
 
 def test_exceptions_of_the_security_scan_have_reasons() -> None:
-    found = {}
+    reasons = {}
     for name in NAMES:
         for resource in template(name)["Resources"].values():
             for skipped in resource.get("Metadata", {}).get("checkov", {}).get("skip", []):
-                found[skipped["id"]] = skipped["comment"]
-    assert len(found) <= 6
-    assert all(len(comment) > 40 for comment in found.values())
+                reasons[skipped["id"]] = skipped["comment"]
+    assert len(reasons) <= 6
+    assert all(len(comment) > 40 for comment in reasons.values())
 
 
 def test_the_environments_of_samconfig() -> None:

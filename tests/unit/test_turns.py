@@ -1,20 +1,20 @@
 import asyncio
 
-from crawler.turns import Turns
+from crawler.turns import PriorityLock
 
 
-def test_the_most_urgent_goes_first_and_equal_ones_in_the_order_they_came() -> None:
+def test_the_lowest_priority_runs_first_and_ties_are_fifo() -> None:
     async def run() -> list[str]:
-        turns, went = Turns(), list[str]()
+        lock, went = PriorityLock(), list[str]()
 
-        async def go(name: str, urgency: float) -> None:
-            async with turns.take(urgency):
+        async def go(name: str, priority: float) -> None:
+            async with lock.acquire(priority):
                 went.append(name)
                 await asyncio.sleep(0)
 
         waiting = (("slow", 300.0), ("archive", 9e9), ("fast", 45.0), ("slow too", 300.0))
-        async with turns.take(0):
-            tasks = [asyncio.create_task(go(*one)) for one in waiting]
+        async with lock.acquire(0):
+            tasks = [asyncio.create_task(go(*entry)) for entry in waiting]
             await asyncio.sleep(0)
             assert went == []
         await asyncio.gather(*tasks)
@@ -23,40 +23,40 @@ def test_the_most_urgent_goes_first_and_equal_ones_in_the_order_they_came() -> N
     assert asyncio.run(run()) == ["fast", "slow", "slow too", "archive"]
 
 
-def test_who_gives_up_waiting_keeps_nobody_else_waiting() -> None:
+def test_a_cancelled_waiter_does_not_block_the_others() -> None:
     async def run() -> None:
-        turns = Turns()
+        lock = PriorityLock()
 
         async def go() -> None:
-            async with turns.take(1):
+            async with lock.acquire(1):
                 pass
 
-        async with turns.take(0):
-            given_up, patient = asyncio.create_task(go()), asyncio.create_task(go())
+        async with lock.acquire(0):
+            given_up, waiting = asyncio.create_task(go()), asyncio.create_task(go())
             await asyncio.sleep(0)
             given_up.cancel()
             await asyncio.sleep(0)
         async with asyncio.timeout(1):
-            await patient
-            async with turns.take(0):
+            await waiting
+            async with lock.acquire(0):
                 pass
 
     asyncio.run(run())
 
 
-def test_a_turn_that_was_given_to_one_who_gives_up_goes_to_the_next() -> None:
+def test_a_lock_granted_to_a_cancelled_waiter_passes_to_the_next() -> None:
     async def run() -> None:
-        turns = Turns()
+        lock = PriorityLock()
 
         async def go() -> None:
-            async with turns.take(1):
+            async with lock.acquire(1):
                 pass
 
-        async with turns.take(0):
-            given_up, patient = asyncio.create_task(go()), asyncio.create_task(go())
+        async with lock.acquire(0):
+            given_up, waiting = asyncio.create_task(go()), asyncio.create_task(go())
             await asyncio.sleep(0)
         given_up.cancel()  # in the same moment
         async with asyncio.timeout(1):
-            await patient
+            await waiting
 
     asyncio.run(run())

@@ -14,8 +14,8 @@ PINNED = re.compile(r"[\w-]+/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+")
 
 
 def read(path: Path) -> dict[str, Any]:
-    found: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
-    return found
+    workflow: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
+    return workflow
 
 
 def commands(workflow: dict[str, Any], job: str) -> list[str]:
@@ -43,7 +43,7 @@ def test_only_the_job_that_deploys_may_do_more_than_read(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
-def test_what_a_person_types_never_becomes_part_of_a_command(path: Path) -> None:
+def test_workflow_inputs_never_become_part_of_a_command(path: Path) -> None:
     workflow = read(path)
     assert [line for job in workflow["jobs"] for line in commands(workflow, job) if "${{" in line] == []
 

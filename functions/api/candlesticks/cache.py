@@ -12,9 +12,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
 from api.body import Deflated
-from api.candlesticks.pieces import BLOCK_SECONDS, Piece
-from api.candlesticks.spans import Span
-from kalshi_markets.database import Database, DatabaseError, Unavailable
+from api.candlesticks.pieces import BLOCK_SECONDS, CandleChunk
+from api.candlesticks.spans import TimeRange
+from kalshi_markets.database import Database, DatabaseError, DatabaseUnavailable
 from kalshi_markets.settings import DatabaseSettings
 
 _SESSION: Final = {
@@ -22,20 +22,20 @@ _SESSION: Final = {
     "synchronous_commit": "off",  # what a server that crashes forgets is fetched again
     "statement_timeout": "5000",
 }
-_PARTS: Final = 16
+EVICTION_CHECKS_PER_LIMIT: Final = 16
 """After writing one part of so many of the limit, a process looks whether the cache has outgrown it."""
 MEBIBYTE: Final = 1 << 20
 
 logger = logging.getLogger(__name__)
 
 
-class Entry(NamedTuple):
+class CacheEntry(NamedTuple):
     """A piece for keeps. settled: fetched after the market was settled, when nothing of it is amended any more."""
 
     ticker: str
     period: int
     settled: bool
-    piece: Piece
+    chunk: CandleChunk
 
 
 class CandleCache:
@@ -43,24 +43,24 @@ class CandleCache:
 
     def __init__(self, settings: DatabaseSettings, mebibytes: int) -> None:
         self._database = Database(settings, application_name="candlesticks", parameters=_SESSION, timeout=7)
-        self._turn = threading.Lock()  # a statement outlives the task that waits for it
+        self._lock = threading.Lock()  # a statement outlives the task that waits for it
         self._limit = mebibytes * MEBIBYTE
-        self._unweighed = self._limit  # other processes may have filled it
+        self._bytes_since_check = self._limit  # other processes may have filled it
         self._table = f"{settings.table}_candles"
 
     def close(self) -> None:
         """Closes the connection, once the statement under way has ended."""
-        with self._turn:
+        with self._lock:
             self._database.close()
 
-    def read(self, settled: Mapping[str, bool], period: int, span: Span) -> Mapping[str, list[Piece]]:
+    def get(self, settled: Mapping[str, bool], period: int, span: TimeRange) -> Mapping[str, list[CandleChunk]]:
         """What is kept of the blocks that a span touches, oldest first. settled: of each ticker, as Entry has it."""
         if not settled:
             return {}
         length = BLOCK_SECONDS[period]
         # One row of everything: the driver takes longer for each row than for all that is in it. OFFSET 0 has each
         # ticker looked up in the index, however few rows the planner thinks there are.
-        found = self._run(
+        rows = self._execute(
             f"""
             SELECT json_agg(json_build_array(c.ticker, c.covers_from, c.covers_to, octet_length(c.candles), c.crc,
                             c.size, c.used_at < now() - interval '1 day') ORDER BY t.place, c.block)::text,
@@ -75,32 +75,32 @@ class CandleCache:
             span.start // length,
             span.end // length,
         )
-        return self._pieces(period, *found[0]) if found else {}
+        return self._chunks(period, *rows[0]) if rows else {}
 
-    def _pieces(self, period: int, rows: str, data: bytes) -> Mapping[str, list[Piece]]:
-        pieces: dict[str, list[Piece]] = defaultdict(list)
-        idle, at = [], 0
-        for ticker, start, end, length, crc, size, is_idle in json.loads(rows):
+    def _chunks(self, period: int, rows: str, data: bytes) -> Mapping[str, list[CandleChunk]]:
+        chunks: dict[str, list[CandleChunk]] = defaultdict(list)
+        stale, at = [], 0
+        for ticker, start, end, length, crc, size, is_stale in json.loads(rows):
             packed = Deflated(data[at : at + length], crc, size) if size else None
             at += length
-            pieces[ticker].append(Piece(Span(start, end), packed, fetched=False))
-            if is_idle:
-                idle.append(ticker)
-        if idle:
-            self._run(
+            chunks[ticker].append(CandleChunk(TimeRange(start, end), packed, fetched=False))
+            if is_stale:
+                stale.append(ticker)
+        if stale:
+            self._execute(
                 f"UPDATE {self._table} SET used_at = now() WHERE period = $2::int AND ticker IN"
                 " (SELECT json_array_elements_text($1::json)) AND used_at < now() - interval '1 day'",
-                json.dumps(idle),
+                json.dumps(stale),
                 period,
             )
-        return pieces
+        return chunks
 
-    def store(self, entries: Iterable[Entry]) -> None:
+    def store(self, entries: Iterable[CacheEntry]) -> None:
         """Keeps them, each in the place of what there was of its block, unless that covers more."""
         rows = [_row(entry) for entry in entries]
         if not rows or not self._limit:
             return
-        self._run(
+        self._execute(
             f"""
             INSERT INTO {self._table} AS c (ticker, period, block, settled, covers_from, covers_to, candles, crc, size)
             SELECT ticker, period, block, settled, covers_from, covers_to, decode(candles, 'base64'), crc, size
@@ -113,14 +113,14 @@ class CandleCache:
                 OR c.covers_to - c.covers_from <= excluded.covers_to - excluded.covers_from""",
             json.dumps(rows),
         )
-        self._unweighed += sum(len(row["candles"]) for row in rows)
-        if self._unweighed >= self._limit / _PARTS:
-            self._unweighed = 0
+        self._bytes_since_check += sum(len(row["candles"]) for row in rows)
+        if self._bytes_since_check >= self._limit / EVICTION_CHECKS_PER_LIMIT:
+            self._bytes_since_check = 0
             self._evict()
 
     def _evict(self) -> None:
         """Deletes what was not used for longest, beyond the limit."""
-        self._run(
+        self._execute(
             f"""
             WITH weighed AS (
                 SELECT ticker, period, block, sum(bytes) OVER (ORDER BY used_at DESC, ticker, period, block) AS total
@@ -130,20 +130,22 @@ class CandleCache:
             self._limit,
         )
 
-    def _run(self, sql: str, *values: object) -> list[list[Any]]:
+    def _execute(self, sql: str, *values: object) -> list[list[Any]]:
         if not self._limit:
             return []
         try:
-            with self._turn:
-                return self._database.read(sql, *values)
+            with self._lock:
+                return self._database.query(sql, *values)
         except DatabaseError as error:
-            reason = error if isinstance(error, Unavailable) else error.sqlstate  # another's text may quote a value
+            reason = (
+                error if isinstance(error, DatabaseUnavailable) else error.sqlstate
+            )  # another's text may quote a value
             logger.warning("the cache of candlesticks is not in use: %s: %s", type(error).__name__, reason)
             return []
 
 
-def _row(entry: Entry) -> dict[str, Any]:
-    span, packed = entry.piece.span, entry.piece.packed
+def _row(entry: CacheEntry) -> dict[str, Any]:
+    span, packed = entry.chunk.range, entry.chunk.data
     return {
         "ticker": entry.ticker,
         "period": entry.period,

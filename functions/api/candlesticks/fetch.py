@@ -5,106 +5,118 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
-from api.candlesticks.ask import ask
+from api.candlesticks.ask import fetch_from_exchange
 from api.candlesticks.cache import CandleCache
-from api.candlesticks.markets import Life, Markets
-from api.candlesticks.plan import Need, calls_of_one
-from api.candlesticks.question import ANSWER_BYTES, HELD_BYTES, Question
+from api.candlesticks.markets import Lifetime, MarketLifetimes
+from api.candlesticks.plan import MissingRange, calls_needed
+from api.candlesticks.question import MAX_FETCHED_BYTES, MAX_RESPONSE_BYTES, FetchState
 from api.candlesticks.request import CandlesticksRequest
-from api.candlesticks.result import NO_ROOM, NO_TICKER, NOT_REACHED, TICKER, Result
-from api.candlesticks.spans import Span, periods
-from api.errors import Code, Problem, refusal
+from api.candlesticks.result import DEADLINE, INVALID_TICKER, RESPONSE_FULL, TICKER, Result
+from api.candlesticks.spans import TimeRange, count_periods
+from api.errors import ErrorCode, Problem, validation_error
 from kalshi_markets.exchange import ExchangeClient
 
-_CANDLES_A_READ: Final = 20_000
-_STORE_SECONDS: Final = 1.0
+CANDLES_PER_READ: Final = 20_000
+STORE_GRACE_SECONDS: Final = 1.0
 """Beyond the deadline, for what is still to be kept."""
 
 
 async def fetch(
-    asked: CandlesticksRequest, exchange: ExchangeClient, markets: Markets, cache: CandleCache, *, deadline: float
+    request: CandlesticksRequest,
+    exchange: ExchangeClient,
+    markets: MarketLifetimes,
+    cache: CandleCache,
+    *,
+    deadline: float,
 ) -> list[Result]:
     """A result for each distinct ticker, in the order asked. deadline: on time.monotonic()'s clock, for the calls.
 
     Raises ApiError where a ticker alone takes more calls than the exchange permits before the deadline, DatabaseError,
     and what the limiter raises.
     """
-    question = Question(asked, exchange, deadline)
-    for result in question.found:
+    state = FetchState(request, exchange, deadline)
+    for result in state.results:
         if not TICKER.fullmatch(result.ticker):
-            result.fail(NO_TICKER)
-    lives = await asyncio.to_thread(markets.lives, [result.ticker for result in question.found if not result.error])
-    lacking = await _read(question, question.span, cache, lives) if question.span else {}
-    if needs := await _needs(question, markets, lives, lacking):
-        await _refuse_endless(question, needs)
-        await ask(question, cache, needs)
-        await _finish(question, cache)
-    return question.found
+            result.fail(INVALID_TICKER)
+    lifetimes = await asyncio.to_thread(
+        markets.by_ticker, [result.ticker for result in state.results if not result.error]
+    )
+    missing = await _read_cache(state, state.range, cache, lifetimes) if state.range else {}
+    if needs := await _missing_ranges(state, markets, lifetimes, missing):
+        await _reject_too_long(state, needs)
+        await fetch_from_exchange(state, cache, needs)
+        await _store_and_mark_missing(state, cache)
+    return state.results
 
 
-async def _read(
-    question: Question, span: Span, cache: CandleCache, lives: Mapping[str, Life]
-) -> Mapping[int, Sequence[Span]]:
+async def _read_cache(
+    state: FetchState, span: TimeRange, cache: CandleCache, lifetimes: Mapping[str, Lifetime]
+) -> Mapping[int, Sequence[TimeRange]]:
     """Takes what is kept, ticker by ticker, until what is complete fills an answer: the others have no room in it.
     Returns what is lacking, by place."""
-    lacking: dict[int, Sequence[Span]] = {}
-    for part in _parts(question, lives):
-        if question.held > (HELD_BYTES if lacking else ANSWER_BYTES):
-            for result in part.values():
-                result.fail(NO_ROOM, again=True)
+    missing: dict[int, Sequence[TimeRange]] = {}
+    for slice_ in _slices(state, lifetimes):
+        if state.fetched_bytes > (MAX_FETCHED_BYTES if missing else MAX_RESPONSE_BYTES):
+            for result in slice_.values():
+                result.fail(RESPONSE_FULL, retryable=True)
             continue
-        settled = {result.ticker: result.settled for result in part.values() if result.settled is not None}
-        kept = await asyncio.to_thread(cache.read, settled, question.period, span)
-        for place, result in part.items():
-            if gaps := question.take_kept(result, kept.get(result.ticker, [])):
-                lacking[place] = gaps
-    return lacking
+        settled = {result.ticker: result.settled for result in slice_.values() if result.settled is not None}
+        cached = await asyncio.to_thread(cache.get, settled, state.period, span)
+        for index, result in slice_.items():
+            if gaps := state.add_cached(result, cached.get(result.ticker, [])):
+                missing[index] = gaps
+    return missing
 
 
-def _parts(question: Question, lives: Mapping[str, Life]) -> Iterator[Mapping[int, Result]]:
+def _slices(state: FetchState, lifetimes: Mapping[str, Lifetime]) -> Iterator[Mapping[int, Result]]:
     """Tickers by place, as many at once as can have so many candles."""
-    part: dict[int, Result] = {}
+    slice_: dict[int, Result] = {}
     candles = 0
-    for place, result in enumerate(question.found):
+    for index, result in enumerate(state.results):
         if not result.error:
-            question.know(result, lives.get(result.ticker))
-            part[place] = result
-            candles += periods(result.span, question.period) if result.span else 0
-        if candles >= _CANDLES_A_READ:
-            yield part
-            part, candles = {}, 0
-    if part:
-        yield part
+            state.set_lifetime(result, lifetimes.get(result.ticker))
+            slice_[index] = result
+            candles += count_periods(result.range, state.period) if result.range else 0
+        if candles >= CANDLES_PER_READ:
+            yield slice_
+            slice_, candles = {}, 0
+    if slice_:
+        yield slice_
 
 
-async def _needs(
-    question: Question, markets: Markets, lives: Mapping[str, Life], lacking: Mapping[int, Sequence[Span]]
-) -> list[Need]:
-    settled = {place: life.settled for place in lacking if (life := lives.get(question.found[place].ticker))}
+async def _missing_ranges(
+    state: FetchState,
+    markets: MarketLifetimes,
+    lifetimes: Mapping[str, Lifetime],
+    missing: Mapping[int, Sequence[TimeRange]],
+) -> list[MissingRange]:
+    settled = {
+        index: lifetime.settled_at for index in missing if (lifetime := lifetimes.get(state.results[index].ticker))
+    }
     cutoff = 0.0
     if any(settled.values()):
-        cutoff = await markets.cutoff(question.exchange, question.deadline)
+        cutoff = await markets.cutoff(state.exchange, state.deadline)
     return [
-        Need(place, question.found[place].ticker, span, archived=(settled.get(place) or cutoff) < cutoff)
-        for place, spans in lacking.items()
+        MissingRange(index, state.results[index].ticker, span, archived=(settled.get(index) or cutoff) < cutoff)
+        for index, spans in missing.items()
         for span in spans
     ]
 
 
-async def _refuse_endless(question: Question, needs: Iterable[Need]) -> None:
-    calls = max(calls_of_one(need, question.period) for need in needs)
-    if calls > 1 and calls > (rate := await question.exchange.rate()) * (question.deadline - time.monotonic()):
+async def _reject_too_long(state: FetchState, needs: Iterable[MissingRange]) -> None:
+    calls = max(calls_needed(need, state.period) for need in needs)
+    if calls > 1 and calls > (rate := await state.exchange.rate()) * (state.deadline - time.monotonic()):
         message = f"one ticker takes {calls:,} calls to the exchange, which permits {rate:g} a second"
         hint = "Ask for a shorter range or a longer period_interval."
-        raise refusal([Problem(Code.TOO_MANY_CALLS, ("body",), message, hint)])
+        raise validation_error([Problem(ErrorCode.TOO_MANY_CALLS, ("body",), message, hint)])
 
 
-async def _finish(question: Question, cache: CandleCache) -> None:
+async def _store_and_mark_missing(state: FetchState, cache: CandleCache) -> None:
     """Keeps what is left to be kept, while there is time; tells who was not reached."""
-    is_full = question.held > HELD_BYTES
-    for result in question.found:
-        entries = question.for_keeps([result])
-        if entries and time.monotonic() < question.deadline + _STORE_SECONDS:
+    is_full = state.fetched_bytes > MAX_FETCHED_BYTES
+    for result in state.results:
+        entries = state.take_cacheable([result])
+        if entries and time.monotonic() < state.deadline + STORE_GRACE_SECONDS:
             await asyncio.to_thread(cache.store, entries)
-        if question.gaps(result):
-            result.fail(NO_ROOM if is_full else NOT_REACHED, again=True)
+        if state.missing(result):
+            result.fail(RESPONSE_FULL if is_full else DEADLINE, retryable=True)

@@ -7,64 +7,64 @@ from contextlib import suppress
 from typing import Final, NamedTuple
 
 from api import sql
-from api.candlesticks.spans import Span, between
+from api.candlesticks.spans import TimeRange, aligned
 from kalshi_markets.database import Database
 from kalshi_markets.exchange import ExchangeClient, ExchangeError
 
 CUTOFF_SECONDS: Final = 600.0
 """How long the exchange's cutoff is kept; it moves once a day, at midnight (observed on production, 2026-09)."""
-_SLACK: Final = 3600
+DST_SLACK_SECONDS: Final = 3600
 """A day in New York may have 25 hours."""
-_KEPT_AS: Final[Mapping[str | None, bool]] = {"active": False, "finalized": True}
+_IS_SETTLED_BY_STATUS: Final[Mapping[str | None, bool]] = {"active": False, "finalized": True}
 
 
-class Life(NamedTuple):
+class Lifetime(NamedTuple):
     """A market's; times in Unix seconds, None where there is none."""
 
     status: str | None
-    opens: float | None
-    closes: float | None
-    settled: float | None
+    opens_at: float | None
+    closes_at: float | None
+    settled_at: float | None
 
-    def trimmed(self, span: Span, period: int) -> Span | None:
+    def trimmed(self, span: TimeRange, period: int) -> TimeRange | None:
         """What of a span can hold candles: an opening moves until it is past, a close until the market is finalized."""
         start, end = span
-        if self.opens is not None and self.status != "initialized":
-            start = max(start, int(self.opens))
-        if self.closes is not None and self.status == "finalized":
+        if self.opens_at is not None and self.status != "initialized":
+            start = max(start, int(self.opens_at))
+        if self.closes_at is not None and self.status == "finalized":
             # The last candle ends at most one period after the close (observed on production, 2026-08).
-            end = min(end, int(self.closes) + period * 60 + _SLACK)
-        return span if (start, end) == span else between(start, end, period)
+            end = min(end, int(self.closes_at) + period * 60 + DST_SLACK_SECONDS)
+        return span if (start, end) == span else aligned(start, end, period)
 
     @property
-    def kept_as(self) -> bool | None:
+    def cached_as_settled(self) -> bool | None:
         """Whether candles of it are kept as those of a settled market; None: not kept at all.
 
         Between its close and its settlement an outcome may be amended, and trades with it: nothing is kept, and what
         was kept before counts for nothing afterwards.
         """
-        return _KEPT_AS.get(self.status)
+        return _IS_SETTLED_BY_STATUS.get(self.status)
 
 
-class Markets:
+class MarketLifetimes:
     """The table's markets, and the exchange's cutoff."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._cutoff: float | None = None
-        self._asked_at = -CUTOFF_SECONDS
+        self._fetched_at = -CUTOFF_SECONDS
 
-    def lives(self, tickers: Sequence[str]) -> Mapping[str, Life]:
+    def by_ticker(self, tickers: Sequence[str]) -> Mapping[str, Lifetime]:
         """By ticker, of those that are in the table. Raises DatabaseError."""
-        statement, values = sql.lives(tickers, self._database.settings.table)
-        [[found]] = self._database.read(statement, *values)
-        known, *members = json.loads(found)
-        return dict(zip(known, map(Life, *members), strict=True))
+        statement, values = sql.trading_times(tickers, self._database.settings.table)
+        [[lifetimes]] = self._database.query(statement, *values)
+        known, *members = json.loads(lifetimes)
+        return dict(zip(known, map(Lifetime, *members), strict=True))
 
     async def cutoff(self, exchange: ExchangeClient, deadline: float) -> float:
         """Markets settled before this Unix second are in the archive. As last known where the exchange fails."""
-        if time.monotonic() > self._asked_at + CUTOFF_SECONDS:
+        if time.monotonic() > self._fetched_at + CUTOFF_SECONDS:
             with suppress(ExchangeError):
                 self._cutoff = (await exchange.cutoff(deadline=deadline)).timestamp()
-                self._asked_at = time.monotonic()
+                self._fetched_at = time.monotonic()
         return self._cutoff or 0.0

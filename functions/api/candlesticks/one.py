@@ -8,10 +8,10 @@ from typing import Any, Final
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.answers import WORTH_COMPRESSING, accepts_gzip, coding, compressed, room_taken
+from api.answers import MIN_COMPRESS_LENGTH, accepts_gzip, encoding_headers, fraction_of_limit, gzip_text
 from api.candlesticks.pieces import SEPARATOR
-from api.candlesticks.result import NO_CANDLES, NO_TICKER, TOO_LARGE, UNKNOWN, Result
-from api.errors import RETRY, ApiError, Code, Problem, market_not_found, refusal
+from api.candlesticks.result import INVALID_TICKER, NO_CANDLES, RESULT_TOO_LARGE, UNKNOWN_TICKER, Result
+from api.errors import RETRY_HINT, ApiError, ErrorCode, Problem, market_not_found, validation_error
 from api.rows import CSV, JSON, Format
 
 _OHLC: Final = ("open", "low", "high", "close")
@@ -19,30 +19,30 @@ _PRICES: Final = {"yes_bid": _OHLC, "yes_ask": _OHLC, "price": (*_OHLC, "mean", 
 _PLAIN: Final = ("volume_fp", "open_interest_fp")
 
 
-def respond(request: Request, result: Result, form: Format) -> Response:
+def single_response(request: Request, result: Result, format_: Format) -> Response:
     """Raises ApiError where there is no such market, the exchange does not answer, or the candles have no room."""
-    texts = list(chain.from_iterable(packed.text().split(SEPARATOR) for packed in result.candles()))
+    texts = list(chain.from_iterable(packed.decompress().split(SEPARATOR) for packed in result.candles()))
     if result.error not in (None, NO_CANDLES):
         raise _error(result)
-    text = _framed(result.ticker, texts, form)
-    compress = accepts_gzip(request) and len(text) > WORTH_COMPRESSING
-    body = compressed(text) if compress else text
-    if room_taken(body) > 1:
-        raise _error(Result(result.ticker, error=TOO_LARGE))
-    return Response(body, 200, coding(compress=compress), form.media_type)
+    text = _render(result.ticker, texts, format_)
+    compress = accepts_gzip(request) and len(text) > MIN_COMPRESS_LENGTH
+    body = gzip_text(text) if compress else text
+    if fraction_of_limit(body) > 1:
+        raise _error(Result(result.ticker, error=RESULT_TOO_LARGE))
+    return Response(body, 200, encoding_headers(compress=compress), format_.media_type)
 
 
-def _framed(ticker: str, texts: Sequence[str], form: Format) -> str:
-    if form is JSON:
+def _render(ticker: str, texts: Sequence[str], format_: Format) -> str:
+    if format_ is JSON:
         return f'{{"ticker":{json.dumps(ticker)},"candlesticks":[{SEPARATOR.join(texts)}],"count":{len(texts)}}}'
-    if form is not CSV:
-        return "".join(text + form.ends for text in texts)
+    if format_ is not CSV:
+        return "".join(text + format_.terminator for text in texts)
     names = [f"{name}_{member}_dollars" for name, members in _PRICES.items() for member in members]
-    lines = [",".join(["end_period_ts", *names, *_PLAIN]), *(_record(json.loads(text)) for text in texts)]
-    return "".join(line + form.ends for line in lines)
+    lines = [",".join(["end_period_ts", *names, *_PLAIN]), *(_csv_row(json.loads(text)) for text in texts)]
+    return "".join(line + format_.terminator for line in lines)
 
 
-def _record(candle: Mapping[str, Any]) -> str:
+def _csv_row(candle: Mapping[str, Any]) -> str:
     """Nothing stands for a price that there is none of."""
     prices = [
         (candle.get(name) or {}).get(f"{member}_dollars") for name, members in _PRICES.items() for member in members
@@ -52,10 +52,10 @@ def _record(candle: Mapping[str, Any]) -> str:
 
 
 def _error(result: Result) -> ApiError:
-    if result.error in (UNKNOWN, NO_TICKER):
+    if result.error in (UNKNOWN_TICKER, INVALID_TICKER):
         return market_not_found()
-    if result.error == TOO_LARGE:
+    if result.error == RESULT_TOO_LARGE:
         message = "start_ts and end_ts span more candlesticks than fit into one answer"
         hint = "Ask for a shorter range, and accept gzip."
-        return refusal([Problem(Code.ANSWER_TOO_LARGE, ("query", "start_ts"), message, hint)])
-    return ApiError(Code.EXCHANGE_UNAVAILABLE, str(result.error), RETRY)
+        return validation_error([Problem(ErrorCode.ANSWER_TOO_LARGE, ("query", "start_ts"), message, hint)])
+    return ApiError(ErrorCode.EXCHANGE_UNAVAILABLE, str(result.error), RETRY_HINT)

@@ -7,7 +7,7 @@ from itertools import groupby
 from typing import Final, NamedTuple
 
 from api.body import Deflated
-from api.candlesticks.spans import Span
+from api.candlesticks.spans import TimeRange
 from kalshi_markets.exchange import Candle
 
 SEPARATOR: Final = ",\n"
@@ -17,38 +17,44 @@ BLOCK_SECONDS: Final = {1: 6 * 3600, 60: 4 * 86_400, 1440: 128 * 86_400}
 _END: Final = re.compile(r'\{"end_period_ts":(-?\d+)')
 
 
-class Piece(NamedTuple):
+class CandleChunk(NamedTuple):
     """All candles of a span, which lies within one block. fetched: it is not from the cache."""
 
-    span: Span
-    packed: Deflated | None
+    range: TimeRange
+    data: Deflated | None
     fetched: bool = True
 
     @property
     def size(self) -> int:
         """Bytes as compressed."""
-        return len(self.packed.data) if self.packed else 0
+        return len(self.data.data) if self.data else 0
 
     def candles(self) -> list[Candle]:
         """Unpacked. Raises zlib.error where they are damaged."""
-        texts = self.packed.text().split(SEPARATOR) if self.packed else []
-        return [Candle(int(found[1]), text) for text in texts if (found := _END.match(text))]
+        texts = self.data.decompress().split(SEPARATOR) if self.data else []
+        return [Candle(int(match[1]), text) for text in texts if (match := _END.match(text))]
 
-    def cut(self, span: Span) -> "Piece | None":
+    def trim(self, span: TimeRange) -> "CandleChunk | None":
         """Those of a span; None where the two have nothing in common."""
-        if span.start <= self.span.start and self.span.end <= span.end:
+        if span.start <= self.range.start and self.range.end <= span.end:
             return self
-        part = self.span.within(span)
-        if part is None:
+        overlap = self.range.intersection(span)
+        if overlap is None:
             return None
-        return Piece(part, _packed(one for one in self.candles() if part.start <= one.end <= part.end), self.fetched)
+        return CandleChunk(
+            overlap,
+            _compress(candle for candle in self.candles() if overlap.start <= candle.end <= overlap.end),
+            self.fetched,
+        )
 
 
 def _end(candle: Candle) -> int:
     return candle.end
 
 
-def pack(candles: Sequence[Candle], span: Span, period: int, closed: int, grid: int) -> list[Piece]:
+def split_into_chunks(
+    candles: Sequence[Candle], span: TimeRange, period: int, closed: int, grid: int
+) -> list[CandleChunk]:
     """Those of a span, cut at the ends of blocks and at the last closed period, behind which nothing is for keeps.
 
     candles: oldest first.
@@ -58,36 +64,36 @@ def pack(candles: Sequence[Candle], span: Span, period: int, closed: int, grid: 
         last = (start // BLOCK_SECONDS[period] + 1) * BLOCK_SECONDS[period] - grid
         end = min(span.end, last, closed if start <= closed else last)
         first, behind = bisect_left(candles, start, key=_end), bisect_right(candles, end, key=_end)
-        packed.append(Piece(Span(start, end), _packed(candles[first:behind])))
+        packed.append(CandleChunk(TimeRange(start, end), _compress(candles[first:behind])))
         start = end + grid
     return packed
 
 
-def merged(pieces: Iterable[Piece], period: int, closed: int, grid: int) -> list[Piece]:
+def merge_chunks(pieces: Iterable[CandleChunk], period: int, closed: int, grid: int) -> list[CandleChunk]:
     """In order, those of one block that follow one another made one; none is merged over the last closed period."""
-    found: list[Piece] = []
-    ordered = sorted(pieces, key=lambda piece: piece.span)
+    chunks: list[CandleChunk] = []
+    ordered = sorted(pieces, key=lambda piece: piece.range)
     for _, group in groupby(
-        ordered, lambda piece: (piece.span.start // BLOCK_SECONDS[period], piece.span.end > closed)
+        ordered, lambda piece: (piece.range.start // BLOCK_SECONDS[period], piece.range.end > closed)
     ):
-        run: list[Piece] = []
+        run: list[CandleChunk] = []
         for piece in group:
-            if run and piece.span.start > run[-1].span.end + grid:
-                found.append(_joined(run))
+            if run and piece.range.start > run[-1].range.end + grid:
+                chunks.append(_joined(run))
                 run = []
             run.append(piece)
-        found.append(_joined(run))
-    return found
+        chunks.append(_joined(run))
+    return chunks
 
 
-def _joined(run: Sequence[Piece]) -> Piece:
+def _joined(run: Sequence[CandleChunk]) -> CandleChunk:
     if len(run) == 1:
         return run[0]
-    span = Span(run[0].span.start, max(piece.span.end for piece in run))
+    span = TimeRange(run[0].range.start, max(piece.range.end for piece in run))
     texts = {candle.end: candle.text for piece in run for candle in piece.candles()}
-    return Piece(span, _packed(Candle(end, texts[end]) for end in sorted(texts)))
+    return CandleChunk(span, _compress(Candle(end, texts[end]) for end in sorted(texts)))
 
 
-def _packed(candles: Iterable[Candle]) -> Deflated | None:
+def _compress(candles: Iterable[Candle]) -> Deflated | None:
     text = SEPARATOR.join(candle.text for candle in candles)
-    return Deflated.of(text) if text else None
+    return Deflated.compress(text) if text else None

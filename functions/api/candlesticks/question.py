@@ -7,106 +7,106 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Final
 
-from api.body import ENVELOPE, LAMBDA_LIMIT
-from api.candlesticks.cache import Entry
-from api.candlesticks.markets import Life
-from api.candlesticks.pieces import Piece, merged, pack
-from api.candlesticks.plan import Need
+from api.body import MAX_LAMBDA_RESPONSE, RESPONSE_OVERHEAD
+from api.candlesticks.cache import CacheEntry
+from api.candlesticks.markets import Lifetime
+from api.candlesticks.pieces import CandleChunk, merge_chunks, split_into_chunks
+from api.candlesticks.plan import MissingRange
 from api.candlesticks.request import DAY, CandlesticksRequest
-from api.candlesticks.result import TOO_LARGE, Result
-from api.candlesticks.spans import Span, between, gaps, step
+from api.candlesticks.result import RESULT_TOO_LARGE, Result
+from api.candlesticks.spans import TimeRange, aligned, grid_seconds, missing_ranges
 from kalshi_markets.exchange import Candle, ExchangeClient, ExchangeError, ExchangeUnavailable
 
-ANSWER_BYTES: Final = (LAMBDA_LIMIT - ENVELOPE) * 3 // 4
+MAX_RESPONSE_BYTES: Final = (MAX_LAMBDA_RESPONSE - RESPONSE_OVERHEAD) * 3 // 4
 """Compressed candles that no answer has room for."""
-HELD_BYTES: Final = 16 << 20
+MAX_FETCHED_BYTES: Final = 16 << 20
 """Compressed candles that one question may bring: some answers' worth, which the cache keeps for the next ones."""
-GRACE_SECONDS: Final = 60
+CLOSE_DELAY_SECONDS: Final = 60
 """An answer may come from the exchange's own cache, 15 s old: a period counts as closed so long after its end."""
 
 
 @dataclass
-class Question:
+class FetchState:
     """deadline: on time.monotonic()'s clock, for calls to the exchange; held: bytes of candles, as compressed;
     refusals: of calls by their span, since one was answered."""
 
-    asked: CandlesticksRequest
+    request: CandlesticksRequest
     exchange: ExchangeClient
     deadline: float
-    found: list[Result] = field(default_factory=list)
-    held: int = 0
-    refusals: Counter[Span] = field(default_factory=Counter)
+    results: list[Result] = field(default_factory=list)
+    fetched_bytes: int = 0
+    rejections: Counter[TimeRange] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
-        self.period = self.asked.period_interval
-        self.grid = step(self.period)
-        start, end = self.asked.bounds()
+        self.period = self.request.period_interval
+        self.grid_seconds = grid_seconds(self.period)
+        start, end = self.request.time_range()
         # A period may be under way, and the clocks may differ; later ones have no candles.
-        self.span = between(start, min(end, int(self.exchange.now()) + self.period * 60 + DAY), self.period)
-        self.found = [Result(ticker) for ticker in dict.fromkeys(self.asked.tickers)]
+        self.range = aligned(start, min(end, int(self.exchange.now()) + self.period * 60 + DAY), self.period)
+        self.results = [Result(ticker) for ticker in dict.fromkeys(self.request.tickers)]
 
     @cached_property
-    def closed(self) -> int:
+    def last_closed_end(self) -> int:
         """The last end of a period that is for keeps; by the exchange's clock, so not before that was heard."""
-        return int(self.exchange.now() - GRACE_SECONDS) // self.grid * self.grid
+        return int(self.exchange.now() - CLOSE_DELAY_SECONDS) // self.grid_seconds * self.grid_seconds
 
     @property
-    def is_over(self) -> bool:
+    def exhausted(self) -> bool:
         """Whether there is no time, or no room, for another call."""
-        return time.monotonic() >= self.deadline or self.held > HELD_BYTES
+        return time.monotonic() >= self.deadline or self.fetched_bytes > MAX_FETCHED_BYTES
 
-    def gaps(self, result: Result) -> Sequence[Span]:
+    def missing(self, result: Result) -> Sequence[TimeRange]:
         """What a ticker still lacks."""
-        if result.span is None or result.error:
+        if result.range is None or result.error:
             return []
-        return gaps(result.span, [piece.span for piece in result.ordered()], self.grid)
+        return missing_ranges(result.range, [piece.range for piece in result.ordered()], self.grid_seconds)
 
-    def know(self, result: Result, life: Life | None) -> None:
+    def set_lifetime(self, result: Result, lifetime: Lifetime | None) -> None:
         """In which span a ticker can have candles, and how they are kept. life: its market's, if the table knows it."""
-        result.span = self.span
-        if life and self.span:
-            result.span, result.settled = life.trimmed(self.span, self.period), life.kept_as
+        result.range = self.range
+        if lifetime and self.range:
+            result.range, result.settled = lifetime.trimmed(self.range, self.period), lifetime.cached_as_settled
 
-    def take_kept(self, result: Result, pieces: Sequence[Piece]) -> Sequence[Span]:
+    def add_cached(self, result: Result, chunks: Sequence[CandleChunk]) -> Sequence[TimeRange]:
         """Adds what the cache has, in order; where nothing is lacking then, no more of it than is asked for. Returns
         what is lacking."""
-        result.pieces += pieces
-        lacking = self.gaps(result)
-        if not lacking:
-            result.pieces = result.cut()
-        self.held += result.size
-        return lacking
+        result.chunks += chunks
+        missing = self.missing(result)
+        if not missing:
+            result.chunks = result.trimmed()
+        self.fetched_bytes += result.size
+        return missing
 
-    def take(self, need: Need, span: Span, candles: Sequence[Candle]) -> None:
+    def add_fetched(self, need: MissingRange, span: TimeRange, candles: Sequence[Candle]) -> None:
         """Adds the candles that a call for a span brought for a need."""
-        result, part = self.found[need.place], need.span.within(span)
+        result, part = self.results[need.index], need.range.intersection(span)
         if result.error or part is None:
             return
-        fresh = pack(candles, part, self.period, self.closed, self.grid)
-        result.pieces += fresh
-        self.held += sum(piece.size for piece in fresh)
-        if result.size > ANSWER_BYTES:
-            self.fail(result, TOO_LARGE)
+        fresh = split_into_chunks(candles, part, self.period, self.last_closed_end, self.grid_seconds)
+        result.chunks += fresh
+        self.fetched_bytes += sum(piece.size for piece in fresh)
+        if result.size > MAX_RESPONSE_BYTES:
+            self.fail(result, RESULT_TOO_LARGE)
 
-    def fail(self, result: Result, error: str, *, again: bool = False) -> None:
+    def fail(self, result: Result, error: str, *, retryable: bool = False) -> None:
         """A ticker has no candles, but this error."""
-        self.held -= result.size
-        result.fail(error, again=again)
+        self.fetched_bytes -= result.size
+        result.fail(error, retryable=retryable)
 
-    def exchange_failed(self, places: Iterable[int], error: ExchangeError) -> None:
+    def exchange_failed(self, indexes: Iterable[int], error: ExchangeError) -> None:
         """The exchange's error, told of each ticker."""
-        for place in places:
-            again = isinstance(error, ExchangeUnavailable)
-            self.fail(self.found[place], f"The exchange gave no candlesticks: {error}", again=again)
+        for index in indexes:
+            retryable = isinstance(error, ExchangeUnavailable)
+            self.fail(self.results[index], f"The exchange gave no candlesticks: {error}", retryable=retryable)
 
-    def for_keeps(self, results: Iterable[Result]) -> list[Entry]:
+    def take_cacheable(self, results: Iterable[Result]) -> list[CacheEntry]:
         """What is new of closed periods, with the pieces of each block made one."""
         entries = []
         for result in results:
-            if any(piece.fetched for piece in result.pieces):
-                result.pieces = merged(result.pieces, self.period, self.closed, self.grid)
-            for at, piece in enumerate(result.pieces):
-                if piece.fetched and piece.span.end <= self.closed and result.settled is not None:
-                    entries.append(Entry(result.ticker, self.period, result.settled, piece))
-                    result.pieces[at] = piece._replace(fetched=False)
+            if any(piece.fetched for piece in result.chunks):
+                result.chunks = merge_chunks(result.chunks, self.period, self.last_closed_end, self.grid_seconds)
+            for at, piece in enumerate(result.chunks):
+                if piece.fetched and piece.range.end <= self.last_closed_end and result.settled is not None:
+                    entries.append(CacheEntry(result.ticker, self.period, result.settled, piece))
+                    result.chunks[at] = piece._replace(fetched=False)
         return entries

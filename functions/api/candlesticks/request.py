@@ -5,13 +5,13 @@ from typing import Annotated, Final, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictInt, ValidationError, model_validator
 
-from api.errors import Code, Problem, market_not_found, refusal
-from api.parameters import CANDLESTICKS, PERIODS
-from api.query import parse_settings
-from api.values import MILLISECONDS_FROM
+from api.errors import ErrorCode, Problem, market_not_found, validation_error
+from api.parameters import CANDLESTICK_PARAMETERS, PERIODS
+from api.query import parse_parameters
+from api.values import MAX_UNIX_SECONDS
 
-MOST_TICKERS: Final = 10_000
-LONGEST_TICKER: Final = 200
+MAX_TICKERS: Final = 10_000
+MAX_TICKER_LENGTH: Final = 200
 DAY: Final = 86_400
 
 
@@ -22,7 +22,7 @@ def _ticker(value: str) -> str:
 
 
 def _seconds(value: int) -> int:
-    if value >= MILLISECONDS_FROM:
+    if value >= MAX_UNIX_SECONDS:
         raise ValueError("is beyond the year 5000; are these milliseconds? It takes seconds")
     return value
 
@@ -33,7 +33,7 @@ def _period(value: int) -> int:
     return value
 
 
-Ticker = Annotated[str, Field(min_length=1, max_length=LONGEST_TICKER), AfterValidator(_ticker)]
+Ticker = Annotated[str, Field(min_length=1, max_length=MAX_TICKER_LENGTH), AfterValidator(_ticker)]
 Seconds = Annotated[StrictInt, Field(ge=0, description="Unix seconds"), AfterValidator(_seconds)]
 Period = Annotated[StrictInt, AfterValidator(_period)]
 
@@ -43,24 +43,24 @@ class CandlesticksRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    tickers: Annotated[list[Ticker], Field(min_length=1, max_length=MOST_TICKERS)]
+    tickers: Annotated[list[Ticker], Field(min_length=1, max_length=MAX_TICKERS)]
     start_ts: Seconds | None = Field(None, description="Unix seconds; 24 hours before end_ts by default")
     end_ts: Seconds | None = Field(None, description="Unix seconds; now by default")
     period_interval: Period = Field(60, description="Minutes of a period: 1, 60 or 1440")
 
     @model_validator(mode="after")
-    def _in_order(self) -> Self:
+    def _check_order(self) -> Self:
         if self.start_ts is not None and self.start_ts > (time.time() if self.end_ts is None else self.end_ts):
             raise ValueError("start_ts is after end_ts")
         return self
 
-    def bounds(self) -> tuple[int, int]:
+    def time_range(self) -> tuple[int, int]:
         """start_ts and end_ts, with their defaults filled in."""
         end = int(time.time()) if self.end_ts is None else self.end_ts
         return (max(0, end - DAY) if self.start_ts is None else self.start_ts), end
 
 
-def read(body: bytes) -> CandlesticksRequest:
+def parse_body(body: bytes) -> CandlesticksRequest:
     """Raises ApiError, a 422 that says where the body is wrong and never quotes it."""
     try:
         return CandlesticksRequest.model_validate_json(body)
@@ -68,29 +68,29 @@ def read(body: bytes) -> CandlesticksRequest:
         hint = '{"tickers": ["KXBTCD-26NOV2417-T91249.99"], "period_interval": 60}'
         problems = [
             Problem(
-                Code.INVALID_BODY,
-                ("body", *map(_bounded, found["loc"])),
-                found["msg"].removeprefix("Value error, "),
+                ErrorCode.INVALID_BODY,
+                ("body", *map(_safe_loc, details["loc"])),
+                details["msg"].removeprefix("Value error, "),
                 hint,
             )
-            for found in error.errors(include_url=False, include_context=False, include_input=False)[:20]
+            for details in error.errors(include_url=False, include_context=False, include_input=False)[:20]
         ]
-        raise refusal(problems) from None
+        raise validation_error(problems) from None
 
 
-def read_one(ticker: str, query_string: bytes) -> tuple[CandlesticksRequest, str | None]:
+def parse_path(ticker: str, query_string: bytes) -> tuple[CandlesticksRequest, str | None]:
     """Of a path's ticker; and the format, if one is named. Raises ApiError."""
-    given = parse_settings(query_string, CANDLESTICKS)
-    form: str | None = given.pop("format", None)
+    given = parse_parameters(query_string, CANDLESTICK_PARAMETERS)
+    format_: str | None = given.pop("format", None)
     try:
-        return CandlesticksRequest(tickers=[ticker], **given), form
+        return CandlesticksRequest(tickers=[ticker], **given), format_
     except ValidationError as error:
-        if any(found["loc"] for found in error.errors()):
+        if any(details["loc"] for details in error.errors()):
             raise market_not_found() from None
-    problem = Problem(Code.INVALID_PARAMETER, ("query", "start_ts"), "start_ts is after end_ts", "Swap the two.")
-    raise refusal([problem])
+    problem = Problem(ErrorCode.INVALID_PARAMETER, ("query", "start_ts"), "start_ts is after end_ts", "Swap the two.")
+    raise validation_error([problem])
 
 
-def _bounded(place: str | int) -> str | int:
+def _safe_loc(item: str | int) -> str | int:
     """A place may be a member's name, which is the client's own text."""
-    return place[:100].encode("ascii", "replace").decode() if isinstance(place, str) else place
+    return item[:100].encode("ascii", "replace").decode() if isinstance(item, str) else item

@@ -8,18 +8,18 @@ from operator import attrgetter
 from typing import Final
 
 from api.body import Deflated
-from api.candlesticks.pieces import Piece
-from api.candlesticks.spans import Span
+from api.candlesticks.pieces import CandleChunk
+from api.candlesticks.spans import TimeRange
 
 TICKER: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-NO_TICKER: Final = (
+INVALID_TICKER: Final = (
     "A ticker has only letters, digits, dots, dashes and underscores, and begins with one of the first two."
 )
-UNKNOWN: Final = "The exchange has no market of this ticker, neither live nor in its archive."
+UNKNOWN_TICKER: Final = "The exchange has no market of this ticker, neither live nor in its archive."
 NO_CANDLES: Final = "It has no candlesticks in this range."
-NOT_REACHED: Final = "It was not reached before the deadline; ask for it again."
-NO_ROOM: Final = "There was no room for it in this answer; ask for it again."
-TOO_LARGE: Final = "Its candlesticks do not fit into one answer; ask for a shorter range, and accept gzip."
+DEADLINE: Final = "It was not reached before the deadline; ask for it again."
+RESPONSE_FULL: Final = "There was no room for it in this answer; ask for it again."
+RESULT_TOO_LARGE: Final = "Its candlesticks do not fit into one answer; ask for a shorter range, and accept gzip."
 
 _quoted: Final = json.JSONEncoder().encode
 _span: Final = attrgetter("span")
@@ -31,41 +31,41 @@ class Result:
     None: not kept at all; again: whether the same question might be answered next time."""
 
     ticker: str
-    span: Span | None = None
+    range: TimeRange | None = None
     settled: bool | None = None
-    pieces: list[Piece] = field(default_factory=list)
+    chunks: list[CandleChunk] = field(default_factory=list)
     error: str | None = None
-    again: bool = False
+    retryable: bool = False
 
     @property
     def size(self) -> int:
         """Bytes of its candles as they are held."""
-        return sum(piece.size for piece in self.pieces)
+        return sum(piece.size for piece in self.chunks)
 
-    def ordered(self) -> list[Piece]:
+    def ordered(self) -> list[CandleChunk]:
         """Its pieces, oldest first."""
-        return sorted(self.pieces, key=_span) if len(self.pieces) > 1 else self.pieces
+        return sorted(self.chunks, key=_span) if len(self.chunks) > 1 else self.chunks
 
-    def fail(self, error: str, *, again: bool = False) -> None:
+    def fail(self, error: str, *, retryable: bool = False) -> None:
         """It has this error, and no candles."""
-        self.error, self.again, self.pieces = error, again, []
+        self.error, self.retryable, self.chunks = error, retryable, []
 
-    def cut(self) -> list[Piece]:
+    def trimmed(self) -> list[CandleChunk]:
         """What its pieces have of its span, oldest first."""
-        span = self.span
-        return [part for piece in self.ordered() if (part := piece.cut(span))] if span else []
+        span = self.range
+        return [part for piece in self.ordered() if (part := piece.trim(span))] if span else []
 
     def candles(self) -> Sequence[Deflated]:
         """Those to be answered, in order, to be joined by SEPARATOR; without any it fails."""
-        found = [piece.packed for piece in self.cut() if piece.packed]
-        if not found and self.error is None:
+        candles = [piece.data for piece in self.trimmed() if piece.data]
+        if not candles and self.error is None:
             self.fail(NO_CANDLES)
-        return found
+        return candles
 
-    def begin(self) -> str:
+    def json_prefix(self) -> str:
         """Its JSON before the candles."""
         return f'{{"ticker":{_quoted(self.ticker)},"candlesticks":['
 
-    def end(self) -> str:
+    def json_suffix(self) -> str:
         """Its JSON behind them."""
         return f'],"error":{_quoted(self.error)}}}' if self.error else '],"error":null}'

@@ -62,7 +62,7 @@ ALTER TABLE kalshi_markets
     ADD COLUMN IF NOT EXISTS first_seen_at timestamp with time zone NOT NULL DEFAULT now(),
     ADD COLUMN IF NOT EXISTS changed_at timestamp with time zone NOT NULL DEFAULT now(),
     ADD COLUMN IF NOT EXISTS change_number bigint NOT NULL DEFAULT nextval('kalshi_markets_change'),
-    ADD COLUMN IF NOT EXISTS gone_at timestamp with time zone;
+    ADD COLUMN IF NOT EXISTS removed_at timestamp with time zone;
 
 -- The default order of GET /markets.
 CREATE INDEX IF NOT EXISTS kalshi_markets_recent

@@ -5,15 +5,15 @@ CREATE TABLE kalshi_markets_jobs (
     job text COLLATE "C" PRIMARY KEY,
     position jsonb,                             -- where to go on; null when no walk is under way
     watermark timestamp with time zone,         -- up to when its walks have seen everything, where that has a meaning
-    generation bigint NOT NULL DEFAULT 0,       -- walks begun
-    begun_at timestamp with time zone,
-    ended_at timestamp with time zone,          -- when the last complete walk ended
+    run_count bigint NOT NULL DEFAULT 0,        -- walks begun
+    started_at timestamp with time zone,
+    finished_at timestamp with time zone,       -- when the last complete walk ended
     committed_at timestamp with time zone,      -- when the last page was committed
     pages bigint NOT NULL DEFAULT 0,            -- all of these since the beginning of time
     markets bigint NOT NULL DEFAULT 0,
     added bigint NOT NULL DEFAULT 0,
     changed bigint NOT NULL DEFAULT 0,
-    refused bigint NOT NULL DEFAULT 0,
+    rejected bigint NOT NULL DEFAULT 0,
     last_error text,
     failed_at timestamp with time zone
 );

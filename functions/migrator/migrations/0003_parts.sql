@@ -1,7 +1,7 @@
 -- The markets in two tables behind a view of their name: what trading moves apart from what seldom changes, so that the
 -- live walk, which changes a fifth of what it sees, rewrites neither texts nor their indexes (docs/decisions.md).
 
-ALTER TABLE kalshi_markets RENAME TO kalshi_markets_terms;
+ALTER TABLE kalshi_markets RENAME TO kalshi_markets_details;
 
 CREATE TABLE kalshi_markets_quotes (
     ticker text COLLATE "C" PRIMARY KEY,
@@ -29,22 +29,22 @@ CREATE TABLE kalshi_markets_quotes (
     volume_24h numeric,
     changed_at timestamp with time zone NOT NULL DEFAULT now(),
     change_number bigint NOT NULL DEFAULT nextval('kalshi_markets_change'),
-    gone_at timestamp with time zone,
-    terms_digest uuid    -- of what the exchange sent for the terms: where it is the same, they need not be compared
+    removed_at timestamp with time zone,
+    details_hash uuid    -- of what the exchange sent for the terms: where it is the same, they need not be compared
 );
 
 INSERT INTO kalshi_markets_quotes (
     ticker, category, status, result, open_time, close_time, settlement_ts, volume, liquidity, open_interest,
     yes_bid_dollars, yes_ask_dollars, no_bid_dollars, no_ask_dollars, last_price_dollars, previous_price_dollars, previous_yes_bid_dollars,
-    previous_yes_ask_dollars, yes_bid_size, yes_ask_size, volume_24h, changed_at, change_number, gone_at
+    previous_yes_ask_dollars, yes_bid_size, yes_ask_size, volume_24h, changed_at, change_number, removed_at
 )
 SELECT
     ticker, category, status, result, open_time, close_time, settlement_ts, volume, liquidity, open_interest,
     yes_bid_dollars, yes_ask_dollars, no_bid_dollars, no_ask_dollars, last_price_dollars, previous_price_dollars, previous_yes_bid_dollars,
-    previous_yes_ask_dollars, yes_bid_size, yes_ask_size, volume_24h, changed_at, change_number, gone_at
-FROM kalshi_markets_terms;
+    previous_yes_ask_dollars, yes_bid_size, yes_ask_size, volume_24h, changed_at, change_number, removed_at
+FROM kalshi_markets_details;
 
-ALTER TABLE kalshi_markets_terms
+ALTER TABLE kalshi_markets_details
     DROP COLUMN volume,
     DROP COLUMN liquidity,
     DROP COLUMN open_interest,
@@ -61,11 +61,11 @@ ALTER TABLE kalshi_markets_terms
     DROP COLUMN volume_24h,
     DROP COLUMN changed_at,
     DROP COLUMN change_number,
-    DROP COLUMN gone_at;
+    DROP COLUMN removed_at;
 
 -- What `recent` orders by.
 DROP INDEX IF EXISTS kalshi_markets_recent;
-ALTER TABLE kalshi_markets_terms
+ALTER TABLE kalshi_markets_details
     ADD COLUMN recent timestamp with time zone GENERATED ALWAYS AS (coalesce(close_time, open_time)) STORED;
 
 CREATE VIEW kalshi_markets AS
@@ -80,8 +80,8 @@ SELECT
     t.fee_waiver_expiration_time, t.expiration_value, t.settlement_timer_seconds, t.can_close_early,
     t.early_close_condition, t.price_level_structure, t.price_ranges, t.mve_collection_ticker, t.mve_selected_legs,
     t.is_provisional, t.primary_participant_key, t.exchange_index, t.first_seen_at, q.changed_at, q.change_number,
-    q.gone_at
-FROM kalshi_markets_terms AS t JOIN kalshi_markets_quotes AS q ON q.ticker = t.ticker;
+    q.removed_at
+FROM kalshi_markets_details AS t JOIN kalshi_markets_quotes AS q ON q.ticker = t.ticker;
 
 -- The last change number that a job's pages came to: what an answer is current as of.
 ALTER TABLE kalshi_markets_jobs ADD COLUMN change_number bigint;
@@ -92,7 +92,7 @@ WHERE job = 'adopted';
 -- Churn is in few rows of many: the default would wait until a fifth of the table is dead.
 ALTER TABLE kalshi_markets_quotes SET (autovacuum_vacuum_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.02);
 -- Index-only scans read pages that a vacuum has found all visible.
-ALTER TABLE kalshi_markets_terms
+ALTER TABLE kalshi_markets_details
     SET (autovacuum_vacuum_insert_scale_factor = 0.02, autovacuum_vacuum_scale_factor = 0.02);
 
 CREATE EXTENSION IF NOT EXISTS pg_trgm;

@@ -27,15 +27,15 @@ CREATE TABLE kalshi_markets_series (
 -- The markets that a walk has seen, a row for each page: hashes of their tickers.
 CREATE TABLE kalshi_markets_seen (
     job text COLLATE "C" NOT NULL,
-    begun_at timestamp with time zone NOT NULL, -- the walk's
+    started_at timestamp with time zone NOT NULL, -- the walk's
     tickers bigint[] NOT NULL
 );
-CREATE INDEX kalshi_markets_seen_walk ON kalshi_markets_seen (job, begun_at);
+CREATE INDEX kalshi_markets_seen_walk ON kalshi_markets_seen (job, started_at);
 
 -- Where the exchange's objects differ from what its documentation said when this was written.
 CREATE TABLE kalshi_markets_drift (
     member text COLLATE "C",
-    change text COLLATE "C" CHECK (change IN ('new', 'gone', 'retyped')),
+    change text COLLATE "C" CHECK (change IN ('new', 'gone', 'type_changed')),
     markets bigint NOT NULL,                    -- how many objects, since the first
     example text,
     first_at timestamp with time zone NOT NULL DEFAULT now(),
@@ -44,10 +44,10 @@ CREATE TABLE kalshi_markets_drift (
 );
 
 -- Of the whole object as the exchange sent it: where it is the same, it need not be read.
-ALTER TABLE kalshi_markets_quotes ADD COLUMN object_digest uuid;
+ALTER TABLE kalshi_markets_quotes ADD COLUMN object_hash uuid;
 
 -- Since when everything that a job walks over has been confirmed: the beginning of its last complete walk.
 ALTER TABLE kalshi_markets_jobs ADD COLUMN confirmed_at timestamp with time zone;
-UPDATE kalshi_markets_jobs SET confirmed_at = begun_at WHERE position IS NULL AND ended_at IS NOT NULL;
+UPDATE kalshi_markets_jobs SET confirmed_at = started_at WHERE position IS NULL AND finished_at IS NOT NULL;
 -- Walks keep other places than before: those under way begin anew.
-UPDATE kalshi_markets_jobs SET position = NULL, begun_at = NULL WHERE position IS NOT NULL;
+UPDATE kalshi_markets_jobs SET position = NULL, started_at = NULL WHERE position IS NOT NULL;

@@ -1,6 +1,6 @@
 -- The bounds of a market's settlement (docs.kalshi.com, Market object, since 2026-10-01), which are terms of its contract.
 
-ALTER TABLE kalshi_markets_terms
+ALTER TABLE kalshi_markets_details
     ADD COLUMN IF NOT EXISTS settlement_bounds_type text COLLATE "C",
     ADD COLUMN IF NOT EXISTS settlement_floor_dollars numeric;
 
@@ -16,8 +16,8 @@ SELECT
     t.fee_waiver_expiration_time, t.expiration_value, t.settlement_timer_seconds, t.can_close_early,
     t.early_close_condition, t.price_level_structure, t.price_ranges, t.mve_collection_ticker, t.mve_selected_legs,
     t.is_provisional, t.primary_participant_key, t.exchange_index, t.first_seen_at, q.changed_at, q.change_number,
-    q.gone_at, t.settlement_bounds_type, t.settlement_floor_dollars
-FROM kalshi_markets_terms AS t JOIN kalshi_markets_quotes AS q ON q.ticker = t.ticker;
+    q.removed_at, t.settlement_bounds_type, t.settlement_floor_dollars
+FROM kalshi_markets_details AS t JOIN kalshi_markets_quotes AS q ON q.ticker = t.ticker;
 
 -- A kind of drift more: values that a list of words does not have. drift.py has the kinds.
 ALTER TABLE kalshi_markets_drift DROP CONSTRAINT kalshi_markets_drift_change_check;

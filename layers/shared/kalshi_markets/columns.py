@@ -23,17 +23,17 @@ class Origin(StrEnum):
     """the exchange's Market object"""
     EVENT = "event"
     """the exchange's Event and Series objects"""
-    OURS = "ours"
+    SERVICE = "ours"
     """the crawler's own bookkeeping"""
 
 
-class Part(StrEnum):
+class Table(StrEnum):
     """Which of the two tables behind the view of the markets holds a column; both have the ticker.
 
     docs/decisions.md has the figures behind the cut.
     """
 
-    TERMS = "terms"
+    DETAILS = "terms"
     """what seldom changes: texts, times, outcome"""
     QUOTES = "quotes"
     """what trading moves, and the number of the last change"""
@@ -41,15 +41,15 @@ class Part(StrEnum):
     """terms that the quotes repeat, since one filters and orders quotes by them: no join on the way to a page"""
 
 
-TEXT: Final = 'text COLLATE "C"'
+TEXT_TYPE: Final = 'text COLLATE "C"'
 """Strings order and compare by code point, wherever the database stands."""
 
-SEARCHED: Final = 'lower({column} COLLATE "C") COLLATE "default"'
+SEARCH_EXPRESSION: Final = 'lower({column} COLLATE "C") COLLATE "default"'
 """SQL of a text as words are looked for in it. Its ASCII letters are lower case already, so that a plain LIKE finds
 ASCII words, in a quarter of ILIKE's time; other letters have cases by the database's own rules."""
 
 SQL_TYPES: Final = {
-    Kind.STRING: TEXT,
+    Kind.STRING: TEXT_TYPE,
     Kind.NUMBER: "numeric",
     Kind.TIME: "timestamp with time zone",
     Kind.BOOLEAN: "boolean",
@@ -71,19 +71,19 @@ class Column:
     """
 
     name: str
-    about: str
+    description: str
     kind: Kind
-    member: str = ""
+    source_field: str = ""
     sql_type: str = ""
-    values: tuple[str, ...] = ()
-    default: bool = False
+    allowed_values: tuple[str, ...] = ()
+    in_default_response: bool = False
     orderable: bool = False
     origin: Origin = Origin.MARKET
-    part: Part = Part.TERMS
-    words: bool = False
+    table: Table = Table.DETAILS
+    text_indexed: bool = False
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "member", self.member or self.name)
+        object.__setattr__(self, "source_field", self.source_field or self.name)
         object.__setattr__(self, "sql_type", self.sql_type or SQL_TYPES[self.kind])
 
 
@@ -103,53 +103,80 @@ PRICE_LEVEL_STRUCTURES: Final = (
 
 _string = partial(Column, kind=Kind.STRING)
 _number = partial(Column, kind=Kind.NUMBER)
-_quote = partial(Column, kind=Kind.NUMBER, part=Part.QUOTES)
+_quote = partial(Column, kind=Kind.NUMBER, table=Table.QUOTES)
 _time = partial(Column, kind=Kind.TIME)
 _boolean = partial(Column, kind=Kind.BOOLEAN)
 _json = partial(Column, kind=Kind.JSON)
 
 COLUMNS: Final = (
     # the default answer, in the original service's order
-    _string("ticker", "Kalshi's unique name of the market.", default=True, orderable=True, part=Part.BOTH, words=True),
-    _string("event_ticker", "The event that the market belongs to.", default=True),
-    _string("title", "The question, as the exchange words it.", default=True, words=True),
     _string(
-        "subtitle", "The outcome's label: the exchange's subtitle, else its yes_sub_title.", default=True, words=True
+        "ticker",
+        "Kalshi's unique name of the market.",
+        in_default_response=True,
+        orderable=True,
+        table=Table.BOTH,
+        text_indexed=True,
     ),
-    _string("market_type", "`binary` or `scalar`.", values=("binary", "scalar"), default=True),
-    _string("strike_type", "How the strike is compared with the outcome.", values=STRIKE_TYPES, default=True),
-    _time("open_time", "When trading opens.", default=True, orderable=True, part=Part.BOTH),
-    _time("close_time", "When trading closes; the exchange moves it.", default=True, orderable=True, part=Part.BOTH),
+    _string("event_ticker", "The event that the market belongs to.", in_default_response=True),
+    _string("title", "The question, as the exchange words it.", in_default_response=True, text_indexed=True),
+    _string(
+        "subtitle",
+        "The outcome's label: the exchange's subtitle, else its yes_sub_title.",
+        in_default_response=True,
+        text_indexed=True,
+    ),
+    _string("market_type", "`binary` or `scalar`.", allowed_values=("binary", "scalar"), in_default_response=True),
+    _string(
+        "strike_type",
+        "How the strike is compared with the outcome.",
+        allowed_values=STRIKE_TYPES,
+        in_default_response=True,
+    ),
+    _time("open_time", "When trading opens.", in_default_response=True, orderable=True, table=Table.BOTH),
+    _time(
+        "close_time",
+        "When trading closes; the exchange moves it.",
+        in_default_response=True,
+        orderable=True,
+        table=Table.BOTH,
+    ),
     _quote(
-        "volume", "Contracts traded since opening; fractions exist.", member="volume_fp", default=True, orderable=True
+        "volume",
+        "Contracts traded since opening; fractions exist.",
+        source_field="volume_fp",
+        in_default_response=True,
+        orderable=True,
     ),
     _quote(
         "liquidity",
         "Whole cents resting at the best bid and ask: yes_bid × yes_bid_size + (1 − yes_ask) × yes_ask_size. "
         "Computed here; the exchange sends none since 2026.",
-        default=True,
+        in_default_response=True,
         orderable=True,
     ),
-    _quote("open_interest", "Contracts held.", member="open_interest_fp", default=True, orderable=True),
+    _quote(
+        "open_interest", "Contracts held.", source_field="open_interest_fp", in_default_response=True, orderable=True
+    ),
     _string(
         "result",
         "`yes`, `no` or `scalar`; empty until determined.",
-        values=("", "yes", "no", "scalar"),
-        default=True,
-        part=Part.BOTH,
+        allowed_values=("", "yes", "no", "scalar"),
+        in_default_response=True,
+        table=Table.BOTH,
     ),
     _number(
         "settlement_value",
         "What a YES contract paid, in dollars; null before determination.",
-        member="settlement_value_dollars",
-        default=True,
+        source_field="settlement_value_dollars",
+        in_default_response=True,
         orderable=True,
     ),
-    _string("rules_primary", "The rule that decides the market.", default=True, words=True),
+    _string("rules_primary", "The rule that decides the market.", in_default_response=True, text_indexed=True),
     # stored beside them
     _string("series_ticker", "The series of the market's event.", origin=Origin.EVENT),
-    _string("category", "The category of the market's series.", origin=Origin.EVENT, part=Part.BOTH),
-    _string("status", "Where the market is in its life.", values=STATUSES, part=Part.BOTH),
+    _string("category", "The category of the market's series.", origin=Origin.EVENT, table=Table.BOTH),
+    _string("status", "Where the market is in its life.", allowed_values=STATUSES, table=Table.BOTH),
     _string("yes_sub_title", "The label of the YES side."),
     _string("no_sub_title", "The label of the NO side."),
     _string("rules_secondary", "Further rules; may hold newlines and HTML."),
@@ -162,9 +189,9 @@ COLUMNS: Final = (
     _quote("previous_yes_bid_dollars", "Best YES bid a day ago."),
     _quote("previous_yes_ask_dollars", "Best YES ask a day ago."),
     _number("notional_value_dollars", "What a winning contract pays."),
-    _quote("yes_bid_size", "Contracts at the best YES bid.", member="yes_bid_size_fp"),
-    _quote("yes_ask_size", "Contracts at the best YES ask.", member="yes_ask_size_fp"),
-    _quote("volume_24h", "Contracts traded in the last 24 hours.", member="volume_24h_fp"),
+    _quote("yes_bid_size", "Contracts at the best YES bid.", source_field="yes_bid_size_fp"),
+    _quote("yes_ask_size", "Contracts at the best YES ask.", source_field="yes_ask_size_fp"),
+    _quote("volume_24h", "Contracts traded in the last 24 hours.", source_field="volume_24h_fp"),
     _number("floor_strike", "Lower strike."),
     _number("cap_strike", "Upper strike."),
     _string("functional_strike", "Strike given as a function."),
@@ -174,36 +201,41 @@ COLUMNS: Final = (
     _time("expected_expiration_time", "When the outcome is expected to be known."),
     _time("latest_expiration_time", "When the market expires at the latest."),
     _time("occurrence_datetime", "When the event itself takes place."),
-    _time("settlement_ts", "When the market was settled.", part=Part.BOTH),
+    _time("settlement_ts", "When the market was settled.", table=Table.BOTH),
     _time("fee_waiver_expiration_time", "Until when fees are waived."),
     _string("expiration_value", "The value used for settlement; empty when there is none."),
     _number("settlement_timer_seconds", "Seconds between determination and settlement.", sql_type="integer"),
     _boolean("can_close_early", "Whether the market may close before close_time."),
     _string("early_close_condition", "What closes it early."),
-    _string("price_level_structure", "The exchange's name of its price steps.", values=PRICE_LEVEL_STRUCTURES),
+    _string("price_level_structure", "The exchange's name of its price steps.", allowed_values=PRICE_LEVEL_STRUCTURES),
     _json("price_ranges", "The price steps: start, end and step of each range, in dollars."),
     _string("mve_collection_ticker", "The collection of a combo."),
     _json("mve_selected_legs", "The legs of a combo."),
     _boolean("is_provisional", "Whether the exchange deletes the market if nobody trades it."),
     _string("primary_participant_key", "The participant that the market is about."),
     _number("exchange_index", "The exchange's shard.", sql_type="integer"),
-    _string("settlement_bounds_type", "`floor` where YES pays a least value.", values=("default", "floor")),
+    _string("settlement_bounds_type", "`floor` where YES pays a least value.", allowed_values=("default", "floor")),
     _number("settlement_floor_dollars", "The least that a YES contract can pay; null without a floor."),
     # our own
-    _time("first_seen_at", "When this service first saw the market.", origin=Origin.OURS),
-    _time("changed_at", "When a stored value of it last changed here.", origin=Origin.OURS, part=Part.QUOTES),
+    _time("first_seen_at", "When this service first saw the market.", origin=Origin.SERVICE),
+    _time("changed_at", "When a stored value of it last changed here.", origin=Origin.SERVICE, table=Table.QUOTES),
     _quote(
-        "change_number", "The number of that change; every change has its own.", sql_type="bigint", origin=Origin.OURS
+        "change_number",
+        "The number of that change; every change has its own.",
+        sql_type="bigint",
+        origin=Origin.SERVICE,
     ),
-    _time("gone_at", "When the exchange was found not to have it any more.", origin=Origin.OURS, part=Part.QUOTES),
+    _time(
+        "removed_at", "When the exchange was found not to have it any more.", origin=Origin.SERVICE, table=Table.QUOTES
+    ),
 )
 """In the order of `fields=all`."""
 
-BY_NAME: Final = {column.name: column for column in COLUMNS}
-DEFAULT: Final = tuple(column for column in COLUMNS if column.default)
-FROM_MARKET: Final = tuple(column for column in COLUMNS if column.origin is Origin.MARKET)
+COLUMNS_BY_NAME: Final = {column.name: column for column in COLUMNS}
+DEFAULT_COLUMNS: Final = tuple(column for column in COLUMNS if column.in_default_response)
+MARKET_COLUMNS: Final = tuple(column for column in COLUMNS if column.origin is Origin.MARKET)
 
 
-def columns_in(part: Part) -> list[Column]:
+def columns_of(table: Table) -> list[Column]:
     """The columns that a table holds, those of both among them."""
-    return [column for column in COLUMNS if column.part in (part, Part.BOTH)]
+    return [column for column in COLUMNS if column.table in (table, Table.BOTH)]

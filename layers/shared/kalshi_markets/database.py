@@ -15,12 +15,12 @@ from kalshi_markets import tls
 from kalshi_markets.database_errors import (
     Conflict,
     DatabaseError,
-    LoginRefused,
-    StatementRefused,
-    TableMissing,
-    TimedOut,
-    Unavailable,
-    translated,
+    DatabaseUnavailable,
+    LoginFailed,
+    StatementError,
+    StatementTimeout,
+    UndefinedObject,
+    map_error,
 )
 from kalshi_markets.settings import Credentials, DatabaseSettings
 
@@ -28,13 +28,13 @@ __all__ = [
     "Conflict",
     "Database",
     "DatabaseError",
-    "LoginRefused",
+    "DatabaseUnavailable",
+    "LoginFailed",
     "Row",
-    "StatementRefused",
-    "TableMissing",
-    "TimedOut",
-    "Unavailable",
-    "translated",
+    "StatementError",
+    "StatementTimeout",
+    "UndefinedObject",
+    "map_error",
 ]
 
 Row = list[Any]
@@ -72,7 +72,7 @@ class Database:
         self._in_transaction = False
         self._connection: pg8000.native.Connection | None = None
 
-    def read(self, sql: str, *values: object) -> list[Row]:
+    def query(self, sql: str, *values: object) -> list[Row]:
         """Return the rows of a statement that may be repeated. Raises DatabaseError.
 
         Outside a transaction it is repeated once: on a new connection where the old one broke, or after a conflict.
@@ -80,16 +80,16 @@ class Database:
         reused = self._connection is not None
         try:
             return self.execute(sql, *values)
-        except LoginRefused:
+        except LoginFailed:
             raise
-        except (Unavailable, Conflict) as error:
+        except (DatabaseUnavailable, Conflict) as error:
             if self._in_transaction or not (reused or isinstance(error, Conflict)):
                 raise
             return self.execute(sql, *values)
 
     def execute(self, sql: str, *values: object) -> list[Row]:
         """Rows of one parameterised statement ($1, $2, …). Raises DatabaseError."""
-        with self._guarded() as connection:
+        with self._mapped_errors() as connection:
             if not self._is_pooled or self._in_transaction:
                 return _execute(connection, (sql, values))
             try:
@@ -98,15 +98,15 @@ class Database:
                 _execute(connection, ("ROLLBACK", ()))
                 raise
 
-    def script(self, sql: str) -> None:
+    def execute_script(self, sql: str) -> None:
         """Runs trusted SQL of several statements, as a migration is. Raises DatabaseError."""
-        with self._guarded() as connection:
+        with self._mapped_errors() as connection:
             connection.execute_simple(sql)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """Everything within is committed together, or not at all."""
-        with self._guarded() as connection:
+        with self._mapped_errors() as connection:
             _execute(connection, *self._begin())
         self._in_transaction = True
         try:
@@ -126,13 +126,13 @@ class Database:
         self.execute("SAVEPOINT one")
         try:
             yield
-        except StatementRefused:
+        except StatementError:
             self.execute("ROLLBACK TO SAVEPOINT one")
             raise
         self.execute("RELEASE SAVEPOINT one")
 
     def abort(self) -> None:
-        """Ends what another thread waits for: its statement raises Unavailable, and what is not committed is undone."""
+        """End another thread's statement, which raises DatabaseUnavailable; what is not committed is undone."""
         connection = self._connection
         if connection is not None:
             with suppress(OSError):
@@ -146,26 +146,26 @@ class Database:
                 connection.close()
 
     @contextmanager
-    def _guarded(self) -> Iterator[pg8000.native.Connection]:
+    def _mapped_errors(self) -> Iterator[pg8000.native.Connection]:
         """Any exception but the server's own word closes the connection.
 
         Seen with pg8000 1.31: after a client-side error the next statement receives the previous one's answer.
         """
         try:
             if self._connection is None and self._in_transaction:
-                raise Unavailable("the connection of this transaction is closed")
+                raise DatabaseUnavailable("the connection of this transaction is closed")
             if self._connection is None:
                 self._connection = self._connect()
             yield self._connection
         except pg8000.native.DatabaseError as error:
-            told = translated(error)
-            if isinstance(told, Unavailable):
+            mapped_error = map_error(error)
+            if isinstance(mapped_error, DatabaseUnavailable):
                 self.close()
-            raise told from None
+            raise mapped_error from None
         except (pg8000.native.Error, OSError) as error:
             traceback.clear_frames(error.__traceback__)  # they would keep the socket open until the next collection
             self.close()
-            raise Unavailable(f"no connection to the database at {self.settings.host}: {error}") from error
+            raise DatabaseUnavailable(f"no connection to the database at {self.settings.host}: {error}") from error
         except BaseException:
             self.close()
             raise
@@ -174,7 +174,7 @@ class Database:
         try:
             return self._open(self.settings.credentials())
         except pg8000.native.DatabaseError as error:
-            rotated = self.settings.secret_arn and isinstance(translated(error), LoginRefused)
+            rotated = self.settings.secret_arn and isinstance(map_error(error), LoginFailed)
             if not rotated:
                 raise
         return self._open(self.settings.credentials(fresh=True))
@@ -183,7 +183,7 @@ class Database:
         try:
             return self._start(credentials, _OF_TEXTS | ({} if self._is_pooled else self._parameters))
         except pg8000.native.DatabaseError as error:
-            rejection = translated(error)
+            rejection = map_error(error)
             if self._is_pooled or not self._parameters or rejection.sqlstate != _PROTOCOL_VIOLATION:
                 raise
         connection = self._start(credentials, _OF_TEXTS)
@@ -192,11 +192,11 @@ class Database:
         return connection
 
     def _start(self, credentials: Credentials, parameters: Mapping[str, str]) -> pg8000.native.Connection:
-        attempts = tls.attempts(self.settings)
+        attempts = tls.ssl_options(self.settings)
         for attempt in attempts:
             try:
                 connection = pg8000.native.Connection(
-                    credentials.name,
+                    credentials.username,
                     password=credentials.secret,
                     host=self.settings.host,
                     port=self.settings.port,
@@ -233,7 +233,7 @@ def _execute(connection: pg8000.native.Connection, *statements: Statement) -> li
     for sql, values in statements:
         connection.send_PARSE(core.NULL_BYTE, sql)
         connection.send_DESCRIBE_STATEMENT(core.NULL_BYTE)
-        connection.send_BIND(core.NULL_BYTE, core.make_params(connection.py_types, [*map(_parameter, values)]))
+        connection.send_BIND(core.NULL_BYTE, core.make_params(connection.py_types, [*map(_encode_text_array, values)]))
         connection.send_EXECUTE()
     core._write(connection._sock, core.SYNC_MSG)
     core._flush(connection._sock)
@@ -241,9 +241,9 @@ def _execute(connection: pg8000.native.Connection, *statements: Statement) -> li
     return context.rows or []
 
 
-def _parameter(value: object) -> object:
+def _encode_text_array(value: object) -> object:
     """Lists of texts with each of them quoted: pg8000 1.31 leaves `null` bare, which an array takes for no value."""
-    if isinstance(value, list) and all(isinstance(one, str) for one in value):
-        quoted = (one.replace("\\", "\\\\").replace('"', '\\"') for one in value)
-        return "{" + ",".join(f'"{one}"' for one in quoted) + "}"
+    if isinstance(value, list) and all(isinstance(item, str) for item in value):
+        quoted = (item.replace("\\", "\\\\").replace('"', '\\"') for item in value)
+        return "{" + ",".join(f'"{item}"' for item in quoted) + "}"
     return value

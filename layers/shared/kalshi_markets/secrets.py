@@ -7,10 +7,10 @@ from functools import lru_cache
 from typing import Any, Final
 
 MAX_AGE_SECONDS: Final = 300
-PATIENCE_SECONDS: Final = 2
+TIMEOUT_SECONDS: Final = 2
 """For a connection, and for an answer; both twice at most, so that a request is answered before its own time is up."""
 
-_kept: dict[str, tuple[float, Mapping[str, Any]]] = {}
+_cache: dict[str, tuple[float, Mapping[str, Any]]] = {}
 """By ARN or name: when it was fetched, and its members."""
 
 
@@ -18,21 +18,21 @@ class SecretUnavailable(Exception):
     """Secrets Manager did not give the secret."""
 
 
-def read_secret(arn: str, *, fresh: bool = False) -> Mapping[str, Any]:
+def get_secret(arn: str, *, fresh: bool = False) -> Mapping[str, Any]:
     """The JSON object kept under an ARN or name, at most MAX_AGE_SECONDS old, or asked for anew if `fresh`.
 
     Raises SecretUnavailable.
     """
-    fetched_at, value = _kept.get(arn, (-float("inf"), {}))
+    fetched_at, value = _cache.get(arn, (-float("inf"), {}))
     if fresh or time.monotonic() - fetched_at > MAX_AGE_SECONDS:
         value = _fetch(arn)
-        _kept[arn] = time.monotonic(), value
+        _cache[arn] = time.monotonic(), value
     return value
 
 
-def forget_secrets() -> None:
+def clear_cache() -> None:
     """Drops what is kept, the client too."""
-    _kept.clear()
+    _cache.clear()
     _client.cache_clear()
 
 
@@ -57,5 +57,5 @@ def _client() -> Any:
     from botocore.config import Config
     from botocore.session import get_session
 
-    config = Config(connect_timeout=PATIENCE_SECONDS, read_timeout=PATIENCE_SECONDS, retries={"total_max_attempts": 2})
+    config = Config(connect_timeout=TIMEOUT_SECONDS, read_timeout=TIMEOUT_SECONDS, retries={"total_max_attempts": 2})
     return get_session().create_client("secretsmanager", config=config)

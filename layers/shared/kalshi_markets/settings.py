@@ -8,7 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Final, Literal, Self, get_args
 
-from kalshi_markets.secrets import read_secret
+from kalshi_markets.secrets import get_secret
 from kalshi_markets.variables import SettingsError as SettingsError
 from kalshi_markets.variables import Variables, parse_ascii, parse_password, parse_text
 
@@ -25,11 +25,11 @@ LOG_LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 class Credentials:
     """Who logs in: a user (or key id) and its password (or private key in PEM)."""
 
-    name: str
+    username: str
     secret: str
 
     def __repr__(self) -> str:
-        return f"Credentials({self.name!r}, secret not shown)"
+        return f"Credentials({self.username!r}, secret not shown)"
 
 
 @dataclass(frozen=True)
@@ -47,16 +47,16 @@ class DatabaseSettings:
     secret_arn: str | None
 
     @classmethod
-    def read(cls, environment: Mapping[str, str] = os.environ) -> Self:
+    def from_env(cls, environment: Mapping[str, str] = os.environ) -> Self:
         """Raises SettingsError."""
         variables = Variables(environment)
-        table = variables.text("MARKETS_TABLE", "kalshi_markets")
+        table = variables.string("MARKETS_TABLE", "kalshi_markets")
         if not re.fullmatch(r"[a-z_][a-z0-9_]{0,39}", table):
             raise SettingsError(
                 "MARKETS_TABLE must be a plain identifier: at most 40 of a-z, 0-9 and _, no digit first."
             )
         on_aws = variables.optional("AWS_LAMBDA_FUNCTION_NAME") and not variables.optional("AWS_SAM_LOCAL")
-        sslmode = variables.text("DB_SSLMODE", "verify-full" if on_aws else "prefer")
+        sslmode = variables.string("DB_SSLMODE", "verify-full" if on_aws else "prefer")
         if sslmode not in get_args(SslMode):
             raise SettingsError(f"DB_SSLMODE must be one of {', '.join(get_args(SslMode))}.")
         sslrootcert = variables.optional("DB_SSLROOTCERT")
@@ -64,8 +64,8 @@ class DatabaseSettings:
             raise SettingsError("DB_SSLROOTCERT must be a PEM file of certificate authorities: there is no such file.")
         return cls(
             host=variables.required("DB_HOST"),
-            port=variables.whole("DB_PORT", "5432", most=65535),
-            name=variables.text("DB_NAME", "postgres"),
+            port=variables.integer("DB_PORT", "5432", maximum=65535),
+            name=variables.string("DB_NAME", "postgres"),
             sslmode=sslmode,  # type: ignore[arg-type]  # one of them, as the lines above made sure
             sslrootcert=sslrootcert,
             table=table,
@@ -98,7 +98,7 @@ class ExchangeSettings:
     secret_arn: str | None
 
     @classmethod
-    def read(cls, environment: Mapping[str, str] = os.environ) -> Self:
+    def from_env(cls, environment: Mapping[str, str] = os.environ) -> Self:
         """Raises SettingsError."""
         variables = Variables(environment)
         url = (variables.ascii("EXCHANGE_URL") or KALSHI_URL).rstrip("/")
@@ -114,7 +114,9 @@ class ExchangeSettings:
         account = (key_id or secret_arn) and not variables.optional("EXCHANGE_RATE")
         return cls(
             url=url if url.endswith(API_PATH) else url + API_PATH,
-            rate=None if account else float(variables.number("EXCHANGE_RATE", "5", least=str(MIN_RATE), most=MAX_RATE)),
+            rate=None
+            if account
+            else float(variables.number("EXCHANGE_RATE", "5", minimum=str(MIN_RATE), maximum=MAX_RATE)),
             key_id=key_id,
             key_file=key_file,
             secret_arn=secret_arn,
@@ -143,26 +145,28 @@ class CrawlerSettings:
     live_interval: timedelta
     changed_interval: timedelta
     settled_interval: timedelta
-    slow_interval: timedelta
+    maintenance_interval: timedelta
     archive: bool
     combos: bool
-    kept: timedelta | None
+    retention: timedelta | None
     """how long settled markets are kept; None: for ever"""
 
     @classmethod
-    def read(cls, environment: Mapping[str, str] = os.environ) -> Self:
+    def from_env(cls, environment: Mapping[str, str] = os.environ) -> Self:
         """Raises SettingsError, for an invalid log level too."""
         log_level(environment)
         variables = Variables(environment)
         return cls(
-            run_seconds=float(variables.number("RUN_SECONDS", "55", least="10", most=840)),
+            run_seconds=float(variables.number("RUN_SECONDS", "55", minimum="10", maximum=840)),
             live_interval=variables.seconds("LIVE_INTERVAL_SECONDS", "300"),
             changed_interval=variables.seconds("CHANGED_INTERVAL_SECONDS", "45"),
             settled_interval=variables.seconds("SETTLED_INTERVAL_SECONDS", "45"),
-            slow_interval=variables.seconds("SLOW_INTERVAL_SECONDS", "3600"),
-            archive=variables.switch("ARCHIVE", "true"),
-            combos=variables.switch("COMBOS", "false"),
-            kept=timedelta(days=days) if (days := variables.whole("RETENTION_DAYS", "0", most=36_500)) else None,
+            maintenance_interval=variables.seconds("MAINTENANCE_INTERVAL_SECONDS", "3600"),
+            archive=variables.boolean("ARCHIVE", "true"),
+            combos=variables.boolean("COMBOS", "false"),
+            retention=timedelta(days=days)
+            if (days := variables.integer("RETENTION_DAYS", "0", maximum=36_500))
+            else None,
         )
 
 
@@ -176,13 +180,13 @@ class ApiSettings:
     readme_url: str | None
 
     @classmethod
-    def read(cls, environment: Mapping[str, str] = os.environ) -> Self:
+    def from_env(cls, environment: Mapping[str, str] = os.environ) -> Self:
         """Raises SettingsError, for an invalid log level too, which would raise while the function is imported."""
         log_level(environment)
         variables = Variables(environment)
         return cls(
-            statement_timeout_ms=variables.whole("STATEMENT_TIMEOUT_MS", "3000", least="10", most=25_000),
-            candle_cache_mb=variables.whole("CANDLE_CACHE_MB", "512", most=1_000_000),
+            statement_timeout_ms=variables.integer("STATEMENT_TIMEOUT_MS", "3000", minimum="10", maximum=25_000),
+            candle_cache_mb=variables.integer("CANDLE_CACHE_MB", "512", maximum=1_000_000),
             readme_url=variables.optional("README_URL"),
         )
 
@@ -194,7 +198,7 @@ class MigratorSettings:
     roles: Mapping[str, Credentials]
 
     @classmethod
-    def read(cls, environment: Mapping[str, str] = os.environ) -> Self:
+    def from_env(cls, environment: Mapping[str, str] = os.environ) -> Self:
         """From API_DB_SECRET_ARN, or API_DB_USER with API_DB_PASSWORD; for the crawler from CRAWLER_DB_… alike.
 
         The secrets are asked for afresh: it is after a rotation that the roles are renewed.
@@ -215,7 +219,7 @@ def log_level(environment: Mapping[str, str] = os.environ) -> str:
     """
     variables = Variables(environment)
     for name in ("POWERTOOLS_LOG_LEVEL", "LOG_LEVEL"):
-        if level := variables.text(name, "").upper():
+        if level := variables.string(name, "").upper():
             if level not in LOG_LEVELS:
                 raise SettingsError(f"{name} must be one of {', '.join(LOG_LEVELS)}.")
             return level
@@ -242,7 +246,7 @@ def _api_key(arn: str, *, fresh: bool) -> Credentials:
 
 
 def _members(arn: str, name: str, secret: str, *, fresh: bool) -> tuple[str, str]:
-    fields = read_secret(arn, fresh=fresh)
+    fields = get_secret(arn, fresh=fresh)
     members = str(fields.get(name) or "").strip(), str(fields.get(secret) or "")
     if not all(members):
         raise SettingsError(f"the secret {arn} must be a JSON object with {name} and {secret}.")

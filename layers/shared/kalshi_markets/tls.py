@@ -7,18 +7,18 @@ from functools import lru_cache
 from kalshi_markets.settings import DatabaseSettings
 
 
-def attempts(settings: DatabaseSettings) -> Sequence[ssl.SSLContext | bool]:
+def ssl_options(settings: DatabaseSettings) -> Sequence[ssl.SSLContext | bool]:
     """Return what to try, in order, for libpq's sslmode (postgresql.org/docs, libpq-ssl). False: no TLS."""
     if settings.sslmode == "disable":
         return [False]
-    context = _context(settings.sslmode, settings.sslrootcert)
+    context = _ssl_context(settings.sslmode, settings.sslrootcert)
     if settings.sslmode == "allow":
         return [False, context]
     return [context, False] if settings.sslmode == "prefer" else [context]
 
 
 @lru_cache(maxsize=8)
-def _context(sslmode: str, sslrootcert: str | None) -> ssl.SSLContext:
+def _ssl_context(sslmode: str, sslrootcert: str | None) -> ssl.SSLContext:
     """Kept, since reading the authorities takes 40 ms."""
     # As libpq does it: require with an authority to trust means verify-ca.
     if sslmode in ("verify-ca", "verify-full") or (sslmode == "require" and sslrootcert):

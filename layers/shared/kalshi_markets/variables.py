@@ -53,7 +53,7 @@ class Variables:
         value = self._environment.get(name, "")
         return parse_password(name, value) if value.strip() else None
 
-    def text(self, name: str, default: str) -> str:
+    def string(self, name: str, default: str) -> str:
         """Return a printable text."""
         return self.optional(name) or default
 
@@ -63,30 +63,30 @@ class Variables:
             return value
         raise SettingsError(f"{name} is not set.")
 
-    def switch(self, name: str, default: str) -> bool:
+    def boolean(self, name: str, default: str) -> bool:
         """Return whether the variable is `true`, and not `false`."""
-        value = self.text(name, default).lower()
+        value = self.string(name, default).lower()
         if value not in ("true", "false"):
             raise SettingsError(f"{name} must be true or false.")
         return value == "true"
 
     def seconds(self, name: str, default: str) -> timedelta:
         """Return a number of seconds from a second to a day."""
-        return timedelta(seconds=float(self.number(name, default, least="1", most=86_400)))
+        return timedelta(seconds=float(self.number(name, default, minimum="1", maximum=86_400)))
 
-    def whole(self, name: str, default: str, *, least: str = "0", most: int) -> int:
+    def integer(self, name: str, default: str, *, minimum: str = "0", maximum: int) -> int:
         """Return a whole number from least to most."""
-        value = self.number(name, default, least=least, most=most)
+        value = self.number(name, default, minimum=minimum, maximum=maximum)
         if value % 1:
             raise SettingsError(f"{name} must be a whole number.")
         return int(value)
 
-    def number(self, name: str, default: str, *, least: str = "0", most: int) -> Decimal:
+    def number(self, name: str, default: str, *, minimum: str = "0", maximum: int) -> Decimal:
         """Return a number from least to most."""
         try:
-            value = Decimal(self.text(name, default))
-            if Decimal(least) <= value <= most:
+            value = Decimal(self.string(name, default))
+            if Decimal(minimum) <= value <= maximum:
                 return value
         except InvalidOperation:
             pass
-        raise SettingsError(f"{name} must be a number from {least} to {most:,}.")
+        raise SettingsError(f"{name} must be a number from {minimum} to {maximum:,}.")

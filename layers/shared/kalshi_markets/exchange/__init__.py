@@ -2,43 +2,51 @@
 
 from kalshi_markets.exchange.candles import Candle
 from kalshi_markets.exchange.client import CandleQuery, ExchangeClient
-from kalshi_markets.exchange.drift import Deviation, deviations
+from kalshi_markets.exchange.drift import Deviation, find_drift
 from kalshi_markets.exchange.errors import (
-    AnswerUnreadable,
+    AuthenticationFailed,
+    ExchangeClientError,
     ExchangeError,
-    ExchangeRefused,
     ExchangeUnavailable,
     FilterIgnored,
-    KeyRefused,
+    InvalidResponse,
 )
 from kalshi_markets.exchange.listings import BATCH_TICKERS, LIVE_FILTERS, Event, Listings, Page, Series
-from kalshi_markets.exchange.projection import Refused, Row, Sighting, is_storable, project, sight, whole
-from kalshi_markets.exchange.sent import Sent
+from kalshi_markets.exchange.projection import (
+    InvalidMarket,
+    MarketRow,
+    ParsedMarket,
+    full_row,
+    is_valid_pg_text,
+    market_row,
+    parse_market,
+)
+from kalshi_markets.exchange.sent import RawMarket
 
 __all__ = [
     "BATCH_TICKERS",
     "LIVE_FILTERS",
-    "AnswerUnreadable",
+    "AuthenticationFailed",
     "Candle",
     "CandleQuery",
     "Deviation",
     "Event",
     "ExchangeClient",
+    "ExchangeClientError",
     "ExchangeError",
-    "ExchangeRefused",
     "ExchangeUnavailable",
     "FilterIgnored",
-    "KeyRefused",
+    "InvalidMarket",
+    "InvalidResponse",
     "Listings",
+    "MarketRow",
     "Page",
-    "Refused",
-    "Row",
-    "Sent",
+    "ParsedMarket",
+    "RawMarket",
     "Series",
-    "Sighting",
-    "deviations",
-    "is_storable",
-    "project",
-    "sight",
-    "whole",
+    "find_drift",
+    "full_row",
+    "is_valid_pg_text",
+    "market_row",
+    "parse_market",
 ]

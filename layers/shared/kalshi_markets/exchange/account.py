@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from kalshi_markets.exchange.errors import AnswerUnreadable, ExchangeRefused, KeyRefused
+from kalshi_markets.exchange.errors import AuthenticationFailed, ExchangeClientError, InvalidResponse
 from kalshi_markets.exchange.transport import Transport
 from kalshi_markets.settings import API_PATH, MAX_RATE, MIN_RATE
 
-DEFAULT_COST: Final = 10.0
+DEFAULT_REQUEST_COST: Final = 10.0
 """The exchange's tokens that a request costs where nothing else is said (docs.kalshi.com, Rate Limits and Tiers)."""
 
 
@@ -16,7 +16,7 @@ DEFAULT_COST: Final = 10.0
 class Costs:
     """What requests cost. default: in the exchange's tokens; by_path: in requests of that cost, where it is not 1."""
 
-    default: float = DEFAULT_COST
+    default: float = DEFAULT_REQUEST_COST
     by_path: Mapping[str, float] = field(default_factory=dict)
 
 
@@ -28,37 +28,37 @@ class AccountLimits:
     bucket_capacity: float | None
 
 
-async def fetch_costs(transport: Transport, *, deadline: float, urgency: float = 0.0) -> Costs:
+async def fetch_costs(transport: Transport, *, deadline: float, priority: float = 0.0) -> Costs:
     """Return the costs of GET requests; as documented where the exchange does not tell them. Raises ExchangeError."""
     try:
-        answer = await transport.get("/account/endpoint_costs", {}, deadline=deadline, urgency=urgency)
-    except KeyRefused:
+        response = await transport.get("/account/endpoint_costs", {}, deadline=deadline, priority=priority)
+    except AuthenticationFailed:
         raise
-    except ExchangeRefused:
+    except ExchangeClientError:
         return Costs()
-    default = _positive(answer.get("default_cost")) or DEFAULT_COST
-    rows = answer.get("endpoint_costs")
+    default = _positive(response.get("default_cost")) or DEFAULT_REQUEST_COST
+    rows = response.get("endpoint_costs")
     by_path = {}
     for row in rows if isinstance(rows, list) else []:
         cost = _positive(row.get("cost")) if isinstance(row, Mapping) and row.get("method") == "GET" else None
         if cost is not None and isinstance(row.get("path"), str):
-            by_path[normalized(row["path"])] = cost / default
+            by_path[normalize_path(row["path"])] = cost / default
     return Costs(default, by_path)
 
 
-async def fetch_limits(transport: Transport, costs: Costs, *, deadline: float, urgency: float = 0.0) -> AccountLimits:
+async def fetch_limits(transport: Transport, costs: Costs, *, deadline: float, priority: float = 0.0) -> AccountLimits:
     """Return what the account of the API key may send. Raises ExchangeError."""
-    answer = await transport.get("/account/limits", {}, deadline=deadline, urgency=urgency)
-    found = answer.get("read")
-    read: Mapping[str, Any] = found if isinstance(found, Mapping) else {}
-    tokens = _positive(read.get("refill_rate"))
+    response = await transport.get("/account/limits", {}, deadline=deadline, priority=priority)
+    value = response.get("read")
+    read_limits: Mapping[str, Any] = value if isinstance(value, Mapping) else {}
+    tokens = _positive(read_limits.get("refill_rate"))
     if tokens is None or not MIN_RATE <= tokens / costs.default <= MAX_RATE:
-        raise AnswerUnreadable("the exchange's answer has no rate of the account.")
-    capacity = _positive(read.get("bucket_capacity"))
+        raise InvalidResponse("the exchange's answer has no rate of the account.")
+    capacity = _positive(read_limits.get("bucket_capacity"))
     return AccountLimits(tokens / costs.default, capacity and capacity / costs.default)
 
 
-def normalized(path: str) -> str:
+def normalize_path(path: str) -> str:
     """Return a path or a route below the API's root, `*` for each parameter: `/markets/{ticker}` is `/markets/*`."""
     segments = path.removeprefix(API_PATH).strip("/").split("/")
     return "/" + "/".join("*" if segment[:1] in ("{", ":", "<") else segment for segment in segments)

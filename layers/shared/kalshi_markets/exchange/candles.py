@@ -8,18 +8,18 @@ from typing import Any, Final, NamedTuple
 
 import httpx
 
-from kalshi_markets.exchange.errors import AnswerUnreadable
-from kalshi_markets.exchange.transport import read_object
+from kalshi_markets.exchange.errors import InvalidResponse
+from kalshi_markets.exchange.transport import parse_object
 
 _ENCODER: Final = json.JSONEncoder(separators=(",", ":"))
 _PRICES: Final = frozenset({"yes_bid", "yes_ask", "price"})
 _QUANTITIES: Final = frozenset({"volume", "open_interest"})
 
 _FLAT: Final = r'[^{}"\r\n]*+(?:"[^"\\{}\r\n]*+"[^{}"\r\n]*+)*+'
-_AS_WRITTEN: Final = re.compile(rf'(\{{"end_period_ts":\d+{_FLAT}(?:\{{{_FLAT}\}}{_FLAT})*+\}})')
+_CANDLE_PATTERN: Final = re.compile(rf'(\{{"end_period_ts":\d+{_FLAT}(?:\{{{_FLAT}\}}{_FLAT})*+\}})')
 """A candle's text as the exchange usually writes it: objects in an object, plain strings, on one line. In JSON, what it
 matches is one object: its first quote can only begin a name."""
-_ODD: Final = (KeyError, TypeError, ValueError, AttributeError)
+_SHAPE_ERRORS: Final = (KeyError, TypeError, ValueError, AttributeError)
 """What an answer of another shape raises while it is read."""
 _end: Final = attrgetter("end")
 
@@ -33,28 +33,28 @@ class Candle(NamedTuple):
     text: str
 
 
-def read_batch(response: httpx.Response) -> dict[str, list[Candle]]:
-    """By ticker. Raises AnswerUnreadable."""
-    answer = read_object(response, real=str)  # a number that is no string keeps its digits as one
+def parse_batch(response: httpx.Response) -> dict[str, list[Candle]]:
+    """By ticker. Raises InvalidResponse."""
+    answer = parse_object(response, parse_float=str)  # a number that is no string keeps its digits as one
     try:
         markets = zip(answer["markets"] or [], _written(response.content.decode())["markets"] or [], strict=True)
-        return {market["market_ticker"]: _in_order(_as_sent(market, written)) for market, written in markets}
-    except _ODD as error:
-        raise _unreadable() from error
+        return {market["market_ticker"]: _sorted(_as_sent(market, written)) for market, written in markets}
+    except _SHAPE_ERRORS as error:
+        raise _invalid_response() from error
 
 
-def read_archived(response: httpx.Response) -> dict[str, list[Candle]]:
-    """Under `candlesticks`. Raises AnswerUnreadable."""
-    answer = read_object(response, real=str)
+def parse_archived(response: httpx.Response) -> dict[str, list[Candle]]:
+    """Under `candlesticks`. Raises InvalidResponse."""
+    answer = parse_object(response, parse_float=str)
     try:
-        return {"candlesticks": _in_order([_encoded(_as_live(fields)) for fields in answer["candlesticks"] or []])}
-    except _ODD as error:
-        raise _unreadable() from error
+        return {"candlesticks": _sorted([_encoded(_as_live(fields)) for fields in answer["candlesticks"] or []])}
+    except _SHAPE_ERRORS as error:
+        raise _invalid_response() from error
 
 
 def _written(body: str) -> Any:
     """Parse an answer with its candles left as text, each a tuple: to write each anew takes four times as long."""
-    parts = _AS_WRITTEN.split(body)
+    parts = _CANDLE_PATTERN.split(body)
     texts = zip(parts[1::2])
     # NaN is the placeholder: the answer was parsed, and no JSON has it. Placeholders are read in their order.
     return json.loads("NaN".join(parts[::2]), parse_constant=lambda _: next(texts))
@@ -79,11 +79,11 @@ def _begins_with(text: str, end: int) -> bool:
 def _encoded(fields: JsonObject) -> Candle:
     end = fields["end_period_ts"]
     if type(end) is not int:
-        raise _unreadable()
+        raise _invalid_response()
     return Candle(end, _ENCODER.encode({"end_period_ts": end, **fields}))
 
 
-def _in_order(candles: list[Candle]) -> list[Candle]:
+def _sorted(candles: list[Candle]) -> list[Candle]:
     candles.sort(key=_end)
     return candles
 
@@ -105,5 +105,5 @@ def _prices(fields: JsonObject | None) -> JsonObject:
     }
 
 
-def _unreadable() -> AnswerUnreadable:
-    return AnswerUnreadable("the exchange's candlesticks cannot be read.")
+def _invalid_response() -> InvalidResponse:
+    return InvalidResponse("the exchange's candlesticks cannot be read.")

@@ -8,16 +8,16 @@ from urllib.parse import quote
 
 import httpx
 
-from kalshi_markets.exchange.candles import Candle, read_archived, read_batch
-from kalshi_markets.exchange.errors import ExchangeRefused
-from kalshi_markets.exchange.limiter import Limiter
+from kalshi_markets.exchange.candles import Candle, parse_archived, parse_batch
+from kalshi_markets.exchange.errors import ExchangeClientError
+from kalshi_markets.exchange.limiter import RateLimiter
 from kalshi_markets.exchange.listings import BATCH_TICKERS, Listings
 from kalshi_markets.exchange.transport import Transport
 from kalshi_markets.settings import ExchangeSettings
 
-BATCH_CANDLES: Final = 10_000
+MAX_BATCH_CANDLES: Final = 10_000
 """What one batch call may ask for, tickers × periods (docs.kalshi.com, Batch Get Market Candlesticks)."""
-ARCHIVE_CANDLES: Final = 5_000
+MAX_ARCHIVE_CANDLES: Final = 5_000
 """Periods that one call to the archive may span (observed on production, 2026-08; not documented)."""
 _BATCH_PATH: Final = "/markets/candlesticks"
 
@@ -41,7 +41,7 @@ class ExchangeClient:
     deadline: on time.monotonic()'s clock. urgency: of those who wait for the limiter, the least goes first.
     """
 
-    def __init__(self, settings: ExchangeSettings, limiter: Limiter) -> None:
+    def __init__(self, settings: ExchangeSettings, limiter: RateLimiter) -> None:
         self.transport = Transport(settings, limiter)
         self._limiter = limiter
 
@@ -69,42 +69,42 @@ class ExchangeClient:
         return await self._limiter.rate()
 
     async def candlesticks(
-        self, tickers: Sequence[str], query: CandleQuery, *, deadline: float, urgency: float = 0.0
+        self, tickers: Sequence[str], query: CandleQuery, *, deadline: float, priority: float = 0.0
     ) -> dict[str, list[Candle]]:
         """Candles by ticker. The exchange leaves out the tickers that it does not know, and those in the archive.
 
         At most BATCH_TICKERS tickers, without commas, and BATCH_CANDLES tickers × periods.
         """
-        found: dict[str, list[Candle]] = {}
+        candles: dict[str, list[Candle]] = {}
         size = await self._limiter.batch_size(_BATCH_PATH, BATCH_TICKERS)
-        for at in range(0, len(tickers), size):
-            parameters = {"market_tickers": ",".join(tickers[at : at + size])} | query.parameters()
-            found |= await self.transport.get(
-                _BATCH_PATH, parameters, deadline=deadline, urgency=urgency, read=read_batch
+        for start in range(0, len(tickers), size):
+            parameters = {"market_tickers": ",".join(tickers[start : start + size])} | query.parameters()
+            candles |= await self.transport.get(
+                _BATCH_PATH, parameters, deadline=deadline, priority=priority, parse=parse_batch
             )
-        return found
+        return candles
 
     async def archived_candlesticks(
-        self, ticker: str, query: CandleQuery, *, deadline: float, urgency: float = 0.0
+        self, ticker: str, query: CandleQuery, *, deadline: float, priority: float = 0.0
     ) -> list[Candle] | None:
         """Those of a market behind the cutoff, at most ARCHIVE_CANDLES periods; None where the archive has no such
         market."""
         path = f"/historical/markets/{quote(ticker, safe='')}/candlesticks"
         try:
             answer = await self.transport.get(
-                path, query.parameters(), deadline=deadline, urgency=urgency, read=read_archived
+                path, query.parameters(), deadline=deadline, priority=priority, parse=parse_archived
             )
-        except ExchangeRefused as error:
+        except ExchangeClientError as error:
             if error.status == httpx.codes.NOT_FOUND:
                 return None
             raise
         candles: list[Candle] = answer["candlesticks"]
         return candles
 
-    async def archived(self, tickers: Sequence[str], *, deadline: float) -> set[str]:
+    async def find_archived(self, tickers: Sequence[str], *, deadline: float) -> set[str]:
         """Those of at most BATCH_TICKERS tickers that are in the archive."""
-        found = await Listings(self.transport, deadline).named(tickers, archived=True)
-        return {sent.ticker for sent in found if sent.ticker}
+        markets = await Listings(self.transport, deadline).by_ticker(tickers, archived=True)
+        return {market.ticker for market in markets if market.ticker}
 
     async def cutoff(self, *, deadline: float) -> datetime:
         """As Listings has it."""

@@ -4,10 +4,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 from typing import Any, Final, Literal, NamedTuple
 
-from kalshi_markets.columns import FROM_MARKET, Column, Kind
+from kalshi_markets.columns import MARKET_COLUMNS, Column, Kind
 
-Change = Literal["new", "gone", "retyped", "new_value"]
-LONGEST_EXAMPLE: Final = 200
+Change = Literal["added", "removed", "type_changed", "new_value"]
+MAX_EXAMPLE_LENGTH: Final = 200
 
 _CENTS: Final = "cents, removed on 2026-03-12: the member of the same name that ends in _dollars holds it"
 _COUNT: Final = "whole contracts, removed on 2026-03-12: the member of the same name that ends in _fp holds it"
@@ -27,7 +27,7 @@ NOT_STORED: Final[Mapping[str, str]] = {
     **dict.fromkeys(("volume", "volume_24h", "open_interest"), _COUNT),
 }
 """Members that have no column, each with its reason."""
-_KNOWN: Final = frozenset(column.member for column in FROM_MARKET) | NOT_STORED.keys()
+_KNOWN: Final = frozenset(column.source_field for column in MARKET_COLUMNS) | NOT_STORED.keys()
 _OPTIONAL: Final = frozenset(
     {"title", "subtitle", "liquidity", "expected_expiration_time", "settlement_value_dollars", "settlement_ts"}
     | {"occurrence_datetime", "fee_waiver_expiration_time", "early_close_condition", "strike_type", "floor_strike"}
@@ -36,14 +36,14 @@ _OPTIONAL: Final = frozenset(
     | {"settlement_bounds_type", "settlement_floor_dollars"}  # not in what was recorded before 2026-10
 )
 _REQUIRED: Final = _KNOWN - NOT_STORED.keys() - _OPTIONAL
-_PLAIN: Final[Mapping[Kind, tuple[type, ...]]] = {
+_TYPES_BY_KIND: Final[Mapping[Kind, tuple[type, ...]]] = {
     Kind.STRING: (str,),
     Kind.TIME: (str,),
     Kind.BOOLEAN: (bool,),
     Kind.JSON: (dict, list),
     Kind.NUMBER: (int, Decimal),
 }
-_MOST_SHAPES: Final = 10_000
+_MAX_SHAPES: Final = 10_000
 
 
 class Deviation(NamedTuple):
@@ -59,35 +59,37 @@ class Deviation(NamedTuple):
 
 
 def _types(column: Column) -> tuple[type, ...]:
-    return (str,) if column.member.endswith(("_dollars", "_fp")) else _PLAIN[column.kind]
+    return (str,) if column.source_field.endswith(("_dollars", "_fp")) else _TYPES_BY_KIND[column.kind]
 
 
-_TYPES: Final = {column.member: frozenset((*_types(column), type(None))) for column in FROM_MARKET}
-_WORDS: Final = [(column.member, frozenset(column.values)) for column in FROM_MARKET if column.values]
+_TYPES: Final = {column.source_field: frozenset((*_types(column), type(None))) for column in MARKET_COLUMNS}
+_WORDS: Final = [
+    (column.source_field, frozenset(column.allowed_values)) for column in MARKET_COLUMNS if column.allowed_values
+]
 # By shape, for there are few: names and types of an object's members.
-_found: dict[tuple[object, ...], tuple[tuple[str, Change], ...]] = {}
+_deviations_by_shape: dict[tuple[object, ...], tuple[tuple[str, Change], ...]] = {}
 
 
-def deviations(markets: Iterable[Mapping[str, Any]]) -> list[Deviation]:
+def find_drift(markets: Iterable[Mapping[str, Any]]) -> list[Deviation]:
     """What a page's objects show of it; nothing, as a rule."""
     counts: dict[tuple[str, Change], tuple[int, str | None]] = {}
     for market in markets:
-        for member, change in (*_deviations(market), *_new_values(market)):
+        for member, change in (*_drift_of(market), *_new_values(market)):
             count, example = counts.get((member, change), (0, None))
             if example is None and member in market:
-                example = repr(market[member])[:LONGEST_EXAMPLE].encode("unicode_escape").decode("ascii")
+                example = repr(market[member])[:MAX_EXAMPLE_LENGTH].encode("unicode_escape").decode("ascii")
             counts[member, change] = (count + 1, example)
     return [Deviation(member, change, *counted) for (member, change), counted in counts.items()]
 
 
-def _deviations(market: Mapping[str, Any]) -> tuple[tuple[str, Change], ...]:
+def _drift_of(market: Mapping[str, Any]) -> tuple[tuple[str, Change], ...]:
     shape = (*market, *map(type, market.values()))
-    found = _found.get(shape)
-    if found is None:
-        if len(_found) >= _MOST_SHAPES:
-            _found.clear()
-        found = _found[shape] = tuple(_compared(market))
-    return found
+    cached = _deviations_by_shape.get(shape)
+    if cached is None:
+        if len(_deviations_by_shape) >= _MAX_SHAPES:
+            _deviations_by_shape.clear()
+        cached = _deviations_by_shape[shape] = tuple(_compare(market))
+    return cached
 
 
 def _new_values(market: Mapping[str, Any]) -> Iterator[tuple[str, Change]]:
@@ -97,12 +99,12 @@ def _new_values(market: Mapping[str, Any]) -> Iterator[tuple[str, Change]]:
             yield member, "new_value"
 
 
-def _compared(market: Mapping[str, Any]) -> Iterable[tuple[str, Change]]:
+def _compare(market: Mapping[str, Any]) -> Iterable[tuple[str, Change]]:
     for member in market.keys() - _KNOWN:
         # A name that no database could hold is no name.
-        yield member[:LONGEST_EXAMPLE].encode("unicode_escape").decode("ascii"), "new"
+        yield member[:MAX_EXAMPLE_LENGTH].encode("unicode_escape").decode("ascii"), "added"
     for member in _REQUIRED - market.keys():
-        yield member, "gone"
+        yield member, "removed"
     for member, types in _TYPES.items():
         if member in market and type(market[member]) not in types:
-            yield member, "retyped"
+            yield member, "type_changed"

@@ -2,9 +2,9 @@
 
 ExchangeError
 ├── ExchangeUnavailable     it did not answer, or only with 408, 425, 429 or 5xx: ask later
-├── ExchangeRefused         it answered that this question has no answer: do not ask again
-│   └── KeyRefused          it does not accept the API key
-└── AnswerUnreadable        it answered something that is not what its documentation says
+├── ExchangeClientError         it answered that this question has no answer: do not ask again
+│   └── AuthenticationFailed          it does not accept the API key
+└── InvalidResponse        it answered something that is not what its documentation says
     └── FilterIgnored       it answered as if a filter had not been sent
 """
 
@@ -17,7 +17,7 @@ class ExchangeUnavailable(ExchangeError):
     """No usable answer after all tries, or before the deadline."""
 
 
-class ExchangeRefused(ExchangeError):
+class ExchangeClientError(ExchangeError):
     """A 4xx. status: HTTP's; code: the exchange's own word for it, which may be any string."""
 
     def __init__(self, status: int, code: str, message: str) -> None:
@@ -26,7 +26,7 @@ class ExchangeRefused(ExchangeError):
         self.code = code
 
 
-class KeyRefused(ExchangeRefused):
+class AuthenticationFailed(ExchangeClientError):
     """401 or 403: a wrong key id, key, environment or clock; the exchange does not tell which half is wrong.
 
     exchange_time: what the answer's Date header said, in seconds since 1970.
@@ -37,9 +37,9 @@ class KeyRefused(ExchangeRefused):
         self.exchange_time = exchange_time
 
 
-class AnswerUnreadable(ExchangeError):
+class InvalidResponse(ExchangeError):
     """Not JSON, or without the members that were asked for."""
 
 
-class FilterIgnored(AnswerUnreadable):
+class FilterIgnored(InvalidResponse):
     """An answer whose rows do not satisfy the filter of the request: nothing follows from what is not in it."""

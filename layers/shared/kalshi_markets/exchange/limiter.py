@@ -14,12 +14,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal, Protocol
 
-from kalshi_markets.database import Database, Row, StatementRefused, TableMissing
+from kalshi_markets.database import Database, Row, StatementError, UndefinedObject
 from kalshi_markets.settings import DatabaseSettings
 
 Share = Literal["crawl", "people"]
 """Whose tokens: each has its part of the rate for certain, and what the other does not take."""
-CHUNK_SECONDS: Final = 0.1
+GRANT_SECONDS: Final = 0.1
 """How much of the rate is leased at once: few statements, and little that a process keeps from the others."""
 _ROUNDING: Final = 1e-9
 _SESSION: Final = {
@@ -30,7 +30,7 @@ _SESSION: Final = {
 
 
 @dataclass(frozen=True)
-class Lease:
+class Grant:
     """tokens: how many there are now; seconds: until as many as were wanted are there again; rate: requests a second
     that are permitted in all.
 
@@ -39,7 +39,7 @@ class Lease:
     """
 
     tokens: int
-    seconds: float
+    retry_after: float
     rate: float
     costs: Mapping[str, float] = field(default_factory=dict)
     capacity: float | None = None
@@ -59,80 +59,84 @@ class Lease:
 class TokenSource(Protocol):
     """Where a Limiter has its tokens from."""
 
-    async def lease(self, wanted: int) -> Lease:
+    async def acquire(self, wanted: int) -> Grant:
         """Up to so many tokens, at once."""
 
-    async def refused(self) -> None:
+    async def on_rate_limited(self) -> None:
         """The exchange answered 429."""
 
     def close(self) -> None:
         """Gives back what it holds open."""
 
 
-class Limiter:
+class RateLimiter:
     """Says when a request may be sent. Use it within one event loop; it closes its source with itself."""
 
     def __init__(self, source: TokenSource) -> None:
         self._source = source
         self._tokens = 0.0
-        self._last: Lease | None = None
-        self._line: list[tuple[float, int, asyncio.Future[float], str]] = []
-        self._places = itertools.count()
-        self._leasing: asyncio.Task[None] | None = None
+        self._last: Grant | None = None
+        self._waiters: list[tuple[float, int, asyncio.Future[float], str]] = []
+        self._sequence = itertools.count()
+        self._refilling: asyncio.Task[None] | None = None
 
-    async def take(self, urgency: float = 0.0, path: str = "") -> None:
+    async def acquire(self, priority: float = 0.0, path: str = "") -> None:
         """Returns when a request to a path may be sent. Of those who wait, the least urgency goes first, then the first
         come; a dear request collects its tokens, and those behind it wait.
 
         Raises what the source does: from the database DatabaseError, SettingsError and SecretUnavailable.
         """
-        turn = asyncio.get_running_loop().create_future()
-        heapq.heappush(self._line, (urgency, next(self._places), turn, path))
-        self._serve()
-        if self._line and (self._leasing is None or self._leasing.done()):
-            self._leasing = asyncio.create_task(self._lease())
+        waiter = asyncio.get_running_loop().create_future()
+        heapq.heappush(self._waiters, (priority, next(self._sequence), waiter, path))
+        self._wake_waiters()
+        if self._waiters and (self._refilling is None or self._refilling.done()):
+            self._refilling = asyncio.create_task(self._refill())
         try:
-            await turn
+            await waiter
         except asyncio.CancelledError:
-            if not turn.cancelled() and turn.exception() is None:  # its token came together with the cancellation
-                self._tokens += turn.result()
-                self._serve()
+            if not waiter.cancelled() and waiter.exception() is None:  # its token came together with the cancellation
+                self._tokens += waiter.result()
+                self._wake_waiters()
             raise
 
-    async def refused(self) -> None:
+    async def on_rate_limited(self) -> None:
         """To be called after a 429: the tokens in hand are void, and all processes slow down. Raises as take does."""
         self._tokens = 0
-        await self._source.refused()
+        await self._source.on_rate_limited()
 
     async def rate(self) -> float:
         """Requests a second that are permitted in all. Raises as take does."""
         return (await self._known()).rate
 
-    async def batch_size(self, path: str, most: int) -> int:
+    async def batch_size(self, path: str, maximum: int) -> int:
         """Return how many items one request may name, `most` unless such a request costs more than the exchange's
         bucket holds: it would be refused for ever. Raises as take does."""
         lease = self._last or await self._known()
         cost = lease.cost(path)
-        return most if lease.capacity is None or cost <= lease.capacity else max(1, int(most * lease.capacity / cost))
+        return (
+            maximum
+            if lease.capacity is None or cost <= lease.capacity
+            else max(1, int(maximum * lease.capacity / cost))
+        )
 
     async def aclose(self) -> None:
         """Closes the source. Nobody may be waiting any more."""
-        if self._leasing is not None:
-            self._leasing.cancel()
-            await asyncio.wait([self._leasing])
+        if self._refilling is not None:
+            self._refilling.cancel()
+            await asyncio.wait([self._refilling])
         await asyncio.to_thread(self._source.close)
 
-    def _serve(self) -> None:
+    def _wake_waiters(self) -> None:
         """Gives the tokens in hand to the first in the line. Afterwards there are no tokens, or nobody is waiting."""
-        while self._line:
-            _, _, turn, path = self._line[0]
-            if not turn.done():
+        while self._waiters:
+            _, _, waiter, path = self._waiters[0]
+            if not waiter.done():
                 cost = self._cost(path)
                 if self._tokens < cost - _ROUNDING:
                     return
                 self._tokens = max(0.0, self._tokens - cost)
-                turn.set_result(cost)
-            heapq.heappop(self._line)
+                waiter.set_result(cost)
+            heapq.heappop(self._waiters)
 
     def _cost(self, path: str) -> float:
         """Return what a request takes out of the bucket, which cannot be more than it holds."""
@@ -141,33 +145,33 @@ class Limiter:
         cost = self._last.cost(path)
         return cost if self._last.capacity is None else min(cost, self._last.capacity)
 
-    async def _known(self) -> Lease:
-        self._last = await self._source.lease(0)
+    async def _known(self) -> Grant:
+        self._last = await self._source.acquire(0)
         return self._last
 
-    async def _lease(self) -> None:
+    async def _refill(self) -> None:
         """Has tokens brought as long as anybody waits."""
         try:
-            while self._line:
-                chunk = int(self._last.rate * CHUNK_SECONDS) if self._last else 1
-                lacking = math.ceil(self._cost(self._line[0][3]) - self._tokens - _ROUNDING)
-                lease = self._last = await self._source.lease(max(1, chunk, lacking))
-                self._tokens += lease.tokens
-                self._serve()
-                if self._line:
-                    await asyncio.sleep(lease.seconds)
-                    self._serve()  # those who gave up meanwhile need no tokens
+            while self._waiters:
+                chunk = int(self._last.rate * GRANT_SECONDS) if self._last else 1
+                lacking = math.ceil(self._cost(self._waiters[0][3]) - self._tokens - _ROUNDING)
+                grant = self._last = await self._source.acquire(max(1, chunk, lacking))
+                self._tokens += grant.tokens
+                self._wake_waiters()
+                if self._waiters:
+                    await asyncio.sleep(grant.retry_after)
+                    self._wake_waiters()  # those who gave up meanwhile need no tokens
         except Exception as error:  # noqa: BLE001  # raised by everybody who waits
-            for _, _, turn, _ in self._line:
-                if not turn.done():
-                    turn.set_exception(error)
+            for _, _, waiter, _ in self._waiters:
+                if not waiter.done():
+                    waiter.set_exception(error)
 
 
 def _matches(part: str, segment: str) -> bool:
     return part in ("*", segment)
 
 
-class LocalTokens:
+class LocalTokenBucket:
     """Tokens of this process alone, for tools that need no database: `rate` a second, one second's worth at once."""
 
     def __init__(self, rate: float) -> None:
@@ -176,16 +180,16 @@ class LocalTokens:
         self._tokens = self._capacity
         self._filled_at = time.monotonic()
 
-    async def lease(self, wanted: int) -> Lease:
+    async def acquire(self, wanted: int) -> Grant:
         """Up to so many tokens, at once."""
         now = time.monotonic()
         self._tokens = min(self._capacity, self._tokens + (now - self._filled_at) * self._rate)
         self._filled_at = now
         granted = min(wanted, int(self._tokens))
         self._tokens -= granted
-        return Lease(granted, max(0.0, min(wanted, self._capacity) - self._tokens) / self._rate, self._rate)
+        return Grant(granted, max(0.0, min(wanted, self._capacity) - self._tokens) / self._rate, self._rate)
 
-    async def refused(self) -> None:
+    async def on_rate_limited(self) -> None:
         """Starts again without tokens."""
         self._tokens = 0.0
 
@@ -193,7 +197,7 @@ class LocalTokens:
         """Nothing is held open."""
 
 
-class DatabaseTokens:
+class DatabaseTokenBucket:
     """A share of the tokens that all processes lease from the database, over a connection of its own.
 
     rate: requests a second that all processes together may send; None: what the account permits.
@@ -202,7 +206,7 @@ class DatabaseTokens:
 
     def __init__(self, settings: DatabaseSettings, share: Share, rate: float | None) -> None:
         self._database = Database(settings, application_name=f"limiter ({share})", parameters=_SESSION, timeout=10)
-        self._turn = threading.Lock()  # the threads', not the tasks': a statement outlives the task that is cancelled
+        self._lock = threading.Lock()  # the threads', not the tasks': a statement outlives the task that is cancelled
         self._share = share
         self._rate = rate
         self._take = (
@@ -211,29 +215,29 @@ class DatabaseTokens:
         )
         self._slow_down = f"SELECT {settings.table}_slow_down()"
 
-    async def lease(self, wanted: int) -> Lease:
+    async def acquire(self, wanted: int) -> Grant:
         """Up to so many tokens, at once."""
         [lease] = await self._run(self._take, self._share, wanted, self._rate)
-        return Lease(*lease)
+        return Grant(*lease)
 
-    async def refused(self) -> None:
+    async def on_rate_limited(self) -> None:
         """Halves the rate of all processes, at most once a second; within a minute it grows back."""
         await self._run(self._slow_down)
 
     def close(self) -> None:
         """Closes the connection, once the statement under way has ended."""
-        with self._turn:
+        with self._lock:
             self._database.close()
 
     async def _run(self, sql: str, *values: object) -> list[Row]:
         return await asyncio.to_thread(self._statement, sql, *values)
 
     def _statement(self, sql: str, *values: object) -> list[Row]:
-        with self._turn:
+        with self._lock:
             try:
                 # It may be sent twice where the connection broke: at worst some tokens are lost.
-                return self._database.read(sql, *values)
-            except StatementRefused as error:
+                return self._database.query(sql, *values)
+            except StatementError as error:
                 if error.sqlstate == "42883":  # no such function
-                    raise TableMissing(str(error), error.sqlstate) from error
+                    raise UndefinedObject(str(error), error.sqlstate) from error
                 raise

@@ -18,23 +18,23 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeGuard
 
 from kalshi_markets import columns
-from kalshi_markets.columns import FROM_MARKET, Column, Kind, Part
+from kalshi_markets.columns import MARKET_COLUMNS, Column, Kind, Table
 from kalshi_markets.exchange import values
-from kalshi_markets.exchange.values import PLAIN_NUMBER, is_modest, parse_number, parse_time
+from kalshi_markets.exchange.values import PLAIN_NUMBER, has_printable_size, parse_number, parse_time
 
-Value = str | bool | None
-Row = dict[str, Value]
+SqlText = str | bool | None
+MarketRow = dict[str, SqlText]
 """By column name. Numbers, times and JSON are text, for PostgreSQL to read."""
 
 _SQL_RANGE: Final = {"integer": 2**31, "bigint": 2**63}
 # PostgreSQL's text takes any Unicode but NUL; a lone surrogate is no Unicode.
 _NOT_TEXT: Final = re.compile("[\x00\ud800-\udfff]")
-LONGEST_TICKER: Final = 200
+MAX_TICKER_LENGTH: Final = 200
 """Characters; the longest seen has 57. An index takes no more than 2,700 bytes."""
 # How deep a JSON value may be nested: far more than the exchange's, far less than Python's and PostgreSQL's stacks.
-_DEEPEST: Final = 50
+_MAX_DEPTH: Final = 50
 # Enough for every digit that PLAIN_NUMBER lets through.
-_EXACT: Final = Context(prec=200, rounding=ROUND_HALF_EVEN)
+_DECIMAL_CONTEXT: Final = Context(prec=200, rounding=ROUND_HALF_EVEN)
 
 _ABSENT_IF_EMPTY: Final = frozenset(
     {"subtitle", "functional_strike", "early_close_condition", "mve_collection_ticker", "primary_participant_key"}
@@ -42,98 +42,98 @@ _ABSENT_IF_EMPTY: Final = frozenset(
 )
 """Texts whose absence the exchange also writes as an empty one (subtitle: observed on production, 2026-02). Of other
 texts an empty one says something: no result yet, no further rules."""
-_QUOTES: Final = [column for column in FROM_MARKET if column.part is Part.QUOTES and column.name != "liquidity"]
-_TERMS: Final = [column for column in FROM_MARKET if column.part is not Part.QUOTES and column.name != "ticker"]
+_QUOTES: Final = [column for column in MARKET_COLUMNS if column.table is Table.QUOTES and column.name != "liquidity"]
+_DETAILS: Final = [column for column in MARKET_COLUMNS if column.table is not Table.QUOTES and column.name != "ticker"]
 _QUOTE_NAMES: Final = tuple(column.name for column in _QUOTES)
-_QUOTE_VALUES: Final = itemgetter(*(column.member for column in _QUOTES))
-_TERM_MEMBERS: Final = tuple(column.member for column in _TERMS)
+_get_quotes: Final = itemgetter(*(column.source_field for column in _QUOTES))
+_DETAIL_FIELDS: Final = tuple(column.source_field for column in _DETAILS)
 # All quotes of a market at once, as the exchange usually sends them.
-_PLAIN_QUOTES: Final = re.compile("\n".join([rf"(?:{PLAIN_NUMBER.pattern})"] * len(_QUOTES)))
+_QUOTES_PATTERN: Final = re.compile("\n".join([rf"(?:{PLAIN_NUMBER.pattern})"] * len(_QUOTES)))
 # A digest stands for what this code makes of a text too: another projection reads everything again.
-READ_BY: Final = hashlib.blake2b(
+PARSER_FINGERPRINT: Final = hashlib.blake2b(
     b"".join(Path(file).read_bytes() for file in (__file__, columns.__file__, values.__file__)), digest_size=16
 ).digest()
 
 
-class Refused(Exception):
+class InvalidMarket(Exception):
     """The object cannot become a row; the message names the member and what is wrong with it."""
 
 
-class Sighting(NamedTuple):
+class ParsedMarket(NamedTuple):
     """A market as a walk meets it. quotes: by column.
 
-    digest: of its terms as they were sent; object_digest: of its whole text, if it is known. 32 hexadecimal digits.
+    digest: of its terms as they were sent; object_hash: of its whole text, if it is known. 32 hexadecimal digits.
     """
 
     ticker: str
-    quotes: Row
-    digest: str
-    market: Mapping[str, Any]
-    object_digest: str | None = None
+    quotes: MarketRow
+    details_hash: str
+    fields: Mapping[str, Any]
+    object_hash: str | None = None
 
 
-def is_storable(text: object) -> TypeGuard[str]:
+def is_valid_pg_text(text: object) -> TypeGuard[str]:
     """Whether it is a text that PostgreSQL can hold."""
     return isinstance(text, str) and not _NOT_TEXT.search(text)
 
 
-def sight(market: Mapping[str, Any], object_digest: str | None = None) -> Sighting:
+def parse_market(market: Mapping[str, Any], object_hash: str | None = None) -> ParsedMarket:
     """Reads what a market must be known by and what trading moves. Raises Refused."""
     if not isinstance(market, Mapping):
-        raise Refused("not an object")
+        raise InvalidMarket("not an object")
     ticker = market.get("ticker")
-    if not isinstance(ticker, str) or not 0 < len(ticker) <= LONGEST_TICKER:
-        raise Refused(f"ticker: must have 1 to {LONGEST_TICKER} characters")
-    if not is_storable(ticker):
-        raise Refused("ticker: holds a character that PostgreSQL cannot store")
-    return Sighting(ticker, _quotes(market), _digest(market), market, object_digest)
+    if not isinstance(ticker, str) or not 0 < len(ticker) <= MAX_TICKER_LENGTH:
+        raise InvalidMarket(f"ticker: must have 1 to {MAX_TICKER_LENGTH} characters")
+    if not is_valid_pg_text(ticker):
+        raise InvalidMarket("ticker: holds a character that PostgreSQL cannot store")
+    return ParsedMarket(ticker, _quotes(market), _digest(market), market, object_hash)
 
 
-def project(market: Mapping[str, Any]) -> Row:
+def market_row(market: Mapping[str, Any]) -> MarketRow:
     """The row of a Market object, with every column that comes from it. Raises Refused."""
-    return whole(sight(market))
+    return full_row(parse_market(market))
 
 
-def whole(sighting: Sighting) -> Row:
+def full_row(market: ParsedMarket) -> MarketRow:
     """The same of a market that was sighted. Raises Refused."""
-    terms = {column.name: _value(column, sighting.market.get(column.member)) for column in _TERMS}
+    terms = {column.name: _value(column, market.fields.get(column.source_field)) for column in _DETAILS}
     if terms["subtitle"] is None:
         terms["subtitle"] = terms["yes_sub_title"]
-    return {"ticker": sighting.ticker, **terms, **sighting.quotes}
+    return {"ticker": market.ticker, **terms, **market.quotes}
 
 
-def _quotes(market: Mapping[str, Any]) -> Row:
+def _quotes(market: Mapping[str, Any]) -> MarketRow:
     try:
-        values = _QUOTE_VALUES(market)
-        is_plain = _PLAIN_QUOTES.fullmatch("\n".join(values)) is not None
+        values = _get_quotes(market)
+        is_plain = _QUOTES_PATTERN.fullmatch("\n".join(values)) is not None
     except (KeyError, TypeError):  # one is missing, or is no string
         is_plain = False
     if is_plain:
-        row: Row = dict(zip(_QUOTE_NAMES, values, strict=True))
+        row: MarketRow = dict(zip(_QUOTE_NAMES, values, strict=True))
     else:
-        row = {column.name: _value(column, market.get(column.member)) for column in _QUOTES}
+        row = {column.name: _value(column, market.get(column.source_field)) for column in _QUOTES}
     row["liquidity"] = _liquidity(row)
     return row
 
 
 def _digest(market: Mapping[str, Any]) -> str:
-    values = map(market.get, _TERM_MEMBERS)
+    values = map(market.get, _DETAIL_FIELDS)
     terms = [str(value) if type(value) is Decimal else value for value in values]  # marshal knows no Decimal
     try:
         # In the version that has no references: equal values are equal bytes, without JSON's escaping.
         sent = marshal.dumps(terms, 2)
     except ValueError:  # one within a JSON member
         sent = json.dumps(terms, default=str).encode()
-    return hashlib.blake2b(sent, digest_size=16, key=READ_BY).hexdigest()
+    return hashlib.blake2b(sent, digest_size=16, key=PARSER_FINGERPRINT).hexdigest()
 
 
-def _value(column: Column, value: Any) -> Value:
+def _value(column: Column, value: Any) -> SqlText:
     if value is None:
         return None
     try:
-        return _READERS[column.kind](column, value)
+        return _CONVERTERS[column.kind](column, value)
     except ValueError as error:
-        raise Refused(f"{column.member}: {error}") from None
+        raise InvalidMarket(f"{column.source_field}: {error}") from None
 
 
 def _string(column: Column, value: Any) -> str | None:
@@ -143,7 +143,7 @@ def _string(column: Column, value: Any) -> str | None:
 
 
 def _storable(text: str) -> str:
-    if not is_storable(text):
+    if not is_valid_pg_text(text):
         raise ValueError("holds a character that PostgreSQL cannot store")
     return text
 
@@ -173,7 +173,7 @@ def _json(_: Column, value: Any) -> str:
     return json_text(value)
 
 
-_READERS: Final[Mapping[Kind, Callable[[Column, Any], Value]]] = {
+_CONVERTERS: Final[Mapping[Kind, Callable[[Column, Any], SqlText]]] = {
     Kind.STRING: _string,
     Kind.NUMBER: _number,
     Kind.TIME: _time,
@@ -184,7 +184,7 @@ _READERS: Final[Mapping[Kind, Callable[[Column, Any], Value]]] = {
 
 def json_text(value: Any, depth: int = 0) -> str:
     """JSON of a parsed value, its Decimals digit for digit. Raises ValueError when PostgreSQL could not store it."""
-    if depth > _DEEPEST:
+    if depth > _MAX_DEPTH:
         raise ValueError("is nested too deep")
     if isinstance(value, str):
         return json.dumps(_storable(value), ensure_ascii=False)
@@ -194,18 +194,18 @@ def json_text(value: Any, depth: int = 0) -> str:
     if isinstance(value, list):
         return "[" + ",".join(json_text(member, depth + 1) for member in value) + "]"
     if isinstance(value, Decimal):
-        if not is_modest(value):
+        if not has_printable_size(value):
             raise ValueError("holds an absurd number")
         return str(value)
     return json.dumps(value)
 
 
-def _liquidity(row: Row) -> str | None:
+def _liquidity(row: MarketRow) -> str | None:
     """What rests at the best bid and ask, in whole cents; null where the exchange did not tell it."""
     bid, bid_size = row["yes_bid_dollars"], row["yes_bid_size"]
     ask, ask_size = row["yes_ask_dollars"], row["yes_ask_size"]
     if bid is None or bid_size is None or ask is None or ask_size is None:
         return None
-    bids = _EXACT.multiply(Decimal(bid), Decimal(bid_size))
-    dollars = _EXACT.fma(_EXACT.subtract(1, Decimal(ask)), Decimal(ask_size), bids)
-    return format(_EXACT.quantize(_EXACT.multiply(dollars, 100), Decimal(1)), "f")
+    bids = _DECIMAL_CONTEXT.multiply(Decimal(bid), Decimal(bid_size))
+    dollars = _DECIMAL_CONTEXT.fma(_DECIMAL_CONTEXT.subtract(1, Decimal(ask)), Decimal(ask_size), bids)
+    return format(_DECIMAL_CONTEXT.quantize(_DECIMAL_CONTEXT.multiply(dollars, 100), Decimal(1)), "f")

@@ -11,11 +11,11 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any, Final, NamedTuple, NoReturn
 
-from kalshi_markets.exchange.errors import AnswerUnreadable
-from kalshi_markets.exchange.projection import READ_BY
+from kalshi_markets.exchange.errors import InvalidResponse
+from kalshi_markets.exchange.projection import PARSER_FINGERPRINT
 
-_PLAIN: Final = re.compile(rb"[A-Za-z0-9 ._:%&#-]+")
-_OPENING: Final = re.compile(rb'"markets":\[(\{"[a-z_]+":)')
+_SAFE_TICKER: Final = re.compile(rb"[A-Za-z0-9 ._:%&#-]+")
+_MARKETS_START: Final = re.compile(rb'"markets":\[(\{"[a-z_]+":)')
 _DECODER: Final = json.JSONDecoder()
 _NO_STRUCTURE: Final = bytes(set(range(256)) - set(b'{}[]"\\'))
 _STRING: Final = re.compile(rb'"[^"]*"')
@@ -23,7 +23,7 @@ _ESCAPED_LETTER: Final = re.compile(rb"\\u00[67]")
 """Of a name that is written with escapes, as "tick\\u0065r"."""
 
 
-class Sent(NamedTuple):
+class RawMarket(NamedTuple):
     """A market as it was sent: its ticker, of plain letters; the digest of its JSON, 32 hexadecimal digits; that JSON.
 
     Of a page that could not be taken apart, there is the object instead of both.
@@ -32,24 +32,24 @@ class Sent(NamedTuple):
     ticker: str | None
     digest: str | None
     text: bytes
-    market: Any = None
+    parsed: Any = None
 
-    def read(self) -> Any:
-        """The object; its non-integer numbers are Decimals. Raises AnswerUnreadable."""
-        return read_json(self.text) if self.digest else self.market
+    def parse(self) -> Any:
+        """The object; its non-integer numbers are Decimals. Raises InvalidResponse."""
+        return parse_json(self.text) if self.digest else self.parsed
 
 
-def read_json(text: str | bytes, *, real: Callable[[str], object] = Decimal) -> Any:
-    """JSON. real: what becomes of its non-integer numbers. Raises AnswerUnreadable."""
+def parse_json(text: str | bytes, *, parse_float: Callable[[str], object] = Decimal) -> Any:
+    """JSON. real: what becomes of its non-integer numbers. Raises InvalidResponse."""
     try:
-        return json.loads(text, parse_float=real, parse_constant=_not_json)
+        return json.loads(text, parse_float=parse_float, parse_constant=_reject_constant)
     except (ValueError, RecursionError) as error:
-        raise AnswerUnreadable("the exchange's answer is not JSON.") from error
+        raise InvalidResponse("the exchange's answer is not JSON.") from error
 
 
-def page_of(body: bytes) -> dict[str, Any]:
-    """An answer with a list of `markets`, those as Sent. Raises AnswerUnreadable."""
-    return _split_page(body) or _whole(body)
+def parse_page(body: bytes) -> dict[str, Any]:
+    """An answer with a list of `markets`, those as Sent. Raises InvalidResponse."""
+    return _split_page(body) or _parse_whole_page(body)
 
 
 def _split_page(body: bytes) -> dict[str, Any] | None:
@@ -60,7 +60,7 @@ def _split_page(body: bytes) -> dict[str, Any] | None:
     balanced object, so the texts are the elements of that list, and the `]` after the last one is its end. An object's
     ticker is its only member of that name, at its first level.
     """
-    opening = _OPENING.search(body)
+    opening = _MARKETS_START.search(body)
     if opening is None:
         return None
     start, first_member = opening.span(1)[0], opening[1]
@@ -70,7 +70,7 @@ def _split_page(body: bytes) -> dict[str, Any] | None:
         return None
     texts = body[start + 1 : end - 1].split(b"}," + first_member)
     texts[1:] = [first_member[1:] + text for text in texts[1:]]
-    answer["markets"] = markets = [sent for text in texts if (sent := _sent(text))]
+    answer["markets"] = markets = [sent for text in texts if (sent := _raw_market(text))]
     return answer if len(markets) == len(texts) else None
 
 
@@ -99,15 +99,15 @@ def _parse_around(head: bytes, tail: bytes) -> dict[str, Any] | None:
     return answer if isinstance(answer, dict) and [answer.get("markets")] == gaps else None
 
 
-def _sent(members: bytes) -> Sent | None:
+def _raw_market(members: bytes) -> RawMarket | None:
     """Return a market, given its JSON without the outer braces; None where its ticker or its end are not proven."""
     before, _, behind = members.rpartition(b'"ticker"')  # of several members of a name, the last one counts
     colon, _, value = behind.partition(b'"')
     ticker, _, rest = value.partition(b'"')
-    if colon != b":" or not _PLAIN.fullmatch(ticker) or not _is_balanced(before) or not _is_balanced(rest):
+    if colon != b":" or not _SAFE_TICKER.fullmatch(ticker) or not _is_balanced(before) or not _is_balanced(rest):
         return None
     text = b"{" + members + b"}"
-    return Sent(ticker.decode(), hashlib.blake2b(text, digest_size=16, key=READ_BY).hexdigest(), text)
+    return RawMarket(ticker.decode(), hashlib.blake2b(text, digest_size=16, key=PARSER_FINGERPRINT).hexdigest(), text)
 
 
 def _is_balanced(text: bytes) -> bool:
@@ -129,13 +129,13 @@ def _closes(shape: bytes) -> bool:
     return not brackets
 
 
-def _whole(body: bytes) -> dict[str, Any]:
-    answer = read_json(body)
+def _parse_whole_page(body: bytes) -> dict[str, Any]:
+    answer = parse_json(body)
     if not isinstance(answer, dict):
-        raise AnswerUnreadable("the exchange's answer is not a JSON object.")
+        raise InvalidResponse("the exchange's answer is not a JSON object.")
     markets = answer.get("markets")
     if isinstance(markets, list):
-        answer["markets"] = [Sent(_ticker(market), None, b"", market) for market in markets]
+        answer["markets"] = [RawMarket(_ticker(market), None, b"", market) for market in markets]
     return answer
 
 
@@ -144,5 +144,5 @@ def _ticker(market: object) -> str | None:
     return ticker if isinstance(ticker, str) else None
 
 
-def _not_json(constant: str) -> NoReturn:
+def _reject_constant(constant: str) -> NoReturn:
     raise ValueError(constant)

@@ -26,7 +26,7 @@ class Signer:
             raise SettingsError("the Kalshi private key is not an unencrypted PEM.") from None
         if not isinstance(key, RSAPrivateKey | Ed25519PrivateKey):
             raise SettingsError("the Kalshi private key must be RSA or Ed25519.")
-        self._key_id = credentials.name
+        self._key_id = credentials.username
         self._key = key
 
     def headers(self, method: str, path: str, milliseconds: int) -> dict[str, str]:

@@ -14,14 +14,14 @@ from typing import Any, Final, NoReturn
 import httpx
 
 from kalshi_markets.exchange.errors import (
-    AnswerUnreadable,
+    AuthenticationFailed,
+    ExchangeClientError,
     ExchangeError,
-    ExchangeRefused,
     ExchangeUnavailable,
-    KeyRefused,
+    InvalidResponse,
 )
-from kalshi_markets.exchange.limiter import Limiter
-from kalshi_markets.exchange.sent import read_json
+from kalshi_markets.exchange.limiter import RateLimiter
+from kalshi_markets.exchange.sent import parse_json
 from kalshi_markets.exchange.signing import Signer
 from kalshi_markets.settings import ExchangeSettings, SettingsError
 
@@ -32,13 +32,13 @@ HEADERS: Final = {
     "user-agent": "kalshi-markets-api",
 }
 TIMEOUTS: Final = httpx.Timeout(connect=5, read=15, write=5, pool=15)
-TRIES: Final = 6
-FIRST_PAUSE: Final = 0.5
-LONGEST_PAUSE: Final = 8.0
+MAX_ATTEMPTS: Final = 6
+INITIAL_BACKOFF: Final = 0.5
+MAX_BACKOFF: Final = 8.0
 CLOCK_TOLERANCE: Final = 30.0
 """Seconds that a Date header may differ from our clock unheeded: an answer may come from the CDN, 15 s old."""
-LONGEST_REASON: Final = 300
-_LATER: Final = frozenset({408, 425, 429})
+MAX_REASON_LENGTH: Final = 300
+_RETRYABLE_STATUSES: Final = frozenset({408, 425, 429})
 # Not the module's own generator: processes that SnapStart restores from one snapshot would all wait as long.
 _random: Final = random.SystemRandom()
 
@@ -52,15 +52,15 @@ class Transport:
     has_heard: whether any answer has told the exchange's time.
     """
 
-    def __init__(self, settings: ExchangeSettings, limiter: Limiter) -> None:
+    def __init__(self, settings: ExchangeSettings, limiter: RateLimiter) -> None:
         self.requests = 0
-        self.refusals = 0
+        self.rate_limited = 0
         self.bytes_received = 0
-        self.has_heard = False
+        self.clock_synced = False
         self._settings = settings
         self._limiter = limiter
         limits = httpx.Limits(max_connections=20)
-        verify = _authorities() if settings.url.startswith("https:") else False  # which plain HTTP has no use for
+        verify = _ssl_context() if settings.url.startswith("https:") else False  # which plain HTTP has no use for
         self._http = httpx.AsyncClient(headers=HEADERS, timeout=TIMEOUTS, limits=limits, verify=verify)
         self._clock_offset = 0.0
         self._signer: Signer | None = None
@@ -76,9 +76,9 @@ class Transport:
         """Whether requests carry an API key."""
         return self._signer is not None
 
-    async def batch_size(self, path: str, most: int) -> int:
+    async def batch_size(self, path: str, maximum: int) -> int:
         """Return how many items one request may name, as Limiter.batch_size has it."""
-        return await self._limiter.batch_size(path, most)
+        return await self._limiter.batch_size(path, maximum)
 
     async def get(
         self,
@@ -86,31 +86,31 @@ class Transport:
         query: Mapping[str, str | int],
         *,
         deadline: float,
-        urgency: float = 0.0,
-        read: Callable[[httpx.Response], dict[str, Any]] | None = None,
+        priority: float = 0.0,
+        parse: Callable[[httpx.Response], dict[str, Any]] | None = None,
     ) -> dict[str, Any]:
         """The JSON object at a path below the API's root; its non-integer numbers are Decimals.
 
         deadline: on time.monotonic()'s clock; no try begins or goes on after it. urgency: as Limiter.take has it. read:
-        reads an answer in another way; it raises AnswerUnreadable. Raises ExchangeError, and what the limiter does.
+        reads an answer in another way; it raises InvalidResponse. Raises ExchangeError, and what the limiter does.
         """
-        key_refused = unreadable = False
-        pause = FIRST_PAUSE
+        authentication_failed = unreadable = False
+        pause = INITIAL_BACKOFF
         failure: ExchangeError = ExchangeUnavailable("the exchange did not answer before the deadline.")
-        for _ in range(TRIES):
+        for _ in range(MAX_ATTEMPTS):
             try:
                 async with asyncio.timeout(deadline - time.monotonic()):
-                    return (read or read_object)(await self._try(path, query, urgency))
+                    return (parse or parse_object)(await self._send(path, query, priority))
             except TimeoutError:
                 raise failure from None
-            except KeyRefused as error:
-                if key_refused or not self._renewed(error):
+            except AuthenticationFailed as error:
+                if authentication_failed or not self._recover_credentials(error):
                     raise
-                key_refused, failure = True, error
+                authentication_failed, failure = True, error
                 continue
-            except ExchangeRefused:
+            except ExchangeClientError:
                 raise
-            except AnswerUnreadable as error:
+            except InvalidResponse as error:
                 if unreadable:  # a third request would return the same
                     raise
                 unreadable, failure = True, error
@@ -121,11 +121,11 @@ class Transport:
             if time.monotonic() + wait >= deadline:
                 break
             await asyncio.sleep(wait)
-            pause = min(LONGEST_PAUSE, pause * 2)
+            pause = min(MAX_BACKOFF, pause * 2)
         raise failure
 
-    async def _try(self, path: str, query: Mapping[str, str | int], urgency: float) -> httpx.Response:
-        await self._limiter.take(urgency, path)
+    async def _send(self, path: str, query: Mapping[str, str | int], priority: float) -> httpx.Response:
+        await self._limiter.acquire(priority, path)
         request = self._http.build_request("GET", self._settings.url + path, params=query)
         if self._signer:
             signed_path = request.url.raw_path.partition(b"?")[0].decode("ascii")
@@ -136,28 +136,28 @@ class Transport:
         except httpx.TransportError as error:
             raise ExchangeUnavailable(f"the exchange did not answer: {type(error).__name__}.") from error
         except httpx.DecodingError as error:
-            raise AnswerUnreadable("the exchange's answer cannot be decompressed.") from error
+            raise InvalidResponse("the exchange's answer cannot be decompressed.") from error
         response.stream = httpx.ByteStream(b"")  # which refers back to it: the body would stay until a full collection
         self.bytes_received += response.num_bytes_downloaded
-        self._compare_clocks(response)
+        self._sync_clock(response)
         if response.status_code == httpx.codes.TOO_MANY_REQUESTS:
-            self.refusals += 1
-            await self._limiter.refused()
+            self.rate_limited += 1
+            await self._limiter.on_rate_limited()
         if response.status_code != httpx.codes.OK:
-            _refuse(response)
+            _raise_for_status(response)
         return response
 
     def now(self) -> float:
         """The exchange's time, in seconds since 1970, as far as its answers have shown that ours is wrong."""
         return time.time() + self._clock_offset
 
-    def _compare_clocks(self, response: httpx.Response) -> None:
+    def _sync_clock(self, response: httpx.Response) -> None:
         exchange_time = _exchange_time(response)
-        self.has_heard = self.has_heard or exchange_time is not None
+        self.clock_synced = self.clock_synced or exchange_time is not None
         if exchange_time is not None and abs(exchange_time - self.now()) > CLOCK_TOLERANCE:
             self._clock_offset = exchange_time - time.time()
 
-    def _renewed(self, error: KeyRefused) -> bool:
+    def _recover_credentials(self, error: AuthenticationFailed) -> bool:
         """Whether something was done about a refused key that makes another try worthwhile."""
         if error.code == "header_timestamp_expired" and error.exchange_time is not None:
             self._clock_offset = error.exchange_time - time.time()
@@ -173,7 +173,7 @@ class Transport:
 
 
 @lru_cache(maxsize=1)
-def _authorities() -> ssl.SSLContext:
+def _ssl_context() -> ssl.SSLContext:
     """Whom to trust; kept, since reading them takes 50 ms. Raises SettingsError."""
     try:
         return httpx.create_ssl_context()
@@ -181,25 +181,25 @@ def _authorities() -> ssl.SSLContext:
         raise SettingsError("SSL_CERT_FILE must be a PEM file of certificate authorities.") from None
 
 
-def read_object(response: httpx.Response, *, real: Callable[[str], object] = Decimal) -> dict[str, Any]:
-    """The JSON object of an answer. real: what becomes of its non-integer numbers. Raises AnswerUnreadable."""
-    answer = read_json(response.content, real=real)
+def parse_object(response: httpx.Response, *, parse_float: Callable[[str], object] = Decimal) -> dict[str, Any]:
+    """The JSON object of an answer. real: what becomes of its non-integer numbers. Raises InvalidResponse."""
+    answer = parse_json(response.content, parse_float=parse_float)
     if not isinstance(answer, dict):
-        raise AnswerUnreadable("the exchange's answer is not a JSON object.")
+        raise InvalidResponse("the exchange's answer is not a JSON object.")
     return answer
 
 
-def _refuse(response: httpx.Response) -> NoReturn:
+def _raise_for_status(response: httpx.Response) -> NoReturn:
     status = response.status_code
-    code, message = _reason(response)
-    if status in _LATER or status >= httpx.codes.INTERNAL_SERVER_ERROR:
+    code, message = _parse_error_body(response)
+    if status in _RETRYABLE_STATUSES or status >= httpx.codes.INTERNAL_SERVER_ERROR:
         raise ExchangeUnavailable(f"the exchange answered {status}: {message}")
     if status in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
-        raise KeyRefused(status, code, message, exchange_time=_exchange_time(response))
-    raise ExchangeRefused(status, code, message)
+        raise AuthenticationFailed(status, code, message, exchange_time=_exchange_time(response))
+    raise ExchangeClientError(status, code, message)
 
 
-def _reason(response: httpx.Response) -> tuple[str, str]:
+def _parse_error_body(response: httpx.Response) -> tuple[str, str]:
     """Code and message from any of its error bodies: a nested object, a flat one, `msg` alone, or a string."""
     try:
         body = response.json()
@@ -216,7 +216,7 @@ def _reason(response: httpx.Response) -> tuple[str, str]:
 
 def _printable(text: object) -> str:
     """Short, and of characters that a log and a database can hold."""
-    return str(text)[:LONGEST_REASON].encode("unicode_escape").decode("ascii")
+    return str(text)[:MAX_REASON_LENGTH].encode("unicode_escape").decode("ascii")
 
 
 def _exchange_time(response: httpx.Response) -> float | None:

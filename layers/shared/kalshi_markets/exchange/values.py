@@ -26,7 +26,7 @@ def parse_number(value: object) -> str:
     if PLAIN_NUMBER.fullmatch(text):
         return text
     number = Decimal(text)
-    plain = format(number, "f") if is_modest(number) else ""
+    plain = format(number, "f") if has_printable_size(number) else ""
     if not PLAIN_NUMBER.fullmatch(plain):
         raise ValueError("is not a number of at most 30 digits before and behind the point")
     return plain
@@ -51,6 +51,6 @@ def parse_time(value: object) -> datetime:
         raise ValueError("is not a time") from None
 
 
-def is_modest(number: Decimal) -> bool:
+def has_printable_size(number: Decimal) -> bool:
     """Return whether a number can be written out: 1E+999999999 is ten characters of JSON and a gigabyte of digits."""
     return abs(number.adjusted()) <= 60
