@@ -266,7 +266,9 @@ def test_a_walk_that_was_led_in_a_circle_begins_anew_but_the_archives_goes_on_by
     assert LiveWalk("open", MINUTE).after(error, Job("live/open", {"cursor": "c"}, begun_at=NOW)) == Job("live/open")
     assert SETTLED.after(error, Job("settled", position)).position == {"from": 1, "to": 2, "until": 3}
     archive = Job("archive", {"cursor": "c", "unlisted": ["A"]}, begun_at=NOW)
-    assert ArchiveWalk(None).after(error, archive) == replace(archive, position={"after": "", "unlisted": ["A"]})
+    assert ArchiveWalk(None).after(error, archive) == replace(
+        archive, position={"after": "", "unlisted": ["A"], "way": "series"}
+    )
 
 
 def test_changes_are_asked_for_since_the_last_such_walk_began() -> None:
