@@ -127,8 +127,8 @@ async def _by_series(turn: Turn, job: Job, horizon: datetime | None) -> AsyncGen
         )
     unlisted = _position(job)["unlisted"]
     archived, _ = await ask_bisecting(lambda tickers: turn.listings.named(tickers, archived=True), unlisted)
-    if archived:
-        raise AnswerUnreadable(f"the archive lists none of {len(archived)} markets that it finds by name.")
+    if lost := names(archived) & {*unlisted}:
+        raise AnswerUnreadable(f"the archive lists none of {len(lost)} markets that it finds by name.")
     yield Step(ended(job, completed_by=_position(job)["way"]))
 
 
