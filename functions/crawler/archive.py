@@ -150,8 +150,8 @@ async def _read_by_series(
         )
     unlisted = _position(state)["unlisted"]
     archived, _ = await fetch_bisecting(lambda tickers: context.listings.by_ticker(tickers, archived=True), unlisted)
-    if archived:
-        raise InvalidResponse(f"the archive lists none of {len(archived)} markets that it finds by name.")
+    if lost := tickers_of(archived) & {*unlisted}:
+        raise InvalidResponse(f"the archive lists none of {len(lost)} markets that it finds by name.")
     yield PageUpdate(finished(state, completed_by=_position(state)["way"]))
 
 

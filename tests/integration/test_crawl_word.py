@@ -93,7 +93,7 @@ def test_an_invalid_response_is_not_retried_before_the_interval_of_the_job(
     fresh: dict[str, str], database: Database
 ) -> None:
     with scripted({"/series*": [Reply(body=b'{"series": [' + b"[" * 100_000)]}) as server:
-        environment = fresh | {"EXCHANGE_URL": server.url}
+        environment = fresh | {"EXCHANGE_URL": server.url, "ARCHIVE": "false"}
         summary = crawl(environment, RUN_SECONDS)
         assert [*summary["errors"]] == ["series"]
         assert {"changed/created", "live/open", "settled"} <= {*summary["completed"]}, "nobody waits for it"
@@ -113,14 +113,14 @@ def test_a_resting_job_still_counts_as_failed(
 ) -> None:
     with scripted({"/series*": [Reply(body=b"no JSON")]}) as server:
         for _ in range(2):
-            crawl(fresh | {"EXCHANGE_URL": server.url}, RUN_SECONDS)
+            crawl(fresh | {"EXCHANGE_URL": server.url, "ARCHIVE": "false"}, RUN_SECONDS)
     metrics = [json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith('{"_aws"')]
     assert [metric["FailedJobs"] for metric in metrics] == [[1.0], [1.0]]
 
 
 def test_an_exchange_that_does_not_answer_is_retried_in_the_next_run(fresh: dict[str, str], database: Database) -> None:
     with scripted({"/series*": [Reply(503)] * 6 + [answer(series=[])]}) as server:
-        environment = fresh | {"EXCHANGE_URL": server.url}
+        environment = fresh | {"EXCHANGE_URL": server.url, "ARCHIVE": "false"}
         assert [*crawl(environment, RUN_SECONDS)["errors"]] == ["series"]
         assert crawl(environment, RUN_SECONDS)["completed"] == ["series"]
 

@@ -42,15 +42,17 @@ def reply(body: str) -> list[Reply]:
 
 @pytest.fixture(scope="module")
 def exchange(samples: Mapping[str, str]) -> Iterator[ScriptedServer]:
-    def page(*names: str) -> list[Reply]:
-        return reply(f'{{"cursor":"","markets":[{",".join(samples[name] for name in names)}]}}')
+    def page(*names: str, cursor: str = "") -> list[Reply]:
+        return reply(f'{{"cursor":"{cursor}","markets":[{",".join(samples[name] for name in names)}]}}')
 
     live = json.loads(samples[CANDLES_LIVE])
     candles = samples[CANDLES_LIVE].partition('"candlesticks":')[2]
     batch = f'{{"markets":[{{"market_ticker":{json.dumps(live["ticker"])},"candlesticks":{candles}]}}'
     paths = {
         "/markets?*status=open*": page(*LIVE),
-        "/markets?*settled_ts*": page(*SETTLED),
+        # One to a page: these windows do not hold them, and a page of strays would be an ignored filter.
+        "/markets?*settled_ts*cursor=next": page(SETTLED[1]),
+        "/markets?*settled_ts*": page(SETTLED[0], cursor="next"),
         "/historical/markets/*/candlesticks*": reply(samples[CANDLES_ARCHIVED]),
         "/historical/markets?*tickers=*": reply(f'{{"markets":[{{"ticker":"{IN_ARCHIVE}"}}],"cursor":""}}'),
         "/historical/markets?*": page(*ARCHIVED),

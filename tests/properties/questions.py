@@ -223,7 +223,9 @@ def _json(value: Any, spaced: bool) -> str:
 
 def _character(character: str) -> tuple[str, str]:
     """A character as a pattern of PostgreSQL's and as one of Python's, in each of its cases."""
-    theirs = character if character.isalnum() or character == "_" or not character.isascii() else f"\\{character}"
+    # Escaped, < and > are refused: they are the edges of a word elsewhere.
+    is_bare = character.isalnum() or character in "_<>" or not character.isascii()
+    theirs = character if is_bare else f"\\{character}"
     return theirs, "[" + "".join(re.escape(case) for case in sorted(cases(character))) + "]"
 
 

@@ -276,7 +276,7 @@ def test_a_pagination_loop_restarts_a_job_but_the_archive_continues_by_series() 
     assert SETTLED.state_after_error(error, JobState("settled", position)).position == {"from": 1, "to": 2, "until": 3}
     archive = JobState("archive", {"cursor": "c", "unlisted": ["A"]}, started_at=NOW)
     assert ArchiveJob(None).state_after_error(error, archive) == replace(
-        archive, position={"after": "", "unlisted": ["A"]}
+        archive, position={"after": "", "unlisted": ["A"], "way": "series"}
     )
 
 
