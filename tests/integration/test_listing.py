@@ -369,7 +369,7 @@ def test_another_deployment_or_format_is_another_answer(api: ApiClient, environm
     etag = api.get("/markets?limit=3").headers["etag"]
     assert api.get("/markets?limit=3", accept="text/csv").headers["etag"] != etag
     other = ApiClient(environment)
-    other.service.__dict__["version"] = "other"
+    other.service.__dict__["source_fingerprint"] = "other"
     assert other.get("/markets?limit=3").headers["etag"] != etag
     other.close()
     redeployed = ApiClient(environment)
