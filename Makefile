@@ -60,7 +60,7 @@ format:  ## what a tool can mend
 	@$(TESTS) -m ruff check --fix-only . ; $(TESTS) -m ruff format .
 
 lock:  ## the newest versions that pyproject.toml permits, with their hashes
-	@$(TESTS) tests/lock.py
+	@$(TESTS) local/tools/lock.py
 
 clean:  ## all that the others made, the local data included
 	@$(PYTHON) local/clean.py

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Final
 
 from local import ROOT
-from local.output import echo
+from local.console import echo
 from local.processes import iter_lines, signal_session, start_child
 
 STOP_SECONDS: Final = 3.0
@@ -19,10 +19,10 @@ class ChildFailed(Exception):
 
 
 class ChildProcess:
-    """A command whose output has a line that matches `ready`, with its address as the group, when it takes requests.
+    """A command that writes its address when it takes requests: the group of `ready_pattern` in a line.
 
     `url` is that address and `ended` a task that ends with the process, both when start() has returned.
-    part: under which name the lines that follow are shown. seconds: how long it may take to stop.
+    component: the name before the lines that follow. stop_seconds: how long it may take to stop.
     """
 
     ended: asyncio.Task[None]

@@ -14,15 +14,15 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Final
 
+from local.base_run import BaseRun, RunFailed
 from local.child_process import ChildFailed
-from local.events import HttpRequest, MalformedResponse, http_event, http_response
+from local.console import echo, function_log
 from local.exchange_process import KEY_ID, exchange_process
-from local.functions import function_spec
-from local.gateway import WORKERS, Gateway
-from local.lambda_errors import LambdaError
-from local.lambda_function import LambdaFunction
-from local.output import echo, function_log
-from local.parts import BaseRun, RunFailed
+from local.lambda_runtime.events import HttpRequest, MalformedResponse, http_event, http_response
+from local.lambda_runtime.functions import function_spec
+from local.lambda_runtime.gateway import WORKERS, Gateway
+from local.lambda_runtime.lambda_errors import LambdaError
+from local.lambda_runtime.lambda_function import LambdaFunction
 from local.postgres import PostgresError, PostgresServer
 from local.scheduler import Scheduler
 
@@ -36,7 +36,7 @@ class Run(BaseRun):
     command = "make run"
 
     async def run(self) -> None:
-        """Returns never. Raises Failure."""
+        """Returns never. Raises RunFailed."""
         listener = self._bind_port()
         self._lock_data_folder()
         databases, exchange = await self._start_dependencies()

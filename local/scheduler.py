@@ -4,9 +4,9 @@ import asyncio
 import json
 from typing import Final, Protocol
 
-from local.events import scheduled_event
-from local.lambda_errors import LambdaError
-from local.output import echo
+from local.console import echo
+from local.lambda_runtime.events import scheduled_event
+from local.lambda_runtime.lambda_errors import LambdaError
 
 INTERVAL_SECONDS: Final = 60.0
 GRACE_SECONDS: Final = 3.0
@@ -23,7 +23,7 @@ class Function(Protocol):
 class Scheduler:
     """Invokes a function at once and then every `interval` seconds; skips its turn while a run goes on.
 
-    part: under which name its lines are shown. retry: seconds until a first run that found the lease taken is repeated.
+    component: the name before its lines. retry: seconds until a first run that found the lease taken is repeated.
     """
 
     def __init__(

@@ -6,9 +6,9 @@ import signal
 import sys
 from contextlib import AsyncExitStack
 
+from local.base_run import BaseRun, RunFailed
+from local.console import echo
 from local.data_folder import DataFolder
-from local.output import echo
-from local.parts import BaseRun, RunFailed
 from local.settings import Settings, SettingsError
 
 

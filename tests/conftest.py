@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-pytest.register_assert_rewrite("tests.http_contract")
+pytest.register_assert_rewrite("tests.support")
 
 # A proxy that the machine's variables name is for the package registry, not for the servers of the tests.
 os.environ["no_proxy"] = f"{os.environ.get('no_proxy') or os.environ.get('NO_PROXY', '')},127.0.0.1,localhost".lstrip(

@@ -2,3 +2,10 @@
 
 python -m local.exchange --help
 """
+
+from local.exchange.clock import Clock
+from local.exchange.generated import generate
+from local.exchange.http.app import ServerOptions
+from local.exchange.http.server import ExchangeServer
+
+__all__ = ["Clock", "ExchangeServer", "ServerOptions", "generate"]

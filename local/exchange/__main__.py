@@ -7,17 +7,17 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from local.exchange.app import ServerOptions
 from local.exchange.catalogue import Exchange
 from local.exchange.clock import Clock
-from local.exchange.faults import parse_rule
-from local.exchange.generator import generate
-from local.exchange.kinds import KINDS, integer_parser, number_parser, parse_instant
-from local.exchange.limiter import BODIES, TIERS, UNLIMITED
-from local.exchange.prepared import PageStore, write_pages
+from local.exchange.faults.kinds import KINDS, integer_parser, number_parser, parse_instant
+from local.exchange.faults.rules import parse_rule
+from local.exchange.generated import generate
+from local.exchange.http.app import ServerOptions
+from local.exchange.http.prerendered import PageStore, write_pages
+from local.exchange.http.rate_limiter import BODIES, TIERS, UNLIMITED
+from local.exchange.http.server import bind, make_server
+from local.exchange.http.signatures import PublicKey, load_public_key
 from local.exchange.recording import replay
-from local.exchange.server import bind, make_server
-from local.exchange.signatures import PublicKey, load_public_key
 
 # What the exchange is made from: a folder of prepared pages remembers it.
 SOURCE_OPTIONS = ("seed", "markets", "archived", "recording", "now")
@@ -79,7 +79,7 @@ def _server_options(options: argparse.Namespace) -> ServerOptions:
     return ServerOptions(
         tier=options.tier,
         unsigned_rate=options.unsigned_rate,
-        rate_limit_body=options.refusal,
+        rate_limit_body=options.rate_limit_body,
         seed=options.seed,
         faults=options.fault,
         costs=dict(options.cost),
@@ -172,7 +172,7 @@ def _add_customers(group: argparse._ArgumentGroup) -> None:
         help="with a tier: tokens a second, and at once, for an address without a key (default: %(default)s)",
     )
     group.add_argument(
-        "--refusal",
+        "--rate-limit-body",
         choices=BODIES,
         default="either",
         help="which body a 429 has: the observed object, the documented string (default: %(default)s)",

@@ -10,7 +10,7 @@ from datetime import date, datetime, time
 from zoneinfo import ZoneInfo
 
 from local.exchange.clock import SECOND, moment
-from local.exchange.quotes import DOLLARS, format_contracts
+from local.exchange.generated.quotes import DOLLARS, format_contracts
 from local.exchange.tape import Tape
 
 NEW_YORK = ZoneInfo("America/New_York")

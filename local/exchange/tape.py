@@ -32,9 +32,9 @@ NO_QUOTES = Quotes(0, 1000, 0, 0)
 class Tape:
     """`total` is what will have been traded at the end, in hundredths of a contract, by `trades` trades.
 
-    `unit` is 100 where only whole contracts are traded, else 1. `paused` is the time without trading, if any.
+    `lot` is 100 where only whole contracts are traded, else 1. `paused` is the time without trading, if any.
     `middle` is the price (tenths of a cent) around which it moves by `swing` at most; `tick` the price step.
-    `emptiness` is how much of the time nobody quotes it, in parts of 256.
+    `no_quote_share` is the share of the time without quotes, in parts of 256.
     """
 
     key: int

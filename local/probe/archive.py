@@ -9,7 +9,7 @@ from kalshi_markets.exchange import BATCH_TICKERS, RawMarket
 from kalshi_markets.exchange.listings import PAGE_LIMIT
 from local.exchange.clock import DAY, SECOND, moment, parse
 from local.exchange.cursor import Position, encode
-from local.exchange.strata import LIVE_DAYS
+from local.exchange.generated.cohorts import LIVE_DAYS
 from local.probe.listings import NEARLY
 from local.probe.question import Finding, NotObservableError, Question, compare
 from local.probe.samples import Market, fetch_archive_page, find_markets, is_descending, list_tickers, parse_times
@@ -154,11 +154,11 @@ def _format_day(at: int) -> str:
 
 QUESTIONS: Final = (
     Question("cutoff: time of day", "midnight UTC", "functions/api/candlesticks/markets.py", 1, _check_midnight),
-    Question("cutoff: age", f"{LIVE_DAYS} days", "local/exchange/strata.py", 0, _check_reach),
+    Question("cutoff: age", f"{LIVE_DAYS} days", "local/exchange/generated/cohorts.py", 0, _check_reach),
     Question("archive", "only markets settled before the cutoff", _LISTINGS, 1, _check_settled_before),
     Question("archive: order", "newest first", _LISTINGS, 0, _check_order),
     Question("archive: tickers", f"{BATCH_TICKERS} are answered", _LISTINGS, 1, _check_named),
-    Question("archive: min_close_ts", "ignored with a 200", "local/exchange/listing.py", 1, _check_time_filter),
+    Question("archive: min_close_ts", "ignored with a 200", "local/exchange/http/listing.py", 1, _check_time_filter),
     Question(
         "archive: series_ticker", "only the markets of that series", "functions/crawler/archive.py", 2, _check_series
     ),

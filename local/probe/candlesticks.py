@@ -216,7 +216,7 @@ QUESTIONS: Final = (
     Question(
         "candles: series in the path",
         "not compared with the market",
-        "local/exchange/endpoints.py",
+        "local/exchange/http/endpoints.py",
         1,
         _check_series_segment,
     ),

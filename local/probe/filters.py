@@ -21,7 +21,7 @@ from local.probe.samples import (
 from local.probe.session import Query, Session
 
 _LISTINGS: Final = "layers/shared/kalshi_markets/exchange/listings.py"
-_SIMULATED: Final = "local/exchange/listing.py"
+_SIMULATED: Final = "local/exchange/http/listing.py"
 _REST_HOURS: Final = int(RECHECK_AFTER.total_seconds()) // HOUR
 
 

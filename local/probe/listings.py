@@ -133,7 +133,7 @@ QUESTIONS: Final = (
     Question("cursor", "the last row's created_time and ticker", "local/exchange/cursor.py", 0, _check_cursor),
     Question("next page", "no market of the page before", "functions/crawler/walks.py", 1, _check_next_page),
     Question("damaged cursor", "200, the first page again", "functions/crawler/walks.py", 2, _check_damaged_cursors),
-    Question("limit=0", f"{DEFAULT_LIMIT} rows, the default", "local/exchange/parameters.py", 1, _check_no_limit),
+    Question("limit=0", f"{DEFAULT_LIMIT} rows, the default", "local/exchange/http/parameters.py", 1, _check_no_limit),
     Question("unknown ticker", "200, it is left out", _LISTINGS, 1, _check_unknown),
     Question(
         "tickers in a request", f"{BATCH_TICKERS} are answered", _LISTINGS, 1, partial(_check_named, BATCH_TICKERS)

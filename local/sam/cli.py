@@ -16,9 +16,9 @@ from typing import Any, Final
 
 from local import ROOT
 from local.child_process import ChildProcess
-from local.lambda_errors import FunctionError, FunctionTimeout, LambdaError, SandboxEnded
+from local.lambda_runtime.lambda_errors import FunctionError, FunctionTimeout, LambdaError, SandboxEnded
+from local.lambda_runtime.sandbox import REGION, Log
 from local.processes import die_with_parent, signal_session
-from local.sandbox import REGION, Log
 
 BIN: Final = ROOT / ".venv-sam" / "bin"
 RUNTIME: Final = f"python{(ROOT / '.python-version').read_text(encoding='ascii').strip()}"

@@ -17,9 +17,9 @@ import boto3
 from local.child_process import ChildProcess
 from local.data_folder import DataFolder
 from local.exchange_process import KEY_ID, exchange_process
+from local.lambda_runtime.sandbox import REGION
 from local.postgres import PostgresServer
 from local.sam.cli import BIN, environment
-from local.sandbox import REGION
 from local.settings import Settings
 
 API_USER: Final = "kalshi_api"

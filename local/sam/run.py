@@ -7,11 +7,11 @@ HTTP ──────► sam local start-api: api ───┘    PostgreSQL, 
 
 import json
 
+from local.base_run import BaseRun, RunFailed
 from local.child_process import ChildFailed
-from local.events import scheduled_event
-from local.lambda_errors import LambdaError
-from local.output import echo, function_log
-from local.parts import BaseRun, RunFailed
+from local.console import echo, function_log
+from local.lambda_runtime.events import scheduled_event
+from local.lambda_runtime.lambda_errors import LambdaError
 from local.postgres import PostgresError
 from local.sam.cli import RUNTIME, VARIABLES, Sam, SamFailed, SamFunction, finds_python
 from local.sam.host import Host, NoEngine
@@ -24,7 +24,7 @@ class SamRun(BaseRun):
     command = "make sam-local"
 
     async def run(self) -> None:
-        """Returns never. Raises Failure."""
+        """Returns never. Raises RunFailed."""
         self._check()
         self._lock_data_folder()
         variables = self._variables()

@@ -22,11 +22,11 @@ from api.candlesticks.spans import TimeRange
 from kalshi_markets.database import Database
 from kalshi_markets.settings import DatabaseSettings, MigratorSettings
 from migrator.migrate import migrate
-from tests.bench.lines import HEAD, Bar, Line, interleaved, max_bar
-from tests.bench.remembering import RATE, listed, remembering
-from tests.bench.rounds import GZIP, PATH, Asker, Round
+from tests.bench.candlestick_rounds import GZIP, PATH, Asker, Round
+from tests.bench.memoized_exchange import RATE, listed, remembering
+from tests.bench.report import HEAD, Bar, Line, interleaved, max_bar
 from tests.bench.server import running, step
-from tests.integration.conftest import store_markets
+from tests.support.database import store_markets
 
 TICKERS, ARCHIVED, RUNS = 10_000, 1_000, 9
 HOUR: Final = 3600

@@ -20,17 +20,17 @@ from typing import Final
 from kalshi_markets.database import Database
 from kalshi_markets.settings import DatabaseSettings, MigratorSettings
 from local import ROOT
-from local.events import HttpRequest, http_event
 from local.exchange.catalogue import Order
 from local.exchange.clock import Clock
-from local.exchange.generator import generate
-from local.sandbox import FunctionSpec
+from local.exchange.generated import generate
+from local.lambda_runtime.events import HttpRequest, http_event
+from local.lambda_runtime.sandbox import FunctionSpec
 from migrator.migrate import migrate
-from tests.aws import account
-from tests.bench.lines import HEAD, Line, max_bar, milliseconds
+from tests.bench.report import HEAD, Line, max_bar, milliseconds
 from tests.bench.server import running, step
-from tests.emulator import emulated, link_packages, packaged
-from tests.integration.conftest import store_markets
+from tests.support.aws import account
+from tests.support.database import store_markets
+from tests.support.emulator import emulated, link_packages, packaged
 
 MARKETS: Final = 2_000
 RUNS: Final = 20

@@ -1,7 +1,7 @@
 """How fast the crawl is, and what it takes: python -m tests.bench.crawl [--markets 40000] [--live 247000]
 
 The crawler's function in a process of its own each time, over prepared pages of the simulated exchange, into tables with
-all their indexes; beside the peers' way (tests.bench.peer) and the bare writes of the same pages from memory. Medians of
+all their indexes; beside the peers' way (tests.bench.naive_crawler) and the bare writes of the same pages from memory. Medians of
 rounds in turns. Exit status 1 if a bar is missed; at other sizes nothing is judged.
 """
 
@@ -19,13 +19,13 @@ from typing import Final
 
 from crawler.lookups import LIVE_JOBS
 from kalshi_markets.settings import MAX_RATE
-from tests.bench.lines import HEAD, Bar, Line, max_bar
-from tests.bench.peer import NaiveCrawler
+from tests.bench.crawl_fixture import CrawlerTables, PageFolders, customer, live, pages, prepare, serve
+from tests.bench.crawl_once import Walked, walk
+from tests.bench.naive_crawler import NaiveCrawler
 from tests.bench.queries import machine
+from tests.bench.report import HEAD, Bar, Line, max_bar
 from tests.bench.server import connect, running, step
 from tests.bench.table import database
-from tests.bench.walk import Walked, walk
-from tests.bench.world import CrawlerTables, PageFolders, customer, live, pages, prepare, serve
 from tests.bench.writes import rate as written
 
 MARKETS, LIVE = 40_000, 247_000

@@ -25,7 +25,7 @@ import uvicorn
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from tests.bench.lines import peak
+from tests.bench.report import peak
 
 ROOT = Path(__file__).parents[2]
 READY = re.compile(r"exchange: \d+ markets at (\S+)\n|static: (\S+)\n")
@@ -39,7 +39,7 @@ WALK = "limit=1000&mve_filter=exclude&status=open"
 
 @dataclass(frozen=True)
 class Line:
-    """A measurement; `bar` is what figure or, with a reference, figure / reference must reach, `least` or at most."""
+    """A measurement; `bar` is what figure or, with a reference, figure / reference must reach, `is_minimum` or at most."""
 
     name: str
     figure: float

@@ -24,12 +24,12 @@ from kalshi_markets.database import Database
 from kalshi_markets.settings import DatabaseSettings, MigratorSettings
 from local.exchange.catalogue import Exchange, MarketFilter, Order
 from local.exchange.clock import SECOND, Clock, parse
-from local.exchange.generator import generate
-from local.exchange.server import ExchangeServer
+from local.exchange.generated import generate
+from local.exchange.http.server import ExchangeServer
 from migrator.migrate import migrate
-from tests.bench.lines import HEAD, Line, max_bar
+from tests.bench.report import HEAD, Line, max_bar
 from tests.bench.server import running
-from tests.integration.lambdas import ApiClient, crawl
+from tests.support.api_client import ApiClient, crawl
 
 START: Final = parse("2026-11-20T12:00:00Z")
 MARKETS, ARCHIVED, SEED = 20_000, 60_000, 5

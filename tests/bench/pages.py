@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Final
 
-from tests.bench.lines import Bar, Line, interleaved, max_bar
-from tests.bench.ours import ApiProcess, next_url
+from tests.bench.api_process import ApiProcess, next_url
 from tests.bench.reference import Floor, Reference
+from tests.bench.report import Bar, Line, interleaved, max_bar
 from tests.bench.server import Connection
 from tests.bench.table import ROOT, run
 
@@ -126,7 +126,7 @@ def _exported(bench: Bench, url: str, *, ours_first: bool) -> tuple[float, float
 
 def memory(bench: Bench) -> Iterator[Line]:
     """What is resident at most in a process that answers one large page."""
-    command = [sys.executable, "-m", "tests.bench.ours", LARGE]
+    command = [sys.executable, "-m", "tests.bench.api_process", LARGE]
     environment = {**os.environ, **bench.environment}
     completed = subprocess.run(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True, check=True)
     peak = int(completed.stdout) / 1024

@@ -14,12 +14,12 @@ from contextlib import ExitStack
 from functools import partial
 from statistics import median
 
-from tests.bench import cases, pages, writes
-from tests.bench.cases import Case
-from tests.bench.lines import HEAD, RUNS, Line, max_bar, milliseconds, p95
-from tests.bench.ours import ApiProcess, ResponseNotSent
+from tests.bench import pages, query_cases, writes
+from tests.bench.api_process import ApiProcess, ResponseNotSent
 from tests.bench.pages import Bench
+from tests.bench.query_cases import Case
 from tests.bench.reference import Floor, Reference
+from tests.bench.report import HEAD, RUNS, Line, max_bar, milliseconds, p95
 from tests.bench.samples import Sample, samples
 from tests.bench.server import TABLE, connect
 from tests.bench.table import ROWS, run, table
@@ -65,16 +65,16 @@ def together(bench: Bench, name: str, cases_: Iterable[Case]) -> Iterator[Line]:
 
 def sections(bench: Bench, sampled: dict[str, Sample]) -> dict[str, Section]:
     """The parts of the bench in their order."""
-    combined = list(cases.combinations(bench.connection, sampled))
-    patterns = list(cases.patterns(bench.connection, bench.rows))
+    combined = list(query_cases.combinations(bench.connection, sampled))
+    patterns = list(query_cases.patterns(bench.connection, bench.rows))
     return {
         "machine": machine,
         "pages": lambda: pages.pages(bench),
         "304": lambda: pages.unchanged(bench),
         "combinations": lambda: singly(bench, combined),
         "patterns": lambda: singly(bench, patterns),
-        "orders": lambda: singly(bench, cases.orders()),
-        "filters": lambda: together(bench, "filters alone", cases.filters(sampled)),
+        "orders": lambda: singly(bench, query_cases.orders()),
+        "filters": lambda: together(bench, "filters alone", query_cases.filters(sampled)),
         "depth": lambda: pages.deep(bench),
         "export": lambda: pages.export(bench),
         "memory": lambda: pages.memory(bench),

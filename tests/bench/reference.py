@@ -21,7 +21,7 @@ from pydantic import BaseModel
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import Message
 
-from tests.bench.ours import Statement
+from tests.bench.api_process import Statement
 from tests.bench.server import TABLE, connect
 
 Row = TypeVar("Row", bound="Exact")

@@ -24,7 +24,7 @@ from kalshi_markets.exchange import market_row
 from kalshi_markets.settings import DatabaseSettings, MigratorSettings
 from local.exchange.catalogue import MarketFilter, Order
 from local.exchange.clock import Clock
-from local.exchange.generator import generate
+from local.exchange.generated import generate
 from migrator.indexes import INDEXES, build_indexes, index_name
 from migrator.migrate import FOLDER, migrate
 from tests.bench.server import TABLE, Connection, connect, running, step

@@ -21,8 +21,8 @@ from crawler.store import Batch, JobState, Store
 from kalshi_markets.columns import MARKET_COLUMNS, Column, Kind, Table
 from kalshi_markets.database import Database
 from kalshi_markets.exchange import parse_market
-from tests.bench.lines import RUNS, Bar, Line, milliseconds, p95
 from tests.bench.pages import LARGE, SMALL, Bench
+from tests.bench.report import RUNS, Bar, Line, milliseconds, p95
 from tests.bench.server import TABLE, Connection, connect, step
 from tests.bench.table import ROOT, database, run
 

@@ -22,7 +22,7 @@ FOLDERS = (
 CHECK = "import ensurepip, sys, venv; print(*sys.version_info[:4])"
 SLOW = (
     "tests/faults/test_schedules.py",
-    "tests/integration/test_candlestick_room.py",
+    "tests/integration/test_candlestick_size.py",
     "tests/integration/test_readme.py",
     "tests/integration/test_stack.py",
     "tests/properties/test_candlesticks.py",

@@ -9,7 +9,7 @@ import sys
 import time
 from concurrent.futures import ProcessPoolExecutor, as_completed
 
-from tests.faults.trial import run_schedules
+from tests.faults.scenario import run_schedules
 
 
 def main() -> int:

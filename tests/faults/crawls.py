@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from multiprocessing.process import BaseProcess
 
 _context = multiprocessing.get_context("forkserver")
-_context.set_forkserver_preload(["tests.faults.crawls", "tests.integration.lambdas"])
+_context.set_forkserver_preload(["tests.faults.crawls", "tests.support.api_client"])
 
 
 def start(environment: Mapping[str, str], seconds: float) -> BaseProcess:
@@ -18,7 +18,7 @@ def start(environment: Mapping[str, str], seconds: float) -> BaseProcess:
 
 def _invoke(environment: Mapping[str, str], seconds: float) -> None:
     os.environ.update(environment)
-    from tests.integration.lambdas import crawl  # what it imports has been imported before the fork
+    from tests.support.api_client import crawl  # what it imports has been imported before the fork
 
     # What it logs and measures is looked at elsewhere.
     with open(os.devnull, "w") as nowhere:  # noqa: PTH123  # no file

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from local.exchange.clock import DAY, HOUR, SECOND
-from local.exchange.rewrites import MARKET, UNUSUAL
+from local.exchange.faults.rewrites import MARKET, UNUSUAL
 
 _Fault = dict[str, object]
 Disruption = Literal[
@@ -42,7 +42,7 @@ _FAULTS: Final[tuple[_Fault, ...]] = (
     {"kind": "unstorable", "content": "number"},
     {"kind": "unstorable", "content": "nesting"},
     {"kind": "unstorable", "content": "year"},
-    {"kind": "field_drift", "change": "new"},
+    {"kind": "field_drift", "change": "added"},
     {"kind": "field_drift", "change": "type_changed", "member": "volume_fp"},
     {"kind": "clock_skew", "seconds": 20},
     {"kind": "clock_skew", "seconds": -90},

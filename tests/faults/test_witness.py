@@ -8,8 +8,8 @@ import pytest
 
 from local.exchange.catalogue import MarketFilter, Order
 from local.exchange.clock import DAY, Clock, parse, rfc3339
-from local.exchange.generator import generate
-from tests.faults.thinned import HidingExchange
+from local.exchange.generated import generate
+from tests.faults.hiding_exchange import HidingExchange
 from tests.faults.witness import Witness
 
 START = parse("2026-10-30T21:10:00Z")

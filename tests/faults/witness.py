@@ -14,7 +14,7 @@ from crawler.walks import OVERLAP_SECONDS
 from kalshi_markets.exchange import LIVE_FILTERS
 from local.exchange.catalogue import Market, MarketFilter, Order
 from local.exchange.clock import SECOND, parse
-from tests.faults.thinned import HidingExchange
+from tests.faults.hiding_exchange import HidingExchange
 
 SLACK: Final = 0.05
 """Seconds by which the crawler's clock and the exchange's may be read apart."""

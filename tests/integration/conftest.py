@@ -1,6 +1,5 @@
 """A real PostgreSQL, a real exchange on a socket, and the functions' handlers over them."""
 
-import datetime
 import itertools
 import json
 import os
@@ -11,25 +10,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
-from crawler.store import Batch, JobState, Store
-from kalshi_markets.columns import Table
 from kalshi_markets.database import Database
-from kalshi_markets.exchange import parse_market
 from kalshi_markets.secrets import clear_cache
-from kalshi_markets.settings import DatabaseSettings, MigratorSettings
+from kalshi_markets.settings import MigratorSettings
 from local.exchange.catalogue import Order
 from local.exchange.clock import Clock
-from local.exchange.generator import generate
+from local.exchange.generated import generate
 from local.postgres import PostgresServer
 from migrator.migrate import migrate
-from tests.aws import Account
-from tests.aws import account as aws_account
-from tests.integration.aws_front import AwsProxy
-from tests.integration.lambdas import ApiClient
+from tests.support.api_client import ApiClient
+from tests.support.aws import Account
+from tests.support.aws import account as aws_account
+from tests.support.aws_proxy import AwsProxy
+from tests.support.certificates import certificate_for
+from tests.support.database import connect, environment_of, store_markets
 
 _numbers = itertools.count(1)
 
@@ -42,17 +37,6 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServe
     server.start()
     yield server
     server.stop()
-
-
-def environment_of(server: PostgresServer, database: str) -> dict[str, str]:
-    """What the functions' environment says of a database."""
-    return {
-        "DB_HOST": server.host,
-        "DB_PORT": str(server.port),
-        "DB_NAME": database,
-        "DB_USER": server.user,
-        "DB_PASSWORD": server.password,
-    }
 
 
 @pytest.fixture(scope="module")
@@ -97,11 +81,6 @@ def database(environment: Mapping[str, str]) -> Iterator[Database]:
     connection.close()
 
 
-def connect(environment: Mapping[str, str]) -> Database:
-    """A connection as the environment says."""
-    return Database(DatabaseSettings.from_env(environment), application_name="test")
-
-
 @pytest.fixture(scope="session")
 def account() -> Iterator[Account]:
     """AWS, as moto plays it."""
@@ -132,31 +111,6 @@ def recordings() -> Path:
     return Path(os.environ["RECORDINGS"])
 
 
-def certificate_for(host: str, folder: Path, *, identified: bool = True) -> tuple[Path, Path]:
-    """A self-signed certificate for a host and its key, as PEM files. identified: it names its keys, as new ones do."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, host)])
-    now = datetime.datetime.now(datetime.UTC)
-    builder = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(host)]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-    )
-    if identified:
-        builder = builder.add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-        identifier = x509.AuthorityKeyIdentifier.from_issuer_public_key(key.public_key())
-        builder = builder.add_extension(identifier, critical=False)
-    made = builder.sign(key, hashes.SHA256())
-    cert_file, key_file = folder / "cert.pem", folder / "key.pem"
-    cert_file.write_bytes(made.public_bytes(serialization.Encoding.PEM))
-    pkcs8, plain = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    key_file.write_bytes(key.private_bytes(serialization.Encoding.PEM, pkcs8, plain))
-    key_file.chmod(0o600)
-    return cert_file, key_file
-
-
 @pytest.fixture(scope="session")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """A self-signed certificate for `localhost` and its key, as PEM files."""
@@ -174,30 +128,6 @@ def markets(environment: Mapping[str, str]) -> list[dict[str, Any]]:
     store_markets(database, *markets)
     database.close()
     return markets
-
-
-def store_markets(database: Database, *markets: Mapping[str, Any]) -> None:
-    """Puts Market objects into the table as the crawler does."""
-    store = Store(database)
-    assert store.take_lease()
-    store.commit(Batch(JobState("live/open"), [parse_market(market) for market in markets]))
-    store.release_lease()
-
-
-def truncate_all(database: Database) -> None:
-    """Empties the tables, the books included."""
-    names = ("terms", "quotes", "jobs", "rejects", "history", "events", "series", "seen", "drift", "lookups")
-    database.execute_script(
-        f"TRUNCATE {', '.join(f'kalshi_markets_{name}' for name in names)};"
-        " UPDATE kalshi_markets_lease SET ends_at = '-infinity', holder = NULL"
-    )
-
-
-def delete_market(database: Database, ticker: str) -> None:
-    """Takes a market out of the table again."""
-    for part in (Table.DETAILS, Table.QUOTES):
-        database.execute(f"DELETE FROM {database.settings.table}_{part} WHERE ticker = $1", ticker)
-    database.execute(f"UPDATE {database.settings.table}_jobs SET added = added - 1 WHERE job = 'live/open'")
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 from pathlib import Path
 
-from tests.integration.tls import TlsFront, pump
+from tests.support.tls import TlsFront, pump
 
 
 class Proxy(TlsFront):

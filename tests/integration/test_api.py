@@ -12,8 +12,8 @@ from api.parameters import LISTING_PARAMETERS
 from kalshi_markets.columns import COLUMNS, DEFAULT_COLUMNS
 from kalshi_markets.database import Database
 from kalshi_markets.exchange import market_row
-from tests.integration.conftest import connect, delete_market, store_markets
-from tests.integration.lambdas import ApiClient, error, escaped, items
+from tests.support.api_client import ApiClient, error, escaped, items
+from tests.support.database import connect, delete_market, store_markets
 
 NAMES = [column.name for column in DEFAULT_COLUMNS]
 

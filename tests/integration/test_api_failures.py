@@ -11,8 +11,8 @@ from kalshi_markets.database import Database, DatabaseUnavailable
 from kalshi_markets.settings import MigratorSettings
 from local.postgres import PostgresServer
 from migrator.migrate import migrate
-from tests.integration.conftest import connect, environment_of, store_markets
-from tests.integration.lambdas import ApiClient, error, items
+from tests.support.api_client import ApiClient, error, items
+from tests.support.database import connect, environment_of, store_markets
 
 pytestmark = pytest.mark.usefixtures("markets")
 

@@ -7,15 +7,15 @@ from typing import Any
 
 import pytest
 
-from local.events import HttpRequest, scheduled_event
 from local.exchange.clock import Clock
-from local.exchange.generator import generate
-from local.exchange.server import ExchangeServer
-from local.lambda_errors import FunctionError
-from tests.aws import Account
-from tests.integration.aws_front import AwsProxy
-from tests.integration.sandboxes import Sandboxes, sandboxes
-from tests.unit.templates import template
+from local.exchange.generated import generate
+from local.exchange.http.server import ExchangeServer
+from local.lambda_runtime.events import HttpRequest, scheduled_event
+from local.lambda_runtime.lambda_errors import FunctionError
+from local.tools.templates import template
+from tests.support.aws import Account
+from tests.support.aws_proxy import AwsProxy
+from tests.support.sandboxes import Sandboxes, sandboxes
 from tests.unit.test_signing import ED25519
 
 RESOURCES = template()["Resources"]

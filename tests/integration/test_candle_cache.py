@@ -14,10 +14,10 @@ from api.candlesticks.spans import TimeRange
 from kalshi_markets.database import Database, StatementError
 from kalshi_markets.settings import MigratorSettings
 from migrator.migrate import migrate
-from tests.integration.conftest import connect, store_markets
-from tests.integration.lambdas import ApiClient
-from tests.integration.scripted import Reply, ScriptedServer
 from tests.integration.test_candlesticks import DAY, HOUR, api, ask
+from tests.support.api_client import ApiClient
+from tests.support.database import connect, store_markets
+from tests.support.scripted_server import Reply, ScriptedServer
 
 __all__ = ["api"]
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.integration.lambdas import ApiClient
 from tests.integration.test_candlesticks import api, server
+from tests.support.api_client import ApiClient
 
 __all__ = ["api", "server"]
 

@@ -11,14 +11,14 @@ import httpx
 
 from api.candlesticks.result import NO_CANDLES
 from kalshi_markets.database import Database
-from local.exchange.app import ServerOptions
 from local.exchange.catalogue import MarketFilter, Order
 from local.exchange.clock import Clock
-from local.exchange.generator import generate
-from local.exchange.server import ExchangeServer
-from tests.integration.conftest import store_markets
-from tests.integration.lambdas import ApiClient
+from local.exchange.generated import generate
+from local.exchange.http.app import ServerOptions
+from local.exchange.http.server import ExchangeServer
 from tests.integration.test_candlesticks import ask
+from tests.support.api_client import ApiClient
+from tests.support.database import store_markets
 
 PERMITTED, RATE = 20, 16
 """Requests a second. What a busy machine holds up comes in a bunch, for which there is room; twice RATE has none."""

@@ -9,11 +9,11 @@ from kalshi_markets.database import Database
 from kalshi_markets.exchange import transport
 from local.exchange.catalogue import Order
 from local.exchange.clock import SECOND, Clock
-from local.exchange.generator import generate
-from local.exchange.server import ExchangeServer
-from tests.integration.conftest import delete_market, store_markets
-from tests.integration.lambdas import ApiClient, ApiResponse
-from tests.integration.scripted import Reply, ScriptedServer
+from local.exchange.generated import generate
+from local.exchange.http.server import ExchangeServer
+from tests.support.api_client import ApiClient, ApiResponse
+from tests.support.database import delete_market, store_markets
+from tests.support.scripted_server import Reply, ScriptedServer
 
 HOUR, DAY = 3600, 86_400
 

@@ -16,12 +16,12 @@ from kalshi_markets.database import Database, DatabaseUnavailable
 from kalshi_markets.exchange import Event, Series, find_drift, parse_market
 from local.exchange.catalogue import MarketFilter, Order
 from local.exchange.clock import Clock
-from local.exchange.generator import generate
-from local.exchange.server import ExchangeServer
-from tests.faults.thinned import HidingExchange
-from tests.integration.conftest import connect, truncate_all
-from tests.integration.lambdas import crawl
-from tests.integration.scripted import Reply, ScriptedServer
+from local.exchange.generated import generate
+from local.exchange.http.server import ExchangeServer
+from tests.faults.hiding_exchange import HidingExchange
+from tests.support.api_client import crawl
+from tests.support.database import connect, truncate_all
+from tests.support.scripted_server import Reply, ScriptedServer
 
 QUICK = {"EXCHANGE_RATE": "1000"}
 

@@ -15,9 +15,9 @@ from crawler.store import Batch, JobState, Store
 from kalshi_markets.database import Database
 from kalshi_markets.exchange import Event, Series, parse_market
 from kalshi_markets.settings import SettingsError
-from tests.integration.conftest import truncate_all
-from tests.integration.lambdas import ApiClient, crawl
-from tests.integration.scripted import Reply, ScriptedServer
+from tests.support.api_client import ApiClient, crawl
+from tests.support.database import truncate_all
+from tests.support.scripted_server import Reply, ScriptedServer
 
 NOW = datetime.now(UTC)
 RUN_SECONDS = 8

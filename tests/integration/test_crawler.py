@@ -17,12 +17,12 @@ from kalshi_markets.database import Database, StatementError
 from kalshi_markets.exchange import market_row, parse_market
 from local.exchange.catalogue import MarketFilter, Order
 from local.exchange.clock import Clock
-from local.exchange.generator import generate
+from local.exchange.generated import generate
+from local.exchange.http.server import ExchangeServer
 from local.exchange.recording import replay
-from local.exchange.server import ExchangeServer
-from tests.integration.conftest import truncate_all
-from tests.integration.lambdas import crawl
-from tests.integration.scripted import Reply, ScriptedServer
+from tests.support.api_client import crawl
+from tests.support.database import truncate_all
+from tests.support.scripted_server import Reply, ScriptedServer
 
 LIVE = ["live/closed", "live/open", "live/paused", "live/unopened"]
 JOBS = [

@@ -16,8 +16,9 @@ from kalshi_markets.database import (
 )
 from kalshi_markets.settings import DatabaseSettings
 from local.postgres import PostgresServer
-from tests.integration.conftest import certificate_for, connect, environment_of
-from tests.integration.tls import TlsFront
+from tests.support.certificates import certificate_for
+from tests.support.database import connect, environment_of
+from tests.support.tls import TlsFront
 
 pytestmark = pytest.mark.usefixtures("environment")
 

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from local.events import HttpRequest, http_event, scheduled_event
 from local.exchange.clock import Clock
-from local.exchange.generator import generate
-from local.exchange.server import ExchangeServer
-from local.lambda_errors import FunctionError, FunctionTimeout
-from local.sandbox import FunctionSpec
-from tests.emulator import Emulator, emulated, link_packages, packaged
+from local.exchange.generated import generate
+from local.exchange.http.server import ExchangeServer
+from local.lambda_runtime.events import HttpRequest, http_event, scheduled_event
+from local.lambda_runtime.lambda_errors import FunctionError, FunctionTimeout
+from local.lambda_runtime.sandbox import FunctionSpec
+from tests.support.emulator import Emulator, emulated, link_packages, packaged
 
 FUNCTIONS = ("migrator", "crawler", "api")
 PROBE = """

@@ -6,11 +6,11 @@ from email.utils import parsedate_to_datetime
 import httpx
 import pytest
 
-from local.exchange.app import ServerOptions
 from local.exchange.clock import Clock, moment, parse
-from local.exchange.generator import generate
-from local.exchange.kinds import KINDS
-from local.exchange.server import ExchangeServer
+from local.exchange.faults.kinds import KINDS
+from local.exchange.generated import generate
+from local.exchange.http.app import ServerOptions
+from local.exchange.http.server import ExchangeServer
 
 NOW = parse("2026-11-24T12:00:00Z")
 
@@ -73,8 +73,8 @@ def test_faults_are_listed_replaced_and_ended(admin: httpx.Client) -> None:
             "for": 3600.0,
             "seed": 0,
             "seconds": 1.0,
-            "met": 0,
-            "struck": 0,
+            "matched": 0,
+            "fired": 0,
         }
     ]
     assert admin.delete("/faults").json() == admin.get("/faults").json() == []

@@ -7,8 +7,8 @@ import httpx
 import pytest
 
 from local.exchange.clock import DAY, SECOND, Clock, parse
-from local.exchange.generator import generate
-from local.exchange.server import ExchangeServer
+from local.exchange.generated import generate
+from local.exchange.http.server import ExchangeServer
 
 NOW = parse("2026-11-24T12:00:00Z")
 NOW_S = NOW // SECOND

@@ -30,7 +30,7 @@ from kalshi_markets.exchange import (
 )
 from kalshi_markets.exchange.limiter import LocalTokenBucket, RateLimiter
 from kalshi_markets.settings import ExchangeSettings
-from tests.integration.scripted import Reply, ScriptedServer
+from tests.support.scripted_server import Reply, ScriptedServer
 
 T = TypeVar("T")
 FAST = {"EXCHANGE_RATE": "1000"}

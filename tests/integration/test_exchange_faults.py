@@ -14,13 +14,13 @@ import httpx
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from local.exchange.app import ServerOptions
 from local.exchange.clock import SECOND, Clock, moment, parse
-from local.exchange.extras import EXTRAS
-from local.exchange.generator import generate
-from local.exchange.kinds import KINDS
-from local.exchange.rewrites import MARKET, UNUSUAL
-from local.exchange.server import ExchangeServer
+from local.exchange.faults.extras import EXTRAS
+from local.exchange.faults.kinds import KINDS
+from local.exchange.faults.rewrites import MARKET, UNUSUAL
+from local.exchange.generated import generate
+from local.exchange.http.app import ServerOptions
+from local.exchange.http.server import ExchangeServer
 
 NOW = parse("2026-11-24T12:00:00Z")
 KEY = Ed25519PrivateKey.generate()
@@ -57,7 +57,7 @@ def at_once(api: httpx.Client, *rules: dict[str, object]) -> None:
 
 
 def struck(api: httpx.Client) -> int:
-    return int(api.get(at_admin(api, "faults")).json()[0]["struck"])
+    return int(api.get(at_admin(api, "faults")).json()[0]["fired"])
 
 
 def signed(server: ExchangeServer, path: str) -> dict[str, str]:
@@ -373,8 +373,8 @@ def test_the_members_of_every_object_drift(server: ExchangeServer, api: httpx.Cl
         value = api.get(path).json()[rows]
         return value if isinstance(value, list) else [value]
 
-    assert all("volume_fp" not in row and "title" in row for row in members(change="gone"))
-    assert all(row["volume_fp_v2"]["value"] == row["volume_fp"] for row in members(change="new"))
+    assert all("volume_fp" not in row and "title" in row for row in members(change="removed"))
+    assert all(row["volume_fp_v2"]["value"] == row["volume_fp"] for row in members(change="added"))
     assert all(isinstance(row["title"], list) for row in members(change="type_changed", member="title"))
 
 
@@ -514,6 +514,6 @@ def test_every_kind_needs_no_parameter_and_tells_those_that_it_has(
     [rule] = api.get(at_admin(api, "faults")).json()
     assert rule["kind"] == kind
     assert set(KINDS[kind].parameters) <= set(rule)
-    settable = {name: value for name, value in rule.items() if name not in ("met", "struck")}
+    settable = {name: value for name, value in rule.items() if name not in ("matched", "fired")}
     strike(api, **settable)
     assert api.get(at_admin(api, "faults")).json() == [rule]

@@ -16,10 +16,10 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.hashes import SHA256
 from pydantic import ValidationError
 
-from local.exchange.app import ServerOptions
 from local.exchange.clock import DAY, SECOND, Clock, parse
-from local.exchange.generator import generate
-from local.exchange.server import ExchangeServer
+from local.exchange.generated import generate
+from local.exchange.http.app import ServerOptions
+from local.exchange.http.server import ExchangeServer
 
 NOW = parse("2026-11-24T12:00:00Z")
 KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
@@ -145,7 +145,7 @@ def test_a_backfill_without_pacing_is_mostly_rate_limited() -> None:
 
 
 @pytest.mark.sdk
-@pytest.mark.parametrize(("member", "change"), [("volume_fp", "gone"), ("status", "type_changed")])
+@pytest.mark.parametrize(("member", "change"), [("volume_fp", "removed"), ("status", "type_changed")])
 def test_a_member_that_vanishes_or_changes_breaks_strict_models(api: httpx.Client, member: str, change: str) -> None:
     from kalshi_python_sync.models.market import Market
 

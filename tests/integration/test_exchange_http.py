@@ -9,8 +9,8 @@ import httpx
 import pytest
 
 from local.exchange.clock import Clock, parse
-from local.exchange.generator import generate
-from local.exchange.server import ExchangeServer
+from local.exchange.generated import generate
+from local.exchange.http.server import ExchangeServer
 
 NOW = "2026-11-24T12:00:00Z"
 NOT_FOUND = {"error": {"code": "not_found", "message": "not found"}}

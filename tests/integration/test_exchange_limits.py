@@ -8,11 +8,11 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from kalshi_python_sync.models.get_account_endpoint_costs_response import GetAccountEndpointCostsResponse
 
-from local.exchange.app import ServerOptions
 from local.exchange.clock import SECOND, Clock, parse
-from local.exchange.generator import generate
-from local.exchange.limiter import TIERS
-from local.exchange.server import ExchangeServer
+from local.exchange.generated import generate
+from local.exchange.http.app import ServerOptions
+from local.exchange.http.rate_limiter import TIERS
+from local.exchange.http.server import ExchangeServer
 
 NOW = parse("2026-11-24T12:00:00Z")
 KEYS = {"one": Ed25519PrivateKey.generate(), "other": Ed25519PrivateKey.generate()}

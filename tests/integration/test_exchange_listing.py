@@ -8,8 +8,8 @@ import pytest
 
 from local.exchange.catalogue import Exchange
 from local.exchange.clock import SECOND, Clock, parse
-from local.exchange.generator import generate
-from local.exchange.server import ExchangeServer
+from local.exchange.generated import generate
+from local.exchange.http.server import ExchangeServer
 
 NOW = parse("2026-11-24T12:00:00Z")
 DAY = 86_400

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from local.exchange.__main__ import main
-from local.exchange.kinds import KINDS
+from local.exchange.faults.kinds import KINDS
 
 ROOT = Path(__file__).parents[2]
 READY = re.compile(r"exchange: (\d+) markets at (http://127\.0\.0\.1:\d+/trade-api/v2)\n")
@@ -94,7 +94,17 @@ def test_prepared_pages_remember_what_they_were_made_from(tmp_path: Path) -> Non
 
 
 def test_a_tier_faults_and_no_admin_are_options() -> None:
-    options = ("--tier", "basic", "--unsigned-rate", 20, "--refusal", "string", "--no-admin", "--now", "2026-08-01")
+    options = (
+        "--tier",
+        "basic",
+        "--unsigned-rate",
+        20,
+        "--rate-limit-body",
+        "string",
+        "--no-admin",
+        "--now",
+        "2026-08-01",
+    )
     with exchange("--markets", 5, *options, "--speed", 0, "--fault", "kind=5xx,path=/events,status=500") as (_, _, url):
         assert [httpx.get(f"{url}/markets").status_code for _ in range(2)] == [200, 200]
         response = httpx.get(f"{url}/markets")
@@ -178,7 +188,7 @@ def test_a_recording_that_is_none_is_one_sentence_and_exit_1(tmp_path: Path) -> 
         ("--port", "x"),
         ("--tier", "gold"),
         ("--unsigned-rate", "0"),
-        ("--refusal", "none"),
+        ("--rate-limit-body", "none"),
         ("--cost", "/markets"),
         ("--fault", "kind=flood"),
         ("--fault", "latency"),
@@ -196,7 +206,17 @@ def test_help_tells_every_option(capsys: pytest.CaptureFixture[str]) -> None:
         main(["--help"])
     output = capsys.readouterr().out
     options = ("host", "port", "seed", "markets", "archived", "recording", "now", "speed", "prepare", "prepared")
-    for option in (*options, "api-key", "tier", "unsigned-rate", "refusal", "cost", "fault", "no-admin", "verbose"):
+    for option in (
+        *options,
+        "api-key",
+        "tier",
+        "unsigned-rate",
+        "rate-limit-body",
+        "cost",
+        "fault",
+        "no-admin",
+        "verbose",
+    ):
         assert f"--{option} " in output
     assert all(kind in output for kind in KINDS)
 

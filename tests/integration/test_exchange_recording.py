@@ -10,9 +10,9 @@ import pytest
 
 from local.exchange.catalogue import Order
 from local.exchange.clock import Clock, parse
-from local.exchange.generator import generate
+from local.exchange.generated import generate
+from local.exchange.http.server import ExchangeServer
 from local.exchange.recording import replay
-from local.exchange.server import ExchangeServer
 
 NOW = parse("2026-11-24T12:00:00Z")
 

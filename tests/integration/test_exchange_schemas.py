@@ -21,12 +21,12 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from jsonschema import Draft4Validator, Draft202012Validator
 from pydantic import BaseModel
 
-from local.exchange.app import ServerOptions
 from local.exchange.catalogue import Exchange
 from local.exchange.clock import SECOND, Clock, parse
-from local.exchange.generator import generate
+from local.exchange.generated import generate
+from local.exchange.http.app import ServerOptions
+from local.exchange.http.server import ExchangeServer
 from local.exchange.recording import replay
-from local.exchange.server import ExchangeServer
 
 KEY = Ed25519PrivateKey.generate()
 WEEK = 7 * 86_400

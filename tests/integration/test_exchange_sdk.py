@@ -11,10 +11,10 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from local.exchange.app import ServerOptions
 from local.exchange.clock import Clock
-from local.exchange.generator import generate
-from local.exchange.server import ExchangeServer
+from local.exchange.generated import generate
+from local.exchange.http.app import ServerOptions
+from local.exchange.http.server import ExchangeServer
 from tests.conftest import SDK_PYTHON
 
 if TYPE_CHECKING or sys.version_info >= SDK_PYTHON:

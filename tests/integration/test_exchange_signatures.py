@@ -9,9 +9,9 @@ from cryptography.hazmat.primitives.asymmetric import ed25519, padding, rsa
 from cryptography.hazmat.primitives.hashes import SHA256
 
 from local.exchange.clock import Clock, parse
-from local.exchange.generator import generate
-from local.exchange.server import ExchangeServer
-from local.exchange.signatures import PublicKey
+from local.exchange.generated import generate
+from local.exchange.http.server import ExchangeServer
+from local.exchange.http.signatures import PublicKey
 
 NOW = parse("2026-11-24T12:00:00Z")
 RSA_KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)

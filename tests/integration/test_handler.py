@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from local.events import HttpRequest, http_event, scheduled_event
-from tests.emulator import link_packages, packaged
+from local.lambda_runtime.events import HttpRequest, http_event, scheduled_event
+from tests.support.emulator import link_packages, packaged
 
 PROBE = """
 import importlib, json, sys

@@ -7,8 +7,8 @@ import pytest
 
 from api.history import MAX_STATES
 from kalshi_markets.database import Database
-from tests.integration.conftest import delete_market, store_markets, truncate_all
-from tests.integration.lambdas import ApiClient, ApiResponse, error
+from tests.support.api_client import ApiClient, ApiResponse, error
+from tests.support.database import delete_market, store_markets, truncate_all
 
 URL = "/markets/A/history"
 NAMES = ["from", "until", "status", "result", "close_time", "change_number"]

@@ -6,12 +6,12 @@ import httpx
 import pytest
 
 from local.exchange.clock import Clock
-from local.exchange.generator import generate
-from local.exchange.server import ExchangeServer
-from local.functions import function_spec
-from local.gateway import gateway_in_thread
-from tests.http_contract import HttpContract
-from tests.integration.lambdas import crawl
+from local.exchange.generated import generate
+from local.exchange.http.server import ExchangeServer
+from local.lambda_runtime.functions import function_spec
+from local.lambda_runtime.gateway import gateway_in_thread
+from tests.support.api_client import crawl
+from tests.support.http_contract import HttpContract
 
 
 @pytest.fixture(scope="module")

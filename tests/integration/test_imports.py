@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from local.events import HttpRequest, http_event
-from tests.aws import Account
-from tests.emulator import link_packages, packaged
+from local.lambda_runtime.events import HttpRequest, http_event
+from tests.support.aws import Account
+from tests.support.emulator import link_packages, packaged
 
 PROBE = """
 import gc, importlib, json, sys

@@ -25,13 +25,13 @@ from kalshi_markets.database import Database, DatabaseError, DatabaseUnavailable
 from kalshi_markets.exchange import CandleQuery, ExchangeClient, ExchangeUnavailable, transport
 from kalshi_markets.exchange.limiter import DatabaseTokenBucket, Grant, LocalTokenBucket, RateLimiter, Share
 from kalshi_markets.settings import DatabaseSettings, ExchangeSettings, MigratorSettings
-from local.exchange.app import ServerOptions
 from local.exchange.clock import Clock
-from local.exchange.generator import generate
-from local.exchange.server import ExchangeServer
+from local.exchange.generated import generate
+from local.exchange.http.app import ServerOptions
+from local.exchange.http.server import ExchangeServer
 from migrator.migrate import migrate
-from tests.integration.conftest import connect
-from tests.integration.scripted import Reply, ScriptedServer
+from tests.support.database import connect
+from tests.support.scripted_server import Reply, ScriptedServer
 
 RATE = 20.0
 CRAWLER_ROOM, INTERACTIVE_ROOM = 10, 5  # three quarters of a second's worth at that rate

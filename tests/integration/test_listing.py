@@ -15,8 +15,8 @@ import pytest
 from api.orders import SORT_ORDERS
 from kalshi_markets.columns import COLUMNS, COLUMNS_BY_NAME, DEFAULT_COLUMNS, Kind
 from kalshi_markets.database import Database
-from tests.integration.conftest import connect, delete_market, store_markets
-from tests.integration.lambdas import ApiClient, ApiResponse, error, escaped, items
+from tests.support.api_client import ApiClient, ApiResponse, error, escaped, items
+from tests.support.database import connect, delete_market, store_markets
 
 INCOMPLETE = [
     {"ticker": "NOTHING-A"},

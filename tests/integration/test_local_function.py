@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
-from local.lambda_errors import (
+from local.lambda_runtime.lambda_errors import (
     FunctionError,
     FunctionTimeout,
     LambdaError,
@@ -21,8 +21,8 @@ from local.lambda_errors import (
     SandboxEnded,
     Throttled,
 )
-from local.lambda_function import REQUEST_BYTES, LambdaFunction
-from local.sandbox import RESPONSE_BYTES, FunctionSpec
+from local.lambda_runtime.lambda_function import REQUEST_BYTES, LambdaFunction
+from local.lambda_runtime.sandbox import RESPONSE_BYTES, FunctionSpec
 
 HANDLER = """
 import os, time

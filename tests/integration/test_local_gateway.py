@@ -12,10 +12,10 @@ import httpx
 import pytest
 from anyio.from_thread import start_blocking_portal
 
-from local.gateway import BODY_BYTES, HEAD_BYTES, Gateway, gateway_in_thread
-from local.http_server import listen
-from local.lambda_function import LambdaFunction
-from local.sandbox import FunctionSpec
+from local.lambda_runtime.gateway import BODY_BYTES, HEAD_BYTES, Gateway, gateway_in_thread
+from local.lambda_runtime.http_server import listen
+from local.lambda_runtime.lambda_function import LambdaFunction
+from local.lambda_runtime.sandbox import FunctionSpec
 
 HANDLER = """
 import base64, json, os, time

@@ -17,12 +17,12 @@ import httpx
 import pytest
 
 from local import ROOT
-from local.exchange.app import ServerOptions
 from local.exchange.clock import Clock
-from local.exchange.generator import generate
-from local.exchange.server import ExchangeServer
-from tests.integration.conftest import certificate_for
+from local.exchange.generated import generate
+from local.exchange.http.app import ServerOptions
+from local.exchange.http.server import ExchangeServer
 from tests.integration.proxy import Proxy
+from tests.support.certificates import certificate_for
 
 SECONDS = 30.0
 

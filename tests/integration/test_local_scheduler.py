@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from anyio.from_thread import start_blocking_portal
 
-from local.lambda_function import LambdaFunction
-from local.sandbox import FunctionSpec
+from local.lambda_runtime.lambda_function import LambdaFunction
+from local.lambda_runtime.sandbox import FunctionSpec
 from local.scheduler import Scheduler
 
 HANDLER = """

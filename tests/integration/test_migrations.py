@@ -9,7 +9,7 @@ from kalshi_markets.settings import DatabaseSettings, MigratorSettings
 from migrator.catalog import MigrationError, columns_of
 from migrator.indexes import INDEXES, build_indexes, index_name
 from migrator.migrate import FOLDER, migrate
-from tests.integration.conftest import connect
+from tests.support.database import connect
 
 NO_ROLES = MigratorSettings({})
 NAMES = sorted(path.name for path in FOLDER.glob("*.sql"))

@@ -11,9 +11,9 @@ from kalshi_markets.database import Database
 from kalshi_markets.settings import MigratorSettings
 from migrator.handler import handler
 from migrator.migrate import FOLDER, migrate
-from tests.integration.cloudformation import ResponseBucket, custom_resource_event
-from tests.integration.conftest import connect, store_markets
-from tests.integration.lambdas import ApiClient, Context, items, variables
+from tests.support.api_client import ApiClient, Context, items, variables
+from tests.support.cloudformation import ResponseBucket, custom_resource_event
+from tests.support.database import connect, store_markets
 
 NEWEST_RELEASED = "0007_settlement_bounds.sql"
 """The last migration of the newest release. Those after it run beside that release's functions."""

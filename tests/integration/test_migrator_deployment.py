@@ -19,9 +19,9 @@ from migrator import custom_resource
 from migrator.custom_resource import RESPONSE_SECONDS, ResponseNotSent, send_response
 from migrator.handler import handler
 from migrator.migrate import FOLDER
-from tests.integration.cloudformation import STACK, ResponseBucket, custom_resource_event
-from tests.integration.conftest import connect, environment_of
-from tests.integration.lambdas import Context, variables
+from tests.support.api_client import Context, variables
+from tests.support.cloudformation import STACK, ResponseBucket, custom_resource_event
+from tests.support.database import connect, environment_of
 
 NAMES = sorted(path.name for path in FOLDER.glob("*.sql"))
 

@@ -9,7 +9,7 @@ from kalshi_markets.settings import MigratorSettings
 from local.postgres import PostgresServer
 from migrator.catalog import MigrationError
 from migrator.migrate import migrate
-from tests.integration.conftest import connect, environment_of
+from tests.support.database import connect, environment_of
 
 ROLES = {
     "API_DB_USER": "reader's",

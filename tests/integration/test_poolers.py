@@ -7,9 +7,9 @@ import pytest
 
 from kalshi_markets.database import Database, DatabaseUnavailable, StatementError, StatementTimeout
 from kalshi_markets.settings import DatabaseSettings
-from tests.integration.conftest import connect
-from tests.integration.lambdas import ApiClient, error, items
 from tests.integration.pooler import Pooler
+from tests.support.api_client import ApiClient, error, items
+from tests.support.database import connect
 
 pytestmark = pytest.mark.usefixtures("markets")
 PARAMETERS = {"statement_timeout": "50", "work_mem": "5MB", "default_transaction_read_only": "on"}

@@ -23,16 +23,16 @@ from kalshi_markets.exchange import transport
 from kalshi_markets.settings import ExchangeSettings
 from local import ROOT
 from local.exchange.clock import Clock, parse
-from local.exchange.generator import generate
-from local.exchange.server import ExchangeServer
+from local.exchange.generated import generate
+from local.exchange.http.server import ExchangeServer
 from local.probe import access
 from local.probe.__main__ import main
 from local.probe.budget import MAX_REQUESTS, RequestBudget
 from local.probe.question import Question, Verdict
 from local.probe.report import Line
 from local.probe.run import QUESTIONS, probe
-from tests.integration.altering import Alteration, Altering
-from tests.integration.scripted import Reply, ScriptedServer
+from tests.support.altering_proxy import Alteration, Altering
+from tests.support.scripted_server import Reply, ScriptedServer
 
 NOW = "2026-11-28T04:30:00Z"
 """At which the exchange has markets of every kind that is asked about."""

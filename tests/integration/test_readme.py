@@ -21,7 +21,7 @@ from kalshi_markets.columns import DEFAULT_COLUMNS, Kind
 from kalshi_markets.exchange import market_row
 from local.exchange.catalogue import Order
 from local.exchange.clock import Clock
-from local.exchange.generator import generate
+from local.exchange.generated import generate
 
 ROOT = Path(__file__).parent.parent.parent
 BLOCKS = re.findall(r"```sh\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
@@ -87,7 +87,7 @@ def test_one_market_and_its_candlesticks(service: str) -> None:
 
 def test_the_test_command_runs_tests() -> None:
     assert COMMANDS[1] == "make test"
-    command = [*COMMANDS[1].split(), "ARGS=-q tests/unit/test_values.py"]
+    command = [*COMMANDS[1].split(), "ARGS=-q tests/unit/test_value_parsers.py"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=SECONDS, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert " passed" in done.stdout

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from kalshi_markets.database import Database
-from local.functions import function_spec
-from local.gateway import gateway_in_thread
-from tests.integration.conftest import store_markets
+from local.lambda_runtime.functions import function_spec
+from local.lambda_runtime.gateway import gateway_in_thread
+from tests.support.database import store_markets
 
 RECIPES = (Path(__file__).parents[2] / "docs" / "recipes.md").read_text(encoding="utf-8")
 BLOCKS = {

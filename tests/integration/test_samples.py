@@ -12,9 +12,9 @@ import pytest
 
 from kalshi_markets.columns import MARKET_COLUMNS, Column, Kind
 from kalshi_markets.database import Database
-from tests.integration.conftest import connect
-from tests.integration.lambdas import ApiClient, crawl
-from tests.integration.scripted import Reply, ScriptedServer
+from tests.support.api_client import ApiClient, crawl
+from tests.support.database import connect
+from tests.support.scripted_server import Reply, ScriptedServer
 
 pytestmark = pytest.mark.recordings
 

@@ -10,17 +10,17 @@ import pytest
 
 from kalshi_markets.database import Database
 from kalshi_markets.secrets import clear_cache
-from local.events import scheduled_event
 from local.exchange.clock import Clock
-from local.exchange.generator import generate
-from local.exchange.server import ExchangeServer
-from local.lambda_errors import FunctionError
+from local.exchange.generated import generate
+from local.exchange.http.server import ExchangeServer
+from local.lambda_runtime.events import scheduled_event
+from local.lambda_runtime.lambda_errors import FunctionError
 from migrator.handler import handler
-from tests.aws import Account
-from tests.integration.aws_front import DOWN, AwsProxy
-from tests.integration.cloudformation import ResponseBucket, custom_resource_event
-from tests.integration.lambdas import Context, variables
-from tests.integration.sandboxes import SandboxedFunction, Sandboxes, sandboxes
+from tests.support.api_client import Context, variables
+from tests.support.aws import Account
+from tests.support.aws_proxy import DOWN, AwsProxy
+from tests.support.cloudformation import ResponseBucket, custom_resource_event
+from tests.support.sandboxes import SandboxedFunction, Sandboxes, sandboxes
 
 AWS_KEY = secrets.token_hex(20)
 

@@ -10,9 +10,9 @@ from kalshi_markets.exchange.limiter import LocalTokenBucket, RateLimiter
 from kalshi_markets.exchange.signing import Signer
 from kalshi_markets.secrets import SecretUnavailable, get_secret
 from kalshi_markets.settings import DatabaseSettings, ExchangeSettings, SettingsError
-from tests.aws import Account
-from tests.integration.conftest import connect
-from tests.integration.scripted import Reply, ScriptedServer
+from tests.support.aws import Account
+from tests.support.database import connect
+from tests.support.scripted_server import Reply, ScriptedServer
 from tests.unit.test_signing import ED25519
 
 

@@ -7,11 +7,11 @@ import pytest
 from kalshi_markets.database import Conflict, Database, DatabaseUnavailable, StatementError
 from kalshi_markets.exchange.limiter import DatabaseTokenBucket
 from kalshi_markets.settings import DatabaseSettings
-from tests.integration.conftest import connect, store_markets
-from tests.integration.lambdas import ApiClient, error
-from tests.integration.scripted import ScriptedServer
 from tests.integration.test_candle_cache import candles, ends, market
 from tests.integration.test_candlesticks import HOUR, api, ask
+from tests.support.api_client import ApiClient, error
+from tests.support.database import connect, store_markets
+from tests.support.scripted_server import ScriptedServer
 
 __all__ = ["api"]
 

@@ -18,10 +18,10 @@ from kalshi_markets.database import Database
 from kalshi_markets.exchange import ExchangeClient, ExchangeUnavailable, Listings
 from kalshi_markets.exchange.limiter import LocalTokenBucket, RateLimiter
 from kalshi_markets.settings import ExchangeSettings
-from local.events import HttpRequest, http_event
-from tests.aws import Account
-from tests.integration.lambdas import Context
-from tests.integration.scripted import Reply, ScriptedServer
+from local.lambda_runtime.events import HttpRequest, http_event
+from tests.support.api_client import Context
+from tests.support.aws import Account
+from tests.support.scripted_server import Reply, ScriptedServer
 
 PAGE = http_event(HttpRequest("GET", "/markets", "limit=1", [("host", "localhost")]), "request-id")
 Session = tuple[int, str]

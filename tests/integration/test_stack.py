@@ -8,8 +8,8 @@ import boto3
 import pytest
 from cryptography import x509
 
-from tests.integration.stack import Deployed, deployed
-from tests.unit.templates import ROOT, template
+from local.tools.templates import ROOT, template
+from tests.support.stack import Deployed, deployed
 
 SECRET = "arn:aws:secretsmanager:us-east-1:123456789012:secret"
 DATABASE = {"DatabaseHost": "db.example.com", "DatabaseSecretArn": f"{SECRET}:database", "DatabaseName": "markets"}

@@ -17,8 +17,8 @@ from kalshi_markets.database import Database
 from kalshi_markets.exchange import Deviation, parse_market
 from kalshi_markets.settings import MigratorSettings
 from migrator.migrate import migrate
-from tests.integration.conftest import truncate_all
-from tests.integration.lambdas import ApiClient, error
+from tests.support.api_client import ApiClient, error
+from tests.support.database import truncate_all
 
 NOON = datetime(2026, 7, 1, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)

@@ -5,9 +5,9 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from kalshi_markets.columns import COLUMNS_BY_NAME, Kind
-from tests.integration.lambdas import ApiClient, ApiResponse
 from tests.properties.model import Digits, Json, Row, written
-from tests.properties.questions import RenderedQuery
+from tests.properties.queries import RenderedQuery
+from tests.support.api_client import ApiClient, ApiResponse
 
 Members = list[tuple[str, Any]]
 

@@ -4,10 +4,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.integration.conftest import connect, empty_database, environment, migrated, postgres
-from tests.integration.lambdas import ApiClient
+from tests.integration.conftest import empty_database, environment, migrated, postgres
 from tests.properties.scale import TABLE_SEEDS
 from tests.properties.tables import Table
+from tests.support.api_client import ApiClient
+from tests.support.database import connect
 
 __all__ = ["empty_database", "environment", "migrated", "postgres"]
 

@@ -8,9 +8,9 @@ from typing import Any, Final
 
 from kalshi_markets.columns import COLUMNS_BY_NAME, MARKET_COLUMNS, Column, Kind
 from kalshi_markets.database import Database
-from tests.integration.conftest import store_markets
-from tests.integration.lambdas import ApiClient
 from tests.properties.model import Json, Row
+from tests.support.api_client import ApiClient
+from tests.support.database import store_markets
 
 ALPHABET: Final = "aAbBzZ09éÉßẞſΣσςжЖñΩ%_\\'\"`\n\r\t,;:{}[]()|*+?.^$-/#&= <>\x01\x7f\x85\u2028\ufeff\u0301😀𝔸ﬀ"
 """Without the Kelvin sign and the dotted İ, whose lower cases are ASCII letters."""

@@ -20,11 +20,11 @@ from api.candlesticks.result import NO_CANDLES, UNKNOWN_TICKER
 from local.exchange.candles import candlesticks, live_object
 from local.exchange.catalogue import ALL_MARKETS, MarketFilter, Order
 from local.exchange.clock import SECOND, Clock, parse
-from local.exchange.generator import generate
-from local.exchange.server import ExchangeServer
-from tests.integration.conftest import connect, store_markets
-from tests.integration.lambdas import ApiClient
+from local.exchange.generated import generate
+from local.exchange.http.server import ExchangeServer
 from tests.properties.scale import SOAK, examples
+from tests.support.api_client import ApiClient
+from tests.support.database import connect, store_markets
 
 HOUR, DAY = 3600, 86_400
 NOWS = ["2026-11-25T15:20:07Z", "2026-11-03T09:00:00Z", "2026-03-10T04:30:00Z"]

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.properties import tables
 from tests.properties.answers import Members, items, walk
 from tests.properties.model import matching, names, written
-from tests.properties.questions import RenderedQuery, random_query
+from tests.properties.queries import RenderedQuery, random_query
 from tests.properties.scale import examples
 from tests.properties.tables import Table
 

@@ -12,12 +12,12 @@ from api.app import create_app
 from api.edge import RequestContextMiddleware
 from api.filters import FILTERS
 from api.parameters import LISTING_PARAMETERS
-from tests.integration.lambdas import ApiResponse, escaped, variables
 from tests.properties import corpus
 from tests.properties.answers import items
 from tests.properties.model import holds
 from tests.properties.scale import SOAK, examples
 from tests.properties.tables import Table
+from tests.support.api_client import ApiResponse, escaped, variables
 
 pytestmark = pytest.mark.timeout(1800)
 NAMES = [*LISTING_PARAMETERS, *FILTERS]

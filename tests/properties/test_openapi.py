@@ -17,9 +17,9 @@ from schemathesis.specs.openapi import checks
 from api.app import create_app
 from api.edge import RequestContextMiddleware
 from api.parameters import LISTING_PARAMETERS
-from tests.integration.lambdas import variables
 from tests.properties.scale import SOAK, TABLE_SEEDS, examples
 from tests.properties.tables import Table
+from tests.support.api_client import variables
 
 pytestmark = pytest.mark.timeout(1800)
 CHECKS = [

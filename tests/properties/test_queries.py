@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from api.orders import SORT_ORDERS
 from tests.properties.answers import assert_page, walk
 from tests.properties.model import Question, matching, page, written
-from tests.properties.questions import RenderedQuery, random_query
+from tests.properties.queries import RenderedQuery, random_query
 from tests.properties.scale import examples
 from tests.properties.tables import Table
 

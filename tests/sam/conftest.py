@@ -10,7 +10,7 @@ import pytest
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from local.data_folder import DataFolder
-from local.http_server import listen, port_of
+from local.lambda_runtime.http_server import listen, port_of
 from local.sam.cli import ARCHITECTURE, Sam
 from local.sam.host import Host
 from local.settings import Settings

@@ -6,13 +6,13 @@ from typing import Any
 import pytest
 from anyio.from_thread import BlockingPortal
 
-from local.lambda_errors import FunctionError, FunctionTimeout
+from local.lambda_runtime.lambda_errors import FunctionError, FunctionTimeout
 from local.sam.cli import ARCHITECTURE, RUNTIME, Sam, SamFailed
 from local.sam.host import Host
 from migrator.migrate import FOLDER
-from tests.integration.cloudformation import ResponseBucket
-from tests.integration.conftest import connect, environment_of
 from tests.sam.conftest import Functions
+from tests.support.cloudformation import ResponseBucket
+from tests.support.database import connect, environment_of
 
 
 def test_the_migrator_applies_every_migration_and_then_none(functions: Functions, applied: list[str]) -> None:

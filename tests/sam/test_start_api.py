@@ -6,11 +6,11 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from local.functions import function_spec
-from local.gateway import gateway_in_thread
+from local.lambda_runtime.functions import function_spec
+from local.lambda_runtime.gateway import gateway_in_thread
 from local.sam.host import Host
-from tests.http_contract import HttpContract
-from tests.integration.conftest import environment_of
+from tests.support.database import environment_of
+from tests.support.http_contract import HttpContract
 
 FILTERS = (
     *("ticker__startswith=KX", "title__icontains=the", "title_regex=^w", "event_ticker__ne=X", "status=active"),

@@ -9,8 +9,8 @@ import pytest
 from anyio.from_thread import BlockingPortal
 from botocore.exceptions import ClientError
 
+from local.lambda_runtime.sandbox import REGION
 from local.sam.cli import Sam
-from local.sandbox import REGION
 from tests.sam.conftest import EVENTS, serving
 
 

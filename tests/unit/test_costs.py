@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from tests import costs
-from tests.costs import LARGE, MEDIUM, PRICES, SIZES, SMALL, Size, quantities, total, way_out
-from tests.unit.templates import template
+from local.tools import costs
+from local.tools.costs import LARGE, MEDIUM, PRICES, SIZES, SMALL, Size, quantities, total, way_out
+from local.tools.templates import template
 
 
 def properties(name: str, resource: str) -> dict[str, Any]:
@@ -16,7 +16,7 @@ def properties(name: str, resource: str) -> dict[str, Any]:
 
 def test_the_page_is_what_is_computed() -> None:
     text = costs.PAGE.read_text(encoding="utf-8")
-    assert text == costs.rendered(text), "renew it: python -m tests.costs"
+    assert text == costs.rendered(text), "renew it: python -m local.tools.costs"
 
 
 def test_every_price_is_used_and_says_where_it_is_from() -> None:

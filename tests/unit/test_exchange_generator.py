@@ -11,7 +11,7 @@ from local.exchange.catalogue import Exchange, MarketFilter, Order
 from local.exchange.catalogue import Market as Listed
 from local.exchange.clock import DAY, Clock, parse
 from local.exchange.cursor import Position
-from local.exchange.generator import generate
+from local.exchange.generated import generate
 
 NOW = parse("2026-11-24T12:00:00Z")
 REQUIRED = {

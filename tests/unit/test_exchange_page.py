@@ -5,13 +5,13 @@ from argparse import SUPPRESS
 from pathlib import Path
 
 from local.exchange.__main__ import make_parser
-from local.exchange.app import BASE, ServerOptions, create_app
 from local.exchange.clock import Clock
-from local.exchange.faults import COMMON
-from local.exchange.generator import generate
-from local.exchange.kinds import KINDS
-from local.exchange.limiter import TIERS
-from local.exchange.rewrites import UNUSUAL
+from local.exchange.faults.kinds import KINDS
+from local.exchange.faults.rewrites import UNUSUAL
+from local.exchange.faults.rules import COMMON
+from local.exchange.generated import generate
+from local.exchange.http.app import BASE, ServerOptions, create_app
+from local.exchange.http.rate_limiter import TIERS
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "exchange.md").read_text(encoding="utf-8")

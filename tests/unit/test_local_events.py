@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from local.events import HttpRequest, MalformedResponse, http_event, http_response, scheduled_event
+from local.lambda_runtime.events import HttpRequest, MalformedResponse, http_event, http_response, scheduled_event
 
 HOST = [("host", "127.0.0.1:8000")]
 

@@ -11,7 +11,7 @@ import pytest
 from crawler.store import JobState
 from crawler.summary import Summary
 from crawler.telemetry import LAGS, NAMESPACE, publish
-from tests.unit.templates import ROOT, template
+from local.tools.templates import ROOT, template
 
 TEMPLATE = template("infra/monitoring.yaml")
 ALARMS = {

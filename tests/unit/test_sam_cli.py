@@ -2,7 +2,7 @@
 
 import pytest
 
-from local.lambda_errors import FunctionError, FunctionTimeout, SandboxEnded
+from local.lambda_runtime.lambda_errors import FunctionError, FunctionTimeout, SandboxEnded
 from local.sam.cli import response
 
 ERROR = '{"errorMessage": "no good", "errorType": "ValueError", "requestId": "1", "stackTrace": ["  File"]}'

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from local import cors
-from tests.unit.templates import ROOT, template
+from local.lambda_runtime import cors
+from local.tools.templates import ROOT, template
 
 TEMPLATE = template()
 RESOURCES: dict[str, Any] = TEMPLATE["Resources"]

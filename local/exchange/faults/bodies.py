@@ -1,0 +1,53 @@
+"""Helpers for faults that change a request's query or the body of its answer."""
+
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from urllib.parse import parse_qsl, urlencode
+
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from local.exchange.catalogue import JsonObject
+from local.exchange.faults.effects import Handler
+
+
+def query_of(scope: Scope) -> dict[str, str]:
+    """Return the query parameters of a request."""
+    return dict(parse_qsl(scope["query_string"].decode("latin-1")))
+
+
+def with_query(scope: Scope, query: dict[str, str]) -> Scope:
+    """Return the request with other query parameters."""
+    return {**scope, "query_string": urlencode(query).encode()}
+
+
+def rewriting(rewrite: Callable[[bytes, Scope], bytes]) -> Handler:
+    """Return a handler that passes the whole body of a 200 through a function; any other answer stays as it is."""
+
+    async def handle(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+        messages: list[Message] = []
+
+        async def hold(message: Message) -> None:
+            messages.append(message)
+
+        await app(_uncompressed(scope), receive, hold)
+        start, *parts = messages
+        body = b"".join(part.get("body", b"") for part in parts)
+        if start["status"] == 200 and body:
+            with suppress(ValueError):  # another fault may have left no JSON
+                body = rewrite(body, scope)
+            MutableHeaders(scope=start)["content-length"] = str(len(body))
+        await send(start)
+        await send({"type": "http.response.body", "body": body})
+
+    return handle
+
+
+def lists_of(answer: JsonObject) -> Iterator[list[JsonObject]]:
+    """Yield the lists of objects in an answer."""
+    return (rows for rows in answer.values() if isinstance(rows, list) and rows and isinstance(rows[0], dict))
+
+
+def _uncompressed(scope: Scope) -> Scope:
+    """The request as that of a client that takes no compression; only prepared pages are compressed further in."""
+    return {**scope, "headers": [pair for pair in scope["headers"] if pair[0] != b"accept-encoding"]}

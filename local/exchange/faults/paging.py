@@ -1,0 +1,147 @@
+"""Faults of listings: which rows are on a page, and where its cursor leads."""
+
+import json
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
+from functools import partial
+from itertools import islice
+from typing import Any
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from local.exchange.catalogue import Exchange, JsonObject, MarketFilter, Order, to_json
+from local.exchange.cursor import Position, decode, encode
+from local.exchange.faults.bodies import query_of, rewriting, with_query
+from local.exchange.faults.effects import Handler, Values
+
+# A cursor with an empty timestamp. It is read as no cursor, so the listing starts again.
+START_AGAIN = "CgA"
+NAMING_FILTERS = {"tickers", "event_ticker", "series_ticker"}
+
+
+def short_page(values: Values, _: Exchange) -> Handler:
+    """By a smaller limit, so that the cursor fits the rows."""
+
+    async def handle(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+        query = query_of(scope)
+        limit = query.get("limit", "")
+        if not limit or (limit.isdecimal() and (limit == "0" or int(limit[:9]) > values["rows"])):
+            query["limit"] = str(values["rows"])
+        await app(with_query(scope, query), receive, send)
+
+    return handle
+
+
+def repeated_cursor(_: Values, __: Exchange) -> Handler:
+    def repeat(answer: JsonObject, scope: Scope) -> bytes:
+        cursor = query_of(scope).get("cursor")
+        return to_json({**answer, "cursor": cursor} if cursor and "cursor" in answer else answer)
+
+    return rewriting(lambda body, scope: repeat(json.loads(body), scope))
+
+
+def empty_page(_: Values, exchange: Exchange) -> Handler:
+    async def handle(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+        after = decode(query_of(scope).get("cursor"))
+        if after and after.ticker.endswith(
+            "~"
+        ):  # listing.py: this is behind an empty page, whose cursor it would repeat
+            await app(scope, receive, send)
+            return
+        previous_share = exchange.empty_pages
+
+        async def restore(message: Message) -> None:
+            exchange.empty_pages = previous_share
+            await send(message)
+
+        # Nothing else runs until the answer is made: the first wait is that of sending it.
+        exchange.empty_pages = 1.0
+        await app(scope, receive, restore)
+
+    return handle
+
+
+def null_list(values: Values, exchange: Exchange) -> Handler:
+    """Return a handler that sends lists as null, as Go writes a slice that was never made.
+
+    The page of a listing comes empty first, so that its cursor leads to every row. An answer without a cursor loses
+    its rows.
+    """
+    pattern: str = values["member"]
+    empty = empty_page(values, exchange)
+
+    def to_null(value: Any, *, only_empty: bool) -> Any:
+        if isinstance(value, list):
+            return [to_null(item, only_empty=only_empty) for item in value]
+        if not isinstance(value, dict):
+            return value
+        return {
+            name: None
+            if isinstance(member, list) and fnmatchcase(name, pattern) and not (member and only_empty)
+            else to_null(member, only_empty=only_empty)
+            for name, member in value.items()
+        }
+
+    def rewrite(body: bytes, _: Scope) -> bytes:
+        answer = json.loads(body)
+        return to_json(to_null(answer, only_empty="cursor" in answer))
+
+    rewritten = rewriting(rewrite)
+
+    async def handle(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+        await rewritten(partial(empty, app), scope, receive, send)
+
+    return handle
+
+
+def ignored_filters(values: Values, _: Exchange) -> Handler:
+    """Return a handler that answers as if the filters that match a pattern were not in the query."""
+
+    async def handle(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+        query = query_of(scope)
+        remaining = {name: value for name, value in query.items() if not fnmatchcase(name, values["filters"])}
+        await app(with_query(scope, remaining), receive, send)
+
+    return handle
+
+
+def archive_tail(values: Values, exchange: Exchange) -> Handler:
+    """Return a handler that lets the archive's listing reach only its first rows.
+
+    A listing that names tickers, an event or a series reaches every row.
+    """
+
+    def rewrite(body: bytes, scope: Scope) -> bytes:
+        query = query_of(scope)
+        if not scope["path"].endswith("/historical/markets") or NAMING_FILTERS & query.keys():
+            return body
+        answer = json.loads(body)
+        reached = list(_first_archived(exchange, query, values["rows"]))
+        answer["markets"] = [row for row in answer["markets"] if row["ticker"] in reached]
+        if not answer["markets"] or answer["markets"][-1]["ticker"] == reached[-1]:
+            answer["cursor"] = START_AGAIN if values["ending"] == "loop" else ""
+        return to_json(answer)
+
+    return rewriting(rewrite)
+
+
+def _first_archived(exchange: Exchange, query: dict[str, str], rows: int) -> Iterator[str]:
+    combos = False if query.get("mve_filter") == "exclude" else None
+    archived = exchange.markets(Order.CREATED, None, MarketFilter(combos=combos, archived=True))
+    return (market.ticker for _, market in islice(archived, rows))
+
+
+def paged_series(values: Values, _: Exchange) -> Handler:
+    """Return a handler that gives the series in pages, the cursor first: members are in alphabetical order."""
+
+    def rewrite(body: bytes, scope: Scope) -> bytes:
+        if not scope["path"].endswith("/series"):
+            return body
+        series, after = json.loads(body)["series"], decode(query_of(scope).get("cursor"))
+        tickers = [entry["ticker"] for entry in series]
+        start = tickers.index(after.ticker) + 1 if after else 0  # ValueError of an unknown one: all series
+        page = series[start : start + values["rows"]]
+        is_last = start + len(page) == len(series)
+        return to_json({"cursor": "" if is_last else encode(Position(0, page[-1]["ticker"])), "series": page})
+
+    return rewriting(rewrite)

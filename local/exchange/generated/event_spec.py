@@ -1,0 +1,204 @@
+"""One generated event: a function of (seed, stratum, number) alone, and what it is at any instant follows from it."""
+
+from dataclasses import dataclass
+from hashlib import blake2b
+from struct import Struct
+
+from local.exchange.clock import HOUR, SECOND, moment, parse
+from local.exchange.generated.cohorts import QUARTER_HOUR, Cohort
+from local.exchange.generated.contracts import STRIDE, Contract, contracts
+from local.exchange.generated.families import Family
+from local.exchange.generated.vocabulary import TOWNS, Subject
+
+YEAR_1 = parse("0001-01-01T00:00:00Z")
+FAR_FUTURE = parse("2099-12-31T15:00:00Z")
+MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
+LAST_EDIT_DELAY = 46_000  # an event is last edited so long (microseconds) after it settles (observed, 2026-05)
+_DRAWS = Struct("<16H")
+
+CHOICES = 16  # so many beginnings has the list of what the markets of a family can stand for
+COHORT_SLOTS = 64  # more than there are strata: an event's code is of both its stratum and its number
+LETTERS = 7
+CODES = 26**LETTERS
+MULTIPLIER = 123_456_791  # odd and no multiple of 13, hence one to one among the codes
+INVERSE = pow(MULTIPLIER, -1, CODES)
+
+
+def draws(key: str) -> tuple[int, ...]:
+    """Sixteen numbers below 2^16 that follow from a key."""
+    return _DRAWS.unpack(blake2b(key.encode(), digest_size=32).digest())
+
+
+def encode_code(cohort_index: int, number: int) -> str:
+    """Seven letters that look like two teams' codes, different for every event."""
+    scrambled = (number * COHORT_SLOTS + cohort_index) * MULTIPLIER % CODES
+    return "".join(chr(ord("A") + scrambled // 26**power % 26) for power in range(LETTERS))
+
+
+def decode_code(code: str) -> tuple[int, int] | None:
+    """The stratum and the number of such letters, or of the digits that other events have; None for other texts."""
+    if len(code) == LETTERS and code.isascii() and code.isalpha() and code.isupper():
+        scrambled = sum((ord(letter) - ord("A")) * 26**power for power, letter in enumerate(code))
+        number, cohort_index = divmod(scrambled * INVERSE % CODES, COHORT_SLOTS)
+        return cohort_index, number
+    if code.isascii() and code.isdecimal() and len(code) < 20:
+        number, cohort_index = divmod(int(code), COHORT_SLOTS)
+        return cohort_index, number
+    return None
+
+
+@dataclass(slots=True, eq=False)
+class EventSpec:
+    """`winner` is the position whose market resolves to yes, -1 for none; on a ladder those below it do, too.
+
+    Times are instants, some of them rounded down to `time_resolution` (microseconds).
+    Its markets are created one after the other, from `created_from` on, `creation_spacing` apart.
+    `created` is the reported time.
+    """
+
+    cohort: Cohort
+    number: int
+    key: str
+    event_ticker: str
+    series_ticker: str
+    family: Family
+    subject: Subject
+    contracts: tuple[Contract, ...]
+    winner: int
+    is_scalar: bool
+    is_disputed: bool
+    is_paused: bool
+    edits: tuple[int, ...]
+    created_from: int
+    created: int
+    creation_spacing: int
+    time_resolution: int
+    opens: int
+    schedule: int
+    ends: int
+    determined: int
+    settled: int
+    texts: dict[str, str]
+    rendered: "tuple[str, ...] | None" = None
+
+    def closes(self, now: int) -> int:
+        """The close as it is announced: the real one only after it has come."""
+        if self.cohort.quirk == "inverted":
+            return self.opens
+        return self.ends if now >= self.ends else self.schedule
+
+    def updated(self, now: int) -> int:
+        """The last change of its markets' metadata."""
+        if self.cohort.quirk == "year 1":
+            return YEAR_1
+        if now >= self.settled + LAST_EDIT_DELAY:
+            return self.settled + LAST_EDIT_DELAY
+        if self.ends != self.schedule and now >= self.ends:
+            return self.ends
+        return max((at for at in self.edits if at <= now), default=self.created)
+
+    def status(self, now: int) -> str:
+        """Of its markets; where some are paused, of the others."""
+        if now < self.ends:
+            return "active" if now >= self.opens else "initialized"
+        if now >= self.settled:
+            return "finalized"
+        if now < self.determined:
+            return "closed"
+        if self.is_disputed and now >= self.determined + (self.settled - self.determined) // 4:
+            is_amended = now >= self.determined + (self.settled - self.determined) // 2
+            return "amended" if is_amended else "disputed"
+        return "determined"
+
+    @property
+    def pause(self) -> tuple[int, int]:
+        """When some of its markets are paused, if any are."""
+        length = self.ends - self.opens
+        return self.opens + length * 55 // 100, self.opens + length * 67 // 100
+
+    def result(self, position: int) -> str:
+        if self.is_scalar:
+            return "scalar"
+        if self.family.exclusive:
+            return "yes" if position == self.winner else "no"
+        reached = position >= self.winner if self.family.strike == "less_or_equal" else position <= self.winner
+        return "yes" if reached else "no"
+
+    def chance(self, position: int) -> int:
+        """What traders think of yes, in thousandths."""
+        size = len(self.contracts)
+        if self.family.exclusive:
+            return 500 if position == self.winner else 500 // size
+        distance = (position - self.winner) * 1000 // (300 + size * 170)
+        falling = max(20, min(980, 500 - distance * 160))
+        return 1000 - falling if self.family.strike == "less_or_equal" else falling
+
+
+def make_event(seed: int, cohort: Cohort, number: int) -> EventSpec:
+    """The event with this number, of a stratum that is not one of combos."""
+    key = f"{seed}/{cohort.index}/{number}"
+    draw = draws(key)
+    family, subject, size = cohort.template_cycle[number % len(cohort.template_cycle)]
+    created_from = creation_time(cohort, number, draw[0])
+    time_resolution = min(10 ** (draw[1] % 12 % 7), cohort.interval // 8)
+    schedule = (created_from + cohort.schedule) // QUARTER_HOUR * QUARTER_HOUR
+    ends = schedule if cohort.ends == cohort.schedule else (created_from + cohort.ends) // SECOND * SECOND
+    grid = QUARTER_HOUR if cohort.schedule - cohort.opens <= HOUR else SECOND
+    texts = _texts(schedule, subject, draw[3])
+    texts["letters"] = encode_code(cohort.index, number)
+    texts["number"] = str(number * COHORT_SLOTS + cohort.index)
+    series = family.ticker.format(code=subject.code)
+    is_far = cohort.quirk == "far"
+    return EventSpec(
+        cohort=cohort,
+        number=number,
+        key=key,
+        event_ticker=f"{series}-{family.event_code.format_map(texts)}",
+        series_ticker=series,
+        family=family,
+        subject=subject,
+        contracts=_contracts(family, subject, size, draw[2], texts["year"]),
+        winner=draw[4] % (size + 1) - 1,
+        is_scalar=draw[5] % 25 == 0,
+        is_disputed=draw[6] % 5 == 0,
+        is_paused=draw[7] % 2 == 0,
+        edits=tuple(created_from + age for age, dice in zip(cohort.edits, draw[8:10], strict=True) if dice % 3 == 0),
+        created_from=created_from,
+        created=YEAR_1 if cohort.quirk == "year 1" else created_from,
+        creation_spacing=min(10_007, cohort.interval // (8 * size)),
+        time_resolution=time_resolution,
+        opens=(created_from + cohort.opens) // grid * grid,
+        schedule=FAR_FUTURE if is_far else schedule,
+        ends=ends,
+        determined=created_from + cohort.determined,
+        settled=(created_from + cohort.settled) // time_resolution * time_resolution,
+        texts=texts,
+    )
+
+
+def _contracts(family: Family, subject: Subject, size: int, draw: int, year: str) -> tuple[Contract, ...]:
+    """As few different ones as the family permits, since they are kept."""
+    if family.choices:
+        return contracts(family, family.subjects[0], size, draw % CHOICES * STRIDE, "")
+    return contracts(family, subject, size, 0, year)
+
+
+def creation_time(cohort: Cohort, number: int, draw: int) -> int:
+    """When an event comes into being: in the second or third quarter of its interval."""
+    interval = cohort.interval
+    return cohort.origin + number * interval + interval // 4 + (interval // 2 * draw >> 16)
+
+
+def _texts(closes: int, subject: Subject, draw: int) -> dict[str, str]:
+    """What the formats of a family are filled with."""
+    day = moment(closes)
+    month = MONTHS[day.month - 1]
+    return {
+        "name": subject.name,
+        "home": TOWNS[draw % len(TOWNS)],
+        "away": TOWNS[(draw + STRIDE) % len(TOWNS)],
+        "day": f"{month.capitalize()} {day.day}, {day.year}",
+        "date": f"{day.year % 100}{month}{day.day:02}",
+        "hour": f"{day.hour:02}",
+        "year": f"{day.year % 100}",
+    }

@@ -1,0 +1,72 @@
+"""The generated exchange: what there is at the present instant, computed from the seed whenever it is asked for."""
+
+from collections.abc import Iterable, Iterator
+from itertools import chain
+
+from local.exchange.catalogue import (
+    ALL_EVENTS,
+    ALL_MARKETS,
+    Event,
+    EventFilter,
+    Exchange,
+    Market,
+    MarketFilter,
+    Order,
+    Series,
+)
+from local.exchange.clock import DAY, Clock
+from local.exchange.cursor import Position
+from local.exchange.generated.cohorts import LIVE_DAYS
+from local.exchange.generated.combos import COMBO_SERIES
+from local.exchange.generated.families import FAMILIES
+from local.exchange.generated.population import Population
+from local.exchange.generated.rendering import series_object
+from local.exchange.generated.snapshot import Snapshot
+
+
+class GeneratedExchange(Exchange):
+    """`size` live markets besides combos at any time, about; `archived` more behind the cutoff at the clock's start."""
+
+    def __init__(self, seed: int, size: int, clock: Clock, archived: int) -> None:
+        super().__init__(clock)
+        self.population = Population(seed, size, archived, _cutoff(clock.start))
+        objects = chain(
+            (series_object(family, subject) for family in FAMILIES for subject in family.subjects), COMBO_SERIES
+        )
+        self._series = {series.ticker: series for series in map(Series.from_object, objects)}
+
+    @property
+    def cutoff(self) -> int:
+        return _cutoff(self.clock.now())
+
+    def __len__(self) -> int:
+        return self._snapshot().count()
+
+    def market(self, ticker: str, *, archived: bool = False) -> Market | None:
+        return self._snapshot().market(ticker, archived=archived)
+
+    def markets(
+        self, order: Order, after: Position | None, filter_: MarketFilter = ALL_MARKETS
+    ) -> Iterator[tuple[Position, Market]]:
+        return self._snapshot().markets(order, after, filter_)
+
+    def event(self, ticker: str) -> Event | None:
+        return self._snapshot().event(ticker)
+
+    def events(self, after: Position | None, filter_: EventFilter = ALL_EVENTS) -> Iterator[tuple[Position, Event]]:
+        return self._snapshot().events(after, filter_)
+
+    def series(self, ticker: str) -> Series | None:
+        return self._series.get(ticker)
+
+    def all_series(self) -> Iterable[Series]:
+        return self._series.values()
+
+    def _snapshot(self) -> Snapshot:
+        now = self.clock.now()
+        return Snapshot(self.population, now, _cutoff(now))
+
+
+def _cutoff(now: int) -> int:
+    """Rolls at midnight UTC (observed on production, 2026-08 to 2026-10)."""
+    return (now // DAY - LIVE_DAYS) * DAY

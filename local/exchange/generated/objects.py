@@ -1,0 +1,178 @@
+"""A generated market or event at one instant, in the terms of the catalogue; written out only when asked for."""
+
+from collections.abc import Callable
+
+from local.exchange.catalogue import PHASES, Market, to_json
+from local.exchange.generated.combos import ComboSpec, combo_event, combo_json
+from local.exchange.generated.event_spec import EventSpec, draws
+from local.exchange.generated.population import AnySpec
+from local.exchange.generated.quotes import is_paused, make_tape
+from local.exchange.generated.rendering import created_at, event_object, market_text
+from local.exchange.tape import Tape
+
+TIER_OVERLAP_RATE = 8  # of so many markets one stays in the live tier for a while behind the cutoff
+
+
+class GeneratedMarket:
+    """The market at a position of an event."""
+
+    __slots__ = ("_draw", "_tape", "event", "now", "position", "ticker")
+    is_combo = False
+
+    def __init__(self, event: EventSpec, position: int, now: int) -> None:
+        self.event = event
+        self.position = position
+        self.now = now
+        self.ticker = event.event_ticker + event.contracts[position].suffix
+        self._draw: tuple[int, ...] | None = None
+        self._tape: Tape | None = None
+
+    @property
+    def event_ticker(self) -> str:
+        return self.event.event_ticker
+
+    @property
+    def series_ticker(self) -> str:
+        return self.event.series_ticker
+
+    @property
+    def draw(self) -> tuple[int, ...]:
+        """The market's own random numbers."""
+        if self._draw is None:
+            self._draw = draws(f"{self.event.key}/{self.position}")
+        return self._draw
+
+    @property
+    def status(self) -> str:
+        status = self.event.status(self.now)
+        if status == "active" and self.event.is_paused:
+            begins, ends = self.event.pause
+            if begins <= self.now < ends and is_paused(self.event, self.draw):
+                return "inactive"
+        return status
+
+    @property
+    def phase(self) -> str:
+        return PHASES[self.status]
+
+    @property
+    def created(self) -> int:
+        return created_at(self.event, self.position)
+
+    @property
+    def created_exact(self) -> int:
+        """When it was really created."""
+        return self.event.created_from + self.position * self.event.creation_spacing
+
+    @property
+    def updated(self) -> int:
+        return self.event.updated(self.now)
+
+    @property
+    def closes(self) -> int:
+        return self.event.closes(self.now)
+
+    @property
+    def settled(self) -> int | None:
+        return self.event.settled if self.now >= self.event.settled else None
+
+    @property
+    def in_both_tiers(self) -> bool:
+        return self.draw[13] % TIER_OVERLAP_RATE == 0
+
+    @property
+    def deleted_on_settlement(self) -> bool:
+        """Provisional ones without a trade are deleted when they settle (docs.kalshi.com, changelog 2026-01-09)."""
+        return self.event.cohort.is_provisional and self.tape.total == 0
+
+    @property
+    def tape(self) -> Tape:
+        if self._tape is None:
+            self._tape = make_tape(self.event, self.position, self.draw)
+        return self._tape
+
+    @property
+    def json(self) -> bytes:
+        return market_text(self.event, self.position, self.now, self.status, self.draw, self.tape).encode()
+
+
+class GeneratedCombo:
+    """A combo; `leg` finds what it bets on."""
+
+    __slots__ = ("_leg", "now", "spec", "ticker")
+    is_combo = True
+
+    def __init__(self, spec: ComboSpec, now: int, leg: Callable[[int, int], tuple[EventSpec, int]]) -> None:
+        self.spec = spec
+        self.now = now
+        self.ticker = spec.ticker
+        self._leg = leg
+
+    @property
+    def event_ticker(self) -> str:
+        return self.spec.event_ticker
+
+    @property
+    def series_ticker(self) -> str:
+        return self.spec.series_ticker
+
+    @property
+    def phase(self) -> str:
+        return PHASES[self.spec.status(self.now)]
+
+    @property
+    def created(self) -> int:
+        return self.spec.created
+
+    @property
+    def created_exact(self) -> int:
+        return self.spec.created
+
+    @property
+    def updated(self) -> int:
+        return self.spec.updated(self.now)
+
+    @property
+    def closes(self) -> int:
+        return self.spec.ends
+
+    @property
+    def settled(self) -> int | None:
+        return self.spec.settled if self.now >= self.spec.settled else None
+
+    @property
+    def in_both_tiers(self) -> bool:
+        return self.spec.draw[15] % TIER_OVERLAP_RATE == 0
+
+    @property
+    def deleted_on_settlement(self) -> bool:
+        return self.spec.cohort.is_provisional
+
+    @property
+    def tape(self) -> Tape:
+        return self.spec.tape
+
+    @property
+    def json(self) -> bytes:
+        return combo_json(self.spec, self.now, self._leg)
+
+
+class GeneratedEvent:
+    """An event; `markets_of` finds its live markets."""
+
+    __slots__ = ("_markets_of", "_spec", "now", "ticker")
+
+    def __init__(self, spec: AnySpec, now: int, markets_of: Callable[[AnySpec], list[Market]]) -> None:
+        self._spec = spec
+        self.now = now
+        self.ticker = spec.event_ticker
+        self._markets_of = markets_of
+
+    @property
+    def markets(self) -> list[Market]:
+        return self._markets_of(self._spec)
+
+    @property
+    def json(self) -> bytes:
+        spec = self._spec
+        return to_json(event_object(spec, self.now) if isinstance(spec, EventSpec) else combo_event(spec))

@@ -1,0 +1,56 @@
+"""The events of a generated exchange: cohorts, and each event computed from its cohort and number when it is needed."""
+
+from functools import lru_cache, partial
+
+from local.exchange.generated.cohorts import Cohort, make_cohorts
+from local.exchange.generated.combos import ComboSpec, decode_combo_ticker, make_combo
+from local.exchange.generated.event_spec import EventSpec, decode_code, make_event
+
+POPULAR_EVENTS = 64  # combos bet on so many of the events of a stratum, about
+
+AnySpec = EventSpec | ComboSpec
+
+
+class Population:
+    """`size` live markets besides combos at any time, about; `archived` more that settled before `cutoff`."""
+
+    def __init__(self, seed: int, size: int, archived: int, cutoff: int) -> None:
+        self.cohorts, self.earliest_settlement = make_cohorts(seed, size, archived, cutoff)
+        self._cohorts_by_index = {cohort.index: cohort for cohort in self.cohorts}
+        self._bettable = [cohort for cohort in self.cohorts if not cohort.quirk and cohort.end is None]
+        self._event_spec = lru_cache(maxsize=2048)(partial(make_event, seed))
+        self._combo_spec = partial(make_combo, seed)
+
+    def spec(self, cohort: Cohort, number: int) -> AnySpec:
+        """The event with this number of a stratum."""
+        return self._combo_spec(cohort, number) if cohort.is_combo else self._event_spec(cohort, number)
+
+    def find_event(self, event_ticker: str, now: int) -> AnySpec | None:
+        """The event of a ticker, if one was created by then."""
+        code = event_ticker.rpartition("-")[2]
+        for decoded in (decode_combo_ticker(event_ticker), decode_code(code[-7:]), decode_code(code[9:])):
+            cohort = self._cohorts_by_index.get(decoded[0]) if decoded else None
+            if (
+                decoded is None
+                or cohort is None
+                or decoded[1] not in cohort.candidate_range(self.earliest_settlement - cohort.settled, now)
+            ):
+                continue
+            event = self.spec(cohort, decoded[1])
+            if event.event_ticker == event_ticker:
+                return event
+        return None
+
+    def leg_at(self, at: int, dice: int) -> tuple[EventSpec, int]:
+        """What a combo bets on: an event that was open at an instant, if there was any, and a position in it."""
+        event = self._event_spec(self._bettable[0], 0)
+        for offset in range(len(self._bettable)):
+            cohort = self._bettable[(dice + offset) % len(self._bettable)]
+            numbers = cohort.candidate_range(at - cohort.ends, at - cohort.opens)
+            stride = max(1, len(numbers) // POPULAR_EVENTS)
+            numbers = range(-(-numbers.start // stride) * stride, numbers.stop, stride)
+            for attempt in range(min(8, len(numbers))):
+                event = self._event_spec(cohort, numbers[(dice + attempt) % len(numbers)])
+                if event.opens <= at < event.ends:
+                    return event, dice % len(event.contracts)
+        return event, dice % len(event.contracts)

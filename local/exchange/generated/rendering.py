@@ -1,0 +1,173 @@
+"""Generated markets and events written out as the objects that the API sends.
+
+Which members are there and how often, lengths, volumes and oddities imitate what production answered in 2026-05 to
+2026-10 (schema 3.34.0). An absent member is left out, never null.
+"""
+
+from functools import lru_cache
+from json.encoder import encode_basestring
+
+from local.exchange import clock
+from local.exchange.catalogue import JsonObject
+from local.exchange.clock import DAY, HOUR, parse
+from local.exchange.generated.event_spec import EventSpec
+from local.exchange.generated.families import Family
+from local.exchange.generated.quotes import DOLLARS, STRUCTURES, format_contracts
+from local.exchange.generated.rulebook import VARIANTS, secondary_rules
+from local.exchange.generated.vocabulary import Subject
+from local.exchange.tape import NO_QUOTES, Tape
+
+INDEXED = parse("2026-08-01T00:00:00Z")  # markets that were created later have an exchange_index
+TIMERS = (5, 30, 60, 300, 300, 1800, 3600)
+CONDITION = ',"early_close_condition":"This market will close early when the outcome is known."'
+rfc3339 = lru_cache(maxsize=8192)(clock.rfc3339)  # the markets of an event share most of their times
+rules_text = lru_cache(maxsize=VARIANTS)(lambda variant: encode_basestring(secondary_rules(variant)))
+
+
+def market_text(event: EventSpec, position: int, now: int, status: str, draw: tuple[int, ...], tape: Tape) -> str:
+    """The Market object."""
+    contract = event.contracts[position]
+    title, rule = event.rendered or _render(event)
+    label, strike = contract.label, contract.strike_text
+    result = event.result(position) if now >= event.determined else ""
+    return (
+        f'{{"ticker":"{event.event_ticker}{contract.suffix}","event_ticker":"{event.event_ticker}","market_type":"binary",'
+        f'"title":"{title.replace("{label}", label).replace("{strike}", strike)}",'
+        f'"yes_sub_title":"{label}","no_sub_title":"{label}",'
+        f"{_times(event, created_at(event, position), now)},"
+        f'"status":"{status}","result":"{result}","expiration_value":"",{_trading(tape, now, status)},'
+        f'"notional_value_dollars":"1.0000",{STRUCTURES[tape.tick]},'
+        f'"settlement_timer_seconds":{TIMERS[draw[13] % 7]},"settlement_bounds_type":"default",'
+        f'"can_close_early":{"false" if draw[13] < 1500 else "true"},'
+        f'"rules_primary":"{rule.replace("{label}", label).replace("{strike}", strike)}{_clarified(event, now)}",'
+        f'"rules_secondary":{rules_text(draw[14] % VARIANTS)}{contract.strike}'
+        f"{_settlement(event, now, result)}{_extras(event, now, label, draw)}}}"
+    )
+
+
+def _render(event: EventSpec) -> tuple[str, str]:
+    """The title and the rule of all its markets, with places for their labels and strikes left."""
+    texts = event.texts | {"label": "{label}", "strike": "{strike}"}
+    question, rule = event.family.question.format_map(texts), event.family.rule.format_map(texts)
+    event.rendered = encode_basestring(question)[1:-1], encode_basestring(rule)[1:-1]
+    return event.rendered
+
+
+def created_at(event: EventSpec, position: int) -> int:
+    """With 6 fractional digits, now and then fewer."""
+    return (event.created + position * event.creation_spacing) // event.time_resolution * event.time_resolution
+
+
+def _times(event: EventSpec, created: int, now: int) -> str:
+    opens, closes = event.opens, event.closes(now)
+    if event.cohort.quirk == "inverted":
+        opens = event.ends
+    latest = rfc3339(event.schedule + 7 * DAY if event.cohort.quirk != "far" else event.schedule)
+    return (
+        f'"created_time":"{clock.rfc3339(created)}","updated_time":"{rfc3339(event.updated(now))}",'
+        f'"open_time":"{rfc3339(opens)}","close_time":"{rfc3339(closes)}",'
+        f'"expected_expiration_time":"{rfc3339(expected(event) + 3 * HOUR)}",'
+        f'"expiration_time":"{latest}","latest_expiration_time":"{latest}"'
+    )
+
+
+def expected(event: EventSpec) -> int:
+    """When the outcome is expected to be known: mostly before the scheduled close."""
+    return event.ends // HOUR * HOUR
+
+
+def _clarified(event: EventSpec, now: int) -> str:
+    """What edits of the metadata add to the rules."""
+    return "".join(f" Clarified on {rfc3339(at)[:10]}." for at in event.edits if at <= now)
+
+
+def _trading(tape: Tape, now: int, status: str) -> str:
+    """Best prices, former prices, volumes and open interest; the book of a market that is not active is empty."""
+    before = now - DAY
+    quotes = tape.quotes(tape.quote_number(now)) if status == "active" else NO_QUOTES
+    former = tape.quotes(tape.quote_number(before)) if tape.opens <= before < tape.ends else NO_QUOTES
+    count, earlier = tape.count(now), tape.count(before)
+    volume = tape.volume(count)
+    open_interest = 0 if status == "finalized" else tape.open_interest(volume)
+    return (
+        f'"yes_bid_dollars":"{DOLLARS[quotes.bid]}","yes_bid_size_fp":"{format_contracts(quotes.bid_size)}",'
+        f'"yes_ask_dollars":"{DOLLARS[quotes.ask]}","yes_ask_size_fp":"{format_contracts(quotes.ask_size)}",'
+        f'"no_bid_dollars":"{DOLLARS[1000 - quotes.ask]}","no_ask_dollars":"{DOLLARS[1000 - quotes.bid]}",'
+        f'"last_price_dollars":"{DOLLARS[tape.price(count - 1) if count else 0]}",'
+        f'"previous_price_dollars":"{DOLLARS[tape.price(earlier - 1) if earlier else 0]}",'
+        f'"previous_yes_bid_dollars":"{DOLLARS[former.bid]}",'
+        f'"previous_yes_ask_dollars":"{DOLLARS[former.ask % 1000]}",'
+        f'"volume_fp":"{format_contracts(volume)}","volume_24h_fp":"{format_contracts(volume - tape.volume(earlier))}",'
+        f'"open_interest_fp":"{format_contracts(open_interest)}"'
+    )
+
+
+def _settlement(event: EventSpec, now: int, result: str) -> str:
+    if now < event.settled:
+        return ""
+    value = {"yes": "1.0000", "no": "0.0000"}.get(result) or f"{1 / (1 + len(event.contracts)):.4f}"
+    return f',"settlement_ts":"{rfc3339(event.settled)}","settlement_value_dollars":"{value}"'
+
+
+def _extras(event: EventSpec, now: int, label: str, draw: tuple[int, ...]) -> str:
+    """The members that only some markets have."""
+    dice = draw[15]
+    text = ""
+    if dice % 50:
+        text += f',"occurrence_datetime":"{rfc3339(expected(event))}"'
+    else:
+        text += f',"subtitle":"{label}"'
+    if event.ends != event.schedule or dice % 8 == 0:
+        text += CONDITION
+    if dice % 101 == 0:
+        text += f',"fee_waiver_expiration_time":"{rfc3339(event.ends)}"'
+    if event.family.strike == "structured" and dice % 10 < 3:
+        text += f',"primary_participant_key":"{event.family.strike_key}"'
+    if event.cohort.is_provisional and now < event.settled:
+        text += ',"is_provisional":true'
+    if event.created > INDEXED:
+        text += f',"exchange_index":{event.family.exchange_index}'
+    return text
+
+
+def event_object(event: EventSpec, now: int) -> JsonObject:
+    """The Event object."""
+    family, texts = event.family, event.texts
+    return {
+        "event_ticker": event.event_ticker,
+        "series_ticker": event.series_ticker,
+        "title": family.event_title.format_map(texts),
+        "sub_title": f"On {texts['day']}",
+        "category": family.category,
+        "mutually_exclusive": family.exclusive,
+        "collateral_return_type": "MECNET" if family.exclusive else "",
+        "strike_period": "",
+        "settlement_sources": sources(event.subject),
+        "available_on_brokers": event.number % 8 != 0,
+        "last_updated_ts": rfc3339(event.updated(now)),
+    }
+
+
+def series_object(family: Family, subject: Subject) -> JsonObject:
+    """The Series object of a family on a subject."""
+    ticker = family.ticker.format(code=subject.code)
+    return {
+        "ticker": ticker,
+        "title": family.title.format(name=subject.name),
+        "category": family.category,
+        "categories": [family.category],
+        "tags": None if family.category == "World" else [family.category.split()[0], subject.name],
+        "frequency": family.frequency,
+        "settlement_sources": sources(subject),
+        "contract_url": f"https://contracts.example/filings/{ticker}.pdf",
+        "contract_terms_url": f"https://contracts.example/terms/{ticker}.pdf",
+        "fee_type": "quadratic",
+        "fee_multiplier": 1,
+        "additional_prohibitions": None,
+        "exchange_index": family.exchange_index,
+    }
+
+
+def sources(subject: Subject) -> list[dict[str, str]]:
+    """What decides on a subject."""
+    return [{"name": f"Bulletin of {subject.name}", "url": f"https://sources.example/{subject.code.lower()}"}]

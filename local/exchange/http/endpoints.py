@@ -1,0 +1,198 @@
+"""What each path answers, as JSON text. Objects of the catalogue go in byte for byte, never through a decoder."""
+
+from collections.abc import Iterable
+from typing import NamedTuple, Protocol
+
+from starlette.requests import Request
+
+from local.exchange.candles import (
+    PERIODS,
+    archived_object,
+    candlesticks,
+    latest_before,
+    live_object,
+    synthetic_object,
+)
+from local.exchange.catalogue import Event, Exchange, Market, to_json
+from local.exchange.clock import rfc3339
+from local.exchange.http.errors import bad_request, failed_validation, not_found, service_error
+from local.exchange.http.listing import list_archived_markets, list_events, list_markets
+from local.exchange.http.parameters import Parameters
+
+# Of the range that is asked for, not of the candles that are in it (observed on production, 2026-08).
+MAX_CANDLES, MAX_BATCH_CANDLES, MAX_BATCH_MARKETS = 5_000, 10_000, 100
+
+
+class Endpoints:
+    """The GET operations of docs.kalshi.com, one method each. They raise ExchangeError."""
+
+    def __init__(self, exchange: Exchange) -> None:
+        self._exchange = exchange
+
+    def markets(self, request: Request) -> bytes:
+        page = list_markets(self._exchange, _query(request))
+        return _object(markets=_array(page.rows), cursor=to_json(page.cursor))
+
+    def market(self, request: Request) -> bytes:
+        return _object(market=self._market(request).json)
+
+    def events(self, request: Request) -> bytes:
+        query = _query(request)
+        nested = query.boolean("with_nested_markets")
+        page = list_events(self._exchange, query)
+        events = [_with_markets(event) if nested else event.json for event in page.rows]
+        return _object(events=b"[" + b",".join(events) + b"]", cursor=to_json(page.cursor))
+
+    def event(self, request: Request) -> bytes:
+        event = self._exchange.event(request.path_params["event_ticker"])
+        if event is None:
+            raise not_found()
+        nested = _query(request).boolean("with_nested_markets")
+        return _object(event=_with_markets(event) if nested else event.json, markets=_array(event.markets))
+
+    def all_series(self, _: Request) -> bytes:
+        return _object(series=_array(self._exchange.all_series()))
+
+    def series(self, request: Request) -> bytes:
+        series = self._exchange.series(request.path_params["series_ticker"])
+        if series is None:
+            raise not_found()
+        return _object(series=series.json)
+
+    def market_candlesticks(self, request: Request) -> bytes:
+        """The series in the path is not compared with the market's (observed on production, 2026-08)."""
+        query = _query(request)
+        range_ = _range(query, "GetMarketCandlesticks")
+        latest = query.boolean("include_latest_before_start")
+        market = self._market(request)
+        _reject_too_long(range_)
+        return _object(ticker=to_json(market.ticker), candlesticks=self._candlesticks(market, range_, latest=latest))
+
+    def batch_candlesticks(self, request: Request) -> bytes:
+        query = _query(request)
+        tickers = query.required_text("market_tickers").split(",")
+        range_ = _range(query, "BatchGetMarketCandlesticks")
+        latest = query.boolean("include_latest_before_start")
+        if len(tickers) > MAX_BATCH_MARKETS:
+            raise bad_request(f"requested {len(tickers)} markets, max markets: {MAX_BATCH_MARKETS}")
+        candles = len(tickers) * ((range_.end - range_.start) // (range_.period * 60))
+        if candles > MAX_BATCH_CANDLES:
+            details = f"requested candlesticks across all markets: {candles}, max candlesticks: {MAX_BATCH_CANDLES}"
+            raise bad_request(details)
+        known = filter(None, map(self._exchange.market, dict.fromkeys(tickers)))
+        results = [
+            _object(
+                market_ticker=to_json(market.ticker), candlesticks=self._candlesticks(market, range_, latest=latest)
+            )
+            for market in known
+        ]
+        return _object(markets=b"[" + b",".join(results) + b"]")
+
+    def event_candlesticks(self, request: Request) -> bytes:
+        """Of all live markets of an event; too long a range is cut, and `adjusted_end_ts` tells where."""
+        range_ = _range(_query(request), "GetMarketCandlesticksByEvent")
+        event = self._exchange.event(request.path_params["event_ticker"])
+        if event is None:
+            raise not_found()
+        markets = event.markets
+        periods = MAX_CANDLES // max(1, len(markets))
+        adjusted = range_._replace(end=min(range_.end, range_.start + periods * range_.period * 60))
+        candles = [self._candlesticks(market, adjusted) for market in markets]
+        return _object(
+            market_tickers=to_json([market.ticker for market in markets]),
+            market_candlesticks=b"[" + b",".join(candles) + b"]",
+            adjusted_end_ts=to_json(adjusted.end),
+        )
+
+    def historical_markets(self, request: Request) -> bytes:
+        page = list_archived_markets(self._exchange, _query(request))
+        return _object(markets=_array(page.rows), cursor=to_json(page.cursor))
+
+    def historical_market(self, request: Request) -> bytes:
+        return _object(market=self._archived_market(request).json)
+
+    def historical_candlesticks(self, request: Request) -> bytes:
+        wanted = _range(_query(request), "GetMarketCandlesticksHistorical")
+        market = self._archived_market(request)
+        _reject_too_long(wanted)
+        candles = candlesticks(market.tape, *wanted, self._exchange.clock.now())
+        return _object(ticker=to_json(market.ticker), candlesticks=to_json(list(map(archived_object, candles))))
+
+    def historical_cutoff(self, _: Request) -> bytes:
+        names = ("market_settled_ts", "trades_created_ts", "orders_updated_ts", "market_positions_last_updated_ts")
+        return to_json(dict.fromkeys(names, rfc3339(self._exchange.cutoff)))
+
+    def exchange_status(self, _: Request) -> bytes:
+        state = {"exchange_active": True, "trading_active": True, "intra_exchange_transfers_active": True}
+        shards = ("Default", "Combos", "Crypto and commodities", "Tennis, baseball and basketball")
+        statuses = [{"exchange_index": index, "description": text, **state} for index, text in enumerate(shards)]
+        return to_json({**state, "exchange_index_statuses": statuses})
+
+    def _market(self, request: Request) -> Market:
+        market = self._exchange.market(request.path_params["ticker"])
+        if market is None:
+            raise not_found()
+        return market
+
+    def _archived_market(self, request: Request) -> Market:
+        """Its refusal differs from the live one (observed on production, 2026-09)."""
+        market = self._exchange.market(request.path_params["ticker"], archived=True)
+        if market is None:
+            raise service_error(404, "failed_to_get_market_by_ticker:_not_found", "not found")
+        return market
+
+    def _candlesticks(self, market: Market, range_: "Range", *, latest: bool = False) -> bytes:
+        now, tape = self._exchange.clock.now(), market.tape
+        candles = [live_object(candle) for candle in candlesticks(tape, *range_, now)]
+        before = latest_before(tape, range_.period, range_.start, now) if latest else None
+        # It stands at the first boundary, where a real one may be: no two candles with the same end were ever seen.
+        if before and before.end not in (member["end_period_ts"] for member in candles[:1]):
+            candles.insert(0, synthetic_object(before))
+        return to_json(candles)
+
+
+class Range(NamedTuple):
+    """Of candles: their length in minutes, and the bounds of their ends in Unix seconds."""
+
+    period: int
+    start: int
+    end: int
+
+
+class HasJson(Protocol):
+    @property
+    def json(self) -> bytes: ...
+
+
+def _query(request: Request) -> Parameters:
+    return Parameters(request.query_params.multi_items())
+
+
+def _range(query: Parameters, operation: str) -> Range:
+    start, end = query.required_integer("start_ts"), query.required_integer("end_ts")
+    period = query.required_integer("period_interval")
+    if period not in PERIODS:
+        raise failed_validation(operation, "PeriodInterval", "oneof")
+    return Range(period, start, end)
+
+
+def _reject_too_long(range_: Range) -> None:
+    candles = (range_.end - range_.start) / (range_.period * 60)
+    if candles > MAX_CANDLES:
+        details = f"requested time range with candlesticks: {candles:.6f}, max candlesticks: {MAX_CANDLES}"
+        raise bad_request(details)
+
+
+def _with_markets(event: Event) -> bytes:
+    """When no market is live, there is no such member (observed on production, 2026-09)."""
+    markets = event.markets
+    return event.json[:-1] + b',"markets":' + _array(markets) + b"}" if markets else event.json
+
+
+def _object(**members: bytes) -> bytes:
+    """A JSON object of members that are JSON text already."""
+    return b"{" + b",".join(to_json(name) + b":" + text for name, text in members.items()) + b"}"
+
+
+def _array(rows: Iterable[HasJson]) -> bytes:
+    return b"[" + b",".join(row.json for row in rows) + b"]"

@@ -1,0 +1,163 @@
+"""GET /markets, /historical/markets and /events: which rows a query finds, and the page of them behind its cursor.
+
+Parameters and refused combinations: docs.kalshi.com, Get Markets, Get Historical Markets and Get Events.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from hashlib import blake2b
+from itertools import islice
+from typing import Generic, TypeVar
+
+from local.exchange.catalogue import Event, EventFilter, Exchange, Market, MarketFilter, Order
+from local.exchange.clock import SECOND
+from local.exchange.cursor import Position, decode, encode
+from local.exchange.http.errors import bad_request
+from local.exchange.http.parameters import Parameters
+
+Row = TypeVar("Row")
+Rows = Iterator[tuple[Position, Row]]
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[Row]):
+    rows: list[Row]
+    cursor: str
+
+
+@dataclass(frozen=True, slots=True)
+class TimeFilter:
+    """A `min_…_ts`, `max_…_ts` pair: the time it bounds, the order it lists in, the statuses that may go with it."""
+
+    name: str
+    time: str
+    order: Order
+    statuses: tuple[str, ...]
+
+
+TIME_FILTERS = (
+    # `paused` is undocumented but accepted (observed on production, 2026-09).
+    TimeFilter("created", "created", Order.CREATED, ("unopened", "open", "paused")),
+    TimeFilter("close", "closes", Order.CLOSES, ("closed",)),
+    TimeFilter("settled", "settled", Order.SETTLED, ("settled",)),
+    TimeFilter("updated", "updated", Order.CREATED, ()),
+)
+MARKET_PHASES = ("unopened", "open", "paused", "closed", "settled")
+EVENT_PHASES = ("unopened", "open", "closed", "settled")
+BEFORE_FIRST = Position(2**62, "")  # before every row
+
+
+def list_markets(exchange: Exchange, query: Parameters) -> Page[Market]:
+    limit = query.limit("GetMarkets", default=100, maximum=1000)
+    phase = _phase(query, MARKET_PHASES)
+    time_filter = _time_filter(query)
+    filter_ = replace(_base_filter(query), phase=phase, combos=_combos(query, ("only", "exclude")))
+    order = Order.CREATED
+    if time_filter:
+        _reject_combinations(query, time_filter, phase)
+        filter_, order = _with_time_bounds(filter_, query, time_filter), time_filter.order
+    return _page(exchange, query, lambda after: exchange.markets(order, after, filter_), limit)
+
+
+def list_archived_markets(exchange: Exchange, query: Parameters) -> Page[Market]:
+    """Statuses and times are silently ignored here (observed on production, 2026-08)."""
+    limit = query.limit("GetHistoricalMarkets", default=100, maximum=1000)
+    filter_ = replace(_base_filter(query), archived=True, combos=_combos(query, ("exclude",)))
+    return _page(exchange, query, lambda after: exchange.markets(Order.CREATED, after, filter_), limit)
+
+
+def list_events(exchange: Exchange, query: Parameters) -> Page[Event]:
+    limit = query.limit("GetEvents", default=200, maximum=200)
+    filter_ = EventFilter(
+        phase=_phase(query, EVENT_PHASES),
+        series=query.text("series_ticker"),
+        tickers=_set(query.names("tickers")),
+        closes_after=_instant(query.integer("min_close_ts")),
+        updated_after=_instant(query.integer("min_updated_ts")),
+    )
+    return _page(exchange, query, lambda after: exchange.events(after, filter_), limit)
+
+
+def _page(
+    exchange: Exchange, query: Parameters, list_rows: Callable[[Position | None], Rows[Row]], limit: int
+) -> Page[Row]:
+    """A full page has a cursor even when nothing follows it: a keyset listing does not look ahead."""
+    after = decode(query.text("cursor"))
+    rows = list(islice(list_rows(after), limit))
+    if rows and _comes_empty(exchange.empty_pages, after or BEFORE_FIRST):
+        # Just before the first row, so that none is left out; there once, it goes on: no cursor comes twice.
+        before = Position(rows[0][0].at, rows[0][0].ticker + "~")
+        if before != after:
+            return Page([], encode(before))
+    return Page([row for _, row in rows], encode(rows[-1][0]) if len(rows) == limit else "")
+
+
+def _comes_empty(share: float, after: Position) -> bool:
+    return share > 0 and int.from_bytes(blake2b(encode(after).encode(), digest_size=4).digest()) < share * 2**32
+
+
+def _set(names: list[str] | None) -> frozenset[str] | None:
+    return None if names is None else frozenset(names)
+
+
+def _instant(seconds: int | None) -> int | None:
+    return None if seconds is None else seconds * SECOND
+
+
+def _base_filter(query: Parameters) -> MarketFilter:
+    return MarketFilter(
+        event=query.text("event_ticker"),
+        series=query.text("series_ticker"),
+        tickers=_set(query.names("tickers")),
+    )
+
+
+def _combos(query: Parameters, known: tuple[str, ...]) -> bool | None:
+    combos = query.text("mve_filter")
+    if combos not in (None, *known):
+        raise bad_request("invalid mve_filter")
+    return None if combos is None else combos == "only"
+
+
+def _phase(query: Parameters, known: tuple[str, ...]) -> str | None:
+    status = query.text("status")
+    if status and "," in status:
+        raise bad_request("only one status filter may be supplied")
+    if status not in (None, *known):
+        raise bad_request("invalid status filter")
+    return status
+
+
+def _bounds(query: Parameters, time_filter: TimeFilter) -> tuple[int | None, int | None]:
+    return query.integer(f"min_{time_filter.name}_ts"), query.integer(f"max_{time_filter.name}_ts")
+
+
+def _time_filter(query: Parameters) -> TimeFilter | None:
+    used = [time_filter for time_filter in TIME_FILTERS if _bounds(query, time_filter) != (None, None)]
+    if len(used) > 1:
+        raise bad_request(
+            "timestamp filters are mutually exclusive: " + ", ".join(f"{time_filter.name}_ts" for time_filter in used)
+        )
+    return used[0] if used else None
+
+
+def _reject_combinations(query: Parameters, time_filter: TimeFilter, phase: str | None) -> None:
+    name = f"{time_filter.name}_ts"
+    if phase and phase not in time_filter.statuses:
+        allowed = " or ".join(time_filter.statuses) or "none"
+        raise bad_request(f"{name} filters are incompatible with status {phase}; compatible: {allowed}")
+    if time_filter.name != "updated":
+        return
+    excludes_combos = query.text("mve_filter") == "exclude"
+    if query.text("tickers") or query.text("event_ticker") or query.text("mve_filter") == "only":
+        raise bad_request(f"{name} filters are incompatible with all filters besides mve_filter=exclude")
+    if query.text("series_ticker") and not excludes_combos:
+        raise bad_request(f"{name} filters with series_ticker require mve_filter=exclude")
+
+
+def _with_time_bounds(filter_: MarketFilter, query: Parameters, time_filter: TimeFilter) -> MarketFilter:
+    """Whole Unix seconds, exclusive against the microseconds of the rows; only max_updated_ts is "at or before"."""
+    low, high = _bounds(query, time_filter)
+    first = None if low is None else low * SECOND + 1
+    last = None if high is None else high * SECOND - (time_filter.name != "updated")
+    return replace(filter_, time=time_filter.time, first=first, last=last)

@@ -1,0 +1,1 @@
+"""AWS Lambda and an HTTP API of API Gateway on this machine."""

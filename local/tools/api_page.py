@@ -1,0 +1,85 @@
+"""Writes docs/openapi.json and the tables of docs/api.md from the code that they describe: python -m local.tools.api_page"""
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Final
+
+import local  # noqa: F401  # puts the functions and the layer on the path
+from api.app import create_app
+from api.errors import SQLSTATES, ErrorCode
+from api.filters import OPERATORS
+from api.parameters import CANDLESTICK_PARAMETERS, LISTING_PARAMETERS, Parameter
+from api.service import Resources
+from kalshi_markets.columns import COLUMNS, Kind
+from local.tools.markdown import renewed
+
+DOCS: Final = Path(__file__).parents[2] / "docs"
+PAGE: Final = DOCS / "api.md"
+OPENAPI: Final = DOCS / "openapi.json"
+
+
+def rendered(text: str) -> str:
+    """The page with its generated parts renewed."""
+    tables = {
+        "settings": _settings(LISTING_PARAMETERS),
+        "candlesticks": _settings(CANDLESTICK_PARAMETERS),
+        "filters": _filters(),
+        "columns": _columns(),
+        "errors": _errors(),
+        "sqlstates": _sqlstates(),
+    }
+    return renewed(text, tables)
+
+
+def _settings(settings: Mapping[str, Parameter]) -> Iterator[tuple[str, ...]]:
+    yield "parameter", "default", "meaning"
+    for setting in settings.values():
+        words = f" One of {', '.join(map(str, setting.schema['enum']))}." if "enum" in setting.schema else ""
+        yield f"`{setting.name}`", str(setting.schema.get("default", "–")), setting.description + words
+
+
+def _filters() -> Iterator[tuple[str, ...]]:
+    yield "parameter", "on columns that are", "keeps markets whose value"
+    for operator in OPERATORS:
+        kinds = [kind.value for kind in Kind if kind in operator.kinds]
+        yield f"`column{operator.suffix}=`", ", ".join(kinds), operator.description
+
+
+def _columns() -> Iterator[tuple[str, ...]]:
+    yield "column", "kind", "by default", "meaning"
+    for column in COLUMNS:
+        words = (
+            f" One of {', '.join(f'`{word}`' if word else 'empty' for word in column.allowed_values)}."
+            if column.allowed_values
+            else ""
+        )
+        yield (
+            f"`{column.name}`",
+            column.kind.value,
+            "yes" if column.in_default_response else "",
+            column.description + words,
+        )
+
+
+def _errors() -> Iterator[tuple[str, ...]]:
+    yield "code", "status", "means"
+    for code in ErrorCode:
+        yield f"`{code.code}`", str(code.status), code.description
+
+
+def _sqlstates() -> Iterator[tuple[str, ...]]:
+    yield "SQLSTATE", "code", "status"
+    for prefix, code in SQLSTATES:
+        yield f"`{prefix}{'…' if len(prefix) < 5 else ''}`", f"`{code.code}`", str(code.status)
+    yield "any other", f"`{ErrorCode.INTERNAL_ERROR.code}`", str(ErrorCode.INTERNAL_ERROR.status)
+
+
+def openapi() -> str:
+    """The OpenAPI document, one line for each thing in it, so that a difference is easy to read."""
+    return json.dumps(create_app(Resources()).openapi(), indent=1, ensure_ascii=False) + "\n"
+
+
+if __name__ == "__main__":
+    OPENAPI.write_text(openapi(), encoding="utf-8")
+    PAGE.write_text(rendered(PAGE.read_text(encoding="utf-8")), encoding="utf-8")

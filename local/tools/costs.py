@@ -1,0 +1,227 @@
+"""What an installation costs a month, by list prices and measured amounts. Writes the tables of docs/costs.md:
+python -m local.tools.costs
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import local  # noqa: F401  # puts the functions and the layer on the path
+from crawler.telemetry import COUNTS, LAGS
+from local.tools.markdown import renewed
+from local.tools.templates import template
+
+PAGE: Final = Path(__file__).parents[2] / "docs" / "costs.md"
+HOURS: Final = 730.0
+DAYS: Final = HOURS / 24
+GB: Final = 1e9
+
+# A day of the crawl at the default intervals: docs/costs.md says where each figure is from.
+WALKS: Final = 320
+PAGES: Final = 73_000
+LIVE_MARKETS: Final = 190_000
+SETTLED: Final = 74_000
+SECONDS: Final = 15_000
+CPU_OF_A_MARKET: Final = 39e-6
+BYTES_IN: Final = 16 * GB
+MIN_BYTES_IN: Final = 6 * GB
+BYTES_IN_UNCOMPRESSED: Final = WALKS * 370 * 2**20
+BYTES_OF_DATABASE: Final = WALKS * LIVE_MARKETS * 225
+BYTES_OF_LOG: Final = 8 * GB
+BYTES_OF_A_MARKET: Final = 2_540
+ARCHIVED: Final = 9_000_000
+"""Markets that the first fill finds: two months of settlements and the archive."""
+
+# Assumed, not measured.
+API_SECONDS: Final = 0.1
+API_BYTES: Final = 20_000
+LOG_BYTES_OF_A_RUN: Final = 3_000
+LOG_BYTES_OF_A_PAGE: Final = 700
+LOG_BYTES_OF_A_REQUEST: Final = 1_000
+CRAWL_LOG_BYTES: Final = 1440 * LOG_BYTES_OF_A_RUN + PAGES * LOG_BYTES_OF_A_PAGE
+"""A day."""
+
+CRAWLER_GB, API_GB = 0.5, 1.0
+SHARE_OF_A_CORE: Final = 512 / 1769
+"""A function of 1,769 MB has one vCPU (docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html)."""
+
+
+class Price(NamedTuple):
+    """Dollars a unit, in us-east-1. free: units a month that every account has for nothing, for ever."""
+
+    about: str
+    dollars: float
+    unit: str
+    source: str
+    free: float = 0.0
+
+
+PRICES: Final[Mapping[str, Price]] = {
+    "db.t4g.micro": Price("RDS PostgreSQL, db.t4g.micro", 0.016, "hour", "infratally.com, 2026"),
+    "db.t4g.medium": Price("RDS PostgreSQL, db.t4g.medium", 0.065, "hour", "infratally.com, 2026"),
+    "db.t4g.large": Price(
+        "RDS, db.t4g.large",
+        0.129,
+        "hour",
+        "hashicorp/terraform-provider-aws, MySQL in us-west-2, 2024-02; its smaller classes agree with PostgreSQL's here",
+    ),
+    "storage": Price("RDS, gp3 storage", 0.115, "GB-month", "usage.ai, 2026-06"),
+    "backup": Price("RDS, backups beyond the size of the storage", 0.095, "GB-month", "usage.ai, 2026-06"),
+    "lambda": Price("Lambda, arm64", 0.0000133334, "GB-second", "cloudchipr.com, 2024", 400_000),
+    "invocation": Price("Lambda, requests", 0.20e-6, "request", "cloudchipr.com, 2024", 1e6),
+    "schedule": Price("EventBridge Scheduler", 1.00e-6, "run", "cloudburn.io, 2026-03", 14e6),
+    "request": Price("API Gateway, HTTP API", 1.00e-6, "request", "awsforengineers.com, 2025-05"),
+    "nat instance": Price("EC2, t4g.nano", 0.0042, "hour", "egresscost.com, 2026-03: 3.07 a month"),
+    "volume": Price("EBS, gp3", 0.08, "GB-month", "saisci.com, 2021-02"),
+    "address": Price("public IPv4 address", 0.005, "hour", "cloudburn.io, 2026-02"),
+    "nat gateway": Price("NAT gateway", 0.045, "hour", "cloudburn.io, 2026-02"),
+    "nat gateway GB": Price("NAT gateway, data", 0.045, "GB", "cloudburn.io, 2026-02"),
+    "zones": Price("data between zones, both directions", 0.02, "GB", "awsnegotiations.com, 2026-05"),
+    "out": Price("data out to the internet", 0.09, "GB", "awsnegotiations.com, 2026-05", 100),
+    "secret": Price("Secrets Manager", 0.40, "secret", "hivebook.wiki, 2026"),
+    "key": Price("KMS key, for alarms by mail", 1.00, "key", "aws.amazon.com/kms/pricing, 2026"),
+    "metric": Price("CloudWatch, own metrics", 0.30, "metric", "signoz.io, 2026-02", 10),
+    "alarm": Price("CloudWatch, alarms", 0.10, "metric", "c3x.dev, 2026", 10),
+    "dashboard": Price("CloudWatch, dashboard", 3.00, "dashboard", "factualminds.com, 2026-06", 3),
+    "log": Price("CloudWatch, logs", 0.50, "GB", "factualminds.com, 2026-06", 5),
+    "trace": Price("X-Ray", 5.00e-6, "trace", "aws.amazon.com/xray/pricing, 2026", 100_000),
+}
+
+
+@dataclass(frozen=True)
+class Size:
+    """An installation. kept: settled markets in the table; storage: GB; requests: to the API, a month."""
+
+    name: str
+    database: str
+    storage: int
+    stored_markets: int
+    network: str
+    requests: float
+    standby: bool = False
+    backup_days: int = 3
+
+    @property
+    def zones(self) -> int:
+        """Of the functions: both of the database's."""
+        return 2 if self.standby else 1
+
+    @property
+    def data(self) -> float:
+        """GB of the database that are in use."""
+        return (LIVE_MARKETS + self.stored_markets) * BYTES_OF_A_MARKET / GB
+
+
+SMALL: Final = Size("small", "db.t4g.micro", 30, 60 * SETTLED, "nat-instance", 100_000)
+MEDIUM: Final = Size("medium", "db.t4g.medium", 150, ARCHIVED + 365 * SETTLED, "nat-instance", 3e6, backup_days=7)
+LARGE: Final = Size(
+    "large", "db.t4g.large", 250, ARCHIVED + 730 * SETTLED, "nat-gateway", 30e6, standby=True, backup_days=14
+)
+SIZES: Final = (SMALL, MEDIUM, LARGE)
+
+
+def crawl_seconds() -> float:
+    """Of the crawler a day: measured on a whole core, of which the function has a share."""
+    return SECONDS + WALKS * LIVE_MARKETS * CPU_OF_A_MARKET * (1 / SHARE_OF_A_CORE - 1)
+
+
+def way_out(network: str, bytes_in: float) -> dict[str, float]:
+    """What a way to the exchange takes a month, by price. bytes_in: a day."""
+    match network:
+        case "nat-instance":
+            return {"nat instance": HOURS, "volume": 8, "address": HOURS}
+        case "nat-gateway":
+            return {"nat gateway": HOURS, "nat gateway GB": DAYS * bytes_in / GB, "address": HOURS}
+        case "none":  # the database has the address, and what it is sent crosses the region's border
+            return {"address": HOURS, "zones": DAYS * BYTES_OF_DATABASE / GB}
+        case _:
+            return {}
+
+
+def quantities(size: Size) -> dict[str, float]:
+    """What an installation takes a month, by price."""
+    runs = DAYS * 1440
+    instances = 2 if size.standby else 1
+    alarms = [
+        resource
+        for resource in template("infra/monitoring.yaml")["Resources"].values()
+        if resource["Type"] == "AWS::CloudWatch::Alarm"
+    ]
+    return {
+        size.database: HOURS * instances,
+        "storage": size.storage * instances,
+        "backup": max(0.0, size.data + size.backup_days * BYTES_OF_LOG / GB - size.storage),
+        "lambda": DAYS * crawl_seconds() * CRAWLER_GB + size.requests * API_SECONDS * API_GB,
+        "invocation": runs + size.requests,
+        "schedule": runs,
+        "request": size.requests,
+        **way_out(size.network, BYTES_IN),
+        "zones": DAYS * (BYTES_IN + BYTES_OF_DATABASE) / GB * (1 - 1 / size.zones),
+        "out": size.requests * API_BYTES / GB,
+        "secret": 4,  # the master's, the two roles', the exchange's key
+        "key": 1,
+        "metric": len(COUNTS) + len(LAGS),
+        "alarm": len(alarms),  # each of one metric
+        "dashboard": 1,
+        "log": (DAYS * CRAWL_LOG_BYTES + size.requests * LOG_BYTES_OF_A_REQUEST) / GB,
+        "trace": runs + min(size.requests, HOURS * 3600 + size.requests / 20),  # one a second and a twentieth
+    }
+
+
+def dollars(name: str, quantity: float, *, allowances: bool = True) -> float:
+    """A month's price of so much. allowances: whether what is free for every account is taken off."""
+    price = PRICES[name]
+    return price.dollars * (max(0.0, quantity - price.free) if allowances else quantity)
+
+
+def total(taken: Mapping[str, float], *, allowances: bool = True) -> float:
+    """A month's price of all that."""
+    return sum(dollars(name, quantity, allowances=allowances) for name, quantity in taken.items())
+
+
+def rendered(text: str) -> str:
+    """The page with its generated parts renewed."""
+    return renewed(text, {"sizes": _sizes(), "bill": _bill(), "ways": _ways(), "prices": _prices()})
+
+
+def _sizes() -> Iterator[tuple[str, ...]]:
+    yield "", *(size.name for size in SIZES)
+    yield "database", *(size.database + (" and a standby" if size.standby else "") for size in SIZES)
+    yield "settled markets in the table", *(f"{size.stored_markets / 1e6:.1f} million" for size in SIZES)
+    yield "of the storage in use", *(f"{size.data:.0f} of {size.storage} GB" for size in SIZES)
+    yield "backups", *(f"{size.backup_days} days" for size in SIZES)
+    yield "way to the exchange", *(size.network for size in SIZES)
+    yield "zones of the functions", *(str(size.zones) for size in SIZES)
+    yield "requests to the API a month", *(f"{size.requests:,.0f}" for size in SIZES)
+
+
+def _bill() -> Iterator[tuple[str, ...]]:
+    yield "dollars a month", *(size.name for size in SIZES)
+    bills = [quantities(size) for size in SIZES]
+    for name, price in PRICES.items():
+        if any(name in bill for bill in bills):
+            yield price.about, *(f"{dollars(name, bill[name]):.2f}" if name in bill else "–" for bill in bills)
+    yield "**together**", *(f"**{total(bill):.2f}**" for bill in bills)
+    yield "without what is free for every account", *(f"{total(bill, allowances=False):.2f}" for bill in bills)
+
+
+def _ways() -> Iterator[tuple[str, ...]]:
+    yield "`Network`", "6 GB a day", "16 GB a day", "uncompressed, 124 GB a day"
+    for network in ("nat-instance", "dual-stack", "none", "nat-gateway"):
+        volumes = (MIN_BYTES_IN, BYTES_IN, BYTES_IN_UNCOMPRESSED)
+        yield f"`{network}`", *(f"{total(way_out(network, volume)):.2f}" for volume in volumes)
+
+
+def _prices() -> Iterator[tuple[str, ...]]:
+    yield "what", "dollars", "a", "free for every account", "from"
+    for price in PRICES.values():
+        amount = (
+            f"{price.dollars * 1e6:.2f}" if price.dollars < 1e-5 else f"{price.dollars:.10f}".rstrip("0").rstrip(".")
+        )
+        unit = f"million {price.unit}s" if price.dollars < 1e-5 else price.unit
+        yield price.about, amount, unit, f"{price.free:,.0f}" if price.free else "", price.source
+
+
+if __name__ == "__main__":
+    PAGE.write_text(rendered(PAGE.read_text(encoding="utf-8")), encoding="utf-8")

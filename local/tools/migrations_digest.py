@@ -1,0 +1,27 @@
+"""Writes into template.yaml the digest of what the migrator applies: python -m local.tools.migrations_digest
+
+CloudFormation runs a custom resource again when one of its properties changes, and looks at nothing else.
+"""
+
+import hashlib
+import re
+from pathlib import Path
+from typing import Final
+
+ROOT: Final = Path(__file__).parents[2]
+TEMPLATE: Final = ROOT / "template.yaml"
+_MIGRATOR: Final = ROOT / "functions" / "migrator"
+_COLUMNS: Final = ROOT / "layers" / "shared" / "kalshi_markets" / "columns.py"
+_LINE: Final = re.compile(r'(?<=\n      Digest: ")[^"]*')
+
+
+def digest() -> str:
+    """Of the names and contents of the migrator's files and of the table of columns."""
+    sha256 = hashlib.sha256()
+    for path in sorted([*_MIGRATOR.rglob("*.py"), *_MIGRATOR.rglob("*.sql"), _COLUMNS]):
+        sha256.update(path.relative_to(ROOT).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
+    return sha256.hexdigest()[:16]
+
+
+if __name__ == "__main__":
+    TEMPLATE.write_text(_LINE.sub(digest(), TEMPLATE.read_text(encoding="utf-8")), encoding="utf-8")

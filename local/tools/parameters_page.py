@@ -1,0 +1,28 @@
+"""Writes the table of the stack's parameters in docs/operations.md from template.yaml: python -m local.tools.parameters_page"""
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from local.tools.markdown import renewed
+from local.tools.templates import ROOT, template
+
+PAGE: Final = ROOT / "docs" / "operations.md"
+
+
+def rendered(text: str) -> str:
+    """The page with that table renewed."""
+    return renewed(text, {"parameters": _parameters(template())})
+
+
+def _parameters(stack: dict[str, Any]) -> Iterator[tuple[str, ...]]:
+    yield "parameter", "default", "meaning"
+    for group in stack["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"]:
+        for name in group["Parameters"]:
+            parameter = stack["Parameters"][name]
+            allowed = parameter.get("AllowedValues", ())
+            words = f" One of {', '.join(allowed)}." if 2 < len(allowed) < 10 else ""
+            yield f"`{name}`", str(parameter["Default"]) or "–", parameter["Description"].strip() + words
+
+
+if __name__ == "__main__":
+    PAGE.write_text(rendered(PAGE.read_text(encoding="utf-8")), encoding="utf-8")

@@ -1,0 +1,35 @@
+"""The stack's templates as data: `!Ref x` is {"Ref": x}, and so on, as CloudFormation reads them."""
+
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+ROOT: Final = Path(__file__).parents[2]
+_WITHOUT_PREFIX: Final = ("Ref", "Condition")
+
+
+class _Loader(yaml.SafeLoader):
+    """Knows CloudFormation's short forms."""
+
+
+def _function(loader: _Loader, suffix: str, node: yaml.Node) -> dict[str, Any]:
+    match node:
+        case yaml.ScalarNode():
+            argument: Any = loader.construct_scalar(node)
+        case yaml.SequenceNode():
+            argument = loader.construct_sequence(node, deep=True)
+        case _:
+            argument = loader.construct_mapping(node, deep=True)  # type: ignore[arg-type]  # the only kind that is left
+    if suffix == "GetAtt":
+        argument = argument.split(".", 1)
+    return {suffix if suffix in _WITHOUT_PREFIX else f"Fn::{suffix}": argument}
+
+
+_Loader.add_multi_constructor("!", _function)
+
+
+def template(name: str = "template.yaml") -> dict[str, Any]:
+    """One of the stack's templates, by its path in the project."""
+    document: dict[str, Any] = yaml.load((ROOT / name).read_text(encoding="utf-8"), _Loader)
+    return document

@@ -1,0 +1,123 @@
+"""Questions for candlesticks, and what each of them took: python -m tests.bench.candlestick_rounds
+
+As a program it answers the question on its standard input and prints the most memory that this took, in KiB.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Final
+from unittest import mock
+
+import httpx
+
+import api.handler  # noqa: F401  # garbage is looked for as its import says
+from tests.bench.api_process import body
+from tests.bench.exchange import ROOT
+from tests.bench.memoized_exchange import RATE
+from tests.bench.report import peak
+from tests.support.api_client import ApiClient
+
+PATH: Final = "/markets/candlesticks"
+GZIP: Final = {"accept-encoding": "gzip"}
+
+
+@dataclass
+class Calls:
+    """When each request for candlesticks went out to the exchange, and how many requests it refused with a 429."""
+
+    sent: list[float] = field(default_factory=list)
+    rate_limited: int = 0
+
+    @contextmanager
+    def watched(self) -> Iterator[None]:
+        send = httpx.AsyncClient.send
+
+        async def spy(client: httpx.AsyncClient, request: httpx.Request, **rest: Any) -> httpx.Response:
+            if "candlesticks" in request.url.path:
+                self.sent.append(time.monotonic())
+            response = await send(client, request, **rest)
+            self.rate_limited += response.status_code == httpx.codes.TOO_MANY_REQUESTS
+            return response
+
+        with mock.patch.object(httpx.AsyncClient, "send", spy):
+            yield
+
+    @property
+    def rate(self) -> float:
+        """Requests a second from the first to the last."""
+        return (len(self.sent) - 1) / max(1e-9, self.sent[-1] - self.sent[0])
+
+
+@dataclass
+class Round:
+    """One question: what it took, in seconds, and what it brought."""
+
+    seconds: float
+    calls: Calls
+    answered: int
+    unanswered: list[str]
+
+
+@dataclass
+class Asker:
+    """The API over an exchange; `span` is what is asked for of every market."""
+
+    environment: Mapping[str, str]
+    url: str
+    span: Mapping[str, int]
+
+    def settings(self, cache_mb: int) -> dict[str, str]:
+        """The function's environment."""
+        exchange = {"EXCHANGE_URL": self.url, "EXCHANGE_RATE": f"{RATE:g}"}
+        return {**self.environment, **exchange, "CANDLE_CACHE_MB": str(cache_mb)}
+
+    @contextmanager
+    def api(self, cache_mb: int = 1024) -> Iterator[ApiClient]:
+        api = ApiClient(self.settings(cache_mb))
+        try:
+            yield api
+        finally:
+            api.close()
+
+    def question(self, tickers: Sequence[str]) -> str:
+        """The body of a request."""
+        return json.dumps({"tickers": tickers, **self.span})
+
+    def ask(self, api: ApiClient, tickers: Sequence[str]) -> Round:
+        calls, question = Calls(), self.question(tickers)
+        with calls.watched():
+            began = time.monotonic()
+            response = api.invoke("POST", PATH, question, GZIP)
+            seconds = time.monotonic() - began
+        answer = json.loads(body(response))
+        answered = sum(1 for result in answer["results"] if result["error"] is None)
+        return Round(seconds, calls, answered, answer["unanswered"])
+
+    def ask_all(self, api: ApiClient, tickers: Sequence[str]) -> list[Round]:
+        """Asks for the rest until nothing is left."""
+        rounds, left = [], list(tickers)
+        while left:
+            rounds.append(self.ask(api, left))
+            assert len(rounds[-1].unanswered) < len(left), "no progress"
+            left = rounds[-1].unanswered
+        return rounds
+
+    def peak(self, tickers: Sequence[str], cache_mb: int) -> float:
+        """MiB that a question takes at most, in a process of its own."""
+        command = [sys.executable, "-m", "tests.bench.candlestick_rounds"]
+        environment, question = os.environ | self.settings(cache_mb), self.question(tickers)
+        ended = subprocess.run(
+            command, cwd=ROOT, env=environment, input=question, stdout=subprocess.PIPE, text=True, check=True
+        )
+        return int(ended.stdout) / 1024
+
+
+if __name__ == "__main__":
+    ApiClient({}).invoke("POST", PATH, sys.stdin.read(), GZIP)
+    print(peak())

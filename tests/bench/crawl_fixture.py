@@ -1,0 +1,134 @@
+"""What is crawled, and into what: prepared pages of an exchange at two moments, and the books of who is due."""
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, closing
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Final
+
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from crawler.schedule import all_jobs
+from kalshi_markets.database import Database
+from kalshi_markets.settings import CrawlerSettings, DatabaseSettings, MigratorSettings
+from local.exchange.http.prerendered import MANIFEST
+from migrator.migrate import migrate
+from tests.bench.exchange import program
+from tests.bench.server import TABLE, Connection
+from tests.bench.table import NOW, ROOT, SEED, run
+from tests.bench.writes import Page
+
+LATER: Final = 300
+"""Seconds between the moments: as long as between two live walks."""
+_TABLES: Final = ("terms", "quotes", "history", "jobs", "seen", "events", "series", "rejects", "drift")
+_WRITTEN: Final = ("terms", "quotes", "history")
+
+
+@dataclass(frozen=True)
+class PageFolders:
+    """Folders of prepared pages: of one moment, and of LATER seconds afterwards."""
+
+    first: Path
+    later: Path
+
+
+def prepare(folder: Path, markets: int) -> PageFolders:
+    """Both, side by side."""
+    page_folders = PageFolders(folder / "first", folder / "later")
+    moments = {page_folders.first: NOW, page_folders.later: NOW + LATER}
+    made = [_program(*_of(markets), "--now", _iso(moment), "--prepare", path) for path, moment in moments.items()]
+    assert not any(process.wait() for process in made)
+    return page_folders
+
+
+def live(markets: int, *options: object) -> AbstractContextManager[tuple[int, str]]:
+    """An exchange of so many markets whose pages are computed: its process and URL."""
+    return program("-m", "local.exchange", "--port", 0, *_of(markets), *options)
+
+
+def serve(folder: Path, *options: object) -> AbstractContextManager[tuple[int, str]]:
+    """An exchange of prepared pages: its process and URL."""
+    return program("-m", "local.exchange", "--port", 0, "--prepared", folder, *options)
+
+
+def pages(folder: Path) -> list[Page]:
+    """The live markets of a folder."""
+    listed = json.loads((folder / MANIFEST).read_bytes())["pages"]
+    bodies = [(folder / page["file"]).read_bytes() for page in listed if "status=" in page["query"]]
+    return [json.loads(body, parse_float=Decimal)["markets"] for body in bodies]
+
+
+def customer(folder: Path) -> tuple[str, dict[str, str]]:
+    """A key: how the exchange is told of it, and how the crawler is."""
+    file = folder / "key.pem"
+    pkcs8, plain = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    file.write_bytes(Ed25519PrivateKey.generate().private_bytes(serialization.Encoding.PEM, pkcs8, plain))
+    return f"bench={file}", {"KEYID": "bench", "KEYFILE": str(file)}
+
+
+class CrawlerTables:
+    """The crawler's tables, from beside it."""
+
+    def __init__(self, environment: Mapping[str, str], connection: Connection) -> None:
+        self._connection = connection
+        with closing(Database(DatabaseSettings.from_env(environment), application_name="bench")) as owner:
+            migrate(owner, MigratorSettings.from_env({}))
+
+    def truncate(self) -> None:
+        """Empties all tables."""
+        run(self._connection, f"TRUNCATE {', '.join(f'{TABLE}_{name}' for name in _TABLES)}")
+
+    def set_due(self, *due: str) -> None:
+        """These jobs are due now, and no other within a day."""
+        names = [walk.name for walk in all_jobs(CrawlerSettings.from_env({}))]
+        self._connection.execute(
+            f"INSERT INTO {TABLE}_jobs (job, started_at, confirmed_at)"
+            " SELECT job, tomorrow, tomorrow FROM unnest(%s::text[]) AS job, (SELECT now() + interval '1 day') AS t(tomorrow)"
+            " ON CONFLICT (job) DO UPDATE"
+            " SET position = NULL, started_at = excluded.started_at, confirmed_at = excluded.confirmed_at",
+            [names],
+        )
+        self._connection.execute(
+            f"UPDATE {TABLE}_jobs SET started_at = NULL, confirmed_at = NULL WHERE job = ANY(%s)", [list(due)]
+        )
+
+    def drop_unseen(self) -> None:
+        """Deletes what the last live walks did not see; then brings the tables in order."""
+        for part in ("terms", "quotes"):
+            run(
+                self._connection,
+                f"DELETE FROM {TABLE}_{part} WHERE hashtextextended(ticker, 0) NOT IN"
+                f" (SELECT unnest(tickers) FROM {TABLE}_seen)",
+            )
+        run(self._connection, f"VACUUM ANALYZE {', '.join(f'{TABLE}_{name}' for name in _TABLES)}")
+
+    def wal_bytes(self) -> int:
+        """Bytes of WAL that were ever written."""
+        return int(run(self._connection, "SELECT pg_current_wal_insert_lsn() - '0/0'")[0][0])
+
+    def rows_written(self) -> int:
+        """Rows of markets and their history that were ever inserted, updated or deleted."""
+        time.sleep(1)  # a session tells its figures when it ends, a moment after its client has gone
+        names = ", ".join(f"'{TABLE}_{name}'" for name in _WRITTEN)
+        counted = f"SELECT sum(n_tup_ins + n_tup_upd + n_tup_del) FROM pg_stat_user_tables WHERE relname IN ({names})"
+        return int(run(self._connection, counted)[0][0])
+
+
+def _of(markets: int) -> Sequence[object]:
+    return ("--seed", SEED, "--markets", markets)
+
+
+def _iso(moment: int) -> str:
+    return datetime.fromtimestamp(moment, UTC).isoformat()
+
+
+def _program(*arguments: object) -> "subprocess.Popen[bytes]":
+    command = [sys.executable, "-m", "local.exchange", *map(str, arguments)]
+    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)

@@ -1,0 +1,349 @@
+"""One schedule carried out, and what must hold after it.
+
+After every run /status claims nothing that the table does not have. However it went: after a quiet run the table is the exchange, field by field, and besides it only markets flagged removed_at;
+and who followed changed_since from zero has the same.
+"""
+
+import json
+import logging
+import os
+import random
+import signal
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, redirect_stdout, suppress
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Final
+
+import httpx
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ed25519
+
+from crawler.crawl import SHUTDOWN_SECONDS
+from crawler.schedule import all_jobs
+from kalshi_markets.columns import MARKET_COLUMNS, Kind
+from kalshi_markets.database import Database, DatabaseError
+from kalshi_markets.exchange import market_row
+from kalshi_markets.settings import CrawlerSettings, DatabaseSettings, MigratorSettings
+from local.exchange.catalogue import MarketFilter, Order
+from local.exchange.clock import Clock, parse
+from local.exchange.generated import generate
+from local.exchange.http.server import ExchangeServer
+from local.postgres import PostgresServer
+from migrator.migrate import migrate
+from tests.faults import crawls
+from tests.faults.hiding_exchange import HidingExchange
+from tests.faults.schedule import Step, make_steps
+from tests.faults.witness import Witness
+from tests.support.api_client import ApiClient, ApiResponse, crawl
+
+START: Final = parse("2026-10-30T21:10:00Z")
+LIVE, ARCHIVED = 120, 60
+QUIET_RUNS: Final = 12
+TRIGGER: Final = "refuse_writes"
+
+
+@dataclass
+class Scenario:
+    """A schedule's exchange, its database and who follows its changes."""
+
+    seed: int
+    postgres: PostgresServer
+    environment: Mapping[str, str]
+    exchange: HidingExchange
+    admin: str
+    api: ApiClient
+    combos: bool
+    witness: Witness
+    followed: dict[str, dict[str, Any]] = field(default_factory=dict)
+    last_change: int = 0
+
+    def run(self) -> None:
+        """Carries the schedule out, then looks. Raises AssertionError, which names the seed."""
+        for number, step in enumerate(make_steps(self.seed)):
+            with _labelled(f"seed {self.seed}, round {number}: {step}"):
+                self._run_step(step)
+                self.follow()
+                self._check_status()
+        with _labelled(f"seed {self.seed}, at the end"):
+            self._run_to_quiescence()
+            self.follow()
+            self._check_status()
+            self.check()
+
+    def _run_step(self, step: Step) -> None:
+        clock = self.exchange.clock
+        clock.set(clock.now() + step.clock_jump)
+        self.exchange.hidden = self._hidden(step.hidden_share)
+        self._set_faults(step.faults, step.costs)
+        self._expire_intervals()
+        with self.witness.watching(step.speed):
+            self._run(step)
+
+    def _run(self, step: Step) -> None:
+        processes = [
+            crawls.start(self.environment, step.seconds + SHUTDOWN_SECONDS)
+            for _ in range(1 + step.duplicate_invocation)
+        ]
+        processes[0].join(step.disruption_delay)
+        self._disrupt(step, processes[0].pid)
+        for process in processes:
+            process.join(30)
+            assert process.exitcode is not None, "the invocation did not end itself"
+            if step.disruption == "none":
+                assert process.exitcode == 0
+
+    def _disrupt(self, step: Step, crawler: int | None) -> None:
+        assert crawler is not None
+        match step.disruption:
+            case "kill the crawler":
+                with suppress(ProcessLookupError):
+                    os.kill(crawler, signal.SIGKILL)
+            case "kill PostgreSQL":
+                self.postgres.kill()
+                self.postgres.start()
+            case "restart PostgreSQL":
+                self.postgres.stop()
+                self.postgres.start()
+            case "cut connections":
+                self._execute(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'crawler%'"
+                )
+            case "refuse writes":
+                self._execute(f"ALTER TABLE kalshi_markets_quotes ENABLE TRIGGER {TRIGGER}")
+                time.sleep(0.3)
+                self._execute(f"ALTER TABLE kalshi_markets_quotes DISABLE TRIGGER {TRIGGER}")
+            case "none":
+                pass
+
+    def _hidden(self, share: float) -> frozenset[str]:
+        """Some of the live markets."""
+        live = self.exchange.inner.markets(Order.CREATED, None, MarketFilter(combos=False, phase="open"))
+        return frozenset(market.ticker for _, market in live if random.Random(market.ticker).random() < share)
+
+    def _set_faults(self, faults: Sequence[Mapping[str, object]], costs: Mapping[str, int]) -> None:
+        httpx.post(f"{self.admin}/faults", json=[*faults]).raise_for_status()
+        httpx.post(f"{self.admin}/costs", json=costs).raise_for_status()
+
+    def _execute(self, sql: str) -> list[list[Any]]:
+        database = Database(DatabaseSettings.from_env(self.environment), application_name="trial")
+        try:
+            return database.query(sql)
+        finally:
+            database.close()
+
+    def _expire_intervals(self) -> None:
+        """As if the intervals had passed, and as if the lease of a killed crawler had."""
+        self._execute("UPDATE kalshi_markets_lease SET ends_at = '-infinity'")
+        self._execute(
+            "UPDATE kalshi_markets_jobs SET started_at = started_at - interval '2 days' WHERE position IS NULL"
+        )
+        self._execute("UPDATE kalshi_markets_jobs SET retry_at = NULL")
+        self._execute("UPDATE kalshi_markets_limiter SET slowed_to = 1")
+
+    def _run_to_quiescence(self) -> None:
+        """Runs without faults until every job has walked over an exchange that stands still, from beginning to end."""
+        self._set_faults((), {})
+        with self.witness.watching(0):
+            self._run_until_idle()  # which ends the walks that were under way
+            self._run_until_idle()
+
+    def _run_until_idle(self) -> None:
+        names = {walk.name for walk in all_jobs(CrawlerSettings.from_env({}))}
+        missing = names
+        for _ in range(QUIET_RUNS):
+            self._expire_intervals()
+            summary = crawl(self.environment, 30)
+            missing -= set(summary["completed"])
+            assert summary["errors"] == {}, summary
+            if summary["outcome"] == "idle" and not missing - {"archive", "settled/backlog"}:
+                return
+        raise AssertionError(f"never quiet: {missing} of {summary}")
+
+    def follow(self) -> None:
+        """Reads the changes since the last ones."""
+        while True:
+            answer = self._ask(f"/markets?changed_since={self.last_change}&fields=all&limit=500")
+            for item in answer.json["items"]:
+                assert int(item["change_number"]) > self.last_change
+                self.last_change = int(item["change_number"])
+                self.followed[item["ticker"]] = item
+            if answer.json["count"] < 500:
+                return
+
+    def _ask(self, path: str) -> ApiResponse:
+        answer = self.api.get(path)
+        if answer.status == 503:  # PostgreSQL has just been killed: once more
+            answer = self.api.get(path)
+        assert answer.status == 200, answer.text
+        return answer
+
+    def _check_status(self) -> None:
+        tickers = self._execute("SELECT ticker FROM kalshi_markets UNION SELECT ticker FROM kalshi_markets_rejects")
+        self.witness.check(self._ask("/status").json, {ticker for [ticker] in tickers})
+
+    def check(self) -> None:
+        """The table against the exchange, and against what its followers have."""
+        stored = {row["ticker"]: row for row in self._rows()}
+        expected = self._expected()
+        missing = expected.keys() - stored.keys()
+        assert not missing, f"{len(missing)} missing, such as {sorted(missing)[:3]}"
+        for ticker, row in expected.items():
+            differing = {
+                name: (stored[ticker][name], value) for name, value in row.items() if stored[ticker][name] != value
+            }
+            assert not differing, f"{ticker} (stored, exchange): {differing}"
+            assert stored[ticker]["removed_at"] is None, f"{ticker} is not gone"
+        for ticker in stored.keys() - expected.keys():
+            assert stored[ticker]["removed_at"] is not None, f"{ticker} is gone"
+        [[added, rows, numbers]] = self._execute(
+            "SELECT (SELECT sum(added) FROM kalshi_markets_jobs), count(*), count(DISTINCT change_number) FROM kalshi_markets"
+        )
+        assert added == rows == numbers == len(stored), f"books {added}, rows {rows}, numbers {numbers}"
+        items = self._items()
+        missed = {ticker for ticker in items if items[ticker] != self.followed.get(ticker)}
+        assert not missed, f"changed_since missed {len(missed)}, such as {sorted(missed)[:3]}"
+        assert self.followed.keys() == items.keys(), f"{self.followed.keys() ^ items.keys()}"
+        rejects = self._execute("SELECT ticker, reason FROM kalshi_markets_rejects")
+        assert rejects == [], f"rejects: {rejects[:3]}"
+
+    def _rows(self) -> Iterator[dict[str, Any]]:
+        """Every row as the projection writes it, as far as it comes from the exchange."""
+        texts = (Kind.NUMBER, Kind.JSON)
+        outputs = ", ".join(f"{c.name}::text" if c.kind in texts else c.name for c in MARKET_COLUMNS)
+        for *values, series, category, removed_at in self._execute(
+            f"SELECT {outputs}, series_ticker, category, removed_at FROM kalshi_markets"
+        ):
+            row = {c.name: comparable(c.kind, value) for c, value in zip(MARKET_COLUMNS, values, strict=True)}
+            yield row | {"series_ticker": series, "category": category, "removed_at": removed_at}
+
+    def _expected(self) -> dict[str, dict[str, Any]]:
+        categories = {entry.ticker: json.loads(entry.json)["category"] for entry in self.exchange.all_series()}
+        rows: dict[str, dict[str, Any]] = {}
+        for archived in (False, True):
+            filter_ = MarketFilter(combos=None if self.combos else False, archived=archived)
+            for _, market in self.exchange.markets(Order.CREATED, None, filter_):
+                row = market_row(json.loads(market.json, parse_float=Decimal))
+                compared = {c.name: comparable(c.kind, row[c.name]) for c in MARKET_COLUMNS}
+                series = None if market.is_combo else market.series_ticker
+                series_columns = {"series_ticker": series, "category": categories[series] if series else None}
+                rows[market.ticker] = compared | series_columns
+        return rows
+
+    def _items(self) -> dict[str, dict[str, Any]]:
+        url, items = "/markets?fields=all&order_by=ticker&order_direction=asc&limit=1000", dict[str, Any]()
+        while url:
+            answer = self.api.get(url)
+            assert answer.status == 200, answer.text
+            items |= {item["ticker"]: item for item in answer.json["items"]}
+            url = answer.json["next_url"]
+        return items
+
+
+def comparable(kind: Kind, value: Any) -> Any:
+    """A value in a form in which equal ones are equal, whether it comes from the projection or from the table."""
+    if value is None:
+        return None
+    if kind is Kind.NUMBER:
+        return Decimal(value)
+    if kind is Kind.JSON:
+        return json.loads(value, parse_float=Decimal)
+    if kind is Kind.TIME:
+        return value if isinstance(value, datetime) else datetime.fromisoformat(value)
+    return value
+
+
+@contextmanager
+def _labelled(what: str) -> Iterator[None]:
+    try:
+        yield
+    except (AssertionError, DatabaseError) as error:
+        raise AssertionError(f"{what}\n{type(error).__name__}: {error}") from error
+
+
+@contextmanager
+def server(folder: Path) -> Iterator[PostgresServer]:
+    """A PostgreSQL to be killed, with a database `template` that has the migrations, and what refuses writes."""
+    settings = {"fsync": "off"}  # its processes are killed, not the machine
+    postgres = PostgresServer(folder / "postgres", settings=settings, ends_with_parent=True)
+    postgres.start()
+    try:
+        owner = _connect(postgres, postgres.database)
+        owner.execute("CREATE DATABASE template")
+        owner.close()
+        template = _connect(postgres, "template")
+        migrate(template, MigratorSettings({}))
+        template.execute_script(_WRITE_FAILURE_SQL)
+        template.close()
+        yield postgres
+    finally:
+        postgres.stop()
+
+
+_WRITE_FAILURE_SQL: Final = f"""
+    CREATE FUNCTION {TRIGGER}() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN RAISE EXCEPTION 'no space left on device' USING ERRCODE = '53100'; END $$;
+    CREATE TRIGGER {TRIGGER} BEFORE INSERT OR UPDATE ON kalshi_markets_quotes EXECUTE FUNCTION {TRIGGER}();
+    ALTER TABLE kalshi_markets_quotes DISABLE TRIGGER {TRIGGER}"""
+
+
+def _environment(postgres: PostgresServer, database: str) -> dict[str, str]:
+    return {
+        "DB_HOST": postgres.host,
+        "DB_PORT": str(postgres.port),
+        "DB_NAME": database,
+        "DB_USER": postgres.user,
+        "DB_PASSWORD": postgres.password,
+    }
+
+
+def _connect(postgres: PostgresServer, database: str) -> Database:
+    return Database(DatabaseSettings.from_env(_environment(postgres, database)), application_name="trial")
+
+
+@contextmanager
+def scenario(seed: int, postgres: PostgresServer, folder: Path) -> Iterator[Scenario]:
+    """A trial over an empty, migrated database."""
+    name = f"trial_{seed}"
+    owner = _connect(postgres, postgres.database)
+    owner.execute(f"CREATE DATABASE {name} TEMPLATE template")
+    owner.close()
+    key = ed25519.Ed25519PrivateKey.generate()
+    pkcs8, plain = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    key_file = folder / "key.pem"
+    key_file.write_bytes(key.private_bytes(serialization.Encoding.PEM, pkcs8, plain))
+    exchange = HidingExchange(generate(seed, LIVE, Clock(start=START, speed=0), archived=ARCHIVED))
+    with ExchangeServer(exchange, {"trial": key.public_key()}) as at:
+        ours = {"KEYID": "trial", "KEYFILE": str(key_file), "EXCHANGE_URL": at.url, "EXCHANGE_RATE": "1000"}
+        combos = seed % 2 == 1  # of which many vanish
+        environment = _environment(postgres, name) | ours | {"COMBOS": str(combos).lower()}
+        api = ApiClient(environment)
+        try:
+            witness = Witness(exchange, combos)
+            yield Scenario(seed, postgres, environment, exchange, f"{at.root}/admin", api, combos, witness)
+        finally:
+            api.close()
+    owner = _connect(postgres, postgres.database)
+    owner.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    owner.close()
+
+
+def run_schedules(seeds: list[int]) -> list[tuple[int, str]]:
+    """The schedules of these seeds over one PostgreSQL: those that failed, and how."""
+    failed = []
+    logging.disable(logging.CRITICAL)  # what the functions log of faults is expected
+    with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere), tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o755)  # PostgreSQL may run as another user
+        with server(folder) as postgres:
+            for seed in seeds:
+                try:
+                    with scenario(seed, postgres, folder) as scenario_:
+                        scenario_.run()
+                except Exception as error:  # noqa: BLE001  # whatever it is, the other schedules go on
+                    failed.append((seed, f"{type(error).__name__}: {error}"))
+    return failed

@@ -1,0 +1,51 @@
+"""Connections to the tests' databases, and rows in them as the crawler writes them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from crawler.store import Batch, JobState, Store
+from kalshi_markets.columns import Table
+from kalshi_markets.database import Database
+from kalshi_markets.exchange import parse_market
+from kalshi_markets.settings import DatabaseSettings
+from local.postgres import PostgresServer
+
+
+def environment_of(server: PostgresServer, database: str) -> dict[str, str]:
+    """What the functions' environment says of a database."""
+    return {
+        "DB_HOST": server.host,
+        "DB_PORT": str(server.port),
+        "DB_NAME": database,
+        "DB_USER": server.user,
+        "DB_PASSWORD": server.password,
+    }
+
+
+def connect(environment: Mapping[str, str]) -> Database:
+    """A connection as the environment says."""
+    return Database(DatabaseSettings.from_env(environment), application_name="test")
+
+
+def store_markets(database: Database, *markets: Mapping[str, Any]) -> None:
+    """Puts Market objects into the table as the crawler does."""
+    store = Store(database)
+    assert store.take_lease()
+    store.commit(Batch(JobState("live/open"), [parse_market(market) for market in markets]))
+    store.release_lease()
+
+
+def truncate_all(database: Database) -> None:
+    """Empties the tables, the books included."""
+    names = ("terms", "quotes", "jobs", "rejects", "history", "events", "series", "seen", "drift", "lookups")
+    database.execute_script(
+        f"TRUNCATE {', '.join(f'kalshi_markets_{name}' for name in names)};"
+        " UPDATE kalshi_markets_lease SET ends_at = '-infinity', holder = NULL"
+    )
+
+
+def delete_market(database: Database, ticker: str) -> None:
+    """Takes a market out of the table again."""
+    for part in (Table.DETAILS, Table.QUOTES):
+        database.execute(f"DELETE FROM {database.settings.table}_{part} WHERE ticker = $1", ticker)
+    database.execute(f"UPDATE {database.settings.table}_jobs SET added = added - 1 WHERE job = 'live/open'")

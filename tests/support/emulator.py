@@ -1,0 +1,136 @@
+"""The functions under SAM's own emulator of Lambda (aws-lambda-rie), on the packages of the layer and no others.
+
+`sam local` puts the same program into its containers. It takes one event at a time, starts the function's process with
+the first of them, enforces the timeout (that first start included) and not the memory.
+"""
+
+import json
+import os
+import platform
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from importlib.metadata import PackageNotFoundError, distribution
+from pathlib import Path
+from typing import Any, Final
+
+import httpx
+
+from local import ROOT
+from local.lambda_runtime.functions import function_spec
+from local.lambda_runtime.lambda_errors import FunctionError, FunctionTimeout
+from local.lambda_runtime.sandbox import FunctionSpec
+from local.processes import die_with_parent
+
+RUNTIME: Final = ("awslambdaric", "simplejson", "snapshot-restore-py", "boto3", "botocore", "s3transfer", "urllib3")
+"""What Lambda's Python brings along (docs.aws.amazon.com/lambda/latest/dg/lambda-python.html)."""
+_MACHINES: Final = {"x86_64": "x86_64", "aarch64": "arm64"}
+_STARTS_WITHIN: Final = 10.0
+
+
+class Emulator:
+    """A function; `log` is all that it and the emulator wrote."""
+
+    def __init__(self, url: str, log: Path) -> None:
+        self._invocations = f"{url}/2015-03-31/functions/function/invocations"
+        self._log = log
+
+    @property
+    def log(self) -> str:
+        """What has been written until now."""
+        return self._log.read_text(encoding="utf-8", errors="replace")
+
+    def invoke(self, event: object) -> Any:
+        """The handler's response. Raises FunctionTimeout, FunctionError."""
+        answer = httpx.post(self._invocations, json=event, timeout=None, trust_env=False)
+        if answer.text.startswith("Task timed out after"):
+            raise FunctionTimeout(answer.text)
+        response = json.loads(answer.text)
+        if isinstance(response, dict) and "errorType" in response:
+            raise FunctionError.from_report(response)
+        return response
+
+
+@contextmanager
+def emulated(spec: FunctionSpec, log: Path, python: tuple[str, ...] = ()) -> Iterator[Emulator]:
+    """The emulator around a function, whose process is not started yet. python: options of the interpreter."""
+    invocations, runtime_api = _free_address(), _free_address()
+    command = [
+        *(_program(), "--log-level", "error"),
+        *("--runtime-interface-emulator-address", invocations, "--runtime-api-address", runtime_api),
+        # Without site-packages nothing is found but what a sandbox of Lambda holds.
+        *(sys.executable, "-S", *python, "-m", "awslambdaric", spec.handler),
+    ]
+    environment = spec.sandbox_environment(runtime_api) | {"AWS_LAMBDA_FUNCTION_TIMEOUT": f"{spec.timeout:.0f}"}
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            die_with_parent(command),
+            cwd=spec.directory,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+    try:
+        _wait_for(invocations, process)
+        yield Emulator(f"http://{invocations}", log)
+    finally:
+        _end(process)
+
+
+def packaged(name: str, environment: Mapping[str, str], packages: Path) -> FunctionSpec:
+    """The function `name` over a folder of packages, as in its sandbox."""
+    spec = function_spec(name, environment)
+    return replace(spec, python_path=(*spec.python_path, str(packages)))
+
+
+def link_packages(folder: Path) -> Path:
+    """A folder with what the layer's lock file names and what the runtime brings, linked from this environment.
+
+    The lock files agree in their versions, so these are the layer's.
+    """
+    folder.mkdir()
+    lock = (ROOT / "layers/shared/requirements.txt").read_text(encoding="utf-8")
+    names = {*re.findall(r"^(\S+)==", lock, re.MULTILINE), *RUNTIME}
+    for name in names:
+        with suppress(PackageNotFoundError):  # which another version of Python needs
+            package = distribution(name)
+            for top in {file.parts[0] for file in package.files or ()} - {"..", "__pycache__"}:
+                (folder / top).symlink_to(str(package.locate_file(top)))
+    return folder
+
+
+def _program() -> str:
+    name = f"aws-lambda-rie-{_MACHINES[platform.machine()]}"
+    return str(distribution("aws-sam-cli").locate_file(f"samcli/local/rapid/{name}"))
+
+
+def _free_address() -> str:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return f"127.0.0.1:{server.getsockname()[1]}"
+
+
+def _wait_for(address: str, process: subprocess.Popen[bytes]) -> None:
+    host, _, port = address.partition(":")
+    deadline = time.monotonic() + _STARTS_WITHIN
+    while process.poll() is None and time.monotonic() < deadline:
+        try:
+            socket.create_connection((host, int(port))).close()
+        except ConnectionRefusedError:
+            time.sleep(0.005)
+        else:
+            return
+    raise AssertionError(f"the emulator does not listen at {address}; its exit status: {process.poll()}")
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Its functions' processes have groups of their own, and end themselves when it has gone."""
+    os.kill(process.pid, signal.SIGTERM)
+    process.wait()

@@ -1,0 +1,206 @@
+"""The stack as an account would have it: SAM's transform, then CloudFormation as moto plays it.
+
+moto makes the resources that it knows. For the kinds that it does not know, and for nested stacks' outputs, which it
+knows only in part, it is taught here to keep what CloudFormation would hand over: every property, resolved.
+"""
+
+import io
+import json
+import zipfile
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from ipaddress import ip_network
+from itertools import islice
+from typing import Any, Final
+from unittest import mock
+
+import boto3
+from moto import mock_aws
+from moto.awslambda.models import LambdaVersion
+from moto.cloudformation import parsing
+from moto.cloudformation.models import Stack
+from moto.core.common_models import CloudFormationModel
+from moto.ec2.models.vpcs import VPC
+from moto.rds.models import DBInstance, DBParameterGroup
+from samtranslator.parser.parser import Parser
+from samtranslator.translator.translator import Translator
+
+from local.tools.templates import template
+
+BUCKET: Final = "artifacts"
+AWS: Final = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "us-east-1"}
+UNKNOWN_TO_MOTO: Final = (
+    "AWS::ApiGatewayV2::Api",
+    "AWS::ApiGatewayV2::ApiMapping",
+    "AWS::ApiGatewayV2::Authorizer",
+    "AWS::ApiGatewayV2::DomainName",
+    "AWS::ApiGatewayV2::Integration",
+    "AWS::ApiGatewayV2::Route",
+    "AWS::ApiGatewayV2::Stage",
+    "AWS::CloudFormation::CustomResource",
+    "AWS::CloudWatch::Alarm",
+    "AWS::EC2::EgressOnlyInternetGateway",
+    "AWS::EC2::Route",  # known, but not to an egress-only gateway
+    "AWS::EC2::VPCCidrBlock",
+    "AWS::Lambda::Alias",
+    "AWS::Lambda::EventInvokeConfig",
+    "AWS::Lambda::Permission",  # known, but not for an alias
+    "AWS::SNS::Subscription",
+    "AWS::SNS::TopicPolicy",
+    "AWS::SQS::QueuePolicy",
+    "AWS::Scheduler::Schedule",
+    "AWS::SecretsManager::Secret",
+)
+
+
+@dataclass
+class Deployed:
+    """What came of a deployment. resources: by stack and logical id, type and resolved properties.
+
+    outputs: of the root stack.
+    """
+
+    resources: dict[tuple[str, str], tuple[str, dict[str, Any]]] = field(default_factory=dict)
+    outputs: dict[str, str] = field(default_factory=dict)
+
+    def properties(self, logical_id: str) -> dict[str, Any]:
+        """Of the one resource with this name, in whichever stack."""
+        [properties] = [candidate for (_, name), (_, candidate) in self.resources.items() if name == logical_id]
+        return properties
+
+    def names(self) -> set[str]:
+        """The logical ids of all that was made."""
+        return {name for _, name in self.resources}
+
+
+class _RecordedResource(CloudFormationModel):
+    """A resource of a kind that moto does not know."""
+
+    def __init__(self, name: str) -> None:
+        self.physical_resource_id = f"arn:aws:stand-in:us-east-1:123456789012:{name}"
+
+    @classmethod
+    def create_from_cloudformation_json(cls, resource_name: str, *_: Any, **__: Any) -> "_RecordedResource":
+        return cls(resource_name)
+
+    def is_created(self) -> bool:
+        return True
+
+    def get_cfn_attribute(self, name: str) -> str:
+        return f"{self.physical_resource_id}/{name}"
+
+
+@contextmanager
+def deployed(**parameters: str) -> Iterator[Deployed]:
+    """The whole stack with these parameters, and the account's services to ask while the context lasts.
+
+    {vpc}, {subnets} and {group} in a parameter are a network that was there before.
+    """
+    deployment = Deployed()
+    with ExitStack() as context:
+        context.enter_context(mock.patch.dict("os.environ", AWS))
+        context.enter_context(mock_aws())
+        for patch in _patched_moto(deployment):
+            context.enter_context(patch)
+        network = _network()
+        parameters = {name: value.format(**network) for name, value in parameters.items()}
+        cloudformation = boto3.client("cloudformation")
+        cloudformation.create_stack(
+            StackName="kalshi",
+            TemplateBody=json.dumps(_transformed(parameters)),
+            Parameters=[{"ParameterKey": name, "ParameterValue": value} for name, value in parameters.items()],
+            Capabilities=["CAPABILITY_IAM"],
+        )
+        [stack] = cloudformation.describe_stacks(StackName="kalshi")["Stacks"]
+        deployment.outputs = {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
+        yield deployment
+
+
+def _network() -> dict[str, str]:
+    ec2 = boto3.client("ec2")
+    vpc = ec2.create_vpc(CidrBlock="10.9.0.0/16")["Vpc"]["VpcId"]
+    subnets = [
+        ec2.create_subnet(VpcId=vpc, CidrBlock=f"10.9.{n}.0/24", AvailabilityZone=f"us-east-1{zone}")["Subnet"][
+            "SubnetId"
+        ]
+        for n, zone in enumerate("ab")
+    ]
+    group = ec2.create_security_group(GroupName="functions", Description="functions", VpcId=vpc)["GroupId"]
+    return {"vpc": vpc, "subnets": ",".join(subnets), "group": group}
+
+
+def _transformed(parameters: Mapping[str, str]) -> dict[str, Any]:
+    """The root template as CloudFormation gets it, its code and the nested templates in a bucket, as `sam package` does."""
+    s3 = boto3.client("s3")
+    s3.create_bucket(Bucket=BUCKET)
+    code = io.BytesIO()
+    with zipfile.ZipFile(code, "w") as archive:
+        archive.writestr("code.py", "")
+    s3.put_object(Bucket=BUCKET, Key="code.zip", Body=code.getvalue())
+    root = template()
+    root["Globals"]["Function"]["CodeUri"] = f"s3://{BUCKET}/code.zip"
+    for resource in root["Resources"].values():
+        if resource["Type"] == "AWS::Serverless::LayerVersion":
+            resource["Properties"]["ContentUri"] = f"s3://{BUCKET}/code.zip"
+        if resource["Type"] == "AWS::Serverless::Application":
+            location = resource["Properties"]["Location"]
+            s3.put_object(Bucket=BUCKET, Key=location, Body=json.dumps(template(location)).encode())
+            resource["Properties"]["Location"] = f"https://s3.us-east-1.amazonaws.com/{BUCKET}/{location}"
+    values = {name: parameter["Default"] for name, parameter in root["Parameters"].items()} | dict(parameters)
+    transformed: dict[str, Any] = Translator({}, Parser()).translate(root, values)
+    return transformed
+
+
+def _patched_moto(deployment: Deployed) -> Iterator[Any]:
+    parse = parsing.parse_resource
+
+    def parse_and_keep(resource: dict[str, Any], resources: Any) -> Any:
+        parsed = parse(resource, resources)
+        name = next(name for name, other in resources._resource_json_map.items() if other is resource)
+        deployment.resources[resources["AWS::StackName"], name] = (resource["Type"], parsed[1]["Properties"])
+        return parsed
+
+    clean = parsing.clean_json
+
+    def clean_wholly(value: Any, resources: Any) -> Any:
+        if isinstance(value, dict) and "Fn::Cidr" in value:
+            block, count, bits = clean_wholly(value["Fn::Cidr"], resources)
+            subnets = ip_network(block).subnets(new_prefix=ip_network(block).max_prefixlen - int(bits))
+            return [str(subnet) for subnet in islice(subnets, int(count))]
+        cleaned = clean(value, resources)
+        # What is AWS::NoValue is not there; moto leaves a None for it in lists.
+        return [item for item in cleaned if item is not None] if isinstance(cleaned, list) else cleaned
+
+    yield mock.patch.object(parsing, "parse_resource", parse_and_keep)
+    yield mock.patch.object(parsing, "clean_json", clean_wholly)
+    yield mock.patch.dict(parsing.get_model_map(), dict.fromkeys(UNKNOWN_TO_MOTO, _RecordedResource))
+    yield mock.patch.dict(parsing.get_name_type_map(), dict.fromkeys(UNKNOWN_TO_MOTO, ""))
+    yield mock.patch.object(Stack, "get_cfn_attribute", _output, create=True)
+    yield mock.patch.object(DBParameterGroup, "physical_resource_id", property(lambda group: group.name), create=True)
+    yield _attribute(LambdaVersion, "Version", "1")
+    yield _attribute(VPC, "Ipv6CidrBlocks", ["2001:db8::/56"])
+    yield _attribute(
+        DBInstance, "MasterUserSecret.SecretArn", "arn:aws:secretsmanager:us-east-1:123456789012:secret:master"
+    )
+
+
+def _output(stack: Stack, name: str) -> str:
+    kind, key = name.split(".", 1)
+    assert kind == "Outputs"
+    output = stack.output_map[key]
+    assert output, f"the stack {stack.name} has no output {key}"
+    return str(output.value)
+
+
+def _attribute(model: Any, name: str, value: object) -> Any:
+    """A patch of a model of moto's, which lacks this attribute."""
+    known, get = model.has_cfn_attr, getattr(model, "get_cfn_attribute", None)
+
+    def has(attribute: str) -> bool:
+        return attribute == name or known(attribute)
+
+    def attribute_of(self: Any, attribute: str) -> Any:
+        return value if attribute == name else get(self, attribute)  # type: ignore[misc]  # asked for only if it is there
+
+    return mock.patch.multiple(model, create=True, has_cfn_attr=staticmethod(has), get_cfn_attribute=attribute_of)
