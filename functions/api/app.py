@@ -12,16 +12,17 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api import answers, history, landing, listing, parameters, query, status
+from api import landing, responses, status
 from api.candlesticks import request as candlesticks_request
-from api.edge import RequestContextMiddleware, remaining_seconds, request_id
 from api.errors import ApiError, ErrorCode, from_service_error
-from api.rows import FORMATS
-from api.service import Resources
+from api.formats import FORMATS
+from api.markets import history, listing, parameters, query
+from api.middleware import RequestContextMiddleware, remaining_seconds, request_id
+from api.resources import Resources
 from kalshi_markets.columns import COLUMNS
 from kalshi_markets.database import DatabaseError, DatabaseUnavailable
 from kalshi_markets.logs import make_logger
-from kalshi_markets.secrets import SecretUnavailable
+from kalshi_markets.secrets_manager import SecretUnavailable
 from kalshi_markets.settings import SettingsError
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ def _add_service_routes(app: FastAPI, resources: Resources) -> None:
     async def health(request: Request) -> Response:
         query.reject_parameters(request.scope["query_string"])
         resources.database.query("SELECT 1")
-        return answers.json_response(request, {"status": "ok", "database": "ok"})
+        return responses.json_response(request, {"status": "ok", "database": "ok"})
 
     @app.get("/status", summary="How fresh and how complete the table is, per job of the crawler")
     async def current_status(request: Request) -> Response:
@@ -91,7 +92,7 @@ def _add_market_routes(app: FastAPI, resources: Resources) -> None:
     @app.get("/markets/columns", summary="Every column: its kind, its meaning, its words")
     async def columns(request: Request) -> Response:
         query.reject_parameters(request.scope["query_string"])
-        return answers.json_response(
+        return responses.json_response(
             request, {"items": [parameters.describe_column(column) for column in COLUMNS], "count": len(COLUMNS)}
         )
 
@@ -99,17 +100,17 @@ def _add_market_routes(app: FastAPI, resources: Resources) -> None:
     async def candlesticks(request: Request) -> Response:
         query.reject_parameters(request.scope["query_string"])
         request_body = candlesticks_request.parse_body(await request.body())
-        from api.candlesticks import answer  # see fetched
+        from api.candlesticks import responses as candlesticks_responses  # see fetch_candlesticks
 
-        return answer.batch_response(request, await fetch_candlesticks(request, request_body))
+        return candlesticks_responses.batch_response(request, await fetch_candlesticks(request, request_body))
 
     @app.get("/markets/{ticker}/candlesticks", summary="Candlesticks of one market")
     async def market_candlesticks(request: Request) -> Response:
         request_body, format_name = candlesticks_request.parse_path(ticker(request), request.scope["query_string"])
-        from api.candlesticks import one  # see fetched
+        from api.candlesticks import single_response  # see fetch_candlesticks
 
         [result] = await fetch_candlesticks(request, request_body)
-        return one.single_response(
+        return single_response.single_response(
             request, result, FORMATS[format_name] if format_name else listing.negotiate_format(request)
         )
 
@@ -153,7 +154,7 @@ def _add_errors(app: FastAPI) -> None:
                 else None,
             }
             logger.error("request failed", extra=fields | {"request_id": id_})
-        response = answers.json_response(request, api_error.body(id_), api_error.code.status)
+        response = responses.json_response(request, api_error.body(id_), api_error.code.status)
         if allow := (getattr(error, "headers", None) or {}).get("Allow"):
             methods = set(allow.split(", "))
             response.headers["allow"] = ", ".join(sorted(methods | ({"HEAD"} if "GET" in methods else set())))

@@ -6,7 +6,7 @@ from enum import Enum
 from typing import Any, Final
 
 from kalshi_markets.database import DatabaseError, LoginFailed, StatementError, StatementTimeout, UndefinedObject
-from kalshi_markets.secrets import SecretUnavailable
+from kalshi_markets.secrets_manager import SecretUnavailable
 from kalshi_markets.settings import SettingsError
 
 

@@ -17,9 +17,9 @@ from snapshot_restore_py import register_after_restore, register_before_snapshot
 
 from api.app import lambda_handler
 from api.events import is_http_request
-from api.service import Resources
+from api.resources import Resources
 from kalshi_markets.database import DatabaseError
-from kalshi_markets.secrets import SecretUnavailable, clear_cache
+from kalshi_markets.secrets_manager import SecretUnavailable, clear_cache
 from kalshi_markets.settings import SettingsError
 
 # Mangum runs every request on this loop; kept, so that connections to the exchange outlive a request.

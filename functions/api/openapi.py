@@ -8,9 +8,9 @@ from fastapi.openapi.utils import get_openapi
 
 from api.candlesticks.request import CandlesticksRequest
 from api.errors import ErrorCode
-from api.filters import FILTERS
-from api.parameters import CANDLESTICK_PARAMETERS, LISTING_PARAMETERS
-from api.rows import FORMATS, JSON
+from api.formats import FORMATS, JSON
+from api.markets.filters import FILTERS
+from api.markets.parameters import CANDLESTICK_PARAMETERS, LISTING_PARAMETERS
 from kalshi_markets.columns import COLUMNS, COLUMNS_BY_NAME, Column, Kind
 
 JsonObject = dict[str, Any]

@@ -8,8 +8,8 @@ from typing import Any, Final
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.answers import json_response
-from api.query import reject_parameters
+from api.markets.query import reject_parameters
+from api.responses import json_response
 from kalshi_markets.columns import STATUSES
 from kalshi_markets.database import Database
 

@@ -13,11 +13,11 @@ from datetime import UTC, datetime
 from typing import Final, TypeVar
 
 from crawler.filters import FirstPages
-from crawler.pages import PageProcessor
+from crawler.jobs.base import DUE_FRACTION, Job, JobContext, PageUpdate, must_wait
+from crawler.page_processor import PageProcessor
+from crawler.priority_lock import PriorityLock
 from crawler.store import Batch, JobState, LeaseLost, Store
 from crawler.summary import Summary
-from crawler.turns import PriorityLock
-from crawler.walks import DUE_FRACTION, Job, JobContext, PageUpdate, must_wait
 from kalshi_markets.database import DatabaseError
 from kalshi_markets.exchange import (
     AuthenticationFailed,
@@ -27,7 +27,7 @@ from kalshi_markets.exchange import (
 )
 from kalshi_markets.exchange.transport import Transport
 from kalshi_markets.logs import make_logger
-from kalshi_markets.secrets import SecretUnavailable
+from kalshi_markets.secrets_manager import SecretUnavailable
 from kalshi_markets.settings import SettingsError
 
 SHUTDOWN_SECONDS: Final = 5.0

@@ -7,13 +7,13 @@ from typing import Any, Final
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from crawler.crawl import SHUTDOWN_SECONDS, CrawlRun
-from crawler.schedule import all_jobs
+from crawler.jobs import all_jobs
+from crawler.metrics import publish
 from crawler.store import Store
 from crawler.summary import Summary
-from crawler.telemetry import publish
 from kalshi_markets.database import Database
 from kalshi_markets.exchange import ExchangeClient
-from kalshi_markets.exchange.limiter import DatabaseTokenBucket, RateLimiter
+from kalshi_markets.exchange.rate_limiter import DatabaseTokenBucket, RateLimiter
 from kalshi_markets.logs import make_logger
 from kalshi_markets.settings import CrawlerSettings, DatabaseSettings, ExchangeSettings
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from crawler.catalogue import EventWriter
-from crawler.markets import MarketWriter, Reject, WriteResult, is_row_error
-from crawler.statements import StoreSql
+from crawler.event_writer import EventWriter
+from crawler.market_writer import MarketWriter, Reject, WriteResult, is_row_error
+from crawler.store_sql import StoreSql
 from kalshi_markets.database import Database, StatementError
 from kalshi_markets.exchange import Deviation, Event, ParsedMarket, RawMarket, Series, is_valid_pg_text
 from kalshi_markets.exchange.account import AccountLimits, Costs

@@ -8,7 +8,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from kalshi_markets.database import Database, DatabaseError, LoginFailed, StatementError
 from kalshi_markets.logs import make_logger
-from kalshi_markets.secrets import SecretUnavailable
+from kalshi_markets.secrets_manager import SecretUnavailable
 from kalshi_markets.settings import DatabaseSettings, MigratorSettings
 from migrator.custom_resource import RESPONSE_SECONDS
 from migrator.migrate import migrate

@@ -5,7 +5,7 @@ import re
 from email.utils import parsedate_to_datetime
 from typing import Final
 
-from api.freshness import MAX_AGE_SECONDS
+from api.etag import MAX_AGE_SECONDS
 from kalshi_markets.exchange import AuthenticationFailed, ExchangeClientError
 from kalshi_markets.exchange.account import DEFAULT_REQUEST_COST, Costs, fetch_costs, fetch_limits
 from kalshi_markets.exchange.transport import CLOCK_TOLERANCE, HEADERS
@@ -101,9 +101,7 @@ FIRST: Final = (
         _check_clock,
     ),
     Question("market data: key", "needs none", "layers/shared/kalshi_markets/settings.py", 1, _check_without_key),
-    Question(
-        "cache: how long", f"Cache-Control: max-age={MAX_AGE_SECONDS}", "functions/api/freshness.py", 0, _check_cache
-    ),
+    Question("cache: how long", f"Cache-Control: max-age={MAX_AGE_SECONDS}", "functions/api/etag.py", 0, _check_cache),
     Question(
         "compression",
         HEADERS["accept-encoding"],

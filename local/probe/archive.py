@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC
 from typing import Final
 
-from crawler.walks import paginate
+from crawler.jobs.base import paginate
 from kalshi_markets.exchange import BATCH_TICKERS, RawMarket
 from kalshi_markets.exchange.listings import PAGE_LIMIT
 from local.exchange.clock import DAY, SECOND, moment, parse
@@ -153,18 +153,26 @@ def _format_day(at: int) -> str:
 
 
 QUESTIONS: Final = (
-    Question("cutoff: time of day", "midnight UTC", "functions/api/candlesticks/markets.py", 1, _check_midnight),
+    Question("cutoff: time of day", "midnight UTC", "functions/api/candlesticks/lifetimes.py", 1, _check_midnight),
     Question("cutoff: age", f"{LIVE_DAYS} days", "local/exchange/generated/cohorts.py", 0, _check_reach),
     Question("archive", "only markets settled before the cutoff", _LISTINGS, 1, _check_settled_before),
     Question("archive: order", "newest first", _LISTINGS, 0, _check_order),
     Question("archive: tickers", f"{BATCH_TICKERS} are answered", _LISTINGS, 1, _check_named),
     Question("archive: min_close_ts", "ignored with a 200", "local/exchange/http/listing.py", 1, _check_time_filter),
     Question(
-        "archive: series_ticker", "only the markets of that series", "functions/crawler/archive.py", 2, _check_series
+        "archive: series_ticker",
+        "only the markets of that series",
+        "functions/crawler/jobs/archive.py",
+        2,
+        _check_series,
     ),
     Question(
-        "archive: tail", "its last page has no cursor", "functions/crawler/walks.py", _JUMPS + _FOLLOWED, _check_tail
+        "archive: tail",
+        "its last page has no cursor",
+        "functions/crawler/jobs/base.py",
+        _JUMPS + _FOLLOWED,
+        _check_tail,
     ),
-    Question("archive: after the tail", "nothing", "functions/crawler/walks.py", 2, _check_after_the_tail),
+    Question("archive: after the tail", "nothing", "functions/crawler/jobs/base.py", 2, _check_after_the_tail),
     Question("archive: size", "5 million markets", "docs/costs.md", 0, _check_size),
 )

@@ -5,9 +5,9 @@ from datetime import datetime
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from api.candlesticks.markets import Lifetime
-from api.candlesticks.plan import Call, MissingRange, plan_calls
-from api.candlesticks.spans import TimeRange, count_periods, grid_seconds
+from api.candlesticks.lifetimes import Lifetime
+from api.candlesticks.planner import Call, MissingRange, plan_calls
+from api.candlesticks.time_ranges import TimeRange, count_periods, grid_seconds
 from kalshi_markets.exchange import BATCH_TICKERS, Candle, CandleQuery, ExchangeClientError
 from kalshi_markets.exchange.candles import parse_archived, parse_batch
 from kalshi_markets.exchange.client import MAX_ARCHIVE_CANDLES, MAX_BATCH_CANDLES
@@ -29,9 +29,9 @@ from local.probe.session import Answer, Session
 DAY: Final = 24 * HOUR
 _NEW_YORK: Final = ZoneInfo("America/New_York")
 _SETTLED: Final = 50
-_PLAN: Final = "functions/api/candlesticks/plan.py"
+_PLAN: Final = "functions/api/candlesticks/planner.py"
 _CLIENT: Final = "layers/shared/kalshi_markets/exchange/client.py"
-_SPANS: Final = "functions/api/candlesticks/spans.py"
+_SPANS: Final = "functions/api/candlesticks/time_ranges.py"
 _NAMES: Final = "layers/shared/kalshi_markets/exchange/candles.py"
 
 
@@ -211,7 +211,7 @@ QUESTIONS: Final = (
     Question("candles: ends of hours", "whole hours from the epoch", _SPANS, 1, _check_hours),
     Question("candles: bounds", "both included", _SPANS, 1, _check_bounds),
     Question(
-        "candles: last one", "within a period of the close", "functions/api/candlesticks/markets.py", 1, _check_last
+        "candles: last one", "within a period of the close", "functions/api/candlesticks/lifetimes.py", 1, _check_last
     ),
     Question(
         "candles: series in the path",

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Final
 
-from crawler.settlements import RECHECK_AFTER
+from crawler.jobs.settled import RECHECK_AFTER
 from kalshi_markets.exchange.listings import PAGE_LIMIT, Page
 from local.exchange.clock import SECOND, parse
 from local.probe.question import Finding, NotObservableError, Question, compare, expect_rejection
@@ -120,14 +120,14 @@ QUESTIONS: Final = (
     Question(
         f"volume_24h {_REST_HOURS} hours after settlement",
         "0: it is at rest",
-        "functions/crawler/settlements.py",
+        "functions/crawler/jobs/settled.py",
         1,
         _check_volume_at_rest,
     ),
     Question(
         f"open interest {_REST_HOURS} hours after settlement",
         "at rest: as a day later",
-        "functions/crawler/settlements.py",
+        "functions/crawler/jobs/settled.py",
         1,
         _check_interest_at_rest,
     ),

@@ -5,7 +5,7 @@ from functools import partial
 from typing import Final
 
 from crawler.filters import SAME_LISTING
-from crawler.walks import paginate
+from crawler.jobs.base import paginate
 from kalshi_markets.columns import STATUSES
 from kalshi_markets.exchange import BATCH_TICKERS, LIVE_FILTERS
 from kalshi_markets.exchange.listings import PAGE_LIMIT
@@ -131,8 +131,10 @@ QUESTIONS: Final = (
     Question("order of a listing", "newest first", _LISTINGS, 0, _check_order),
     Question("mve_filter=exclude", "no combos", _LISTINGS, 0, _check_combos),
     Question("cursor", "the last row's created_time and ticker", "local/exchange/cursor.py", 0, _check_cursor),
-    Question("next page", "no market of the page before", "functions/crawler/walks.py", 1, _check_next_page),
-    Question("damaged cursor", "200, the first page again", "functions/crawler/walks.py", 2, _check_damaged_cursors),
+    Question("next page", "no market of the page before", "functions/crawler/jobs/base.py", 1, _check_next_page),
+    Question(
+        "damaged cursor", "200, the first page again", "functions/crawler/jobs/base.py", 2, _check_damaged_cursors
+    ),
     Question("limit=0", f"{DEFAULT_LIMIT} rows, the default", "local/exchange/http/parameters.py", 1, _check_no_limit),
     Question("unknown ticker", "200, it is left out", _LISTINGS, 1, _check_unknown),
     Question(

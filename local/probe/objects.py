@@ -12,7 +12,7 @@ from kalshi_markets.exchange import (
     find_drift,
     market_row,
 )
-from kalshi_markets.exchange.sent import parse_page
+from kalshi_markets.exchange.raw_markets import parse_page
 from local.probe.question import Finding, NotObservableError, Question, compare
 from local.probe.samples import Market, fetch_archive_page, fetch_open_page, fetch_settled_page, find_markets
 from local.probe.session import Answer, Session

@@ -9,9 +9,10 @@ from typing import Any, Final, NamedTuple, Self
 import httpx
 
 from kalshi_markets.exchange import ExchangeClientError, Listings
-from kalshi_markets.exchange.limiter import RateLimiter
-from kalshi_markets.exchange.sent import parse_page
-from kalshi_markets.exchange.transport import Transport, parse_object
+from kalshi_markets.exchange.parsing import parse_object
+from kalshi_markets.exchange.rate_limiter import RateLimiter
+from kalshi_markets.exchange.raw_markets import parse_page
+from kalshi_markets.exchange.transport import Transport
 from kalshi_markets.settings import ExchangeSettings
 from local.probe.budget import RequestBudget
 

@@ -8,9 +8,9 @@ from typing import Final
 import local  # noqa: F401  # puts the functions and the layer on the path
 from api.app import create_app
 from api.errors import SQLSTATES, ErrorCode
-from api.filters import OPERATORS
-from api.parameters import CANDLESTICK_PARAMETERS, LISTING_PARAMETERS, Parameter
-from api.service import Resources
+from api.markets.filters import OPERATORS
+from api.markets.parameters import CANDLESTICK_PARAMETERS, LISTING_PARAMETERS, Parameter
+from api.resources import Resources
 from kalshi_markets.columns import COLUMNS, Kind
 from local.tools.markdown import renewed
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 import local  # noqa: F401  # puts the functions and the layer on the path
-from crawler.telemetry import COUNTS, LAGS
+from crawler.metrics import COUNTS, LAGS
 from local.tools.markdown import renewed
 from local.tools.templates import template
 

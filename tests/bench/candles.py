@@ -18,7 +18,7 @@ from typing import Final
 import httpx
 
 from api.candlesticks.cache import CandleCache
-from api.candlesticks.spans import TimeRange
+from api.candlesticks.time_ranges import TimeRange
 from kalshi_markets.database import Database
 from kalshi_markets.settings import DatabaseSettings, MigratorSettings
 from migrator.migrate import migrate

@@ -15,7 +15,7 @@ from typing import Final
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from crawler.schedule import all_jobs
+from crawler.jobs import all_jobs
 from kalshi_markets.database import Database
 from kalshi_markets.settings import CrawlerSettings, DatabaseSettings, MigratorSettings
 from local.exchange.http.prerendered import MANIFEST
@@ -27,8 +27,8 @@ from tests.bench.writes import Page
 
 LATER: Final = 300
 """Seconds between the moments: as long as between two live walks."""
-_TABLES: Final = ("terms", "quotes", "history", "jobs", "seen", "events", "series", "rejects", "drift")
-_WRITTEN: Final = ("terms", "quotes", "history")
+_TABLES: Final = ("details", "quotes", "history", "jobs", "seen", "events", "series", "rejects", "drift")
+_WRITTEN: Final = ("details", "quotes", "history")
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ class CrawlerTables:
 
     def drop_unseen(self) -> None:
         """Deletes what the last live walks did not see; then brings the tables in order."""
-        for part in ("terms", "quotes"):
+        for part in ("details", "quotes"):
             run(
                 self._connection,
                 f"DELETE FROM {TABLE}_{part} WHERE hashtextextended(ticker, 0) NOT IN"

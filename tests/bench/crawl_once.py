@@ -18,7 +18,7 @@ from unittest import mock
 
 from crawler.handler import handler
 from kalshi_markets.exchange import listings
-from kalshi_markets.exchange.limiter import RateLimiter
+from kalshi_markets.exchange.rate_limiter import RateLimiter
 from tests.bench.report import peak
 
 _CONTEXT: Final = SimpleNamespace(

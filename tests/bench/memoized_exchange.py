@@ -14,7 +14,7 @@ from unittest import mock
 import httpx
 from starlette.requests import Request
 
-from kalshi_markets.exchange.sent import parse_json
+from kalshi_markets.exchange.parsing import parse_json
 from local.exchange.clock import Clock
 from local.exchange.generated import generate
 from local.exchange.http.app import ServerOptions

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Final
 
-from api.values import MAX_TEXT_LENGTH
+from api.value_parsers import MAX_TEXT_LENGTH
 from kalshi_markets.columns import COLUMNS, Column, Kind, Table
 from tests.bench.server import TABLE, Connection
 from tests.bench.table import run

@@ -16,7 +16,7 @@ from itertools import chain
 from statistics import median
 from typing import Any, Final
 
-from crawler.markets import MarketWriter
+from crawler.market_writer import MarketWriter
 from crawler.store import Batch, JobState, Store
 from kalshi_markets.columns import MARKET_COLUMNS, Column, Kind, Table
 from kalshi_markets.database import Database

@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519
 
 from crawler.crawl import SHUTDOWN_SECONDS
-from crawler.schedule import all_jobs
+from crawler.jobs import all_jobs
 from kalshi_markets.columns import MARKET_COLUMNS, Kind
 from kalshi_markets.database import Database, DatabaseError
 from kalshi_markets.exchange import market_row

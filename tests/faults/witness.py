@@ -10,7 +10,7 @@ from datetime import datetime
 from time import time
 from typing import Any, Final
 
-from crawler.walks import OVERLAP_SECONDS
+from crawler.jobs.base import OVERLAP_SECONDS
 from kalshi_markets.exchange import LIVE_FILTERS
 from local.exchange.catalogue import Market, MarketFilter, Order
 from local.exchange.clock import SECOND, parse

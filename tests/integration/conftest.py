@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from kalshi_markets.database import Database
-from kalshi_markets.secrets import clear_cache
+from kalshi_markets.secrets_manager import clear_cache
 from kalshi_markets.settings import MigratorSettings
 from local.exchange.catalogue import Order
 from local.exchange.clock import Clock

@@ -6,9 +6,9 @@ from urllib.parse import quote, unquote
 
 import pytest
 
-from api.filters import FILTERS as EVERY_FILTER
 from api.landing import QUERIES
-from api.parameters import LISTING_PARAMETERS
+from api.markets.filters import FILTERS as EVERY_FILTER
+from api.markets.parameters import LISTING_PARAMETERS
 from kalshi_markets.columns import COLUMNS, DEFAULT_COLUMNS
 from kalshi_markets.database import Database
 from kalshi_markets.exchange import market_row

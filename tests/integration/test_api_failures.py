@@ -71,7 +71,7 @@ def test_a_corrected_password_is_used_without_a_restart(another: Callable[..., A
     error(api.get("/markets"), 503, "database_login_failed")
     database.execute("ALTER ROLE mended PASSWORD 'second'")
     assert items(api, "/markets?limit=1")
-    api.service.database.close()
+    api.resources.database.close()
     database.execute_script("DROP OWNED BY mended; DROP ROLE mended")
 
 
@@ -111,17 +111,19 @@ def test_after_a_driver_error_the_next_request_gets_its_own_answer(
     [expected] = items(api, "/markets?limit=1&order_by=ticker")
     with monkeypatch.context() as forced:
         many = ", ".join(f"${n}" for n in range(1, len(values) + 1))
-        forced.setattr("api.sql.market", lambda *_: (f"SELECT 'another''s answer' WHERE '' IN ({many})", values))
+        forced.setattr(
+            "api.markets.sql.market", lambda *_: (f"SELECT 'another''s answer' WHERE '' IN ({many})", values)
+        )
         error(api.get("/markets/A"), 500, "internal_error")
     assert items(api, "/markets?limit=1&order_by=ticker") == [expected]
     assert api.get(f"/markets/{expected['ticker']}").json == expected
 
 
 def test_requests_cannot_write(api: ApiClient) -> None:
-    assert api.service.database.query("SHOW default_transaction_read_only") == [["on"]]
-    assert api.service.database.query("SHOW statement_timeout") == [["3s"]]
+    assert api.resources.database.query("SHOW default_transaction_read_only") == [["on"]]
+    assert api.resources.database.query("SHOW statement_timeout") == [["3s"]]
     with pytest.raises(DatabaseUnavailable) as caught:
-        api.service.database.execute("INSERT INTO kalshi_markets_details (ticker) VALUES ('written')")
+        api.resources.database.execute("INSERT INTO kalshi_markets_details (ticker) VALUES ('written')")
     assert caught.value.sqlstate == "25006"
 
 
@@ -129,7 +131,7 @@ def test_a_role_without_select_on_the_table_is_reported(another: Callable[..., A
     database.execute_script("CREATE ROLE unlucky LOGIN PASSWORD 'p'")
     api = another(DB_USER="unlucky", DB_PASSWORD="p")
     error(api.get("/markets"), 503, "not_configured")
-    api.service.database.close()
+    api.resources.database.close()
     database.execute_script("DROP ROLE unlucky")
 
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from api.body import Deflated
 from api.candlesticks.cache import CacheEntry, CandleCache
-from api.candlesticks.pieces import SEPARATOR, CandleChunk
-from api.candlesticks.spans import TimeRange
+from api.candlesticks.chunks import SEPARATOR, CandleChunk
+from api.candlesticks.gzip_body import Deflated
+from api.candlesticks.time_ranges import TimeRange
 from kalshi_markets.database import Database, StatementError
 from kalshi_markets.settings import MigratorSettings
 from migrator.migrate import migrate
@@ -196,7 +196,7 @@ def test_the_apis_role_writes_its_cache_and_nothing_else(
         assert len(exchange.requests) == 1
     connection = connect(environment | role)
     connection.execute("SELECT set_config('default_transaction_read_only', 'off', false)")
-    for table in ("terms", "quotes", "jobs"):
+    for table in ("details", "quotes", "jobs"):
         with pytest.raises(StatementError) as caught:
             connection.execute(f"DELETE FROM kalshi_markets_{table}")
         assert caught.value.sqlstate == "42501"

@@ -49,7 +49,7 @@ def answer_for(names: Sequence[str], rng: random.Random) -> Reply:
 def test_results_without_room_are_listed_and_can_be_requested_until_none_is_left(
     api: Callable[..., ApiClient], encoding: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("api.candlesticks.ask.MAX_CONCURRENT_CALLS", 1)
+    monkeypatch.setattr("api.candlesticks.exchange_calls.MAX_CONCURRENT_CALLS", 1)
     rng = random.Random(1)
     tickers = [f"T{n}" for n in range(900)]
     remaining, seen, rounds = tickers, [], 0
@@ -77,7 +77,7 @@ def test_results_without_room_are_listed_and_can_be_requested_until_none_is_left
 def test_ten_thousand_tickers_leave_room_for_telling_which_were_not_answered(
     api: Callable[..., ApiClient], encoding: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("api.candlesticks.ask.MAX_CONCURRENT_CALLS", 1)
+    monkeypatch.setattr("api.candlesticks.exchange_calls.MAX_CONCURRENT_CALLS", 1)
     rng = random.Random(2)
     tickers = [f"KX{rng.randbytes(12).hex().upper()}-{n}" for n in range(10_000)]
     with ScriptedServer([answer_for(tickers[first : first + 100], rng) for first in (0, 100, 200, 300)]) as exchange:

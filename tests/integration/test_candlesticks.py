@@ -134,7 +134,7 @@ def test_an_exchange_failure_is_reported_per_ticker_and_is_retryable(
     monkeypatch.setattr(transport, "INITIAL_BACKOFF", 0.01)
     known = {"markets": [{"market_ticker": f"T{n}", "candlesticks": [{"end_period_ts": HOUR}]} for n in range(100)]}
     with ScriptedServer([Reply(body=json.dumps(known).encode()), Reply(503)]) as exchange:
-        monkeypatch.setattr("api.candlesticks.ask.MAX_CONCURRENT_CALLS", 1)
+        monkeypatch.setattr("api.candlesticks.exchange_calls.MAX_CONCURRENT_CALLS", 1)
         answer = ask(api(exchange), [f"T{n}" for n in range(150)], start_ts=0, end_ts=DAY).json
     assert [result["error"] for result in answer["results"][:100]] == [None] * 100
     assert all("503" in result["error"] for result in answer["results"][100:])
@@ -214,7 +214,7 @@ def test_tickers_not_reached_before_the_deadline_are_listed_and_answered_on_the_
     api: Callable[..., ApiClient], server: ExchangeServer, active: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("api.app.RESPONSE_RESERVE_SECONDS", 27.5)
-    monkeypatch.setattr("api.candlesticks.plan.BATCH_TICKERS", 1)
+    monkeypatch.setattr("api.candlesticks.planner.BATCH_TICKERS", 1)
     function, left, rounds = api(server, EXCHANGE_RATE="15"), active[:40], 0
     while left:
         answer = ask(function, left).json

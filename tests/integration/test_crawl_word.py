@@ -288,7 +288,7 @@ def test_the_oldest_lookup_is_repeated_first(
     fresh: dict[str, str], store: Store, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Five markets that no listing has though their names are known, two of which are asked for at a time."""
-    monkeypatch.setattr("crawler.lookups.MAX_LOOKUPS", 2)
+    monkeypatch.setattr("crawler.jobs.lookups.MAX_LOOKUPS", 2)
     markets = [market(name) for name in ("A", "B", "C", "D", "E")]
     store.commit(Batch(JobState("live/open"), [parse_market(market_) for market_ in markets]))
     store.release_lease()

@@ -396,10 +396,10 @@ def test_only_what_differs_is_written(fresh: dict[str, str], database: Database)
     store.take_lease()
     a, b, c = ({"ticker": name, "title": "t", "status": "active", "volume_fp": "1.00"} for name in "ABC")
     store.commit(Batch(JobState("j"), [parse_market(market) for market in (a, b, c)]))
-    terms, quotes = row_locations(database, "terms"), row_locations(database, "quotes")
+    details, quotes = row_locations(database, "details"), row_locations(database, "quotes")
     changed = [parse_market(a), parse_market(b | {"volume_fp": "2.00"}), parse_market(c | {"status": "closed"})]
     assert store.commit(Batch(JobState("j"), changed)).changed == 2
-    assert {name for name, location in row_locations(database, "terms").items() if terms[name] != location} == {"C"}
+    assert {name for name, location in row_locations(database, "details").items() if details[name] != location} == {"C"}
     assert {name for name, location in row_locations(database, "quotes").items() if quotes[name] != location} == {
         "B",
         "C",

@@ -28,7 +28,7 @@ from kalshi_markets.exchange import (
     Series,
     transport,
 )
-from kalshi_markets.exchange.limiter import LocalTokenBucket, RateLimiter
+from kalshi_markets.exchange.rate_limiter import LocalTokenBucket, RateLimiter
 from kalshi_markets.settings import ExchangeSettings
 from tests.support.scripted_server import Reply, ScriptedServer
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from api.history import MAX_STATES
+from api.markets.history import MAX_STATES
 from kalshi_markets.database import Database
 from tests.support.api_client import ApiClient, ApiResponse, error
 from tests.support.database import delete_market, store_markets, truncate_all

@@ -15,15 +15,15 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from api.candlesticks.cache import CandleCache
 from api.candlesticks.fetch import fetch
-from api.candlesticks.markets import MarketLifetimes
+from api.candlesticks.lifetimes import MarketLifetimes
 from api.candlesticks.request import CandlesticksRequest
 from crawler.crawl import CrawlRun
+from crawler.jobs.maintenance import LimitsJob
 from crawler.store import Store
 from crawler.summary import Summary
-from crawler.upkeep import LimitsJob
 from kalshi_markets.database import Database, DatabaseError, DatabaseUnavailable, StatementError, UndefinedObject
 from kalshi_markets.exchange import CandleQuery, ExchangeClient, ExchangeUnavailable, transport
-from kalshi_markets.exchange.limiter import DatabaseTokenBucket, Grant, LocalTokenBucket, RateLimiter, Share
+from kalshi_markets.exchange.rate_limiter import DatabaseTokenBucket, Grant, LocalTokenBucket, RateLimiter, Share
 from kalshi_markets.settings import DatabaseSettings, ExchangeSettings, MigratorSettings
 from local.exchange.clock import Clock
 from local.exchange.generated import generate

@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 import pytest
 
-from api.orders import SORT_ORDERS
+from api.markets.sorting import SORT_ORDERS
 from kalshi_markets.columns import COLUMNS, COLUMNS_BY_NAME, DEFAULT_COLUMNS, Kind
 from kalshi_markets.database import Database
 from tests.support.api_client import ApiClient, ApiResponse, error, escaped, items
@@ -369,7 +369,7 @@ def test_another_deployment_or_format_is_another_answer(api: ApiClient, environm
     etag = api.get("/markets?limit=3").headers["etag"]
     assert api.get("/markets?limit=3", accept="text/csv").headers["etag"] != etag
     other = ApiClient(environment)
-    other.service.__dict__["source_fingerprint"] = "other"
+    other.resources.__dict__["source_fingerprint"] = "other"
     assert other.get("/markets?limit=3").headers["etag"] != etag
     other.close()
     redeployed = ApiClient(environment)

@@ -387,7 +387,7 @@ def test_the_command_fails_where_something_differs(
         "question": "cache: how long",
         "assumes": "Cache-Control: max-age=15",
         "observed": "Cache-Control: public, max-age=60",
-        "where": "functions/api/freshness.py",
+        "where": "functions/api/etag.py",
     }
     assert answers["limit=0"]["verdict"] == "agrees"
 

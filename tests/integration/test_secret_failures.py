@@ -9,7 +9,7 @@ from itertools import repeat
 import pytest
 
 from kalshi_markets.database import Database
-from kalshi_markets.secrets import clear_cache
+from kalshi_markets.secrets_manager import clear_cache
 from local.exchange.clock import Clock
 from local.exchange.generated import generate
 from local.exchange.http.server import ExchangeServer

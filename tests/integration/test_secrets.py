@@ -3,12 +3,12 @@ import time
 
 import pytest
 
-from kalshi_markets import secrets
+from kalshi_markets import secrets_manager
 from kalshi_markets.database import Database, LoginFailed
 from kalshi_markets.exchange import ExchangeClient, Listings, Page
-from kalshi_markets.exchange.limiter import LocalTokenBucket, RateLimiter
+from kalshi_markets.exchange.rate_limiter import LocalTokenBucket, RateLimiter
 from kalshi_markets.exchange.signing import Signer
-from kalshi_markets.secrets import SecretUnavailable, get_secret
+from kalshi_markets.secrets_manager import SecretUnavailable, get_secret
 from kalshi_markets.settings import DatabaseSettings, ExchangeSettings, SettingsError
 from tests.support.aws import Account
 from tests.support.database import connect
@@ -29,7 +29,7 @@ def test_an_old_secret_is_fetched_again(aws: Account, monkeypatch: pytest.Monkey
     arn = aws.create_secret({"a": 1})
     get_secret(arn)
     aws.rotate(arn, {"a": 2})
-    monkeypatch.setattr(secrets, "MAX_AGE_SECONDS", 0)
+    monkeypatch.setattr(secrets_manager, "MAX_AGE_SECONDS", 0)
     assert get_secret(arn) == {"a": 2}
 
 
@@ -122,4 +122,4 @@ def test_the_kalshi_key_comes_from_its_secret_and_is_fetched_again_when_authenti
 
 
 def test_secrets_are_cached_for_minutes_only() -> None:
-    assert 60 <= secrets.MAX_AGE_SECONDS <= 600
+    assert 60 <= secrets_manager.MAX_AGE_SECONDS <= 600

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 import pytest
 
 from kalshi_markets.database import Conflict, Database, DatabaseUnavailable, StatementError
-from kalshi_markets.exchange.limiter import DatabaseTokenBucket
+from kalshi_markets.exchange.rate_limiter import DatabaseTokenBucket
 from kalshi_markets.settings import DatabaseSettings
 from tests.integration.test_candle_cache import candles, ends, market
 from tests.integration.test_candlesticks import HOUR, api, ask
@@ -142,9 +142,9 @@ def test_a_session_that_cannot_start_is_no_error_of_a_statement(
 
 def writers(function: ApiClient) -> list[Database]:
     """The connections of the API that write: its cache's and the limiter's."""
-    source = function.service.exchange._limiter._source
+    source = function.resources.exchange._limiter._source
     assert isinstance(source, DatabaseTokenBucket)
-    return [function.service.candle_cache._database, source._database]
+    return [function.resources.candle_cache._database, source._database]
 
 
 def to_a_reader(database: Database) -> None:
@@ -181,7 +181,7 @@ def test_a_database_that_only_reads_still_serves_what_it_has(api: Callable[..., 
             broken._parameters["default_transaction_read_only"] = "on"
         assert ends(function, 1, 3) == [1, 3]
         assert function.get("/markets?limit=1").status == 200
-        function.service.exchange._limiter._tokens = 0  # those in hand need no database
+        function.resources.exchange._limiter._tokens = 0  # those in hand need no database
         for _ in range(2):
             unknown = ask(function, ["KXCACHED-1"], start_ts=81 * HOUR, end_ts=83 * HOUR)
             error(unknown, 503, "database_unavailable")

@@ -16,7 +16,7 @@ from awslambdaric.lambda_runtime_hooks_runner import run_after_restore, run_befo
 
 from kalshi_markets.database import Database
 from kalshi_markets.exchange import ExchangeClient, ExchangeUnavailable, Listings
-from kalshi_markets.exchange.limiter import LocalTokenBucket, RateLimiter
+from kalshi_markets.exchange.rate_limiter import LocalTokenBucket, RateLimiter
 from kalshi_markets.settings import ExchangeSettings
 from local.lambda_runtime.events import HttpRequest, http_event
 from tests.support.api_client import Context

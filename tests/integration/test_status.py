@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from api import status
-from crawler.lookups import LIVE_JOBS
-from crawler.markets import Reject
+from crawler.jobs.base import ARCHIVE_GAP
+from crawler.jobs.lookups import LIVE_JOBS
+from crawler.market_writer import Reject
 from crawler.store import Batch, JobState, Store
-from crawler.walks import ARCHIVE_GAP
 from kalshi_markets.columns import STATUSES
 from kalshi_markets.database import Database
 from kalshi_markets.exchange import Deviation, parse_market
@@ -313,7 +313,7 @@ def test_the_api_role_may_read_everything_in_status(
                 line.pop("lag_seconds")
         assert bodies[0] == bodies[1]
     assert own.get("/markets/A/history").json["count"] == 2
-    own.service.database.close()
+    own.resources.database.close()
     own.close()
 
 
@@ -332,7 +332,7 @@ def test_a_large_table_is_never_read_as_a_whole(api: ApiClient, store: Store, da
     assert body["removed"] == 400
     # With the parameters of the API's own session.
     for statement in (status.status_counts_sql("kalshi_markets"), status.removed_count_sql("kalshi_markets")):
-        plan = "\n".join(line for (line,) in api.service.database.query(f"EXPLAIN {statement}"))
+        plan = "\n".join(line for (line,) in api.resources.database.query(f"EXPLAIN {statement}"))
         assert "Seq Scan on kalshi_markets_details" not in plan, plan
         assert "Seq Scan on kalshi_markets_quotes" not in plan, plan
 

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.candlesticks import plan
+from api.candlesticks import planner
 from api.candlesticks.result import NO_CANDLES, UNKNOWN_TICKER
 from local.exchange.candles import candlesticks, live_object
 from local.exchange.catalogue import ALL_MARKETS, MarketFilter, Order
@@ -75,11 +75,11 @@ def setup(request: pytest.FixtureRequest, environment: Mapping[str, str]) -> Ite
 def _caps(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Calls of few candles have many seams."""
     if request.param == "small calls":
-        monkeypatch.setattr(plan, "MAX_BATCH_PERIODS", 130)
-        monkeypatch.setattr(plan, "MAX_ARCHIVE_PERIODS", 60)
-    plan._best_batch.cache_clear()
+        monkeypatch.setattr(planner, "MAX_BATCH_PERIODS", 130)
+        monkeypatch.setattr(planner, "MAX_ARCHIVE_PERIODS", 60)
+    planner._best_batch.cache_clear()
     yield
-    plan._best_batch.cache_clear()
+    planner._best_batch.cache_clear()
 
 
 @dataclass

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api.app import create_app
-from api.edge import RequestContextMiddleware
-from api.filters import FILTERS
-from api.parameters import LISTING_PARAMETERS
+from api.markets.filters import FILTERS
+from api.markets.parameters import LISTING_PARAMETERS
+from api.middleware import RequestContextMiddleware
 from tests.properties import corpus
 from tests.properties.answers import items
 from tests.properties.model import holds
@@ -148,7 +148,7 @@ def raw(table: Table, query: bytes) -> tuple[int, bytes]:
     scope = {"type": "http", "method": "GET", "path": "/markets", "raw_path": b"/markets", "root_path": ""}
     scope |= {"query_string": query, "headers": [(b"host", b"x")], "http_version": "1.1", "scheme": "https"}
     with variables(table.api.environment):
-        asyncio.run(RequestContextMiddleware(create_app(table.api.service))(scope, receive, send))
+        asyncio.run(RequestContextMiddleware(create_app(table.api.resources))(scope, receive, send))
     return sent[0]["status"], b"".join(message.get("body", b"") for message in sent[1:])
 
 

@@ -15,8 +15,8 @@ from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi import checks
 
 from api.app import create_app
-from api.edge import RequestContextMiddleware
-from api.parameters import LISTING_PARAMETERS
+from api.markets.parameters import LISTING_PARAMETERS
+from api.middleware import RequestContextMiddleware
 from tests.properties.scale import SOAK, TABLE_SEEDS, examples
 from tests.properties.tables import Table
 from tests.support.api_client import variables
@@ -37,7 +37,7 @@ PART = 12
 @pytest.fixture(scope="module")
 def app(table: Table) -> Iterator[RequestContextMiddleware]:
     with variables(table.api.environment):
-        yield RequestContextMiddleware(create_app(table.api.service))
+        yield RequestContextMiddleware(create_app(table.api.resources))
 
 
 @pytest.fixture(scope="module")

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kalshi_markets.exchange.projection import PARSER_FINGERPRINT
-from kalshi_markets.exchange.sent import parse_page
+from kalshi_markets.exchange.market_rows import PARSER_FINGERPRINT
+from kalshi_markets.exchange.raw_markets import parse_page
 from tests.properties.scale import TABLE_SEEDS, examples
 
 NAMES: Final = ("ticker", "event_ticker", "markets", "cursor", "notices", "title", "id", "é", "")

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.candlesticks.plan import Call, MissingRange, calls_needed, plan_calls
-from api.candlesticks.spans import TimeRange, aligned, count_periods, grid_seconds, missing_ranges, split
+from api.candlesticks.planner import Call, MissingRange, calls_needed, plan_calls
+from api.candlesticks.time_ranges import TimeRange, aligned, count_periods, grid_seconds, missing_ranges, split
 from tests.properties.scale import examples
 
 PERIODS = (1, 60, 1440)

@@ -15,7 +15,7 @@ from urllib.parse import quote, unquote, urlsplit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from api.app import lambda_handler
-from api.service import Resources
+from api.resources import Resources
 from crawler.handler import handler as crawler_handler
 
 SCHEDULED = {"version": "0", "detail-type": "Scheduled Event", "source": "aws.events", "detail": {}}
@@ -69,17 +69,17 @@ class ApiClient:
     """The API function in one environment."""
 
     environment: Mapping[str, str]
-    service: Resources = field(default_factory=Resources)
+    resources: Resources = field(default_factory=Resources)
 
     def __post_init__(self) -> None:
         # As the handler's module does; kept aside, since a crawl in the same process leaves no current loop.
         self._loop = asyncio.new_event_loop()
         asyncio.set_event_loop(self._loop)
-        self._adapter = lambda_handler(self.service)
+        self._adapter = lambda_handler(self.resources)
 
     def close(self) -> None:
         """Closes the connections that were made."""
-        self._loop.run_until_complete(self.service.aclose())
+        self._loop.run_until_complete(self.resources.aclose())
         self._loop.close()
 
     def get(self, url: str, **headers: str) -> ApiResponse:

@@ -37,7 +37,7 @@ def store_markets(database: Database, *markets: Mapping[str, Any]) -> None:
 
 def truncate_all(database: Database) -> None:
     """Empties the tables, the books included."""
-    names = ("terms", "quotes", "jobs", "rejects", "history", "events", "series", "seen", "drift", "lookups")
+    names = ("details", "quotes", "jobs", "rejects", "history", "events", "series", "seen", "drift", "lookups")
     database.execute_script(
         f"TRUNCATE {', '.join(f'kalshi_markets_{name}' for name in names)};"
         " UPDATE kalshi_markets_lease SET ends_at = '-infinity', holder = NULL"

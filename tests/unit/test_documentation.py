@@ -3,10 +3,10 @@ import json
 import re
 from pathlib import Path
 
-from api.filters import FILTERS
-from api.parameters import LISTING_PARAMETERS
-from crawler import telemetry
-from crawler.schedule import all_jobs
+from api.markets.filters import FILTERS
+from api.markets.parameters import LISTING_PARAMETERS
+from crawler import metrics
+from crawler.jobs import all_jobs
 from crawler.summary import Summary
 from kalshi_markets.settings import CrawlerSettings
 from local.probe.budget import DEFAULT_RATE, MAX_REQUESTS
@@ -55,9 +55,9 @@ def test_the_parameters_are_those_of_the_template() -> None:
 
 def test_every_job_and_metric_is_documented() -> None:
     jobs = [walk.name for walk in all_jobs(CrawlerSettings.from_env({"RETENTION_DAYS": "9"}))]
-    metrics = [*telemetry.COUNTS, *telemetry.LAGS]
+    published = [*metrics.COUNTS, *metrics.LAGS]
     assert len(jobs) == 16
-    assert [name for name in (*jobs, *metrics) if f"`{name}`" not in OPERATIONS] == []
+    assert [name for name in (*jobs, *published) if f"`{name}`" not in OPERATIONS] == []
     assert [name for name in Summary().as_dict() if f"`{name}`" not in OPERATIONS] == []
 
 

@@ -6,11 +6,8 @@ from typing import Any, cast
 
 import pytest
 
-from crawler.archive import ArchiveJob
-from crawler.lookups import LIVE_JOBS, MissingMarketsJob
-from crawler.settlements import INITIAL_WINDOW_SECONDS, RECHECK_AFTER, BacklogJob, SettledJob
-from crawler.store import JobState, Store
-from crawler.walks import (
+from crawler.jobs.archive import ArchiveJob
+from crawler.jobs.base import (
     ARCHIVE_GAP,
     DUE_FRACTION,
     OVERLAP_SECONDS,
@@ -22,6 +19,9 @@ from crawler.walks import (
     PaginationLoop,
     paginate,
 )
+from crawler.jobs.lookups import LIVE_JOBS, MissingMarketsJob
+from crawler.jobs.settled import INITIAL_WINDOW_SECONDS, RECHECK_AFTER, BacklogJob, SettledJob
+from crawler.store import JobState, Store
 from kalshi_markets.exchange import Listings, Page, RawMarket
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)

@@ -9,7 +9,7 @@ import yaml
 
 from kalshi_markets.columns import MARKET_COLUMNS, Table
 from kalshi_markets.exchange import find_drift
-from kalshi_markets.exchange.drift import NOT_STORED
+from kalshi_markets.exchange.schema_drift import NOT_STORED
 
 COLUMNS = {column.source_field: column for column in MARKET_COLUMNS}
 

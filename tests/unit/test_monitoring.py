@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from crawler.metrics import LAGS, NAMESPACE, publish
 from crawler.store import JobState
 from crawler.summary import Summary
-from crawler.telemetry import LAGS, NAMESPACE, publish
 from local.tools.templates import ROOT, template
 
 TEMPLATE = template("infra/monitoring.yaml")

@@ -1,6 +1,6 @@
 import asyncio
 
-from crawler.turns import PriorityLock
+from crawler.priority_lock import PriorityLock
 
 
 def test_the_lowest_priority_runs_first_and_ties_are_fifo() -> None:

@@ -7,9 +7,9 @@ from urllib.parse import urlencode
 import pytest
 
 from api.errors import ApiError
-from api.filters import FILTERS
-from api.parameters import CANDLESTICK_PARAMETERS
-from api.query import parse_fields, parse_parameters, parse_query, reject_parameters
+from api.markets.filters import FILTERS
+from api.markets.parameters import CANDLESTICK_PARAMETERS
+from api.markets.query import parse_fields, parse_parameters, parse_query, reject_parameters
 from kalshi_markets.columns import COLUMNS, DEFAULT_COLUMNS, Column, Kind
 
 

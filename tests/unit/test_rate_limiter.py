@@ -7,7 +7,7 @@ import pytest
 
 from kalshi_markets.database import DatabaseUnavailable
 from kalshi_markets.exchange.account import normalize_path
-from kalshi_markets.exchange.limiter import Grant, LocalTokenBucket, RateLimiter
+from kalshi_markets.exchange.rate_limiter import Grant, LocalTokenBucket, RateLimiter
 
 
 class Source:

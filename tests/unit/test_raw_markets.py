@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kalshi_markets.exchange import InvalidResponse
-from kalshi_markets.exchange.sent import parse_page
+from kalshi_markets.exchange.raw_markets import parse_page
 
 FIRST = {"ticker": "A-1", "event_ticker": "A", "title": "One", "price_ranges": [{"start": "0"}, {"start": "1"}]}
 

@@ -1,6 +1,6 @@
 import pytest
 
-from api.patterns import rejection_reason, translated
+from api.markets.regex_guard import rejection_reason, translated
 
 
 @pytest.mark.parametrize(

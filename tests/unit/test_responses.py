@@ -7,9 +7,9 @@ import string
 import pytest
 from starlette.requests import Request
 
-from api import answers
-from api.answers import accepts_gzip
-from api.body import MAX_LAMBDA_RESPONSE, BoundedBody, Deflated
+from api import responses
+from api.candlesticks.gzip_body import MAX_LAMBDA_RESPONSE, BoundedBody, Deflated
+from api.responses import accepts_gzip
 
 
 def request(accept_encoding: str | None = None) -> Request:
@@ -84,7 +84,7 @@ def test_compressed_text_may_stand_anywhere_in_a_body(compress: bool) -> None:
 
 @pytest.mark.parametrize("text", ["a" * 1000, "é\U0001f600" * 50_000, '"\n' * 100_000, "a" * 7_000_000])
 def test_the_room_that_a_plain_body_takes_is_that_of_its_json(text: str) -> None:
-    taken = answers.fraction_of_limit(text)
+    taken = responses.fraction_of_limit(text)
     fits = serialised(text.encode(), compress=False) <= MAX_LAMBDA_RESPONSE
     assert (taken <= 1) == fits
     if fits:
@@ -94,8 +94,8 @@ def test_the_room_that_a_plain_body_takes_is_that_of_its_json(text: str) -> None
 
 
 def test_the_room_that_a_compressed_body_takes_is_that_of_its_base64() -> None:
-    noise = answers.gzip_text(random.Random(1).randbytes(3_000_000).hex())
-    assert answers.fraction_of_limit(noise) * MAX_LAMBDA_RESPONSE == pytest.approx(
+    noise = responses.gzip_text(random.Random(1).randbytes(3_000_000).hex())
+    assert responses.fraction_of_limit(noise) * MAX_LAMBDA_RESPONSE == pytest.approx(
         serialised(noise, compress=True), rel=0.01
     )
-    assert gzip.decompress(answers.gzip_text("é")) == "é".encode()
+    assert gzip.decompress(responses.gzip_text("é")) == "é".encode()

@@ -1,8 +1,8 @@
 import pytest
 
-from api.filters import FILTERS
-from api.parameters import LISTING_PARAMETERS
-from api.suggestions import COLUMN_NAMES, NAMES, SUFFIXES, suggestion
+from api.markets.filters import FILTERS
+from api.markets.parameters import LISTING_PARAMETERS
+from api.markets.suggestions import COLUMN_NAMES, NAMES, SUFFIXES, suggestion
 from kalshi_markets.columns import COLUMNS_BY_NAME
 
 

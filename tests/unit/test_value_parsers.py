@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api import values
+from api import value_parsers
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,7 @@ from api import values
     ],
 )
 def test_times_are_unix_seconds_or_iso_8601(given_text: str, instant: str) -> None:
-    assert values.parse_time(given_text) == instant
+    assert value_parsers.parse_time(given_text) == instant
 
 
 @pytest.mark.parametrize(
@@ -51,30 +51,32 @@ def test_times_are_unix_seconds_or_iso_8601(given_text: str, instant: str) -> No
 )
 def test_other_times_are_rejected(text: str) -> None:
     with pytest.raises(ValueError, match="must be ISO 8601"):
-        values.parse_time(text)
+        value_parsers.parse_time(text)
 
 
 def test_milliseconds_are_rejected_with_a_hint() -> None:
     with pytest.raises(ValueError, match="milliseconds"):
-        values.parse_time("1795521600000")
+        value_parsers.parse_time("1795521600000")
 
 
 @pytest.mark.parametrize("text", ["1", "0.5", "2026", "202601", "20260101", "999999999", "999999999.999999"])
 def test_a_year_or_a_date_without_dashes_is_not_read_as_unix_seconds(text: str) -> None:
     with pytest.raises(ValueError, match="write a date as 2026-01-01"):
-        values.parse_time(text)
+        value_parsers.parse_time(text)
 
 
 @given(st.datetimes(datetime(2001, 9, 10), datetime(5000, 1, 1)))  # noqa: DTZ001  # given its zone below
 def test_an_instant_means_the_same_in_both_spellings(instant: datetime) -> None:
     aware = instant.replace(tzinfo=UTC)
     micros = (aware - datetime(1970, 1, 1, tzinfo=UTC)) // (datetime.resolution)
-    assert values.parse_time(f"{micros // 10**6}.{micros % 10**6:06}") == values.parse_time(aware.isoformat())
+    assert value_parsers.parse_time(f"{micros // 10**6}.{micros % 10**6:06}") == value_parsers.parse_time(
+        aware.isoformat()
+    )
 
 
 @pytest.mark.parametrize("text", ["0", "-1", "12.50", "0" * 60])
 def test_numbers_pass_digit_for_digit(text: str) -> None:
-    assert values.parse_number(text) == text
+    assert value_parsers.parse_number(text) == text
 
 
 @pytest.mark.parametrize(
@@ -86,8 +88,8 @@ def test_numbers_pass_digit_for_digit(text: str) -> None:
     ],
 )
 def test_other_spellings_of_a_number_are_read_digit_for_digit(text: str, plain: str) -> None:
-    assert values.parse_number(text) == plain
-    assert Decimal(values.parse_number(text)) == Decimal(text)
+    assert value_parsers.parse_number(text) == plain
+    assert Decimal(value_parsers.parse_number(text)) == Decimal(text)
 
 
 @pytest.mark.parametrize(
@@ -99,18 +101,18 @@ def test_other_spellings_of_a_number_are_read_digit_for_digit(text: str, plain: 
 )
 def test_other_numbers_are_rejected(text: str) -> None:
     with pytest.raises(ValueError, match="must be a number"):
-        values.parse_number(text)
+        value_parsers.parse_number(text)
 
 
 @pytest.mark.parametrize("text", ["1", "True", "yes", ""])
 def test_booleans_are_true_or_false(text: str) -> None:
-    assert values.parse_boolean("true") is True
-    assert values.parse_boolean("false") is False
+    assert value_parsers.parse_boolean("true") is True
+    assert value_parsers.parse_boolean("false") is False
     with pytest.raises(ValueError, match="true or false"):
-        values.parse_boolean(text)
+        value_parsers.parse_boolean(text)
 
 
 @pytest.mark.parametrize("text", ["", "{", "NaN", "[" * 999])
 def test_json_values_are_json(text: str) -> None:
     with pytest.raises(ValueError, match="must be JSON"):
-        values.parse_json(text)
+        value_parsers.parse_json(text)

@@ -11,9 +11,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
-from api.body import Deflated
-from api.candlesticks.pieces import BLOCK_SECONDS, CandleChunk
-from api.candlesticks.spans import TimeRange
+from api.candlesticks.chunks import BLOCK_SECONDS, CandleChunk
+from api.candlesticks.gzip_body import Deflated
+from api.candlesticks.time_ranges import TimeRange
 from kalshi_markets.database import Database, DatabaseError, DatabaseUnavailable
 from kalshi_markets.settings import DatabaseSettings
 

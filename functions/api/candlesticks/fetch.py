@@ -5,14 +5,14 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
-from api.candlesticks.ask import fetch_from_exchange
 from api.candlesticks.cache import CandleCache
-from api.candlesticks.markets import Lifetime, MarketLifetimes
-from api.candlesticks.plan import MissingRange, calls_needed
-from api.candlesticks.question import MAX_FETCHED_BYTES, MAX_RESPONSE_BYTES, FetchState
+from api.candlesticks.exchange_calls import fetch_from_exchange
+from api.candlesticks.fetch_state import MAX_FETCHED_BYTES, MAX_RESPONSE_BYTES, FetchState
+from api.candlesticks.lifetimes import Lifetime, MarketLifetimes
+from api.candlesticks.planner import MissingRange, calls_needed
 from api.candlesticks.request import CandlesticksRequest
 from api.candlesticks.result import DEADLINE, INVALID_TICKER, RESPONSE_FULL, TICKER, Result
-from api.candlesticks.spans import TimeRange, count_periods
+from api.candlesticks.time_ranges import TimeRange, count_periods
 from api.errors import ErrorCode, Problem, validation_error
 from kalshi_markets.exchange import ExchangeClient
 

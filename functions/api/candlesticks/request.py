@@ -6,9 +6,9 @@ from typing import Annotated, Final, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictInt, ValidationError, model_validator
 
 from api.errors import ErrorCode, Problem, market_not_found, validation_error
-from api.parameters import CANDLESTICK_PARAMETERS, PERIODS
-from api.query import parse_parameters
-from api.values import MAX_UNIX_SECONDS
+from api.markets.parameters import CANDLESTICK_PARAMETERS, PERIODS
+from api.markets.query import parse_parameters
+from api.value_parsers import MAX_UNIX_SECONDS
 
 MAX_TICKERS: Final = 10_000
 MAX_TICKER_LENGTH: Final = 200

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Final
 
-from api.body import Deflated
-from api.candlesticks.pieces import CandleChunk
-from api.candlesticks.spans import TimeRange
+from api.candlesticks.chunks import CandleChunk
+from api.candlesticks.gzip_body import Deflated
+from api.candlesticks.time_ranges import TimeRange
 
 TICKER: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 INVALID_TICKER: Final = (

@@ -33,7 +33,7 @@ class Table(StrEnum):
     docs/decisions.md has the figures behind the cut.
     """
 
-    DETAILS = "terms"
+    DETAILS = "details"
     """what seldom changes: texts, times, outcome"""
     QUOTES = "quotes"
     """what trading moves, and the number of the last change"""

@@ -8,7 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Final, Literal, Self, get_args
 
-from kalshi_markets.secrets import get_secret
+from kalshi_markets.secrets_manager import get_secret
 from kalshi_markets.variables import SettingsError as SettingsError
 from kalshi_markets.variables import Variables, parse_ascii, parse_password, parse_text
 

@@ -6,9 +6,9 @@ import httpx
 import pydantic.v1  # which FastAPI loads for the first parameter that a route declares
 from aws_lambda_powertools.utilities import parameters
 
-import api.candlesticks.answer
 import api.candlesticks.fetch
-import api.candlesticks.one
+import api.candlesticks.responses
+import api.candlesticks.single_response
 import api.openapi
 import kalshi_markets.exchange
 from api.handler import handler

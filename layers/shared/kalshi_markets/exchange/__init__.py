@@ -2,7 +2,6 @@
 
 from kalshi_markets.exchange.candles import Candle
 from kalshi_markets.exchange.client import CandleQuery, ExchangeClient
-from kalshi_markets.exchange.drift import Deviation, find_drift
 from kalshi_markets.exchange.errors import (
     AuthenticationFailed,
     ExchangeClientError,
@@ -12,7 +11,7 @@ from kalshi_markets.exchange.errors import (
     InvalidResponse,
 )
 from kalshi_markets.exchange.listings import BATCH_TICKERS, LIVE_FILTERS, Event, Listings, Page, Series
-from kalshi_markets.exchange.projection import (
+from kalshi_markets.exchange.market_rows import (
     InvalidMarket,
     MarketRow,
     ParsedMarket,
@@ -21,7 +20,8 @@ from kalshi_markets.exchange.projection import (
     market_row,
     parse_market,
 )
-from kalshi_markets.exchange.sent import RawMarket
+from kalshi_markets.exchange.raw_markets import RawMarket
+from kalshi_markets.exchange.schema_drift import Deviation, find_drift
 
 __all__ = [
     "BATCH_TICKERS",

@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 import httpx
 
 from kalshi_markets.exchange.errors import InvalidResponse
-from kalshi_markets.exchange.transport import parse_object
+from kalshi_markets.exchange.parsing import parse_object
 
 _ENCODER: Final = json.JSONEncoder(separators=(",", ":"))
 _PRICES: Final = frozenset({"yes_bid", "yes_ask", "price"})

@@ -10,8 +10,8 @@ import httpx
 
 from kalshi_markets.exchange.candles import Candle, parse_archived, parse_batch
 from kalshi_markets.exchange.errors import ExchangeClientError
-from kalshi_markets.exchange.limiter import RateLimiter
 from kalshi_markets.exchange.listings import BATCH_TICKERS, Listings
+from kalshi_markets.exchange.rate_limiter import RateLimiter
 from kalshi_markets.exchange.transport import Transport
 from kalshi_markets.settings import ExchangeSettings
 

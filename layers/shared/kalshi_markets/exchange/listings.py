@@ -8,9 +8,9 @@ from typing import Any, Final, NamedTuple
 import httpx
 
 from kalshi_markets.exchange.errors import ExchangeError, FilterIgnored, InvalidResponse
+from kalshi_markets.exchange.market_rows import is_valid_pg_text
 from kalshi_markets.exchange.members import parse_members
-from kalshi_markets.exchange.projection import is_valid_pg_text
-from kalshi_markets.exchange.sent import RawMarket, parse_page
+from kalshi_markets.exchange.raw_markets import RawMarket, parse_page
 from kalshi_markets.exchange.transport import Transport
 from kalshi_markets.exchange.values import parse_time
 

@@ -6,7 +6,6 @@ import random
 import ssl
 import time
 from collections.abc import Callable, Mapping
-from decimal import Decimal
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from typing import Any, Final, NoReturn
@@ -20,8 +19,8 @@ from kalshi_markets.exchange.errors import (
     ExchangeUnavailable,
     InvalidResponse,
 )
-from kalshi_markets.exchange.limiter import RateLimiter
-from kalshi_markets.exchange.sent import parse_json
+from kalshi_markets.exchange.parsing import parse_object, printable
+from kalshi_markets.exchange.rate_limiter import RateLimiter
 from kalshi_markets.exchange.signing import Signer
 from kalshi_markets.settings import ExchangeSettings, SettingsError
 
@@ -37,7 +36,6 @@ INITIAL_BACKOFF: Final = 0.5
 MAX_BACKOFF: Final = 8.0
 CLOCK_TOLERANCE: Final = 30.0
 """Seconds that a Date header may differ from our clock unheeded: an answer may come from the CDN, 15 s old."""
-MAX_REASON_LENGTH: Final = 300
 _RETRYABLE_STATUSES: Final = frozenset({408, 425, 429})
 # Not the module's own generator: processes that SnapStart restores from one snapshot would all wait as long.
 _random: Final = random.SystemRandom()
@@ -181,14 +179,6 @@ def _ssl_context() -> ssl.SSLContext:
         raise SettingsError("SSL_CERT_FILE must be a PEM file of certificate authorities.") from None
 
 
-def parse_object(response: httpx.Response, *, parse_float: Callable[[str], object] = Decimal) -> dict[str, Any]:
-    """The JSON object of an answer. real: what becomes of its non-integer numbers. Raises InvalidResponse."""
-    answer = parse_json(response.content, parse_float=parse_float)
-    if not isinstance(answer, dict):
-        raise InvalidResponse("the exchange's answer is not a JSON object.")
-    return answer
-
-
 def _raise_for_status(response: httpx.Response) -> NoReturn:
     status = response.status_code
     code, message = _parse_error_body(response)
@@ -211,12 +201,7 @@ def _parse_error_body(response: httpx.Response) -> tuple[str, str]:
     if not isinstance(error, dict):
         return "", response.reason_phrase
     words = [error.get("message") or error.get("msg") or response.reason_phrase, error.get("details")]
-    return _printable(error.get("code", "")), _printable(": ".join(str(word) for word in words if word))
-
-
-def _printable(text: object) -> str:
-    """Short, and of characters that a log and a database can hold."""
-    return str(text)[:MAX_REASON_LENGTH].encode("unicode_escape").decode("ascii")
+    return printable(error.get("code", "")), printable(": ".join(str(word) for word in words if word))
 
 
 def _exchange_time(response: httpx.Response) -> float | None:

@@ -10,7 +10,7 @@ from typing import Final
 from aws_lambda_powertools import Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
-from crawler.lookups import LIVE_JOBS
+from crawler.jobs.lookups import LIVE_JOBS
 from crawler.store import JobState
 from crawler.summary import Summary
 

@@ -1,10 +1,10 @@
 """Which jobs there are."""
 
-from crawler.archive import ArchiveJob
-from crawler.lookups import EventsJob, MissingMarketsJob, RetryRejectsJob
-from crawler.settlements import RECHECK_AFTER, BacklogJob, SettledJob
-from crawler.upkeep import LimitsJob, RetentionJob, SeriesJob
-from crawler.walks import ChangedJob, Job, LiveJob
+from crawler.jobs.archive import ArchiveJob
+from crawler.jobs.base import ChangedJob, Job, LiveJob
+from crawler.jobs.lookups import EventsJob, MissingMarketsJob, RetryRejectsJob
+from crawler.jobs.maintenance import LimitsJob, RetentionJob, SeriesJob
+from crawler.jobs.settled import RECHECK_AFTER, BacklogJob, SettledJob
 from kalshi_markets.exchange import LIVE_FILTERS
 from kalshi_markets.settings import CrawlerSettings
 

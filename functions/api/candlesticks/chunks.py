@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from itertools import groupby
 from typing import Final, NamedTuple
 
-from api.body import Deflated
-from api.candlesticks.spans import TimeRange
+from api.candlesticks.gzip_body import Deflated
+from api.candlesticks.time_ranges import TimeRange
 from kalshi_markets.exchange import Candle
 
 SEPARATOR: Final = ",\n"

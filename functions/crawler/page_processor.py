@@ -5,10 +5,10 @@ import json
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
-from crawler.lookups import fetch_events, ticker_batches
-from crawler.markets import Reject, make_reject
+from crawler.jobs.base import PageUpdate
+from crawler.jobs.lookups import fetch_events, ticker_batches
+from crawler.market_writer import Reject, make_reject
 from crawler.store import Batch, Store
-from crawler.walks import PageUpdate
 from kalshi_markets.exchange import (
     Event,
     ExchangeError,

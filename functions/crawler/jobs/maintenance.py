@@ -4,8 +4,8 @@ from collections.abc import AsyncGenerator
 from datetime import timedelta
 from typing import Final
 
+from crawler.jobs.base import LOWEST_PRIORITY, Job, JobContext, PageUpdate, finished, started
 from crawler.store import JobState
-from crawler.walks import LOWEST_PRIORITY, Job, JobContext, PageUpdate, finished, started
 from kalshi_markets.exchange.account import fetch_costs, fetch_limits
 
 LIMITS_INTERVAL: Final = timedelta(hours=1)

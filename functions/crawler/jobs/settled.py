@@ -6,8 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from crawler.filters import check_times
-from crawler.store import JobState
-from crawler.walks import (
+from crawler.jobs.base import (
     ARCHIVE_GAP,
     LOWEST_PRIORITY,
     OVERLAP_SECONDS,
@@ -19,6 +18,7 @@ from crawler.walks import (
     paginate,
     started,
 )
+from crawler.store import JobState
 
 INITIAL_WINDOW_SECONDS: Final = 6 * 3600
 """Seconds of settlements: about 19 pages on the whole exchange. Where they fit one page the next window is wider."""

@@ -11,7 +11,7 @@ from kalshi_markets.settings import ApiSettings, DatabaseSettings, ExchangeSetti
 
 if TYPE_CHECKING:
     from api.candlesticks.cache import CandleCache
-    from api.candlesticks.markets import MarketLifetimes
+    from api.candlesticks.lifetimes import MarketLifetimes
     from kalshi_markets.exchange import ExchangeClient
 
 
@@ -64,7 +64,7 @@ class Resources:
         """The authenticated client, or an anonymous one where there is no key; it has people's share of the rate."""
         # httpx and cryptography cost 150 ms to import; most requests never need them.
         from kalshi_markets.exchange import ExchangeClient
-        from kalshi_markets.exchange.limiter import DatabaseTokenBucket, RateLimiter
+        from kalshi_markets.exchange.rate_limiter import DatabaseTokenBucket, RateLimiter
 
         settings = ExchangeSettings.from_env()
         return ExchangeClient(
@@ -81,6 +81,6 @@ class Resources:
     @cached_property
     def market_lifetimes(self) -> "MarketLifetimes":
         """What candlesticks need to know of markets."""
-        from api.candlesticks.markets import MarketLifetimes
+        from api.candlesticks.lifetimes import MarketLifetimes
 
         return MarketLifetimes(self.database)

@@ -6,9 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from crawler.filters import page_digest, same_pages_error
-from crawler.lookups import fetch_bisecting, tickers_of
-from crawler.store import JobState
-from crawler.walks import (
+from crawler.jobs.base import (
     ARCHIVE_GAP,
     LOWEST_PRIORITY,
     SETTLED_BACKLOG,
@@ -20,6 +18,8 @@ from crawler.walks import (
     paginate,
     started,
 )
+from crawler.jobs.lookups import fetch_bisecting, tickers_of
+from crawler.store import JobState
 from kalshi_markets.exchange import (
     BATCH_TICKERS,
     AuthenticationFailed,

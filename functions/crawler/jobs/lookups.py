@@ -4,8 +4,8 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Itera
 from datetime import UTC, datetime, timedelta
 from typing import Final, TypeVar
 
+from crawler.jobs.base import Job, JobContext, PageUpdate, finished, started
 from crawler.store import JobState
-from crawler.walks import Job, JobContext, PageUpdate, finished, started
 from kalshi_markets.exchange import (
     BATCH_TICKERS,
     LIVE_FILTERS,

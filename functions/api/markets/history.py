@@ -6,14 +6,14 @@ from typing import Any, Final
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api import sql
-from api.answers import json_response
 from api.errors import market_not_found
-from api.freshness import ETag, TableVersion, not_modified
-from api.query import reject_parameters
-from api.rows import JSON
-from api.service import Resources
-from api.values import is_storable
+from api.etag import ETag, TableVersion, not_modified
+from api.formats import JSON
+from api.markets import sql
+from api.markets.query import reject_parameters
+from api.resources import Resources
+from api.responses import json_response
+from api.value_parsers import is_storable
 
 MAX_STATES: Final = 1_000
 """Of an answer: the newest."""

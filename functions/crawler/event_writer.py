@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from typing import Final
 
-from crawler.markets import SET_CHANGE_NUMBER_SQL, TITLE_SQL, is_row_error
+from crawler.market_writer import SET_CHANGE_NUMBER_SQL, TITLE_SQL, is_row_error
 from kalshi_markets.database import Database, StatementError
 from kalshi_markets.exchange import Event, Series
 from kalshi_markets.logs import make_logger

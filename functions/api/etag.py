@@ -8,7 +8,7 @@ from typing import Final, Self
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api import sql
+from api.markets import sql
 from kalshi_markets.database import Database
 
 MAX_AGE_SECONDS: Final = 15

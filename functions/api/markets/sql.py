@@ -11,10 +11,10 @@ from functools import lru_cache
 from math import ceil, floor
 from typing import Final
 
-from api.cursor import Position
-from api.filters import CASTS, Condition
-from api.query import Query
-from api.rows import Format, rfc3339_sql, row_text_sql, select_list
+from api.formats import Format, rfc3339_sql, row_text_sql, select_list
+from api.markets.cursor import Position
+from api.markets.filters import CASTS, Condition
+from api.markets.query import Query
 from kalshi_markets.columns import SEARCH_EXPRESSION, Column, Kind, Table
 
 Statement = tuple[str, list[object]]

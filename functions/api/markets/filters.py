@@ -6,7 +6,8 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from api import patterns, values, words
+from api import value_parsers
+from api.markets import regex_guard, text_search
 from kalshi_markets.columns import COLUMNS, Column, Kind
 
 _ALL: Final = frozenset(Kind)
@@ -47,12 +48,12 @@ def no_words(_: Column, __: Collection[str]) -> Collection[str]:
     return ()
 
 
-def _parse_value(column: Column, text: str, has_words: HasWords) -> values.SqlValue:
+def _parse_value(column: Column, text: str, has_words: HasWords) -> value_parsers.SqlValue:
     _check_words(column, [text], has_words)
-    return values.PARSERS[column.kind](text)
+    return value_parsers.PARSERS[column.kind](text)
 
 
-def _parse_list(column: Column, text: str, has_words: HasWords) -> list[values.SqlValue]:
+def _parse_list(column: Column, text: str, has_words: HasWords) -> list[value_parsers.SqlValue]:
     try:
         [record] = csv.reader([text], strict=True)
     except (csv.Error, ValueError):
@@ -60,13 +61,13 @@ def _parse_list(column: Column, text: str, has_words: HasWords) -> list[values.S
     if len(record) > MAX_VALUES:
         raise ValueError(f"has {len(record):,} values; {MAX_VALUES:,} are the most")
     _check_words(column, record, has_words)
-    return [values.PARSERS[column.kind](value) for value in record or [""]]
+    return [value_parsers.PARSERS[column.kind](value) for value in record or [""]]
 
 
 def _check_words(column: Column, texts: Sequence[str], has_words: HasWords) -> None:
     """Raises ValueError for a word that is neither documented nor in the table: the exchange may have invented one."""
     unlisted = (
-        [values.parse_text(text) for text in texts if text not in column.allowed_values]
+        [value_parsers.parse_text(text) for text in texts if text not in column.allowed_values]
         if column.allowed_values
         else []
     )
@@ -76,28 +77,28 @@ def _check_words(column: Column, texts: Sequence[str], has_words: HasWords) -> N
 
 
 def _parse_flag(_: Column, text: str, __: HasWords) -> bool:
-    return values.parse_boolean(text)
+    return value_parsers.parse_boolean(text)
 
 
 def _parse_regex(_: Column, text: str, __: HasWords) -> str:
-    if reason := patterns.rejection_reason(text):
+    if reason := regex_guard.rejection_reason(text):
         raise ValueError(reason)
-    return patterns.translated(text)
+    return regex_guard.translated(text)
 
 
 def _parse_substring(_: Column, text: str, __: HasWords) -> str:
     if not text:
         raise ValueError("is empty, which would match everything")
-    return values.parse_text(text)
+    return value_parsers.parse_text(text)
 
 
 @dataclass(frozen=True)
 class Operator:
     """A suffix of a column's name.
 
-    sql: {column} and {0}, the value, are filled in; empty where it depends on the value, see words.search. Where the
-    value is a flag, `sql` is for true and `otherwise` for false.
-    about: "{name} …", for people. cast: {type} is the column's. example: where the column's own will not do.
+    sql: {column} and {0}, the value, are filled in; empty where it depends on the value, see text_search.
+    sql_if_false: where the value is a flag, `sql` is for true and this for false.
+    description: "{name} …", for people. cast: {type} is the column's. example: where the column's own will not do.
     is_strict: whether it never matches a missing value.
     """
 
@@ -105,7 +106,7 @@ class Operator:
     kinds: frozenset[Kind]
     sql: str
     description: str
-    parse: Callable[[Column, str, HasWords], values.SqlValue | list[values.SqlValue]] = _parse_value
+    parse: Callable[[Column, str, HasWords], value_parsers.SqlValue | list[value_parsers.SqlValue]] = _parse_value
     sql_if_false: str = ""
     cast: str = "{type}"
     example: str = ""
@@ -175,7 +176,7 @@ class Condition:
 
     filter: "Filter"
     sql: str
-    values: Sequence[values.SqlValue | list[values.SqlValue]]
+    values: Sequence[value_parsers.SqlValue | list[value_parsers.SqlValue]]
     cast: str
 
 
@@ -200,7 +201,7 @@ class Filter:
     def example(self) -> str:
         """A value that it takes."""
         known = [word for word in self.column.allowed_values if word]
-        return self.operator.example or (known or [values.EXAMPLES[self.column.kind]])[0]
+        return self.operator.example or (known or [value_parsers.EXAMPLES[self.column.kind]])[0]
 
     @property
     def description(self) -> str:
@@ -228,17 +229,17 @@ class Filter:
         operator = self.operator
         value = operator.parse(self.column, text, has_words)
         sql: str = operator.sql
-        compared: Sequence[values.SqlValue | list[values.SqlValue]] = [value]
+        compared: Sequence[value_parsers.SqlValue | list[value_parsers.SqlValue]] = [value]
         if operator.sql_if_false:
             sql, compared = (operator.sql if value else operator.sql_if_false), []
         elif self.column.kind is Kind.STRING and isinstance(value, str):
-            sql, compared = words.text_condition(
+            sql, compared = text_search.text_condition(
                 operator.suffix, value, indexed=self.column.text_indexed and not self.column.orderable
             ) or (sql, compared)
         return Condition(self, sql, compared, operator.cast.format(type=_type(self.column, compared)))
 
 
-def _type(column: Column, compared: Sequence[values.SqlValue | list[values.SqlValue]]) -> str:
+def _type(column: Column, compared: Sequence[value_parsers.SqlValue | list[value_parsers.SqlValue]]) -> str:
     """What values are cast to: a whole number to a column of such, whose index would not serve a numeric."""
     digits = _INTEGER_DIGITS.get(column.sql_type)
     flat = [item for value in compared for item in (value if isinstance(value, list) else [value])]

@@ -6,13 +6,14 @@ An object whose text has the digest that is stored beside its row is the one tha
 import hashlib
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from decimal import Decimal
 from functools import lru_cache
-from typing import Any, Final, NamedTuple, NoReturn
+from typing import Any, Final, NamedTuple
 
 from kalshi_markets.exchange.errors import InvalidResponse
-from kalshi_markets.exchange.projection import PARSER_FINGERPRINT
+from kalshi_markets.exchange.market_rows import PARSER_FINGERPRINT
+from kalshi_markets.exchange.parsing import parse_json
 
 _SAFE_TICKER: Final = re.compile(rb"[A-Za-z0-9 ._:%&#-]+")
 _MARKETS_START: Final = re.compile(rb'"markets":\[(\{"[a-z_]+":)')
@@ -37,14 +38,6 @@ class RawMarket(NamedTuple):
     def parse(self) -> Any:
         """The object; its non-integer numbers are Decimals. Raises InvalidResponse."""
         return parse_json(self.text) if self.digest else self.parsed
-
-
-def parse_json(text: str | bytes, *, parse_float: Callable[[str], object] = Decimal) -> Any:
-    """JSON. real: what becomes of its non-integer numbers. Raises InvalidResponse."""
-    try:
-        return json.loads(text, parse_float=parse_float, parse_constant=_reject_constant)
-    except (ValueError, RecursionError) as error:
-        raise InvalidResponse("the exchange's answer is not JSON.") from error
 
 
 def parse_page(body: bytes) -> dict[str, Any]:
@@ -142,7 +135,3 @@ def _parse_whole_page(body: bytes) -> dict[str, Any]:
 def _ticker(market: object) -> str | None:
     ticker = market.get("ticker") if isinstance(market, Mapping) else None
     return ticker if isinstance(ticker, str) else None
-
-
-def _reject_constant(constant: str) -> NoReturn:
-    raise ValueError(constant)

@@ -5,8 +5,8 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-from api.filters import FILTERS
-from api.parameters import LISTING_PARAMETERS, MAX_NAME_LENGTH
+from api.markets.filters import FILTERS
+from api.markets.parameters import LISTING_PARAMETERS, MAX_NAME_LENGTH
 from kalshi_markets.columns import COLUMNS, COLUMNS_BY_NAME
 
 NAMES: Final[Mapping[str, str]] = {

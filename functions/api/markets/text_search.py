@@ -8,7 +8,7 @@ from string import ascii_lowercase, ascii_uppercase
 from typing import Final
 from unicodedata import normalize
 
-from api import patterns
+from api.markets import regex_guard
 
 SqlCondition = tuple[str, list[str]]
 _ASCII_LOWER: Final = str.maketrans(ascii_uppercase, ascii_lowercase)
@@ -24,7 +24,7 @@ def text_condition(suffix: str, text: str, *, indexed: bool) -> SqlCondition | N
 
 
 def _regex(pattern: str, _: bool = False) -> SqlCondition:
-    if alternatives := patterns.literal_alternatives(pattern):
+    if alternatives := regex_guard.literal_alternatives(pattern):
         # The same markets in a quarter of the time.
         conditions = [_contains(alternative) for alternative in alternatives]
         clauses = [f"{{searched}} LIKE {{{number}}}" for number in range(len(conditions))]

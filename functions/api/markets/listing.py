@@ -10,15 +10,22 @@ from urllib.parse import quote, unquote_plus
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api import sql
-from api.answers import MIN_COMPRESS_LENGTH, accepts_gzip, encoding_headers, fraction_of_limit, gzip_text, json_response
-from api.cursor import Position, encode
 from api.errors import ApiError, ErrorCode, Problem, market_not_found, validation_error
-from api.freshness import ETag, TableVersion, not_modified
-from api.query import Query, parse_fields, parse_query
-from api.rows import CSV, FORMATS, JSON, NDJSON, Format, header_line
-from api.service import Resources
-from api.values import is_storable
+from api.etag import ETag, TableVersion, not_modified
+from api.formats import CSV, FORMATS, JSON, NDJSON, Format, header_line
+from api.markets import sql
+from api.markets.cursor import Position, encode
+from api.markets.query import Query, parse_fields, parse_query
+from api.resources import Resources
+from api.responses import (
+    MIN_COMPRESS_LENGTH,
+    accepts_gzip,
+    encoding_headers,
+    fraction_of_limit,
+    gzip_text,
+    json_response,
+)
+from api.value_parsers import is_storable
 from kalshi_markets.columns import Column
 from kalshi_markets.database import Database, StatementError, StatementTimeout, UndefinedObject
 

@@ -11,7 +11,7 @@ from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from api import values
+from api import value_parsers
 from kalshi_markets.columns import Kind
 
 VERSION: Final = 1
@@ -47,7 +47,7 @@ def decode(cursor: str, parameters: Mapping[str, str], kind: Kind, known_paramet
         raise ValueError("is of another version of this service: begin anew without it")
     if difference := _differences(digests, parameters):
         raise ValueError(f"belongs to another query: {difference}")
-    return Position(None if key is None else str(values.PARSERS[kind](key)), values.parse_text(ticker))
+    return Position(None if key is None else str(value_parsers.PARSERS[kind](key)), value_parsers.parse_text(ticker))
 
 
 def _parse(cursor: str) -> tuple[int, dict[str, str], str | None, str]:
@@ -57,7 +57,7 @@ def _parse(cursor: str) -> tuple[int, dict[str, str], str | None, str]:
             raise ValueError(cursor)
         padded = cursor + "=" * (-len(cursor) % 4)
         match json.loads(base64.b64decode(padded, altchars=b"-_", validate=True)):
-            case [int(version), dict(digests), str() | None as key, str(ticker)] if values.is_storable(
+            case [int(version), dict(digests), str() | None as key, str(ticker)] if value_parsers.is_storable(
                 (key or "") + ticker
             ):
                 return version, digests, key, ticker

@@ -6,12 +6,12 @@ from decimal import Decimal
 from typing import Any, Final
 from urllib.parse import unquote_to_bytes
 
-from api.cursor import Position, decode
 from api.errors import ApiError, ErrorCode, Problem, validation_error
-from api.filters import FILTERS, Condition, HasWords, no_words
-from api.orders import CHANGE_ORDER, SORT_ORDERS, SortOrder
-from api.parameters import LISTING_PARAMETERS, MAX_NAME_LENGTH, Parameter
-from api.suggestions import suggestion
+from api.markets.cursor import Position, decode
+from api.markets.filters import FILTERS, Condition, HasWords, no_words
+from api.markets.parameters import LISTING_PARAMETERS, MAX_NAME_LENGTH, Parameter
+from api.markets.sorting import CHANGE_ORDER, SORT_ORDERS, SortOrder
+from api.markets.suggestions import suggestion
 from kalshi_markets.columns import DEFAULT_COLUMNS, Column
 
 MAX_PARAMETERS: Final = 100

@@ -5,16 +5,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from api import values
-from api.cursor import MAX_LENGTH
-from api.filters import FILTERS
-from api.orders import SORT_ORDERS
+from api import value_parsers
+from api.markets.cursor import MAX_LENGTH
+from api.markets.filters import FILTERS
+from api.markets.sorting import SORT_ORDERS
 from kalshi_markets.columns import COLUMNS, COLUMNS_BY_NAME, DEFAULT_COLUMNS, Column
 
 MAX_ITEMS: Final = 10_000
 MAX_OFFSET: Final = 1_000_000_000
 MAX_CHANGE_NUMBER: Final = 2**63 - 1
-MAX_UNIX_SECOND: Final = int(values.MAX_UNIX_SECONDS) - 1
+MAX_UNIX_SECOND: Final = int(value_parsers.MAX_UNIX_SECONDS) - 1
 MAX_NAME_LENGTH: Final = 100
 FORMATS: Final = ("json", "ndjson", "csv")
 PERIODS: Final = (1, 60, 1440)
@@ -45,7 +45,7 @@ def _one_of(*allowed_values: str) -> Callable[[str], str]:
 
 
 def _integer(minimum: int, maximum: int) -> Callable[[str], int]:
-    return lambda value: values.parse_integer(value, minimum, maximum)
+    return lambda value: value_parsers.parse_integer(value, minimum, maximum)
 
 
 def _fields(value: str) -> tuple[Column, ...]:
@@ -68,7 +68,7 @@ def _cursor(value: str) -> str:
 
 
 def _seconds(value: str) -> int:
-    seconds = values.parse_integer(value, 0, MAX_CHANGE_NUMBER)
+    seconds = value_parsers.parse_integer(value, 0, MAX_CHANGE_NUMBER)
     if seconds > MAX_UNIX_SECOND:
         raise ValueError("is beyond the year 5000; are these milliseconds? It takes seconds")
     return seconds
@@ -130,14 +130,14 @@ LISTING_PARAMETERS: Final = {
         ),
         Parameter(
             "min_duration_minutes",
-            values.parse_number,
+            value_parsers.parse_number,
             "close_time is at least so many minutes after open_time; fractions count.",
             "15",
             {"type": "number"},
         ),
         Parameter(
             "max_duration_minutes",
-            values.parse_number,
+            value_parsers.parse_number,
             "close_time is at most so many minutes after open_time; fractions count.",
             "60",
             {"type": "number"},

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
-from api.candlesticks.spans import TimeRange, count_periods, grid_seconds, split
+from api.candlesticks.time_ranges import TimeRange, count_periods, grid_seconds, split
 from kalshi_markets.exchange.client import MAX_ARCHIVE_CANDLES, MAX_BATCH_CANDLES
 from kalshi_markets.exchange.listings import BATCH_TICKERS
 

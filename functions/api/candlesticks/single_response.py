@@ -8,11 +8,11 @@ from typing import Any, Final
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.answers import MIN_COMPRESS_LENGTH, accepts_gzip, encoding_headers, fraction_of_limit, gzip_text
-from api.candlesticks.pieces import SEPARATOR
+from api.candlesticks.chunks import SEPARATOR
 from api.candlesticks.result import INVALID_TICKER, NO_CANDLES, RESULT_TOO_LARGE, UNKNOWN_TICKER, Result
 from api.errors import RETRY_HINT, ApiError, ErrorCode, Problem, market_not_found, validation_error
-from api.rows import CSV, JSON, Format
+from api.formats import CSV, JSON, Format
+from api.responses import MIN_COMPRESS_LENGTH, accepts_gzip, encoding_headers, fraction_of_limit, gzip_text
 
 _OHLC: Final = ("open", "low", "high", "close")
 _PRICES: Final = {"yes_bid": _OHLC, "yes_ask": _OHLC, "price": (*_OHLC, "mean", "previous")}

@@ -9,7 +9,7 @@ from typing import Any, Final
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.body import MAX_LAMBDA_RESPONSE, RESPONSE_OVERHEAD, BoundedBody
+from api.candlesticks.gzip_body import MAX_LAMBDA_RESPONSE, RESPONSE_OVERHEAD, BoundedBody
 
 MIN_COMPRESS_LENGTH: Final = 1_024
 _ZERO_QUALITY: Final = re.compile(r"\bq\s*=\s*0(\.0*)?\s*(;|$)")

@@ -6,10 +6,10 @@ from dataclasses import replace
 from typing import Any, Final
 
 from api.candlesticks.cache import CandleCache
-from api.candlesticks.plan import Call, MissingRange, plan_calls
-from api.candlesticks.question import FetchState
+from api.candlesticks.fetch_state import FetchState
+from api.candlesticks.planner import Call, MissingRange, plan_calls
 from api.candlesticks.result import UNKNOWN_TICKER
-from api.candlesticks.spans import count_periods
+from api.candlesticks.time_ranges import count_periods
 from kalshi_markets.exchange import (
     BATCH_TICKERS,
     AuthenticationFailed,

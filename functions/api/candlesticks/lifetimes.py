@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Final, NamedTuple
 
-from api import sql
-from api.candlesticks.spans import TimeRange, aligned
+from api.candlesticks.time_ranges import TimeRange, aligned
+from api.markets import sql
 from kalshi_markets.database import Database
 from kalshi_markets.exchange import ExchangeClient, ExchangeError
 

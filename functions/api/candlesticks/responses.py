@@ -7,10 +7,10 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.answers import accepts_gzip, encoded_response
-from api.body import BoundedBody, Deflated
-from api.candlesticks.pieces import SEPARATOR
+from api.candlesticks.chunks import SEPARATOR
+from api.candlesticks.gzip_body import BoundedBody, Deflated
 from api.candlesticks.result import RESPONSE_FULL, RESULT_TOO_LARGE, Result
+from api.responses import accepts_gzip, encoded_response
 
 _SEPARATOR: Final = Deflated.compress(SEPARATOR)
 

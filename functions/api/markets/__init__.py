@@ -1,0 +1,1 @@
+"""GET /markets, one market and its history: parameters, filters, sort orders, cursors and SQL."""

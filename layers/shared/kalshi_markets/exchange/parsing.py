@@ -1,0 +1,37 @@
+"""JSON of the exchange's responses."""
+
+import json
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any, Final, NoReturn
+
+import httpx
+
+from kalshi_markets.exchange.errors import InvalidResponse
+
+MAX_REASON_LENGTH: Final = 300
+
+
+def parse_json(text: str | bytes, *, parse_float: Callable[[str], object] = Decimal) -> Any:
+    """Parse JSON. parse_float: converts its non-integer numbers. Raises InvalidResponse."""
+    try:
+        return json.loads(text, parse_float=parse_float, parse_constant=_reject_constant)
+    except (ValueError, RecursionError) as error:
+        raise InvalidResponse("the exchange's answer is not JSON.") from error
+
+
+def parse_object(response: httpx.Response, *, parse_float: Callable[[str], object] = Decimal) -> dict[str, Any]:
+    """Return the JSON object of a response. parse_float: converts its non-integer numbers. Raises InvalidResponse."""
+    answer = parse_json(response.content, parse_float=parse_float)
+    if not isinstance(answer, dict):
+        raise InvalidResponse("the exchange's answer is not a JSON object.")
+    return answer
+
+
+def printable(text: object) -> str:
+    """Return at most MAX_REASON_LENGTH characters, escaped so that a log and a database can hold them."""
+    return str(text)[:MAX_REASON_LENGTH].encode("unicode_escape").decode("ascii")
+
+
+def _reject_constant(constant: str) -> NoReturn:
+    raise ValueError(constant)
