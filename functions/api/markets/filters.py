@@ -99,7 +99,7 @@ class Operator:
     sql: {column} and {0}, the value, are filled in; empty where it depends on the value, see text_search.
     sql_if_false: where the value is a flag, `sql` is for true and this for false.
     description: "{name} …", for people. cast: {type} is the column's. example: where the column's own will not do.
-    is_strict: whether it never matches a missing value.
+    excludes_null: whether it never matches a missing value.
     """
 
     suffix: str
