@@ -11,14 +11,13 @@ from crawler.jobs.base import (
     ARCHIVE_GAP,
     DUE_FRACTION,
     OVERLAP_SECONDS,
-    ChangedJob,
     Job,
     JobContext,
-    LiveJob,
     PageUpdate,
     PaginationLoop,
     paginate,
 )
+from crawler.jobs.listings import ChangedJob, LiveJob
 from crawler.jobs.lookups import LIVE_JOBS, MissingMarketsJob
 from crawler.jobs.settled import INITIAL_WINDOW_SECONDS, RECHECK_AFTER, BacklogJob, SettledJob
 from crawler.store import JobState, Store

@@ -1,7 +1,8 @@
 """Which jobs there are."""
 
 from crawler.jobs.archive import ArchiveJob
-from crawler.jobs.base import ChangedJob, Job, LiveJob
+from crawler.jobs.base import Job
+from crawler.jobs.listings import ChangedJob, LiveJob
 from crawler.jobs.lookups import EventsJob, MissingMarketsJob, RetryRejectsJob
 from crawler.jobs.maintenance import LimitsJob, RetentionJob, SeriesJob
 from crawler.jobs.settled import RECHECK_AFTER, BacklogJob, SettledJob

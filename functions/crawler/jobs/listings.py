@@ -1,0 +1,65 @@
+"""Jobs that follow one listing from its beginning to its end."""
+
+from collections.abc import AsyncGenerator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from crawler.filters import check_times
+from crawler.jobs.base import OVERLAP_SECONDS, Job, JobContext, PageUpdate, finished, paginate, started
+from crawler.store import JobState
+
+
+class LiveJob(Job):
+    """Every market that is not settled, by one status filter of the exchange: the only way to see volumes move."""
+
+    def __init__(self, status: str, interval: timedelta) -> None:
+        self.name = f"live/{status}"
+        self.interval = interval
+        self._status = status
+
+    async def run(self, context: JobContext, state: JobState) -> AsyncGenerator[PageUpdate, None]:
+        """Newest first."""
+        state = state if state.position is not None else started(state, {})
+        # Once an hour: where all objects have a new member, they are known by their digests again from then on.
+        refresh_hashes = (
+            state.started_at is None or state.confirmed_at is None or state.started_at.hour != state.confirmed_at.hour
+        )
+        is_first, first_pages = "cursor" not in (state.position or {}), context.first_pages
+        if is_first:
+            first_pages.expect(self.name)
+        try:
+            async for markets, next_position in paginate(
+                lambda c: context.listings.live(self._status, c), state.position or {}
+            ):
+                if is_first:
+                    await first_pages.check(self.name, markets)
+                    is_first = False
+                state = replace(state, position=next_position) if next_position else finished(state)
+                yield PageUpdate(state, markets, track_seen=True, refresh_hashes=refresh_hashes)
+        finally:
+            first_pages.withdraw(self.name)
+
+
+class ChangedJob(Job):
+    """New markets, or edits of their metadata, since the last such walk began."""
+
+    def __init__(self, change: str, interval: timedelta) -> None:
+        self.name = f"changed/{change}"
+        self.interval = interval
+        self._change = change
+
+    async def run(self, context: JobContext, state: JobState) -> AsyncGenerator[PageUpdate, None]:
+        """What was there before the first walk is the live walks' business."""
+        now = await context.listings.exchange_time()
+        if not state.position:
+            since = int((state.watermark or now).timestamp()) - OVERLAP_SECONDS
+            state = started(state, {"since": since, "until": int(now.timestamp())})
+        position = dict(state.position or {})
+        fetch_page = context.listings.created if self._change == "created" else context.listings.updated
+        field = f"{self._change}_time"
+        window = {name: position[name] for name in ("since", "until")}
+        async for markets, following in paginate(lambda cursor: fetch_page(position["since"], cursor), position):
+            check_times(markets, field, position["since"])
+            until = datetime.fromtimestamp(position["until"], UTC)
+            state = replace(state, position={**window, **following}) if following else finished(state, watermark=until)
+            yield PageUpdate(state, markets)
