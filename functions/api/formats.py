@@ -21,7 +21,7 @@ class Format:
 JSON: Final = Format("json", "application/json", ",\n")
 NDJSON: Final = Format("ndjson", "application/x-ndjson", "\n", "\n")
 CSV: Final = Format("csv", "text/csv; charset=utf-8; header=present", "\r\n", "\r\n")
-FORMATS: Final = {form.name: form for form in (JSON, NDJSON, CSV)}
+FORMATS: Final = {format_.name: format_ for format_ in (JSON, NDJSON, CSV)}
 
 
 def header_line(format_: Format, columns: Sequence[Column]) -> str:

@@ -102,10 +102,10 @@ async def _check_categories(session: Session) -> Finding:
 
 
 QUESTIONS: Final = (
-    Question("market: members", "as documented", _EXCHANGE + "drift.py", 0, _check_members),
-    Question("market: values", "PostgreSQL can hold them", _EXCHANGE + "projection.py", 0, _check_storable),
+    Question("market: members", "as documented", _EXCHANGE + "schema_drift.py", 0, _check_members),
+    Question("market: values", "PostgreSQL can hold them", _EXCHANGE + "market_rows.py", 0, _check_storable),
     Question("market: words", "only the documented ones", "layers/shared/kalshi_markets/columns.py", 0, _check_words),
-    Question("market: JSON", "compact, members in one order", _EXCHANGE + "sent.py", 0, _check_taken_apart),
+    Question("market: JSON", "compact, members in one order", _EXCHANGE + "raw_markets.py", 0, _check_taken_apart),
     Question("events", "named ones are answered, with their series", _EXCHANGE + "listings.py", 1, _check_events),
     Question("/series", "all in one answer, without a cursor", _EXCHANGE + "listings.py", 1, _check_series),
     Question("/series: categories", "one for each series", _EXCHANGE + "listings.py", 0, _check_categories),

@@ -93,7 +93,7 @@ class ArchiveJob(Job):
             yield update
 
     def state_after_error(self, error: Exception, state: JobState) -> JobState:
-        """Return the job as Walk.after has it; at the first series where it was not their markets that were listed."""
+        """Return the state after an error, at the first series where it was not their markets that were listed."""
         if isinstance(error, FilterIgnored) and "after" in _position(state):
             return replace(state, position=_first_series(state, _position(state).get("way", SERIES)))
         return super().state_after_error(error, state)

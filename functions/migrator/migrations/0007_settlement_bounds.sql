@@ -19,5 +19,5 @@ SELECT
     q.removed_at, t.settlement_bounds_type, t.settlement_floor_dollars
 FROM kalshi_markets_details AS t JOIN kalshi_markets_quotes AS q ON q.ticker = t.ticker;
 
--- A kind of drift more: values that a list of words does not have. drift.py has the kinds.
+-- A kind of drift more: values that a list of words does not have. schema_drift.py has the kinds.
 ALTER TABLE kalshi_markets_drift DROP CONSTRAINT kalshi_markets_drift_change_check;

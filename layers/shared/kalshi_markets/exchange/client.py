@@ -61,7 +61,7 @@ class ExchangeClient:
         return self.transport.requests
 
     def now(self) -> float:
-        """The exchange's time, as Transport has it."""
+        """Return the exchange's time, in Unix seconds."""
         return self.transport.now()
 
     async def rate(self) -> float:

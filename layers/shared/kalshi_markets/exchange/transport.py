@@ -75,7 +75,7 @@ class Transport:
         return self._signer is not None
 
     async def batch_size(self, path: str, maximum: int) -> int:
-        """Return how many items one request may name, as Limiter.batch_size has it."""
+        """Return how many items one request may name, at most `maximum`."""
         return await self._limiter.batch_size(path, maximum)
 
     async def get(
@@ -87,7 +87,7 @@ class Transport:
         priority: float = 0.0,
         parse: Callable[[httpx.Response], dict[str, Any]] | None = None,
     ) -> dict[str, Any]:
-        """The JSON object at a path below the API's root; its non-integer numbers are Decimals.
+        """Return the JSON object at a path below the API's root; non-integer numbers become Decimals.
 
         deadline: on time.monotonic()'s clock; no try begins or goes on after it. urgency: as Limiter.take has it. read:
         reads an answer in another way; it raises InvalidResponse. Raises ExchangeError, and what the limiter does.
