@@ -179,7 +179,9 @@ class Crawl:
             summary.completed.append(batch.job.name)
         counts = {"added": written.added, "changed": written.changed, "refused": refused}
         page = {"job": batch.job.name, "markets": markets, "completed": batch.job.position is None}
-        logger.info("page", extra=page | counts)
+        # The archive has a page for each series, most of them empty.
+        log = logger.info if markets or batch.job.position is None else logger.debug
+        log("page", extra=page | counts)
 
     async def _fail(self, walk: Walk, error: Exception, message: str, begun_from: Job) -> None:
         """Let the job rest until the next run, or for its interval where asking again would not help; others go on."""
