@@ -179,7 +179,9 @@ class CrawlRun:
             summary.completed.append(batch.state.name)
         counts = {"added": written.added, "changed": written.changed, "rejected": rejected}
         page = {"job": batch.state.name, "markets": markets, "completed": batch.state.position is None}
-        logger.info("page", extra=page | counts)
+        # The archive has a page for each series, most of them empty.
+        log = logger.info if markets or batch.state.position is None else logger.debug
+        log("page", extra=page | counts)
 
     async def _fail(self, job: Job, error: Exception, message: str, initial_state: JobState) -> None:
         """Let the job rest until the next run, or for its interval where asking again would not help; others go on."""

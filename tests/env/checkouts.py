@@ -86,7 +86,7 @@ class Make:
         address = self.until(r"gateway +(http://\S+)")
         self.until("first run has ended")
         markets = httpx.get(f"{address}/markets", params={"limit": 1000}, timeout=20).raise_for_status().json()
-        assert 250 < markets["count"] < 350
+        assert 250 < markets["count"] < 350, self.output
         return address
 
     def interrupt(self) -> None:

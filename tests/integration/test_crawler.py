@@ -143,7 +143,7 @@ def test_a_run_ends_itself_before_its_time_and_the_next_goes_on(
     fresh: dict[str, str], database: Database, server: ExchangeServer
 ) -> None:
     environment = fresh | {"EXCHANGE_URL": server.url, "EXCHANGE_RATE": "4"}
-    summary = crawl(environment, seconds=8)
+    summary = crawl(environment, seconds=10)
     assert summary["outcome"] == "out of time"
     assert 0 < summary["table_size"] < len(served(server))
     runs = 0

@@ -233,3 +233,10 @@ def test_a_wrong_log_level_is_named_with_what_it_takes(name: str, value: str) ->
     for read in (log_level, ApiSettings.from_env):
         with pytest.raises(SettingsError, match=f"^{name} must be one of DEBUG, INFO, WARNING, ERROR, CRITICAL"):
             read({name: value})
+
+
+def test_a_path_may_hold_any_character(tmp_path: Path) -> None:
+    file = tmp_path / "a\nkey é.pem"
+    file.write_text("PEM")
+    settings = ExchangeSettings.from_env({"KEYID": "id", "KEYFILE": str(file), "SSL_CERT_FILE": str(file)})
+    assert settings.key_file == str(file)

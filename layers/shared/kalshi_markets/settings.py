@@ -59,7 +59,7 @@ class DatabaseSettings:
         sslmode = variables.string("DB_SSLMODE", "verify-full" if on_aws else "prefer")
         if sslmode not in get_args(SslMode):
             raise SettingsError(f"DB_SSLMODE must be one of {', '.join(get_args(SslMode))}.")
-        sslrootcert = variables.optional("DB_SSLROOTCERT")
+        sslrootcert = variables.path("DB_SSLROOTCERT")
         if sslrootcert and sslmode != "disable" and not Path(sslrootcert).is_file():
             raise SettingsError("DB_SSLROOTCERT must be a PEM file of certificate authorities: there is no such file.")
         return cls(
@@ -105,10 +105,12 @@ class ExchangeSettings:
         if not re.match(r"https?://[^/]", url):
             raise SettingsError("EXCHANGE_URL must begin with https:// (or http://) and name a host.")
         key_id, secret_arn = variables.ascii("KEYID"), variables.ascii("KALSHI_SECRET_ARN")
-        key_file = variables.required("KEYFILE") if key_id else None
-        if (authorities := variables.optional("SSL_CERT_FILE")) and not Path(authorities).is_file():
+        key_file = variables.path("KEYFILE")
+        if key_id and not key_file:
+            raise SettingsError("KEYFILE is not set.")
+        if (authorities := variables.path("SSL_CERT_FILE")) and not Path(authorities).is_file():
             raise SettingsError("SSL_CERT_FILE must be a PEM file of certificate authorities: there is no such file.")
-        if (authorities := variables.optional("SSL_CERT_DIR")) and not Path(authorities).is_dir():
+        if (authorities := variables.path("SSL_CERT_DIR")) and not Path(authorities).is_dir():
             raise SettingsError("SSL_CERT_DIR must be a folder of certificate authorities: there is no such folder.")
         # Without a key the exchange tells no rate, and public measurements found 429s from 8 a second.
         account = (key_id or secret_arn) and not variables.optional("EXCHANGE_RATE")

@@ -48,6 +48,11 @@ class Variables:
         """Return a text of printable ASCII, or None: a URL, a key id, the ARN or name of a secret."""
         return parse_ascii(name, self._environment.get(name, "")) or None
 
+    def path(self, name: str) -> str | None:
+        """Return a path, or None. A path may hold any character."""
+        value = self._environment.get(name, "")
+        return value if value.strip() else None
+
     def password(self, name: str) -> str | None:
         """Return a password, or None."""
         value = self._environment.get(name, "")
