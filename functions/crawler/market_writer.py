@@ -60,7 +60,7 @@ class MarketWriter:
     def write(self, markets: Iterable[ParsedMarket], *, refresh_hashes: bool = False) -> WriteResult:
         """Within a transaction. Where a ticker comes twice, its later state holds.
 
-        renew: whether an object that differs in nothing that is stored is to be known again by its digest.
+        refresh_hashes: whether an object that differs in nothing that is stored is to be known again by its digest.
         """
         newest = {market.ticker: market for market in markets}
         if not newest:

@@ -29,7 +29,7 @@ logger = make_logger("crawler", child=True)
 
 
 class PageProcessor:
-    """Reads the pages of a run. look_up: calls a method of the store in turn, by urgency."""
+    """Reads the pages of a run. lookup: calls a method of the store, by priority."""
 
     def __init__(self, store: Store, lookup: Callable[..., Awaitable[Any]]) -> None:
         self._store = store

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 
 
 class PriorityLock:
-    """A lock: of those who wait, the one with the least urgency goes first, equal ones in the order they came."""
+    """Lock whose waiter with the lowest priority acquires next; ties are first in, first out."""
 
     def __init__(self) -> None:
         self._locked = False

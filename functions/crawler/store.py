@@ -46,13 +46,14 @@ class JobState:
 
 @dataclass(frozen=True)
 class Batch:
-    """What is committed together. job: its line afterwards; also: another's.
+    """What is committed together. state: of the job afterwards; other_jobs: states of others.
 
-    sightings, unchanged: the markets of a page, and the tickers of those that it shows as they are stored already.
-    seen: the tickers on the page, where the walk keeps account of them. renew: as Markets.write has it.
-    mended: rejects, unless they are rejected again in this batch. gone: tickers that the exchange has no more.
+    markets, unchanged: the markets of a page, and the tickers of those that it shows as they are stored already.
+    seen: the tickers on the page, where the walk keeps account of them. refresh_hashes: as MarketWriter.write has it.
+    resolved_rejects: rejects, unless they are rejected again in this batch.
+    removed: tickers that the exchange has no more.
     looked_up: tickers that were asked for by name. costs, limits: what requests cost, how many the account may send.
-    expired: settled before this, to be deleted.
+    delete_settled_before: settled before this, to be deleted.
     """
 
     state: JobState

@@ -16,7 +16,7 @@ class BudgetSpentError(Exception):
 
 
 class RequestBudget:
-    """Tokens of a Limiter: `maximum` in all, `rate` a second; a 429 halves the rate for the rest of the run."""
+    """Tokens of a RateLimiter: `maximum` in all, `rate` a second; a 429 halves the rate for the rest of the run."""
 
     def __init__(self, maximum: int = MAX_REQUESTS, rate: float = DEFAULT_RATE) -> None:
         self.maximum = maximum

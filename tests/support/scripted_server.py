@@ -23,7 +23,7 @@ class Reply:
 
 
 class ScriptedServer:
-    """`with Scripted([Reply(), …]) as server:`; when the replies are used up, the last one is given for ever.
+    """`with ScriptedServer([Reply(), …]) as server:`; when the replies are used up, the last one is given for ever.
 
     paths: other replies for some patterns of path?query below the base URL, * for any text.
     """

@@ -54,7 +54,7 @@ class CandleCache:
             self._database.close()
 
     def get(self, settled: Mapping[str, bool], period: int, span: TimeRange) -> Mapping[str, list[CandleChunk]]:
-        """What is kept of the blocks that a span touches, oldest first. settled: of each ticker, as Entry has it."""
+        """Return the cached chunks of the blocks that a span touches, oldest first. settled: as in CacheEntry, by ticker."""
         if not settled:
             return {}
         length = BLOCK_SECONDS[period]

@@ -35,7 +35,7 @@ DUE_FRACTION: Final = 0.9
 MAX_PAGES: Final = 100_000
 """Of one walk; the exchange with all its combos has six thousand."""
 LOWEST_PRIORITY: Final = 10.0**6
-"""The urgency of what may take all the time that is left."""
+"""The priority of a job that may take all the time that is left; lower runs first."""
 
 
 class PaginationLoop(InvalidResponse):
@@ -50,15 +50,15 @@ class JobContext:
     store: Store
     states: Mapping[str, JobState]
     query: Callable[..., Awaitable[Any]]
-    """await read(store.method, *arguments): the store serves one at a time."""
+    """await query(store.method, *arguments): the store serves one at a time."""
     first_pages: FirstPages = field(default_factory=FirstPages)
 
 
 @dataclass(frozen=True)
 class PageUpdate:
-    """What a walk found, and its line in the books once that is committed.
+    """Result of one page, committed together with the job's new state.
 
-    keeps_seen: whether account is kept of the markets on it. The other members are those of the store's Batch.
+    track_seen: whether account is kept of the markets on it. The other members are those of the store's Batch.
     """
 
     state: JobState
@@ -77,7 +77,7 @@ class PageUpdate:
 
 
 class Job(ABC):
-    """One job. name: its line in the books; urgency: of the jobs under way, the one with the least goes first.
+    """One job. name: the key of its state. priority: lower runs first, as in asyncio.PriorityQueue.
 
     interval: how long after a walk's begin the next is due, and how long the job rests after an answer that cannot be
     used.
@@ -127,8 +127,9 @@ class Job(ABC):
 def must_wait(error: Exception, initial_state: JobState, state: JobState) -> bool:
     """Return whether a job is not due again in the next run after an error, but after its interval.
 
-    begun_from: the job as the run began with it. A listing that leads in a circle or is refused is begun anew at once
-    if the place of an earlier run may be to blame, and if its first request was refused: that costs one request.
+    initial_state: of the job, as the run began with it.
+    A listing that loops or is rejected is restarted at once if the position of an earlier run may be to blame, and if
+    its first request was rejected: that costs one request.
     """
     if isinstance(error, PaginationLoop | ExchangeClientError):
         return state.position != initial_state.position and "cursor" not in (initial_state.position or {})

@@ -62,12 +62,12 @@ class Column:
     """One column of the markets table.
 
     name: as in the table, the answers and the filters.
-    about: a sentence for people.
-    member: the exchange's name for it, where that differs (docs.kalshi.com, Market object, 3.34.0).
+    description: a sentence for people.
+    source_field: the exchange's name for it, where that differs (docs.kalshi.com, Market object, 3.34.0).
     sql_type: PostgreSQL's, where it is not the kind's usual one.
-    values: the words it may hold, where they are a list; a filter on another word is refused.
-    default: whether an answer has it without being asked. orderable: whether `order_by` takes it.
-    part: the table that holds it. words: whether words and parts of words are indexed in it.
+    allowed_values: the words it may hold, where they are a list; a filter on another word is refused.
+    in_default_response: whether an answer has it without being asked. orderable: whether `order_by` takes it.
+    table: the table that holds it. text_indexed: whether words and parts of words are indexed in it.
     """
 
     name: str

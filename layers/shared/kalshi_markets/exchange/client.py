@@ -38,7 +38,7 @@ class CandleQuery:
 class ExchangeClient:
     """Kalshi's market data. Every method raises ExchangeError, and what the limiter does.
 
-    deadline: on time.monotonic()'s clock. urgency: of those who wait for the limiter, the least goes first.
+    deadline: on time.monotonic()'s clock. priority: lower goes first.
     """
 
     def __init__(self, settings: ExchangeSettings, limiter: RateLimiter) -> None:
@@ -73,7 +73,7 @@ class ExchangeClient:
     ) -> dict[str, list[Candle]]:
         """Candles by ticker. The exchange leaves out the tickers that it does not know, and those in the archive.
 
-        At most BATCH_TICKERS tickers, without commas, and BATCH_CANDLES tickers × periods.
+        At most BATCH_TICKERS tickers, without commas, and MAX_BATCH_CANDLES tickers × periods.
         """
         candles: dict[str, list[Candle]] = {}
         size = await self._limiter.batch_size(_BATCH_PATH, BATCH_TICKERS)
@@ -87,7 +87,7 @@ class ExchangeClient:
     async def archived_candlesticks(
         self, ticker: str, query: CandleQuery, *, deadline: float, priority: float = 0.0
     ) -> list[Candle] | None:
-        """Those of a market behind the cutoff, at most ARCHIVE_CANDLES periods; None where the archive has no such
+        """Those of a market behind the cutoff, at most MAX_ARCHIVE_CANDLES periods; None where the archive has no such
         market."""
         path = f"/historical/markets/{quote(ticker, safe='')}/candlesticks"
         try:

@@ -56,7 +56,7 @@ class Series(NamedTuple):
 class Listings:
     """The listings, asked for by one job. Every method raises ExchangeError.
 
-    deadline: on time.monotonic()'s clock. urgency: of those who wait for the exchange, the least goes first.
+    deadline: on time.monotonic()'s clock. priority: lower goes first.
     combos: whether they are listed too.
     """
 

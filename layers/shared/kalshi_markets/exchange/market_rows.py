@@ -4,7 +4,7 @@ Lenient where the exchange may change (unknown members, absent ones, numbers sen
 and exact where it matters: no number passes through a float, no missing value becomes a zero.
 
 A walk sees most markets unchanged, so a market is read in two steps: `sight` reads its quotes and takes a digest of its
-terms, untouched; only where that digest is news are the terms read (`project`).
+terms, untouched; only where that digest is news are the terms read (`full_row`).
 """
 
 import hashlib
@@ -78,7 +78,7 @@ def is_valid_pg_text(text: object) -> TypeGuard[str]:
 
 
 def parse_market(market: Mapping[str, Any], object_hash: str | None = None) -> ParsedMarket:
-    """Reads what a market must be known by and what trading moves. Raises Refused."""
+    """Reads what a market must be known by and what trading moves. Raises InvalidMarket."""
     if not isinstance(market, Mapping):
         raise InvalidMarket("not an object")
     ticker = market.get("ticker")
@@ -90,12 +90,12 @@ def parse_market(market: Mapping[str, Any], object_hash: str | None = None) -> P
 
 
 def market_row(market: Mapping[str, Any]) -> MarketRow:
-    """The row of a Market object, with every column that comes from it. Raises Refused."""
+    """The row of a Market object, with every column that comes from it. Raises InvalidMarket."""
     return full_row(parse_market(market))
 
 
 def full_row(market: ParsedMarket) -> MarketRow:
-    """The same of a market that was sighted. Raises Refused."""
+    """The same of a market that was sighted. Raises InvalidMarket."""
     terms = {column.name: _value(column, market.fields.get(column.source_field)) for column in _DETAILS}
     if terms["subtitle"] is None:
         terms["subtitle"] = terms["yes_sub_title"]

@@ -1,7 +1,7 @@
 """How often the exchange may be asked: tokens, each the leave to send one request of the default cost.
 
-A Limiter leases them in chunks from a source: from the database, which all processes share, or from this process alone.
-Tokens that were leased and not used when a process ends are lost.
+A RateLimiter acquires them in chunks from a source: from the database, which all processes share, or from this process
+alone. Tokens that were acquired and not used when a process ends are lost.
 """
 
 import asyncio
@@ -57,7 +57,7 @@ class Grant:
 
 
 class TokenSource(Protocol):
-    """Where a Limiter has its tokens from."""
+    """Where a RateLimiter has its tokens from."""
 
     async def acquire(self, wanted: int) -> Grant:
         """Up to so many tokens, at once."""
@@ -81,7 +81,7 @@ class RateLimiter:
         self._refilling: asyncio.Task[None] | None = None
 
     async def acquire(self, priority: float = 0.0, path: str = "") -> None:
-        """Returns when a request to a path may be sent. Of those who wait, the least urgency goes first, then the first
+        """Returns when a request to a path may be sent. Lower priority goes first, then the first
         come; a dear request collects its tokens, and those behind it wait.
 
         Raises what the source does: from the database DatabaseError, SettingsError and SecretUnavailable.
@@ -100,17 +100,17 @@ class RateLimiter:
             raise
 
     async def on_rate_limited(self) -> None:
-        """To be called after a 429: the tokens in hand are void, and all processes slow down. Raises as take does."""
+        """Drop the tokens in hand and slow all processes down, after a 429. Raises as acquire does."""
         self._tokens = 0
         await self._source.on_rate_limited()
 
     async def rate(self) -> float:
-        """Requests a second that are permitted in all. Raises as take does."""
+        """Requests a second that are permitted in all. Raises as acquire does."""
         return (await self._known()).rate
 
     async def batch_size(self, path: str, maximum: int) -> int:
         """Return how many items one request may name, `most` unless such a request costs more than the exchange's
-        bucket holds: it would be refused for ever. Raises as take does."""
+        bucket holds: it would be refused for ever. Raises as acquire does."""
         lease = self._last or await self._known()
         cost = lease.cost(path)
         return (

@@ -41,7 +41,7 @@ class RawMarket(NamedTuple):
 
 
 def parse_page(body: bytes) -> dict[str, Any]:
-    """An answer with a list of `markets`, those as Sent. Raises InvalidResponse."""
+    """An answer with a list of `markets`, those as RawMarket. Raises InvalidResponse."""
     return _split_page(body) or _parse_whole_page(body)
 
 

@@ -46,8 +46,8 @@ logging.getLogger("httpx").setLevel(logging.WARNING)  # at INFO it logs whole UR
 class Transport:
     """Signs, paces, sends and retries. Use it within one event loop; close it with `await aclose()`.
 
-    requests: sent so far; refusals: those answered with 429; bytes_received: of the bodies, as they were compressed;
-    has_heard: whether any answer has told the exchange's time.
+    requests: sent so far. rate_limited: those answered with 429. bytes_received: compressed size of the bodies.
+    clock_synced: whether any answer has told the exchange's time.
     """
 
     def __init__(self, settings: ExchangeSettings, limiter: RateLimiter) -> None:
@@ -89,8 +89,8 @@ class Transport:
     ) -> dict[str, Any]:
         """Return the JSON object at a path below the API's root; non-integer numbers become Decimals.
 
-        deadline: on time.monotonic()'s clock; no try begins or goes on after it. urgency: as Limiter.take has it. read:
-        reads an answer in another way; it raises InvalidResponse. Raises ExchangeError, and what the limiter does.
+        deadline: on time.monotonic()'s clock; no try begins or goes on after it. priority: lower goes first.
+        parse: replaces parse_object; it raises InvalidResponse. Raises ExchangeError, and what the limiter does.
         """
         authentication_failed = unreadable = False
         pause = INITIAL_BACKOFF
