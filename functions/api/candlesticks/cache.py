@@ -54,7 +54,7 @@ class CandleCache:
             self._database.close()
 
     def get(self, settled: Mapping[str, bool], period: int, span: TimeRange) -> Mapping[str, list[CandleChunk]]:
-        """Return the cached chunks of the blocks that a span touches, oldest first. settled: as in CacheEntry, by ticker."""
+        """Return the cached chunks of a span's blocks, oldest first. settled: by ticker, as in CacheEntry."""
         if not settled:
             return {}
         length = BLOCK_SECONDS[period]
