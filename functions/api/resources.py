@@ -68,7 +68,7 @@ class Resources:
 
         settings = ExchangeSettings.from_env()
         return ExchangeClient(
-            settings, RateLimiter(DatabaseTokenBucket(DatabaseSettings.from_env(), "people", settings.rate))
+            settings, RateLimiter(DatabaseTokenBucket(DatabaseSettings.from_env(), "interactive", settings.rate))
         )
 
     @cached_property

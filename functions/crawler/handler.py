@@ -41,7 +41,7 @@ async def _crawl(settings: CrawlerSettings, deadline: float, function: str) -> S
     timeout = max(1.0, deadline + SHUTDOWN_SECONDS / 2 - time.monotonic())
     database = Database(database_settings, application_name="crawler", parameters=_SESSION, timeout=timeout)
     reader = Database(database_settings, application_name="crawler reads", parameters=_SESSION, timeout=timeout)
-    tokens = DatabaseTokenBucket(database_settings, "crawl", exchange_settings.rate)
+    tokens = DatabaseTokenBucket(database_settings, "crawler", exchange_settings.rate)
     try:
         async with ExchangeClient(exchange_settings, RateLimiter(tokens)) as exchange:
             store = Store(database, reader)

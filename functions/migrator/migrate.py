@@ -36,9 +36,15 @@ def migrate(database: Database, settings: MigratorSettings) -> list[str]:
             " applied_at timestamp with time zone NOT NULL DEFAULT now())"
         )
         done = {row[0] for row in database.execute(f"SELECT name FROM {table}_migrations")}
+        files = sorted(FOLDER.glob("*.sql"))
+        if done - {path.name for path in files}:
+            raise MigrationError(
+                f"{table} was made by an earlier development version and cannot be upgraded: "
+                "delete the data folder of make run (.data), or set MARKETS_TABLE to another name."
+            )
         if not done:
             adopt_legacy_table(database)
-        for path in sorted(FOLDER.glob("*.sql")):
+        for path in files:
             if path.name not in done:
                 # The files are written for the default name, so that psql runs them too.
                 database.execute_script(path.read_text(encoding="utf-8").replace("kalshi_markets", table))

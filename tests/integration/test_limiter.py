@@ -40,7 +40,7 @@ CRAWLER_ROOM, INTERACTIVE_ROOM = 10, 5  # three quarters of a second's worth at 
 @pytest.fixture(autouse=True)
 def _empty(database: Database) -> None:
     database.execute(
-        "UPDATE kalshi_markets_limiter SET crawl = 0, people = 0, filled_at = clock_timestamp(), slowed_to = 1,"
+        "UPDATE kalshi_markets_limiter SET crawler = 0, interactive = 0, filled_at = clock_timestamp(), slowed_to = 1,"
         " slowed_at = 'epoch', account_rate = NULL, account_rate_until = NULL, bucket_capacity = NULL,"
         " endpoint_costs = '{}'"
     )
@@ -78,21 +78,21 @@ def used_rate(database: Database) -> float:
 
 def test_a_long_pause_leaves_three_quarters_of_a_seconds_worth(database: Database, slack: Callable[[], float]) -> None:
     later(database, 3600)
-    assert CRAWLER_ROOM <= take(database, "crawl")[0] <= CRAWLER_ROOM + slack()
-    assert INTERACTIVE_ROOM <= take(database, "people")[0] <= INTERACTIVE_ROOM + slack()
-    assert take(database, "crawl")[0] <= slack()
+    assert CRAWLER_ROOM <= take(database, "crawler")[0] <= CRAWLER_ROOM + slack()
+    assert INTERACTIVE_ROOM <= take(database, "interactive")[0] <= INTERACTIVE_ROOM + slack()
+    assert take(database, "crawler")[0] <= slack()
 
 
 def test_the_crawler_has_the_full_rate_while_the_interactive_share_is_idle(
     database: Database, slack: Callable[[], float]
 ) -> None:
     later(database, 10)
-    take(database, "crawl")
+    take(database, "crawler")
     granted = 0
     for _ in range(20):
         later(database, 0.4)
-        take(database, "people", 0)
-        granted += take(database, "crawl")[0]
+        take(database, "interactive", 0)
+        granted += take(database, "crawler")[0]
     assert 20 * 0.4 * RATE - 1 <= granted <= 20 * 0.4 * RATE + slack()
 
 
@@ -100,15 +100,17 @@ def test_the_interactive_share_has_the_full_rate_while_the_crawler_is_idle(
     database: Database, slack: Callable[[], float]
 ) -> None:
     later(database, 10)
-    take(database, "people")
+    take(database, "interactive")
     granted = 0
     for _ in range(20):
         later(database, 0.2)
-        granted += take(database, "people")[0]
+        granted += take(database, "interactive")[0]
     assert 20 * 0.2 * RATE - 1 <= granted <= 20 * 0.2 * RATE + slack()
 
 
-@pytest.mark.parametrize(("greedy", "modest", "part"), [("crawl", "people", 1 / 3), ("people", "crawl", 2 / 3)])
+@pytest.mark.parametrize(
+    ("greedy", "modest", "part"), [("crawler", "interactive", 1 / 3), ("interactive", "crawler", 2 / 3)]
+)
 def test_each_has_its_part_however_much_the_other_takes(
     database: Database, slack: Callable[[], float], greedy: Share, modest: Share, part: float
 ) -> None:
@@ -123,29 +125,29 @@ def test_each_has_its_part_however_much_the_other_takes(
 
 def test_a_grant_has_the_time_until_more_tokens(database: Database) -> None:
     later(database, 10)
-    _, until_ten = take(database, "crawl", CRAWLER_ROOM)
+    _, until_ten = take(database, "crawler", CRAWLER_ROOM)
     assert until_ten <= CRAWLER_ROOM / RATE
-    _, until_two = take(database, "crawl", 2)
+    _, until_two = take(database, "crawler", 2)
     assert until_two <= 2 / RATE
     later(database, until_two + 0.001)
-    assert take(database, "crawl", 2)[0] == 2
-    assert take(database, "people", 2)[1] == 0  # two more are there already
+    assert take(database, "crawler", 2)[0] == 2
+    assert take(database, "interactive", 2)[1] == 0  # two more are there already
 
 
 def test_a_slow_rate_still_grants_single_tokens(database: Database) -> None:
     later(database, 3600)
-    assert [take(database, share, 10, rate=0.1)[0] for share in ("crawl", "people", "crawl")] == [1, 1, 0]
-    assert take(database, "crawl", 10, rate=0.1)[1] <= 15
+    assert [take(database, share, 10, rate=0.1)[0] for share in ("crawler", "interactive", "crawler")] == [1, 1, 0]
+    assert take(database, "crawler", 10, rate=0.1)[1] <= 15
     later(database, 15.1)
-    assert take(database, "crawl", 10, rate=0.1)[0] == 1
+    assert take(database, "crawler", 10, rate=0.1)[0] == 1
 
 
 def test_a_clock_set_back_stops_nothing(database: Database, slack: Callable[[], float]) -> None:
     database.execute("SELECT kalshi_markets_slow_down()")
     later(database, -3600)
-    assert take(database, "crawl")[0] <= slack()
+    assert take(database, "crawler")[0] <= slack()
     later(database, 0.4)
-    assert take(database, "crawl")[0] >= 0.4 * RATE * 2 / 3 - 1
+    assert take(database, "crawler")[0] >= 0.4 * RATE * 2 / 3 - 1
     later(database, -3600)
     database.execute("SELECT kalshi_markets_slow_down()")
     assert factor(database) == pytest.approx(0.5, abs=0.05)
@@ -162,14 +164,14 @@ def test_a_429_empties_the_buckets_and_halves_the_rate_which_grows_back_within_a
     database: Database, slack: Callable[[], float]
 ) -> None:
     later(database, 10)
-    take(database, "crawl", 0)
+    take(database, "crawler", 0)
     database.execute("SELECT kalshi_markets_slow_down()")
-    assert take(database, "crawl")[0] + take(database, "people")[0] <= slack()
+    assert take(database, "crawler")[0] + take(database, "interactive")[0] <= slack()
     assert factor(database) == pytest.approx(0.5, abs=0.05)
     granted = 0
     for _ in range(10):
         later(database, 0.5)
-        granted += take(database, "crawl")[0] + take(database, "people")[0]
+        granted += take(database, "crawler")[0] + take(database, "interactive")[0]
     assert 5 * RATE * 0.5 - 2 <= granted <= 5 * RATE * 0.55 + slack()
     later(database, 25)
     assert factor(database) == pytest.approx(0.75, abs=0.05)
@@ -226,19 +228,21 @@ def all_sent(*threads: Busy) -> tuple[list[int], float]:
 
 
 def test_two_processes_together_stay_within_the_rate_and_use_it(environment: Mapping[str, str]) -> None:
-    sent, seconds = all_sent(*(Busy(environment, "crawl", RATE, 1.5) for _ in range(2)))
+    sent, seconds = all_sent(*(Busy(environment, "crawler", RATE, 1.5) for _ in range(2)))
     assert 0.7 * (RATE * 1.5 - INTERACTIVE_ROOM) <= sum(sent) <= RATE * seconds + CRAWLER_ROOM + INTERACTIVE_ROOM
 
 
 def test_a_greedy_crawler_leaves_the_interactive_share(environment: Mapping[str, str]) -> None:
-    sent, seconds = all_sent(*(Busy(environment, share, 50, 1.5) for share in ("crawl", "crawl", "crawl", "people")))
+    sent, seconds = all_sent(
+        *(Busy(environment, share, 50, 1.5) for share in ("crawler", "crawler", "crawler", "interactive"))
+    )
     assert sum(sent) <= 50 * seconds + 0.75 * 50
     assert sent[-1] >= 0.7 * 1.5 * 50 / 3
 
 
 def test_a_fast_rate_is_served(environment: Mapping[str, str], database: Database) -> None:
     later(database, 10)
-    [sent], seconds = all_sent(Busy(environment, "people", 1000, 1))
+    [sent], seconds = all_sent(Busy(environment, "interactive", 1000, 1))
     assert 500 <= sent <= 1000 * seconds + 750
 
 
@@ -278,12 +282,12 @@ def rate_after_429(environment: Mapping[str, str], share: Share) -> float:
 
 
 def test_the_functions_roles_may_take_tokens_but_neither_read_nor_write_them(roles: dict[str, dict[str, str]]) -> None:
-    assert rate_after_429(roles["api"], "people") == rate_after_429(roles["crawler"], "crawl") == 100
+    assert rate_after_429(roles["api"], "interactive") == rate_after_429(roles["crawler"], "crawler") == 100
     for name in ("api", "crawler"):
         connection = connect(roles[name])
         for statement in (
-            "SELECT crawl FROM kalshi_markets_limiter",
-            "UPDATE kalshi_markets_limiter SET crawl = 1000",
+            "SELECT crawler FROM kalshi_markets_limiter",
+            "UPDATE kalshi_markets_limiter SET crawler = 1000",
             "DELETE FROM kalshi_markets_limiter",
         ):
             with pytest.raises(DatabaseError) as caught:
@@ -294,7 +298,7 @@ def test_the_functions_roles_may_take_tokens_but_neither_read_nor_write_them(rol
 
 def test_a_role_without_grants_may_not_take_tokens(roles: dict[str, dict[str, str]]) -> None:
     with pytest.raises(StatementError) as caught:
-        rate_after_429(roles["nobody"], "people")
+        rate_after_429(roles["nobody"], "interactive")
     assert caught.value.sqlstate == "42501"
 
 
@@ -303,19 +307,19 @@ def test_no_table_of_the_callers_can_stand_in_for_the_row(roles: dict[str, dict[
     crawler.execute_script(
         "CREATE TEMP TABLE kalshi_markets_limiter AS SELECT 1 AS crawl; SET search_path = pg_temp, public"
     )
-    assert take(crawler, "crawl", 0) == (0, 0)
+    assert take(crawler, "crawler", 0) == (0, 0)
     crawler.close()
 
 
 def test_without_the_migration_the_table_is_missing(environment: Mapping[str, str]) -> None:
     with pytest.raises(UndefinedObject):
-        rate_after_429({**environment, "MARKETS_TABLE": "other"}, "people")
+        rate_after_429({**environment, "MARKETS_TABLE": "other"}, "interactive")
 
 
 def test_a_database_that_is_not_there_is_everybodys_error(environment: Mapping[str, str]) -> None:
     async def run() -> list[Any]:
         limiter = RateLimiter(
-            DatabaseTokenBucket(DatabaseSettings.from_env({**environment, "DB_PORT": "1"}), "crawl", 100)
+            DatabaseTokenBucket(DatabaseSettings.from_env({**environment, "DB_PORT": "1"}), "crawler", 100)
         )
         return list(await asyncio.gather(limiter.acquire(), limiter.acquire(), return_exceptions=True))
 
@@ -382,7 +386,7 @@ def test_two_processes_at_full_rate_are_never_rate_limited(
         asking = {**environment, **signed, "EXCHANGE_URL": server.url, "EXCHANGE_RATE": "20"}
 
         async def run() -> list[tuple[int, int]]:
-            return list(await asyncio.gather(count_pages(asking, "crawl", 5), count_pages(asking, "people", 5)))
+            return list(await asyncio.gather(count_pages(asking, "crawler", 5), count_pages(asking, "interactive", 5)))
 
         counts = asyncio.run(run())
     assert [rate_limited for _, rate_limited in counts] == [0, 0]
@@ -395,7 +399,7 @@ def learn(environment: Mapping[str, str], **settings: str) -> dict[str, str]:
     async def run() -> Summary:
         read = ExchangeSettings.from_env({**environment, **settings})
         writer, reader = connect(environment), connect(environment)
-        tokens = DatabaseTokenBucket(DatabaseSettings.from_env(environment), "crawl", read.rate)
+        tokens = DatabaseTokenBucket(DatabaseSettings.from_env(environment), "crawler", read.rate)
         async with ExchangeClient(read, RateLimiter(tokens)) as client:
             ends_at = time.monotonic() + 3
             crawl = CrawlRun([LimitsJob()], Store(writer, reader), client.transport, deadline=ends_at)
@@ -489,7 +493,7 @@ def test_the_costs_of_paths_are_shared_by_all_processes(
     paths = {"/account/limits": [Reply(body=LIMITS)], "/account/endpoint_costs": [Reply(body=COSTS)]}
     with ScriptedServer([Reply()], paths) as server:
         assert learn(roles["crawler"], **signed, EXCHANGE_URL=server.url) == {}
-    for name, share in (("api", "people"), ("crawler", "crawl")):
+    for name, share in (("api", "interactive"), ("crawler", "crawler")):
         known = lease(roles[name], share)  # type: ignore[arg-type]  # they are shares
         assert known.capacity == 90
         costs = {path: known.cost(path) for path in ("/markets", "/markets/A", "/events", "/markets/candlesticks")}
@@ -509,7 +513,7 @@ def test_dear_requests_take_their_part_of_the_rate(environment: Mapping[str, str
 
     async def run(server: ScriptedServer) -> float:
         settings = ExchangeSettings.from_env({"EXCHANGE_URL": server.url, "EXCHANGE_RATE": str(RATE)})
-        limiter = RateLimiter(DatabaseTokenBucket(DatabaseSettings.from_env(environment), "crawl", RATE))
+        limiter = RateLimiter(DatabaseTokenBucket(DatabaseSettings.from_env(environment), "crawler", RATE))
         async with ExchangeClient(settings, limiter) as client:
             began = time.monotonic()
             for _ in range(8):
@@ -523,7 +527,9 @@ def test_dear_requests_take_their_part_of_the_rate(environment: Mapping[str, str
 
 def test_a_batch_that_costs_more_than_the_bucket_is_split(environment: Mapping[str, str], database: Database) -> None:
     store_costs(database, 3, markets_candlesticks=12, historical_markets=6)
-    database.execute("UPDATE kalshi_markets_limiter SET crawl = 1000, people = 1000, filled_at = clock_timestamp()")
+    database.execute(
+        "UPDATE kalshi_markets_limiter SET crawler = 1000, interactive = 1000, filled_at = clock_timestamp()"
+    )
     tickers = [f"T{n}" for n in range(100)]
 
     async def run(server: ScriptedServer) -> None:
@@ -544,7 +550,7 @@ def test_a_batch_that_costs_more_than_the_bucket_is_split(environment: Mapping[s
 def over(environment: Mapping[str, str], server: ScriptedServer) -> ExchangeClient:
     settings = ExchangeSettings.from_env({"EXCHANGE_URL": server.url, "EXCHANGE_RATE": "100"})
     return ExchangeClient(
-        settings, RateLimiter(DatabaseTokenBucket(DatabaseSettings.from_env(environment), "crawl", 100))
+        settings, RateLimiter(DatabaseTokenBucket(DatabaseSettings.from_env(environment), "crawler", 100))
     )
 
 
@@ -567,7 +573,7 @@ def test_a_429_slows_all_down_and_is_counted(
 def test_no_request_waits_for_a_token_beyond_the_deadline(environment: Mapping[str, str]) -> None:
     async def run(server: ScriptedServer) -> None:
         settings = ExchangeSettings.from_env({"EXCHANGE_URL": server.url, "EXCHANGE_RATE": "0.1"})
-        limiter = RateLimiter(DatabaseTokenBucket(DatabaseSettings.from_env(environment), "people", 0.1))
+        limiter = RateLimiter(DatabaseTokenBucket(DatabaseSettings.from_env(environment), "interactive", 0.1))
         async with ExchangeClient(settings, limiter) as client:
             await client.transport.get("/exchange/status", {}, deadline=time.monotonic() + 0.3)
 

@@ -194,3 +194,14 @@ def test_index_names_are_distinct_however_long_the_table_name() -> None:
     names = [index_name(index, "t" * 40) for index in INDEXES]
     assert len({*names}) == len(INDEXES)
     assert max(map(len, names)) <= 63
+
+
+def test_a_database_of_an_earlier_development_version_is_refused_and_left_as_it_was(table: Database) -> None:
+    name = table.settings.table
+    table.execute_script(f"CREATE TABLE {name}_migrations (name text PRIMARY KEY); CREATE TABLE {name} (ticker text)")
+    table.execute(f"INSERT INTO {name}_migrations VALUES ('0002_books.sql')")
+    with pytest.raises(
+        MigrationError, match=rf"^{name} was made by an earlier development version.*\.data.*MARKETS_TABLE"
+    ):
+        migrate(table, NO_ROLES)
+    assert table.execute(f"SELECT name FROM {name}_migrations") == [["0002_books.sql"]]

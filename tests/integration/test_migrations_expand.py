@@ -15,7 +15,7 @@ from tests.support.api_client import ApiClient, Context, items, variables
 from tests.support.cloudformation import ResponseBucket, custom_resource_event
 from tests.support.database import connect, store_markets
 
-NEWEST_RELEASED = "0007_settlement_bounds.sql"
+NEWEST_RELEASED = "0004_candle_cache.sql"
 """The last migration of the newest release. Those after it run beside that release's functions."""
 
 NO_ROLES = MigratorSettings({})

@@ -17,7 +17,7 @@ from typing import Final, Literal, Protocol
 from kalshi_markets.database import Database, Row, StatementError, UndefinedObject
 from kalshi_markets.settings import DatabaseSettings
 
-Share = Literal["crawl", "people"]
+Share = Literal["crawler", "interactive"]
 """Whose tokens: each has its part of the rate for certain, and what the other does not take."""
 GRANT_SECONDS: Final = 0.1
 """How much of the rate is leased at once: few statements, and little that a process keeps from the others."""

@@ -1,15 +1,17 @@
--- The exchange's rate, shared by all processes: a bucket of tokens for the crawl and one for people, each token the
--- leave to send one request. Two functions are all that one needs of it.
+-- The exchange's rate limit, shared by all processes: two token buckets in one row, one for the crawler and one for
+-- interactive requests. A token is the cost of a request to an endpoint of the default cost. Processes call two functions.
 
 CREATE TABLE kalshi_markets_limiter (
     only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
-    crawl double precision NOT NULL DEFAULT 0,
-    people double precision NOT NULL DEFAULT 0,
+    crawler double precision NOT NULL DEFAULT 0,
+    interactive double precision NOT NULL DEFAULT 0,
     filled_at timestamp with time zone NOT NULL DEFAULT 'epoch',
-    account_rate double precision CHECK (account_rate > 0),     -- requests a second, as the exchange told; null: unknown
-    account_rate_until timestamp with time zone,                -- when it is to be asked for again
-    slowed_to double precision NOT NULL DEFAULT 1,              -- the part of the rate that was left at slowed_at
-    slowed_at timestamp with time zone NOT NULL DEFAULT 'epoch' -- when the last slow-down began
+    account_rate double precision CHECK (account_rate > 0),     -- requests per second; null: unknown
+    account_rate_until timestamp with time zone,                -- when it must be requested again
+    bucket_capacity double precision,                           -- tokens in the exchange's own bucket; null: unknown
+    endpoint_costs jsonb NOT NULL DEFAULT '{}',                 -- tokens by path, where they are not 1
+    slowed_to double precision NOT NULL DEFAULT 1,              -- factor of the rate at slowed_at
+    slowed_at timestamp with time zone NOT NULL DEFAULT 'epoch' -- start of the last slow-down
 );
 INSERT INTO kalshi_markets_limiter DEFAULT VALUES;
 
@@ -22,14 +24,14 @@ RETURNS double precision LANGUAGE sql IMMUTABLE AS $$
     END
 $$;
 
--- Takes up to so many tokens of a share, 'crawl' or 'people'.
+-- Takes up to so many tokens of a share, 'crawler' or 'interactive'.
 -- rate: requests a second; null: the account's, where that is known. Returned as it was used.
 -- seconds: until as many as were wanted are there again, if nobody else takes any.
 CREATE FUNCTION kalshi_markets_take_tokens(
     share text, wanted integer, INOUT rate double precision, OUT granted integer, OUT seconds double precision
 ) LANGUAGE plpgsql SECURITY DEFINER AS $$
 DECLARE
-    part CONSTANT double precision NOT NULL := CASE share WHEN 'people' THEN 1.0 / 3 WHEN 'crawl' THEN 2.0 / 3 END;
+    part CONSTANT double precision NOT NULL := CASE share WHEN 'interactive' THEN 1.0 / 3 WHEN 'crawler' THEN 2.0 / 3 END;
     -- Seconds' worth that both buckets hold. With the tenth that each process may have in hand it stays within the
     -- second's worth that every tier permits at once.
     burst CONSTANT double precision := 0.75;
@@ -47,8 +49,8 @@ BEGIN
     rate := coalesce(rate, CASE WHEN at < bucket.account_rate_until THEN bucket.account_rate END, 15);
     speed := rate * kalshi_markets_limiter_factor(bucket, at);
     refill := speed * greatest(0, extract(epoch FROM at - bucket.filled_at)); -- nothing where the clock was set back
-    own := CASE share WHEN 'people' THEN bucket.people ELSE bucket.crawl END + refill * part;
-    other := CASE share WHEN 'people' THEN bucket.crawl ELSE bucket.people END + refill * (1 - part);
+    own := CASE share WHEN 'interactive' THEN bucket.interactive ELSE bucket.crawler END + refill * part;
+    other := CASE share WHEN 'interactive' THEN bucket.crawler ELSE bucket.interactive END + refill * (1 - part);
     own_room := greatest(1, rate * burst * part);
     other_room := greatest(1, rate * burst * (1 - part));
     -- What a share does not take overflows into the other.
@@ -60,8 +62,8 @@ BEGIN
     own := own - granted;
     seconds := greatest(0, least(wanted, own_room) - own) / speed / CASE WHEN other < other_room THEN part ELSE 1 END;
     UPDATE kalshi_markets_limiter SET
-        crawl = CASE share WHEN 'crawl' THEN own ELSE other END,
-        people = CASE share WHEN 'people' THEN own ELSE other END,
+        crawler = CASE share WHEN 'crawler' THEN own ELSE other END,
+        interactive = CASE share WHEN 'interactive' THEN own ELSE other END,
         filled_at = at;
 END
 $$;
@@ -76,8 +78,8 @@ BEGIN
     at := clock_timestamp();
     IF at NOT BETWEEN bucket.slowed_at AND bucket.slowed_at + interval '1 second' THEN
         UPDATE kalshi_markets_limiter SET
-            crawl = 0,
-            people = 0,
+            crawler = 0,
+            interactive = 0,
             filled_at = at,
             slowed_to = greatest(0.1, kalshi_markets_limiter_factor(bucket, at) / 2),
             slowed_at = at;

@@ -1,4 +1,4 @@
--- The cache of candlesticks: of periods that have ended, packed by ticker, period and block of time.
+-- The cache of candlesticks whose periods have ended: one row for a ticker, a period and a block of time.
 
 CREATE TABLE kalshi_markets_candles (
     ticker text COLLATE "C",
