@@ -37,7 +37,7 @@ MARGIN: Final = 5.0
 """Seconds that the crawler leaves of its time, whatever the clock."""
 WORK: Final = 50
 LIVE_INTERVAL: Final = 300
-INTERVALS: Final = {"LIVE": LIVE_INTERVAL, "CHANGED": 45, "SETTLED": 45, "SLOW": 3600}
+INTERVALS: Final = {"LIVE": LIVE_INTERVAL, "CHANGED": 45, "SETTLED": 45, "MAINTENANCE": 3600}
 """Seconds, the defaults."""
 SAMPLE: Final = 100
 

@@ -313,8 +313,8 @@ def test_drift_is_counted_by_member(store: Store, database: Database) -> None:
     drift = find_drift([full | {"volume_fp": 5}, full | {"shiny": "\0"}, without_status, full | {"shiny": 1}, *words])
     assert {(deviation.member, deviation.change, deviation.markets) for deviation in drift} == {
         ("volume_fp", "type_changed", 1),
-        ("shiny", "new", 2),
-        ("status", "gone", 1),
+        ("shiny", "added", 2),
+        ("status", "removed", 1),
         ("status", "new_value", 2),
         ("result", "new_value", 1),
     }
@@ -323,8 +323,8 @@ def test_drift_is_counted_by_member(store: Store, database: Database) -> None:
     counted = database.query("SELECT member, change, markets, example FROM kalshi_markets_drift ORDER BY 1, 2")
     assert counted == [
         ["result", "new_value", 2, "'void'"],
-        ["shiny", "new", 4, "'\\\\x00'"],
-        ["status", "gone", 2, None],
+        ["shiny", "added", 4, "'\\\\x00'"],
+        ["status", "removed", 2, None],
         ["status", "new_value", 4, "'settling'"],
         ["volume_fp", "type_changed", 2, "5"],
     ]

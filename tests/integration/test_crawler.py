@@ -32,17 +32,18 @@ JOBS = [
     "events",
     "limits",
     *LIVE,
+    "missing",
     "rejects",
     "series",
     "settled",
     "settled/backlog",
+    "settled/recheck",
 ]
-JOBS += ["settled/recheck", "missing"]
 FAILING = [job for job in JOBS if job not in ("archive", "events", "rejects", "settled/backlog", "missing")]
 """Those that ask the exchange on the first day even if it never answers."""
 
 
-OFTEN = {f"{name}_INTERVAL_SECONDS": "1" for name in ("LIVE", "CHANGED", "SETTLED", "SLOW")}
+OFTEN = {f"{name}_INTERVAL_SECONDS": "1" for name in ("LIVE", "CHANGED", "SETTLED", "MAINTENANCE")}
 
 
 @pytest.fixture

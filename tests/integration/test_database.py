@@ -145,13 +145,13 @@ def test_a_restarted_server_is_found_again(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def front(environment: dict[str, str], certificate: tuple[Path, Path]) -> Iterator[TlsFront]:
+def tls_front(environment: dict[str, str], certificate: tuple[Path, Path]) -> Iterator[TlsFront]:
     with TlsFront((environment["DB_HOST"], int(environment["DB_PORT"])), *certificate) as front:
         yield front
 
 
-def through(aws_proxy: TlsFront, environment: dict[str, str], **changes: str) -> Database:
-    return connect(environment | {"DB_HOST": "localhost", "DB_PORT": str(aws_proxy.port)} | changes)
+def through(tls_front: TlsFront, environment: dict[str, str], **changes: str) -> Database:
+    return connect(environment | {"DB_HOST": "localhost", "DB_PORT": str(tls_front.port)} | changes)
 
 
 @pytest.mark.parametrize(
@@ -166,23 +166,23 @@ def through(aws_proxy: TlsFront, environment: dict[str, str], **changes: str) ->
     ],
 )
 def test_sslmode_means_what_libpq_means(
-    aws_proxy: TlsFront, environment: dict[str, str], certificate: tuple[Path, Path], mode: str, encrypted: bool
+    tls_front: TlsFront, environment: dict[str, str], certificate: tuple[Path, Path], mode: str, encrypted: bool
 ) -> None:
-    database = through(aws_proxy, environment, DB_SSLMODE=mode, DB_SSLROOTCERT=str(certificate[0]))
+    database = through(tls_front, environment, DB_SSLMODE=mode, DB_SSLROOTCERT=str(certificate[0]))
     assert database.query("SELECT 1") == [[1]]
-    assert (aws_proxy.encrypted, aws_proxy.plain) == ((1, 0) if encrypted else (0, 1))
+    assert (tls_front.encrypted, tls_front.plain) == ((1, 0) if encrypted else (0, 1))
     database.close()
 
 
 def test_require_with_an_authority_verifies_it(
-    aws_proxy: TlsFront, environment: dict[str, str], tmp_path: Path, certificate: tuple[Path, Path]
+    tls_front: TlsFront, environment: dict[str, str], tmp_path: Path, certificate: tuple[Path, Path]
 ) -> None:
-    database = through(aws_proxy, environment, DB_SSLMODE="require", DB_SSLROOTCERT=str(certificate[0]))
+    database = through(tls_front, environment, DB_SSLMODE="require", DB_SSLROOTCERT=str(certificate[0]))
     assert database.query("SELECT 1") == [[1]]
     database.close()
     other = certificate_for("elsewhere", tmp_path)[0]
     with pytest.raises(DatabaseUnavailable, match="certificate verify failed"):
-        through(aws_proxy, environment, DB_SSLMODE="require", DB_SSLROOTCERT=str(other)).query("SELECT 1")
+        through(tls_front, environment, DB_SSLMODE="require", DB_SSLROOTCERT=str(other)).query("SELECT 1")
 
 
 @pytest.mark.parametrize(
@@ -190,7 +190,7 @@ def test_require_with_an_authority_verifies_it(
     [("verify-full", "localhost", False), ("verify-ca", "localhost", False), ("verify-full", "127.0.0.1", True)],
 )
 def test_an_unknown_authority_or_another_host_name_is_rejected(
-    aws_proxy: TlsFront,
+    tls_front: TlsFront,
     environment: dict[str, str],
     certificate: tuple[Path, Path],
     mode: str,
@@ -199,14 +199,14 @@ def test_an_unknown_authority_or_another_host_name_is_rejected(
 ) -> None:
     authority = {"DB_SSLROOTCERT": str(certificate[0])} if trusted else {}
     with pytest.raises(DatabaseUnavailable, match="certificate verify failed"):
-        through(aws_proxy, environment, DB_SSLMODE=mode, DB_HOST=host, **authority).query("SELECT 1")
+        through(tls_front, environment, DB_SSLMODE=mode, DB_HOST=host, **authority).query("SELECT 1")
 
 
 def test_verify_ca_does_not_look_at_the_name(
-    aws_proxy: TlsFront, environment: dict[str, str], certificate: tuple[Path, Path]
+    tls_front: TlsFront, environment: dict[str, str], certificate: tuple[Path, Path]
 ) -> None:
     database = through(
-        aws_proxy, environment, DB_SSLMODE="verify-ca", DB_HOST="127.0.0.1", DB_SSLROOTCERT=str(certificate[0])
+        tls_front, environment, DB_SSLMODE="verify-ca", DB_HOST="127.0.0.1", DB_SSLROOTCERT=str(certificate[0])
     )
     assert database.query("SELECT 1") == [[1]]
     database.close()

@@ -146,7 +146,7 @@ def test_peculiarities_of_each_are_preserved(api: ApiClient) -> None:
 def test_only_the_oldest_one_drifts(crawled: Database) -> None:
     """It was recorded two days before markets had sizes."""
     drift = crawled.query(f"SELECT member, change FROM {crawled.settings.table}_drift ORDER BY member")
-    assert drift == [["yes_ask_size_fp", "gone"], ["yes_bid_size_fp", "gone"]]
+    assert drift == [["yes_ask_size_fp", "removed"], ["yes_bid_size_fp", "removed"]]
 
 
 def test_events_and_series_are_stored_beside_them(

@@ -22,7 +22,7 @@ RESPONSE_FULL: Final = "There was no room for it in this answer; ask for it agai
 RESULT_TOO_LARGE: Final = "Its candlesticks do not fit into one answer; ask for a shorter range, and accept gzip."
 
 _quoted: Final = json.JSONEncoder().encode
-_span: Final = attrgetter("span")
+_range: Final = attrgetter("range")
 
 
 @dataclass(slots=True)
@@ -44,7 +44,7 @@ class Result:
 
     def ordered(self) -> list[CandleChunk]:
         """Its pieces, oldest first."""
-        return sorted(self.chunks, key=_span) if len(self.chunks) > 1 else self.chunks
+        return sorted(self.chunks, key=_range) if len(self.chunks) > 1 else self.chunks
 
     def fail(self, error: str, *, retryable: bool = False) -> None:
         """It has this error, and no candles."""
