@@ -72,7 +72,7 @@ def take(database: Database, share: Share, wanted: int = 1000, rate: float | Non
 
 
 def used_rate(database: Database) -> float:
-    [[rate]] = database.execute("SELECT rate FROM kalshi_markets_take_tokens('people', 0, NULL)")
+    [[rate]] = database.execute("SELECT rate FROM kalshi_markets_take_tokens('interactive', 0, NULL)")
     return float(rate)
 
 
