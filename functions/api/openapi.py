@@ -146,7 +146,7 @@ def _schemas() -> JsonObject:
         "next_offset": count,
     }
     candles = _list({"type": "object"})
-    result = {"ticker": text, "candlesticks": candles, "error": nullable}
+    result = {"ticker": text, "candlesticks": candles, "error": nullable, "code": nullable}
     one_market = {"ticker": text, "candlesticks": candles, "count": count}
     candlesticks = {
         "results": _list(_object(result, [*result])),

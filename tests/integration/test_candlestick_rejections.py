@@ -15,7 +15,7 @@ __all__ = ["api"]
 
 TICKERS = [f"T{number}" for number in range(100)]
 REJECTION = Reply(400, b'{"error": {"code": "bad_request", "message": "bad request", "details": "not this one"}}')
-MESSAGE = "The exchange gave no candlesticks: bad request: not this one"
+MESSAGE = "The exchange returned no candlesticks: bad request: not this one"
 ANSWER = Reply(
     body=json.dumps(
         {"markets": [{"market_ticker": name, "candlesticks": [{"end_period_ts": HOUR}]} for name in TICKERS]}
@@ -67,4 +67,4 @@ def test_tickers_not_reached_during_a_bisection_are_unanswered(
     assert errors["T0"] is not None
     assert MESSAGE not in errors.values()
     assert unanswered == [ticker for ticker, error in errors.items() if error]
-    assert DEADLINE in errors.values()
+    assert DEADLINE.message in errors.values()

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api.candlesticks import planner
-from api.candlesticks.result import NO_CANDLES, UNKNOWN_TICKER
+from api.candlesticks.result import UNKNOWN_TICKER
 from local.exchange.candles import candlesticks, live_object
 from local.exchange.catalogue import ALL_MARKETS, MarketFilter, Order
 from local.exchange.clock import SECOND, Clock, parse
@@ -115,8 +115,8 @@ def check(setup: Setup, request: CandlestickRequest, results: list[dict[str, Any
     assert [result["ticker"] for result in results] == request.tickers
     for result in results:
         expected = setup.expected(result["ticker"], request.period, request.start, request.end)
-        assert result["candlesticks"] == expected, (request, result["ticker"])
-        assert result["error"] == (None if expected else NO_CANDLES)
+        assert result["candlesticks"] == expected, (request, result["ticker"], result["error"])
+        assert (result["error"], result["code"]) == (None, None)
 
 
 @pytest.mark.usefixtures("_caps")
@@ -181,9 +181,7 @@ def test_faults_touch_only_their_tickers_and_asking_again_completes_the_set(
             setup.break_with(rules if round_ < 10 else [])
             answer = setup.api.post("/markets/candlesticks", question.body() | {"tickers": missing})
             assert [result["ticker"] for result in answer.json["results"]] == missing
-            results |= {
-                result["ticker"]: result for result in answer.json["results"] if result["error"] in (None, NO_CANDLES)
-            }
+            results |= {result["ticker"]: result for result in answer.json["results"] if result["error"] is None}
             missing = [ticker for ticker in missing if ticker not in results]
             if not missing:
                 break
@@ -194,5 +192,10 @@ def test_faults_touch_only_their_tickers_and_asking_again_completes_the_set(
 def test_an_unknown_ticker_is_reported(setup: Setup) -> None:
     question = CandlestickRequest(["KXNOSUCH-1", setup.tickers[0]], 60, setup.now - DAY, setup.now)
     answer = setup.api.post("/markets/candlesticks", question.body()).json
-    assert answer["results"][0] == {"ticker": "KXNOSUCH-1", "candlesticks": [], "error": UNKNOWN_TICKER}
+    assert answer["results"][0] == {
+        "ticker": "KXNOSUCH-1",
+        "candlesticks": [],
+        "error": UNKNOWN_TICKER.message,
+        "code": "unknown_ticker",
+    }
     assert setup.api.get(f"/markets/KXNOSUCH-1/candlesticks?end_ts={setup.now}").json["code"] == "market_not_found"

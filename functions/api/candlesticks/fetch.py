@@ -58,7 +58,7 @@ async def _read_cache(
     for slice_ in _slices(state, lifetimes):
         if state.fetched_bytes > (MAX_FETCHED_BYTES if missing else MAX_RESPONSE_BYTES):
             for result in slice_.values():
-                result.fail(RESPONSE_FULL, retryable=True)
+                result.fail(RESPONSE_FULL)
             continue
         settled = {result.ticker: result.settled for result in slice_.values() if result.settled is not None}
         cached = await asyncio.to_thread(cache.get, settled, state.period, span)
@@ -119,4 +119,4 @@ async def _store_and_mark_missing(state: FetchState, cache: CandleCache) -> None
         if entries and time.monotonic() < state.deadline + STORE_GRACE_SECONDS:
             await asyncio.to_thread(cache.store, entries)
         if state.missing(result):
-            result.fail(RESPONSE_FULL if is_full else DEADLINE, retryable=True)
+            result.fail(RESPONSE_FULL if is_full else DEADLINE)

@@ -13,7 +13,7 @@ from api.candlesticks.gzip_body import MAX_LAMBDA_RESPONSE, RESPONSE_OVERHEAD
 from api.candlesticks.lifetimes import Lifetime
 from api.candlesticks.planner import MissingRange
 from api.candlesticks.request import DAY, CandlesticksRequest
-from api.candlesticks.result import RESULT_TOO_LARGE, Result
+from api.candlesticks.result import DEADLINE, RESULT_TOO_LARGE, Result, ResultError, exchange_error
 from api.candlesticks.time_ranges import TimeRange, aligned, grid_seconds, missing_ranges
 from kalshi_markets.exchange import Candle, ExchangeClient, ExchangeError, ExchangeUnavailable
 
@@ -88,16 +88,18 @@ class FetchState:
         if result.size > MAX_RESPONSE_BYTES:
             self.fail(result, RESULT_TOO_LARGE)
 
-    def fail(self, result: Result, error: str, *, retryable: bool = False) -> None:
+    def fail(self, result: Result, error: ResultError) -> None:
         """A ticker has no candles, but this error."""
         self.fetched_bytes -= result.size
-        result.fail(error, retryable=retryable)
+        result.fail(error)
 
     def exchange_failed(self, indexes: Iterable[int], error: ExchangeError) -> None:
-        """The exchange's error, told of each ticker."""
+        """Give tickers the error of a call; where time ran out during the call, that is the reason."""
+        unavailable = isinstance(error, ExchangeUnavailable)
+        is_late = unavailable and time.monotonic() >= self.deadline
+        reason = DEADLINE if is_late else exchange_error(str(error), retryable=unavailable)
         for index in indexes:
-            retryable = isinstance(error, ExchangeUnavailable)
-            self.fail(self.results[index], f"The exchange gave no candlesticks: {error}", retryable=retryable)
+            self.fail(self.results[index], reason)
 
     def take_cacheable(self, results: Iterable[Result]) -> list[CacheEntry]:
         """What is new of closed periods, with the pieces of each block made one."""

@@ -22,7 +22,7 @@ def batch_response(request: Request, results: Sequence[Result]) -> Response:
     written, pending = _fill(body, results)
     for result in results[written:]:
         if result.error is None:
-            result.fail(RESPONSE_FULL, retryable=True)
+            result.fail(RESPONSE_FULL)
     rest = ",".join(result.json_prefix() + result.json_suffix() for result in results[written:])
     unanswered = json.dumps([result.ticker for result in results if result.retryable])
     body.append(f'{pending}{rest}],"unanswered":{unanswered}}}')
@@ -52,6 +52,7 @@ def _interleave(packed: Sequence[Deflated]) -> list[Deflated]:
 
 def _worst_case_text(results: Sequence[Result]) -> str:
     """As long as an answer without any candles can be, about."""
-    max_error = json.dumps(max((result.error or RESULT_TOO_LARGE for result in results), key=len))
+    errors = [result.error or RESULT_TOO_LARGE for result in results]
+    max_error = max((f'{json.dumps(error.message)},"code":"{error.code}"' for error in errors), key=len)
     tickers = json.dumps([result.ticker for result in results], separators=(",", ":"))
     return tickers + tickers.replace('","', f'","candlesticks":[],"error":{max_error}}},{{"ticker":"') + max_error

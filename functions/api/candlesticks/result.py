@@ -1,25 +1,47 @@
-"""One ticker's part of an answer."""
+"""The result of one ticker in a response."""
 
 import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter
-from typing import Final
+from typing import Final, NamedTuple
 
 from api.candlesticks.chunks import CandleChunk
 from api.candlesticks.gzip_body import Deflated
 from api.candlesticks.time_ranges import TimeRange
 
 TICKER: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-INVALID_TICKER: Final = (
-    "A ticker has only letters, digits, dots, dashes and underscores, and begins with one of the first two."
+
+
+class ResultError(NamedTuple):
+    """Reason why a ticker has no candlesticks. code: stable, for programs. retryable: the same request may succeed."""
+
+    code: str
+    message: str
+    retryable: bool = False
+
+
+INVALID_TICKER: Final = ResultError(
+    "invalid_ticker",
+    'Invalid ticker: use letters, digits, ".", "-" and "_", starting with a letter or digit.',
 )
-UNKNOWN_TICKER: Final = "The exchange has no market of this ticker, neither live nor in its archive."
-NO_CANDLES: Final = "It has no candlesticks in this range."
-DEADLINE: Final = "It was not reached before the deadline; ask for it again."
-RESPONSE_FULL: Final = "There was no room for it in this answer; ask for it again."
-RESULT_TOO_LARGE: Final = "Its candlesticks do not fit into one answer; ask for a shorter range, and accept gzip."
+UNKNOWN_TICKER: Final = ResultError("unknown_ticker", "The exchange has no such market, neither live nor archived.")
+DEADLINE: Final = ResultError(
+    "deadline", "The deadline passed before this ticker was fetched; request it again.", retryable=True
+)
+RESPONSE_FULL: Final = ResultError(
+    "response_full", "The response size limit was reached; request this ticker again.", retryable=True
+)
+RESULT_TOO_LARGE: Final = ResultError(
+    "too_large", "These candlesticks exceed the response size limit; request a shorter range, and accept gzip."
+)
+
+
+def exchange_error(message: str, *, retryable: bool) -> ResultError:
+    """Return the error of a ticker whose request to the exchange failed."""
+    return ResultError("exchange_error", f"The exchange returned no candlesticks: {message}", retryable)
+
 
 _quoted: Final = json.JSONEncoder().encode
 _range: Final = attrgetter("range")
@@ -27,15 +49,17 @@ _range: Final = attrgetter("range")
 
 @dataclass(slots=True)
 class Result:
-    """span: in which it can have candles, None for none; settled: whether candles of it are kept as a settled market's,
-    None: not kept at all; again: whether the same question might be answered next time."""
+    """Candlesticks of one ticker, or the error instead.
+
+    range: the part of the requested range in which the market can have candlesticks; None if it has none.
+    settled: whether candlesticks are cached as those of a settled market; None: they are not cached.
+    """
 
     ticker: str
     range: TimeRange | None = None
     settled: bool | None = None
     chunks: list[CandleChunk] = field(default_factory=list)
-    error: str | None = None
-    retryable: bool = False
+    error: ResultError | None = None
 
     @property
     def size(self) -> int:
@@ -46,9 +70,14 @@ class Result:
         """Its pieces, oldest first."""
         return sorted(self.chunks, key=_range) if len(self.chunks) > 1 else self.chunks
 
-    def fail(self, error: str, *, retryable: bool = False) -> None:
-        """It has this error, and no candles."""
-        self.error, self.retryable, self.chunks = error, retryable, []
+    @property
+    def retryable(self) -> bool:
+        """Return whether the same request may succeed the next time."""
+        return self.error is not None and self.error.retryable
+
+    def fail(self, error: ResultError) -> None:
+        """Set the error and drop the candlesticks."""
+        self.error, self.chunks = error, []
 
     def trimmed(self) -> list[CandleChunk]:
         """What its pieces have of its span, oldest first."""
@@ -56,16 +85,14 @@ class Result:
         return [part for piece in self.ordered() if (part := piece.trim(span))] if span else []
 
     def candles(self) -> Sequence[Deflated]:
-        """Those to be answered, in order, to be joined by SEPARATOR; without any it fails."""
-        candles = [piece.data for piece in self.trimmed() if piece.data]
-        if not candles and self.error is None:
-            self.fail(NO_CANDLES)
-        return candles
+        """Return the compressed candlesticks in order, to be joined by SEPARATOR."""
+        return [piece.data for piece in self.trimmed() if piece.data]
 
     def json_prefix(self) -> str:
-        """Its JSON before the candles."""
+        """Return the JSON text before the candlesticks."""
         return f'{{"ticker":{_quoted(self.ticker)},"candlesticks":['
 
     def json_suffix(self) -> str:
-        """Its JSON behind them."""
-        return f'],"error":{_quoted(self.error)}}}' if self.error else '],"error":null}'
+        """Return the JSON text after the candlesticks."""
+        message, code = (self.error.message, self.error.code) if self.error else (None, None)
+        return f'],"error":{_quoted(message)},"code":{_quoted(code)}}}'

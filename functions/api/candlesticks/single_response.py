@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api.candlesticks.chunks import SEPARATOR
-from api.candlesticks.result import INVALID_TICKER, NO_CANDLES, RESULT_TOO_LARGE, UNKNOWN_TICKER, Result
+from api.candlesticks.result import INVALID_TICKER, RESULT_TOO_LARGE, UNKNOWN_TICKER, Result, ResultError
 from api.errors import RETRY_HINT, ApiError, ErrorCode, Problem, market_not_found, validation_error
 from api.formats import CSV, JSON, Format
 from api.responses import MIN_COMPRESS_LENGTH, accepts_gzip, encoding_headers, fraction_of_limit, gzip_text
@@ -22,13 +22,13 @@ _PLAIN: Final = ("volume_fp", "open_interest_fp")
 def single_response(request: Request, result: Result, format_: Format) -> Response:
     """Raises ApiError where there is no such market, the exchange does not answer, or the candles have no room."""
     texts = list(chain.from_iterable(packed.decompress().split(SEPARATOR) for packed in result.candles()))
-    if result.error not in (None, NO_CANDLES):
-        raise _error(result)
+    if result.error:
+        raise _api_error(result.error)
     text = _render(result.ticker, texts, format_)
     compress = accepts_gzip(request) and len(text) > MIN_COMPRESS_LENGTH
     body = gzip_text(text) if compress else text
     if fraction_of_limit(body) > 1:
-        raise _error(Result(result.ticker, error=RESULT_TOO_LARGE))
+        raise _api_error(RESULT_TOO_LARGE)
     return Response(body, 200, encoding_headers(compress=compress), format_.media_type)
 
 
@@ -51,11 +51,11 @@ def _csv_row(candle: Mapping[str, Any]) -> str:
     return ",".join("" if cell is None else str(cell) for cell in cells)
 
 
-def _error(result: Result) -> ApiError:
-    if result.error in (UNKNOWN_TICKER, INVALID_TICKER):
+def _api_error(error: ResultError) -> ApiError:
+    if error in (UNKNOWN_TICKER, INVALID_TICKER):
         return market_not_found()
-    if result.error == RESULT_TOO_LARGE:
+    if error == RESULT_TOO_LARGE:
         message = "start_ts and end_ts span more candlesticks than fit into one answer"
         hint = "Ask for a shorter range, and accept gzip."
         return validation_error([Problem(ErrorCode.ANSWER_TOO_LARGE, ("query", "start_ts"), message, hint)])
-    return ApiError(ErrorCode.EXCHANGE_UNAVAILABLE, str(result.error), RETRY_HINT)
+    return ApiError(ErrorCode.EXCHANGE_UNAVAILABLE, error.message, RETRY_HINT)
