@@ -164,7 +164,7 @@ def test_the_running_api_and_crawler_go_on_while_a_migration_waits_for_a_table_a
     environment = empty_database | {"MARKETS_TABLE": released.settings.table}
     name = released.settings.table
     (folder / "9999_more.sql").write_text("ALTER TABLE kalshi_markets_details ADD COLUMN more text")
-    released.execute(f"DROP INDEX {name}_t_recent")
+    released.execute(f"DROP INDEX {name}_d_recent")
     api, writer = ApiClient(environment), connect(environment)
     answers = 0
     with ResponseBucket(200) as bucket, variables(environment):
