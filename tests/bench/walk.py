@@ -89,8 +89,8 @@ def _sent() -> Iterator[list[float]]:
     times: list[float] = []
     take = Limiter.take
 
-    async def spy(limiter: Limiter, urgency: float = 0.0) -> None:
-        await take(limiter, urgency)
+    async def spy(limiter: Limiter, urgency: float = 0.0, path: str = "") -> None:
+        await take(limiter, urgency, path)
         times.append(time.monotonic())
 
     with mock.patch.object(Limiter, "take", spy):
