@@ -35,7 +35,7 @@ class Answer(NamedTuple):
 
     def markets(self) -> list[dict[str, Any]]:
         """Return the objects of a page of markets. Raises InvalidResponse."""
-        return [sent.read() for sent in parse_page(self.response.content)["markets"] or []]
+        return [market.parse() for market in parse_page(self.response.content)["markets"] or []]
 
 
 class RecordingTransport(Transport):

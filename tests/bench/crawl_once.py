@@ -87,10 +87,10 @@ def walk(environment: Mapping[str, str], markets_on_a_page: int = listings.PAGE_
 def _sent() -> Iterator[list[float]]:
     """When each request was let through."""
     times: list[float] = []
-    take = RateLimiter.acquire
+    acquire = RateLimiter.acquire
 
-    async def spy(limiter: RateLimiter, priority: float = 0.0) -> None:
-        await take(limiter, priority)
+    async def spy(limiter: RateLimiter, priority: float = 0.0, path: str = "") -> None:
+        await acquire(limiter, priority, path)
         times.append(time.monotonic())
 
     with mock.patch.object(RateLimiter, "acquire", spy):

@@ -18,6 +18,7 @@ pytestmark = pytest.mark.timeout(900)  # the first test of all also waits for th
         ("EXCHANGE_URL", "https://exchange.example"),
         ("SSL_CERT_FILE", "/no/such/file.pem"),
     ],
+    ids=["word", "number", "cache", "exchange", "authorities"],  # which are part of the checkout's path
 )
 def test_an_unusable_variable_is_reported_by_name(ready: Path, start: Start, name: str, value: str) -> None:
     run = start(ready, **{name: value})

@@ -324,8 +324,8 @@ def test_drift_is_counted_by_member(store: Store, database: Database) -> None:
     assert counted == [
         ["result", "new_value", 2, "'void'"],
         ["shiny", "added", 4, "'\\\\x00'"],
-        ["status", "removed", 2, None],
         ["status", "new_value", 4, "'settling'"],
+        ["status", "removed", 2, None],
         ["volume_fp", "type_changed", 2, "5"],
     ]
 

@@ -61,7 +61,7 @@ def walked(name: str, started_at: datetime = NOON, finished_at: datetime = NOON 
 def test_before_any_crawl_everything_is_there_and_empty(api: ApiClient, store: Store) -> None:
     assert get_status(api) == {
         "markets": 0,
-        "gone": 0,
+        "removed": 0,
         "live": {"complete": False, "started_at": None, "finished_at": None},
         "archive": {"complete": False, "completed_by": None, "confirmed_at": None},
         "statuses": [],
@@ -279,8 +279,8 @@ def test_drift_is_listed_newest_first(api: ApiClient, store: Store) -> None:
         for deviation_ in (first, second)
         for name in ("first_at", "last_at")
     ]
-    assert first == {"member": "new_member", "change": "new", "markets": 5, "example": "'y'"}
-    assert second == {"member": "title", "change": "gone", "markets": 1, "example": None}
+    assert first == {"member": "new_member", "change": "added", "markets": 5, "example": "'y'"}
+    assert second == {"member": "title", "change": "removed", "markets": 1, "example": None}
     assert times[0] < times[2] == times[3] < times[1]
     store.commit(Batch(JobState("live/open"), drift=[Deviation(f"m{n}", "added", 1, "1") for n in range(60)]))
     drift = get_status(api)["drift"]
