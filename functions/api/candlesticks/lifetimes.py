@@ -27,8 +27,14 @@ class Lifetime(NamedTuple):
     settled_at: float | None
 
     def trimmed(self, span: TimeRange, period: int) -> TimeRange | None:
-        """What of a span can hold candles: an opening moves until it is past, a close until the market is finalized."""
+        """Return the part of a range in which the market can have candlesticks; None if it has none.
+
+        An opening may move until it is past, a close until the market is finalized. A market that was closed before it
+        opened has a close_time before its open_time, and the range stays whole.
+        """
         start, end = span
+        if self.opens_at is not None and self.closes_at is not None and self.closes_at < self.opens_at:
+            return span
         if self.opens_at is not None and self.status != "initialized":
             start = max(start, int(self.opens_at))
         if self.closes_at is not None and self.status == "finalized":
