@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from api.markets.query import reject_parameters
 from api.responses import json_response
+from kalshi_markets import job_names
 from kalshi_markets.columns import STATUSES
 from kalshi_markets.database import Database
 
@@ -19,13 +20,13 @@ _JOB_FIELDS: Final = (
     *("started_at", "finished_at", "confirmed_at", "watermark", "committed_at"),
     *("markets", "added", "changed", "rejected", "last_error", "failed_at", "retry_at"),
 )
-_MARKER_ROWS: Final = ("adopted", "archive/gap")
+_MARKER_ROWS: Final = (job_names.ADOPTED, job_names.ARCHIVE_GAP)
 """Lines of the books that keep something else."""
 _JOB_BY_STATUS: Final = {
-    "initialized": "live/unopened",
-    "active": "live/open",
-    "inactive": "live/paused",
-    **dict.fromkeys(("closed", "determined", "disputed", "amended"), "live/closed"),
+    "initialized": job_names.LIVE["unopened"],
+    "active": job_names.LIVE["open"],
+    "inactive": job_names.LIVE["paused"],
+    **dict.fromkeys(("closed", "determined", "disputed", "amended"), job_names.LIVE["closed"]),
 }
 """The job that walks over the markets of a status. What is finalized is seen once, when it is settled."""
 _LIVE: Final = frozenset(_JOB_BY_STATUS.values())
@@ -127,7 +128,7 @@ def _live(jobs: Sequence[JsonObject]) -> dict[str, Any]:
 
 def _archive(lines: Mapping[str, JsonObject]) -> dict[str, Any]:
     """Return whether the archive was read to its end, and in which way, since markets last moved there unseen."""
-    archive, moved = lines.get("archive"), lines.get("archive/gap")
+    archive, moved = lines.get(job_names.ARCHIVE), lines.get(job_names.ARCHIVE_GAP)
     confirmed_at = archive["confirmed_at"] if archive else None
     moved_at = moved["watermark"] if moved else None
     return {
@@ -142,7 +143,7 @@ def _statuses(counts: Mapping[str | None, int], jobs: Mapping[str, JsonObject]) 
     confirmed: dict[str | None, Any] = {
         status: jobs.get(name, {}).get("confirmed_at") for status, name in _JOB_BY_STATUS.items()
     }
-    confirmed["finalized"] = jobs.get("settled", {}).get("watermark")
+    confirmed["finalized"] = jobs.get(job_names.SETTLED, {}).get("watermark")
     known = {status: index for index, status in enumerate(STATUSES)}
     ordered = sorted(counts, key=lambda status: (status is None, known.get(status or "", len(known)), status or ""))
     return [{"status": s, "count": counts[s], "confirmed_at": confirmed.get(s)} for s in ordered]

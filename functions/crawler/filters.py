@@ -8,13 +8,14 @@ from contextlib import suppress
 from datetime import datetime
 from typing import Any, Final
 
+from kalshi_markets import job_names
 from kalshi_markets.exchange import FilterIgnored, InvalidResponse, RawMarket
 
 TOLERANCE_SECONDS: Final = 60
 """Seconds outside the requested window that a row's time may be."""
 WAIT_SECONDS: Final = 10
 """Longest wait of a first page for the others."""
-SAME_LISTING: Final = frozenset({"live/paused", "live/closed"})
+SAME_LISTING: Final = frozenset({job_names.LIVE["paused"], job_names.LIVE["closed"]})
 """The filter `paused` also lists closed markets (observed on production, 2026-09)."""
 _NOT_SETTLED: Final = frozenset({"initialized", "inactive", "active", "closed", "determined", "disputed", "amended"})
 

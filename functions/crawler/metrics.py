@@ -10,15 +10,15 @@ from typing import Final
 from aws_lambda_powertools import Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
-from crawler.jobs.lookups import LIVE_JOBS
 from crawler.store import JobState
 from crawler.summary import Summary
+from kalshi_markets import job_names
 
 NAMESPACE: Final = "KalshiMarkets"
 LAGS: Final = {
-    "LiveLag": LIVE_JOBS,
-    "ChangedLag": ("changed/created", "changed/updated"),
-    "SettledLag": ("settled",),
+    "LiveLag": tuple(job_names.LIVE.values()),
+    "ChangedLag": (job_names.CREATED, job_names.UPDATED),
+    "SettledLag": (job_names.SETTLED,),
 }
 COUNTS: Final = ("FailedJobs", "Rejects", "Drift")
 

@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 
 from api import status
-from crawler.jobs.base import ARCHIVE_GAP
 from crawler.jobs.lookups import LIVE_JOBS
 from crawler.market_writer import Reject
 from crawler.store import Batch, JobState, Store
 from kalshi_markets.columns import STATUSES
 from kalshi_markets.database import Database
 from kalshi_markets.exchange import Deviation, parse_market
+from kalshi_markets.job_names import ARCHIVE_GAP
 from kalshi_markets.settings import MigratorSettings
 from migrator.migrate import migrate
 from tests.support.api_client import ApiClient, error

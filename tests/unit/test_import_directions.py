@@ -26,11 +26,11 @@ def module_name(path: Path, source: Path) -> str:
 
 
 def modules() -> dict[str, Path]:
-    found = {}
+    paths: dict[str, Path] = {}
     for name, source in SOURCES.items():
         folder = source / "local" if name == "local" else source
-        found |= {module_name(path, source): path for path in folder.rglob("*.py")}
-    return found
+        paths |= {module_name(path, source): path for path in folder.rglob("*.py")}
+    return paths
 
 
 MODULES: Final = modules()

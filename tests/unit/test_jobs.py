@@ -8,7 +8,6 @@ import pytest
 
 from crawler.jobs.archive import ArchiveJob
 from crawler.jobs.base import (
-    ARCHIVE_GAP,
     DUE_FRACTION,
     OVERLAP_SECONDS,
     Job,
@@ -22,6 +21,7 @@ from crawler.jobs.lookups import LIVE_JOBS, MissingMarketsJob
 from crawler.jobs.settled import INITIAL_WINDOW_SECONDS, RECHECK_AFTER, BacklogJob, SettledJob
 from crawler.store import JobState, Store
 from kalshi_markets.exchange import Listings, Page, RawMarket
+from kalshi_markets.job_names import ARCHIVE_GAP
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 CUTOFF = NOW - timedelta(days=60)

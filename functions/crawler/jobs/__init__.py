@@ -6,7 +6,7 @@ from crawler.jobs.listings import ChangedJob, LiveJob
 from crawler.jobs.lookups import EventsJob, MissingMarketsJob, RetryRejectsJob
 from crawler.jobs.maintenance import LimitsJob, RetentionJob, SeriesJob
 from crawler.jobs.settled import RECHECK_AFTER, BacklogJob, SettledJob
-from kalshi_markets.exchange import LIVE_FILTERS
+from kalshi_markets import job_names
 from kalshi_markets.settings import CrawlerSettings
 
 
@@ -18,11 +18,11 @@ def all_jobs(settings: CrawlerSettings) -> list[Job]:
         SeriesJob(slow),
         ChangedJob("created", settings.changed_interval),
         ChangedJob("updated", settings.changed_interval),
-        SettledJob("settled", settings.settled_interval),
-        *(LiveJob(status, live) for status in LIVE_FILTERS),
+        SettledJob(job_names.SETTLED, settings.settled_interval),
+        *(LiveJob(status, live) for status in job_names.LIVE),
         EventsJob(live),
         MissingMarketsJob(),
-        SettledJob("settled/recheck", slow, RECHECK_AFTER),
+        SettledJob(job_names.SETTLED_RECHECK, slow, RECHECK_AFTER),
         RetryRejectsJob(slow),
         BacklogJob(settings.retention),
     ]

@@ -7,9 +7,7 @@ from typing import Any, Final
 
 from crawler.filters import page_digest, same_pages_error
 from crawler.jobs.base import (
-    ARCHIVE_GAP,
     LOWEST_PRIORITY,
-    SETTLED_BACKLOG,
     Job,
     JobContext,
     PageUpdate,
@@ -20,6 +18,7 @@ from crawler.jobs.base import (
 )
 from crawler.jobs.lookups import fetch_bisecting, tickers_of
 from crawler.store import JobState
+from kalshi_markets import job_names
 from kalshi_markets.exchange import (
     BATCH_TICKERS,
     AuthenticationFailed,
@@ -49,7 +48,7 @@ class ArchiveJob(Job):
     page), those whose listing could not be read to its end (`skipped`), and `way`: SERIES once they had a market more.
     """
 
-    name = "archive"
+    name = job_names.ARCHIVE
     priority = 2 * LOWEST_PRIORITY
 
     def __init__(self, retention: timedelta | None) -> None:
@@ -60,11 +59,11 @@ class ArchiveJob(Job):
 
         Not before the backlog of settlements, which begins at the cutoff: what moves behind it later is walked there.
         """
-        moved_at = states.get(ARCHIVE_GAP, JobState(ARCHIVE_GAP)).watermark
+        moved_at = states.get(job_names.ARCHIVE_GAP, JobState(job_names.ARCHIVE_GAP)).watermark
         if state.confirmed_at is None:
             return (
                 state.position is not None
-                or states.get(SETTLED_BACKLOG, JobState(SETTLED_BACKLOG)).started_at is not None
+                or states.get(job_names.SETTLED_BACKLOG, JobState(job_names.SETTLED_BACKLOG)).started_at is not None
             )
         return state.position is not None or bool(moved_at and state.confirmed_at < moved_at)
 
@@ -85,7 +84,7 @@ class ArchiveJob(Job):
                         yield PageUpdate(state, _within_retention(markets, horizon))
             except PaginationLoop:
                 source = SERIES
-            if context.states.get("series", JobState("series")).confirmed_at is None:
+            if context.states.get(job_names.SERIES, JobState(job_names.SERIES)).confirmed_at is None:
                 raise InvalidResponse("the archive is read by series, and the exchange's list of series is not known.")
             state = replace(state, position=_first_series(state, source))
             yield PageUpdate(state)

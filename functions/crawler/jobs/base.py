@@ -26,10 +26,6 @@ from kalshi_markets.exchange.account import AccountLimits, Costs
 OVERLAP_SECONDS: Final = 120
 """Seconds that a walk reaches back into the one before: answers are up to 15 s old (the exchange's CDN), and a
 settlement or an edit may become visible after its time."""
-ARCHIVE_GAP: Final = "archive/gap"
-"""The line in the books whose watermark says, by our clock, when markets were last found to have moved behind the
-cutoff unseen: only a walk of the archive that began after that has met them."""
-SETTLED_BACKLOG: Final = "settled/backlog"
 DUE_FRACTION: Final = 0.9
 """Of an interval. A market is then read again within it, though a walk and the pause between runs take time."""
 MAX_PAGES: Final = 100_000

@@ -7,13 +7,14 @@ from datetime import UTC, datetime, timedelta
 from crawler.filters import check_times
 from crawler.jobs.base import OVERLAP_SECONDS, Job, JobContext, PageUpdate, finished, paginate, started
 from crawler.store import JobState
+from kalshi_markets import job_names
 
 
 class LiveJob(Job):
     """Every market that is not settled, by one status filter of the exchange: the only way to see volumes move."""
 
     def __init__(self, status: str, interval: timedelta) -> None:
-        self.name = f"live/{status}"
+        self.name = job_names.LIVE[status]
         self.interval = interval
         self._status = status
 

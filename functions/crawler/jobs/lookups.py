@@ -6,9 +6,9 @@ from typing import Final, TypeVar
 
 from crawler.jobs.base import Job, JobContext, PageUpdate, finished, started
 from crawler.store import JobState
+from kalshi_markets import job_names
 from kalshi_markets.exchange import (
     BATCH_TICKERS,
-    LIVE_FILTERS,
     AuthenticationFailed,
     Event,
     ExchangeClientError,
@@ -16,7 +16,7 @@ from kalshi_markets.exchange import (
     RawMarket,
 )
 
-LIVE_JOBS: Final = tuple(f"live/{status}" for status in LIVE_FILTERS)
+LIVE_JOBS: Final = tuple(job_names.LIVE.values())
 DISTANT_PAST: Final = datetime.min.replace(tzinfo=UTC)
 MAX_LOOKUPS: Final = 5_000
 """Markets or events that are looked for in one walk; the rest is for the next one."""
@@ -30,7 +30,7 @@ T = TypeVar("T")
 class EventsJob(Job):
     """The events of markets that have no series yet: those whose event could not be asked for when they were new."""
 
-    name = "events"
+    name = job_names.EVENTS
 
     def __init__(self, interval: timedelta) -> None:
         self.interval = interval
@@ -48,7 +48,7 @@ class EventsJob(Job):
 class MissingMarketsJob(Job):
     """Markets that a complete live walk did not see: looked up by name, then in the archive; if nowhere, gone."""
 
-    name = "missing"
+    name = job_names.MISSING
     priority = 1000.0
 
     def is_due(self, state: JobState, states: Mapping[str, JobState], now: datetime) -> bool:  # noqa: ARG002  # the interface's
@@ -58,7 +58,7 @@ class MissingMarketsJob(Job):
             for name in LIVE_JOBS
             if name in states and states[name].confirmed_at
         ]
-        settled = states.get("settled", JobState("settled"))
+        settled = states.get(job_names.SETTLED, JobState(job_names.SETTLED))
         is_news = len(walked) == len(LIVE_JOBS) and min(walked) > (state.started_at or DISTANT_PAST)
         return is_news and settled.position is None and settled.confirmed_at is not None
 
@@ -78,7 +78,7 @@ class MissingMarketsJob(Job):
 class RetryRejectsJob(Job):
     """Markets that could not be stored when they were seen: asked for again, by name."""
 
-    name = "rejects"
+    name = job_names.REJECTS
 
     def __init__(self, interval: timedelta) -> None:
         self.interval = interval

@@ -6,6 +6,7 @@ from typing import Final
 
 from crawler.jobs.base import LOWEST_PRIORITY, Job, JobContext, PageUpdate, finished, started
 from crawler.store import JobState
+from kalshi_markets import job_names
 from kalshi_markets.exchange.account import fetch_costs, fetch_limits
 
 LIMITS_INTERVAL: Final = timedelta(hours=1)
@@ -14,7 +15,7 @@ LIMITS_INTERVAL: Final = timedelta(hours=1)
 class LimitsJob(Job):
     """What the exchange permits the account, and what requests cost, for the limiter of all processes."""
 
-    name = "limits"
+    name = job_names.LIMITS
     interval = LIMITS_INTERVAL
     priority = 0.0  # two requests, by which all others are paced
 
@@ -33,7 +34,7 @@ class LimitsJob(Job):
 class SeriesJob(Job):
     """Every series, for the categories of the markets."""
 
-    name = "series"
+    name = job_names.SERIES
     runs_alone_first = True  # what is read after it has its category at once
 
     def __init__(self, interval: timedelta) -> None:
@@ -48,7 +49,7 @@ class SeriesJob(Job):
 class RetentionJob(Job):
     """Deletes markets that were settled longer ago than they are to be kept."""
 
-    name = "retention"
+    name = job_names.RETENTION
     priority = LOWEST_PRIORITY / 2
 
     def __init__(self, interval: timedelta, retention: timedelta) -> None:

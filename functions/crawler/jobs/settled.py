@@ -7,10 +7,8 @@ from typing import Final
 
 from crawler.filters import check_times
 from crawler.jobs.base import (
-    ARCHIVE_GAP,
     LOWEST_PRIORITY,
     OVERLAP_SECONDS,
-    SETTLED_BACKLOG,
     Job,
     JobContext,
     PageUpdate,
@@ -19,6 +17,7 @@ from crawler.jobs.base import (
     started,
 )
 from crawler.store import JobState
+from kalshi_markets import job_names
 
 INITIAL_WINDOW_SECONDS: Final = 6 * 3600
 """Seconds of settlements: about 19 pages on the whole exchange. Where they fit one page the next window is wider."""
@@ -84,17 +83,17 @@ class BacklogJob(SettledJob):
     priority = LOWEST_PRIORITY
 
     def __init__(self, retention: timedelta | None) -> None:
-        super().__init__(SETTLED_BACKLOG, Job.interval)
+        super().__init__(job_names.SETTLED_BACKLOG, Job.interval)
         self._retention = retention
 
     def is_due(self, state: JobState, states: Mapping[str, JobState], now: datetime) -> bool:  # noqa: ARG002  # the interface's
         """Once it is known from when on the other walk sees everything."""
-        first_looked = states.get("settled", JobState("settled")).watermark is not None
+        first_looked = states.get(job_names.SETTLED, JobState(job_names.SETTLED)).watermark is not None
         return state.position is not None or (state.confirmed_at is None and first_looked)
 
     async def _bounds(self, context: JobContext, state: JobState) -> tuple[datetime, datetime]:  # noqa: ARG002  # the interface's
         now, start = await context.listings.exchange_time(), await context.listings.cutoff()
-        until = context.states["settled"].watermark or now
+        until = context.states[job_names.SETTLED].watermark or now
         if self._retention is not None:
             start = max(start, now - self._retention)
         return min(start, until), until
@@ -107,7 +106,7 @@ async def _archive_gap(context: JobContext, window: Mapping[str, int]) -> list[J
     """
     if datetime.fromtimestamp(window["from"], UTC) >= await context.listings.cutoff():
         return []
-    return [JobState(ARCHIVE_GAP, watermark=datetime.now(UTC))]
+    return [JobState(job_names.ARCHIVE_GAP, watermark=datetime.now(UTC))]
 
 
 def _window(start: int, length: int, until: int) -> dict[str, int]:

@@ -7,6 +7,7 @@ from typing import Any, Final, NamedTuple
 
 import httpx
 
+from kalshi_markets import job_names
 from kalshi_markets.exchange.errors import ExchangeError, FilterIgnored, InvalidResponse
 from kalshi_markets.exchange.market_rows import is_valid_pg_text
 from kalshi_markets.exchange.members import parse_members
@@ -18,7 +19,7 @@ PAGE_LIMIT: Final = 1000
 """Markets on a page at most (docs.kalshi.com, Get Markets)."""
 BATCH_TICKERS: Final = 100
 """Tickers asked for at once. No limit is documented for markets, 300 were seen to work; of events a page holds 200."""
-LIVE_FILTERS: Final = ("unopened", "open", "paused", "closed")
+LIVE_FILTERS: Final = tuple(job_names.LIVE)
 """The `status` filters that together list every market that is not settled. They are not the words of `status`."""
 
 MAX_LOOKUP_PAGES: Final = 50
