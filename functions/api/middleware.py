@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from api.events import decoded_path
 
 GATEWAY_SECONDS = 29.0
-"""Time limit of a request. API Gateway times out at 30 s (docs.aws.amazon.com/apigateway, HTTP API quotas)."""
+"""Time limit of a request in seconds. API Gateway's is 30 s (docs.aws.amazon.com/apigateway, HTTP API quotas)."""
 
 
 class RequestContextMiddleware:

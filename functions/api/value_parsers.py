@@ -110,7 +110,7 @@ def parse_boolean(value: str) -> bool:
 
 
 def parse_json(value: str) -> str:
-    """Return the text of a JSON value after validation."""
+    """Return the text of a valid JSON value. PostgreSQL compares it with stored values as jsonb, member by member."""
     try:
         json.loads(parse_text(value), parse_constant=_reject_constant)
     except (ValueError, RecursionError):

@@ -22,7 +22,7 @@ MAX_RESPONSE_BYTES: Final = (MAX_LAMBDA_RESPONSE - RESPONSE_OVERHEAD) * 3 // 4
 MAX_FETCHED_BYTES: Final = 16 << 20
 """Bytes of compressed candles that one request may load. Several responses' worth: later requests find them cached."""
 CLOSE_DELAY_SECONDS: Final = 60
-"""Delay after the end of a period until it is closed. The exchange's responses may come from its cache, 15 s old."""
+"""Seconds after the end of a period until it is closed. The exchange's responses may come from its cache, 15 s old."""
 
 
 @dataclass

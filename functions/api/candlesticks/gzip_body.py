@@ -11,10 +11,9 @@ MAX_LAMBDA_RESPONSE: Final = 6_291_556
 RESPONSE_OVERHEAD: Final = 16_384
 """Bytes reserved for the status, the headers, the JSON around them and the trailer of a compressed body."""
 _LEVEL: Final = 3
-"""zlib level for candlesticks. Level 1 is not faster and compresses less; level 6 takes three times as long for a fifth
-less."""
+"""zlib level for candlesticks. Level 1 is not faster and compresses less. Level 6 saves a fifth in triple the time."""
 _STORE_BELOW_BYTES: Final = 160
-"""Texts with fewer bytes are stored uncompressed: compression takes ten times as long and does not make them smaller."""
+"""Texts with fewer bytes are stored uncompressed: compression takes ten times as long and does not shorten them."""
 _HEADER: Final = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x04\xff"  # RFC 1952, 2.3: deflate, no name, no time, fastest
 _FINAL_BLOCK: Final = b"\x03\x00"  # RFC 1951, 3.2.6: an empty final block
 

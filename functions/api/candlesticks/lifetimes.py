@@ -12,7 +12,7 @@ from kalshi_markets.database import Database
 from kalshi_markets.exchange import ExchangeClient, ExchangeError
 
 CUTOFF_SECONDS: Final = 600.0
-"""Cache time of the exchange's cutoff, which moves once a day, at midnight (observed on production, 2026-09)."""
+"""Seconds that the exchange's cutoff is cached. It moves once a day, at midnight (observed on production, 2026-09)."""
 DST_SLACK_SECONDS: Final = 3600
 """Slack for daily candles: a day in New York may have 25 hours."""
 _IS_SETTLED_BY_STATUS: Final[Mapping[str | None, bool]] = {"active": False, "finalized": True}

@@ -16,7 +16,7 @@ _SEPARATOR: Final = Deflated.compress(SEPARATOR)
 
 
 def batch_response(request: Request, results: Sequence[Result]) -> Response:
-    """Return the response with all results in order. From the first that does not fit, they have only an error."""
+    """Return the response with all results in order. The first that does not fit and all later ones have an error."""
     compress = accepts_gzip(request)
     body = BoundedBody(compress=compress, reserve=BoundedBody(compress=compress).cost(_worst_case_text(results)))
     written, pending = _fill(body, results)

@@ -1,4 +1,4 @@
-"""The result of one ticker in a response."""
+"""Result of one ticker in a candlestick response."""
 
 import json
 import re

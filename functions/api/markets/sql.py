@@ -61,7 +61,7 @@ def page(query: Query, table: str, format_: Format) -> Statement:
 def total(query: Query, table: str, *, estimated: bool) -> Statement:
     """Return the statement that counts all markets that match a query.
 
-    It returns one row with the count. estimated: it returns the planner's JSON instead.
+    It returns one row with the count. estimated: it returns the JSON of EXPLAIN instead.
     """
     search = _Search(query, table, with_rows=False)
     selected = f"FROM {search.source} {search.where()}"
@@ -163,7 +163,7 @@ def _joined(columns: tuple[Column, ...], table: str) -> str:
 class _Search:
     """Search subquery: matching tickers in sort order.
 
-    Without filters and with with_rows it also selects the columns of the rows, which saves the join back.
+    with_rows: if there are no filters, also select the columns of the rows, which saves the join back.
     """
 
     def __init__(self, query: Query, table: str, *, with_rows: bool) -> None:
