@@ -1,4 +1,4 @@
-"""The HTTP interface: routes, and what becomes of their errors."""
+"""HTTP application: the routes and the exception handlers."""
 
 import logging
 import time
@@ -29,32 +29,32 @@ if TYPE_CHECKING:
     from api.candlesticks.result import Result
 
 logger = make_logger("api")
-# It logs every path at INFO, and with its text an exception that has been answered and logged here.
+# Mangum logs every path at INFO. It also logs the text of exceptions that handle_error has already logged.
 logging.getLogger("mangum.http").setLevel(logging.CRITICAL)
 
 RESPONSE_RESERVE_SECONDS: Final = 3.0
-"""Kept of a request's time for building its answer."""
+"""Seconds of a request that are reserved for building the response."""
 
 
 TEXT_TYPES: Final = ["text/", "application/json", "application/x-ndjson"]
-"""Bodies that Lambda takes as they are; Mangum makes base64 of others."""
+"""Media types that Mangum returns as text. Bodies of other types are base64-encoded."""
 
 
 def lambda_handler(resources: Resources) -> Mangum:
-    """The application as Lambda calls it."""
-    # The lifespan would run in every invocation.
+    """Return the ASGI application wrapped as a Lambda handler."""
+    # With the lifespan on, Mangum would run it in every invocation.
     return Mangum(RequestContextMiddleware(create_app(resources)), lifespan="off", text_mime_types=TEXT_TYPES)
 
 
 def create_app(resources: Resources) -> FastAPI:
-    """The application over a service."""
+    """Create the FastAPI application with all routes and exception handlers."""
     app = FastAPI(
         title="Kalshi Markets API",
         version="1",
         description="Every market of the Kalshi exchange: filtered, ordered, paged.",
         redirect_slashes=False,
     )
-    app.openapi = partial(_openapi, app)  # type: ignore[method-assign]  # FastAPI's own way to extend the document
+    app.openapi = partial(_openapi, app)  # type: ignore[method-assign]  # as FastAPI documents ("Extending OpenAPI")
     _add_errors(app)
     _add_service_routes(app, resources)
     _add_market_routes(app, resources)
@@ -63,7 +63,7 @@ def create_app(resources: Resources) -> FastAPI:
 
 @lru_cache(maxsize=1)
 def _openapi(app: FastAPI) -> dict[str, Any]:
-    from api.openapi import document  # which only this one request needs
+    from api.openapi import document  # imported here: only GET /openapi.json needs it
 
     return document(app)
 
@@ -117,7 +117,7 @@ def _add_market_routes(app: FastAPI, resources: Resources) -> None:
     async def fetch_candlesticks(
         request: Request, request_body: candlesticks_request.CandlesticksRequest
     ) -> "list[Result]":
-        from api.candlesticks.fetch import fetch  # the exchange client costs 150 ms to import; other routes need none
+        from api.candlesticks.fetch import fetch  # imports the exchange client: 150 ms, and no other route needs it
 
         deadline = time.monotonic() + remaining_seconds(request) - RESPONSE_RESERVE_SECONDS
         return await fetch(
@@ -135,7 +135,7 @@ def _add_market_routes(app: FastAPI, resources: Resources) -> None:
         return history.respond(request, ticker(request), resources)
 
     def ticker(request: Request) -> str:
-        # Not a declared parameter: for the first of them FastAPI imports pydantic.v1, which takes 40 ms.
+        # Not a declared path parameter: FastAPI imports pydantic.v1 for the first declared one, which takes 40 ms.
         return str(request.path_params["ticker"])
 
 
@@ -144,7 +144,7 @@ def _add_errors(app: FastAPI) -> None:
         api_error = _as_api_error(error)
         id_ = request_id(request.scope)
         if api_error.code.status >= ErrorCode.INTERNAL_ERROR.status:
-            # Not the text of every error: PostgreSQL's may quote a value of the query.
+            # The text of a PostgreSQL error is not logged: it may quote a value of the query.
             fields = {
                 "code": api_error.code.code,
                 "error": type(error).__name__,

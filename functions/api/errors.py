@@ -1,4 +1,4 @@
-"""Every error the API answers with: one shape, a documented list of codes."""
+"""Errors of the API: the documented codes, and the one body that every error response has."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from kalshi_markets.settings import SettingsError
 
 
 class ErrorCode(Enum):
-    """The word for programs, the HTTP status and the sentence for people. The words are stable."""
+    """Error codes. Each has a stable code for programs, an HTTP status and a description for people."""
 
     MALFORMED_QUERY = "malformed_query", 400, "a query string that is not percent-encoded UTF-8"
     UNKNOWN_PARAMETER = "unknown_parameter", 422, "a query parameter that does not exist"
@@ -43,7 +43,7 @@ class ErrorCode(Enum):
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing wrong with a request. place: as FastAPI's `loc`, such as ("query", "limit")."""
+    """A single validation error of a request. loc: a location in FastAPI's format, such as ("query", "limit")."""
 
     code: ErrorCode
     loc: tuple[str | int, ...]
@@ -52,7 +52,11 @@ class Problem:
 
 
 class ApiError(Exception):
-    """An answer other than 2xx. detail: a sentence, or what is wrong item by item; hint: a line to try."""
+    """An error response of the API.
+
+    detail: a sentence, or a list with one object for each problem.
+    hint: an action that may resolve the error.
+    """
 
     def __init__(self, code: ErrorCode, detail: str | Sequence[Mapping[str, Any]], hint: str) -> None:
         super().__init__(code.code)
@@ -61,18 +65,18 @@ class ApiError(Exception):
         self.hint = hint
 
     def body(self, request_id: str) -> dict[str, Any]:
-        """The JSON of the answer. request_id: the one that the logs carry."""
+        """Return the body of the error response. request_id: the ID that the logs contain."""
         return {"detail": self.detail, "code": self.code.code, "hint": self.hint, "request_id": request_id}
 
 
 def validation_error(problems: Sequence[Problem]) -> ApiError:
-    """A 422 of everything that is wrong, its code and hint those of the first."""
+    """Return the 422 error that lists all problems. Its code and its hint are those of the first problem."""
     detail = [{"type": p.code.code, "loc": list(p.loc), "msg": p.message} for p in problems]
     return ApiError(problems[0].code, detail, problems[0].hint)
 
 
 def market_not_found() -> ApiError:
-    """The 404 of a ticker."""
+    """Return the 404 error for a ticker that is not in the table."""
     return ApiError(
         ErrorCode.MARKET_NOT_FOUND, "Market not found", "Try /markets?ticker__icontains= with a part of it."
     )
@@ -83,36 +87,38 @@ RETRY_HINT: Final = "Try again in a few seconds."
 
 SQLSTATES: Final = (
     ("08", ErrorCode.DATABASE_UNAVAILABLE),  # connection exception
-    ("0B", ErrorCode.DATABASE_UNAVAILABLE),  # transaction initiation
+    ("0B", ErrorCode.DATABASE_UNAVAILABLE),  # invalid transaction initiation
     ("22", ErrorCode.INVALID_PARAMETER),  # data exception
-    ("24", ErrorCode.DATABASE_UNAVAILABLE),  # cursor state
-    ("25", ErrorCode.DATABASE_UNAVAILABLE),  # transaction state, such as a server that became read-only
-    ("26", ErrorCode.DATABASE_UNAVAILABLE),  # prepared statement missing, as behind a pooler
+    ("24", ErrorCode.DATABASE_UNAVAILABLE),  # invalid cursor state
+    ("25", ErrorCode.DATABASE_UNAVAILABLE),  # invalid transaction state, such as a server that became read-only
+    ("26", ErrorCode.DATABASE_UNAVAILABLE),  # missing prepared statement, as with a connection pooler
     ("28", ErrorCode.DATABASE_LOGIN_FAILED),  # invalid authorization
-    ("2D", ErrorCode.DATABASE_UNAVAILABLE),  # transaction termination
-    ("34", ErrorCode.DATABASE_UNAVAILABLE),  # cursor missing
-    ("3B", ErrorCode.DATABASE_UNAVAILABLE),  # savepoint missing
-    ("3D000", ErrorCode.DATABASE_LOGIN_FAILED),  # no such database
-    ("3F000", ErrorCode.TABLE_MISSING),  # no such schema
-    ("40", ErrorCode.DATABASE_UNAVAILABLE),  # transaction rollback: a conflict with another one, twice
+    ("2D", ErrorCode.DATABASE_UNAVAILABLE),  # invalid transaction termination
+    ("34", ErrorCode.DATABASE_UNAVAILABLE),  # missing cursor
+    ("3B", ErrorCode.DATABASE_UNAVAILABLE),  # missing savepoint
+    ("3D000", ErrorCode.DATABASE_LOGIN_FAILED),  # missing database
+    ("3F000", ErrorCode.TABLE_MISSING),  # missing schema
+    ("40", ErrorCode.DATABASE_UNAVAILABLE),  # transaction rollback: conflicts with other transactions, twice
     ("42501", ErrorCode.NOT_CONFIGURED),  # insufficient privilege
-    ("42P01", ErrorCode.TABLE_MISSING),
-    ("42P03", ErrorCode.DATABASE_UNAVAILABLE),  # cursor there already, as behind a pooler
-    ("42P05", ErrorCode.DATABASE_UNAVAILABLE),  # prepared statement there already, as behind a pooler
-    ("42703", ErrorCode.TABLE_MISSING),  # no such column
+    ("42P01", ErrorCode.TABLE_MISSING),  # missing table
+    ("42P03", ErrorCode.DATABASE_UNAVAILABLE),  # duplicate cursor, as with a connection pooler
+    ("42P05", ErrorCode.DATABASE_UNAVAILABLE),  # duplicate prepared statement, as with a connection pooler
+    ("42703", ErrorCode.TABLE_MISSING),  # missing column
     ("53", ErrorCode.DATABASE_UNAVAILABLE),  # insufficient resources: connections, memory, disk
     ("54", ErrorCode.INVALID_PARAMETER),  # program limit exceeded
-    ("55", ErrorCode.DATABASE_UNAVAILABLE),  # object not in the state that is needed, or in use
-    ("57014", ErrorCode.QUERY_TIMEOUT),  # canceled
-    ("57", ErrorCode.DATABASE_UNAVAILABLE),  # operator intervention: shut down, or starting
+    ("55", ErrorCode.DATABASE_UNAVAILABLE),  # object not in prerequisite state, or in use
+    ("57014", ErrorCode.QUERY_TIMEOUT),  # query canceled
+    ("57", ErrorCode.DATABASE_UNAVAILABLE),  # operator intervention: the server is shutting down or starting
     ("58", ErrorCode.DATABASE_UNAVAILABLE),  # system error
     ("72", ErrorCode.DATABASE_UNAVAILABLE),  # snapshot too old
-    ("F0", ErrorCode.DATABASE_UNAVAILABLE),  # the server's configuration file
-    ("HV", ErrorCode.DATABASE_UNAVAILABLE),  # a foreign server
-    ("XX", ErrorCode.DATABASE_UNAVAILABLE),  # the server's internal error
+    ("F0", ErrorCode.DATABASE_UNAVAILABLE),  # configuration file error of the server
+    ("HV", ErrorCode.DATABASE_UNAVAILABLE),  # foreign data wrapper error
+    ("XX", ErrorCode.DATABASE_UNAVAILABLE),  # internal error of the server
 )
-"""By the beginning of a SQLSTATE (postgresql.org/docs, Appendix A). What is not here is a mistake of ours: our SQL is
-wrong, or breaks a constraint of our own tables."""
+"""SQLSTATE prefixes and their error codes (postgresql.org/docs, Appendix A). The first match applies.
+
+Any other SQLSTATE is a bug of this service: its SQL is invalid, or violates a constraint of its own tables.
+"""
 
 _MESSAGES: Final = {
     ErrorCode.INVALID_PARAMETER: (
@@ -129,7 +135,7 @@ _MESSAGES: Final = {
 
 
 def from_service_error(error: DatabaseError | SettingsError | SecretUnavailable) -> ApiError:
-    """What our own parts raised, as an answer. Nothing of a request's values is in it."""
+    """Convert an error of the database, the settings or the secrets. The result contains no value of the request."""
     match error:
         case SettingsError() | SecretUnavailable():
             return ApiError(ErrorCode.NOT_CONFIGURED, f"The service is not configured: {error}", "Tell its operator.")

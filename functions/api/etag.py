@@ -1,4 +1,4 @@
-"""How current an answer is: its headers, and whether the client has it already."""
+"""ETags, cache headers and 304 responses. All of them depend on the version of the table."""
 
 import hashlib
 import json
@@ -12,23 +12,27 @@ from api.markets import sql
 from kalshi_markets.database import Database
 
 MAX_AGE_SECONDS: Final = 15
-"""The exchange's own answers are cached for so long, so nothing is fresher (observed on production, 2026-08)."""
+"""Cache-Control max-age. The exchange caches its own responses for 15 s (observed on production, 2026-08)."""
 
 
 @dataclass(frozen=True)
 class TableVersion:
-    """change_number: of the last change in the table; crawled_at: when the crawler last confirmed anything."""
+    """Version of the table's contents.
+
+    change_number: the number of the last change.
+    crawled_at: the time of the crawler's last commit; None before the first one.
+    """
 
     change_number: int
     crawled_at: str | None
 
     @classmethod
     def from_json(cls, text: str) -> Self:
-        """From the JSON of sql.state."""
+        """Parse the JSON that sql.version_query returns."""
         return cls(*json.loads(text))
 
     def headers(self, etag: str) -> dict[str, str]:
-        """They are no part of the body, so that bodies stay comparable."""
+        """Return the version headers. The version is not part of the body, so that equal pages have equal bodies."""
         headers = {
             "etag": etag,
             "cache-control": f"max-age={MAX_AGE_SECONDS}",
@@ -38,9 +42,10 @@ class TableVersion:
 
 
 class ETag:
-    """The ETag of a question's answers; weak, for it is the same whatever the encoding.
+    """Weak ETag of a request's response. It is weak because it is equal for all content encodings.
 
-    The same question to the same code with nothing changed since has the same answer.
+    It combines a hash of the request and the deployed source with the table's change number. Equal ETags therefore
+    mean equal responses.
     """
 
     def __init__(self, request: Request, format_name: str, source_fingerprint: str) -> None:
@@ -53,20 +58,20 @@ class ETag:
 
     @property
     def has_if_none_match(self) -> bool:
-        """Whether the client has an answer already, to this question or another."""
+        """Return whether the request has an If-None-Match header with a value."""
         return self._if_none_match != {""}
 
     def value(self, state: TableVersion) -> str:
-        """The tag of the present answer."""
+        """Return the ETag of the response for this table version."""
         return f'W/"{self._request_hash}-{state.change_number}"'
 
     def matches(self, state: TableVersion) -> bool:
-        """Whether the client has the present answer."""
+        """Return whether If-None-Match contains the ETag for this table version, or *."""
         return bool(self._if_none_match & {"*", self.value(state).removeprefix("W/")})
 
 
 def not_modified(database: Database, tag: ETag) -> Response | None:
-    """A 304, where the client has the present answer. Raises DatabaseError."""
+    """Return a 304 response if the client has the current response, else None. Raises DatabaseError."""
     if not tag.has_if_none_match:
         return None
     statement, _ = sql.version_query(database.settings.table)

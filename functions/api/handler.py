@@ -1,12 +1,13 @@
-"""The API function: an API Gateway HTTP API event (payload 2.0) in, its response out.
+"""Entry point of the API function, for API Gateway HTTP API events (payload 2.0).
 
-With SnapStart many processes go on from one that was frozen after its import. What they must not share, connections and
-secrets, stays out of the snapshot (docs.aws.amazon.com/lambda/latest/dg/snapstart-runtime-hooks.html).
+With SnapStart, many processes resume from one snapshot, which is taken after the imports. They must not share
+connections and secrets, so both are removed before the snapshot
+(docs.aws.amazon.com/lambda/latest/dg/snapstart-runtime-hooks.html).
 """
 
 import gc
 
-gc.disable()  # looking for garbage during the imports takes a tenth of the cold start
+gc.disable()  # garbage collection during the imports takes a tenth of the cold start
 
 import asyncio
 from contextlib import suppress
@@ -22,33 +23,33 @@ from kalshi_markets.database import DatabaseError
 from kalshi_markets.secrets_manager import SecretUnavailable, clear_cache
 from kalshi_markets.settings import SettingsError
 
-# Mangum runs every request on this loop; kept, so that connections to the exchange outlive a request.
+# Mangum runs every request on this loop. One loop for all requests keeps the exchange's connections open between them.
 _loop = asyncio.new_event_loop()
 asyncio.set_event_loop(_loop)
 
 _resources = Resources()
 _adapter = lambda_handler(_resources)
 
-gc.freeze()  # what is here now stays: it is never looked through
-gc.set_threshold(100_000)  # of objects; the candlesticks of a full answer are as many, and none of them is garbage
+gc.freeze()  # imported objects live as long as the process: exclude them from every collection
+gc.set_threshold(100_000)  # objects; the candlesticks of a full response are about as many, and none is garbage
 gc.enable()
 
 
 def handler(event: Any, context: LambdaContext) -> dict[str, Any]:
-    """Return the response to an HTTP request; for any other event, such as a warm-up, a sentence that says so."""
+    """Return the response to an HTTP request. Any other event, such as a warm-up, gets a message."""
     if not is_http_request(event):
         return {"message": "This function answers HTTP requests; the event is none."}
     return _adapter(event, context)
 
 
 def before_snapshot() -> None:
-    """Closes the connections, and drops the secrets."""
+    """Close all connections and clear the cached secrets."""
     _loop.run_until_complete(_resources.aclose())
     clear_cache()
 
 
 def after_restore() -> None:
-    """Logs in to the database, so that the first request finds it open; if that fails, the request will tell."""
+    """Open the database connection before the first request. Errors are ignored: the request raises them again."""
     with suppress(DatabaseError, SettingsError, SecretUnavailable):
         _resources.database.query("SELECT 1")
 

@@ -1,4 +1,4 @@
-"""GET /: what this is, what is in the table right now, and queries to click."""
+"""GET /: the landing page with the state of the table and example queries."""
 
 import html
 import logging
@@ -32,7 +32,7 @@ logger = logging.getLogger(__name__)
 
 
 def page(database: Database, readme_url: str | None) -> str:
-    """HTML; it also answers when the database does not."""
+    """Return the HTML of the landing page. It is also available when the database is not."""
     queries = "\n".join(
         f'<li><a href="{html.escape(path)}">{html.escape(description)}</a> <code>{html.escape(path)}</code></li>'
         for description, path in QUERIES

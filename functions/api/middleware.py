@@ -1,4 +1,4 @@
-"""Around the application: HEAD, the path, the request's id and its time."""
+"""ASGI middleware: HEAD requests, decoded paths, request IDs and the start time of a request."""
 
 import time
 import uuid
@@ -11,22 +11,22 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from api.events import decoded_path
 
 GATEWAY_SECONDS = 29.0
-"""The answer must be there before API Gateway gives up, at 30 s (docs.aws.amazon.com/apigateway, HTTP API quotas)."""
+"""Time limit of a request in seconds. API Gateway's is 30 s (docs.aws.amazon.com/apigateway, HTTP API quotas)."""
 
 
 class RequestContextMiddleware:
-    """Answers HEAD as GET without a body, gives every answer its request id, notes when the request began."""
+    """Middleware that handles HEAD as GET without a body, adds X-Request-ID and records the start time."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """The ASGI interface."""
+        """Run the application for one ASGI request."""
         head = scope["method"] == "HEAD"
         scope["began"] = time.monotonic()
         event = scope.setdefault("aws.event", {})
         if path := decoded_path(event):
-            scope["path"] = path  # Mangum decodes it once more
+            scope["path"] = path  # Mangum would decode it a second time
         event.setdefault("requestContext", {}).setdefault("requestId", str(uuid.uuid4()))
 
         async def send_on(message: Message) -> None:
@@ -40,12 +40,12 @@ class RequestContextMiddleware:
 
 
 def request_id(scope: Scope) -> str:
-    """The gateway's id of the request."""
+    """Return API Gateway's request ID, or a random UUID where the event has none."""
     return str(scope["aws.event"]["requestContext"]["requestId"])
 
 
 def remaining_seconds(request: Request) -> float:
-    """Seconds until the gateway or Lambda gives up on the request, whichever comes first."""
+    """Return the seconds until API Gateway or Lambda times out, whichever is first."""
     began: float = request.scope["began"]
     context: LambdaContext = request.scope["aws.context"]
     return min(GATEWAY_SECONDS - (time.monotonic() - began), context.get_remaining_time_in_millis() / 1000)

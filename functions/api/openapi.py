@@ -1,4 +1,4 @@
-"""The OpenAPI document: FastAPI's skeleton, filled from the tables that the code itself goes by."""
+"""OpenAPI document: FastAPI's skeleton, completed from the tables of parameters, filters, columns and errors."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -41,7 +41,7 @@ _PAGE_HEADERS: Final = {
 
 
 def document(app: FastAPI) -> JsonObject:
-    """The document of the application's routes."""
+    """Return the OpenAPI document of the application's routes."""
     base = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
     paths = base["paths"]
     _document_listing(paths["/markets"]["get"])
@@ -126,7 +126,7 @@ def _response(about: str, content: JsonObject, headers: JsonObject | None = None
 
 
 def _errors(operation: JsonObject) -> None:
-    """Every status that an error of ours has, with the words that come under it."""
+    """Add a response for every error status, with the error codes of that status."""
     for status in sorted({code.status for code in ErrorCode}):
         words = [code.code for code in ErrorCode if code.status == status]
         content = _json({"$ref": "#/components/schemas/Error"})

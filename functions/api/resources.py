@@ -1,4 +1,4 @@
-"""What the routes share, made when first needed and kept while the function is warm."""
+"""Resources that all routes share: created on first use, then reused for the lifetime of the process."""
 
 import hashlib
 from functools import cached_property
@@ -16,18 +16,18 @@ if TYPE_CHECKING:
 
 
 PLANNER_SETTINGS: Final = {
-    "random_page_cost": "1.1",  # the usual 4 is for discs that turn
-    "jit": "off",  # compiling takes longer than any page
-    "max_parallel_workers_per_gather": "0",  # starting a worker takes longer than most pages
+    "random_page_cost": "1.1",  # the default, 4, is for spinning disks
+    "jit": "off",  # compilation takes longer than any page
+    "max_parallel_workers_per_gather": "0",  # the start of a worker takes longer than most pages
     "work_mem": "16MB",
 }
 
 
 class Resources:
-    """Settings, the database and the exchange. Its attributes raise SettingsError until the settings are right."""
+    """Lazily created settings, database and exchange clients. Attributes raise SettingsError for invalid settings."""
 
     async def aclose(self) -> None:
-        """Closes every connection that was made and forgets the rest: all of it is made anew when next needed."""
+        """Close all open connections and discard all resources. The next use creates them again."""
         instances = vars(self).copy()
         vars(self).clear()
         for name in ("database", "candle_cache"):
@@ -38,12 +38,15 @@ class Resources:
 
     @cached_property
     def settings(self) -> ApiSettings:
-        """The HTTP side's limits."""
+        """Settings of the API, from the environment."""
         return ApiSettings.from_env()
 
     @cached_property
     def source_fingerprint(self) -> str:
-        """Of the code that answers: another one may write the same rows in another way."""
+        """Fingerprint of the deployed source.
+
+        Part of every ETag, because a new version may render the same rows differently.
+        """
         digest = hashlib.blake2b(digest_size=6)
         for package in (Path(__file__).parent, Path(kalshi_markets.__file__).parent):
             for path in sorted(package.rglob("*.py")):
@@ -52,17 +55,17 @@ class Resources:
 
     @cached_property
     def database(self) -> Database:
-        """Reads only, each under the statement timeout."""
+        """Read-only database connection. Every statement has the statement timeout."""
         timeout = self.settings.statement_timeout_ms
         parameters = {"statement_timeout": str(timeout), "default_transaction_read_only": "on"} | PLANNER_SETTINGS
-        # The server ends a statement first; this is for a server that no longer answers at all.
+        # The server cancels a slow statement first. The client timeout is for a server that does not respond.
         seconds = timeout / 1000 + 2
         return Database(DatabaseSettings.from_env(), application_name="api", parameters=parameters, timeout=seconds)
 
     @cached_property
     def exchange(self) -> "ExchangeClient":
-        """The authenticated client, or an anonymous one where there is no key; it has people's share of the rate."""
-        # httpx and cryptography cost 150 ms to import; most requests never need them.
+        """Exchange client: authenticated if there is a key. It has the interactive share of the rate limit."""
+        # Imported here: httpx and cryptography take 150 ms to import, and most requests do not need them.
         from kalshi_markets.exchange import ExchangeClient
         from kalshi_markets.exchange.rate_limiter import DatabaseTokenBucket, RateLimiter
 
@@ -73,14 +76,14 @@ class Resources:
 
     @cached_property
     def candle_cache(self) -> "CandleCache":
-        """Closed periods of candlesticks, over a connection that may write them."""
+        """Cache of candlesticks of closed periods, with its own connection that may write."""
         from api.candlesticks.cache import CandleCache
 
         return CandleCache(DatabaseSettings.from_env(), self.settings.candle_cache_mb)
 
     @cached_property
     def market_lifetimes(self) -> "MarketLifetimes":
-        """What candlesticks need to know of markets."""
+        """Market lifetimes for candlestick requests."""
         from api.candlesticks.lifetimes import MarketLifetimes
 
         return MarketLifetimes(self.database)

@@ -1,4 +1,4 @@
-"""GET /status: how far the crawler is, how fresh what it keeps, and what it could not keep."""
+"""GET /status: state of the crawler's jobs, freshness of the table, rejected markets and schema drift."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -21,14 +21,14 @@ _JOB_FIELDS: Final = (
     *("markets", "added", "changed", "rejected", "last_error", "failed_at", "retry_at"),
 )
 _MARKER_ROWS: Final = (job_names.ADOPTED, job_names.ARCHIVE_GAP)
-"""Lines of the books that keep something else."""
+"""Rows of the jobs table that are not jobs."""
 _JOB_BY_STATUS: Final = {
     "initialized": job_names.LIVE["unopened"],
     "active": job_names.LIVE["open"],
     "inactive": job_names.LIVE["paused"],
     **dict.fromkeys(("closed", "determined", "disputed", "amended"), job_names.LIVE["closed"]),
 }
-"""The job that walks over the markets of a status. What is finalized is seen once, when it is settled."""
+"""Live job that reads the markets of each status. Finalized markets are read once, by the settled job."""
 _LIVE: Final = frozenset(_JOB_BY_STATUS.values())
 _NEVER: Final = datetime.min.replace(tzinfo=UTC)
 
@@ -39,13 +39,13 @@ _DRIFT_FIELDS: Final = ("member", "change", "markets", "example", "first_at", "l
 
 
 def respond(request: Request, database: Database) -> Response:
-    """Raises ApiError, DatabaseError."""
+    """Return the response of GET /status. Raises ApiError and DatabaseError."""
     reject_parameters(request.scope["query_string"])
     return json_response(request, json.dumps(report(database), ensure_ascii=False, default=_json_default))
 
 
 def report(database: Database) -> dict[str, Any]:
-    """Everything that it tells, its times as datetimes. Raises DatabaseError."""
+    """Return the body of GET /status, with times as datetimes. Raises DatabaseError."""
     table, lines = database.settings.table, _lines(database)
     jobs = _jobs(lines)
     counts = {status: count for status, count in database.query(status_counts_sql(table)) if count > 0}
@@ -66,7 +66,7 @@ def report(database: Database) -> dict[str, Any]:
 
 
 def job_states(database: Database) -> dict[str, Any]:
-    """The table's size, and each job's line in the crawler's books. Raises DatabaseError."""
+    """Return the number of markets and the state of each job. Raises DatabaseError."""
     rows = _lines(database)
     return {"markets": sum(line["added"] for line in rows), "jobs": _jobs(rows)}
 
@@ -82,7 +82,11 @@ def _jobs(lines: Sequence[JsonObject]) -> list[JsonObject]:
 
 
 def status_counts_sql(table: str) -> str:
-    """SQL of how many markets have each status. Only those that are not finalized are counted, by their indexes."""
+    """Return SQL that counts the markets of each status.
+
+    Only markets that are not finalized are counted, with indexes. The number of finalized markets is the total, from
+    the jobs table, minus these.
+    """
     return f"""
         WITH others AS (
             SELECT status, count(*) FROM {table}_quotes WHERE status <> 'finalized' GROUP BY status
@@ -93,7 +97,7 @@ def status_counts_sql(table: str) -> str:
 
 
 def removed_count_sql(table: str) -> str:
-    """SQL of how many markets the exchange has no more, whatever their status."""
+    """Return SQL that counts the markets that the exchange has removed, in every status."""
     return f"SELECT count(*) FROM {table}_quotes WHERE removed_at IS NOT NULL"
 
 
@@ -109,7 +113,7 @@ def _job(row: JsonObject, now: datetime) -> JsonObject:
 
 
 def _public_position(position: Mapping[str, Any]) -> dict[str, Any]:
-    """Where a walk is, without what means something to the exchange only."""
+    """Return the public part of a job's position, without the exchange's cursors."""
     times = [name for name in ("since", "from", "to", "until") if name in position]
     members = {name: position[name] for name in ("pages", "series") if name in position}
     return {name: datetime.fromtimestamp(position[name], UTC) for name in times} | members
@@ -127,7 +131,7 @@ def _live(jobs: Sequence[JsonObject]) -> dict[str, Any]:
 
 
 def _archive(lines: Mapping[str, JsonObject]) -> dict[str, Any]:
-    """Return whether the archive was read to its end, and in which way, since markets last moved there unseen."""
+    """Return whether a complete pass over the archive was confirmed after markets last moved there unread, and how."""
     archive, moved = lines.get(job_names.ARCHIVE), lines.get(job_names.ARCHIVE_GAP)
     confirmed_at = archive["confirmed_at"] if archive else None
     moved_at = moved["watermark"] if moved else None
@@ -139,7 +143,7 @@ def _archive(lines: Mapping[str, JsonObject]) -> dict[str, Any]:
 
 
 def _statuses(counts: Mapping[str | None, int], jobs: Mapping[str, JsonObject]) -> list[JsonObject]:
-    """The known words in their order, then what the exchange has invented since, then those that have none."""
+    """Return the count of each status: known ones in their order, then unknown ones, then markets without a status."""
     confirmed: dict[str | None, Any] = {
         status: jobs.get(name, {}).get("confirmed_at") for status, name in _JOB_BY_STATUS.items()
     }

@@ -1,5 +1,7 @@
-"""Query values: text -> what a parameter of the SQL statement takes. Each raises ValueError with the rest of a sentence
-that begins with the parameter's name."""
+"""Parsers of query values: text to a value for a parameter of the SQL statement.
+
+Each parser raises ValueError. Its message continues a sentence that begins with the parameter's name.
+"""
 
 import json
 import re
@@ -21,28 +23,28 @@ _ISO: Final = re.compile(
     r"([Zz]|(?P<offset>[+\- ][0-9]{2}(:?[0-9]{2})?))?)?"
 )
 MAX_NUMBER_LENGTH: Final = 64
-"""Characters: what the projection stores has 62 at most."""
+"""Characters. A stored number has at most 62."""
 MAX_TEXT_LENGTH: Final = 1000
 MAX_UNIX_SECONDS: Final = Decimal(10) ** 11
-"""Unix seconds reach it in the year 5138; milliseconds passed it in 1973."""
+"""Upper limit of Unix seconds, reached in the year 5138. Milliseconds passed it in 1973."""
 SECONDS_FROM: Final = 10**9
-"""Unix seconds passed it in September 2001. What is smaller is a year or a date without its dashes."""
+"""Lower limit of Unix seconds, passed in September 2001. A smaller number is a year, or a date without dashes."""
 
 
 def parse_text(value: str) -> str:
-    """Any text that PostgreSQL can hold."""
+    """Return the text unchanged. Raises ValueError if it is longer than MAX_TEXT_LENGTH."""
     if len(value) > MAX_TEXT_LENGTH:
         raise ValueError(f"has over {MAX_TEXT_LENGTH:,} characters")
     return value
 
 
 def is_storable(value: str) -> bool:
-    """Whether PostgreSQL can take it: no NUL, no half of a surrogate pair."""
+    """Return whether PostgreSQL can store the text: it must not contain NUL or a lone surrogate."""
     return not any(character == "\0" or "\ud800" <= character <= "\udfff" for character in value)
 
 
 def parse_number(value: str) -> str:
-    """Return a decimal number without an exponent, every digit kept: 1.5e3 is 1500, +5 is 5, .5 is 0.5."""
+    """Return a decimal number without an exponent and with all digits: 1.5e3 is 1500, +5 is 5, .5 is 0.5."""
     if len(value) <= MAX_NUMBER_LENGTH and _PLAIN.fullmatch(value):
         return value
     if len(value) <= MAX_NUMBER_LENGTH and _NUMBER.fullmatch(value):
@@ -53,17 +55,18 @@ def parse_number(value: str) -> str:
 
 
 def parse_integer(value: str, minimum: int, maximum: int) -> int:
-    """An integer within bounds."""
+    """Return an integer from minimum to maximum, both included."""
     if re.fullmatch(r"[0-9]{1,19}", value) and minimum <= int(value) <= maximum:
         return int(value)
     raise ValueError(f"must be a whole number from {minimum:,} to {maximum:,}")
 
 
 def parse_time(value: str) -> str:
-    """Return an instant in UTC, from Unix seconds or ISO 8601, where no zone means UTC and a date its midnight.
+    """Return a time in UTC, parsed from Unix seconds or ISO 8601.
 
-    24:00:00 is the next day's midnight, a leap second the second after it. PostgreSQL counts microseconds: what has
-    more digits could not be compared exactly and is an error.
+    A missing time zone means UTC. A date means its midnight. 24:00:00 is midnight of the next day. A leap second is
+    the second after it. More than six digits of a fraction are invalid: PostgreSQL has microseconds and could not
+    compare them exactly.
     """
     if _UNIX.fullmatch(value):
         return _from_unix(value)
@@ -82,7 +85,7 @@ def _from_iso(match: re.Match[str]) -> datetime:
     hour, minute, second = int(match["hour"] or 0), int(match["minute"] or 0), Decimal(match["second"] or 0)
     if hour > 24 or minute > 59 or second >= 61 or (hour == 24 and (minute or second)):
         raise ValueError("no time of a day")
-    # A + in a URL that was not escaped arrives as a space.
+    # A + that was not percent-encoded in the URL is decoded as a space.
     offset = (match["offset"] or "+00:00").replace(" ", "+")
     midnight = datetime.fromisoformat(f"{match['date']}T00:00{offset}")
     return (midnight + timedelta(hours=hour, minutes=minute, microseconds=int(second * 10**6))).astimezone(UTC)
@@ -100,14 +103,14 @@ def _from_unix(value: str) -> str:
 
 
 def parse_boolean(value: str) -> bool:
-    """true or false."""
+    """Return the boolean of `true` or `false`."""
     if value not in ("true", "false"):
         raise ValueError("must be true or false")
     return value == "true"
 
 
 def parse_json(value: str) -> str:
-    """A JSON value, compared with the stored one member by member."""
+    """Return the text of a valid JSON value. PostgreSQL compares it with stored values as jsonb, member by member."""
     try:
         json.loads(parse_text(value), parse_constant=_reject_constant)
     except (ValueError, RecursionError):
@@ -134,4 +137,4 @@ EXAMPLES: Final = {
     Kind.BOOLEAN: "true",
     Kind.JSON: "{}",
 }
-"""A value of each kind."""
+"""Example value of each kind."""

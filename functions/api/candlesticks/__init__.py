@@ -1,4 +1,4 @@
-"""Candlesticks of many markets: many tickers, few calls to the exchange, errors told per ticker.
+"""Candlesticks of many markets: many tickers, few calls to the exchange, errors reported per ticker.
 
-request -> what the table and the cache know of each ticker -> a plan of calls -> their candles, joined -> an answer
+Steps: parse the request, read lifetimes and cached candles, plan the calls, fetch, merge, respond.
 """

@@ -1,6 +1,7 @@
-"""The cache of closed periods, in PostgreSQL: a row for the candles of a ticker, a period and a block of time.
+"""PostgreSQL cache of candles of closed periods. A row has the candles of one ticker, period and block of time.
 
-A row covers one stretch of its block without holes. What is asked for and not covered is fetched, and the row grows.
+A row covers one contiguous range of its block. Requested candles outside this range are fetched, and the row is
+replaced by one that covers more.
 """
 
 import base64
@@ -18,19 +19,22 @@ from kalshi_markets.database import Database, DatabaseError, DatabaseUnavailable
 from kalshi_markets.settings import DatabaseSettings
 
 _SESSION: Final = {
-    "default_transaction_read_only": "off",  # which it is for the API's role
-    "synchronous_commit": "off",  # what a server that crashes forgets is fetched again
+    "default_transaction_read_only": "off",  # on by default for the API's role
+    "synchronous_commit": "off",  # rows that a server crash loses are fetched again
     "statement_timeout": "5000",
 }
 EVICTION_CHECKS_PER_LIMIT: Final = 16
-"""After writing one part of so many of the limit, a process looks whether the cache has outgrown it."""
+"""Number of eviction checks of a process while it writes as many bytes as the cache's limit."""
 MEBIBYTE: Final = 1 << 20
 
 logger = logging.getLogger(__name__)
 
 
 class CacheEntry(NamedTuple):
-    """A piece for keeps. settled: fetched after the market was settled, when nothing of it is amended any more."""
+    """Chunk of closed periods to be cached.
+
+    settled: the chunk was fetched after the market's settlement, when candles are no longer amended.
+    """
 
     ticker: str
     period: int
@@ -39,27 +43,30 @@ class CacheEntry(NamedTuple):
 
 
 class CandleCache:
-    """Over a connection of its own. Without it everything goes on, so nothing is raised: what fails is logged."""
+    """Cache of candles, with its own database connection. Database errors are logged, not raised: it is optional."""
 
     def __init__(self, settings: DatabaseSettings, mebibytes: int) -> None:
         self._database = Database(settings, application_name="candlesticks", parameters=_SESSION, timeout=7)
-        self._lock = threading.Lock()  # a statement outlives the task that waits for it
+        self._lock = threading.Lock()  # a statement continues after the task that awaits it is canceled
         self._limit = mebibytes * MEBIBYTE
-        self._bytes_since_check = self._limit  # other processes may have filled it
+        self._bytes_since_check = self._limit  # check at the first write: other processes may have filled the cache
         self._table = f"{settings.table}_candles"
 
     def close(self) -> None:
-        """Closes the connection, once the statement under way has ended."""
+        """Close the connection after the running statement has finished."""
         with self._lock:
             self._database.close()
 
     def get(self, settled: Mapping[str, bool], period: int, span: TimeRange) -> Mapping[str, list[CandleChunk]]:
-        """Return the cached chunks of a span's blocks, oldest first. settled: by ticker, as in CacheEntry."""
+        """Return the cached chunks of all blocks that a range touches, by ticker, oldest first.
+
+        settled: the required CacheEntry.settled of each ticker.
+        """
         if not settled:
             return {}
         length = BLOCK_SECONDS[period]
-        # One row of everything: the driver takes longer for each row than for all that is in it. OFFSET 0 has each
-        # ticker looked up in the index, however few rows the planner thinks there are.
+        # All chunks are in one row: the driver's time depends on the number of rows more than on their size. OFFSET 0
+        # forces an index lookup for each ticker, whatever number of rows the planner estimates.
         rows = self._execute(
             f"""
             SELECT json_agg(json_build_array(c.ticker, c.covers_from, c.covers_to, octet_length(c.candles), c.crc,
@@ -96,7 +103,7 @@ class CandleCache:
         return chunks
 
     def store(self, entries: Iterable[CacheEntry]) -> None:
-        """Keeps them, each in the place of what there was of its block, unless that covers more."""
+        """Store the entries. An entry replaces the row of its block, unless that row covers more."""
         rows = [_row(entry) for entry in entries]
         if not rows or not self._limit:
             return
@@ -119,7 +126,7 @@ class CandleCache:
             self._evict()
 
     def _evict(self) -> None:
-        """Deletes what was not used for longest, beyond the limit."""
+        """Delete the least recently used rows beyond the size limit."""
         self._execute(
             f"""
             WITH weighed AS (
@@ -139,7 +146,7 @@ class CandleCache:
         except DatabaseError as error:
             reason = (
                 error if isinstance(error, DatabaseUnavailable) else error.sqlstate
-            )  # another's text may quote a value
+            )  # the text of other errors may quote a value
             logger.warning("the cache of candlesticks is not in use: %s: %s", type(error).__name__, reason)
             return []
 

@@ -1,4 +1,4 @@
-"""A ticker's candles, kept compressed: text as it stands in an answer."""
+"""Chunks of a ticker's candles: compressed JSON text, as it is written into a response."""
 
 import re
 from bisect import bisect_left, bisect_right
@@ -11,14 +11,18 @@ from api.candlesticks.time_ranges import TimeRange
 from kalshi_markets.exchange import Candle
 
 SEPARATOR: Final = ",\n"
-"""Between candles; within one there is no line break."""
+"""Text between two candles. The text of a candle has no line break."""
 BLOCK_SECONDS: Final = {1: 6 * 3600, 60: 4 * 86_400, 1440: 128 * 86_400}
-"""By period, what is kept together at most: a hundred candles to some hundreds."""
+"""Length of a block by period: 360 candles of a minute, 96 of an hour, 128 of a day. A chunk is within one block."""
 _END: Final = re.compile(r'\{"end_period_ts":(-?\d+)')
 
 
 class CandleChunk(NamedTuple):
-    """All candles of a span, which lies within one block. fetched: it is not from the cache."""
+    """Compressed candles of a range within one block.
+
+    data: None if the range has no candles.
+    fetched: the chunk is from the exchange, not from the cache.
+    """
 
     range: TimeRange
     data: Deflated | None
@@ -26,16 +30,16 @@ class CandleChunk(NamedTuple):
 
     @property
     def size(self) -> int:
-        """Bytes as compressed."""
+        """Compressed size in bytes."""
         return len(self.data.data) if self.data else 0
 
     def candles(self) -> list[Candle]:
-        """Unpacked. Raises zlib.error where they are damaged."""
+        """Return the decompressed candles. Raises zlib.error if the data is corrupt."""
         texts = self.data.decompress().split(SEPARATOR) if self.data else []
         return [Candle(int(match[1]), text) for text in texts if (match := _END.match(text))]
 
     def trim(self, span: TimeRange) -> "CandleChunk | None":
-        """Those of a span; None where the two have nothing in common."""
+        """Return the part of the chunk that is in a range; None if they do not overlap."""
         if span.start <= self.range.start and self.range.end <= span.end:
             return self
         overlap = self.range.intersection(span)
@@ -55,9 +59,11 @@ def _end(candle: Candle) -> int:
 def split_into_chunks(
     candles: Sequence[Candle], span: TimeRange, period: int, closed: int, grid: int
 ) -> list[CandleChunk]:
-    """Those of a span, cut at the ends of blocks and at the last closed period, behind which nothing is for keeps.
+    """Split the candles of a range into chunks, at the ends of blocks and at the last closed period.
 
     candles: oldest first.
+    closed: the end of the last closed period. Later periods are not cached.
+    grid: the result of grid_seconds.
     """
     packed, start = [], span.start
     while start <= span.end:
@@ -70,7 +76,10 @@ def split_into_chunks(
 
 
 def merge_chunks(pieces: Iterable[CandleChunk], period: int, closed: int, grid: int) -> list[CandleChunk]:
-    """In order, those of one block that follow one another made one; none is merged over the last closed period."""
+    """Merge adjacent chunks of the same block. Return them oldest first.
+
+    Chunks before and after `closed`, the end of the last closed period, are not merged.
+    """
     chunks: list[CandleChunk] = []
     ordered = sorted(pieces, key=lambda piece: piece.range)
     for _, group in groupby(

@@ -1,4 +1,4 @@
-"""The calls of a question: planned, side by side, as long as there is time and room."""
+"""Concurrent calls to the exchange for one request, until the deadline or the size limit."""
 
 import asyncio
 from collections.abc import Coroutine, Iterable, Mapping, Sequence
@@ -21,19 +21,22 @@ from kalshi_markets.exchange import (
 from kalshi_markets.exchange.client import MAX_BATCH_CANDLES
 
 MAX_CONCURRENT_CALLS: Final = 20
-"""As many as the client has connections: the rate is the limiter's."""
+"""Maximum of concurrent calls, equal to the client's connections. The rate limiter limits the rate."""
 MAX_RANGE_REJECTIONS: Final = 16
-"""More of one span in a row, none of its calls answered between them, are taken to be about the span: to find the one
-refused ticker of a hundred takes eight."""
+"""Consecutive rejected calls of one range, after which the range is the cause, not a ticker.
+
+The search for one invalid ticker in a batch of 100 takes 8 rejections.
+"""
 MAX_CANDLES_IN_FLIGHT: Final = 50_000
-"""That may be on their way, for they wait in memory for those before them to be read."""
+"""Maximum of candles in concurrent responses. They are in memory, uncompressed, until they are parsed."""
 
 
 async def fetch_from_exchange(state: FetchState, cache: CandleCache, needs: Sequence[MissingRange]) -> None:
-    """Takes what the exchange has for the needs, and keeps it. Raises what the limiter does."""
+    """Fetch the missing ranges from the exchange and cache them. Raises the errors of the rate limiter."""
     left_out = await _run_calls(state, cache, needs)
-    # Markets move to the archive before the table knows, and some it does not know at all; and the live tier keeps some
-    # for a while that should have moved (observed on production, 2026-08).
+    # A market may move to the archive before the table is updated, and some markets are not in the table. The live tier
+    # also has some markets for a while after the cutoff (observed on production, 2026-08). So each range that a tier
+    # does not return is requested from the other tier.
     live = [replace(need, archived=False) for need in left_out if need.archived]
     archived = await _in_archive(state, [need for need in left_out if not need.archived])
     for need in await _run_calls(state, cache, [*live, *archived]):
@@ -41,7 +44,7 @@ async def fetch_from_exchange(state: FetchState, cache: CandleCache, needs: Sequ
 
 
 async def _run_calls(state: FetchState, cache: CandleCache, needs: Sequence[MissingRange]) -> list[MissingRange]:
-    """Returns what the exchange left out."""
+    """Run the planned calls concurrently. Return the ranges whose tickers the responses do not contain."""
     calls = plan_calls(needs, state.period)
     left_out: dict[MissingRange, None] = {}
 
@@ -66,7 +69,7 @@ def _max_concurrency(state: FetchState, needs: Sequence[MissingRange]) -> int:
 
 
 async def _in_archive(state: FetchState, left_out: Sequence[MissingRange]) -> list[MissingRange]:
-    """Those whose ticker is in the archive; the others fail."""
+    """Return the ranges whose ticker is in the archive. The results of the other tickers fail."""
     index_by_ticker = {need.ticker: need.index for need in left_out}
     groups = iter([[*index_by_ticker][at : at + BATCH_TICKERS] for at in range(0, len(index_by_ticker), BATCH_TICKERS)])
     archived: set[str] = set()
@@ -90,7 +93,7 @@ async def _in_archive(state: FetchState, left_out: Sequence[MissingRange]) -> li
 
 
 async def _run_call(state: FetchState, cache: CandleCache, call: Call) -> list[MissingRange]:
-    """Takes what a call brings. Returns what it should have brought and did not."""
+    """Run one call and store its candles. Return the ranges whose tickers the response does not contain."""
     try:
         candles = await _fetch_candles(state, call)
     except ExchangeClientError as error:
@@ -109,7 +112,7 @@ async def _run_call(state: FetchState, cache: CandleCache, call: Call) -> list[M
 
 
 async def _bisect(state: FetchState, cache: CandleCache, call: Call, error: ExchangeClientError) -> list[MissingRange]:
-    """Makes two calls of one that was refused, until the ticker to blame is alone: the exchange does not name it."""
+    """Split a rejected call into two halves, until the invalid ticker is alone: the exchange does not name it."""
     state.rejections[call.range] += 1
     is_range = state.rejections[call.range] > MAX_RANGE_REJECTIONS
     if len(call.missing) == 1 or is_range or isinstance(error, AuthenticationFailed):
@@ -132,7 +135,7 @@ async def _fetch_candles(state: FetchState, call: Call) -> Mapping[str, Sequence
 
 
 async def _gather(tasks: Iterable[Coroutine[Any, Any, None]]) -> None:
-    """Raises what the first one raises that fails."""
+    """Run the tasks concurrently. Raises the error of the first task that fails."""
     try:
         async with asyncio.TaskGroup() as group:
             for task in tasks:

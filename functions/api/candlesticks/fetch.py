@@ -1,4 +1,4 @@
-"""From a question to the candles of each ticker: what is kept already, and for the rest the exchange."""
+"""Candles of each ticker of a request, from the cache and, for missing ranges, from the exchange."""
 
 import asyncio
 import time
@@ -18,7 +18,7 @@ from kalshi_markets.exchange import ExchangeClient
 
 CANDLES_PER_READ: Final = 20_000
 STORE_GRACE_SECONDS: Final = 1.0
-"""Beyond the deadline, for what is still to be kept."""
+"""Seconds after the deadline in which fetched candles are still cached."""
 
 
 async def fetch(
@@ -29,10 +29,11 @@ async def fetch(
     *,
     deadline: float,
 ) -> list[Result]:
-    """A result for each distinct ticker, in the order asked. deadline: on time.monotonic()'s clock, for the calls.
+    """Return a result for each distinct ticker, in the order of the request.
 
-    Raises ApiError where a ticker alone takes more calls than the exchange permits before the deadline, DatabaseError,
-    and what the limiter raises.
+    deadline: time.monotonic() value by which calls to the exchange must end.
+    Raises ApiError if a single ticker requires more calls than the exchange's rate limit permits before the deadline.
+    Raises DatabaseError and the errors of the rate limiter.
     """
     state = FetchState(request, exchange, deadline)
     for result in state.results:
@@ -52,8 +53,11 @@ async def fetch(
 async def _read_cache(
     state: FetchState, span: TimeRange, cache: CandleCache, lifetimes: Mapping[str, Lifetime]
 ) -> Mapping[int, Sequence[TimeRange]]:
-    """Takes what is kept, ticker by ticker, until what is complete fills an answer: the others have no room in it.
-    Returns what is lacking, by place."""
+    """Read cached candles. Return the missing ranges by index of the result.
+
+    After the size limit is reached, the remaining results fail with RESPONSE_FULL. The limit is that of a response as
+    long as all results are complete, and MAX_FETCHED_BYTES otherwise.
+    """
     missing: dict[int, Sequence[TimeRange]] = {}
     for slice_ in _slices(state, lifetimes):
         if state.fetched_bytes > (MAX_FETCHED_BYTES if missing else MAX_RESPONSE_BYTES):
@@ -69,7 +73,7 @@ async def _read_cache(
 
 
 def _slices(state: FetchState, lifetimes: Mapping[str, Lifetime]) -> Iterator[Mapping[int, Result]]:
-    """Tickers by place, as many at once as can have so many candles."""
+    """Yield slices of the results, by index. A slice may have about CANDLES_PER_READ candles."""
     slice_: dict[int, Result] = {}
     candles = 0
     for index, result in enumerate(state.results):
@@ -112,7 +116,7 @@ async def _reject_too_long(state: FetchState, needs: Iterable[MissingRange]) -> 
 
 
 async def _store_and_mark_missing(state: FetchState, cache: CandleCache) -> None:
-    """Keeps what is left to be kept, while there is time; tells who was not reached."""
+    """Cache the remaining candles until the grace time is over. Incomplete results fail."""
     is_full = state.fetched_bytes > MAX_FETCHED_BYTES
     for result in state.results:
         entries = state.take_cacheable([result])

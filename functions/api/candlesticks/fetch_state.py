@@ -1,4 +1,4 @@
-"""One question for candlesticks, and what is known of its answer so far."""
+"""State of one candlestick request: its results and its limits."""
 
 import time
 from collections import Counter
@@ -18,17 +18,22 @@ from api.candlesticks.time_ranges import TimeRange, aligned, grid_seconds, missi
 from kalshi_markets.exchange import Candle, ExchangeClient, ExchangeError, ExchangeUnavailable
 
 MAX_RESPONSE_BYTES: Final = (MAX_LAMBDA_RESPONSE - RESPONSE_OVERHEAD) * 3 // 4
-"""Compressed candles that no answer has room for."""
+"""Bytes of compressed candles that exceed every response: base64 makes them larger by a third."""
 MAX_FETCHED_BYTES: Final = 16 << 20
-"""Compressed candles that one question may bring: some answers' worth, which the cache keeps for the next ones."""
+"""Bytes of compressed candles that one request may load. Several responses' worth: later requests find them cached."""
 CLOSE_DELAY_SECONDS: Final = 60
-"""An answer may come from the exchange's own cache, 15 s old: a period counts as closed so long after its end."""
+"""Seconds after the end of a period until it is closed. The exchange's responses may come from its cache, 15 s old."""
 
 
 @dataclass
 class FetchState:
-    """deadline: on time.monotonic()'s clock, for calls to the exchange; held: bytes of candles, as compressed;
-    refusals: of calls by their span, since one was answered."""
+    """State of one candlestick request.
+
+    deadline: time.monotonic() value by which calls to the exchange must end.
+    results: one for each distinct ticker, in the order of the request.
+    fetched_bytes: size of all candles in memory, compressed.
+    rejections: number of rejected calls by range, since the last successful call of the range.
+    """
 
     request: CandlesticksRequest
     exchange: ExchangeClient
@@ -41,35 +46,40 @@ class FetchState:
         self.period = self.request.period_interval
         self.grid_seconds = grid_seconds(self.period)
         start, end = self.request.time_range()
-        # A period may be under way, and the clocks may differ; later ones have no candles.
+        # The end is limited to the running period, plus a day for clock differences. Later periods have no candles.
         self.range = aligned(start, min(end, int(self.exchange.now()) + self.period * 60 + DAY), self.period)
         self.results = [Result(ticker) for ticker in dict.fromkeys(self.request.tickers)]
 
     @cached_property
     def last_closed_end(self) -> int:
-        """The last end of a period that is for keeps; by the exchange's clock, so not before that was heard."""
+        """End of the newest period that may be cached, in Unix seconds.
+
+        It uses the exchange's clock, so it must be read only after a response.
+        """
         return int(self.exchange.now() - CLOSE_DELAY_SECONDS) // self.grid_seconds * self.grid_seconds
 
     @property
     def exhausted(self) -> bool:
-        """Whether there is no time, or no room, for another call."""
+        """Return whether the deadline or the size limit permits no further call."""
         return time.monotonic() >= self.deadline or self.fetched_bytes > MAX_FETCHED_BYTES
 
     def missing(self, result: Result) -> Sequence[TimeRange]:
-        """What a ticker still lacks."""
+        """Return the ranges of a result that have no candles yet; none if it failed."""
         if result.range is None or result.error:
             return []
         return missing_ranges(result.range, [piece.range for piece in result.ordered()], self.grid_seconds)
 
     def set_lifetime(self, result: Result, lifetime: Lifetime | None) -> None:
-        """In which span a ticker can have candles, and how they are kept. life: its market's, if the table knows it."""
+        """Set the range and the cache class of a result. lifetime: None if the market is not in the table."""
         result.range = self.range
         if lifetime and self.range:
             result.range, result.settled = lifetime.trimmed(self.range, self.period), lifetime.cached_as_settled
 
     def add_cached(self, result: Result, chunks: Sequence[CandleChunk]) -> Sequence[TimeRange]:
-        """Adds what the cache has, in order; where nothing is lacking then, no more of it than is asked for. Returns
-        what is lacking."""
+        """Add cached chunks to a result. Return the ranges that are still missing.
+
+        A complete result is trimmed to its range.
+        """
         result.chunks += chunks
         missing = self.missing(result)
         if not missing:
@@ -78,7 +88,7 @@ class FetchState:
         return missing
 
     def add_fetched(self, need: MissingRange, span: TimeRange, candles: Sequence[Candle]) -> None:
-        """Adds the candles that a call for a span brought for a need."""
+        """Add the candles of a call to the result. span: the range of the call, which may exceed the missing range."""
         result, part = self.results[need.index], need.range.intersection(span)
         if result.error or part is None:
             return
@@ -89,12 +99,12 @@ class FetchState:
             self.fail(result, RESULT_TOO_LARGE)
 
     def fail(self, result: Result, error: ResultError) -> None:
-        """A ticker has no candles, but this error."""
+        """Set the error of a result and drop its candles."""
         self.fetched_bytes -= result.size
         result.fail(error)
 
     def exchange_failed(self, indexes: Iterable[int], error: ExchangeError) -> None:
-        """Give tickers the error of a call; where time ran out during the call, that is the reason."""
+        """Set the error of a failed call for several results; DEADLINE if the deadline passed during the call."""
         unavailable = isinstance(error, ExchangeUnavailable)
         is_late = unavailable and time.monotonic() >= self.deadline
         reason = DEADLINE if is_late else exchange_error(str(error), retryable=unavailable)
@@ -102,7 +112,7 @@ class FetchState:
             self.fail(self.results[index], reason)
 
     def take_cacheable(self, results: Iterable[Result]) -> list[CacheEntry]:
-        """What is new of closed periods, with the pieces of each block made one."""
+        """Return the fetched chunks of closed periods, merged by block, and mark them as cached."""
         entries = []
         for result in results:
             if any(piece.fetched for piece in result.chunks):

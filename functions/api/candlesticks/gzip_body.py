@@ -1,4 +1,4 @@
-"""Response bodies that fit into a Lambda response, put together from text and from what is compressed already."""
+"""Response bodies below Lambda's size limit, built from text and from data that is already compressed."""
 
 import json
 import struct
@@ -7,20 +7,24 @@ from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple, Self
 
 MAX_LAMBDA_RESPONSE: Final = 6_291_556
-"""Bytes of a serialised response (docs.aws.amazon.com/lambda, quotas: 6 MB)."""
+"""Maximum bytes of a serialized response (docs.aws.amazon.com/lambda, quotas: 6 MB)."""
 RESPONSE_OVERHEAD: Final = 16_384
-"""Set aside for the response's status, headers and frame, and for the last bytes of a compressed body."""
+"""Bytes reserved for the status, the headers, the JSON around them and the trailer of a compressed body."""
 _LEVEL: Final = 3
-"""For candlesticks smaller and no slower than level 1; level 6 takes three times as long for a fifth less."""
+"""zlib level for candlesticks. Level 1 is not faster and compresses less. Level 6 saves a fifth in triple the time."""
 _STORE_BELOW_BYTES: Final = 160
-"""Bytes: shorter texts stand as they are, since compressed by themselves they take ten times as long and no less."""
+"""Texts with fewer bytes are stored uncompressed: compression takes ten times as long and does not shorten them."""
 _HEADER: Final = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x04\xff"  # RFC 1952, 2.3: deflate, no name, no time, fastest
-_FINAL_BLOCK: Final = b"\x03\x00"  # RFC 1951, 3.2.6: a last block with nothing in it
+_FINAL_BLOCK: Final = b"\x03\x00"  # RFC 1951, 3.2.6: an empty final block
 
 
 class Deflated(NamedTuple):
-    """Text compressed by itself: raw deflate blocks (RFC 1951) that end on a byte and refer to nothing before them, so
-    that they may stand anywhere in a body. crc and size: of the text in UTF-8."""
+    """Independently compressed text: raw deflate blocks (RFC 1951).
+
+    The blocks end at a byte boundary and have no back-references to earlier data, so they can be concatenated.
+    crc: CRC-32 of the text in UTF-8.
+    size: bytes of the text in UTF-8.
+    """
 
     data: bytes
     crc: int
@@ -28,7 +32,7 @@ class Deflated(NamedTuple):
 
     @classmethod
     def compress(cls, text: str) -> Self:
-        """Compressed, or as it stands where it is short."""
+        """Compress a text. A short text is stored uncompressed."""
         raw = text.encode()
         size = len(raw)
         if size < _STORE_BELOW_BYTES:
@@ -39,13 +43,16 @@ class Deflated(NamedTuple):
         return cls(data, zlib.crc32(raw), size)
 
     def decompress(self) -> str:
-        """What was compressed. Raises zlib.error where it is damaged."""
+        """Return the text. Raises zlib.error if the data is corrupt."""
         return zlib.decompressobj(-zlib.MAX_WBITS).decompress(self.data).decode()
 
 
 class BoundedBody:
-    """A body that grows until the budget is reached. A gzip body is counted as base64, a plain one as a JSON string,
-    since that is how Lambda takes them. reserve: bytes, counted likewise, kept for what must still be appended."""
+    """Response body with a size budget.
+
+    Sizes are those in Lambda's response: base64 for a gzip body, a JSON string for a plain one.
+    reserve: bytes of the budget that are reserved for `append`.
+    """
 
     def __init__(self, *, compress: bool, reserve: int = 0) -> None:
         self._compress = compress
@@ -53,7 +60,7 @@ class BoundedBody:
         self._parts: list[str | Deflated] = []
 
     def try_append(self, *parts: str | Deflated) -> bool:
-        """Appends all of them if they fit; whether they did."""
+        """Append all parts if they fit into the budget. Return whether they did."""
         encoded = [self._encoded(part) for part in parts]
         cost = self._cost(encoded)
         if cost > self._room:
@@ -63,22 +70,22 @@ class BoundedBody:
         return True
 
     def append(self, text: str) -> None:
-        """Appends what the reserve was kept for."""
+        """Append a text without a check of the budget. The reserve must have room for it."""
         self._parts.append(self._encoded(text))
 
     def cost(self, text: str) -> int:
-        """What a text takes of the budget."""
+        """Return the bytes of the budget that a text takes."""
         return self._cost([self._encoded(text)])
 
     def finish(self) -> bytes:
-        """The whole body."""
+        """Return the complete body."""
         data = [part.encode() if isinstance(part, str) else part.data for part in self._parts]
         if self._compress:
             data = [_HEADER, *data, _FINAL_BLOCK, _trailer(part for part in self._parts if isinstance(part, Deflated))]
         return b"".join(data)
 
     def _encoded(self, part: str | Deflated) -> str | Deflated:
-        """A compressed body has no texts, a plain one nothing else."""
+        """Convert a part to the body's encoding: Deflated for a gzip body, text for a plain one."""
         if self._compress:
             return Deflated.compress(part) if isinstance(part, str) else part
         return part if isinstance(part, str) else part.decompress()
@@ -90,10 +97,10 @@ class BoundedBody:
 
 
 def _trailer(parts: Iterable[Deflated]) -> bytes:
-    """What ends a gzip body of these (RFC 1952, 2.3.1).
+    """Return the trailer of a gzip body: CRC-32 and size of the uncompressed data (RFC 1952, 2.3.1).
 
-    CRCs are linear: carried over as many zeros as there is text, the one so far and the text's own make that of both.
-    zlib inverts what it takes and what it gives.
+    CRC-32 is linear. The CRC of two texts is the CRC of the first, continued over as many zero bytes as the second has,
+    XOR the CRC of the second. zlib inverts the input and the output of crc32, hence the two XORs with 0xFFFFFFFF.
     """
     crc = total = 0
     for _, own, size in parts:

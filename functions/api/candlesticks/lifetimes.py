@@ -1,4 +1,4 @@
-"""What the table knows of the markets that are asked for."""
+"""Lifetimes of markets: the status and the times that limit their candlesticks."""
 
 import json
 import time
@@ -12,14 +12,14 @@ from kalshi_markets.database import Database
 from kalshi_markets.exchange import ExchangeClient, ExchangeError
 
 CUTOFF_SECONDS: Final = 600.0
-"""How long the exchange's cutoff is kept; it moves once a day, at midnight (observed on production, 2026-09)."""
+"""Seconds that the exchange's cutoff is cached. It moves once a day, at midnight (observed on production, 2026-09)."""
 DST_SLACK_SECONDS: Final = 3600
-"""A day in New York may have 25 hours."""
+"""Slack for daily candles: a day in New York may have 25 hours."""
 _IS_SETTLED_BY_STATUS: Final[Mapping[str | None, bool]] = {"active": False, "finalized": True}
 
 
 class Lifetime(NamedTuple):
-    """A market's; times in Unix seconds, None where there is none."""
+    """Status and times of a market. Times are Unix seconds; None if the market has no such time."""
 
     status: str | None
     opens_at: float | None
@@ -29,8 +29,8 @@ class Lifetime(NamedTuple):
     def trimmed(self, span: TimeRange, period: int) -> TimeRange | None:
         """Return the part of a range in which the market can have candlesticks; None if it has none.
 
-        An opening may move until it is past, a close until the market is finalized. A market that was closed before it
-        opened has a close_time before its open_time, and the range stays whole.
+        An open time may change until it has passed, a close time until the market is finalized. A market that was
+        closed before it opened has a close_time before its open_time; its range is not trimmed.
         """
         start, end = span
         if self.opens_at is not None and self.closes_at is not None and self.closes_at < self.opens_at:
@@ -44,16 +44,16 @@ class Lifetime(NamedTuple):
 
     @property
     def cached_as_settled(self) -> bool | None:
-        """Whether candles of it are kept as those of a settled market; None: not kept at all.
+        """Return whether candles are cached as those of a settled market; None if they are not cached.
 
-        Between its close and its settlement an outcome may be amended, and trades with it: nothing is kept, and what
-        was kept before counts for nothing afterwards.
+        Between the close and the settlement an outcome may be amended, and trades with it. Nothing is cached in this
+        time, and candles that were cached before it are not used after it.
         """
         return _IS_SETTLED_BY_STATUS.get(self.status)
 
 
 class MarketLifetimes:
-    """The table's markets, and the exchange's cutoff."""
+    """Source of lifetimes, from the table, and of the exchange's cutoff, which it caches."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -61,14 +61,17 @@ class MarketLifetimes:
         self._fetched_at = -CUTOFF_SECONDS
 
     def by_ticker(self, tickers: Sequence[str]) -> Mapping[str, Lifetime]:
-        """By ticker, of those that are in the table. Raises DatabaseError."""
+        """Return the lifetimes of the tickers that are in the table. Raises DatabaseError."""
         statement, values = sql.trading_times(tickers, self._database.settings.table)
         [[lifetimes]] = self._database.query(statement, *values)
         known, *members = json.loads(lifetimes)
         return dict(zip(known, map(Lifetime, *members), strict=True))
 
     async def cutoff(self, exchange: ExchangeClient, deadline: float) -> float:
-        """Markets settled before this Unix second are in the archive. As last known where the exchange fails."""
+        """Return the Unix time before which settled markets are in the archive.
+
+        If the exchange fails, it is the last known cutoff, or 0.
+        """
         if time.monotonic() > self._fetched_at + CUTOFF_SECONDS:
             with suppress(ExchangeError):
                 self._cutoff = (await exchange.cutoff(deadline=deadline)).timestamp()

@@ -1,6 +1,7 @@
-"""The fewest calls to the exchange that answer what is needed, within its two caps: tickers, and candles a call.
+"""Planner of calls to the exchange: as few as possible within its two limits, tickers and candles per call.
 
-What is capped is the requested range, whatever is in it: tickers × periods (observed on production, 2026-08).
+The exchange limits the requested range, tickers × periods, not the candles in the response (observed on production,
+2026-08).
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,12 +15,16 @@ from kalshi_markets.exchange.listings import BATCH_TICKERS
 
 MAX_BATCH_PERIODS: Final = MAX_BATCH_CANDLES * 99 // 100
 MAX_ARCHIVE_PERIODS: Final = MAX_ARCHIVE_CANDLES * 98 // 100
-"""The exchange counts periods its own way; these stay clear of the edge."""
+"""Maximum periods per call, with a margin: the exchange's method of counting periods is undocumented."""
 
 
 @dataclass(frozen=True, slots=True)
 class MissingRange:
-    """A span of one ticker's candles. place: of the ticker in the question; archived: behind the cutoff."""
+    """Range of one ticker's candles that must be fetched.
+
+    index: the index of the ticker's result.
+    archived: the range is requested from the archive, not from the live tier.
+    """
 
     index: int
     ticker: str
@@ -29,14 +34,14 @@ class MissingRange:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request: a span of the candles that some needs have in common. To the archive there is one need a call."""
+    """Request to the exchange: one range for several tickers. A call to the archive has exactly one ticker."""
 
     missing: tuple[MissingRange, ...]
     range: TimeRange
 
 
 def plan_calls(needs: Sequence[MissingRange], period: int) -> Iterator[Call]:
-    """Calls whose spans cover every need once; in the order asked, so that the first tickers are complete first."""
+    """Yield calls that cover every missing range once, in the order of the request: first tickers complete first."""
     batches = [[need] for need in needs if need.archived] + _batches(
         sorted((need for need in needs if not need.archived), key=lambda need: (need.range, need.index)), period
     )
@@ -46,12 +51,12 @@ def plan_calls(needs: Sequence[MissingRange], period: int) -> Iterator[Call]:
 
 
 def calls_needed(need: MissingRange, period: int) -> int:
-    """How many calls one need takes by itself. Counted, not made: a range of centuries has millions."""
+    """Return the number of calls for one missing range, without planning them: centuries take millions of calls."""
     return -(-count_periods(need.range, period) // (MAX_ARCHIVE_PERIODS if need.archived else MAX_BATCH_PERIODS))
 
 
 def _batches(needs: Sequence[MissingRange], period: int) -> list[list[MissingRange]]:
-    """Needs that are asked for together; needs: by their spans."""
+    """Group missing ranges that share calls. needs: sorted by range."""
     batches: list[list[MissingRange]] = []
     hull = TimeRange(0, 0)
     for need in needs:
@@ -66,8 +71,10 @@ def _batches(needs: Sequence[MissingRange], period: int) -> list[list[MissingRan
 
 
 def _joins(tickers: int, hull: TimeRange, period: int, *, same_range: bool) -> bool:
-    """Whether so many tickers are one batch: those of the same span as long as that saves calls, others while one call
-    has room for all."""
+    """Return whether this number of tickers may be one batch.
+
+    Tickers with the same range are batched as long as that saves calls, others only if one call has room for all.
+    """
     length = count_periods(hull, period)
     return tickers <= BATCH_TICKERS and (
         tickers * length <= MAX_BATCH_PERIODS or (same_range and tickers <= _best_batch(length))
@@ -76,7 +83,7 @@ def _joins(tickers: int, hull: TimeRange, period: int, *, same_range: bool) -> b
 
 @lru_cache(maxsize=64)
 def _best_batch(length: int) -> int:
-    """How many tickers to ask for at once so that a ticker costs least, each of them so many periods long."""
+    """Return the number of tickers per batch with the fewest calls per ticker. length: periods of each ticker."""
     return min(
         range(1, BATCH_TICKERS + 1),
         key=lambda tickers: (-(-length // (MAX_BATCH_PERIODS // tickers)) / tickers, -tickers),

@@ -1,4 +1,4 @@
-"""What is asked for: the body of POST /markets/candlesticks, or a path and its parameters."""
+"""Candlestick requests: the body of POST /markets/candlesticks, or a path and its query parameters."""
 
 import time
 from typing import Annotated, Final, Self
@@ -16,7 +16,7 @@ DAY: Final = 86_400
 
 
 def _ticker(value: str) -> str:
-    if not value.isprintable():  # which lone surrogates are not
+    if not value.isprintable():  # lone surrogates are not printable
         raise ValueError("must be printable characters")
     return value
 
@@ -55,13 +55,13 @@ class CandlesticksRequest(BaseModel):
         return self
 
     def time_range(self) -> tuple[int, int]:
-        """start_ts and end_ts, with their defaults filled in."""
+        """Return start_ts and end_ts with their defaults applied."""
         end = int(time.time()) if self.end_ts is None else self.end_ts
         return (max(0, end - DAY) if self.start_ts is None else self.start_ts), end
 
 
 def parse_body(body: bytes) -> CandlesticksRequest:
-    """Raises ApiError, a 422 that says where the body is wrong and never quotes it."""
+    """Parse the body of POST /markets/candlesticks. Raises ApiError, a 422 that does not quote the body."""
     try:
         return CandlesticksRequest.model_validate_json(body)
     except ValidationError as error:
@@ -79,7 +79,7 @@ def parse_body(body: bytes) -> CandlesticksRequest:
 
 
 def parse_path(ticker: str, query_string: bytes) -> tuple[CandlesticksRequest, str | None]:
-    """Of a path's ticker; and the format, if one is named. Raises ApiError."""
+    """Return the request for the ticker of a path, and the name of the format or None. Raises ApiError."""
     given = parse_parameters(query_string, CANDLESTICK_PARAMETERS)
     format_: str | None = given.pop("format", None)
     try:
@@ -92,5 +92,5 @@ def parse_path(ticker: str, query_string: bytes) -> tuple[CandlesticksRequest, s
 
 
 def _safe_loc(item: str | int) -> str | int:
-    """A place may be a member's name, which is the client's own text."""
+    """Return a location item limited to 100 ASCII characters: it may be a field name that the client chose."""
     return item[:100].encode("ascii", "replace").decode() if isinstance(item, str) else item

@@ -1,4 +1,4 @@
-"""{"results": […], "unanswered": [tickers to ask again]}: as many results as an answer has room for."""
+"""Response of POST /markets/candlesticks: {"results": […], "unanswered": [tickers to request again]}."""
 
 import json
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ _SEPARATOR: Final = Deflated.compress(SEPARATOR)
 
 
 def batch_response(request: Request, results: Sequence[Result]) -> Response:
-    """The results in their order; from the first on that has no room, only the reason why."""
+    """Return the response with all results in order. The first that does not fit and all later ones have an error."""
     compress = accepts_gzip(request)
     body = BoundedBody(compress=compress, reserve=BoundedBody(compress=compress).cost(_worst_case_text(results)))
     written, pending = _fill(body, results)
@@ -30,15 +30,17 @@ def batch_response(request: Request, results: Sequence[Result]) -> Response:
 
 
 def _fill(body: BoundedBody, results: Sequence[Result]) -> tuple[int, str]:
-    """How many results were added, and the text that is still to follow them: what stands between the candles of two
-    results goes in as one."""
+    """Append results until the body is full. Return the number of appended results and the text still to be written.
+
+    The end of one result and the start of the next are written together, so the end of the last one is returned.
+    """
     answered, pending = False, '{"results":['
     for index, result in enumerate(results):
         candles = _interleave(result.candles())
         while not body.try_append(pending + result.json_prefix(), *candles):
             if answered or not candles:
                 return index, pending
-            # What has no room even when no other has taken any never will have.
+            # A result that does not fit into a body without other candles never fits.
             result.fail(RESULT_TOO_LARGE)
             candles = []
         answered = answered or bool(candles)
@@ -51,7 +53,7 @@ def _interleave(packed: Sequence[Deflated]) -> list[Deflated]:
 
 
 def _worst_case_text(results: Sequence[Result]) -> str:
-    """As long as an answer without any candles can be, about."""
+    """Return a text of about the maximum length of a response without candles."""
     errors = [result.error or RESULT_TOO_LARGE for result in results]
     max_error = max((f'{json.dumps(error.message)},"code":"{error.code}"' for error in errors), key=len)
     tickers = json.dumps([result.ticker for result in results], separators=(",", ":"))

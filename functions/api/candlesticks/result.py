@@ -1,4 +1,4 @@
-"""The result of one ticker in a response."""
+"""Result of one ticker in a candlestick response."""
 
 import json
 import re
@@ -63,16 +63,16 @@ class Result:
 
     @property
     def size(self) -> int:
-        """Bytes of its candles as they are held."""
+        """Size of all chunks in bytes, compressed."""
         return sum(piece.size for piece in self.chunks)
 
     def ordered(self) -> list[CandleChunk]:
-        """Its pieces, oldest first."""
+        """Return the chunks, oldest first."""
         return sorted(self.chunks, key=_range) if len(self.chunks) > 1 else self.chunks
 
     @property
     def retryable(self) -> bool:
-        """Return whether the same request may succeed the next time."""
+        """Return whether the same request may succeed later."""
         return self.error is not None and self.error.retryable
 
     def fail(self, error: ResultError) -> None:
@@ -80,7 +80,7 @@ class Result:
         self.error, self.chunks = error, []
 
     def trimmed(self) -> list[CandleChunk]:
-        """What its pieces have of its span, oldest first."""
+        """Return the chunks trimmed to the range, oldest first."""
         span = self.range
         return [part for piece in self.ordered() if (part := piece.trim(span))] if span else []
 

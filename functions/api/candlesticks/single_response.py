@@ -1,4 +1,4 @@
-"""GET /markets/{ticker}/candlesticks: the same for one market, in the formats of /markets."""
+"""GET /markets/{ticker}/candlesticks: candlesticks of one market as JSON, NDJSON or CSV."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -20,7 +20,10 @@ _PLAIN: Final = ("volume_fp", "open_interest_fp")
 
 
 def single_response(request: Request, result: Result, format_: Format) -> Response:
-    """Raises ApiError where there is no such market, the exchange does not answer, or the candles have no room."""
+    """Return the candlesticks of one market in a format.
+
+    Raises ApiError if there is no such market, if the exchange does not respond, or if the response is too large.
+    """
     texts = list(chain.from_iterable(packed.decompress().split(SEPARATOR) for packed in result.candles()))
     if result.error:
         raise _api_error(result.error)
@@ -43,7 +46,7 @@ def _render(ticker: str, texts: Sequence[str], format_: Format) -> str:
 
 
 def _csv_row(candle: Mapping[str, Any]) -> str:
-    """Nothing stands for a price that there is none of."""
+    """Return the CSV line of a candle without its terminator. A missing price is an empty cell."""
     prices = [
         (candle.get(name) or {}).get(f"{member}_dollars") for name, members in _PRICES.items() for member in members
     ]

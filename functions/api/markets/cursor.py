@@ -1,7 +1,8 @@
-"""Cursors: where a page ended. A position and nothing else, so that there is nothing to gain by forging one.
+"""Pagination cursors: the position of the last row of a page. A forged cursor gives access to nothing more.
 
-The text is base64url of JSON: version, a digest of each of the query's parameters, the value that the last row was
-ordered by, its ticker. Both values are read as strictly as a filter's. Clients must not look inside.
+A cursor is base64url of a JSON array: version, digests of the query's parameters by name, sort value of the last row,
+ticker of the last row. The sort value and the ticker are validated like the values of filters. The format is opaque to
+clients.
 """
 
 import base64
@@ -22,23 +23,30 @@ _DIGEST_BYTES: Final = 6
 
 @dataclass(frozen=True)
 class Position:
-    """The last row of a page: the value it was ordered by, as text (None when it had none), and its ticker."""
+    """Position of the last row of a page.
+
+    key: the sort value as text; None if it is NULL.
+    ticker: the ticker, which breaks ties.
+    """
 
     key: str | None
     ticker: str
 
 
 def encode(position: Position, parameters: Mapping[str, str]) -> str:
-    """The cursor that goes on after a position, bound to the parameters of its query."""
+    """Return the cursor that continues after a position. It is valid only with the same parameters."""
     digests = {name: _digest(value) for name, value in parameters.items()}
     text = json.dumps([VERSION, digests, position.key, position.ticker], separators=(",", ":"))
     return base64.urlsafe_b64encode(text.encode()).rstrip(b"=").decode()
 
 
 def decode(cursor: str, parameters: Mapping[str, str], kind: Kind, known_parameters: Container[str]) -> Position:
-    """Raises ValueError with the rest of a sentence that begins with "cursor".
+    """Return the position that a cursor contains.
 
-    kind: of the values that the query orders by. names: of every parameter there is; no other is ever told.
+    kind: the kind of the column that the query sorts by.
+    known_parameters: the names of all parameters. A cursor with any other name is invalid, so that the error message
+    contains no text of the client.
+    Raises ValueError. Its message continues a sentence that begins with "cursor".
     """
     version, digests, key, ticker = _parse(cursor)
     if any(name not in known_parameters for name in digests):
@@ -51,7 +59,7 @@ def decode(cursor: str, parameters: Mapping[str, str], kind: Kind, known_paramet
 
 
 def _parse(cursor: str) -> tuple[int, dict[str, str], str | None, str]:
-    """The four parts, each of its type."""
+    """Return version, digests, key and ticker, with their types checked. Raises ValueError."""
     try:
         if len(cursor) > MAX_LENGTH or not cursor.isascii():
             raise ValueError(cursor)
@@ -67,7 +75,7 @@ def _parse(cursor: str) -> tuple[int, dict[str, str], str | None, str]:
 
 
 def _differences(digests: Mapping[str, Any], parameters: Mapping[str, str]) -> str:
-    """What differs between the query that a cursor came from and the present one; empty when nothing does."""
+    """Describe the differences between the cursor's query and the current one; empty if there are none."""
     differences = [f"it had no {name}" for name in parameters if name not in digests]
     differences += [
         f"its {name} was another"

@@ -1,4 +1,4 @@
-"""The filter grammar, as a table: an operator is one line of it, and documents itself."""
+"""Filter parameters: the table of operators, combined with the columns. Each operator contains its documentation."""
 
 import csv
 import re
@@ -15,7 +15,7 @@ _ORDERED: Final = frozenset({Kind.NUMBER, Kind.TIME})
 _STRINGS: Final = frozenset({Kind.STRING})
 _SCALARS: Final = frozenset({Kind.STRING, Kind.NUMBER, Kind.TIME})
 MAX_VALUES: Final = 1_000
-"""What `__in` takes."""
+"""Maximum number of values of an `__in` filter."""
 
 CASTS: Final[Mapping[Kind, str]] = {
     Kind.STRING: "text",
@@ -28,7 +28,7 @@ CASTS: Final[Mapping[Kind, str]] = {
 _SCHEMA_TYPES: Final = {Kind.NUMBER: "number", Kind.BOOLEAN: "boolean"}
 
 _INTEGER_DIGITS: Final = {"integer": 9, "bigint": 18}
-"""How many always fit."""
+"""Number of decimal digits that always fit into the SQL type."""
 
 EXCHANGE_STATUS_FILTERS: Final = {
     "open": "active",
@@ -36,15 +36,15 @@ EXCHANGE_STATUS_FILTERS: Final = {
     "paused": "inactive",
     "settled": "finalized",
 }
-"""The exchange's filter words for a status, which are not the market object's."""
+"""Status words of the exchange's list filter, and the words that its market objects contain instead."""
 
 
 HasWords = Callable[[Column, Collection[str]], Collection[str]]
-"""Which of some words, none of them documented, a column has in the table."""
+"""Function that returns the subset of undocumented words that are stored in a column."""
 
 
 def no_words(_: Column, __: Collection[str]) -> Collection[str]:
-    """Return none of them: only documented words are taken."""
+    """Return no words, so that only documented words are valid."""
     return ()
 
 
@@ -65,7 +65,7 @@ def _parse_list(column: Column, text: str, has_words: HasWords) -> list[value_pa
 
 
 def _check_words(column: Column, texts: Sequence[str], has_words: HasWords) -> None:
-    """Raises ValueError for a word that is neither documented nor in the table: the exchange may have invented one."""
+    """Raise ValueError for a word that is neither documented nor stored. A stored word may be new on the exchange."""
     unlisted = (
         [value_parsers.parse_text(text) for text in texts if text not in column.allowed_values]
         if column.allowed_values
@@ -94,12 +94,14 @@ def _parse_substring(_: Column, text: str, __: HasWords) -> str:
 
 @dataclass(frozen=True)
 class Operator:
-    """A suffix of a column's name.
+    """Operator of a filter, named by the suffix that follows the column's name.
 
-    sql: {column} and {0}, the value, are filled in; empty where it depends on the value, see text_search.
-    sql_if_false: where the value is a flag, `sql` is for true and this for false.
-    description: "{name} …", for people. cast: {type} is the column's. example: where the column's own will not do.
-    excludes_null: whether it never matches a missing value.
+    sql: condition with the placeholders {column} and {0} (the value); empty if it depends on the value: text_search.
+    sql_if_false: condition for the value false of a boolean operator, whose `sql` is for true.
+    description: sentence without its subject, which is the column's name.
+    cast: SQL type of the value; {type} is the column's type.
+    example: example value; empty: the column's own example.
+    excludes_null: the operator never matches NULL.
     """
 
     suffix: str
@@ -168,10 +170,11 @@ OPERATORS: Final = (
 
 @dataclass(frozen=True)
 class Condition:
-    """A filter with what it compares with.
+    """Condition of a WHERE clause: a filter with its values.
 
-    sql: {column}, {searched} (the column as words are looked for in it) and {0}, {1}, … for the values are to be filled
-    in.
+    sql: condition with the placeholders {column}, {searched} (the column in lower case, as indexed) and {0}, {1}, …
+    (the values).
+    cast: SQL type of the values.
     """
 
     filter: "Filter"
@@ -182,35 +185,35 @@ class Condition:
 
 @dataclass(frozen=True)
 class Filter:
-    """One query parameter that narrows the answer: a column and what to compare it with."""
+    """Query parameter that filters markets: a column and an operator."""
 
     column: Column
     operator: Operator
 
     @property
     def name(self) -> str:
-        """As in the query."""
+        """Query parameter name, such as `volume__gte`."""
         return self.column.name + self.operator.suffix
 
     @property
     def is_pattern(self) -> bool:
-        """Whether its value is a regular expression."""
+        """Return whether the value is a regular expression."""
         return self.operator.parse is _parse_regex
 
     @property
     def example(self) -> str:
-        """A value that it takes."""
+        """Example of a valid value."""
         known = [word for word in self.column.allowed_values if word]
         return self.operator.example or (known or [value_parsers.EXAMPLES[self.column.kind]])[0]
 
     @property
     def description(self) -> str:
-        """A sentence for people."""
+        """Description for the documentation."""
         return f"Markets whose {self.column.name} {self.operator.description}. {self.column.description}"
 
     @property
     def schema(self) -> dict[str, Any]:
-        """Of its value, as OpenAPI describes it."""
+        """OpenAPI schema of the parameter's value."""
         operator, column = self.operator, self.column
         if operator.sql_if_false:
             return {"type": "boolean"}
@@ -219,13 +222,17 @@ class Filter:
         if operator.parse is _parse_list:
             return {"type": "string"}
         if column.allowed_values:
-            # No enum: a word that the exchange has invented since is taken when a market has it.
+            # Not an enum: a word that is new on the exchange is valid as soon as a market has it.
             return {"type": "string", "examples": list(column.allowed_values)}
-        # A time is ISO 8601 or Unix seconds, a number keeps all its digits: both are text of a form of their own.
+        # A time is a string: ISO 8601 or Unix seconds.
         return {"type": _SCHEMA_TYPES.get(column.kind, "string")}
 
     def condition(self, text: str, has_words: HasWords = no_words) -> Condition:
-        """Raises ValueError with the rest of a sentence that begins with the name, and what has_words raises."""
+        """Parse a value into a condition.
+
+        Raises ValueError, whose message continues a sentence that begins with the parameter's name, and any error of
+        has_words.
+        """
         operator = self.operator
         value = operator.parse(self.column, text, has_words)
         sql: str = operator.sql
@@ -240,7 +247,10 @@ class Filter:
 
 
 def _type(column: Column, compared: Sequence[value_parsers.SqlValue | list[value_parsers.SqlValue]]) -> str:
-    """What values are cast to: a whole number to a column of such, whose index would not serve a numeric."""
+    """Return the SQL type that the values are cast to.
+
+    Integers for an integer column are cast to the column's type, because its index does not support numeric.
+    """
     digits = _INTEGER_DIGITS.get(column.sql_type)
     flat = [item for value in compared for item in (value if isinstance(value, list) else [value])]
     if digits and all(re.fullmatch(r"-?[0-9]+", str(item)) and len(str(item)) <= digits for item in flat):
@@ -261,4 +271,4 @@ FILTERS: Final[Mapping[str, Filter]] = {
         Filter(column, operator) for column in COLUMNS for operator in OPERATORS if column.kind in operator.kinds
     )
 }
-"""By the parameter's name."""
+"""Filters by parameter name."""

@@ -1,4 +1,4 @@
-"""GET /markets/{ticker}/history: the states that a market has been in, as PostgreSQL writes them."""
+"""GET /markets/{ticker}/history: the states of one market over time. PostgreSQL renders the JSON."""
 
 import json
 from typing import Any, Final
@@ -16,11 +16,11 @@ from api.responses import json_response
 from api.value_parsers import is_storable
 
 MAX_STATES: Final = 1_000
-"""Of an answer: the newest."""
+"""Maximum number of states in a response. Older states are left out."""
 
 
 def respond(request: Request, ticker: str, service: Resources) -> Response:
-    """Raises ApiError, DatabaseError."""
+    """Return the history of one market. Raises ApiError and DatabaseError."""
     reject_parameters(request.scope["query_string"])
     database, tag = service.database, ETag(request, JSON.name, service.source_fingerprint)
     if unchanged := not_modified(database, tag):

@@ -1,4 +1,4 @@
-"""GET /markets and GET /markets/{ticker}: PostgreSQL writes the rows, this frames, compresses and fits them."""
+"""GET /markets and GET /markets/{ticker}. PostgreSQL renders the rows; this module adds the envelope and compresses."""
 
 import json
 from collections.abc import Collection, Mapping
@@ -30,9 +30,15 @@ from kalshi_markets.columns import Column
 from kalshi_markets.database import Database, StatementError, StatementTimeout, UndefinedObject
 
 MAX_REQUEST_BYTES: Final = 10_240
-"""Of a request line and headers (docs.aws.amazon.com/apigateway, HTTP API quotas); of a response's headers alike."""
+"""API Gateway's limit for the request line and headers together (docs.aws.amazon.com/apigateway, HTTP API quotas).
+
+The same limit applies to the headers of a response.
+"""
 MAX_LINK_LENGTH: Final = 4_000
-"""A longer Link could be too much for a response's headers: it is left out, and the cursor has a header of its own."""
+"""Maximum length of the URL in a Link header. A longer one is left out, because it could exceed the limit for headers.
+
+X-Next-Cursor has the cursor in any case.
+"""
 _ACCEPTED: Final = {
     "application/json": JSON,
     "application/x-ndjson": NDJSON,
@@ -45,7 +51,12 @@ _ACCEPTED: Final = {
 
 @dataclass(frozen=True)
 class Page:
-    """Rows as text, how many they are, where they end if there are more, and what they are current as of."""
+    """One page of a listing.
+
+    rows: the rendered rows, without envelope or header line.
+    last_position: the position of the last row; None if there is no next page.
+    version: the version of the table that the rows were read from.
+    """
 
     query: Query
     rows: str
@@ -55,14 +66,14 @@ class Page:
 
     @property
     def change_number(self) -> int:
-        """The change number up to which nothing is missing: with changed_since, what to ask from next."""
+        """Change number up to which the page is complete. It is the changed_since of the next request."""
         if self.query.changed_since is not None and self.last_position is not None:
             return int(self.last_position.key or 0)
         return self.version.change_number
 
 
 def markets(request: Request, service: Resources) -> Response:
-    """A page of markets. Raises ApiError, DatabaseError."""
+    """Return the response of GET /markets. Raises ApiError and DatabaseError."""
     query = parse_query(request.scope["query_string"], partial(_known_words, service.database))
     format_ = FORMATS[query.format] if query.format else negotiate_format(request)
     tag = ETag(request, format_.name, service.source_fingerprint)
@@ -87,7 +98,7 @@ def markets(request: Request, service: Resources) -> Response:
 
 
 def market(request: Request, ticker: str, service: Resources) -> Response:
-    """One market. Raises ApiError, DatabaseError."""
+    """Return the response of GET /markets/{ticker}. Raises ApiError and DatabaseError."""
     columns = parse_fields(request.scope["query_string"])
     database, tag = service.database, ETag(request, JSON.name, service.source_fingerprint)
     if unchanged := not_modified(database, tag):
@@ -102,7 +113,7 @@ def market(request: Request, ticker: str, service: Resources) -> Response:
 
 
 def negotiate_format(request: Request) -> Format:
-    """The format that the Accept header prefers (RFC 9110, 12.5.1); JSON where it names none that we have."""
+    """Return the format that the Accept header prefers (RFC 9110, 12.5.1); JSON if it names no supported format."""
     best, chosen = 0.0, JSON
     for part in request.headers.get("accept", "").lower().split(","):
         name, *parameters = (piece.strip() for piece in part.split(";"))
@@ -117,7 +128,7 @@ def negotiate_format(request: Request) -> Format:
 
 
 def _known_words(database: Database, column: Column, words: Collection[str]) -> list[str]:
-    """Return those of the words that a market has in a column; none where it takes too long to find out."""
+    """Return the words that at least one market has in a column; an empty list if the query times out."""
     statement, values = sql.stored_words(column, words, database.settings.table)
     try:
         return [word for (word,) in database.query(statement, *values)]
@@ -144,7 +155,11 @@ def _page(service: Resources, query: Query, format_: Format) -> Page:
 
 
 def _shrink(service: Resources, page: Page, format_: Format, size_ratio: float) -> Page:
-    """The same page with as many rows as will fit, about: asked for anew, so that it and its cursor agree."""
+    """Query the page again with a smaller limit, estimated from size_ratio.
+
+    The new rows and their cursor come from one statement, so they agree. Raises ApiError if a single market does not
+    fit.
+    """
     if page.count <= 1:
         hint = "Accept gzip, or ask for fewer columns: fields=ticker,title."
         message = "does not go that far: one market alone is larger than an answer may be"
@@ -165,7 +180,7 @@ def _total(service: Resources, query: Query) -> int | None:
 
 
 def _page_metadata(request: Request, page: Page, total: int | None, *, truncated: bool) -> dict[str, Any]:
-    """What the envelope says beside the items."""
+    """Return the members of the envelope besides `items` and `count`."""
     query, cursor = page.query, None
     if page.last_position is not None:
         cursor = encode(page.last_position, query.cursor_parameters)
@@ -182,15 +197,15 @@ def _page_metadata(request: Request, page: Page, total: int | None, *, truncated
 
 
 def _next_url(request: Request, cursor: str | None) -> str | None:
-    """Return where the listing goes on; None at its end, and where API Gateway would not take the request."""
+    """Return the URL of the next page; None if there is none, or if the request would exceed API Gateway's limit."""
     if cursor is None:
         return None
     pairs = request.scope["query_string"].decode("ascii").split("&")
     remaining = [pair for pair in pairs if pair and unquote_plus(pair.partition("=")[0]) not in ("cursor", "offset")]
-    # What was sent bare and is no part of a URL (RFC 3986) would end a Link header's target.
+    # Characters that are invalid in a URL (RFC 3986) are percent-encoded: they could end the target of a Link header.
     query = quote("&".join([*remaining, f"cursor={cursor}"]), safe="%/:?@!$&'()*+,;=")
     url = f"{request.scope['path']}?{query}"
-    # A client sends the same headers again.
+    # The next request is assumed to have the same headers.
     headers = sum(len(name) + len(value) + len(": \r\n") for name, value in request.scope["headers"])
     return url if len(f"GET {url} HTTP/1.1\r\n") + headers <= MAX_REQUEST_BYTES else None
 
@@ -202,7 +217,7 @@ def _render(page: Page, format_: Format, metadata: Mapping[str, Any]) -> str:
 
 
 def _headers(page: Page, metadata: Mapping[str, Any]) -> dict[str, str]:
-    """What the envelope says, for the formats that have none."""
+    """Return the metadata as headers, for the formats without an envelope."""
     headers = {"x-change-number": str(page.change_number)}
     if metadata["next_cursor"]:
         headers["x-next-cursor"] = metadata["next_cursor"]
@@ -216,7 +231,7 @@ def _headers(page: Page, metadata: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _find_invalid_value(query: Query, service: Resources) -> ApiError | None:
-    """Names the pattern or the JSON that PostgreSQL could not read, if that is why it refused the query."""
+    """Return the error of the pattern or JSON value that PostgreSQL rejects; None if all of them are valid."""
     for name, (statement, values) in sql.validation_statements(query):
         try:
             service.database.query(statement, *values)

@@ -1,4 +1,4 @@
-"""The query parameters of GET /markets that are no filters."""
+"""Query parameters other than filters."""
 
 import difflib
 from collections.abc import Callable, Sequence
@@ -23,7 +23,13 @@ COUNTS: Final = ("none", "estimated", "exact")
 
 @dataclass(frozen=True)
 class Parameter:
-    """One query parameter that is no filter. name: also the field of Query that it sets; example: a value to try."""
+    """Query parameter other than a filter.
+
+    name: the parameter's name, and the field of Query that it sets.
+    parse: converts the text of the value. Raises ValueError.
+    example: a valid value.
+    schema: the OpenAPI schema of the value.
+    """
 
     name: str
     parse: Callable[[str], Any]
@@ -49,7 +55,7 @@ def _integer(minimum: int, maximum: int) -> Callable[[str], int]:
 
 
 def _fields(value: str) -> tuple[Column, ...]:
-    """Columns in the order asked, each once."""
+    """Return the requested columns in their order, without duplicates. Raises ValueError."""
     groups = {"default": DEFAULT_COLUMNS, "all": COLUMNS}
     chosen: dict[str, Column] = {}
     for name in value.split(","):
@@ -203,11 +209,11 @@ CANDLESTICK_PARAMETERS: Final = {
         LISTING_PARAMETERS["format"],
     )
 }
-"""Of GET /markets/{ticker}/candlesticks."""
+"""Parameters of GET /markets/{ticker}/candlesticks, by name."""
 
 
 def describe_column(column: Column) -> dict[str, Any]:
-    """A column for programs, with every parameter that filters by it."""
+    """Return the JSON object of a column, with all parameters that filter by it."""
     return {
         "name": column.name,
         "kind": column.kind.value,

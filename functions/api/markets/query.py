@@ -1,4 +1,4 @@
-"""The query string of GET /markets -> a typed query, or everything that is wrong with it."""
+"""Query strings: the typed query of GET /markets, and validation for the other endpoints."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -17,13 +17,17 @@ from kalshi_markets.columns import DEFAULT_COLUMNS, Column
 MAX_PARAMETERS: Final = 100
 MAX_PROBLEMS: Final = 10
 _CURSOR_INDEPENDENT: Final = frozenset({"cursor", "limit", "offset", "format"})
-"""What may change from page to page of a walk."""
+"""Parameters that may differ between the pages of one listing."""
 _NAMES: Final = frozenset({*LISTING_PARAMETERS, *FILTERS})
 
 
 @dataclass
 class Query:
-    """What GET /markets asks for. Durations are minutes, as decimal text; format None: as Accept says."""
+    """Parsed query of GET /markets.
+
+    min_duration_minutes, max_duration_minutes: decimal text.
+    format: None means the format of the Accept header.
+    """
 
     conditions: list[Condition] = field(default_factory=list)
     min_duration_minutes: str | None = None
@@ -35,34 +39,35 @@ class Query:
     fields: tuple[Column, ...] = DEFAULT_COLUMNS
     cursor: str | None = None
     position: Position | None = None
-    """where the cursor says that it goes on"""
+    """Position after which the page starts, decoded from the cursor."""
     count_total: str = "none"
     format: str | None = None
     changed_since: int | None = None
     raw_parameters: dict[str, str] = field(default_factory=dict)
-    """every parameter as it was sent, decoded"""
+    """All parameters of the request, percent-decoded, by name."""
 
     @property
     def order(self) -> SortOrder:
-        """What its rows are ordered by."""
+        """Sort order of the rows."""
         return CHANGE_ORDER if self.changed_since is not None else SORT_ORDERS[self.order_by]
 
     @property
     def descending(self) -> bool:
-        """Which way."""
+        """Return whether the rows are in descending order."""
         return self.changed_since is None and self.order_direction == "desc"
 
     @property
     def cursor_parameters(self) -> dict[str, str]:
-        """The parameters that a cursor of this query is bound to."""
+        """Parameters that must be equal in every request with a cursor of this query."""
         order = {"order_by": self.order_by, "order_direction": self.order_direction}
         return order | {name: value for name, value in self.raw_parameters.items() if name not in _CURSOR_INDEPENDENT}
 
 
 def parse_query(query_string: bytes, has_words: HasWords = no_words) -> Query:
-    """Raises ApiError, a 422 that names every parameter that is wrong, up to MAX_PROBLEMS; and what has_words does.
+    """Parse the query string of GET /markets.
 
-    has_words: asked for words of a filter that are not documented.
+    has_words: returns the subset of undocumented words that are stored in a column.
+    Raises ApiError, a 422 that lists up to MAX_PROBLEMS invalid parameters, and any error of has_words.
     """
     query, problems = Query(), []
     for name, value in _pairs(query_string):
@@ -84,7 +89,7 @@ def parse_query(query_string: bytes, has_words: HasWords = no_words) -> Query:
 
 
 def parse_fields(query_string: bytes) -> tuple[Column, ...]:
-    """For the endpoint that takes `fields` only. Raises ApiError."""
+    """Parse the query string of an endpoint whose only parameter is `fields`. Raises ApiError."""
     others = [name for name, _ in _pairs(query_string) if name != "fields"]
     if others:
         message = "this endpoint takes fields and no other parameter"
@@ -95,7 +100,10 @@ def parse_fields(query_string: bytes) -> tuple[Column, ...]:
 
 
 def parse_parameters(query_string: bytes, parameters: Mapping[str, Parameter]) -> dict[str, Any]:
-    """For an endpoint that takes these and no filters: the value of each that is given. Raises ApiError."""
+    """Parse the query string of an endpoint that has these parameters and no filters. Raises ApiError.
+
+    The result has the value of each parameter that the request contains.
+    """
     values: dict[str, Any] = {}
     problems = []
     for name, value in _pairs(query_string):
@@ -118,7 +126,7 @@ def parse_parameters(query_string: bytes, parameters: Mapping[str, Parameter]) -
 
 
 def reject_parameters(query_string: bytes) -> None:
-    """For the endpoints that take none. Raises ApiError."""
+    """Raise ApiError if the query string has any parameter."""
     problems = [
         Problem(
             ErrorCode.UNKNOWN_PARAMETER,
@@ -161,7 +169,7 @@ def _storable(value: str) -> str:
 
 
 def _apply_parameter(query: Query, name: str, value: str, has_words: HasWords) -> Problem | None:
-    """Puts one parameter into the query."""
+    """Set one parameter in the query. Return the problem if it is unknown or invalid."""
     try:
         if parameter := LISTING_PARAMETERS.get(name):
             setattr(query, name, parameter.parse(_storable(value)))

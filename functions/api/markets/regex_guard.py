@@ -1,12 +1,13 @@
-"""Which regular expressions are run, and how: PostgreSQL's, with some spellings of Python, Perl and JavaScript.
+"""Guard for regular expressions: rejects expensive ones and translates spellings of Python, Perl and JavaScript.
 
-Most of what is dangerous elsewhere is harmless in PostgreSQL. Measured with PostgreSQL 18: a back-reference ran over
-5 s on one value, and `(a{1,200}){1,200}` asked for 1.6 GB at once.
+PostgreSQL evaluates the patterns. Most patterns that are expensive in other engines are cheap in PostgreSQL. There are
+two exceptions (measured with PostgreSQL 18): a back-reference ran for more than 5 s on one value, and
+`(a{1,200}){1,200}` allocated 1.6 GB at once.
 
-What means something else in PostgreSQL than elsewhere, and is no error there, is translated or rejected (tried with
-PostgreSQL 18): a word's edge `\\b` is a backspace, `\\B` a backslash, `\\<` a plain <, `\\x41b` one character, `{,3}`
-plain text. All else that differs is an error there: `\\h`, `\\p{L}`, named and atomic groups, possessive quantifiers,
-options in the middle.
+Some escapes are valid in PostgreSQL with another meaning than in other engines. They are translated or rejected (tested
+with PostgreSQL 18): `\\b` is a backspace there, not a word boundary; `\\B` is a backslash; `\\<` is a literal <;
+`\\x41b` is one character; `{,3}` is literal text. All other differences are errors in PostgreSQL: `\\h`, `\\p{L}`,
+named and atomic groups, possessive quantifiers, options in the middle.
 """
 
 import re
@@ -29,25 +30,25 @@ _TOKEN: Final = re.compile(
 )
 
 _ESCAPES: Final = {"b": r"\y", "B": r"\Y", "z": r"\Z"}
-"""Elsewhere's edge of a word, its opposite and the end of the text: PostgreSQL's escape."""
+"""Escapes of other engines for a word boundary, its negation and the end of the text, and PostgreSQL's equivalents."""
 _LITERALS: Final = re.compile(r"[A-Za-z0-9 ,:;!@#%&='\"<>/_|-]+")
 MAX_LITERALS: Final = 10
 
 
 def literal_alternatives(pattern: str) -> list[str] | None:
-    """The alternatives of a pattern of nothing but ASCII characters that stand for themselves; None for another."""
+    """Return the alternatives of a pattern that has only literal ASCII characters and |; None for other patterns."""
     alternatives = pattern.split("|")
     simple = _LITERALS.fullmatch(pattern) and all(alternatives) and len(alternatives) <= MAX_LITERALS
     return alternatives if simple else None
 
 
 def translated(pattern: str) -> str:
-    """Return PostgreSQL's spelling of a pattern without objection."""
+    """Return the pattern in PostgreSQL's syntax. It must have no rejection_reason."""
     return "".join(_ESCAPES.get(token["escaped"] or "", token[0]) for token in _TOKEN.finditer(pattern))
 
 
 def rejection_reason(pattern: str) -> str | None:
-    """Why a pattern is refused; None when it may run (PostgreSQL may still find it malformed)."""
+    """Return the reason why a pattern is rejected; None if it may run. PostgreSQL may still report invalid syntax."""
     if not pattern:
         return "is empty, which would match everything"
     if len(pattern) > MAX_LENGTH:
@@ -67,7 +68,7 @@ def rejection_reason(pattern: str) -> str | None:
 
 
 def _misread(token: re.Match[str]) -> str | None:
-    """Return why a token would be matched as something that it does not say."""
+    """Return the reason why PostgreSQL would interpret a token differently from other engines; None if it would not."""
     if token["escaped"] in ("<", ">"):
         return r"has \< or \>, a sign to some and the edge of a word to others: write < or \m, > or \M"
     if token["set"] and re.search(r"(?<!\\)(\\\\)*\\B", token[0]):
@@ -80,8 +81,9 @@ def _misread(token: re.Match[str]) -> str | None:
 
 
 def _max_nested_repetitions(pattern: str) -> int:
-    """The largest product of the bounds that are nested in one another."""
-    # By depth: the largest product so far at that depth, and that of the last item, which a bound would multiply.
+    """Return the largest product of nested repetition bounds."""
+    # Both lists are indexed by depth. largest: the largest product so far. last: the product of the last item, which a
+    # following bound multiplies.
     largest, last = [1], [1]
     for match in _TOKEN.finditer(pattern):
         if match["open"]:

@@ -1,4 +1,4 @@
-"""What a listing can be ordered by."""
+"""Sort orders of the market listing."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,8 +9,13 @@ from kalshi_markets.columns import COLUMNS, COLUMNS_BY_NAME, Kind, Table
 
 @dataclass(frozen=True)
 class SortOrder:
-    """key: the column of the tables that sorts; present: the one whose rows without a value come last; where both are
-    the ticker, no row is without one."""
+    """Sort order of a listing.
+
+    key: the column to ORDER BY.
+    null_column: rows where this column is NULL sort last. No row has a NULL ticker.
+    kind: the kind of the key's values.
+    table: the table that has the key.
+    """
 
     key: str
     null_column: str
@@ -19,13 +24,13 @@ class SortOrder:
 
     @property
     def by_ticker_only(self) -> bool:
-        """Whether the ticker alone orders."""
+        """Return whether the ticker is the only sort key."""
         return self.key == "ticker"
 
 
 def _sort_order(name: str) -> SortOrder:
     column = COLUMNS_BY_NAME[name]
-    # Where there is a close_time, `recent` is the same: one index serves both.
+    # `recent` is equal to close_time where there is one, so one index serves both.
     key = "recent" if name == "close_time" else name
     return SortOrder(key, name, column.kind, column.table)
 
@@ -34,7 +39,7 @@ SORT_ORDERS: Final[Mapping[str, SortOrder]] = {
     "recent": SortOrder("recent", "recent", Kind.TIME, Table.BOTH),
     **{column.name: _sort_order(column.name) for column in COLUMNS if column.orderable},
 }
-"""By the word of `order_by`."""
+"""Sort orders by value of `order_by`."""
 
 CHANGE_ORDER: Final = _sort_order("change_number")
-"""The order of `changed_since`."""
+"""Sort order of a query with `changed_since`."""

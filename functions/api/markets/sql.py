@@ -1,7 +1,8 @@
-"""A typed query -> one SQL statement and its parameters. Identifiers come from columns.py; values are parameters.
+"""SQL statements and their parameters. Identifiers come from columns.py; values are always parameters.
 
-`found` holds the tickers of a page and the values they are ordered by. With filters it reads the one table of the two
-that they and the order need (or both), and the rows are read for those tickers only; without, it brings the rows along.
+In the statement of a page, the CTE `found` has the tickers of the page and their sort values. With filters, it reads
+only the tables that the filters and the sort order need, and the rows are then read for those tickers only. Without
+filters, it also selects the columns of the rows.
 """
 
 import json
@@ -20,17 +21,25 @@ from kalshi_markets.columns import SEARCH_EXPRESSION, Column, Kind, Table
 Statement = tuple[str, list[object]]
 
 PLANNER_LIMIT_FACTOR: Final = 4
-"""With filters the planner is told of so many times the rows that are wanted. It assumes that matching rows lie evenly
-in every order; where they all lie at its far end, a plan that walks the order would read the whole table."""
+"""Factor of the LIMIT in the branches of a query with filters.
+
+The planner assumes that matching rows are spread evenly over every sort order. If all of them are at the end, a plan
+that scans an index in sort order would read the complete table. A larger LIMIT makes that plan less attractive.
+"""
 
 _CHECKS: Final = {Kind.STRING: "SELECT '' ~* $1::text", Kind.JSON: "SELECT $1::jsonb"}
 _MAX_INTERVAL: Final = 10**18
-"""Microseconds: over thirty thousand years."""
+"""Microseconds, more than 30,000 years."""
 
 
 def page(query: Query, table: str, format_: Format) -> Statement:
-    """One row: the page's rows as text, parted by the format's separator; how many; JSON [value, ticker] of the last
-    one if there are more, else null; JSON of the state (see `state`)."""
+    """Return the statement of one page. It returns one row with four columns.
+
+    1. The rows as text, joined by the format's separator.
+    2. The number of rows.
+    3. JSON [sort value, ticker] of the last row; NULL if there is no next page.
+    4. The JSON of version_sql.
+    """
     search = _Search(query, table, with_rows=True)
     limit = search.parameter(query.limit, "bigint")
     matches, first = search.matches_sql(), f"(SELECT * FROM found LIMIT {limit}) AS p"
@@ -50,7 +59,10 @@ def page(query: Query, table: str, format_: Format) -> Statement:
 
 
 def total(query: Query, table: str, *, estimated: bool) -> Statement:
-    """One row with how many markets match in all, whatever the page; estimated: the planner's JSON instead."""
+    """Return the statement that counts all markets that match a query.
+
+    It returns one row with the count. estimated: it returns the JSON of EXPLAIN instead.
+    """
     search = _Search(query, table, with_rows=False)
     selected = f"FROM {search.source} {search.where()}"
     if estimated:
@@ -59,8 +71,8 @@ def total(query: Query, table: str, *, estimated: bool) -> Statement:
 
 
 def market(ticker: str, columns: tuple[Column, ...], table: str, format_: Format) -> Statement:
-    """One row with one market's text and the state, or none."""
-    # The ticker is compared with a parameter in both tables, not with one another: the planner sees one row in each.
+    """Return the statement of one market. It returns one row (text, JSON of version_sql), or no row."""
+    # Both tables compare the ticker with the parameter, not with each other: the planner then expects one row in each.
     statement = f"""
         SELECT {row_text_sql(format_, columns)}, ({version_sql(table)})
         FROM (SELECT {select_list(columns)} FROM {table}_details AS t, {table}_quotes AS q
@@ -69,9 +81,15 @@ def market(ticker: str, columns: tuple[Column, ...], table: str, format_: Format
 
 
 def history(ticker: str, table: str, maximum: int) -> Statement:
-    """One row with a market's newest states, oldest first: their JSON, parted by commas; how many; whether there are
-    older ones; the state. No row where there is no such market."""
-    # A state began when the one before it ended: the window sees one more than is told. The terms have all of it.
+    """Return the statement of one market's history. It returns no row if there is no such market, else four columns.
+
+    1. The JSON of the newest `maximum` states, oldest first, comma-separated.
+    2. The number of states.
+    3. A boolean: there are older states.
+    4. The JSON of version_sql.
+    """
+    # A state starts when the previous one ends, so the window function needs one state more than the result has.
+    # The details table has all columns of the current state.
     statement = f"""
         WITH market AS (SELECT first_seen_at, status, result, close_time FROM {table}_details WHERE ticker = $1::text),
         states AS (
@@ -90,8 +108,11 @@ def history(ticker: str, table: str, maximum: int) -> Statement:
 
 
 def trading_times(tickers: Sequence[str], table: str) -> Statement:
-    """One row of JSON: of those of many tickers that are in the table arrays of them, of their status, and in Unix
-    seconds of when they open, close, were settled."""
+    """Return the statement for the status and the times of many tickers.
+
+    It returns one row of JSON: five arrays of equal length, with the tickers that are in the table, their statuses, and
+    their open, close and settlement times in Unix seconds.
+    """
     times = [f"extract(epoch FROM q.{name})" for name in ("open_time", "close_time", "settlement_ts")]
     members = ", ".join(f"coalesce(json_agg({member}), '[]')" for member in ("q.ticker", "q.status", *times))
     statement = f"""
@@ -101,7 +122,7 @@ def trading_times(tickers: Sequence[str], table: str) -> Statement:
 
 
 def stored_words(column: Column, candidates: Collection[str], table: str) -> Statement:
-    """One row for each of the words that a market has in a column: the word."""
+    """Return the statement for the candidates that at least one market has in a column. It returns one row for each."""
     statement = f"""
         SELECT w.word FROM json_array_elements_text($1::json) AS w(word)
         WHERE EXISTS (SELECT FROM {table}_details AS t WHERE t.{column.name} = w.word)"""
@@ -109,16 +130,17 @@ def stored_words(column: Column, candidates: Collection[str], table: str) -> Sta
 
 
 def version_query(table: str) -> Statement:
-    """One row with JSON: the number of the last change, and when the crawler last confirmed anything."""
+    """Return the statement for the table's version. It returns one row with the JSON of version_sql."""
     return f"SELECT ({version_sql(table)})", []
 
 
 def version_sql(table: str) -> str:
+    """Return SQL for JSON [number of the last change, time of the crawler's last commit]."""
     return f"SELECT json_build_array(coalesce(max(change_number), 0), max(committed_at))::text FROM {table}_jobs"
 
 
 def validation_statements(query: Query) -> list[tuple[str, Statement]]:
-    """For each value that PostgreSQL parses itself, by parameter name: a statement that fails where it cannot."""
+    """Return (parameter name, statement) for each regular expression and JSON value. It fails for an invalid value."""
     return [
         (condition.filter.name, (_CHECKS[condition.filter.column.kind], [condition.values[0]]))
         for condition in query.conditions
@@ -128,7 +150,7 @@ def validation_statements(query: Query) -> list[tuple[str, Statement]]:
 
 @lru_cache(maxsize=64)
 def _joined(columns: tuple[Column, ...], table: str) -> str:
-    """The tables that hold the columns, for the tickers of a page p."""
+    """Return FROM and WHERE of the tables that have the columns, joined to the tickers of a page p."""
     parts = {column.table for column in columns}
     terms, quotes = f"{table}_details AS t", f"{table}_quotes AS q"
     if Table.DETAILS not in parts:
@@ -139,7 +161,10 @@ def _joined(columns: tuple[Column, ...], table: str) -> str:
 
 
 class _Search:
-    """The tickers that a query finds, in its order; where it has no filters and is asked to, with their rows."""
+    """Search subquery: matching tickers in sort order.
+
+    with_rows: if there are no filters, also select the columns of the rows, which saves the join back.
+    """
 
     def __init__(self, query: Query, table: str, *, with_rows: bool) -> None:
         self.values: list[object] = []
@@ -162,19 +187,19 @@ class _Search:
         self._conditions = self._filters()
 
     def parameter(self, value: object, cast: str) -> str:
-        """The place of a parameter in the statement."""
+        """Add a parameter and return its placeholder."""
         self.values.append(value)
         return f"${len(self.values)}::{cast}"
 
     def where(self, *further: str) -> str:
-        """The WHERE clause, with further conditions."""
+        """Return the WHERE clause, with additional conditions."""
         conditions = [*self._conditions, *further]
         return f"WHERE {' AND '.join(conditions)}" if conditions else ""
 
     def matches_sql(self) -> str:
-        """Tickers and their keys: those with a value to order by, then those without, each part in order.
+        """Return the SELECT of tickers and sort keys: rows with a sort value, then rows where it is NULL.
 
-        One more than the page, which tells whether there are more.
+        It selects one row more than the page, which shows that there is a next page.
         """
         query, position = self._query, self._query.position
         wanted = query.limit + query.offset + 1
@@ -193,7 +218,8 @@ class _Search:
         order, key, ticker = self._order, self._shared_column(self._order.key), f"{self._alias}.ticker"
         conditions = [] if order.by_ticker_only else [f"{self._shared_column(order.null_column)} IS NOT NULL"]
         if after and order.by_ticker_only:
-            # Told of both tables: the planner does not conclude from one to the other, and would read one from its end.
+            # The condition is on both tables. The planner does not derive it for the second table from the join, and
+            # would scan that table from its end.
             last = self.parameter(after.ticker, "text")
             conditions += [f"{alias}.ticker {self._comparator} {last}" for alias in self._aliases]
         elif after:
@@ -234,7 +260,7 @@ class _Search:
         name = self._qualified(column)
         placeholders = [self.parameter(value, condition.cast) for value in condition.values]
         if column.name == "close_time" and condition.filter.operator.excludes_null:
-            # `recent` is the same where there is a close_time, and has the index.
+            # `recent` is equal to close_time where there is one, and has the index.
             return f"{condition.sql.format(*placeholders, column=self._shared_column('recent'))} AND {name} IS NOT NULL"
         return condition.sql.format(*placeholders, column=name, searched=SEARCH_EXPRESSION.format(column=name))
 
@@ -247,6 +273,6 @@ class _Search:
 
 
 def _microseconds(minutes: str, rounding: Callable[[Fraction], int]) -> str:
-    """A duration in PostgreSQL's own unit: times have whole microseconds, so rounding towards the bound is exact."""
+    """Return a duration in microseconds. Stored times have whole microseconds, so rounding the bound is exact."""
     bound = rounding(Fraction(minutes) * 60_000_000)
     return f"{max(-_MAX_INTERVAL, min(bound, _MAX_INTERVAL))} microseconds"

@@ -1,4 +1,4 @@
-"""Suggestions for unknown parameters: by what the name means elsewhere, then by its letters."""
+"""Suggestions for unknown parameters: by common synonyms first, then by similar spelling."""
 
 import difflib
 import re
@@ -23,7 +23,7 @@ NAMES: Final[Mapping[str, str]] = {
     **dict.fromkeys(("min_duration", "duration_min"), "min_duration_minutes"),
     **dict.fromkeys(("max_duration", "duration_max"), "max_duration_minutes"),
 }
-"""Names of common services (PostgREST, Datasette, Django REST framework, Stripe), and ours."""
+"""Parameter names of common services (PostgREST, Datasette, Django REST framework, Stripe), and this API's names."""
 
 COLUMN_NAMES: Final[Mapping[str, str]] = {
     **{column.source_field: column.name for column in COLUMNS},
@@ -45,7 +45,7 @@ COLUMN_NAMES: Final[Mapping[str, str]] = {
     **dict.fromkeys(("price", "last_price"), "last_price_dollars"),
     **{f"{side}_{kind}": f"{side}_{kind}_dollars" for side in ("yes", "no") for kind in ("bid", "ask")},
 }
-"""The exchange's members and parameters, and common words, by the column that they mean."""
+"""Field and parameter names of the exchange, common words, and the columns that they mean."""
 
 SUFFIXES: Final[Mapping[str, str]] = {
     **dict.fromkeys(("contains", "like", "ilike", "search", "match", "fts", "icontains", "endswith"), "__icontains"),
@@ -64,14 +64,14 @@ SUFFIXES: Final[Mapping[str, str]] = {
     "null": "__isnull",
     **dict.fromkeys(("notnull", "isblank", "empty", "exists"), "__isnull"),
 }
-"""Operators of the same services, behind `_`, `__`, `.` or in brackets, by ours."""
+"""Operators of these services and this API's suffixes. The operator follows `_`, `__` or `.`, or is in brackets."""
 
 _PREFIXES: Final = {"min": "__gte", "max": "__lte", "not": "__ne", "from": "__gte", "to": "__lte"}
 _PLURALS: Final = {f"{name}s": name for name in ("ticker", "event_ticker", "series_ticker", "market_ticker", "event")}
 
 
 def suggestion(unknown: str) -> str | None:
-    """Return the parameter that an unknown one most likely means, if any does."""
+    """Return the parameter that an unknown name most likely means; None if there is none."""
     name = unknown[:MAX_NAME_LENGTH].lower()
     known = {**LISTING_PARAMETERS, **FILTERS}
     if name in known:
@@ -83,14 +83,14 @@ def suggestion(unknown: str) -> str | None:
 
 
 def _filter(name: str) -> str | None:
-    """Return the filter of a column under another name, with an operator under another name."""
+    """Return the filter that is meant by synonyms of a column and of an operator; None if there is none."""
     return next(
         (name for column, operator in _readings(name) if (name := _filter_name(column, operator)) in FILTERS), None
     )
 
 
 def _readings(name: str) -> list[tuple[str, str]]:
-    """Return the splits of a name into a column and an operator of ours, the longest column first."""
+    """Return all splits of a name into a column and a suffix of this API, the longest column first."""
     readings = [(name, "")] if name not in _PLURALS else [(_PLURALS[name], "__in")]
     for mark in reversed(list(re.finditer(r"__|[_.\[]", name))):
         operator = SUFFIXES.get(name[mark.end() :].rstrip("]"))
