@@ -72,7 +72,7 @@ class RequestState:
 
 
 class Faults:
-    """The rules in force."""
+    """Fault rules in force."""
 
     def __init__(self, exchange: Exchange, rules: Iterable[Mapping[str, object]] = ()) -> None:
         self._exchange = exchange

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 
 class ExchangeError(Exception):
-    """A response with a status other than 200."""
+    """Exception for a response with a status other than 200."""
 
     def __init__(self, status: int, body: Mapping[str, object]) -> None:
         super().__init__(status, body)
