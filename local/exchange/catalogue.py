@@ -148,7 +148,7 @@ ALL_EVENTS = EventFilter()
 class Exchange(ABC):
     """Contents of an exchange at the present instant of its clock. `len` counts the live markets.
 
-    `empty_pages`: fraction of pages that are empty although more rows follow, as production sometimes answers.
+    `empty_pages`: fraction of pages that are empty although more rows follow, as observed on production.
     """
 
     def __init__(self, clock: Clock) -> None:

@@ -12,7 +12,7 @@ from local.exchange.clock import SECOND
 MASK = 2**64 - 1
 GOLDEN_RATIO_64 = 0x9E3779B97F4A7C15  # 2^64 over the golden ratio: its multiples are evenly distributed
 MAX_TRADES = 20_000
-MAX_QUOTE_INTERVAL = 3000 * SECOND  # between two changes of the quotes; 5 % of the hours pass without one
+MAX_QUOTE_INTERVAL = 3000 * SECOND  # nominal, between two quote changes; 5 % of the hours have no change
 SIZE_PATTERN, SIZE_PATTERN_SUM = (0, 1, 4, 6), 8  # trade sizes repeat the ratios 1, 3, 2, 2
 
 

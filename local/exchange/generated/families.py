@@ -29,7 +29,7 @@ class Family:
     `event_code`: end of the event ticker, a format string over date, hour, year, number and letters.
     `sizes`: numbers of markets that an event can have.
     `strike`: strike type, or None for markets without a strike.
-    `hours`: default time from open to close.
+    `hours`: typical hours from open to close.
     `choices`: outcomes of the markets, if the family has no ladder.
     `strike_key`: key of the custom strike.
     `exclusive`: whether only one market of an event can resolve to yes.

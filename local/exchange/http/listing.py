@@ -96,8 +96,8 @@ def _page(
     after = decode(query.text("cursor"))
     rows = list(islice(list_rows(after), limit))
     if rows and _comes_empty(exchange.empty_pages, after or BEFORE_FIRST):
-        # The cursor is just before the first row, so that no row is lost. After that cursor the page is not empty
-        # again, so that no cursor repeats.
+        # The cursor is just before the first row, so that no row is lost. The page after that cursor is never empty, so
+        # that no cursor repeats.
         before = Position(rows[0][0].at, rows[0][0].ticker + "~")
         if before != after:
             return Page([], encode(before))

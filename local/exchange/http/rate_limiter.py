@@ -62,8 +62,9 @@ class Bucket:
 
 
 class RateLimiter:
-    """One bucket for each key and one for each address of unsigned requests. The tier `none` has no limits.
+    """Rate limiter with a bucket for each key and for each address of unsigned requests.
 
+    The tier `none` has no limits.
     `unsigned_rate`: tokens per second, and capacity, of an address; the exchange documents no figure.
     `body`: body of a 429. `string` is the documented one, `object` the one observed on production in 2026-08, `either`
     a random choice by the seed.
