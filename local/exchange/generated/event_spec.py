@@ -54,8 +54,8 @@ def decode_code(code: str) -> tuple[int, int] | None:
 class EventSpec:
     """A generated event. Times are instants.
 
-    `winner`: position of the market that resolves to yes, or -1 for none; on a ladder lower positions resolve to yes
-    too.
+    `winner`: position of the market that resolves to yes, or -1 for none. On a ladder lower positions resolve to yes
+    too, or higher ones if the strike is `less_or_equal`.
     `created_from`: creation of the first market; the next ones follow at intervals of `creation_spacing` microseconds.
     `created`: reported creation time.
     `time_resolution`: unit in microseconds to which some of the times are rounded down.
