@@ -82,7 +82,9 @@ class GeneratedMarket:
 
     @property
     def deleted_on_settlement(self) -> bool:
-        """True for provisional markets without a trade, which are deleted at settlement (docs.kalshi.com, changelog 2026-01-09).
+        """True for a provisional market without a trade, which is deleted at settlement.
+
+        Source: docs.kalshi.com, changelog 2026-01-09.
         """
         return self.event.cohort.is_provisional and self.tape.total == 0
 
