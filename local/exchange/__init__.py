@@ -1,6 +1,6 @@
-"""A simulated Kalshi exchange: the public market data of its REST API over made-up or recorded markets.
+"""Simulated Kalshi exchange: the public market data of its REST API over generated or recorded markets.
 
-python -m local.exchange --help
+Run `python -m local.exchange --help` for the options.
 """
 
 from local.exchange.clock import Clock

@@ -1,4 +1,4 @@
-"""python -m local.exchange: the simulated exchange as a program of its own."""
+"""Command line of the simulated exchange: python -m local.exchange."""
 
 import argparse
 import signal
@@ -19,7 +19,7 @@ from local.exchange.http.server import bind, make_server
 from local.exchange.http.signatures import PublicKey, load_public_key
 from local.exchange.recording import replay
 
-# What the exchange is made from: a folder of prepared pages remembers it.
+# Options that determine the markets. A folder of prepared pages stores their values.
 SOURCE_OPTIONS = ("seed", "markets", "archived", "recording", "now")
 
 
@@ -30,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         parser.set_defaults(**options.prepared.source)
         options = parser.parse_args(arguments)
     for stop in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(stop, lambda *_: sys.exit(0))  # the server takes over, and raises it again when it has stopped
+        signal.signal(stop, lambda *_: sys.exit(0))  # uvicorn replaces it and raises the signal again after shutdown
     clock = Clock(options.now, options.speed)
     if options.prepare:
         _prepare(options, clock)
@@ -39,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _prepare(options: argparse.Namespace, clock: Clock) -> None:
-    clock.run(0)  # all pages show the same moment
+    clock.run(0)  # all pages show the same instant
     exchange = _exchange(options, clock)
     source = {name: getattr(options, name) for name in SOURCE_OPTIONS} | {"now": clock.now()}
     if options.recording:
@@ -205,7 +205,7 @@ def _add_program(group: argparse._ArgumentGroup) -> None:
 
 
 def _option_type(parse: Callable[[object], Any]) -> Callable[[str], Any]:
-    """A reader of faults' parameters for an option: its error is a sentence."""
+    """Return an option type that applies a parser of fault parameters and reports its error as a sentence."""
 
     def parse_option(text: str) -> Any:
         try:

@@ -1,7 +1,7 @@
-"""Candlesticks: what a market's tape shows, period by period; the same trades whatever the period.
+"""Candlesticks of a market, computed from its tape. Every period length shows the same trades.
 
-Observed on production, 2026-08: candles are sparse, the last one ends at most one period after the close, daily ones
-end at midnight in New York, one whose period has not ended may be there already.
+Observed on production, 2026-08: candles are sparse. The last candle ends at most one period after the close. Daily
+candles end at midnight in New York. A candle whose period has not ended may already be listed.
 """
 
 from collections.abc import Iterator
@@ -21,7 +21,13 @@ OHLC = ("open", "low", "high", "close")
 
 @dataclass(frozen=True, slots=True)
 class Candle:
-    """Prices in tenths of a cent, in the order in which they came; contracts in hundredths; `end` in Unix seconds."""
+    """One candlestick.
+
+    `end`: Unix seconds.
+    `bids`, `asks`, `prices`: tenths of a cent, in time order.
+    `mean`, `previous`: tenths of a cent.
+    `volume`, `open_interest`: hundredths of a contract.
+    """
 
     end: int
     bids: list[int]
@@ -34,7 +40,7 @@ class Candle:
 
 
 def candlesticks(tape: Tape, period: int, start: int, end: int, now: int) -> Iterator[Candle]:
-    """The candles of `period` minutes that end from `start` to `end` (Unix seconds, both included) by an instant."""
+    """Yield the candles of `period` minutes that end in [`start`, `end`] (Unix seconds), as of the instant `now`."""
     oldest, youngest = _number(period, max(tape.opens, 0) // SECOND), _number(period, min(now, tape.ends) // SECOND) + 1
     if now < tape.opens:
         return
@@ -45,7 +51,10 @@ def candlesticks(tape: Tape, period: int, start: int, end: int, now: int) -> Ite
 
 
 def latest_before(tape: Tape, period: int, start: int, now: int) -> Candle | None:
-    """What the last candle that ends before `start` left behind, as a candle without trades at the next boundary."""
+    """Return the state before `start` as a candle without trades that ends at the next boundary.
+
+    Return None if the market had neither quotes nor trades by then.
+    """
     number = _number(period, start - 1)
     at = min(_end(period, number) * SECOND, now, tape.ends)
     count = tape.count(at)
@@ -66,7 +75,7 @@ def latest_before(tape: Tape, period: int, start: int, now: int) -> Candle | Non
 
 
 def _number(period: int, at: int) -> int:
-    """The number of the last candle that ends at or before a Unix second."""
+    """Return the number of the last candle that ends at or before a Unix second."""
     return moment(at * SECOND).astimezone(NEW_YORK).toordinal() if period == DAILY else at // (period * 60)
 
 
@@ -77,7 +86,7 @@ def _end(period: int, number: int) -> int:
 
 
 def _candle(tape: Tape, period: int, number: int, now: int) -> Candle | None:
-    """None when it is skipped: neither a trade nor a change of the quotes."""
+    """Return a candle, or None if its period has neither a trade nor a change of the quotes."""
     begin, end = _end(period, number - 1) * SECOND, _end(period, number) * SECOND
     first, last = max(begin, tape.opens), min(end, tape.ends, now)
     before, count = tape.count(begin), tape.count(min(end, now))
@@ -107,7 +116,7 @@ def _candle(tape: Tape, period: int, number: int, now: int) -> Candle | None:
 
 
 def live_object(candle: Candle) -> dict[str, object]:
-    """As the live endpoints write it: prices that there are none of are left out."""
+    """Return a candle in the format of the live endpoints, which omits missing prices."""
     price = _distribution(candle.prices, "_dollars") if candle.prices else {}
     if candle.prices:
         price["mean_dollars"] = DOLLARS[candle.mean]
@@ -124,7 +133,7 @@ def live_object(candle: Candle) -> dict[str, object]:
 
 
 def synthetic_object(candle: Candle) -> dict[str, object]:
-    """As the candle before the start is written (docs.kalshi.com, Get Market Candlesticks): prices are null."""
+    """Return the candle before the start, with null prices (docs.kalshi.com, Get Market Candlesticks)."""
     candlestick = live_object(candle)
     previous = None if candle.previous is None else DOLLARS[candle.previous]
     names = (*OHLC, "mean")
@@ -132,7 +141,7 @@ def synthetic_object(candle: Candle) -> dict[str, object]:
 
 
 def archived_object(candle: Candle) -> dict[str, object]:
-    """As the archive writes it: bare names, and null for prices that there are none of."""
+    """Return a candle in the format of the archive: names without a suffix, and null for missing prices."""
     price = _distribution(candle.prices, "") if candle.prices else dict.fromkeys(OHLC)
     previous = None if candle.previous is None else DOLLARS[candle.previous]
     return {
@@ -146,6 +155,6 @@ def archived_object(candle: Candle) -> dict[str, object]:
 
 
 def _distribution(prices: list[int], ending: str) -> dict[str, str | None]:
-    """Of prices from the first to the last in the period."""
+    """Return open, low, high and close of a period's prices in time order."""
     values = (prices[0], min(prices), max(prices), prices[-1])
     return {name + ending: DOLLARS[value] for name, value in zip(OHLC, values, strict=True)}

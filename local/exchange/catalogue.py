@@ -1,4 +1,4 @@
-"""What the exchange lists, whatever it comes from: its terms, and how one asks for some of it."""
+"""Interface of an exchange's contents: markets, events and series, and the filters and orders of their listings."""
 
 import json
 from abc import ABC, abstractmethod
@@ -14,7 +14,7 @@ from local.exchange.tape import Tape
 JsonObject = dict[str, Any]
 _ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
-# Each returned status, and the word of the `status` filter that finds it (docs.kalshi.com, Market Lifecycle).
+# Market status -> value of the `status` filter that finds it (docs.kalshi.com, Market Lifecycle).
 PHASES = {
     "initialized": "unopened",
     "active": "open",
@@ -28,7 +28,7 @@ PHASES = {
 
 
 class Market(Protocol):
-    """A market as it is at one instant. Times are instants; `json` is the Market object as it is sent."""
+    """A market at one instant. Times are instants; `json` is the Market object in the response."""
 
     @property
     def ticker(self) -> str: ...
@@ -36,11 +36,11 @@ class Market(Protocol):
     def event_ticker(self) -> str: ...
     @property
     def series_ticker(self) -> str:
-        """Which only its event tells a client."""
+        """Series ticker. The Market object does not contain it; clients get it from the event."""
 
     @property
     def phase(self) -> str:
-        """The word of the status filter that finds it."""
+        """Value of the `status` filter that finds the market."""
 
     @property
     def is_combo(self) -> bool: ...
@@ -59,7 +59,7 @@ class Market(Protocol):
 
 
 class Event(Protocol):
-    """An event; `markets` are its live ones, oldest first."""
+    """An event at one instant. `markets` are its live markets, oldest first."""
 
     @property
     def ticker(self) -> str: ...
@@ -80,29 +80,29 @@ class Series:
 
 
 def to_json(value: object) -> bytes:
-    """JSON text as the exchange writes it: compact, UTF-8."""
+    """Return compact JSON text in UTF-8, as the exchange writes it."""
     return _ENCODER.encode(value).encode()
 
 
 class Order(Enum):
-    """What markets are listed by, each newest first, then by ticker descending (observed on production, 2026-08)."""
+    """Sort order of markets: newest first, then by ticker descending (observed on production, 2026-08)."""
 
     CREATED = "created"
     CLOSES = "closes"
     SETTLED = "settled"
 
     def position(self, market: Market) -> Position | None:
-        """Where a market stands in this order; None when it is not in it."""
+        """Return the position of a market in this order, or None if the market has no such time."""
         at: int | None = getattr(market, self.value)
         return None if at is None else Position(at, market.ticker)
 
 
 @dataclass(frozen=True, slots=True)
 class MarketFilter:
-    """Which markets a listing is to find. `archived`: those behind the cutoff instead of the live ones.
+    """Filter of a market listing. `archived` selects archived markets instead of live ones.
 
-    `first` and `last` (instants, both included, None: open) bound the time named by `time`: created, closes, settled
-    or updated.
+    `time` names the time that `first` and `last` bound: created, closes, settled or updated.
+    `first` and `last` are instants, both inclusive; None means unbounded.
     """
 
     phase: str | None = None
@@ -116,7 +116,7 @@ class MarketFilter:
     archived: bool = False
 
     def matches(self, market: Market) -> bool:
-        """Whether it is one of them; its tier is not looked at."""
+        """Return whether the market passes the filter. `archived` is not checked."""
         return (
             (self.phase is None or market.phase == self.phase)
             and (self.combos is None or market.is_combo == self.combos)
@@ -132,7 +132,7 @@ class MarketFilter:
 
 @dataclass(frozen=True, slots=True)
 class EventFilter:
-    """Which events a listing is to find; the instants are bounds, not included themselves."""
+    """Filter of an event listing. `closes_after` and `updated_after` are instants, exclusive."""
 
     phase: str | None = None
     series: str | None = None
@@ -146,9 +146,9 @@ ALL_EVENTS = EventFilter()
 
 
 class Exchange(ABC):
-    """Everything the exchange knows at the present instant of its clock. `len` counts the live markets.
+    """Contents of an exchange at the present instant of its clock. `len` counts the live markets.
 
-    `empty_pages` is the share of pages that come empty though more follow, which production has been seen to do.
+    `empty_pages`: fraction of pages that are empty although more rows follow, as observed on production.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -158,7 +158,7 @@ class Exchange(ABC):
     @property
     @abstractmethod
     def cutoff(self) -> int:
-        """Markets that settled before this instant are archived."""
+        """Instant of the archive cutoff. Markets that settled before it are archived."""
 
     @abstractmethod
     def __len__(self) -> int: ...
@@ -170,14 +170,20 @@ class Exchange(ABC):
     def markets(
         self, order: Order, after: Position | None, filter_: MarketFilter = ALL_MARKETS
     ) -> Iterator[tuple[Position, Market]]:
-        """The wanted markets that have a time in this order, behind a position of it, newest first."""
+        """Return the matching markets after a position of the order, newest first.
+
+        Markets without the time of the order are left out.
+        """
 
     @abstractmethod
     def event(self, ticker: str) -> Event | None: ...
 
     @abstractmethod
     def events(self, after: Position | None, filter_: EventFilter = ALL_EVENTS) -> Iterator[tuple[Position, Event]]:
-        """The wanted events, without combos', behind a position, newest first. They are never archived."""
+        """Return the matching events after a position, newest first.
+
+        Events of combos are left out. Events are never archived.
+        """
 
     @abstractmethod
     def series(self, ticker: str) -> Series | None: ...

@@ -1,4 +1,7 @@
-"""The exchange's time. An instant is a whole number of microseconds since 1970 UTC; year 1, which does occur, fits."""
+"""Clock of the exchange. An instant is an integer number of microseconds since 1970 UTC.
+
+Instants before 1970 are negative: production has times in the year 1.
+"""
 
 import threading
 import time
@@ -12,9 +15,9 @@ MICROSECOND = timedelta(microseconds=1)
 
 
 class Clock:
-    """Starts at a given instant (default: the present) and goes on at `speed` times the pace of real time.
+    """Clock that starts at an instant (default: the present) and runs at `speed` times real time.
 
-    It may be set, stopped and sped up at any moment from any thread.
+    Any thread may set it, stop it or change its speed at any time.
     """
 
     def __init__(self, start: int | None = None, speed: float = 1.0) -> None:
@@ -27,17 +30,17 @@ class Clock:
         return self._speed
 
     def now(self) -> int:
-        """The present instant on this clock."""
+        """Return the present instant on this clock."""
         with self._lock:
             return self._now(time.monotonic_ns())
 
     def set(self, instant: int) -> None:
-        """Goes to an instant, before or after the present one, and on from there."""
+        """Set the clock to an instant. It continues from there at its speed."""
         with self._lock:
             self._at, self._since = instant, time.monotonic_ns()
 
     def run(self, speed: float) -> None:
-        """Goes on from the present instant at another speed; 0 stops it."""
+        """Continue from the present instant at another speed; 0 stops the clock."""
         with self._lock:
             since = time.monotonic_ns()
             self._at, self._since, self._speed = self._now(since), since, speed
@@ -47,21 +50,21 @@ class Clock:
 
 
 def instant(moment: datetime) -> int:
-    """The instant of an aware datetime."""
+    """Return the instant of an aware datetime."""
     return (moment - EPOCH) // MICROSECOND
 
 
 def moment(at: int) -> datetime:
-    """The aware datetime, in UTC, of an instant."""
+    """Return the aware datetime, in UTC, of an instant."""
     return EPOCH + at * MICROSECOND
 
 
 def parse(text: str) -> int:
-    """The instant of an RFC 3339 time with 0 to 9 fractional digits. Raises ValueError."""
+    """Return the instant of an RFC 3339 time with 0 to 9 fractional digits. Raises ValueError."""
     return instant(datetime.fromisoformat(text))
 
 
 def rfc3339(at: int) -> str:
-    """The time as the exchange writes it: UTC, `Z`, trailing zeros of the fraction trimmed."""
+    """Format an instant as the exchange does: UTC with `Z`, without trailing zeros of the fraction."""
     text = moment(at).replace(tzinfo=None).isoformat()
     return (text.rstrip("0") if "." in text else text) + "Z"

@@ -1,7 +1,8 @@
-"""Pagination cursors: where in a listing the last page ended.
+"""Pagination cursors: the position of the last row of a page.
 
-Observed on production, 2026-08: base64url without padding of a protocol buffer `{1: {1: seconds, 2: nanoseconds},
-2: ticker}`, the sort key of the last row. An unreadable cursor is not refused: the listing silently starts again.
+Observed on production, 2026-08: a cursor is a protocol buffer `{1: {1: seconds, 2: nanoseconds}, 2: ticker}` in
+base64url without padding. It holds the sort key of the last row. An invalid cursor is not rejected: the response is the
+first page.
 """
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
@@ -13,7 +14,7 @@ VARINT, LENGTH_DELIMITED = 0, 2
 
 
 class Position(NamedTuple):
-    """The sort key of a row: an instant, then the ticker."""
+    """Sort key of a row: an instant, then the ticker."""
 
     at: int
     ticker: str
@@ -27,7 +28,7 @@ def encode(position: Position) -> str:
 
 
 def decode(cursor: str | None) -> Position | None:
-    """None for no cursor and for any that this exchange did not issue."""
+    """Return the position of a cursor, or None for no cursor and for any that this exchange did not issue."""
     if cursor is None:
         return None
     try:
@@ -42,7 +43,7 @@ def decode(cursor: str | None) -> Position | None:
 
 
 def _varint(number: int) -> bytes:
-    number %= 2**64  # negative seconds (before 1970) travel as two's complement
+    number %= 2**64  # negative seconds (before 1970) are encoded as two's complement
     out = bytearray()
     while number > 0x7F:
         out.append(number & 0x7F | 0x80)
@@ -60,7 +61,7 @@ def _bytes(field: int, content: bytes) -> bytes:
 
 
 def _fields(message: bytes) -> dict[int, bytes]:
-    """The fields of a message by number; integers as eight little-endian bytes."""
+    """Return the fields of a message by number. Integers are eight little-endian bytes."""
     fields = {}
     at = 0
     while at < len(message):

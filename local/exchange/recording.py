@@ -1,4 +1,4 @@
-"""A recorded exchange: real Market objects, one a line, served byte for byte as recorded. Nothing in it ages."""
+"""Recorded exchange: real Market objects from a JSON lines file, served byte for byte. They do not change with time."""
 
 import gzip
 import json
@@ -31,7 +31,7 @@ from local.exchange.cursor import Position
 from local.exchange.tape import MAX_TRADES, Tape
 
 GZIP_MAGIC = b"\x1f\x8b"
-# An event is in the first of these phases that any of its markets is in.
+# The phase of an event is the first of these that any of its markets has.
 EVENT_PHASES = ("open", "unopened", "closed", "settled")
 Row = TypeVar("Row")
 Ordered = list[tuple[Position, Row]]
@@ -39,7 +39,7 @@ Ordered = list[tuple[Position, Row]]
 
 @dataclass(frozen=True, slots=True)
 class RecordedMarket:
-    """See Market; `json` is the line."""
+    """A recorded market. `json` is its line of the file. See catalogue.Market."""
 
     ticker: str
     event_ticker: str
@@ -55,7 +55,10 @@ class RecordedMarket:
 
     @classmethod
     def from_object(cls, fields: JsonObject, text: bytes) -> "RecordedMarket":
-        """From a Market object and its text. Raises KeyError, TypeError, ArithmeticError or ValueError."""
+        """Create it from a Market object and its text.
+
+        Raises KeyError, TypeError, ArithmeticError or ValueError.
+        """
         return cls(
             ticker=fields["ticker"],
             event_ticker=fields["event_ticker"],
@@ -76,7 +79,7 @@ class RecordedMarket:
 
     @property
     def tape(self) -> Tape:
-        """Candles are not recorded: trading is made up, to the recorded volume."""
+        """Generated trading up to the recorded volume. Candles are not recorded."""
         hours = max(1, (self.closes - self.opens) // (3600 * SECOND))
         key = int.from_bytes(blake2b(self.ticker.encode(), digest_size=6).digest())
         return Tape(
@@ -95,20 +98,23 @@ class RecordedMarket:
 
 @dataclass(frozen=True, slots=True)
 class RecordedEvent:
-    """See Event. Only its ticker is recorded; the rest is made up of what the markets tell of it."""
+    """An event of recorded markets. Only its ticker is recorded; the rest is derived from its markets.
+
+    See catalogue.Event.
+    """
 
     ticker: str
     markets: list[Market]
 
     @property
     def created(self) -> Position:
-        """Events have no created_time: that of their first market stands for it."""
+        """Position by the creation of its first market, since events have no created_time."""
         return Position(self.markets[0].created, self.ticker)
 
     @property
     def phase(self) -> str:
         phases = {market.phase for market in self.markets}
-        return next((phase for phase in EVENT_PHASES if phase in phases), "open")  # all paused: the event goes on
+        return next((phase for phase in EVENT_PHASES if phase in phases), "open")  # all paused: the event stays open
 
     @property
     def json(self) -> bytes:
@@ -137,7 +143,10 @@ class RecordedEvent:
 
 
 class Recording(Exchange):
-    """All of it is live: the cutoff is the midnight (UTC) before the oldest settlement, and never moves."""
+    """Exchange of recorded markets, all of them live.
+
+    The cutoff is fixed at the midnight (UTC) before the oldest settlement.
+    """
 
     def __init__(self, clock: Clock, markets: Iterable[RecordedMarket]) -> None:
         super().__init__(clock)
@@ -185,7 +194,10 @@ class Recording(Exchange):
 
 
 def replay(path: Path, clock: Clock) -> Exchange:
-    """The exchange of a JSON lines file, gzip or not; a ticker's last line counts. Raises OSError or ValueError."""
+    """Return the exchange of a JSON lines file, gzip or not.
+
+    The last line of a ticker wins. Raises OSError or ValueError.
+    """
     content = path.read_bytes()
     lines = (gzip.decompress(content) if content.startswith(GZIP_MAGIC) else content).splitlines()
     return Recording(clock, [_market(number, line) for number, line in enumerate(lines, 1) if line.strip()])

@@ -1,7 +1,7 @@
-"""What happens in the order book of one market: every trade and every change of its quotes, computed when asked for.
+"""Trades and quote changes of one market, computed on demand.
 
-Everything follows from a key and the market's times by integer arithmetic: trade `k` has a slot of its own in the
-trading time, so that the trades up to an instant, their volume and their prices are found without the ones before.
+Everything is integer arithmetic on a key and the market's times. Trade `k` has its own slot of the trading time. The
+trades up to an instant, their volume and their prices are therefore computed without the trades before them.
 """
 
 from dataclasses import dataclass
@@ -10,14 +10,17 @@ from typing import NamedTuple
 from local.exchange.clock import SECOND
 
 MASK = 2**64 - 1
-GOLDEN_RATIO_64 = 0x9E3779B97F4A7C15  # 2^64 over the golden ratio: its multiples spread evenly
+GOLDEN_RATIO_64 = 0x9E3779B97F4A7C15  # 2^64 over the golden ratio: its multiples are evenly distributed
 MAX_TRADES = 20_000
-MAX_QUOTE_INTERVAL = 3000 * SECOND  # between two changes of the quotes, usually: 5 % of the hours pass without one
-SIZE_PATTERN, SIZE_PATTERN_SUM = (0, 1, 4, 6), 8  # trades have sizes in the ratios 1, 3, 2, 2, over and over
+MAX_QUOTE_INTERVAL = 3000 * SECOND  # nominal, between two quote changes; 5 % of the hours have no change
+SIZE_PATTERN, SIZE_PATTERN_SUM = (0, 1, 4, 6), 8  # trade sizes repeat the ratios 1, 3, 2, 2
 
 
 class Quotes(NamedTuple):
-    """Best prices in tenths of a cent, 0 and 1000 when there is none; sizes in hundredths of a contract."""
+    """Best prices in tenths of a cent, and their sizes in hundredths of a contract.
+
+    A missing bid is 0. A missing ask is 1000.
+    """
 
     bid: int
     ask: int
@@ -30,11 +33,18 @@ NO_QUOTES = Quotes(0, 1000, 0, 0)
 
 @dataclass(slots=True)
 class Tape:
-    """`total` is what will have been traded at the end, in hundredths of a contract, by `trades` trades.
+    """Trades and quotes of one market.
 
-    `lot` is 100 where only whole contracts are traded, else 1. `paused` is the time without trading, if any.
-    `middle` is the price (tenths of a cent) around which it moves by `swing` at most; `tick` the price step.
-    `no_quote_share` is the share of the time without quotes, in parts of 256.
+    `key`: seed of all draws.
+    `opens`, `ends`: first and last instant of trading.
+    `total`: final volume in hundredths of a contract.
+    `trades`: final number of trades.
+    `lot`: 100 if only integer numbers of contracts are traded, else 1.
+    `middle`: mean price in tenths of a cent.
+    `swing`: maximum distance of the price from `middle`.
+    `tick`: price step in tenths of a cent.
+    `no_quote_share`: fraction of the time without quotes, in 1/256.
+    `paused`: start and end of the time without trading, if any.
     """
 
     key: int
@@ -51,11 +61,11 @@ class Tape:
 
     @property
     def is_quoted(self) -> bool:
-        """Whether it ever is."""
+        """True if the market ever has quotes."""
         return self.no_quote_share < 256
 
     def count(self, at: int) -> int:
-        """How many trades there were up to an instant, itself included."""
+        """Return the number of trades up to and including an instant."""
         elapsed = self._elapsed(at)
         length = self._trading_time()
         if elapsed < 0 or not self.trades:
@@ -66,7 +76,7 @@ class Tape:
         return slot + (self._offset(slot, length) <= elapsed)
 
     def volume(self, count: int) -> int:
-        """What the first so many trades came to, in hundredths of a contract."""
+        """Return the volume of the first `count` trades, in hundredths of a contract."""
         if not count:
             return 0
         return self.total // self.lot * _weight(count) // _weight(self.trades) * self.lot
@@ -75,13 +85,13 @@ class Tape:
         return volume * (80 + self.key % 97) // 256 // 100 * 100
 
     def price(self, number: int) -> int:
-        """Of a trade, in tenths of a cent."""
+        """Return the price of a trade in tenths of a cent."""
         at = self._time_of(self._offset(number, self._trading_time()))
         noise = (((number ^ self.key) * GOLDEN_RATIO_64 & MASK) >> 61) % 3 - 1
         return min(1000 - self.tick, max(self.tick, (self._fair_price(at) // self.tick + noise) * self.tick))
 
     def quote_number(self, at: int) -> int:
-        """The number of the last change of the quotes up to an instant."""
+        """Return the number of the last quote change up to an instant."""
         interval = self.quote_interval
         number = at // interval
         return number - (number * interval + self._jitter(number, interval) > at)
@@ -91,7 +101,7 @@ class Tape:
         return min(MAX_QUOTE_INTERVAL, max(SECOND, (self.ends - self.opens) // 20))
 
     def quotes(self, number: int) -> Quotes:
-        """As they are from a change on."""
+        """Return the quotes after change number `number`."""
         draw = (number ^ self.key) * GOLDEN_RATIO_64 & MASK
         if draw >> 48 & 255 < self.no_quote_share:
             return NO_QUOTES
@@ -104,7 +114,7 @@ class Tape:
         return Quotes(bid, ask, sizes[0] + odd if bid else 0, sizes[1] + odd if ask < 1000 else 0)
 
     def _elapsed(self, at: int) -> int:
-        """The trading time up to an instant."""
+        """Return the trading time up to an instant."""
         if self.paused and at > self.paused[0]:
             at = max(self.paused[0], at - (self.paused[1] - self.paused[0]))
         return at - self.opens
@@ -118,7 +128,7 @@ class Tape:
         return max(1, self.ends - self.opens - pause)
 
     def _offset(self, number: int, length: int) -> int:
-        """The trading time up to a trade: somewhere in its slot."""
+        """Return the trading time up to a trade, at a random point of its slot."""
         draw = ((number + self.key) * GOLDEN_RATIO_64 & MASK) >> 48
         slot = length // self.trades
         return -(-length * number // self.trades) + (slot * draw >> 16)
@@ -127,7 +137,7 @@ class Tape:
         return interval * (((number + self.key) * GOLDEN_RATIO_64 & MASK) >> 48) >> 16
 
     def _fair_price(self, at: int) -> int:
-        """Moves in a slow and a quick wave around the middle."""
+        """Return the fair price at an instant: a slow and a fast triangle wave around `middle`."""
         second = at // SECOND + self.key % 10_000_019
         slow, quick = 400_000 + self.key % 700_001, 9_000 + self.key % 13_001
         move = (

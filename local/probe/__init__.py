@@ -1,1 +1,1 @@
-"""First contact with the real exchange: its answers are compared with what the code assumes of it."""
+"""Comparison of the real exchange with the assumptions of this code."""

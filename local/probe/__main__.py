@@ -1,6 +1,6 @@
-"""Ask the exchange that EXCHANGE names whether it is as this code assumes: python -m local.probe [--json]
+"""Compare the exchange at EXCHANGE with the assumptions of this code: python -m local.probe [--json].
 
-The exit status is 0 where nothing differs, 1 where something does, 2 where the exchange cannot be asked.
+The exit status is 0 if everything agrees, 1 if something differs, 2 if the exchange cannot be reached.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from local.settings import Settings, SettingsError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Return the exit status."""
+    """Run the probe and return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m local.probe", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     options = parser.parse_args(arguments)
@@ -42,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _settings() -> ExchangeSettings:
-    """From the environment and .env, as for `make run`. Raises SettingsError."""
+    """Return the settings from the environment and .env, as for `make run`. Raises SettingsError."""
     local = Settings.from_env()
     if local.exchange is None:
         raise SettingsError("EXCHANGE is not set: make probe EXCHANGE=https://external-api.kalshi.com")

@@ -1,4 +1,4 @@
-"""Questions about the clock, the cache, the key and what requests cost."""
+"""Questions about the clock, the cache, the key and the costs of requests."""
 
 import asyncio
 import re
@@ -19,7 +19,7 @@ _REQUESTED: Final = frozenset(
     {"/markets", "/markets/candlesticks", "/events", "/series", "/account/limits", "/account/endpoint_costs"}
     | {"/historical/cutoff", "/historical/markets", "/historical/markets/*/candlesticks"}
 )
-"""The paths that the functions request, `*` for each parameter."""
+"""Paths that the functions request, with `*` for each path parameter."""
 _ACCOUNT: Final = "layers/shared/kalshi_markets/exchange/account.py"
 _BURST: Final = 5
 
@@ -72,7 +72,7 @@ async def _check_account(session: Session) -> Finding:
 
 
 async def _check_rate_without_key(session: Session) -> Finding:
-    """Send requests at once, so that they are as fast as the budget permits; the questions before may be slower."""
+    """Send requests concurrently, at the highest rate that the budget permits. Earlier questions may be slower."""
     queries: list[Query] = [{"limit": limit, "mve_filter": "exclude"} for limit in range(1, _BURST + 1)]
     answers = await asyncio.gather(*(session.get("/markets", query) for query in queries), return_exceptions=True)
     others = [answer for answer in answers if isinstance(answer, BaseException)]
@@ -120,7 +120,7 @@ FIRST: Final = (
         "/account/limits",
         f"the key is accepted; {MIN_RATE:g} to {MAX_RATE:,} requests a second, and a bucket",
         _ACCOUNT,
-        2,  # one more where the clocks differ
+        2,  # one more if the clocks differ
         _check_account,
     ),
 )

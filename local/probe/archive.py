@@ -1,4 +1,4 @@
-"""Questions about the archive: its cutoff, its listing, and where that ends."""
+"""Questions about the archive: its cutoff, its listing, and the end of the listing."""
 
 from collections.abc import Sequence
 from datetime import UTC
@@ -17,7 +17,7 @@ from local.probe.session import Session
 
 _JUMPS, _FOLLOWED = 6, 2
 _BEGINNING: Final = parse("2021-01-01T00:00:00Z")
-"""The exchange opened in that year."""
+"""Start of the year in which the exchange opened."""
 _LISTINGS: Final = "layers/shared/kalshi_markets/exchange/listings.py"
 
 
@@ -76,7 +76,7 @@ async def _check_tail(session: Session) -> Finding:
 
 
 async def _check_after_the_tail(session: Session) -> Finding:
-    """Look for older markets another way: in the series of the last one."""
+    """Request older markets in another way: in the series of the last market."""
     markets, is_end = await _fetch_last_pages(session)
     if not is_end:
         raise NotObservableError("the end was not reached.")
@@ -88,7 +88,7 @@ async def _check_after_the_tail(session: Session) -> Finding:
 
 
 async def _check_series(session: Session) -> Finding:
-    """Without the filter the listing would have the markets of all series, and combos."""
+    """Compare the listing of one series with that of all. Without the filter it has all series, and combos."""
     everything = await find_markets(fetch_archive_page, session)
     page = await session.listings.archived(None, await _fetch_series(session, everything[0]))
     listed = {sent.ticker for sent in page.markets}
@@ -119,7 +119,10 @@ async def _fetch_last_pages(session: Session) -> tuple[list[Market], bool]:
 
 
 async def _find_end(session: Session) -> str | None:
-    """Return a cursor that less than a page follows. It is made here, since a cursor is a position."""
+    """Return a cursor that less than a page follows.
+
+    The cursor is made here, because a cursor is an encoded position. Raises NotObservableError.
+    """
     page = await session.listings.archived(None)
     if page.cursor is None or len(page.markets) < PAGE_LIMIT:
         return None
@@ -142,7 +145,7 @@ def _parse_created(markets: Sequence[RawMarket]) -> list[int]:
 
 
 def _format_span(created: Sequence[int]) -> str:
-    """Describe the oldest creation. Archived markets may have the year 1 instead of a time."""
+    """Describe the oldest creation time. Archived markets may have the year 1 instead of a time."""
     dated = [at for at in created if at >= _BEGINNING]
     undated = f"{len(created) - len(dated)} of them undated"
     return f"the oldest of {_format_day(min(dated))}, {undated}" if dated else undated

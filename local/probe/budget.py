@@ -1,4 +1,4 @@
-"""The request budget of a probe. Every request takes one token of it."""
+"""Request budget of a probe. Every request takes one token."""
 
 from typing import Final
 
@@ -7,16 +7,19 @@ from kalshi_markets.settings import ExchangeSettings
 
 MAX_REQUESTS: Final = 60
 DEFAULT_RATE: Final = ExchangeSettings.from_env({}).rate or 5.0
-"""Requests a second that the functions send without a key."""
+"""Requests per second that the functions send without a key."""
 SLOWEST_RATE: Final = 1.0
 
 
 class BudgetSpentError(Exception):
-    """MAX_REQUESTS requests were sent."""
+    """Error for a request after the last token of the budget."""
 
 
 class RequestBudget:
-    """Tokens of a RateLimiter: `maximum` in all, `rate` a second; a 429 halves the rate for the rest of the run."""
+    """Token source for a RateLimiter: `maximum` tokens in total, `rate` per second.
+
+    A 429 halves the rate for the rest of the run.
+    """
 
     def __init__(self, maximum: int = MAX_REQUESTS, rate: float = DEFAULT_RATE) -> None:
         self.maximum = maximum
@@ -26,11 +29,11 @@ class RequestBudget:
 
     @property
     def used(self) -> int:
-        """Requests that were permitted so far, retries included."""
+        """Requests granted so far, retries included."""
         return self.maximum - self.left
 
     async def acquire(self, wanted: int) -> Grant:
-        """Grant one token at most, so that the count is exact. Raises BudgetSpentError."""
+        """Grant at most one token, so that the count is exact. Raises BudgetSpentError."""
         if wanted and not self.left:
             raise BudgetSpentError(f"all {self.maximum} requests are spent.")
         lease = await self._tokens.acquire(min(wanted, 1))
@@ -38,10 +41,10 @@ class RequestBudget:
         return lease
 
     async def on_rate_limited(self) -> None:
-        """Halve the rate, and begin again without tokens."""
+        """Halve the rate and start with an empty bucket."""
         self.rate = max(SLOWEST_RATE, self.rate / 2)
         self._tokens = LocalTokenBucket(self.rate)
         await self._tokens.on_rate_limited()
 
     def close(self) -> None:
-        """Hold nothing open."""
+        """Do nothing, since no resources are open."""

@@ -1,4 +1,4 @@
-"""Questions about candlesticks: their caps and bounds, and the names that the archive has for them."""
+"""Questions about candlesticks: limits, bounds, and the field names of the archive."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -36,7 +36,7 @@ _NAMES: Final = "layers/shared/kalshi_markets/exchange/candles.py"
 
 
 async def _fetch_batch(session: Session, names: Sequence[str], query: CandleQuery) -> Mapping[str, list[Candle]]:
-    """Return candles by ticker, as the API requests them."""
+    """Return candles by ticker. The request is that of the API."""
     answer = await session.get("/markets/candlesticks", {"market_tickers": ",".join(names), **query.parameters()})
     return parse_batch(answer.response)
 
@@ -46,7 +46,7 @@ async def _fetch_archived(session: Session, ticker: str, query: CandleQuery) -> 
 
 
 def _plan_largest_call(session: Session, names: Sequence[str], *, archived: bool) -> Call:
-    """Return the largest request of the API's own plan, for minutes of ten days ago."""
+    """Return the largest request that the API plans for one-minute candles that end ten days ago."""
     end = (session.now - 10 * DAY) // 60 * 60
     start = end - (20_000 if len(names) == 1 else MAX_BATCH_CANDLES * 99 // 100 // len(names) - 1) * 60
     needs = [MissingRange(index, name, TimeRange(start, end), archived) for index, name in enumerate(names)]
@@ -87,7 +87,10 @@ async def _check_left_out(session: Session) -> Finding:
 
 
 async def _fetch_hourly(session: Session) -> tuple[str, list[int]]:
-    """Return the most traded of the markets settled last, and the ends of its candles in the week before its close."""
+    """Return the busiest recently settled market and the ends of its candles in the week before its close.
+
+    Raises NotObservableError.
+    """
     market = find_busiest(await find_markets(fetch_settled_page, session))
     end = parse(market["close_time"]) // SECOND // HOUR * HOUR + HOUR
     query = CandleQuery(end - 7 * DAY, end, 60)
@@ -98,7 +101,7 @@ async def _fetch_hourly(session: Session) -> tuple[str, list[int]]:
 
 
 async def _fetch_daily(session: Session) -> Answer:
-    """Return the daily candles of the most traded market on the archive's first page."""
+    """Return the daily candles of the busiest market on the archive's first page. Raises NotObservableError."""
     market = find_busiest(await find_markets(fetch_archive_page, session))
     start, end = (parse(market[member]) // SECOND for member in ("open_time", "close_time"))
     days = min((end - start) // DAY + 2, MAX_ARCHIVE_CANDLES // 2)
@@ -127,7 +130,7 @@ async def _check_bounds(session: Session) -> Finding:
 
 
 async def _check_last(session: Session) -> Finding:
-    """Count the candles of settled markets that end after the span that the API would request."""
+    """Count the candles of settled markets that end after the range that the API would request."""
     markets = {market["ticker"]: market for market in await find_markets(fetch_settled_page, session)}
     names = [name for name, market in markets.items() if "," not in name and float(market["volume_fp"]) > 0][:_SETTLED]
     if not names:
@@ -142,7 +145,7 @@ async def _check_last(session: Session) -> Finding:
 
 
 def _find_last_end(market: Market, span: TimeRange) -> int:
-    """Return the Unix second until which the API requests candles of a settled market."""
+    """Return the end of the range that the API requests for a settled market, in Unix seconds."""
     closes = parse(market["close_time"]) / SECOND
     trimmed = Lifetime("finalized", None, closes, None).trimmed(span, 60)
     return trimmed.end if trimmed else 0
@@ -165,7 +168,7 @@ async def _check_archive_names(session: Session) -> Finding:
 
 
 def _list_members(candles: Sequence[Mapping[str, Any]]) -> set[str]:
-    """Return the names of members in candles and in their prices."""
+    """Return the names of the fields of candles and of the objects in them."""
     nested = [value for candle in candles for value in candle.values() if isinstance(value, dict)]
     return {name for fields in (*candles, *nested) for name in fields}
 

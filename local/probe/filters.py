@@ -1,4 +1,4 @@
-"""Questions about filters of time: whether they are honored, in which order they list, which are refused."""
+"""Questions about time filters: their effect, the order of their listings, and rejected combinations."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -42,7 +42,10 @@ async def _check_updated(session: Session) -> Finding:
 
 
 def _judge(page: Page, member: str, after: int, expected: str) -> Finding:
-    """Compare a page with its filter: nothing before it, and at least the one market that is known to be after it."""
+    """Compare a page with its filter: no market is older, and the market that is known to be newer is listed.
+
+    Raises NotObservableError.
+    """
     markets = _read_markets(page)
     before = sum(at <= after * SECOND for at in parse_times(markets, member))
     has_it = page.cursor is not None or any(market["ticker"] == expected for market in markets)
@@ -87,7 +90,7 @@ async def _check_volume_at_rest(session: Session) -> Finding:
 
 
 async def _check_interest_at_rest(session: Session) -> Finding:
-    """Compare two ages: what the younger markets have and the older have not would still be lost."""
+    """Compare two ages. A change between the two would be missed by a recheck at the younger age."""
     shares = []
     for hours in (_REST_HOURS, 2 * _REST_HOURS):
         markets = await _find_rested(session, hours)

@@ -19,9 +19,9 @@ from local.probe.session import Query, Session
 UNKNOWN: Final = "NO-SUCH-MARKET"
 MANY_TICKERS: Final = 300
 DEFAULT_LIMIT: Final = 100
-"""docs.kalshi.com, Get Markets."""
+"""Default page size (docs.kalshi.com, Get Markets)."""
 NEARLY: Final = 0.95
-"""Share of the listed markets that must be answered by name: some may be deleted meanwhile."""
+"""Minimum share of the listed markets that a request by ticker returns. Some may be deleted in the meantime."""
 _LISTINGS: Final = "layers/shared/kalshi_markets/exchange/listings.py"
 
 
@@ -74,7 +74,7 @@ async def _fetch_open_cursor(session: Session) -> str:
 
 
 async def _check_next_page(session: Session) -> Finding:
-    """Follow two pages as the crawler does. It raises PaginationLoop where the listing leads in a circle."""
+    """Compare two successive pages, requested as in the crawler. Raises PaginationLoop."""
     await _fetch_open_cursor(session)
     pages: list[list[str | None]] = []
     async for markets, _ in paginate(lambda cursor: session.listings.live("open", cursor), {}):

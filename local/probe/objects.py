@@ -1,4 +1,4 @@
-"""Questions about the objects: markets as they are read and stored, events, series."""
+"""Questions about the objects: markets, as they are parsed and stored, events and series."""
 
 from collections import Counter
 from typing import Final
@@ -21,7 +21,10 @@ _EXCHANGE: Final = "layers/shared/kalshi_markets/exchange/"
 
 
 async def _fetch_pages(session: Session) -> list[Answer]:
-    """Return the pages of open, settled and archived markets, which other questions have requested."""
+    """Return the pages of open, settled and archived markets, which other questions have requested.
+
+    Raises NotObservableError.
+    """
     pages = []
     for page in (fetch_open_page, fetch_settled_page, fetch_archive_page):
         try:
@@ -85,7 +88,7 @@ async def _check_events(session: Session) -> Finding:
 
 
 async def _check_series(session: Session) -> Finding:
-    """Read all series as the crawler does, unless there are more pages than the budget is for."""
+    """Request all series as the crawler does, unless there is more than one page, which the budget does not include."""
     answer = await session.get("/series")
     size = f"{len(answer.response.content) / 1e6:.1f} MB"
     if answer.json().get("cursor"):

@@ -1,4 +1,4 @@
-"""A question about the exchange, and its verdict."""
+"""Questions about the exchange, and their verdicts."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -10,11 +10,11 @@ from local.probe.budget import BudgetSpentError
 from local.probe.session import Session
 
 _OTHER_SHAPE: Final = (KeyError, TypeError, ValueError, AttributeError, IndexError, ArithmeticError)
-"""Exceptions that reading an answer of another shape raises."""
+"""Exceptions that a response of an unexpected shape causes."""
 
 
 class Verdict(StrEnum):
-    """Result of the comparison with what the code assumes."""
+    """Result of the comparison with an assumption of the code."""
 
     AGREES = "agrees"
     UNOBSERVABLE = "not observable"
@@ -22,24 +22,24 @@ class Verdict(StrEnum):
 
 
 class Finding(NamedTuple):
-    """The verdict and the observed value, in words."""
+    """Verdict and observed value, in words."""
 
     verdict: Verdict
     observed: str
 
 
 class NotObservableError(Exception):
-    """The exchange has nothing at this time that would answer the question."""
+    """Error for a question that the exchange has no data for at this time."""
 
 
 @dataclass(frozen=True)
 class Question:
-    """One fact that the code assumes.
+    """An assumption of the code about the exchange.
 
-    assumes: the assumption, in words.
-    where: the file that holds it.
-    requests: the most requests of its own, without retries and without what an earlier question has requested.
-    ask: requests what is needed and compares it.
+    `assumes`: the assumption, in words.
+    `where`: the file that makes it.
+    `requests`: maximum number of its own requests, without retries and without those of earlier questions.
+    `ask`: requests the data and compares it.
     """
 
     name: str
@@ -49,7 +49,7 @@ class Question:
     ask: Callable[[Session], Awaitable[Finding]]
 
     async def answer(self, session: Session) -> Finding:
-        """Ask, and return the finding. No failure of the exchange is raised."""
+        """Ask the question and return the finding. Errors of the exchange become findings."""
         try:
             return await self.ask(session)
         except (NotObservableError, BudgetSpentError, ExchangeUnavailable) as error:
@@ -68,12 +68,12 @@ def compare(agrees: object, observed: str) -> Finding:
 
 
 def describe_rejection(error: ExchangeClientError) -> str:
-    """Describe a 4xx in the exchange's own words."""
+    """Describe a 4xx with the exchange's own message."""
     return f"rejected with {error.status}: {error or error.code}"
 
 
 async def expect_rejection(session: Session, path: str, query: dict[str, str | int]) -> Finding:
-    """Return that the exchange agrees where it rejects a request with 400; any other answer differs."""
+    """Return a finding that agrees if the exchange rejects the request with 400, and differs otherwise."""
     try:
         await session.get(path, query)
     except ExchangeClientError as error:

@@ -1,4 +1,4 @@
-"""The findings as a table for people, or as JSON."""
+"""Reports of the findings, as a table or as JSON."""
 
 import json
 from collections import Counter
@@ -14,7 +14,7 @@ _WIDTHS: Final = (14, 32, 34, 44, 52)
 
 
 class Line(NamedTuple):
-    """A question, what came of it, and how many requests it took, retries included."""
+    """A question, its finding and the number of its requests, retries included."""
 
     question: Question
     finding: Finding
@@ -22,7 +22,7 @@ class Line(NamedTuple):
 
 
 def format_table(lines: Sequence[Line]) -> str:
-    """Return the table; what differs stands at its end."""
+    """Return the table. Questions that differ come last."""
     ranks = list(Verdict)
     ordered = sorted(lines, key=lambda line: ranks.index(line.finding.verdict))
     rows = [_HEAD, tuple("-" * width for width in _WIDTHS), *map(_cells, ordered)]
@@ -30,13 +30,13 @@ def format_table(lines: Sequence[Line]) -> str:
 
 
 def format_json(lines: Sequence[Line]) -> str:
-    """Return an array of objects, in the order asked."""
+    """Return a JSON array of objects, in the order of the questions."""
     names = [name.replace("the code ", "") for name in _HEAD]
     return json.dumps([dict(zip(names, _cells(line), strict=True)) for line in lines], indent=1, ensure_ascii=False)
 
 
 def summarize(lines: Sequence[Line]) -> str:
-    """Return how many there are of each verdict."""
+    """Return the number of findings for each verdict."""
     counts = Counter(line.finding.verdict for line in lines)
     return ", ".join(f"{counts[verdict]} {verdict}" for verdict in Verdict)
 

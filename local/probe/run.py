@@ -1,4 +1,4 @@
-"""The questions in their order, one after the other."""
+"""Sequential run of all questions."""
 
 import sys
 import time
@@ -13,7 +13,7 @@ from local.probe.report import Line
 from local.probe.session import Session
 
 MAX_SECONDS: Final = 180.0
-"""Deadline of all requests."""
+"""Total time limit of all requests."""
 QUESTIONS: Final[Sequence[Question]] = (
     *access.FIRST,
     *listings.QUESTIONS,
@@ -26,9 +26,9 @@ QUESTIONS: Final[Sequence[Question]] = (
 
 
 async def probe(settings: ExchangeSettings, budget: RequestBudget, questions: Sequence[Question]) -> list[Line]:
-    """Ask all questions and print the progress on stderr.
+    """Ask all questions, print the progress to stderr and return the findings.
 
-    Raises ExchangeError where the exchange cannot be reached at all, and SettingsError where the key is invalid.
+    Raises ExchangeError if the exchange cannot be reached, and SettingsError if the key is invalid.
     """
     lines = []
     async with Session(settings, budget, time.monotonic() + MAX_SECONDS) as session:

@@ -1,4 +1,4 @@
-"""Markets of the exchange that the questions ask about, taken from the product's own listings."""
+"""Sample markets for the questions, from the listings that the crawler uses."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final, TypeVar
@@ -14,32 +14,35 @@ T = TypeVar("T")
 
 
 async def fetch_open_page(session: Session) -> Answer:
-    """Return the first page of the open markets, as the crawler requests it."""
+    """Return the first page of the open markets, requested as in the crawler."""
     await session.listings.live("open", None)
     return session.transport.latest
 
 
 async def fetch_archive_page(session: Session) -> Answer:
-    """Return the first page of the archive, as the crawler requests it."""
+    """Return the first page of the archive, requested as in the crawler."""
     await session.listings.archived(None)
     return session.transport.latest
 
 
 async def fetch_settled_page(session: Session, hours: int = 1) -> Answer:
-    """Return the first page of the markets settled in the week that ended so many hours ago."""
+    """Return the first page of the markets settled in the week that ended `hours` hours ago."""
     after, before = get_settled_bounds(session, hours)
     await session.listings.settled(after, before, None)
     return session.transport.latest
 
 
 def get_settled_bounds(session: Session, hours: int = 1) -> tuple[int, int]:
-    """Return the bounds of that week, in Unix seconds."""
+    """Return the bounds of the week that ended `hours` hours ago, in Unix seconds."""
     before = session.now - hours * HOUR
     return before - 7 * 24 * HOUR, before
 
 
 async def find_markets(page: Callable[[Session], Awaitable[Answer]], session: Session) -> list[Market]:
-    """Return the markets of a page that another question judges. Raises NotObservableError where it has none."""
+    """Return the markets of a page. Raises NotObservableError if there are none.
+
+    Another question checks the page itself.
+    """
     try:
         markets: list[Market] = [*(await page(session)).markets()]
     except (ExchangeClientError, InvalidResponse) as error:
@@ -50,7 +53,7 @@ async def find_markets(page: Callable[[Session], Awaitable[Answer]], session: Se
 
 
 def list_tickers(markets: list[Market], count: int) -> list[str]:
-    """Return the first tickers that a comma-separated list can hold. Raises NotObservableError where they are fewer."""
+    """Return the first `count` tickers without a comma. Raises NotObservableError if there are fewer."""
     names = [market["ticker"] for market in markets if "," not in market["ticker"]][:count]
     if len(names) < count:
         raise NotObservableError(f"{len(names)} markets are known, {count} are needed.")
@@ -63,10 +66,10 @@ def parse_times(markets: list[Market], member: str) -> list[int]:
 
 
 def is_descending(values: list[int]) -> bool:
-    """Return whether no value is greater than the one before it."""
+    """Return whether no value is greater than the previous one."""
     return values == sorted(values, reverse=True)
 
 
 def find_busiest(markets: list[Market]) -> Market:
-    """Return the market with the most volume."""
+    """Return the market with the highest volume."""
     return max(markets, key=lambda market: float(market.get("volume_fp") or 0))

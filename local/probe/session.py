@@ -1,4 +1,4 @@
-"""Answers of the exchange. Each is requested once, however many questions read it."""
+"""Responses of the exchange. Each is requested once, even if several questions use it."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -17,14 +17,14 @@ from kalshi_markets.settings import ExchangeSettings
 from local.probe.budget import RequestBudget
 
 REQUEST_TIMEOUT_SECONDS: Final = 25.0
-"""Limit of one request, its retries included."""
+"""Time limit of one request, retries included."""
 
 Query = Mapping[str, str | int]
 Reader = Callable[[httpx.Response], dict[str, Any]]
 
 
 class Answer(NamedTuple):
-    """A response with status 200, and the Unix time at which it arrived."""
+    """Response with status 200, and the Unix time at which it was received."""
 
     response: httpx.Response
     received_at: float
@@ -39,9 +39,9 @@ class Answer(NamedTuple):
 
 
 class RecordingTransport(Transport):
-    """A Transport that requests nothing twice: it returns the recorded answer or raises the recorded rejection.
+    """Transport that sends no request twice: it returns the recorded response or raises the recorded rejection.
 
-    latest: the answer returned last.
+    `latest`: the response that was returned last.
     """
 
     latest: Answer
@@ -58,7 +58,7 @@ class RecordingTransport(Transport):
         return (parse or parse_object)(answer.response)
 
     async def answer(self, path: str, query: Query, *, deadline: float, priority: float = 0.0) -> Answer:
-        """Return the answer unread. Raises ExchangeError and BudgetSpentError."""
+        """Return the unparsed response. Raises ExchangeError and BudgetSpentError."""
         key = path, frozenset(query.items())
         if key not in self._outcomes:
             try:
@@ -74,9 +74,11 @@ class RecordingTransport(Transport):
 
 
 class Session:
-    """The client of the questions. It requests market data without a key; `signed` has the key, or is None.
+    """Client of the questions. It requests market data without a key.
 
-    deadline: on time.monotonic()'s clock, for all requests. Raises SettingsError where the key is invalid.
+    `signed`: a transport that uses the key, or None without one.
+    `deadline`: time limit of all requests, as a value of time.monotonic().
+    Raises SettingsError if the key is invalid.
     """
 
     def __init__(self, settings: ExchangeSettings, budget: RequestBudget, deadline: float) -> None:
@@ -96,7 +98,7 @@ class Session:
 
     @property
     def deadline(self) -> float:
-        """The deadline of the next request."""
+        """Deadline of the next request, as a value of time.monotonic()."""
         return min(self._deadline, time.monotonic() + REQUEST_TIMEOUT_SECONDS)
 
     @property
@@ -106,7 +108,10 @@ class Session:
 
     @cached_property
     def now(self) -> int:
-        """The exchange's time at the first use, in Unix seconds: the same question is then the same request."""
+        """The exchange's time at the first use, in Unix seconds.
+
+        It is cached, so that equal questions send equal requests.
+        """
         return int(self.transport.now())
 
     async def get(self, path: str, query: Query | None = None) -> Answer:

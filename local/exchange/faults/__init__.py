@@ -1,1 +1,1 @@
-"""Faults that the simulated exchange injects on demand."""
+"""Fault injection for the simulated exchange."""

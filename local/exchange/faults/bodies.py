@@ -1,4 +1,4 @@
-"""Helpers for faults that change a request's query or the body of its answer."""
+"""Helpers for faults that change the query of a request or the body of its response."""
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -22,7 +22,7 @@ def with_query(scope: Scope, query: dict[str, str]) -> Scope:
 
 
 def rewriting(rewrite: Callable[[bytes, Scope], bytes]) -> Handler:
-    """Return a handler that passes the whole body of a 200 through a function; any other answer stays as it is."""
+    """Return a handler that passes the full body of a 200 through a function. Other responses are unchanged."""
 
     async def handle(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
         messages: list[Message] = []
@@ -34,7 +34,7 @@ def rewriting(rewrite: Callable[[bytes, Scope], bytes]) -> Handler:
         start, *parts = messages
         body = b"".join(part.get("body", b"") for part in parts)
         if start["status"] == 200 and body:
-            with suppress(ValueError):  # another fault may have left no JSON
+            with suppress(ValueError):  # another fault may have made the JSON invalid
                 body = rewrite(body, scope)
             MutableHeaders(scope=start)["content-length"] = str(len(body))
         await send(start)
@@ -44,10 +44,10 @@ def rewriting(rewrite: Callable[[bytes, Scope], bytes]) -> Handler:
 
 
 def lists_of(answer: JsonObject) -> Iterator[list[JsonObject]]:
-    """Yield the lists of objects in an answer."""
+    """Return the lists of objects in a response."""
     return (rows for rows in answer.values() if isinstance(rows, list) and rows and isinstance(rows[0], dict))
 
 
 def _uncompressed(scope: Scope) -> Scope:
-    """The request as that of a client that takes no compression; only prepared pages are compressed further in."""
+    """Return the request without Accept-Encoding, so that prepared pages are not compressed."""
     return {**scope, "headers": [pair for pair in scope["headers"] if pair[0] != b"accept-encoding"]}

@@ -1,4 +1,7 @@
-"""Faults of a request and of its answer on the wire; rewrites.py, extras.py and paging.py have those of the JSON."""
+"""Faults of a request and of its response on the wire.
+
+Faults of the JSON are in rewrites.py, extras.py and paging.py.
+"""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
@@ -14,8 +17,8 @@ from local.exchange.clock import SECOND
 from local.exchange.http.errors import service_error, too_many
 from local.exchange.http.signatures import is_signed
 
-Values = Mapping[str, Any]  # the parameters of a rule, as its kind has read them
-# Answers in place of the application it is given, or around it.
+Values = Mapping[str, Any]  # the parsed parameters of a rule
+# Responds in place of the application, or wraps it.
 Handler = Callable[[ASGIApp, Scope, Receive, Send], Awaitable[None]]
 HandlerFactory = Callable[[Values, Exchange], Handler]
 
@@ -37,9 +40,9 @@ def too_many_requests(values: Values, _: Exchange) -> Handler:
 
 
 def server_error(values: Values, _: Exchange) -> Handler:
-    """The exchange's own failures are JSON, those of the network before it HTML.
+    """Return a handler that responds with a 5xx: 500 and 503 as JSON of the exchange, 502 and 504 as HTML of a proxy.
 
-    /exchange/status answers its usual body with 503 and 504 (docs.kalshi.com, Get Exchange Status).
+    /exchange/status has its normal body with 503 and 504 (docs.kalshi.com, Get Exchange Status).
     """
     status = int(values["status"])
 
@@ -71,7 +74,7 @@ def html(_: Values, __: Exchange) -> Handler:
 
 
 def cut(values: Values, _: Exchange) -> Handler:
-    """The server closes a connection whose answer the application leaves incomplete."""
+    """Return a handler that omits the end of the body. The server then closes the connection."""
 
     async def handle(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
         remaining: int = values["bytes"]
@@ -83,7 +86,7 @@ def cut(values: Values, _: Exchange) -> Handler:
                 return
             body: bytes = message.get("body", b"")
             is_last = not message.get("more_body", False)
-            part = body[: min(remaining, len(body) - is_last)]  # however short the body is, its end is missing
+            part = body[: min(remaining, len(body) - is_last)]  # the last byte is always missing, even of a short body
             remaining -= len(part)
             if part:
                 await send({"type": "http.response.body", "body": part, "more_body": True})
@@ -103,7 +106,7 @@ def clock_skew(values: Values, _: Exchange) -> Handler:
 
 @dataclass(slots=True)
 class _CachedResponse:
-    """An answer of the cache: when it was given, its messages, how often it was given again."""
+    """Cached response: the instant when it was made, its messages, and the number of cache hits."""
 
     at: int
     messages: list[Message] = field(default_factory=list)
@@ -111,7 +114,10 @@ class _CachedResponse:
 
 
 def stale_cache(values: Values, exchange: Exchange) -> Handler:
-    """Signed requests are not cached (observed on production, 2026-08)."""
+    """Return a handler that caches responses to unsigned requests.
+
+    Signed requests are not cached (observed on production, 2026-08).
+    """
     cache: dict[tuple[str, bytes, str], _CachedResponse] = {}
 
     async def handle(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:

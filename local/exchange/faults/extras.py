@@ -1,4 +1,4 @@
-"""Members of an answer that no documentation has, and the order of those that it has."""
+"""Faults that add undocumented fields to a response or change the order of its fields."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -9,7 +9,7 @@ from local.exchange.catalogue import Exchange, JsonObject, to_json
 from local.exchange.faults.bodies import lists_of, rewriting
 from local.exchange.faults.effects import Handler, Values
 
-# What an extra member holds. A reader that searches the text of an answer for its own marks finds them here.
+# Values of the extra fields. A parser that searches the text of a response for its markers finds them here too.
 EXTRAS: Mapping[str, object] = {
     "object": {"id": 1, "cursor": "elsewhere"},
     "list": [{"id": 1}, {"ticker": "NO-MARKET", "title": "Of another list"}],
@@ -25,7 +25,7 @@ POSITIONS = ("before", "between", "behind")
 
 
 def extra_members(values: Values, _: Exchange) -> Handler:
-    """Return a handler that puts extra members into the answer, or into each object of its lists."""
+    """Return a handler that adds extra fields to the response object, or to each object of its lists."""
     contents = EXTRAS if values["content"] == "all" else {values["content"]: EXTRAS[values["content"]]}
     places = POSITIONS if values["place"] == "all" else (values["place"],)
 
@@ -43,7 +43,7 @@ def extra_members(values: Values, _: Exchange) -> Handler:
 
 
 def sorted_members(values: Values, _: Exchange) -> Handler:
-    """Return a handler that sorts the members of the answer, or of each object of its lists, by name."""
+    """Return a handler that sorts the fields of the response object, or of each object of its lists, by name."""
     return _rewriting_objects(lambda known: {name: known[name] for name in sorted(known)}, within=values["within"])
 
 

@@ -1,4 +1,4 @@
-"""The table of faults: what can go wrong on demand, with which parameters. A new kind is one entry here."""
+"""Table of fault kinds and their parameters. To add a kind, add an entry."""
 
 import math
 import re
@@ -15,7 +15,7 @@ PLAIN_NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?")
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """A parameter of a fault: `parse` takes a JSON value or an option's text and raises ValueError."""
+    """Parameter of a fault. `parse` takes a JSON value or the text of an option and raises ValueError."""
 
     parse: Callable[[object], object]
     default: object
@@ -24,7 +24,7 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class FaultKind:
-    """A kind of fault; with `before_compression` it changes the body, else the bytes on the wire."""
+    """Kind of fault. With `before_compression` it changes the body, else the bytes on the wire."""
 
     description: str
     handler_factory: HandlerFactory
@@ -38,7 +38,7 @@ def number_parser(low: float, high: float) -> Callable[[object], float]:
         if not is_number and not (isinstance(value, str) and PLAIN_NUMBER.fullmatch(value)):
             raise ValueError(f"a number from {low:g} to {high:g}")
         parsed = float(str(value))
-        if not low <= parsed <= high:  # so are NaN and the infinities
+        if not low <= parsed <= high:  # also rejects NaN and the infinities
             raise ValueError(f"a number from {low:g} to {high:g}")
         return parsed
 
@@ -74,7 +74,7 @@ def parse_text(value: object) -> str:
 
 
 def parse_instant(value: object) -> int:
-    """The instant of an ISO 8601 time, far enough from where datetime ends; without a zone it is UTC."""
+    """Return the instant of an ISO 8601 time from 1971 to 2999; without a zone it is UTC. Raises ValueError."""
     try:
         moment = datetime.fromisoformat(parse_text(value))
     except ValueError:

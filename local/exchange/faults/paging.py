@@ -1,4 +1,4 @@
-"""Faults of listings: which rows are on a page, and where its cursor leads."""
+"""Faults of listings: the rows of a page and its cursor."""
 
 import json
 from collections.abc import Iterator
@@ -14,13 +14,13 @@ from local.exchange.cursor import Position, decode, encode
 from local.exchange.faults.bodies import query_of, rewriting, with_query
 from local.exchange.faults.effects import Handler, Values
 
-# A cursor with an empty timestamp. It is read as no cursor, so the listing starts again.
+# A cursor with an empty timestamp. It is parsed as no cursor, so the response is the first page.
 START_AGAIN = "CgA"
 NAMING_FILTERS = {"tickers", "event_ticker", "series_ticker"}
 
 
 def short_page(values: Values, _: Exchange) -> Handler:
-    """By a smaller limit, so that the cursor fits the rows."""
+    """Return a handler that lowers `limit`, so that the cursor matches the rows."""
 
     async def handle(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
         query = query_of(scope)
@@ -45,7 +45,7 @@ def empty_page(_: Values, exchange: Exchange) -> Handler:
         after = decode(query_of(scope).get("cursor"))
         if after and after.ticker.endswith(
             "~"
-        ):  # listing.py: this is behind an empty page, whose cursor it would repeat
+        ):  # see listing._page: the page before this one was empty, and an empty page would repeat its cursor
             await app(scope, receive, send)
             return
         previous_share = exchange.empty_pages
@@ -54,7 +54,7 @@ def empty_page(_: Values, exchange: Exchange) -> Handler:
             exchange.empty_pages = previous_share
             await send(message)
 
-        # Nothing else runs until the answer is made: the first wait is that of sending it.
+        # No other request runs before the response is made: the first await is the one that sends it.
         exchange.empty_pages = 1.0
         await app(scope, receive, restore)
 
@@ -62,10 +62,10 @@ def empty_page(_: Values, exchange: Exchange) -> Handler:
 
 
 def null_list(values: Values, exchange: Exchange) -> Handler:
-    """Return a handler that sends lists as null, as Go writes a slice that was never made.
+    """Return a handler that sends lists as null, as Go encodes a nil slice.
 
-    The page of a listing comes empty first, so that its cursor leads to every row. An answer without a cursor loses
-    its rows.
+    A page of a listing is empty first, so that its cursor leads to every row. A response without a cursor loses its
+    rows.
     """
     pattern: str = values["member"]
     empty = empty_page(values, exchange)
@@ -95,7 +95,7 @@ def null_list(values: Values, exchange: Exchange) -> Handler:
 
 
 def ignored_filters(values: Values, _: Exchange) -> Handler:
-    """Return a handler that answers as if the filters that match a pattern were not in the query."""
+    """Return a handler that responds as if the filters that match a pattern were not in the query."""
 
     async def handle(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
         query = query_of(scope)
@@ -106,9 +106,9 @@ def ignored_filters(values: Values, _: Exchange) -> Handler:
 
 
 def archive_tail(values: Values, exchange: Exchange) -> Handler:
-    """Return a handler that lets the archive's listing reach only its first rows.
+    """Return a handler that limits the archive's listing to its first rows.
 
-    A listing that names tickers, an event or a series reaches every row.
+    A listing with the filter `tickers`, `event_ticker` or `series_ticker` reaches every row.
     """
 
     def rewrite(body: bytes, scope: Scope) -> bytes:
@@ -132,14 +132,17 @@ def _first_archived(exchange: Exchange, query: dict[str, str], rows: int) -> Ite
 
 
 def paged_series(values: Values, _: Exchange) -> Handler:
-    """Return a handler that gives the series in pages, the cursor first: members are in alphabetical order."""
+    """Return a handler that lists the series in pages.
+
+    The cursor comes first, because fields are in alphabetical order.
+    """
 
     def rewrite(body: bytes, scope: Scope) -> bytes:
         if not scope["path"].endswith("/series"):
             return body
         series, after = json.loads(body)["series"], decode(query_of(scope).get("cursor"))
         tickers = [entry["ticker"] for entry in series]
-        start = tickers.index(after.ticker) + 1 if after else 0  # ValueError of an unknown one: all series
+        start = tickers.index(after.ticker) + 1 if after else 0  # ValueError if unknown: all series
         page = series[start : start + values["rows"]]
         is_last = start + len(page) == len(series)
         return to_json({"cursor": "" if is_last else encode(Position(0, page[-1]["ticker"])), "series": page})

@@ -1,4 +1,4 @@
-"""Faults of the JSON of an answer, and of the objects in it."""
+"""Faults that change the JSON of a response or the objects in it."""
 
 import json
 from collections.abc import Mapping
@@ -11,8 +11,8 @@ from local.exchange.catalogue import Exchange, JsonObject, to_json
 from local.exchange.faults.bodies import lists_of, rewriting
 from local.exchange.faults.effects import Handler, Values
 
-NESTING = 10_000  # deeper than any parser's or database's stack
-# Of each content, the member it is put in and its JSON text.
+NESTING = 10_000  # deeper than the stack of any parser or database
+# Content -> the field that receives it, and its JSON text.
 UNSTORABLE = {
     "nul": ("title", r'"Will \u0000 end it?"'),
     "surrogate": ("title", r'"Will \ud800 pair up?"'),
@@ -20,8 +20,8 @@ UNSTORABLE = {
     "nesting": ("custom_strike", "[" * NESTING + "]" * NESTING),
     "year": ("close_time", '"99999-12-31T00:00:00Z"'),
 }
-MARKET, CANDLE = "market_type", "end_period_ts"  # members that only such an object has
-# Of each content, a member that tells the objects it is put in, and what these say.
+MARKET, CANDLE = "market_type", "end_period_ts"  # a field that only such objects have
+# Content -> a field that identifies the objects to change, and their new values.
 UNUSUAL: Mapping[str, tuple[str, JsonObject]] = {
     "status": (MARKET, {"status": "settling"}),
     "result": (MARKET, {"result": "void"}),
@@ -64,7 +64,7 @@ def field_drift(values: Values, _: Exchange) -> Handler:
 
 def unstorable(values: Values, _: Exchange) -> Handler:
     member, content = UNSTORABLE[values["content"]]
-    mark = "what is to be put here"  # no encoder writes what must stand here
+    mark = "what is to be put here"  # placeholder, since no encoder writes the text that replaces it
 
     def rewrite(body: bytes, _: Scope) -> bytes:
         answer = json.loads(body)
@@ -76,7 +76,7 @@ def unstorable(values: Values, _: Exchange) -> Handler:
 
 
 def unusual(values: Values, _: Exchange) -> Handler:
-    """Return a handler that changes a share of the markets or candles, wherever they stand; always the same ones."""
+    """Return a handler that changes a share of the markets or candles at any depth; always the same ones."""
     mark, members = UNUSUAL[values["content"]]
 
     def is_drawn(known: JsonObject) -> bool:

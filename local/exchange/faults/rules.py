@@ -1,4 +1,4 @@
-"""Faults on demand: which requests a fault strikes. Its effects are in kinds.py."""
+"""Fault rules: the requests that a fault applies to. The effects are in kinds.py."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ from local.exchange.clock import SECOND, rfc3339
 from local.exchange.faults.effects import Handler
 from local.exchange.faults.kinds import KINDS, Parameter, integer_parser, number_parser, parse_instant, parse_text
 
-# What every rule may say, besides its kind and that kind's own parameters.
+# Parameters of every rule, besides its kind and the parameters of that kind.
 COMMON: Mapping[str, Parameter] = {
     "path": Parameter(
         parse_text, "*", "which requests: a pattern of path or path?query behind the base URL, * for any text"
@@ -29,7 +29,11 @@ COMMON: Mapping[str, Parameter] = {
 
 @dataclass(slots=True)
 class Rule:
-    """One fault and when it fires; `matched` counts the requests that it was drawn for, `fired` those that it hit."""
+    """One fault and the requests that it applies to.
+
+    `matched`: number of requests that matched the rule.
+    `fired`: number of those that got the fault.
+    """
 
     kind: str
     values: Mapping[str, Any]
@@ -40,7 +44,7 @@ class Rule:
     fired: int = 0
 
     def should_fire(self, path: str, query: str, now: int) -> bool:
-        """Whether it does; counts the request."""
+        """Return whether the rule fires for a request, and count the request."""
         if not self.starts <= now < self.ends or self.matched == self.values["requests"]:
             return False
         pattern: str = self.values["path"]
@@ -53,7 +57,7 @@ class Rule:
         return hit
 
     def describe(self) -> dict[str, object]:
-        """As it would be set again, with its counts."""
+        """Return the rule as POST /admin/faults accepts it, with its counts."""
         times = {} if self.values["from"] is None else {"from": rfc3339(self.values["from"])}
         given = {name: value for name, value in self.values.items() if value is not None}
         return {"kind": self.kind, **given, **times, "matched": self.matched, "fired": self.fired}
@@ -61,14 +65,14 @@ class Rule:
 
 @dataclass(slots=True)
 class RequestState:
-    """What the layers of the application know of one request; `skew` in microseconds."""
+    """State of one request, shared by the layers of the application. `skew` is in microseconds."""
 
     active_faults: list[Rule] = field(default_factory=list)
     skew: int = 0
 
 
 class Faults:
-    """The rules in force."""
+    """Fault rules in force."""
 
     def __init__(self, exchange: Exchange, rules: Iterable[Mapping[str, object]] = ()) -> None:
         self._exchange = exchange
@@ -76,11 +80,11 @@ class Faults:
         self.set(rules)
 
     def set(self, rules: Iterable[Mapping[str, object]]) -> None:
-        """Puts these rules in the place of all others. Raises ValueError, which says what there is."""
+        """Replace all rules. Raises ValueError, which lists the valid names."""
         self.rules = [self._parse_rule(rule) for rule in rules]
 
     def active_for(self, path: str, query: str) -> list[Rule]:
-        """The rules that strike a request, in their order."""
+        """Return the rules that fire for a request, in order."""
         now = self._exchange.clock.now()
         return [rule for rule in self.rules if rule.should_fire(path, query, now)]
 
@@ -91,12 +95,12 @@ class Faults:
         ends = float("inf") if values["for"] is None else starts + values["for"] * SECOND
         begins_at_once = values["from"] is None and values["for"] is None
         handle = KINDS[name].handler_factory(values, self._exchange)
-        # Without a window it holds at any time, also when the clock is set back.
+        # Without a window the rule always applies, even after the clock is set back.
         return Rule(name, values, -(2**63) if begins_at_once else starts, ends, handle)
 
 
 def parse_rule(fields: Mapping[str, object]) -> tuple[str, dict[str, Any]]:
-    """The kind of a rule and its parameters. Raises ValueError, which says what there is."""
+    """Return the kind of a rule and its parsed parameters. Raises ValueError, which lists the valid names."""
     kind = str(fields.get("kind"))
     if kind not in KINDS:
         raise ValueError(f"kind {kind!r} does not exist; there are {', '.join(KINDS)}")
@@ -113,7 +117,7 @@ def parse_rule(fields: Mapping[str, object]) -> tuple[str, dict[str, Any]]:
 
 
 class FaultMiddleware:
-    """Lets the rules that strike a request have their effect: those on the wire, or those inside the compression."""
+    """Middleware that applies the rules of a request: those on the wire, or those before compression."""
 
     def __init__(self, app: ASGIApp, *, before_compression: bool) -> None:
         self._app = app

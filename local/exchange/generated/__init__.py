@@ -1,4 +1,4 @@
-"""A made-up exchange, alive and repeatable."""
+"""Generated exchange, which changes with time and is reproducible from a seed."""
 
 from local.exchange.catalogue import Exchange
 from local.exchange.clock import Clock
@@ -6,9 +6,10 @@ from local.exchange.generated.exchange import GeneratedExchange
 
 
 def generate(seed: int, size: int, clock: Clock, *, archived: int = 0) -> Exchange:
-    """The exchange of a seed with about `size` live markets at any time, and combos besides.
+    """Return the exchange of a seed with about `size` live markets at any time, in addition to combos.
 
-    `archived` is how many more lie behind the cutoff when the clock starts; as time passes they become more. Apart from
-    how far back the archive reaches, what there is at an instant follows from the seed, the size and the instant alone.
+    `archived`: number of archived markets when the clock starts, in addition; it grows with time.
+    The contents at an instant depend only on the seed, the size and the instant, and on how far back the archive
+    reaches.
     """
     return GeneratedExchange(seed, size, clock, archived)

@@ -1,8 +1,9 @@
-"""Which events there are and when: strata of events with like lives, each created at a constant rate, without an end.
+"""Cohorts of events with the same life course, each created at a constant rate without an end.
 
-Event `n` of a stratum is created in the n-th interval after the stratum's origin, and all that happens to it has a
-fixed age. So every time is a rising function of `n`, and the events that were created, opened, closed or settled
-between two instants are one range of numbers, found by division: nothing is held, however many there are.
+Event `n` of a cohort is created in the n-th interval after the cohort's origin, and everything that happens to it has a
+fixed age. Every time is therefore an increasing function of `n`. The events that were created, opened, closed or
+settled between two instants are one range of numbers, found by division. No event is stored, so their number does not
+matter.
 """
 
 from dataclasses import dataclass
@@ -13,12 +14,12 @@ from local.exchange.clock import DAY, HOUR, SECOND, parse
 from local.exchange.generated.families import FAMILIES, Family
 from local.exchange.generated.vocabulary import Subject
 
-LIVE_DAYS = 60  # settled markets stay so long in the live tier (observed on production, 2026-08 to 2026-10)
-ORIGIN = parse("2016-01-01T00:00:00Z")  # no event is older, but for those of the past stratum
+LIVE_DAYS = 60  # days in the live tier after settlement (observed on production, 2026-08 to 2026-10)
+ORIGIN = parse("2016-01-01T00:00:00Z")  # no event is older, except in the historical cohort
 QUARTER_HOUR = 900 * SECOND
-MAX_ARCHIVE_DAYS = 3 * 365  # how far back the archive reaches when the exchange starts
+MAX_ARCHIVE_DAYS = 3 * 365  # age of the oldest archived market when the exchange starts
 
-# How many markets the events have: median 4, nine in ten up to 17.
+# Numbers of markets per event: median 4, 90 % have up to 17.
 SIZES = (
     4, 1, 2, 24, 1, 7, 3, 1, 5, 2, 10, 1, 4, 3, 40, 2, 1, 6, 8, 1, 3, 17, 2, 5, 1, 9, 2, 4, 30, 1, 3,
     6, 2, 12, 1, 7, 4, 2, 60, 3, 1, 5, 8, 2, 14, 1, 6, 3, 10, 2, 20, 1, 4, 7, 3, 16, 9, 6, 12, 5, 8,
@@ -27,12 +28,16 @@ SIZES = (
 
 @dataclass(frozen=True, slots=True)
 class Lifecycle:
-    """Life course of a cohort's events: durations in hours, each from the end of the one before.
+    """Life course of a cohort's events: durations in hours, each from the end of the previous one.
 
-    `share`: fraction of the exchange's live markets. `families`: tickers of the families, separated by spaces.
-    `pre_open`: creation to opening. `trading`: opening to the scheduled close. `early_close`: opening to the real close
-    of events that close early, else 0. `determination_delay`: close to determination.
-    `settlement_delay`: determination to settlement. `quirk`: what is unusual about the markets, "" for nothing.
+    `share`: fraction of the exchange's live markets.
+    `families`: tickers of the families, separated by spaces.
+    `pre_open`: creation to opening.
+    `trading`: opening to the scheduled close.
+    `early_close`: opening to the real close of events that close early, else 0.
+    `determination_delay`: close to determination.
+    `settlement_delay`: determination to settlement.
+    `quirk`: special property of the markets, or "".
     """
 
     share: float
@@ -70,19 +75,20 @@ LIFECYCLES = (
     Lifecycle(0.015, "", 0, 3, 0, 0.001, 0.001, "combo"),
 )
 HISTORICAL = Lifecycle(0, "KX{code}FIRST KX{code}TOTAL KX{code}GAME", 20, 90, 60, 1, 1)
-SMALL_COHORTS = {"far", "year 1"}  # listed by ticker alone, hence held in one piece: at most so many
+SMALL_COHORTS = {"far", "year 1"}  # sorted by ticker alone, hence held in memory as one group
 MAX_SMALL_COHORT_MARKETS = 600
-MIN_INTERVAL = 1000  # microseconds between two events of a stratum: far fewer than any exchange has
+MIN_INTERVAL = 1000  # microseconds between two events of a cohort; no exchange has so many
 
 EventTemplate = tuple[Family, Subject, int]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Cohort:
-    """A cohort of one exchange: events created at a constant rate with the same life course.
+    """Cohort of one exchange: events created at a constant rate with the same life course.
 
-    Ages and intervals are in microseconds. `template_cycle` gives family, subject and size of the events in turn.
-    Only the historical cohort has an `end`: the number after its last event.
+    Ages and intervals are in microseconds.
+    `template_cycle`: family, subject and size of the events, repeated in order.
+    `end`: the number after the last event; only the historical cohort has one.
     """
 
     index: int
@@ -117,9 +123,9 @@ class Cohort:
         return self.opens // 2, self.opens + (self.ends - self.opens) * 2 // 5
 
     def candidate_range(self, first: int, last: int) -> range:
-        """At least those of the events that were created between two instants; a few more at both ends.
+        """Return a superset of the numbers of the events created in [first, last].
 
-        By so much more that a time which is rounded down to a quarter of an hour can stand for its event's creation.
+        Both ends have a margin, so that a time rounded down to a quarter of an hour can be used as the creation time.
         """
         slack = self.interval + QUARTER_HOUR + SECOND
         start = (first - slack - self.origin) // self.interval
@@ -127,14 +133,14 @@ class Cohort:
         return range(max(0, start), max(0, stop if self.end is None else min(stop, self.end)))
 
     def certain_range(self, first: int, last: int) -> range:
-        """Only events that were certainly created, all their markets included, between two instants."""
+        """Return only events that were certainly created in [first, last], including all their markets."""
         slack = 2 * self.interval + QUARTER_HOUR + SECOND
         start = -(-(first + slack - self.origin) // self.interval)
         stop = (last - slack - self.origin) // self.interval
         return range(max(0, start), max(0, start, stop if self.end is None else min(stop, self.end)))
 
     def positions_of_series(self, series_ticker: str | None) -> set[int]:
-        """The places in the deck that deal events of a series."""
+        """Return the positions of the template cycle whose events belong to a series."""
         templates = enumerate(self.template_cycle)
         return {
             position
@@ -143,7 +149,7 @@ class Cohort:
         }
 
     def market_count(self, numbers: range) -> int:
-        """How many markets a range of events has."""
+        """Return the number of markets in a range of events."""
         if not self.template_cycle:
             return len(numbers)
         sums = (0, *accumulate(size for _, _, size in self.template_cycle))
@@ -155,9 +161,9 @@ class Cohort:
 
 
 def make_cohorts(seed: int, size: int, archived: int, cutoff: int) -> tuple[list[Cohort], int]:
-    """Those of an exchange with so many live markets, and so many behind the cutoff at the start.
+    """Return the cohorts of an exchange with `size` live and `archived` archived markets at the start.
 
-    Also the instant before which nothing settled: as far back as the archive then reaches.
+    Also return the instant of the earliest settlement, which is as far back as the archive reaches at the start.
     """
     cohorts = [
         _make_cohort(seed, index, lifecycle, size)
@@ -166,7 +172,7 @@ def make_cohorts(seed: int, size: int, archived: int, cutoff: int) -> tuple[list
     ]
     flow = sum(
         _mean_size(cohort.template_cycle) / cohort.interval for cohort in cohorts if not cohort.is_provisional
-    )  # settlements a microsecond
+    )  # settlements per microsecond
     depth = min(MAX_ARCHIVE_DAYS * DAY, int(archived / flow)) if cohorts else MAX_ARCHIVE_DAYS * DAY
     earliest_settlement = cutoff - depth if archived else cutoff
     remaining = archived - int(depth * flow)
@@ -189,7 +195,7 @@ def _make_cohort(seed: int, index: int, lifecycle: Lifecycle, size: int) -> Coho
 
 
 def _make_historical_cohort(seed: int, count: int, earliest_settlement: int, cutoff: int) -> Cohort:
-    """What the archive lacks otherwise: events that settled between two instants, and none after."""
+    """Return a cohort for the rest of the archive: all its events settled between two instants."""
     index = len(LIFECYCLES)
     template_cycle = _make_template_cycle(Random(f"{seed}/{index}"), HISTORICAL)
     events = max(1, round(count / _mean_size(template_cycle)))
@@ -206,7 +212,7 @@ def _make_historical_cohort(seed: int, count: int, earliest_settlement: int, cut
 
 
 def _ages(lifecycle: Lifecycle) -> tuple[int, int, int, int, int]:
-    """Of the opening, the scheduled close, the real one, the determination and the settlement."""
+    """Return the ages of the opening, the scheduled close, the real close, the determination and the settlement."""
     ends = lifecycle.pre_open + (lifecycle.early_close or lifecycle.trading)
     hours = (
         lifecycle.pre_open,
@@ -228,7 +234,7 @@ def _make_template_cycle(draw: Random, lifecycle: Lifecycle) -> tuple[EventTempl
         candidates = [family for family in families if size in family.sizes]
         if candidates:
             family = draw.choice(candidates)
-            # The first subjects have more events than the others: series are of very different sizes.
+            # The first subjects have more events than the others, so that series differ in size.
             template_cycle.append((family, family.subjects[int(len(family.subjects) * draw.random() ** 2)], size))
     draw.shuffle(template_cycle)
     return tuple(template_cycle)

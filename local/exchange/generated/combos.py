@@ -1,6 +1,6 @@
-"""Combos (multivariate markets): short-lived bets on several markets of the generated exchange at once.
+"""Combos (multivariate markets): short-lived bets on several markets of the generated exchange.
 
-Each is its event's only market. Most are never traded and vanish when they settle.
+Each is the only market of its event. Most are never traded and are deleted when they settle.
 """
 
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from local.exchange.generated.event_spec import COHORT_SLOTS, LAST_EDIT_DELAY, E
 from local.exchange.generated.quotes import DECI_CENT, DOLLARS, format_contracts
 from local.exchange.tape import Tape
 
-# Since 2026-08 there are series tickers with a hyphen (docs.kalshi.com, changelog).
+# Some series tickers have a hyphen since 2026-08 (docs.kalshi.com, changelog).
 TITLES = {
     "KXMVECROSSCATEGORY-SHARD1": "Combo across categories",
     "KXMVESPORTSMULTIGAME": "Combo of several games",
@@ -37,7 +37,8 @@ COMBO_SERIES: list[JsonObject] = [
     for ticker, title in TITLES.items()
 ]
 
-# What all combos share. The book of one that nobody quotes is the wrong way round (observed on production, 2026-06).
+# Fields with the same value in all combos. Without quotes, the `yes` prices are 0 and the `no` prices are 1 (observed
+# on production, 2026-06).
 COMMON = to_json(
     {
         "market_type": "binary",
@@ -64,14 +65,14 @@ COMMON = to_json(
     }
 )
 DIGITS = 16**11
-EVENT_FACTOR, MARKET_FACTOR = 0x9E3779B97F5, 0xB5297A4D3F1  # odd, hence one to one among eleven digits
+EVENT_FACTOR, MARKET_FACTOR = 0x9E3779B97F5, 0xB5297A4D3F1  # odd, hence one-to-one modulo 16^11
 LEGS = (2, 2, 2, 3, 3, 4, 5, 8, 16)
 VOLUMES = (1, 1, 5, 30, 580)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ComboSpec:
-    """A combo and its event, which last from `created` to `ends`."""
+    """A combo and its event, which are open from `created` to `ends`."""
 
     cohort: Cohort
     number: int
@@ -85,7 +86,7 @@ class ComboSpec:
     tape: Tape
 
     def updated(self, now: int) -> int:
-        """The last change of its metadata."""
+        """Return the instant of the last change of the metadata."""
         return self.settled + LAST_EDIT_DELAY if now >= self.settled + LAST_EDIT_DELAY else self.created
 
     def status(self, now: int) -> str:
@@ -95,7 +96,7 @@ class ComboSpec:
 
 
 def make_combo(seed: int, cohort: Cohort, number: int) -> ComboSpec:
-    """The combo with this number."""
+    """Return the combo with a number."""
     draw = draws(f"{seed}/{cohort.index}/{number}")
     created = creation_time(cohort, number, draw[0])
     code = number * COHORT_SLOTS + cohort.index
@@ -118,7 +119,7 @@ def make_combo(seed: int, cohort: Cohort, number: int) -> ComboSpec:
 
 
 def decode_combo_ticker(event_ticker: str) -> tuple[int, int] | None:
-    """The stratum and the number of a combo's event; None for other texts."""
+    """Return the cohort index and the number of a combo's event, or None for other texts."""
     series, _, digits = event_ticker.rpartition("-S2026")
     if series not in TITLES or len(digits) != 11:
         return None
@@ -130,7 +131,7 @@ def decode_combo_ticker(event_ticker: str) -> tuple[int, int] | None:
 
 
 def _tape(draw: tuple[int, ...], opens: int, ends: int, total: int) -> Tape:
-    """Traded up to three times, right away, never quoted."""
+    """Return the tape of a combo: up to three trades soon after the opening, and no quotes."""
     return Tape(
         key=draw[2] << 16 | draw[3],
         opens=opens,
@@ -146,7 +147,10 @@ def _tape(draw: tuple[int, ...], opens: int, ends: int, total: int) -> Tape:
 
 
 def combo_json(spec: ComboSpec, now: int, leg: Callable[[int, int], tuple[EventSpec, int]]) -> bytes:
-    """The Market object of a combo; `leg` finds an event, and the position of a market in it, by two draws."""
+    """Return the Market object of a combo as JSON text.
+
+    `leg` returns an event and the position of a market for an instant and a draw.
+    """
     count = spec.tape.count(now)
     volume, earlier = spec.tape.volume(count), spec.tape.volume(spec.tape.count(now - DAY))
     is_settled = now >= spec.settled
@@ -176,7 +180,7 @@ def combo_json(spec: ComboSpec, now: int, leg: Callable[[int, int], tuple[EventS
 
 
 def _legs(spec: ComboSpec, leg: Callable[[int, int], tuple[EventSpec, int]]) -> JsonObject:
-    """What it bets on, in all the places that say so."""
+    """Return the fields that describe the legs."""
     legs, labels = [], []
     for at in range(LEGS[spec.draw[5] % len(LEGS)]):
         dice = spec.draw[6 + at % 9] * (at + 1)
@@ -200,7 +204,7 @@ def _legs(spec: ComboSpec, leg: Callable[[int, int], tuple[EventSpec, int]]) -> 
 
 
 def combo_event(spec: ComboSpec) -> JsonObject:
-    """The Event object of a combo."""
+    """Return the Event object of a combo."""
     return {
         "event_ticker": spec.event_ticker,
         "series_ticker": spec.series_ticker,

@@ -1,4 +1,4 @@
-"""What the markets of an event ask: the last parts of their tickers, their labels and their strikes."""
+"""Contracts of an event's markets: ticker suffixes, labels and strikes."""
 
 import json
 import unicodedata
@@ -11,12 +11,18 @@ from local.exchange.generated.families import Family
 from local.exchange.generated.vocabulary import Subject
 
 LADDERS = {"greater", "greater_or_equal", "less_or_equal"}
-STRIDE = 7  # coprime to the number of choices of every family, so that an event's are distinct
+STRIDE = 7  # coprime to the number of choices of every family, so that those of an event are distinct
 
 
 @dataclass(frozen=True, slots=True)
 class Contract:
-    """`strike` is members of the Market object as JSON text; `strike_text` is the rung of a ladder, for people."""
+    """Contract of one market.
+
+    `suffix`: end of the market ticker.
+    `label`: text for the subtitles.
+    `strike`: fields of the Market object as JSON text.
+    `strike_text`: formatted strike of a ladder's rung.
+    """
 
     suffix: str
     label: str
@@ -26,7 +32,7 @@ class Contract:
 
 @lru_cache(maxsize=4096)
 def contracts(family: Family, subject: Subject, size: int, offset: int, year: str) -> tuple[Contract, ...]:
-    """Those of an event with `size` markets; `offset` picks among the family's choices."""
+    """Return the contracts of an event with `size` markets. `offset` selects among the family's choices."""
     board = _Board(family, subject, size, offset, year)
     return tuple(board.contract(position) for position in range(size))
 
@@ -70,7 +76,10 @@ class _Board:
         return Contract(f"-T{number(strike)}", label, _members(strike_type=kind, **{bound: number(strike)}), text)
 
     def _interval(self, position: int) -> Contract:
-        """The lowest is open below, the highest above; those between leave out their upper end by the smallest unit."""
+        """Return an interval of values.
+
+        The lowest has no floor and the highest has no cap. The others end one unit below the next floor.
+        """
         step, level = Decimal(self.subject.step), Decimal(self.subject.level)
         exact_floor = self._bottom() // step * step + step * position
         unit = Decimal((0, (1,), int(level.as_tuple().exponent)))
@@ -83,7 +92,7 @@ class _Board:
         return Contract(f"-B{middle}", f"{floor:,} to {cap:,}", strike)
 
     def _bottom(self) -> Decimal:
-        """Half of the rungs are below the subject's level, none at or below zero."""
+        """Return the lowest rung. Half of the rungs are below the subject's level, none at or below zero."""
         step, level = Decimal(self.subject.step), Decimal(self.subject.level)
         return level - step * min(self.size // 2, int(level / step) - 1)
 
@@ -93,13 +102,13 @@ def _members(**strike: object) -> str:
 
 
 def number(value: Decimal) -> int | float:
-    """As a JSON number with the same digits: whole ones without a fraction."""
+    """Return a JSON number with the same digits; integers have no fraction."""
     return int(value) if value == int(value) else float(value)
 
 
 @lru_cache(maxsize=1024)
 def _letters(label: str) -> str:
-    """Of a name the initial and the beginning of the last word, as tickers have them."""
+    """Return the initial and the beginning of the last word of a name, as in tickers."""
     ascii_label = unicodedata.normalize("NFKD", label).encode("ascii", "ignore").decode().upper()
     first, *rest = ("".join(filter(str.isalpha, word)) for word in ascii_label.split())
     return first[0] + rest[-1][:4] if rest else first[:4]

@@ -1,4 +1,4 @@
-"""One generated event: a function of (seed, stratum, number) alone, and what it is at any instant follows from it."""
+"""Generated event: a function of (seed, cohort index, number), from which its state at any instant follows."""
 
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -13,30 +13,33 @@ from local.exchange.generated.vocabulary import TOWNS, Subject
 YEAR_1 = parse("0001-01-01T00:00:00Z")
 FAR_FUTURE = parse("2099-12-31T15:00:00Z")
 MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
-LAST_EDIT_DELAY = 46_000  # an event is last edited so long (microseconds) after it settles (observed, 2026-05)
+LAST_EDIT_DELAY = 46_000  # microseconds from the settlement to the last edit (observed, 2026-05)
 _DRAWS = Struct("<16H")
 
-CHOICES = 16  # so many beginnings has the list of what the markets of a family can stand for
-COHORT_SLOTS = 64  # more than there are strata: an event's code is of both its stratum and its number
+CHOICES = 16  # number of start positions in the list of a family's choices
+COHORT_SLOTS = 64  # more than there are cohorts; an event's code encodes its cohort index and its number
 LETTERS = 7
 CODES = 26**LETTERS
-MULTIPLIER = 123_456_791  # odd and no multiple of 13, hence one to one among the codes
+MULTIPLIER = 123_456_791  # odd and no multiple of 13, hence one-to-one among the codes
 INVERSE = pow(MULTIPLIER, -1, CODES)
 
 
 def draws(key: str) -> tuple[int, ...]:
-    """Sixteen numbers below 2^16 that follow from a key."""
+    """Return sixteen pseudorandom numbers below 2^16 for a key."""
     return _DRAWS.unpack(blake2b(key.encode(), digest_size=32).digest())
 
 
 def encode_code(cohort_index: int, number: int) -> str:
-    """Seven letters that look like two teams' codes, different for every event."""
+    """Return seven letters that look like the codes of two teams and are unique to the event."""
     scrambled = (number * COHORT_SLOTS + cohort_index) * MULTIPLIER % CODES
     return "".join(chr(ord("A") + scrambled // 26**power % 26) for power in range(LETTERS))
 
 
 def decode_code(code: str) -> tuple[int, int] | None:
-    """The stratum and the number of such letters, or of the digits that other events have; None for other texts."""
+    """Return the cohort index and the number for letters of encode_code or for the digits that other events have.
+
+    Return None for other texts.
+    """
     if len(code) == LETTERS and code.isascii() and code.isalpha() and code.isupper():
         scrambled = sum((ord(letter) - ord("A")) * 26**power for power, letter in enumerate(code))
         number, cohort_index = divmod(scrambled * INVERSE % CODES, COHORT_SLOTS)
@@ -49,11 +52,13 @@ def decode_code(code: str) -> tuple[int, int] | None:
 
 @dataclass(slots=True, eq=False)
 class EventSpec:
-    """`winner` is the position whose market resolves to yes, -1 for none; on a ladder those below it do, too.
+    """A generated event. Times are instants.
 
-    Times are instants, some of them rounded down to `time_resolution` (microseconds).
-    Its markets are created one after the other, from `created_from` on, `creation_spacing` apart.
-    `created` is the reported time.
+    `winner`: position of the market that resolves to yes, or -1 for none. On a ladder lower positions resolve to yes
+    too, or higher ones if the strike is `less_or_equal`.
+    `created_from`: creation of the first market; the next ones follow at intervals of `creation_spacing` microseconds.
+    `created`: reported creation time.
+    `time_resolution`: unit in microseconds to which some of the times are rounded down.
     """
 
     cohort: Cohort
@@ -82,13 +87,13 @@ class EventSpec:
     rendered: "tuple[str, ...] | None" = None
 
     def closes(self, now: int) -> int:
-        """The close as it is announced: the real one only after it has come."""
+        """Return the announced close. The real close is announced only after it has passed."""
         if self.cohort.quirk == "inverted":
             return self.opens
         return self.ends if now >= self.ends else self.schedule
 
     def updated(self, now: int) -> int:
-        """The last change of its markets' metadata."""
+        """Return the instant of the last change of the markets' metadata."""
         if self.cohort.quirk == "year 1":
             return YEAR_1
         if now >= self.settled + LAST_EDIT_DELAY:
@@ -98,7 +103,7 @@ class EventSpec:
         return max((at for at in self.edits if at <= now), default=self.created)
 
     def status(self, now: int) -> str:
-        """Of its markets; where some are paused, of the others."""
+        """Return the status of the event's markets. While some of them are paused, it is that of the others."""
         if now < self.ends:
             return "active" if now >= self.opens else "initialized"
         if now >= self.settled:
@@ -112,7 +117,7 @@ class EventSpec:
 
     @property
     def pause(self) -> tuple[int, int]:
-        """When some of its markets are paused, if any are."""
+        """Start and end of the pause that some of the markets have."""
         length = self.ends - self.opens
         return self.opens + length * 55 // 100, self.opens + length * 67 // 100
 
@@ -125,7 +130,7 @@ class EventSpec:
         return "yes" if reached else "no"
 
     def chance(self, position: int) -> int:
-        """What traders think of yes, in thousandths."""
+        """Return the traders' estimate of the probability of yes, in thousandths."""
         size = len(self.contracts)
         if self.family.exclusive:
             return 500 if position == self.winner else 500 // size
@@ -135,7 +140,7 @@ class EventSpec:
 
 
 def make_event(seed: int, cohort: Cohort, number: int) -> EventSpec:
-    """The event with this number, of a stratum that is not one of combos."""
+    """Return the event with a number of a cohort without combos."""
     key = f"{seed}/{cohort.index}/{number}"
     draw = draws(key)
     family, subject, size = cohort.template_cycle[number % len(cohort.template_cycle)]
@@ -177,20 +182,23 @@ def make_event(seed: int, cohort: Cohort, number: int) -> EventSpec:
 
 
 def _contracts(family: Family, subject: Subject, size: int, draw: int, year: str) -> tuple[Contract, ...]:
-    """As few different ones as the family permits, since they are kept."""
+    """Return the contracts of an event.
+
+    The arguments vary as little as the family permits, because `contracts` is cached.
+    """
     if family.choices:
         return contracts(family, family.subjects[0], size, draw % CHOICES * STRIDE, "")
     return contracts(family, subject, size, 0, year)
 
 
 def creation_time(cohort: Cohort, number: int, draw: int) -> int:
-    """When an event comes into being: in the second or third quarter of its interval."""
+    """Return the creation time of an event, which is in the second or third quarter of its interval."""
     interval = cohort.interval
     return cohort.origin + number * interval + interval // 4 + (interval // 2 * draw >> 16)
 
 
 def _texts(closes: int, subject: Subject, draw: int) -> dict[str, str]:
-    """What the formats of a family are filled with."""
+    """Return the values for the format strings of a family."""
     day = moment(closes)
     month = MONTHS[day.month - 1]
     return {

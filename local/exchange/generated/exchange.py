@@ -1,4 +1,4 @@
-"""The generated exchange: what there is at the present instant, computed from the seed whenever it is asked for."""
+"""Generated exchange, whose contents at the present instant are computed from the seed on demand."""
 
 from collections.abc import Iterable, Iterator
 from itertools import chain
@@ -25,7 +25,10 @@ from local.exchange.generated.snapshot import Snapshot
 
 
 class GeneratedExchange(Exchange):
-    """`size` live markets besides combos at any time, about; `archived` more behind the cutoff at the clock's start."""
+    """Exchange with about `size` live markets at any time, in addition to combos.
+
+    `archived`: number of archived markets when the clock starts, in addition.
+    """
 
     def __init__(self, seed: int, size: int, clock: Clock, archived: int) -> None:
         super().__init__(clock)
@@ -68,5 +71,5 @@ class GeneratedExchange(Exchange):
 
 
 def _cutoff(now: int) -> int:
-    """Rolls at midnight UTC (observed on production, 2026-08 to 2026-10)."""
+    """Return the archive cutoff, which moves at midnight UTC (observed on production, 2026-08 to 2026-10)."""
     return (now // DAY - LIVE_DAYS) * DAY

@@ -1,6 +1,7 @@
-"""What the generated exchange has markets on: families of series, each repeated for several subjects. All invented.
+"""Families of series of the generated exchange, each with one series per subject. All are fictional.
 
-Their texts are formats over the subject (name), the event (home, away, day, hour, year) and the market (label, strike).
+Their texts are format strings over the subject (name), the event (home, away, day, hour, year) and the market (label,
+strike).
 """
 
 from dataclasses import dataclass
@@ -22,10 +23,16 @@ from local.exchange.generated.vocabulary import (
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Family:
-    """A kind of series. `event_code`, the end of event tickers, is a format over date, hour, year, number, letters.
+    """A family of series.
 
-    `sizes` are the numbers of markets that its events can have, `hours` the usual time from open to close, `choices`
-    what the markets stand for if it is no ladder, `exclusive` whether only one of them can resolve to yes.
+    `subjects`: one series for each.
+    `event_code`: end of the event ticker, a format string over date, hour, year, number and letters.
+    `sizes`: numbers of markets that an event can have.
+    `strike`: strike type, or None for markets without a strike.
+    `hours`: typical hours from open to close.
+    `choices`: outcomes of the markets, if the family has no ladder.
+    `strike_key`: key of the custom strike.
+    `exclusive`: whether only one market of an event can resolve to yes.
     """
 
     ticker: str

@@ -1,4 +1,4 @@
-"""A generated market or event at one instant, in the terms of the catalogue; written out only when asked for."""
+"""Generated markets and events at one instant, with the interface of the catalogue. JSON is rendered on demand."""
 
 from collections.abc import Callable
 
@@ -10,11 +10,11 @@ from local.exchange.generated.quotes import is_paused, make_tape
 from local.exchange.generated.rendering import created_at, event_object, market_text
 from local.exchange.tape import Tape
 
-TIER_OVERLAP_RATE = 8  # of so many markets one stays in the live tier for a while behind the cutoff
+TIER_OVERLAP_RATE = 8  # one market in this many remains in the live tier for a while after it is archived
 
 
 class GeneratedMarket:
-    """The market at a position of an event."""
+    """Market at a position of an event."""
 
     __slots__ = ("_draw", "_tape", "event", "now", "position", "ticker")
     is_combo = False
@@ -37,7 +37,7 @@ class GeneratedMarket:
 
     @property
     def draw(self) -> tuple[int, ...]:
-        """The market's own random numbers."""
+        """Random numbers of the market."""
         if self._draw is None:
             self._draw = draws(f"{self.event.key}/{self.position}")
         return self._draw
@@ -61,7 +61,7 @@ class GeneratedMarket:
 
     @property
     def created_exact(self) -> int:
-        """When it was really created."""
+        """Creation instant before rounding."""
         return self.event.created_from + self.position * self.event.creation_spacing
 
     @property
@@ -82,7 +82,10 @@ class GeneratedMarket:
 
     @property
     def deleted_on_settlement(self) -> bool:
-        """Provisional ones without a trade are deleted when they settle (docs.kalshi.com, changelog 2026-01-09)."""
+        """True for a provisional market without a trade, which is deleted at settlement.
+
+        Source: docs.kalshi.com, changelog 2026-01-09.
+        """
         return self.event.cohort.is_provisional and self.tape.total == 0
 
     @property
@@ -97,7 +100,7 @@ class GeneratedMarket:
 
 
 class GeneratedCombo:
-    """A combo; `leg` finds what it bets on."""
+    """A combo at one instant. `leg` returns an event and the position of a market for an instant and a draw."""
 
     __slots__ = ("_leg", "now", "spec", "ticker")
     is_combo = True
@@ -158,7 +161,7 @@ class GeneratedCombo:
 
 
 class GeneratedEvent:
-    """An event; `markets_of` finds its live markets."""
+    """An event at one instant. `markets_of` returns its live markets."""
 
     __slots__ = ("_markets_of", "_spec", "now", "ticker")
 

@@ -1,4 +1,4 @@
-"""The events of a generated exchange: cohorts, and each event computed from its cohort and number when it is needed."""
+"""Events of a generated exchange. Each is computed from its cohort and number on demand."""
 
 from functools import lru_cache, partial
 
@@ -6,13 +6,16 @@ from local.exchange.generated.cohorts import Cohort, make_cohorts
 from local.exchange.generated.combos import ComboSpec, decode_combo_ticker, make_combo
 from local.exchange.generated.event_spec import EventSpec, decode_code, make_event
 
-POPULAR_EVENTS = 64  # combos bet on so many of the events of a stratum, about
+POPULAR_EVENTS = 64  # approximate number of events of a cohort that combos bet on
 
 AnySpec = EventSpec | ComboSpec
 
 
 class Population:
-    """`size` live markets besides combos at any time, about; `archived` more that settled before `cutoff`."""
+    """Population with about `size` live markets at any time, in addition to combos.
+
+    `archived`: number of markets that settled before `cutoff`, in addition.
+    """
 
     def __init__(self, seed: int, size: int, archived: int, cutoff: int) -> None:
         self.cohorts, self.earliest_settlement = make_cohorts(seed, size, archived, cutoff)
@@ -22,11 +25,11 @@ class Population:
         self._combo_spec = partial(make_combo, seed)
 
     def spec(self, cohort: Cohort, number: int) -> AnySpec:
-        """The event with this number of a stratum."""
+        """Return the event with a number of a cohort."""
         return self._combo_spec(cohort, number) if cohort.is_combo else self._event_spec(cohort, number)
 
     def find_event(self, event_ticker: str, now: int) -> AnySpec | None:
-        """The event of a ticker, if one was created by then."""
+        """Return the event with a ticker, or None if it was not created by `now`."""
         code = event_ticker.rpartition("-")[2]
         for decoded in (decode_combo_ticker(event_ticker), decode_code(code[-7:]), decode_code(code[9:])):
             cohort = self._cohorts_by_index.get(decoded[0]) if decoded else None
@@ -42,7 +45,7 @@ class Population:
         return None
 
     def leg_at(self, at: int, dice: int) -> tuple[EventSpec, int]:
-        """What a combo bets on: an event that was open at an instant, if there was any, and a position in it."""
+        """Return a leg of a combo: an event that was open at an instant, if there was any, and a position in it."""
         event = self._event_spec(self._bettable[0], 0)
         for offset in range(len(self._bettable)):
             cohort = self._bettable[(dice + offset) % len(self._bettable)]

@@ -1,4 +1,4 @@
-"""Prices and numbers of contracts as strings on the wire, and how much and how often a generated market is traded."""
+"""Trading activity of generated markets, and the format of prices and numbers of contracts."""
 
 from statistics import NormalDist
 from typing import NamedTuple
@@ -9,25 +9,25 @@ from local.exchange.tape import MAX_TRADES, Tape
 
 DOLLARS = tuple(f"{tenths / 1000:.4f}" for tenths in range(1001))  # by tenths of a cent
 MAX_VOLUME = 103_000_000
-# Contracts over the whole life of a traded market, by 256 quantiles: median 2,700, one in ten over 144,000.
+# Contracts traded over the life of a market, as 256 quantiles: median 2,700, 10 % over 144,000.
 VOLUMES = tuple(
     min(MAX_VOLUME, int(2 + 2700 * 10 ** (1.35 * NormalDist().inv_cdf((at + 0.5) / 256)))) for at in range(256)
 )
-RATES = (30, 60, 100, 200, 300, 500, 900, 2000)  # trades in a thousand hours
+RATES = (30, 60, 100, 200, 300, 500, 900, 2000)  # trades per thousand hours
 UNTRADED = 0.28
-NO_QUOTE_SHARES = (0, 0, 0, 0, 0, 0, 0, 60, 120, 200, 256)  # how much of 256 a book is empty: 22 % on average
-INACTIVE = 0.4  # of the markets of an event in which some are paused
+NO_QUOTE_SHARES = (0, 0, 0, 0, 0, 0, 0, 60, 120, 200, 256)  # time without quotes in 1/256: 22 % on average
+INACTIVE = 0.4  # fraction of the markets that are paused, in an event that has a pause
 
 
 class Structure(NamedTuple):
-    """A price level structure; `tick` in tenths of a cent, the unit of all prices here."""
+    """Price level structure. `tick` is in tenths of a cent, the unit of all prices in this package."""
 
     name: str
     tick: int
 
     @property
     def json(self) -> str:
-        """Its members of the Market object."""
+        """Fields of the Market object as JSON text."""
         ranges = f'[{{"start":"0.0000","end":"1.0000","step":"{DOLLARS[self.tick]}"}}]'
         return f'"price_level_structure":"{self.name}","price_ranges":{ranges}'
 
@@ -37,7 +37,7 @@ STRUCTURES = {structure.tick: structure.json for structure in (LINEAR_CENT, DECI
 
 
 def make_tape(event: EventSpec, position: int, draw: tuple[int, ...]) -> Tape:
-    """The trading of the market at a position of an event, by the market's own draws."""
+    """Return the tape of the market at a position of an event. `draw` has the market's random numbers."""
     is_fractional = draw[3] % 10 < 3
     lot = 1 if is_fractional else 100
     total = 0 if draw[4] < UNTRADED * 65536 else VOLUMES[draw[5] >> 8] * (200 + draw[5] % 256) // 2 * 100 // 164
@@ -61,10 +61,10 @@ def make_tape(event: EventSpec, position: int, draw: tuple[int, ...]) -> Tape:
 
 
 def is_paused(event: EventSpec, draw: tuple[int, ...]) -> bool:
-    """Whether the market has a pause."""
+    """Return whether the market has a pause."""
     return event.is_paused and draw[12] < INACTIVE * 65536
 
 
 def format_contracts(hundredths: int) -> str:
-    """A number of contracts as it is written."""
+    """Format a number of contracts, given in hundredths."""
     return f"{hundredths // 100}.{hundredths % 100:02}"

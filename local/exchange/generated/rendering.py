@@ -1,7 +1,7 @@
-"""Generated markets and events written out as the objects that the API sends.
+"""Rendering of generated markets, events and series as the objects of the API.
 
-Which members are there and how often, lengths, volumes and oddities imitate what production answered in 2026-05 to
-2026-10 (schema 3.34.0). An absent member is left out, never null.
+The presence and frequency of fields, lengths, volumes and anomalies imitate production in 2026-05 to 2026-10 (schema
+3.34.0). A missing field is left out, never null.
 """
 
 from functools import lru_cache
@@ -17,7 +17,7 @@ from local.exchange.generated.rulebook import VARIANTS, secondary_rules
 from local.exchange.generated.vocabulary import Subject
 from local.exchange.tape import NO_QUOTES, Tape
 
-INDEXED = parse("2026-08-01T00:00:00Z")  # markets that were created later have an exchange_index
+INDEXED = parse("2026-08-01T00:00:00Z")  # markets created later have an exchange_index
 TIMERS = (5, 30, 60, 300, 300, 1800, 3600)
 CONDITION = ',"early_close_condition":"This market will close early when the outcome is known."'
 rfc3339 = lru_cache(maxsize=8192)(clock.rfc3339)  # the markets of an event share most of their times
@@ -25,7 +25,7 @@ rules_text = lru_cache(maxsize=VARIANTS)(lambda variant: encode_basestring(secon
 
 
 def market_text(event: EventSpec, position: int, now: int, status: str, draw: tuple[int, ...], tape: Tape) -> str:
-    """The Market object."""
+    """Return the Market object as JSON text."""
     contract = event.contracts[position]
     title, rule = event.rendered or _render(event)
     label, strike = contract.label, contract.strike_text
@@ -46,7 +46,7 @@ def market_text(event: EventSpec, position: int, now: int, status: str, draw: tu
 
 
 def _render(event: EventSpec) -> tuple[str, str]:
-    """The title and the rule of all its markets, with places for their labels and strikes left."""
+    """Return the title and the rule of all markets of an event, with placeholders for label and strike."""
     texts = event.texts | {"label": "{label}", "strike": "{strike}"}
     question, rule = event.family.question.format_map(texts), event.family.rule.format_map(texts)
     event.rendered = encode_basestring(question)[1:-1], encode_basestring(rule)[1:-1]
@@ -54,7 +54,7 @@ def _render(event: EventSpec) -> tuple[str, str]:
 
 
 def created_at(event: EventSpec, position: int) -> int:
-    """With 6 fractional digits, now and then fewer."""
+    """Return the reported creation time, with 6 fractional digits or sometimes fewer."""
     return (event.created + position * event.creation_spacing) // event.time_resolution * event.time_resolution
 
 
@@ -72,17 +72,17 @@ def _times(event: EventSpec, created: int, now: int) -> str:
 
 
 def expected(event: EventSpec) -> int:
-    """When the outcome is expected to be known: mostly before the scheduled close."""
+    """Return the instant when the outcome is expected, mostly before the scheduled close."""
     return event.ends // HOUR * HOUR
 
 
 def _clarified(event: EventSpec, now: int) -> str:
-    """What edits of the metadata add to the rules."""
+    """Return the text that edits of the metadata add to the rules."""
     return "".join(f" Clarified on {rfc3339(at)[:10]}." for at in event.edits if at <= now)
 
 
 def _trading(tape: Tape, now: int, status: str) -> str:
-    """Best prices, former prices, volumes and open interest; the book of a market that is not active is empty."""
+    """Return the fields for prices, volumes and open interest. Only active markets have quotes."""
     before = now - DAY
     quotes = tape.quotes(tape.quote_number(now)) if status == "active" else NO_QUOTES
     former = tape.quotes(tape.quote_number(before)) if tape.opens <= before < tape.ends else NO_QUOTES
@@ -110,7 +110,7 @@ def _settlement(event: EventSpec, now: int, result: str) -> str:
 
 
 def _extras(event: EventSpec, now: int, label: str, draw: tuple[int, ...]) -> str:
-    """The members that only some markets have."""
+    """Return the fields that only some markets have."""
     dice = draw[15]
     text = ""
     if dice % 50:
@@ -131,7 +131,7 @@ def _extras(event: EventSpec, now: int, label: str, draw: tuple[int, ...]) -> st
 
 
 def event_object(event: EventSpec, now: int) -> JsonObject:
-    """The Event object."""
+    """Return the Event object."""
     family, texts = event.family, event.texts
     return {
         "event_ticker": event.event_ticker,
@@ -149,7 +149,7 @@ def event_object(event: EventSpec, now: int) -> JsonObject:
 
 
 def series_object(family: Family, subject: Subject) -> JsonObject:
-    """The Series object of a family on a subject."""
+    """Return the Series object of a family and a subject."""
     ticker = family.ticker.format(code=subject.code)
     return {
         "ticker": ticker,
@@ -169,5 +169,5 @@ def series_object(family: Family, subject: Subject) -> JsonObject:
 
 
 def sources(subject: Subject) -> list[dict[str, str]]:
-    """What decides on a subject."""
+    """Return the settlement sources of a subject."""
     return [{"name": f"Bulletin of {subject.name}", "url": f"https://sources.example/{subject.code.lower()}"}]

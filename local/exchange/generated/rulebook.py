@@ -1,4 +1,4 @@
-"""The long rules of generated markets (rules_secondary): a few hundred characters, some with line breaks or HTML."""
+"""Secondary rules of generated markets (rules_secondary): a few hundred characters, some with line breaks or HTML."""
 
 from functools import lru_cache
 
@@ -28,7 +28,7 @@ VARIANTS = 1000
 
 @lru_cache(maxsize=VARIANTS)
 def secondary_rules(variant: int) -> str:
-    """One of so many texts."""
+    """Return one of VARIANTS texts."""
     text = " ".join((OPENINGS[variant % 3], PROVISIONS[variant // 3 % 3], ENDINGS[variant // 9 % 2]))
     kind = variant // 10
     if kind < 8:

@@ -1,7 +1,7 @@
 """Listings of the generated exchange at one instant.
 
-A listing is a merge over the strata. In each the events that can matter are a range of numbers, found by arithmetic
-and a little too wide; the events in it are then looked at one by one. A cursor is one more bound of that range.
+A listing is a merge over the cohorts. In each cohort the candidate events are a range of numbers, computed with a small
+margin. The events in the range are then checked one by one. A cursor is one more bound of that range.
 """
 
 import heapq
@@ -29,13 +29,13 @@ from local.exchange.generated.windows import (
 
 TIER_OVERLAP = (
     3 * DAY
-)  # how long markets that linger are in both tiers (on production the overlap was seen, not measured)
+)  # time in both tiers of the markets that remain in the live one (an overlap was seen on production, not measured)
 
 Row = GeneratedMarket | GeneratedCombo
 
 
 class Snapshot:
-    """One look at the exchange."""
+    """Contents of a generated exchange at one instant."""
 
     def __init__(self, population: Population, now: int, cutoff: int) -> None:
         self._population = population
@@ -55,7 +55,7 @@ class Snapshot:
         return self._event(spec) if spec and self._exists(spec) else None
 
     def markets(self, order: Order, after: Position | None, filter_: MarketFilter) -> Iterator[tuple[Position, Market]]:
-        """The wanted markets, see Exchange.markets."""
+        """Return the matching markets. See Exchange.markets."""
         if filter_.tickers is not None:
             markets = (self.market(ticker, archived=filter_.archived) for ticker in filter_.tickers)
             return iter(self._sorted(order, after, filter_, [market for market in markets if market]))
@@ -66,7 +66,7 @@ class Snapshot:
         return heapq.merge(*streams, key=itemgetter(0), reverse=True)
 
     def events(self, after: Position | None, filter_: EventFilter) -> Iterator[tuple[Position, Event]]:
-        """The wanted events, see Exchange.events."""
+        """Return the matching events. See Exchange.events."""
         if filter_.tickers is not None:
             specs = (self._population.find_event(ticker, self._now) for ticker in filter_.tickers)
             return iter(self._sorted_events(after, filter_, (spec for spec in specs if spec)))
@@ -78,14 +78,14 @@ class Snapshot:
         return heapq.merge(*streams, key=itemgetter(0), reverse=True)
 
     def count(self) -> int:
-        """How many live markets there are; only the events at the edges of the strata are looked at."""
+        """Return the number of live markets. Only events at the ends of the cohorts' ranges are checked."""
         total = 0
         for cohort in self._population.cohorts:
             numbers = cohort.candidate_range(*self._tier_window(cohort, archived=False))
             certain = cohort.certain_range(
                 max(self._cutoff, self._population.earliest_settlement) - cohort.settled, self._now
             )
-            if cohort.is_provisional or not certain:  # some of them may have vanished
+            if cohort.is_provisional or not certain:  # some of them may be deleted
                 certain = range(numbers.start, numbers.start)
             total += cohort.market_count(certain)
             for number in chain(range(numbers.start, certain.start), range(certain.stop, numbers.stop)):
@@ -94,7 +94,7 @@ class Snapshot:
         return total
 
     def _matching_cohorts(self, filter_: MarketFilter) -> Iterator[Cohort]:
-        """Those that can have what is wanted."""
+        """Yield the cohorts that can have matching markets."""
         for cohort in self._population.cohorts:
             has_series = filter_.series in TITLES if cohort.is_combo else cohort.positions_of_series(filter_.series)
             if filter_.combos in (None, cohort.is_combo) and (filter_.series is None or has_series):
@@ -102,7 +102,7 @@ class Snapshot:
 
     def _tier_window(self, cohort: Cohort, *, archived: bool) -> Window:
         earliest = self._population.earliest_settlement - cohort.settled
-        if cohort.is_combo and cohort.is_provisional:  # all vanish
+        if cohort.is_combo and cohort.is_provisional:  # all are deleted when they settle
             return (self._now, ALWAYS[0]) if archived else (self._now - cohort.settled, self._now)
         if archived:
             return earliest, self._cutoff - cohort.settled
@@ -128,7 +128,7 @@ class Snapshot:
     ) -> Iterator[tuple[Position, Market]]:
         key = attrgetter("number")
         numbers: Sequence[int]
-        if cohort.quirk == "year 1":  # all created at once: one group, in the order of their tickers
+        if cohort.quirk == "year 1":  # all have the same creation time: one group, sorted by ticker
             key = attrgetter("created")
             numbers = cohort.candidate_range(*window)
         else:
@@ -143,12 +143,12 @@ class Snapshot:
     def _by_close(
         self, cohort: Cohort, window: Window, after: Position | None, filter_: MarketFilter
     ) -> Iterator[tuple[Position, Market]]:
-        """Those that closed early stand in this order by their real close, the others by the announced one."""
+        """Return markets in the order of their close: the real one if it has passed, else the announced one."""
         streams = []
         ages = {cohort.opens} if cohort.quirk == "inverted" else {cohort.schedule, cohort.ends}
         for age in ages:
             bounds = [window, time_window(age, filter_), cursor_window(age, after)]
-            is_far = cohort.quirk == "far" and age == cohort.schedule  # all announced for the same instant
+            is_far = cohort.quirk == "far" and age == cohort.schedule  # all have the same announced close
             numbers = cohort.candidate_range(*(window if is_far else overlap(*bounds)))
             specs = self._specs(cohort, numbers, filter_)
             if len(ages) == 2:
@@ -163,7 +163,7 @@ class Snapshot:
         return spec.closes(self._now) if isinstance(spec, EventSpec) else spec.ends
 
     def _specs(self, cohort: Cohort, numbers: Sequence[int], filter_: MarketFilter) -> Iterator[AnySpec]:
-        """Newest first."""
+        """Yield the events with the numbers, newest first, if they can match the filter."""
         positions = cohort.positions_of_series(filter_.series) if filter_.series and not cohort.is_combo else None
         for number in reversed(numbers):
             if positions is None or number % len(cohort.template_cycle) in positions:
@@ -177,7 +177,7 @@ class Snapshot:
         after: Position | None,
         filter_: MarketFilter,
     ) -> Iterator[tuple[Position, Market]]:
-        """The rows of events that come in falling order of a key, equal ones together."""
+        """Yield the rows of events. `specs` is sorted by `key` in descending order; equal keys form one group."""
         for _, group in groupby(specs, key=key):
             markets = [market for spec in group for market in self._markets_of(spec)]
             yield from self._sorted(order, after, filter_, markets)
@@ -200,7 +200,7 @@ class Snapshot:
         return [GeneratedMarket(spec, position, self._now) for position in range(len(spec.contracts))]
 
     def _is_in(self, market: Row, *, archived: bool) -> bool:
-        """Whether it is in a tier: live, or archived."""
+        """Return whether a market is in a tier: live or archived."""
         settled = market.settled
         if settled is None:
             return not archived and market.created_exact <= self._now
@@ -211,7 +211,7 @@ class Snapshot:
         return not archived
 
     def _exists(self, spec: AnySpec) -> bool:
-        """Events are there as long as one of their markets is, in either tier."""
+        """Return whether an event exists: at least one of its markets is in one of the tiers."""
         markets = self._markets_of(spec)
         return any(self._is_in(market, archived=archived) for market in markets for archived in (False, True))
 
@@ -219,7 +219,7 @@ class Snapshot:
         return GeneratedEvent(spec, self._now, self._live_markets)
 
     def _live_markets(self, spec: AnySpec) -> list[Market]:
-        """Oldest first."""
+        """Return the live markets of an event, oldest first."""
         live = self._sorted(Order.CREATED, None, MarketFilter(), self._markets_of(spec))
         return [market for _, market in reversed(live)]
 

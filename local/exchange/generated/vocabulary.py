@@ -1,11 +1,16 @@
-"""The subjects and words of the generated exchange. All invented, but for the names of coins."""
+"""Subjects and words of the generated exchange. All are fictional, except the names of coins."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Subject:
-    """What one series of a family is about; `level` is the middle of its ladders, `step` between two rungs."""
+    """Subject of one series of a family.
+
+    `code`: part of the series ticker.
+    `level`: middle of its ladders.
+    `step`: difference between two rungs.
+    """
 
     code: str
     name: str

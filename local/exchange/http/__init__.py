@@ -1,1 +1,1 @@
-"""The HTTP side of the simulated exchange."""
+"""HTTP server of the simulated exchange."""

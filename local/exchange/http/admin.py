@@ -1,4 +1,4 @@
-"""/admin: how a test drives the exchange while it runs. No part of the API that is simulated."""
+"""Endpoints of /admin, with which a test controls the running exchange. Not part of the simulated API."""
 
 import json
 from collections import Counter
@@ -21,7 +21,7 @@ Operation = Callable[[Any], object]
 
 
 class Admin:
-    """The clock, the faults in force, what requests cost, and what was answered so far, by route and status."""
+    """Admin endpoints: the clock, the faults in force, request costs, and response counts by route and status."""
 
     def __init__(self, clock: Clock, faults: Faults, costs: Costs, counts: Counter[tuple[str, int]]) -> None:
         self._clock = clock
@@ -46,7 +46,7 @@ class Admin:
         return {"now": rfc3339(self._clock.now()), "speed": self._clock.speed}
 
     def set_clock(self, fields: Any) -> object:
-        """{"now": ISO 8601, "speed": seconds a second, 0 for none}: either or both."""
+        """Set the clock from {"now": ISO 8601, "speed": seconds per second, 0 to stop}, or one of them."""
         if not isinstance(fields, dict) or not fields or fields.keys() - CLOCK.keys():
             raise ValueError("the clock is set by an object of now, speed or both")
         values = {name: _parse(name, value) for name, value in fields.items()}
@@ -60,7 +60,7 @@ class Admin:
         return [rule.describe() for rule in self._faults.rules]
 
     def set_faults(self, rules: Any) -> object:
-        """These rules, in the place of all others."""
+        """Replace all rules."""
         if not isinstance(rules, list) or not all(isinstance(rule, dict) for rule in rules):
             raise ValueError("faults are set by a list of objects, each with a kind")
         self._faults.set(rules)
@@ -74,9 +74,9 @@ class Admin:
         return self._costs.others
 
     def set_costs(self, costs: Any) -> object:
-        """Put these costs in the place of all others, as in {"/markets": 20}."""
+        """Replace all costs, as in {"/markets": 20}."""
         if not isinstance(costs, dict):
-            raise ValueError("costs are set by an object of paths, each with its tokens")  # noqa: TRY004  # it is told as a 400
+            raise ValueError("costs are set by an object of paths, each with its tokens")  # noqa: TRY004  # reported as a 400
         self._costs.set(costs)
         return self.costs(None)
 
@@ -96,7 +96,7 @@ def _route(method: str, path: str, operation: Operation) -> Route:
     async def answer(request: Request) -> Response:
         try:
             return JSONResponse(operation(json.loads(await request.body()) if method == "POST" else None))
-        except ValueError as error:  # also of a body that is no JSON
+        except ValueError as error:  # also raised for a body that is not JSON
             return JSONResponse({"error": str(error)}, 400)
 
     return Route(path, answer, methods=[method])

@@ -1,4 +1,4 @@
-"""The HTTP side: which path is answered by what, and what every answer carries."""
+"""ASGI application of the simulated exchange: routes, middleware and response headers."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -32,9 +32,14 @@ Endpoint = Callable[[Request], bytes]
 
 @dataclass(frozen=True, slots=True)
 class ServerOptions:
-    """How an exchange is served. `faults`: rules of faults/rules.py. Rates and bodies of 429: rate_limiter.py.
+    """Options of the server.
 
-    `costs`: the tokens that a GET of a path costs, where it is not the default.
+    `tier`, `unsigned_rate`, `rate_limit_body`: see RateLimiter.
+    `seed`: seed of the random draws of the rate limiter.
+    `faults`: rules, see faults/rules.py.
+    `costs`: tokens of a GET by path, where it is not the default.
+    `prepared`: pages to serve from disk.
+    `admin`: whether there are /admin endpoints.
     """
 
     tier: str = UNLIMITED
@@ -48,9 +53,9 @@ class ServerOptions:
 
 
 def create_app(exchange: Exchange, keys: Mapping[str, PublicKey], options: ServerOptions) -> Starlette:
-    """The exchange as an ASGI application; `keys` are the public keys of its customers by key id.
+    """Return the ASGI application. `keys` maps key ids to the public keys of the customers.
 
-    Raises ValueError if a fault's rule is none, or a path that has a cost.
+    Raises ValueError for an invalid fault rule, an unknown path in `costs` or an invalid cost.
     """
     limiter = RateLimiter(
         exchange.clock, options.tier, options.unsigned_rate, options.rate_limit_body, options.seed, BASE
@@ -70,7 +75,7 @@ def create_app(exchange: Exchange, keys: Mapping[str, PublicKey], options: Serve
         ],
         exception_handlers={404: _unknown_path, 405: _unknown_method},
     )
-    app.router.redirect_slashes = False  # _unknown_path does it
+    app.router.redirect_slashes = False  # _unknown_path redirects instead
     return app
 
 
@@ -98,7 +103,7 @@ def _routes(
     exchange: Exchange, keys: Mapping[str, PublicKey], limiter: RateLimiter, prepared: PageStore | None
 ) -> list[Route]:
     def customer(request: Request, *, is_public: bool) -> str | None:
-        """The key id; None for who signs nothing, where that is permitted."""
+        """Return the key id, or None for an unsigned request to a public path. Raises ExchangeError."""
         if is_public and not is_signed(request.headers):
             return None
         now = exchange.clock.now() + request.scope["request_state"].skew
@@ -127,7 +132,7 @@ def _routes(
 
 
 async def _unknown_path(request: Request, _: Exception) -> Response:
-    """A trailing slash leads to the path without it (docs.kalshi.com, changelog 2025-10-08)."""
+    """Redirect a path with a trailing slash (docs.kalshi.com, changelog 2025-10-08); respond 404 to any other."""
     path: str = request.scope["path"]
     if path != "/" and path.endswith("/"):
         return RedirectResponse(request.url.replace(path=path.rstrip("/")), 301)
@@ -143,7 +148,7 @@ def _error_response(error: ExchangeError) -> Response:
 
 
 class _ExchangeMiddleware:
-    """Meets every request first: draws its faults, counts its answer, and has that tell the exchange's own time."""
+    """Outermost middleware: selects the faults of a request, counts the response and sets its Date header."""
 
     def __init__(
         self, app: ASGIApp, clock: Clock, faults: Faults, counts: Counter[tuple[str, int]], routes: list[Route]
@@ -174,6 +179,6 @@ class _ExchangeMiddleware:
         await self._app(scope, receive, send_on)
 
     def _template(self, path: str) -> str:
-        """The route that a path takes, or `*`: there are fewer routes than tickers."""
+        """Return the route that matches a path, or `*`. Counting by ticker would need too many keys."""
         known = (route.path for route in self._routes if route.path_regex.match(path))
         return next(known, "*").removeprefix(BASE)

@@ -9,16 +9,20 @@ MAX_COST = 1_000_000
 
 
 class Costs:
-    """What a GET of each path costs. `paths` are those that there are, below the base URL, as in /markets/{ticker}."""
+    """Cost of a GET by path.
+
+    `paths`: the valid paths below the base URL, as in /markets/{ticker}.
+    `others`: the costs that differ from the default.
+    """
 
     def __init__(self) -> None:
         self.paths: Sequence[str] = ()
-        self.others: dict[str, int] = {}  # than the default
+        self.others: dict[str, int] = {}
 
     def set(self, costs: Mapping[str, object]) -> None:
-        """Put these costs in the place of all others; the paths without one have the default.
+        """Replace all costs. Paths without an entry have the default cost.
 
-        Raises ValueError, which says what there is.
+        Raises ValueError, which lists the valid paths or the valid range.
         """
         parsed = {}
         for path, cost in costs.items():

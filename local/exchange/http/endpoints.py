@@ -1,4 +1,4 @@
-"""What each path answers, as JSON text. Objects of the catalogue go in byte for byte, never through a decoder."""
+"""Response bodies of the endpoints, as JSON text. Objects of the catalogue are inserted byte for byte."""
 
 from collections.abc import Iterable
 from typing import NamedTuple, Protocol
@@ -19,12 +19,12 @@ from local.exchange.http.errors import bad_request, failed_validation, not_found
 from local.exchange.http.listing import list_archived_markets, list_events, list_markets
 from local.exchange.http.parameters import Parameters
 
-# Of the range that is asked for, not of the candles that are in it (observed on production, 2026-08).
+# Limits of the requested range, not of the candles found in it (observed on production, 2026-08).
 MAX_CANDLES, MAX_BATCH_CANDLES, MAX_BATCH_MARKETS = 5_000, 10_000, 100
 
 
 class Endpoints:
-    """The GET operations of docs.kalshi.com, one method each. They raise ExchangeError."""
+    """GET operations of docs.kalshi.com, one method each. They raise ExchangeError."""
 
     def __init__(self, exchange: Exchange) -> None:
         self._exchange = exchange
@@ -60,7 +60,10 @@ class Endpoints:
         return _object(series=series.json)
 
     def market_candlesticks(self, request: Request) -> bytes:
-        """The series in the path is not compared with the market's (observed on production, 2026-08)."""
+        """Return the candles of one market.
+
+        The series in the path is not compared with the market's series (observed on production, 2026-08).
+        """
         query = _query(request)
         range_ = _range(query, "GetMarketCandlesticks")
         latest = query.boolean("include_latest_before_start")
@@ -89,7 +92,10 @@ class Endpoints:
         return _object(markets=b"[" + b",".join(results) + b"]")
 
     def event_candlesticks(self, request: Request) -> bytes:
-        """Of all live markets of an event; too long a range is cut, and `adjusted_end_ts` tells where."""
+        """Return the candles of all live markets of an event.
+
+        A range that is too long is shortened, and `adjusted_end_ts` is its new end.
+        """
         range_ = _range(_query(request), "GetMarketCandlesticksByEvent")
         event = self._exchange.event(request.path_params["event_ticker"])
         if event is None:
@@ -135,7 +141,10 @@ class Endpoints:
         return market
 
     def _archived_market(self, request: Request) -> Market:
-        """Its refusal differs from the live one (observed on production, 2026-09)."""
+        """Return an archived market. Raises ExchangeError.
+
+        The body of the 404 differs from that of a live market (observed on production, 2026-09).
+        """
         market = self._exchange.market(request.path_params["ticker"], archived=True)
         if market is None:
             raise service_error(404, "failed_to_get_market_by_ticker:_not_found", "not found")
@@ -145,14 +154,15 @@ class Endpoints:
         now, tape = self._exchange.clock.now(), market.tape
         candles = [live_object(candle) for candle in candlesticks(tape, *range_, now)]
         before = latest_before(tape, range_.period, range_.start, now) if latest else None
-        # It stands at the first boundary, where a real one may be: no two candles with the same end were ever seen.
+        # The synthetic candle ends at the first boundary. It is omitted if a real candle ends there, because production
+        # never returned two candles with the same end.
         if before and before.end not in (member["end_period_ts"] for member in candles[:1]):
             candles.insert(0, synthetic_object(before))
         return to_json(candles)
 
 
 class Range(NamedTuple):
-    """Of candles: their length in minutes, and the bounds of their ends in Unix seconds."""
+    """Range of candles: their length in minutes, and the inclusive bounds of their ends in Unix seconds."""
 
     period: int
     start: int
@@ -184,13 +194,16 @@ def _reject_too_long(range_: Range) -> None:
 
 
 def _with_markets(event: Event) -> bytes:
-    """When no market is live, there is no such member (observed on production, 2026-09)."""
+    """Return the Event object with its live markets.
+
+    Without a live market the field `markets` is missing (observed on production, 2026-09).
+    """
     markets = event.markets
     return event.json[:-1] + b',"markets":' + _array(markets) + b"}" if markets else event.json
 
 
 def _object(**members: bytes) -> bytes:
-    """A JSON object of members that are JSON text already."""
+    """Return a JSON object whose values are JSON text already."""
     return b"{" + b",".join(to_json(name) + b":" + text for name, text in members.items()) + b"}"
 
 

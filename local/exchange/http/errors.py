@@ -1,4 +1,4 @@
-"""The exchange's error answers, in the two shapes it has: nested from its services, a bare `msg` from its router.
+"""Error responses of the exchange: nested objects from its services, a bare `msg` from its router.
 
 Bodies as observed on production, 2026-08 to 2026-10; see also docs.kalshi.com, ErrorResponse.
 """
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 
 class ExchangeError(Exception):
-    """An answer other than 200, raised wherever it is found out."""
+    """Exception for a response with a status other than 200."""
 
     def __init__(self, status: int, body: Mapping[str, object]) -> None:
         super().__init__(status, body)
@@ -35,7 +35,10 @@ def unauthorized(code: str, details: str | None = None) -> ExchangeError:
 
 
 def too_many(*, is_object: bool) -> ExchangeError:
-    """The body observed on production, 2026-08, or the documented one (docs.kalshi.com, Rate Limits and Tiers)."""
+    """Return a 429 with the object observed on production, 2026-08, or the documented string.
+
+    The string is from docs.kalshi.com, Rate Limits and Tiers.
+    """
     message = "too many requests"
     return service_error(429, "too_many_requests", message) if is_object else ExchangeError(429, {"error": message})
 
@@ -45,7 +48,7 @@ def router_error(message: str) -> ExchangeError:
 
 
 def failed_validation(operation: str, field: str, rule: str) -> ExchangeError:
-    """What the router answers to a parsed value that breaks a rule, e.g. `GetMarkets`, `Limit`, `lte`."""
+    """Return the router's 400 for a parsed value that breaks a rule, e.g. `GetMarkets`, `Limit`, `lte`."""
     return router_error(
         f"Parameter validation failed for {operation}: Key: '{operation}Params.{field}' "
         f"Error:Field validation for '{field}' failed on the '{rule}' tag"

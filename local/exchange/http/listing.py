@@ -1,6 +1,6 @@
-"""GET /markets, /historical/markets and /events: which rows a query finds, and the page of them behind its cursor.
+"""Listings of GET /markets, /historical/markets and /events: filters, and the page after a cursor.
 
-Parameters and refused combinations: docs.kalshi.com, Get Markets, Get Historical Markets and Get Events.
+Parameters and rejected combinations: docs.kalshi.com, Get Markets, Get Historical Markets and Get Events.
 """
 
 from collections.abc import Callable, Iterator
@@ -27,7 +27,12 @@ class Page(Generic[Row]):
 
 @dataclass(frozen=True, slots=True)
 class TimeFilter:
-    """A `min_…_ts`, `max_…_ts` pair: the time it bounds, the order it lists in, the statuses that may go with it."""
+    """A pair of parameters `min_{name}_ts` and `max_{name}_ts`.
+
+    `time`: the time that it bounds.
+    `order`: the order of the listing.
+    `statuses`: the values of `status` that can be combined with it.
+    """
 
     name: str
     time: str
@@ -60,7 +65,10 @@ def list_markets(exchange: Exchange, query: Parameters) -> Page[Market]:
 
 
 def list_archived_markets(exchange: Exchange, query: Parameters) -> Page[Market]:
-    """Statuses and times are silently ignored here (observed on production, 2026-08)."""
+    """Return a page of archived markets.
+
+    `status` and time filters are silently ignored (observed on production, 2026-08).
+    """
     limit = query.limit("GetHistoricalMarkets", default=100, maximum=1000)
     filter_ = replace(_base_filter(query), archived=True, combos=_combos(query, ("exclude",)))
     return _page(exchange, query, lambda after: exchange.markets(Order.CREATED, after, filter_), limit)
@@ -81,11 +89,15 @@ def list_events(exchange: Exchange, query: Parameters) -> Page[Event]:
 def _page(
     exchange: Exchange, query: Parameters, list_rows: Callable[[Position | None], Rows[Row]], limit: int
 ) -> Page[Row]:
-    """A full page has a cursor even when nothing follows it: a keyset listing does not look ahead."""
+    """Return the page after the cursor of the query.
+
+    A full page has a cursor even if no row follows, because a keyset listing does not look ahead.
+    """
     after = decode(query.text("cursor"))
     rows = list(islice(list_rows(after), limit))
     if rows and _comes_empty(exchange.empty_pages, after or BEFORE_FIRST):
-        # Just before the first row, so that none is left out; there once, it goes on: no cursor comes twice.
+        # The cursor is just before the first row, so that no row is lost. The page after that cursor is never empty, so
+        # that no cursor repeats.
         before = Position(rows[0][0].at, rows[0][0].ticker + "~")
         if before != after:
             return Page([], encode(before))
@@ -156,7 +168,10 @@ def _reject_combinations(query: Parameters, time_filter: TimeFilter, phase: str 
 
 
 def _with_time_bounds(filter_: MarketFilter, query: Parameters, time_filter: TimeFilter) -> MarketFilter:
-    """Whole Unix seconds, exclusive against the microseconds of the rows; only max_updated_ts is "at or before"."""
+    """Return the filter with the bounds of the query, which are integer Unix seconds.
+
+    Bounds are exclusive, compared with the microseconds of the rows; only max_updated_ts is inclusive ("at or before").
+    """
     low, high = _bounds(query, time_filter)
     first = None if low is None else low * SECOND + 1
     last = None if high is None else high * SECOND - (time_filter.name != "updated")

@@ -1,6 +1,6 @@
-"""Query parameters as the exchange's router reads them: unknown ones are ignored, the first of several counts.
+"""Query parameters as the exchange's router parses them: unknown ones are ignored, and the first of several counts.
 
-An empty text is an absent one. An unreadable number is refused in the words of the router's library, oapi-codegen.
+An empty text counts as missing. An invalid number is rejected with the message of the router's library, oapi-codegen.
 """
 
 import re
@@ -14,7 +14,7 @@ FALSE = {"0", "f", "F", "false", "FALSE", "False"}
 
 
 class Parameters:
-    """The query of one request."""
+    """Query parameters of one request."""
 
     def __init__(self, pairs: list[tuple[str, str]]) -> None:
         self._values: Mapping[str, str] = dict(reversed(pairs))
@@ -23,7 +23,7 @@ class Parameters:
         return self._values.get(name) or None
 
     def names(self, name: str) -> list[str] | None:
-        """A comma-separated list, without its empty members."""
+        """Return the items of a comma-separated list, without empty ones."""
         text = self.text(name)
         return None if text is None else [part for part in text.split(",") if part]
 
@@ -56,7 +56,7 @@ class Parameters:
         return text in TRUE
 
     def limit(self, operation: str, *, default: int, maximum: int) -> int:
-        """The page size; 0 means the default."""
+        """Return the page size; 0 means the default. Raises ExchangeError."""
         limit = self.integer("limit") or default
         if limit < 0:
             raise failed_validation(operation, "Limit", "gte")

@@ -1,6 +1,6 @@
-"""Prepared pages: a listing written to disk once, so that what a benchmark measures is the client.
+"""Prepared pages: listings written to disk once, so that a benchmark measures the client.
 
-A folder of bodies, each also compressed, and `pages.json`, which says what request each of them answers.
+A folder holds the bodies, each also compressed, and `pages.json`, which maps requests to bodies.
 """
 
 import gzip
@@ -29,8 +29,9 @@ class Page:
 
 
 def write_pages(exchange: Exchange, folder: Path, source: Mapping[str, object]) -> int:
-    """Writes the chains of a whole walk; returns how many pages. `source` is what the exchange was made from.
+    """Write the pages of a full crawl to a folder and return their number.
 
+    `source`: the options that the exchange was made from.
     Raises OSError.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -45,7 +46,10 @@ def write_pages(exchange: Exchange, folder: Path, source: Mapping[str, object]) 
 
 
 def _all_pages(get: Endpoints) -> Iterator[tuple[str, Query, bytes]]:
-    """What a first copy of the exchange asks for, but for the windows of settled markets: these depend on when."""
+    """Yield path, query and body of the requests of a crawler's first run.
+
+    Windows of settled markets are left out, because they depend on the time of the run.
+    """
     for status in LIVE:
         yield from _listing_pages("/markets", get.markets, {"limit": "1000", "mve_filter": "exclude", "status": status})
     yield from _listing_pages("/historical/markets", get.historical_markets, {"limit": "1000", "mve_filter": "exclude"})
@@ -54,7 +58,7 @@ def _all_pages(get: Endpoints) -> Iterator[tuple[str, Query, bytes]]:
 
 
 def _listing_pages(path: str, endpoint: Callable[[Request], bytes], query: Query) -> Iterator[tuple[str, Query, bytes]]:
-    """The pages of a listing, each with the query that leads to it."""
+    """Yield the pages of a listing, each with its path and query."""
     cursor = ""
     while True:
         page_query = {**query, "cursor": cursor} if cursor else query
@@ -70,7 +74,7 @@ def _request(query: Query) -> Request:
 
 
 class PageStore:
-    """The pages of a folder. Raises OSError or ValueError if it holds none."""
+    """Prepared pages of a folder. Raises OSError or ValueError if the folder has none."""
 
     def __init__(self, folder: Path) -> None:
         manifest = json.loads((folder / MANIFEST).read_bytes())
@@ -85,7 +89,10 @@ class PageStore:
         return len(self._files)
 
     def find(self, path: str, request: Request) -> Page | None:
-        """The page that answers exactly this request; parameters may stand in any order, empty ones count as absent."""
+        """Return the page for exactly this request, or None.
+
+        The order of the parameters does not matter. Empty parameters count as missing.
+        """
         query = frozenset((name, value) for name, value in request.query_params.multi_items() if value)
         file = self._files.get((path, query))
         if file is None:

@@ -1,4 +1,4 @@
-"""Token buckets: how many requests a customer may send (docs.kalshi.com, Rate Limits and Tiers, 2026-09)."""
+"""Token buckets that limit the requests of a customer (docs.kalshi.com, Rate Limits and Tiers, 2026-09)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from local.exchange.http.errors import too_many
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """Of a bucket: how many tokens a second it gains, and how many it holds."""
+    """Rate of a bucket: tokens gained per second, and capacity in tokens."""
 
     refill_rate: int
     bucket_capacity: int
@@ -40,7 +40,10 @@ BODIES = ("object", "string", "either")
 
 
 class Bucket:
-    """Full at first. It is the exchange's clock that fills it: where that stands still, so does the bucket."""
+    """Token bucket, full at first.
+
+    The exchange's clock refills it: while that clock is stopped, no tokens are added.
+    """
 
     def __init__(self, rate: Rate, now: int) -> None:
         self._rate = rate
@@ -48,7 +51,7 @@ class Bucket:
         self._at = now
 
     def try_acquire(self, tokens: int, now: int) -> bool:
-        """Whether there were so many; a refusal takes none."""
+        """Take the tokens if the bucket has as many, and return whether it had."""
         gained = max(0, now - self._at) / SECOND * self._rate.refill_rate
         self._tokens = min(self._rate.bucket_capacity, self._tokens + gained)
         self._at = now
@@ -59,10 +62,12 @@ class Bucket:
 
 
 class RateLimiter:
-    """One bucket for each key, one for each address that signs nothing. The tier `none` has no limits.
+    """Rate limiter with a bucket for each key and for each address of unsigned requests.
 
-    `unsigned_rate` is what an address gains a second, and holds: the exchange tells no figure. The refusal has the
-    documented body (`string`), the one observed on production in 2026-08 (`object`), or `either`, drawn by the seed.
+    The tier `none` has no limits.
+    `unsigned_rate`: tokens per second, and capacity, of an address; the exchange documents no figure.
+    `body`: body of a 429. `string` is the documented one, `object` the one observed on production in 2026-08, `either`
+    a random choice by the seed.
     """
 
     def __init__(self, clock: Clock, tier: str, unsigned_rate: int, body: str, seed: int, base: str) -> None:
@@ -76,9 +81,9 @@ class RateLimiter:
         self._buckets: dict[str, Bucket] = {}
 
     def spend(self, key_id: str | None, address: str, path: str) -> None:
-        """Take the cost of one read of a path. Raises the 429 answer, which says nothing of when to come again.
+        """Take the cost of one GET of a path. Raises the 429 as ExchangeError; it has no Retry-After header.
 
-        What costs more than a bucket holds is never answered.
+        A request that costs more than the capacity of the bucket always fails.
         """
         if self._tier == UNLIMITED:
             return
@@ -91,7 +96,10 @@ class RateLimiter:
             raise too_many(is_object=is_object)
 
     def account_limits(self, _: Request) -> bytes:
-        """Where nothing is limited, the basic tier's: less than what is permitted, as no figure means unlimited."""
+        """Return the account's limits. With the tier `none` they are those of the basic tier.
+
+        That is less than what is permitted, because no figure means unlimited.
+        """
         name = "basic" if self._tier == UNLIMITED else self._tier
         tier = TIERS[name]
         return to_json(
@@ -99,7 +107,7 @@ class RateLimiter:
         )
 
     def endpoint_costs(self, _: Request) -> bytes:
-        """Endpoints of the default cost are not listed (docs.kalshi.com, List Non-Default Endpoint Costs)."""
+        """Return the costs that differ from the default (docs.kalshi.com, List Non-Default Endpoint Costs)."""
         costs = sorted(self.costs.others.items())
         others = [{"method": "GET", "path": self._base + path, "cost": cost} for path, cost in costs]
         return to_json({"default_cost": DEFAULT_COST, "endpoint_costs": others})

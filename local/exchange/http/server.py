@@ -1,4 +1,4 @@
-"""The exchange on a real socket."""
+"""Server of the simulated exchange on a TCP socket."""
 
 import logging
 import socket
@@ -18,8 +18,8 @@ DEFAULT_OPTIONS = ServerOptions()
 
 
 def bind(host: str, port: int) -> tuple[socket.socket, str]:
-    """A listening socket and the base URL of the API behind it; port 0 takes a free one. Raises OSError."""
-    # With the protocol left open, asyncio would not set TCP_NODELAY: 40 ms more for every answer.
+    """Return a listening socket and the base URL of the API; port 0 selects a free port. Raises OSError."""
+    # With protocol 0, asyncio would not set TCP_NODELAY: 40 ms more for every response.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -34,12 +34,12 @@ def bind(host: str, port: int) -> tuple[socket.socket, str]:
 def make_server(
     exchange: Exchange, keys: Mapping[str, PublicKey], options: ServerOptions = DEFAULT_OPTIONS, *, verbose: bool
 ) -> uvicorn.Server:
-    """Raises ValueError if a fault's rule is none."""
+    """Return a uvicorn server of the exchange. Raises ValueError for invalid faults or costs."""
     config = uvicorn.Config(
         create_app(exchange, keys, options),
         lifespan="off",
         ws="none",
-        date_header=False,  # the exchange's own clock tells it
+        date_header=False,  # the middleware sets it from the exchange's clock
         server_header=False,
         access_log=verbose,
         log_level="info" if verbose else "warning",
@@ -50,12 +50,15 @@ def make_server(
 
 
 def _is_not_a_cut_response(record: logging.LogRecord) -> bool:
-    """An answer that a fault has cut is no error of the server's."""
+    """Filter out the log record of a response that a fault has cut."""
     return record.msg != "ASGI callable returned without completing response."
 
 
 class ExchangeServer:
-    """`with Server(exchange) as server:` serves it at `server.url`, on a free port, from a thread of its own."""
+    """Context manager that serves an exchange at `url`, on a free port, from its own thread.
+
+    Usage: `with ExchangeServer(exchange) as server:`.
+    """
 
     def __init__(
         self, exchange: Exchange, keys: Mapping[str, PublicKey] | None = None, options: ServerOptions = DEFAULT_OPTIONS

@@ -1,6 +1,6 @@
-"""Signed requests: who sends KALSHI-ACCESS-* headers must prove to hold the key (docs.kalshi.com, API Keys).
+"""Verification of signed requests, which have KALSHI-ACCESS-* headers (docs.kalshi.com, API Keys).
 
-The four refusals and the tolerated skew were observed on production, 2026-06 to 2026-10.
+The four errors and the tolerated skew were observed on production, 2026-06 to 2026-10.
 """
 
 import re
@@ -26,7 +26,10 @@ MAX_SKEW = 30 * SECOND
 
 
 def load_public_key(pem_file: Path) -> PublicKey:
-    """The public key in a PEM file, or the public half of the private key in it. Raises OSError or ValueError."""
+    """Return the public key in a PEM file, or the public half of the private key in it.
+
+    Raises OSError or ValueError.
+    """
     pem = pem_file.read_bytes()
     private = load_pem_private_key(pem, password=None) if b"PRIVATE KEY" in pem else None
     if isinstance(private, RSAPrivateKey | Ed25519PrivateKey):
@@ -42,7 +45,7 @@ def is_signed(headers: Mapping[str, str]) -> bool:
 
 
 def verify(keys: Mapping[str, PublicKey], now: int, method: str, path: str, headers: Mapping[str, str]) -> str:
-    """The id of the known key that the headers carry a fresh signature by, of this method and path. Raises the 401."""
+    """Return the id of the key that signed this method and path within MAX_SKEW. Raises the 401 as ExchangeError."""
     signature, timestamp = headers.get(PREFIX + "signature"), headers.get(PREFIX + "timestamp", "")
     if not signature:
         raise unauthorized("signature_is_missing")
