@@ -21,7 +21,7 @@ def echo(component: str, text: str) -> None:
         for line in text.splitlines() or [""]:
             print(f"{component:<10} {line}", flush=True)
     except BrokenPipeError:
-        # The reader has closed the pipe (`| head`, or `| tee` at Ctrl+C). The run and its shutdown continue without output.
+        # The reader closed the pipe (`| head`, or `| tee` at Ctrl+C): the run and its shutdown go on without output.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 

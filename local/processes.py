@@ -34,8 +34,8 @@ async def start_child(
 
 
 def signal_session(process: asyncio.subprocess.Process, number: signal.Signals) -> None:
-    """Send a signal to a child and its descendants, if the child is running."""
-    if process.returncode is None:  # Send a signal to the process group of a child, if the child is running.
+    """Send a signal to the process group of a child, if the child is running."""
+    if process.returncode is None:  # otherwise its id may belong to another process
         with suppress(ProcessLookupError):
             os.killpg(process.pid, number)
 

@@ -1,4 +1,4 @@
-"""The simulated exchange's clock: set, stopped, sped up, and never lost."""
+"""Clock of the simulated exchange: set, stopped, accelerated, and continued after a restart."""
 
 import time
 
