@@ -65,7 +65,10 @@ class Scheduler:
                 echo(self._component, "the run before goes on: no other is begun")
 
     async def _first(self) -> None:
-        """Invoke the function until it acquires the lease. A run that was killed may still hold it."""
+        """Invoke the function until it acquires the lease, for up to `interval` seconds.
+
+        A run that was killed with an earlier supervisor may still hold the lease.
+        """
         loop = asyncio.get_running_loop()
         gives_up = loop.time() + self._interval - self._retry
         while await self._invoke() == "busy" and loop.time() < gives_up:

@@ -94,7 +94,7 @@ class _RecordedResource(CloudFormationModel):
 
 @contextmanager
 def deployed(**parameters: str) -> Iterator[Deployed]:
-    """Deploy the whole stack with these parameters. The account's services exist as long as the context.
+    """Deploy the whole stack with these parameters. The account's services exist while the context is open.
 
     {vpc}, {subnets} and {group} in a parameter stand for an existing network.
     """

@@ -1,4 +1,4 @@
-"""Clock of the simulated exchange: set, stopped, accelerated, and continued after a restart."""
+"""Clock of the simulated exchange: it starts, stops, is set and accelerated, and never goes back by itself."""
 
 import time
 

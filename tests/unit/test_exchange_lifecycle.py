@@ -39,7 +39,7 @@ def exchange() -> GeneratedExchange:
 
 @pytest.fixture(scope="module")
 def snapshots(exchange: GeneratedExchange) -> list[Snapshot]:
-    """Return every market of both tiers, about once a day for two hundred days."""
+    """Return every market of both tiers, every 27 hours for two hundred days."""
     states = []
     for step in range(STEPS):
         exchange.clock.set(START + step * STEP)

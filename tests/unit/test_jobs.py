@@ -36,7 +36,11 @@ def forever(page: Page) -> Iterator[Page]:
 
 @dataclass
 class Exchange:
-    """Exchange with a given listing of settled markets. windows: the windows that a pass requests."""
+    """Exchange with a given listing of settled markets.
+
+    behind: the cutoff between the live and the archived markets.
+    windows: the windows that a pass requests.
+    """
 
     pages: Iterator[Page] = field(default_factory=lambda: forever(EMPTY))
     at: datetime = NOW

@@ -11,7 +11,7 @@ from kalshi_markets.exchange.rate_limiter import Grant, LocalTokenBucket, RateLi
 
 
 class Source:
-    """Token source of a test: each lease takes the next of `grants`, and 0 when there are no more."""
+    """Token source of a test: each acquire() takes the next of `grants`, and 0 when there are no more."""
 
     def __init__(
         self, *grants: int, rate: float = 20, costs: Mapping[str, float] | None = None, capacity: float | None = None
