@@ -17,7 +17,7 @@ PERMITTED: Final = {
     "migrator": {"migrator", "kalshi_markets"},
     "local": set(PARTS),
 }
-"""Parts that each part may import. The layer imports no function, no function imports another, nothing imports tests."""
+"""Parts that each part may import. The layer imports no function, no function another one, and nothing tests."""
 
 
 def module_name(path: Path, source: Path) -> str:
