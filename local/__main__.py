@@ -1,12 +1,12 @@
-"""python -m local: see local/supervisor.py."""
+"""Entry point of `python -m local`: see local/supervisor.py."""
 
 import signal
 import sys
 
-# Until the supervisor listens, Ctrl+C just ends the program.
+# Until the supervisor installs its signal handlers, Ctrl+C ends the program without a traceback.
 signal.signal(signal.SIGINT, signal.SIG_DFL)
 
-from local.run import Run  # noqa: E402  # its imports take a while
+from local.run import Run  # noqa: E402  # slow import
 from local.supervisor import main  # noqa: E402
 
 if __name__ == "__main__":

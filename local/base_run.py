@@ -1,4 +1,4 @@
-"""What every run of several parts does: it takes its port and its folder, and ends when a part does."""
+"""Base class of the runs: port, data folder and wait for the first part that ends."""
 
 import asyncio
 import errno
@@ -13,14 +13,14 @@ from local.settings import Settings
 
 
 class RunFailed(Exception):
-    """Why the run cannot go on, for people."""
+    """Error that ends the run. The message is for the user."""
 
 
 class BaseRun:
-    """One run. What it starts, it first puts on the stack of parts to stop."""
+    """A run of several parts. Each part registers its cleanup on the exit stack before it starts."""
 
     command: ClassVar[str]
-    """What people type for it."""
+    """Shell command that starts the run, used in messages."""
 
     def __init__(self, settings: Settings, stack: AsyncExitStack) -> None:
         self._settings = settings
@@ -30,7 +30,7 @@ class BaseRun:
         """Tasks that end when a part has ended by itself."""
 
     async def run(self) -> None:
-        """Returns never. Raises RunFailed."""
+        """Run until a part ends by itself; never return. Raises RunFailed."""
         raise NotImplementedError
 
     def _bind_port(self) -> socket.socket:

@@ -1,4 +1,4 @@
-"""A program that serves, as a child process: started, shown, stopped."""
+"""Server program as a child process: start it, show its output, stop it."""
 
 import asyncio
 import os
@@ -15,14 +15,17 @@ STOP_SECONDS: Final = 3.0
 
 
 class ChildFailed(Exception):
-    """It ended before it was ready; the message is its own."""
+    """The child process ended before it was ready. The message is the output of the process."""
 
 
 class ChildProcess:
-    """A command that writes its address when it takes requests: the group of `ready_pattern` in a line.
+    """Command that prints its URL when it accepts requests.
 
-    `url` is that address and `ended` a task that ends with the process, both when start() has returned.
-    component: the name before the lines that follow. stop_seconds: how long it may take to stop.
+    ready_pattern: regular expression for the line with the URL. The URL is its first group.
+    url: the URL. It is set when start() has returned.
+    ended: task that ends with the process. It is set when start() has returned.
+    component: name in front of the lines that follow.
+    stop_seconds: time between SIGTERM and SIGKILL.
     """
 
     ended: asyncio.Task[None]
@@ -45,7 +48,7 @@ class ChildProcess:
         self.url = ""
 
     async def start(self) -> None:
-        """Returns when it takes requests. Raises ChildFailed."""
+        """Start the process and return when it accepts requests. Raises ChildFailed."""
         self._process = await start_child(self._command, environment=self._environment, directory=ROOT)
         lines = iter_lines(self._process)
         output = []
@@ -58,7 +61,7 @@ class ChildProcess:
         raise ChildFailed("\n".join(output) or f"exit status {await self._process.wait()}")
 
     async def close(self) -> None:
-        """Ends it."""
+        """Stop the process: SIGTERM first, SIGKILL after `stop_seconds`."""
         if self._process is None:
             return
         signal_session(self._process, signal.SIGTERM)

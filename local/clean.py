@@ -1,4 +1,4 @@
-"""Remove what the commands of the Makefile made in the checkout, and nothing that they did not make.
+"""Remove what the commands of the Makefile created in the checkout, and nothing else.
 
 usage: [VENV=folder] python3 local/clean.py
 """
@@ -17,11 +17,14 @@ from local import ROOT
 from local.environments import environment_folder, is_environment
 
 CACHES: Final = (".aws-sam", ".mypy_cache", ".ruff_cache", ".pytest_cache", ".hypothesis")
-"""Folders that the tools name themselves."""
+"""Cache folders with names that the tools choose."""
 
 
 def main() -> int:
-    """Return the exit code: 2 when something is not ours or in use; then nothing is removed."""
+    """Remove the folders and return the exit code.
+
+    The exit code is 2, and nothing is removed, if a folder was not created by make or is in use.
+    """
     environments = {environment_folder(), ROOT / ".venv-sam", ROOT / ".venv-scan"}
     environments |= {path for path in ROOT.glob(".venv-*") if is_environment(path)}
     checks: dict[Path, Callable[[Path], bool]] = dict.fromkeys(sorted(environments), is_environment)
@@ -43,7 +46,7 @@ def _holds_something(path: Path) -> bool:
 
 
 def _is_data_folder(path: Path) -> bool:
-    """Return whether make run, make sam-local, make sam-test or make bench made it."""
+    """Return whether make run, make sam-local, make sam-test or make bench created the folder."""
     return any(child.name in ("lock", "sam-test") or child.name.startswith("bench-") for child in path.iterdir())
 
 
@@ -59,7 +62,7 @@ def _in_use(data: Path) -> bool:
 
 
 def _remove(path: Path) -> None:
-    """Remove a folder; of a link the link; of a mount point what it holds."""
+    """Remove a file or folder. A symbolic link is removed without its target, a mount point is emptied."""
     if path.is_symlink():
         path.unlink()
     elif os.path.ismount(path):

@@ -1,4 +1,4 @@
-"""Lines for people: who speaks, and what is going on."""
+"""Console output: lines with the name of the component in front."""
 
 import json
 import os
@@ -11,24 +11,25 @@ _LOGGER_FIELDS: Final = {
     *("function_name", "function_memory_size", "function_arn", "function_request_id", "correlation_id"),
     *("exception", "exception_name", "stack_trace", "taskName"),
 }
-"""Powertools writes these with every line; what else stands there is the line's own."""
+"""Fields that Powertools writes to every log line. All other fields belong to the message."""
 _PROGRESS_LEVELS: Final = ("DEBUG", "INFO")
 
 
 def echo(component: str, text: str) -> None:
-    """A line, or several, from one part of the system."""
+    """Print one or more lines of a component."""
     try:
         for line in text.splitlines() or [""]:
             print(f"{component:<10} {line}", flush=True)
     except BrokenPipeError:
-        # Who read along is gone, as after `| head`, or `| tee` at Ctrl+C: the work goes on, and so does the stopping.
+        # The reader closed the pipe (`| head`, or `| tee` at Ctrl+C): the run and its shutdown go on without output.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def function_log(component: str, *, progress: bool = False, verbose: bool = False) -> Callable[[str], None]:
-    """Takes the lines that a function writes, shows those worth it.
+    """Return a function that formats the log lines of a Lambda function and prints them.
 
-    progress: its INFO lines, too. verbose: these, and the stacks of its errors.
+    progress: print INFO lines too.
+    verbose: print INFO lines and the stack traces of errors.
     """
 
     def show(line: str) -> None:
@@ -44,7 +45,7 @@ def _format(line: str, *, progress: bool, stacks: bool) -> str:
     except ValueError:
         record = None
     if not isinstance(record, dict):
-        # The runtime client reports a handler's error with \r between its lines; who invoked it tells it, too.
+        # The runtime client joins the lines of a handler's error with \r. The caller of the function reports it, too.
         return line.replace("\r", "\n").rstrip() if stacks or not line.startswith("[ERROR] ") else ""
     if "_aws" in record:  # a metric in CloudWatch's embedded format
         return ""
@@ -58,7 +59,7 @@ def _format(line: str, *, progress: bool, stacks: bool) -> str:
 
 
 def _pairs(values: Mapping[str, Any]) -> str:
-    """name=value, without what says nothing; a zero does."""
+    """Format name=value pairs. Empty values are left out; numbers are not, even zero."""
     return " ".join(f"{name}={_value(value)}" for name, value in values.items() if value or type(value) in (int, float))
 
 

@@ -1,4 +1,4 @@
-"""DATA_DIR: the database and the few things that outlive a run."""
+"""Data folder (DATA_DIR): the database and the small files that outlive a run."""
 
 import fcntl
 import os
@@ -15,7 +15,10 @@ from local import ROOT
 
 
 def stored_secret(path: Path, make: Callable[[], str] = lambda: secrets.token_urlsafe(24)) -> str:
-    """The text of a file that only its owner can read; what `make` returns goes in the first time."""
+    """Return the text of a file that only its owner can read.
+
+    If the file is missing, it is created with the text that `make` returns.
+    """
     if not path.exists():
         fresh = path.with_name(f"{path.name}.new")
         with suppress(FileNotFoundError):
@@ -27,11 +30,11 @@ def stored_secret(path: Path, make: Callable[[], str] = lambda: secrets.token_ur
 
 
 class FolderInUse(Exception):
-    """Another run has the data folder."""
+    """Another run uses the data folder."""
 
 
 class DataFolder:
-    """A folder for one run at a time."""
+    """Data folder for one run at a time."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -41,7 +44,7 @@ class DataFolder:
         return os.path.relpath(self.path, ROOT) if self.path.is_relative_to(ROOT) else str(self.path)
 
     def lock(self) -> None:
-        """Holds it until unlock(), or the end of this process. Raises FolderInUse, OSError."""
+        """Lock the folder until unlock() or the end of this process. Raises FolderInUse, OSError."""
         self.path.mkdir(parents=True, exist_ok=True)
         lock = (self.path / "lock").open("ab")
         try:
@@ -54,22 +57,22 @@ class DataFolder:
         self._lock = lock
 
     def unlock(self) -> None:
-        """Lets the next run have it."""
+        """Unlock the folder."""
         if self._lock:
             self._lock.close()
 
     def password(self, user: str) -> str:
-        """A random password, always the same one for a user."""
+        """Return the random password of a user, which is created once."""
         return stored_secret(self.path / f"{user}.password")
 
     def exchange_key(self) -> Path:
-        """The PEM file of a private key that the simulated exchange knows."""
+        """Return the PEM file of a private key, which is created once. The simulated exchange accepts the key."""
         file = self.path / "exchange-key.pem"
         stored_secret(file, _new_key)
         return file
 
     def record_source(self, source: str) -> str | None:
-        """Notes where the markets come from; gives where they came from before, if that was elsewhere."""
+        """Record the source of the markets. Return the previous source if it was another one."""
         file = self.path / "source"
         previous = file.read_text(encoding="utf-8") if file.exists() else source
         file.write_text(source, encoding="utf-8")

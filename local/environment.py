@@ -1,14 +1,15 @@
-"""Build the environment in VENV for a group of commands, on a bare python3; then run its Python with the arguments.
+"""Build the environment in VENV for a group of commands with a bare python3, then run its Python with the arguments.
 
 usage: [VENV=folder] python3 local/environment.py local|tests|scan|sam [argument ...]
 
-This file is read by old versions of Python, too: it says what is needed, and the rest is in local/environments.py.
+Old versions of Python must be able to parse this file: it reports the required version. The work is done in
+local/environments.py.
 """
 
 import os
 import sys
 
-if sys.version_info < (3, 11):  # noqa: UP036  # whoever runs this has not been told yet
+if sys.version_info < (3, 11):  # noqa: UP036  # an older Python gets a message, not a SyntaxError
     print("python3 is {}.{}; 3.11 or newer is needed: make PYTHON=python3.13 ...".format(*sys.version_info))
     sys.exit(2)
 
@@ -16,7 +17,7 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__)))) 
 
 
 def main(group: str, *arguments: str) -> int:
-    """Return the exit code, unless there are arguments: then their program takes this one's place."""
+    """Build the environment and return the exit code. With arguments, replace this process by its Python."""
     from local.environments import EnvironmentFailure, environment
 
     try:
@@ -25,7 +26,7 @@ def main(group: str, *arguments: str) -> int:
         print(failure, file=sys.stderr)
         return 2
     if arguments:
-        os.execv(python, [python, *arguments])  # noqa: S606  # no shell is wanted
+        os.execv(python, [python, *arguments])  # noqa: S606  # no shell is needed
     return 0
 
 

@@ -1,7 +1,7 @@
-"""Virtual environments with a mark: they are created once, and never in a folder that holds other things.
+"""Virtual environments with a marker file: created once, and never in a folder with other contents.
 
-The mark is a file for each group, GROUP.installed. It is written first, empty, and gets the digest of the group's locks
-when everything was installed and imported. An environment with an empty mark was interrupted and is built anew.
+Each group has a marker file, GROUP.installed. It is created empty, and receives the digest of the group's lock files
+after everything is installed and imported. An environment with an empty marker was interrupted and is rebuilt.
 """
 
 import fcntl
@@ -25,7 +25,8 @@ from local.pip_settings import pip_environment
 class Group:
     """Packages that some commands need.
 
-    locks: files that pin them. modules: what can be imported when they are installed.
+    locks: lock files that pin the packages.
+    modules: comma-separated modules that can be imported when the packages are installed.
     """
 
     locks: tuple[str, ...]
@@ -45,7 +46,7 @@ GROUPS: Final = {
 
 
 class EnvironmentFailure(Exception):
-    """The environment is not there; the message says why and what helps."""
+    """The environment cannot be built. The message gives the reason and a solution."""
 
 
 def environment_folder() -> Path:
@@ -54,12 +55,12 @@ def environment_folder() -> Path:
 
 
 def is_environment(folder: Path) -> bool:
-    """Return whether we made the folder, complete or not."""
+    """Return whether this module created the folder, complete or not."""
     return any(_mark(folder, group).exists() for group in GROUPS)
 
 
 def environment(group: str) -> str:
-    """Return the path of the Python of an environment that has the group. Raises EnvironmentFailure."""
+    """Return the path of Python in the environment after the group is installed. Raises EnvironmentFailure."""
     if os.pathsep in str(ROOT):
         raise EnvironmentFailure(f"{ROOT} has a '{os.pathsep}', which separates paths in variables: move the checkout.")
     folder = environment_folder()
@@ -117,7 +118,7 @@ def _install(folder: Path, group: str) -> None:
         raise EnvironmentFailure(f"pip's settings cannot be read: {_last_line(error.stderr)}") from None
     pip = [
         *(python, "-I", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--require-hashes"),
-        "--no-deps",  # all that is wanted stands in the locks
+        "--no-deps",  # the lock files list every package
         *(f"--requirement={ROOT / lock}" for lock in GROUPS[group].locks),
     ]
     if subprocess.run(pip, env=settings, check=False).returncode:
@@ -154,7 +155,7 @@ def _last_line(output: bytes | str) -> str:
 
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    """Hold the folder, so that two commands at once build it once."""
+    """Lock the folder, so that two commands at the same time build it once."""
     directory = os.open(folder, os.O_RDONLY)
     try:
         try:

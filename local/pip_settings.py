@@ -1,4 +1,4 @@
-"""pip's own settings, of which only the network's reach the environments."""
+"""pip settings for the environments: of pip's own settings, only those for the network are used."""
 
 import ast
 import os
@@ -10,18 +10,20 @@ NETWORK: Final = {
     *("cert", "client-cert", "proxy", "timeout", "default-timeout", "retries", "use-feature", "use-deprecated"),
     *("cache-dir", "no-cache-dir"),
 }
-"""Options of pip that say where packages come from; the others say where they go and which they are."""
+"""Options of pip that say where packages come from. All other options say what is installed and where."""
 SECTIONS: Final = ("global.", "install.", ":env:.")
-"""Prefixes in the output of `pip config list`; a later one takes precedence."""
+"""Prefixes in the output of `pip config list`. A later one takes precedence."""
 
 LIST_ALL: Final = {"PIP_QUIET": "0", "PIP_USER": "0", "PIP_GLOBAL": "0", "PIP_SITE": "0"}
-"""Settings of other commands would be options of `pip config list`, too: user = true shows one file of three."""
+"""Overrides for settings that `pip config list` would use as its own options. user = true shows one file of three."""
 
 
 def pip_environment(python: str) -> dict[str, str]:
-    """Return variables for pip: the environment's, and of pip's own, from files too, those of the network.
+    """Return the variables for pip: this process's environment, with only the network settings of pip.
 
-    python: an environment's, whose pip reads them. Raises subprocess.CalledProcessError when it cannot.
+    The network settings come from variables and from pip's configuration files.
+    python: Python of the environment whose pip reads the files.
+    Raises subprocess.CalledProcessError if pip cannot read them.
     """
     command = [python, "-I", "-m", "pip", "config", "list"]
     asking = {name: value for name, value in os.environ.items() if name != "PIP_PYTHON"} | LIST_ALL

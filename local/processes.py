@@ -1,4 +1,4 @@
-"""What all child processes have in common."""
+"""Helpers for child processes: start, signal, read output."""
 
 import asyncio
 import os
@@ -10,9 +10,9 @@ from pathlib import Path
 
 
 def die_with_parent(command: Sequence[str], signal_name: str = "KILL") -> list[str]:
-    """The command, with the signal sent to it when the thread that started it ends, however it ends.
+    """Return the command so that it receives a signal when the thread that started it ends.
 
-    That is Linux's PR_SET_PDEATHSIG (man 2 prctl); without util-linux's setpriv the command is left as it is.
+    The signal is Linux's PR_SET_PDEATHSIG (man 2 prctl). Without util-linux's setpriv, the command is unchanged.
     """
     setpriv = shutil.which("setpriv")
     return [setpriv, "--pdeathsig", signal_name, *command] if setpriv else list(command)
@@ -21,7 +21,7 @@ def die_with_parent(command: Sequence[str], signal_name: str = "KILL") -> list[s
 async def start_child(
     command: Sequence[str], *, environment: Mapping[str, str], directory: Path
 ) -> asyncio.subprocess.Process:
-    """Starts a command in a session of its own, where no Ctrl+C reaches it; its stderr joins its stdout."""
+    """Start a command in its own session, so that Ctrl+C does not reach it. Its stderr is merged into its stdout."""
     return await asyncio.create_subprocess_exec(
         *die_with_parent(command),
         cwd=directory,
@@ -34,14 +34,14 @@ async def start_child(
 
 
 def signal_session(process: asyncio.subprocess.Process, number: signal.Signals) -> None:
-    """Signals a child and what it started; nothing happens when it has ended."""
-    if process.returncode is None:  # else its id may be another's by now
+    """Send a signal to the process group of a child, if the child is running."""
+    if process.returncode is None:  # otherwise its id may belong to another process
         with suppress(ProcessLookupError):
             os.killpg(process.pid, number)
 
 
 async def iter_lines(process: asyncio.subprocess.Process) -> AsyncIterator[str]:
-    """The lines that a child writes, of any length, without their ends; it has closed its output when they end."""
+    """Yield the lines that a child writes, of any length, without line ends, until it closes its output."""
     rest = b""
     while process.stdout and (chunk := await process.stdout.read(65536)):
         *lines, rest = (rest + chunk).split(b"\n")

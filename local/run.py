@@ -1,4 +1,4 @@
-"""The parts of a run, in the order in which they start.
+"""Run of `make run`: its parts, in the order in which they start.
 
 schedule ──────────────► crawler ──► exchange (simulated, unless EXCHANGE names one)
                             │
@@ -31,19 +31,19 @@ CRAWLER_USER: Final = "kalshi_crawler"
 
 
 class Run(BaseRun):
-    """PostgreSQL, an exchange, the schedule, and the gateway before the API."""
+    """Run of PostgreSQL, an exchange, the scheduler, and the gateway with the API."""
 
     command = "make run"
 
     async def run(self) -> None:
-        """Returns never. Raises RunFailed."""
+        """Start all parts and run until one ends by itself; never return. Raises RunFailed."""
         listener = self._bind_port()
         self._lock_data_folder()
         databases, exchange = await self._start_dependencies()
         migrator = self._function("migrator", databases["migrator"])
         crawler = self._function("crawler", databases["crawler"] | exchange, progress=True)
         api = self._function("api", databases["api"] | exchange, workers=WORKERS)
-        # All import what they need while the migrator works.
+        # The functions import their modules while the migrator runs.
         await asyncio.gather(migrator.start(), api.start(), crawler.start())
         await self._migrate(migrator)
         scheduler = Scheduler(crawler, "crawler")
@@ -56,7 +56,7 @@ class Run(BaseRun):
         await self._wait_for_exit()
 
     async def _start_dependencies(self) -> tuple[dict[str, dict[str, str]], dict[str, str]]:
-        """Side by side; when one fails, the other is given up."""
+        """Start the database and the exchange concurrently. If one fails, cancel the other."""
         try:
             async with asyncio.TaskGroup() as group:
                 database = group.create_task(self._start_database())
@@ -66,10 +66,13 @@ class Run(BaseRun):
         return database.result(), exchange.result()
 
     async def _start_database(self) -> dict[str, dict[str, str]]:
-        """DB_* for each function: one user for all on a server that is not ours, else one each."""
+        """Return the DB_* variables of each function.
+
+        On an external server all functions have the same user; on our own each function has its own.
+        """
         if external := dict(self._settings.database):
             echo("postgres", f"the server at {external['DB_HOST']}, as DB_HOST says")
-            # The functions would take themselves to be on AWS, where the default is verify-full.
+            # The functions' default, verify-full, is for AWS.
             return dict.fromkeys(("migrator", "api", "crawler"), {"DB_SSLMODE": "prefer"} | external)
         server = PostgresServer(self._folder.path / "postgres", ends_with_parent=True)
         starting = asyncio.ensure_future(asyncio.to_thread(server.start))
@@ -103,7 +106,7 @@ class Run(BaseRun):
         }
 
     async def _start_exchange(self) -> dict[str, str]:
-        """EXCHANGE_URL and the key, for the functions that ask the exchange."""
+        """Return EXCHANGE_URL and the key for the functions that call the exchange."""
         settings = self._settings
         if settings.exchange:
             echo("exchange", settings.exchange)
@@ -139,7 +142,7 @@ class Run(BaseRun):
 
 
 async def _show_examples(api: LambdaFunction, url: str) -> None:
-    """Three lines to try, as soon as there are markets to name in them."""
+    """Print three example commands as soon as the table has markets."""
     tickers = await _tickers(api)
     while not tickers:
         await asyncio.sleep(1)
@@ -151,7 +154,7 @@ async def _show_examples(api: LambdaFunction, url: str) -> None:
 
 
 async def _tickers(api: LambdaFunction) -> list[str]:
-    """Two markets that are in the table, the most traded ones."""
+    """Return the tickers of the two markets with the highest volume in the table."""
     request = HttpRequest("GET", "/markets", "limit=2&order_by=volume")
     with suppress(LambdaError, MalformedResponse):
         answer = http_response(await api.invoke(json.dumps(http_event(request, "examples")).encode()))

@@ -1,4 +1,4 @@
-"""A schedule: an event every minute, as EventBridge Scheduler sends it."""
+"""Scheduler: one event every minute, in the format of EventBridge Scheduler."""
 
 import asyncio
 import json
@@ -14,16 +14,18 @@ RETRY_SECONDS: Final = 5.0
 
 
 class Function(Protocol):
-    """What takes an event."""
+    """Function that handles an event."""
 
     async def invoke(self, event: bytes) -> bytes:
-        """The response to it, both as JSON. Raises LambdaError."""
+        """Return the response to an event, both as JSON. Raises LambdaError."""
 
 
 class Scheduler:
-    """Invokes a function at once and then every `interval` seconds; skips its turn while a run goes on.
+    """Scheduler that invokes a function at once and then every `interval` seconds.
 
-    component: the name before its lines. retry: seconds until a first run that found the lease taken is repeated.
+    While an invocation is running, no other is started.
+    component: name in front of the scheduler's lines.
+    retry: seconds until the first invocation is repeated, if another process holds the lease.
     """
 
     def __init__(
@@ -42,11 +44,11 @@ class Scheduler:
         self._ticks: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Returns at once."""
+        """Start the schedule and return at once."""
         self._ticks = asyncio.create_task(self._tick())
 
     async def close(self) -> None:
-        """Begins no other run; the present one has a few seconds to end."""
+        """Stop the schedule. An invocation that is running has GRACE_SECONDS to end."""
         for task, grace in ((self._ticks, 0.0), (self._run, GRACE_SECONDS)):
             if task and not task.done():
                 await asyncio.wait({task}, timeout=grace)
@@ -63,7 +65,10 @@ class Scheduler:
                 echo(self._component, "the run before goes on: no other is begun")
 
     async def _first(self) -> None:
-        """Again and again as long as a run that was killed with the last supervisor holds its lease."""
+        """Invoke the function until it acquires the lease, for up to `interval` seconds.
+
+        A run that was killed with an earlier supervisor may still hold the lease.
+        """
         loop = asyncio.get_running_loop()
         gives_up = loop.time() + self._interval - self._retry
         while await self._invoke() == "busy" and loop.time() < gives_up:
@@ -72,7 +77,7 @@ class Scheduler:
         echo(self._component, f"the first run has ended, the others begin every {self._interval:.0f} s")
 
     async def _invoke(self) -> str:
-        """What became of the run, in the crawler's word."""
+        """Invoke the function and return the outcome that the crawler reports, or "failed"."""
         try:
             summary = json.loads(await self._function.invoke(json.dumps(scheduled_event()).encode()))
             return str(summary.get("outcome"))

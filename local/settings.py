@@ -1,4 +1,4 @@
-"""What `make run` is told: variables of the environment, and of .env where the environment has none."""
+"""Settings of `make run`: environment variables, and .env for variables that the environment does not set."""
 
 import io
 import os
@@ -23,14 +23,14 @@ from kalshi_markets.variables import parse_ascii
 from local import ROOT
 
 _PATHS: Final = ("DATA_DIR", "RECORDING", "KEYFILE", "DB_SSLROOTCERT", "SSL_CERT_FILE", "SSL_CERT_DIR")
-"""In these a leading ~ is a home: no shell expands it in .env, or behind `make run`."""
+"""Path variables in which a leading ~ is expanded: no shell expands it in .env, or after `make run`."""
 _DATABASE: Final = ("DB_HOST", "DB_PORT", "DB_NAME", "DB_USER", "DB_PASSWORD", "DB_SSLMODE", "DB_SSLROOTCERT")
 _PASSED_ON: Final = {
     *("PATH", "HOME", "LANG", "SSL_CERT_FILE", "SSL_CERT_DIR", "LOG_LEVEL", "MARKETS_TABLE", "README_URL"),
     *("EXCHANGE_RATE", "RUN_SECONDS", "LIVE_INTERVAL_SECONDS", "CHANGED_INTERVAL_SECONDS", "SETTLED_INTERVAL_SECONDS"),
     *("MAINTENANCE_INTERVAL_SECONDS", "ARCHIVE", "COMBOS", "RETENTION_DAYS", "STATEMENT_TIMEOUT_MS", "CANDLE_CACHE_MB"),
 }
-"""Variables, besides POWERTOOLS_* and proxies, that the functions see. Lambda would not hand them the whole shell's."""
+"""Variables for the functions, besides POWERTOOLS_* and proxies. Lambda does not pass the whole shell environment."""
 _FILES: Final = ("SSL_CERT_FILE", "SSL_CERT_DIR", "DB_SSLROOTCERT")
 _ON_AWS: Final = {
     "EXCHANGE_URL": "EXCHANGE",
@@ -39,17 +39,22 @@ _ON_AWS: Final = {
     **dict.fromkeys(("API_DB_USER", "API_DB_PASSWORD"), "DB_USER and DB_PASSWORD"),
     **dict.fromkeys(("CRAWLER_DB_USER", "CRAWLER_DB_PASSWORD"), "DB_USER and DB_PASSWORD"),
 }
-"""Variables that the functions take on AWS alone, and what a run on this machine takes instead."""
+"""Variables that the functions accept on AWS alone, and their replacements for a run on this machine."""
 _PROXIES: Final = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 _LOOPBACK: Final = "127.0.0.1,localhost,::1"
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What to run. port 0: a free one. exchange: a base URL instead of the simulated exchange.
+    """Settings of a run.
 
-    database: DB_* of a server that is not ours, or nothing. key: KEYID and KEYFILE for a real exchange, or nothing.
-    functions: variables handed on to every function.
+    port: 0 selects a free port.
+    markets: number of simulated markets.
+    recording: file of markets to replay.
+    exchange: base URL of a real exchange.
+    database: DB_* variables of an external server, or empty.
+    key: KEYID and KEYFILE for a real exchange, or empty.
+    functions: variables for every function.
     """
 
     port: int
@@ -64,7 +69,7 @@ class Settings:
 
     @classmethod
     def from_env(cls, environment: Mapping[str, str] = os.environ, root: Path = ROOT) -> Self:
-        """Paths are relative to root. Raises SettingsError."""
+        """Return the settings of an environment. Paths are relative to root. Raises SettingsError."""
         values = _dot_env(root / ".env")
         values |= {name: _stripped(name, value) for name, value in environment.items() if value.strip()}
         values |= {name: _expanded(name, values[name]) for name in _PATHS if name in values}
@@ -93,7 +98,7 @@ class Settings:
         return settings
 
     def _check_functions(self) -> None:
-        """Raise SettingsError for a variable that a function would not take."""
+        """Check the variables with the functions' own settings. Raises SettingsError."""
         database = self.database or {"DB_HOST": "127.0.0.1", "DB_USER": "postgres"}
         exchange = {"EXCHANGE_URL": self.exchange} if self.exchange else {}
         variables = {**self.functions, **database, **self.key, **exchange}
@@ -106,14 +111,17 @@ class Settings:
 
     @property
     def source(self) -> str:
-        """Where the markets come from, in words."""
+        """Description of the source of the markets."""
         if self.exchange:
             return self.exchange
         return f"the recording {self.recording.name}" if self.recording else f"{self.markets:,} markets simulated"
 
 
 def _dot_env(file: Path) -> dict[str, str]:
-    """NAME=value lines as python-dotenv reads them, without its ${...}; an empty variable is an absent one."""
+    """Return the NAME=value pairs of a .env file. Raises SettingsError.
+
+    Lines are parsed as by python-dotenv, without its ${...}. Empty variables are left out.
+    """
     try:
         text = file.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
@@ -152,7 +160,7 @@ def _reject_unused(values: Mapping[str, str]) -> None:
 
 
 def _proxies(values: Mapping[str, str]) -> dict[str, str]:
-    """Return the variables of proxies in lower case, which wins over upper case; none is used for this machine."""
+    """Return the proxy variables in lower case, which takes precedence over upper case. The loopback is excluded."""
     proxies = {}
     for name in _PROXIES:
         if proxy := values.get(name.lower()) or values.get(name):
@@ -164,7 +172,7 @@ def _proxies(values: Mapping[str, str]) -> dict[str, str]:
 
 
 def _check_key(key: Credentials) -> None:
-    from kalshi_markets.exchange.signing import Signer  # takes a while, and few runs have a key
+    from kalshi_markets.exchange.signing import Signer  # slow import, and few runs have a key
 
     try:
         Signer(key)

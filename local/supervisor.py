@@ -1,4 +1,4 @@
-"""One run of all parts, its signals and its exit code."""
+"""Supervisor of one run: signals and exit code."""
 
 import asyncio
 import os
@@ -13,7 +13,10 @@ from local.settings import Settings, SettingsError
 
 
 def main(run_class: type[BaseRun]) -> int:
-    """The exit code: 0 after Ctrl+C or SIGTERM, 1 when a part failed, 2 when a variable is wrong."""
+    """Run all parts and return the exit code.
+
+    0: after Ctrl+C or SIGTERM. 1: a part failed. 2: a variable is invalid.
+    """
     try:
         settings = Settings.from_env()
     except SettingsError as error:
@@ -23,7 +26,7 @@ def main(run_class: type[BaseRun]) -> int:
 
 
 async def _supervise(run_class: type[BaseRun], settings: Settings) -> int:
-    """Nothing interrupts the stopping but the second signal."""
+    """Run all parts until the first signal, then stop them. Only a second signal interrupts the stop."""
     stop = _stop_event()
     code = 0
     async with AsyncExitStack() as stack:

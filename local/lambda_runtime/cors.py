@@ -1,4 +1,4 @@
-"""CORS as API Gateway does it for the stack's HTTP API (CorsConfiguration in template.yaml).
+"""CORS headers of API Gateway for the stack's HTTP API (CorsConfiguration in template.yaml).
 
 docs.aws.amazon.com/apigateway/latest/developerguide/http-api-cors.html
 """
@@ -16,12 +16,12 @@ MAX_AGE_SECONDS: Final = 3600
 
 
 def is_preflight(method: str, headers: Mapping[str, str]) -> bool:
-    """Return whether a browser asks what another origin's page may send."""
+    """Return whether the request is a CORS preflight request."""
     return method == "OPTIONS" and "origin" in headers and "access-control-request-method" in headers
 
 
 def permit(method: str, request: Mapping[str, str], response: MutableHeaders) -> None:
-    """Put API Gateway's CORS headers in place of the function's, where the request names its origin."""
+    """Replace the function's CORS headers by API Gateway's, if the request has an Origin header."""
     for name in [name for name in response if name.startswith("access-control-")]:
         del response[name]
     if "origin" not in request:

@@ -1,4 +1,4 @@
-"""Events as AWS sends them, and responses as API Gateway reads them.
+"""Events in the format of AWS, and responses in the format that API Gateway accepts.
 
 HTTP: payload format 2.0, docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html
 """
@@ -20,16 +20,21 @@ _HOST: Final = re.compile(r"[A-Za-z0-9._-]+(:[0-9]{1,5})?")
 _TOKEN: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _TEXT_TYPE: Final = re.compile(r"text/.*|application/(json|javascript|xml|[\w.-]+\+(json|xml))")
 _HOP_BY_HOP_HEADERS: Final = {"connection", "keep-alive", "trailer", "transfer-encoding", "upgrade"}
-"""Headers that are the gateway's own matter."""
+"""Headers of one connection. The gateway does not pass them on."""
 
 
 class MalformedResponse(Exception):
-    """The function's response is not what API Gateway takes."""
+    """The function's response does not have the format that API Gateway requires."""
 
 
 @dataclass(frozen=True)
 class HttpRequest:
-    """A request as it came in. path: as sent; headers: in order, lower case; port: the gateway's."""
+    """HTTP request as the gateway received it.
+
+    path: still percent-encoded.
+    headers: in their order, with lower-case names.
+    port: the gateway's port.
+    """
 
     method: str
     path: str
@@ -43,7 +48,7 @@ class HttpRequest:
 
 @dataclass(frozen=True)
 class HttpResponse:
-    """What the client gets. headers: in order, Set-Cookie among them."""
+    """HTTP response to the client. headers: in their order, including Set-Cookie."""
 
     status: int
     headers: list[tuple[str, str]]
@@ -51,9 +56,9 @@ class HttpResponse:
 
 
 def http_event(request: HttpRequest, request_id: str) -> dict[str, Any]:
-    """The event of a request to an API with the routes ANY / and ANY /{proxy+}."""
+    """Return the event for a request to an API with the routes ANY / and ANY /{proxy+}."""
     # HTTP APIs decode the path in rawPath and in http.path alike (github.com/aws/aws-lambda-dotnet/pull/1901), and drop
-    # what follows a ? that was encoded (github.com/middleapi/standard-server/pull/93).
+    # the part after an encoded ? (github.com/middleapi/standard-server/pull/93).
     path = unquote(request.path).partition("?")[0]
     headers, cookies = _event_headers(request)
     now = datetime.now(UTC)
@@ -93,7 +98,10 @@ def http_event(request: HttpRequest, request_id: str) -> dict[str, Any]:
 
 
 def scheduled_event() -> dict[str, Any]:
-    """The event of a schedule, now (docs.aws.amazon.com/eventbridge/latest/userguide/eb-run-lambda-schedule.html)."""
+    """Return a scheduled event for the present time.
+
+    docs.aws.amazon.com/eventbridge/latest/userguide/eb-run-lambda-schedule.html
+    """
     return {
         "version": "0",
         "id": str(uuid.uuid4()),
@@ -108,13 +116,13 @@ def scheduled_event() -> dict[str, Any]:
 
 
 def http_response(payload: bytes) -> HttpResponse:
-    """The answer that a function's response stands for. Raises MalformedResponse."""
+    """Return the HTTP response for a function's JSON response. Raises MalformedResponse."""
     try:
         response = json.loads(payload)
     except ValueError:
         raise MalformedResponse("it is not JSON") from None
     if not isinstance(response, dict) or "statusCode" not in response:
-        # API Gateway infers the rest.
+        # Without statusCode, API Gateway infers the status and the content type.
         body = response.encode() if isinstance(response, str) else payload
         return HttpResponse(200, [("content-type", "application/json")], body)
     return HttpResponse(_status(response["statusCode"]), _response_headers(response), _response_body(response))

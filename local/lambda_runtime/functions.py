@@ -1,4 +1,4 @@
-"""The project's functions, as template.yaml describes them."""
+"""The project's functions, as described in template.yaml."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,11 +8,11 @@ from local import PYTHON_PATH
 from local.lambda_runtime.sandbox import FunctionSpec
 
 TIMEOUTS: Final = {"api": 29.0, "crawler": 120.0, "migrator": 900.0}
-"""Seconds, by function."""
+"""Timeout of each function in seconds."""
 
 
 def function_spec(name: str, environment: Mapping[str, str]) -> FunctionSpec:
-    """One of `api`, `crawler` and `migrator`, with these variables."""
+    """Return the specification of `api`, `crawler` or `migrator` with the given environment variables."""
     code, *layers = PYTHON_PATH
     return FunctionSpec(
         name=f"kalshi-markets-{name}",

@@ -1,4 +1,4 @@
-"""The HTTP API before a function, with API Gateway's limits.
+"""HTTP API in front of a function, with API Gateway's limits.
 
 docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html
 """
@@ -27,17 +27,17 @@ from local.lambda_runtime.sandbox import FunctionSpec, Log
 
 BODY_BYTES: Final = 10 * 1024 * 1024
 HEAD_BYTES: Final = 10_240
-"""Limit of the request line and headers together. AWS documents it, and not the status of what exceeds it."""
+"""Limit of the request line and headers together. AWS documents the limit, but not the status of a longer request."""
 INTEGRATION_SECONDS: Final = 29.0
-"""How long a request may take, waiting for a free sandbox included."""
+"""Maximum duration of a request, including the wait for a free sandbox."""
 GRACE_SECONDS: Final = 1.0
 WORKERS: Final = 4
 
 
 class Gateway:
-    """An ASGI application that invokes a function for each request.
+    """ASGI application that invokes a function for each request.
 
-    log: takes a line for each request, and one for each failure of the function.
+    log: receives a line for each request, and a line for each failure of the function.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class Gateway:
         self._limits: set[asyncio.Timeout] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """The ASGI interface."""
+        """Handle a request: the ASGI interface."""
         started = time.monotonic()
         request_id = base64.urlsafe_b64encode(os.urandom(11)).decode()
         request = Request(scope, receive)
@@ -64,7 +64,10 @@ class Gateway:
 
     @asynccontextmanager
     async def serve(self, listener: socket.socket) -> AsyncIterator[str]:
-        """Serves on the socket; gives the base URL. At the end, open requests have a moment before their 503."""
+        """Serve on the socket and yield the base URL.
+
+        At the end, open requests have GRACE_SECONDS until they receive a 503.
+        """
         async with serve(self, listener):
             try:
                 yield f"http://127.0.0.1:{port_of(listener)}"
@@ -97,7 +100,7 @@ class Gateway:
             return _message(500, "Internal Server Error")
 
     async def _invoke(self, event: bytes) -> bytes:
-        """The function goes on when the gateway has given up on it, as on AWS. Raises LambdaError, TimeoutError."""
+        """Invoke the function. After a timeout, the function continues, as on AWS. Raises LambdaError, TimeoutError."""
         invocation = asyncio.create_task(self._function.invoke(event))
         self._invocations.add(invocation)
         invocation.add_done_callback(self._consume_exception)
@@ -111,14 +114,14 @@ class Gateway:
     def _consume_exception(self, invocation: asyncio.Task[bytes]) -> None:
         self._invocations.discard(invocation)
         if not invocation.cancelled():
-            invocation.exception()  # looked at, for nobody may wait for it any more
+            invocation.exception()  # mark it as retrieved: after a timeout, nothing awaits the task
 
 
 @contextmanager
 def gateway_in_thread(
     spec: FunctionSpec, *, workers: int = WORKERS, integration_seconds: float = INTEGRATION_SECONDS, log: Log = print
 ) -> Iterator[str]:
-    """A function and a gateway before it in a thread of their own, on a free port; gives the base URL."""
+    """Run a function with a gateway in front of it in a thread, on a free port, and yield the base URL."""
     with (
         start_blocking_portal() as portal,
         portal.wrap_async_context_manager(LambdaFunction(spec, concurrency=workers, log=log)) as function,
@@ -139,13 +142,13 @@ def _too_long(request: Request) -> Response | None:
 
 
 def _target(request: Request) -> str:
-    """Return the path and the query string as they were sent."""
+    """Return the path and the query string of the request, still encoded."""
     path, query = (request.scope[name].decode("latin-1") for name in ("raw_path", "query_string"))
     return f"{path}?{query}" if query else path
 
 
 async def _body(request: Request) -> bytes | None:
-    """The request's body, or None when it is over the limit."""
+    """Return the request body, or None if it is over the limit."""
     length = request.headers.get("content-length", "0")
     if length.isdecimal() and int(length) > BODY_BYTES:
         return None
@@ -177,7 +180,7 @@ def _response(payload: bytes, *, head: bool) -> Response:
     for name, value in answer.headers:
         if name != "content-length":
             response.headers.append(name, value)
-        elif head and value.isdecimal():  # of what GET would send; elsewhere it is counted here
+        elif head and value.isdecimal():  # the length of the GET response; for other methods Starlette sets it
             response.headers[name] = value
     return response
 

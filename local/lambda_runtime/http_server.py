@@ -1,4 +1,4 @@
-"""A uvicorn server within an event loop that it does not own."""
+"""Uvicorn server inside an event loop that it does not own."""
 
 import asyncio
 import socket
@@ -10,11 +10,11 @@ import uvicorn
 from starlette.types import ASGIApp
 
 KEEP_ALIVE_SECONDS: Final = 3600
-"""Longer than any function runs: a connection closed under the runtime client ends its process."""
+"""Longer than any function runs: if the server closes a connection of the runtime client, that process ends."""
 
 
 HEAD_BYTES: Final = 1024 * 1024
-"""Of a request line and headers: far more than the applications take, so that they answer, and in their own words."""
+"""Limit of the request line and headers. It is far above the applications' limits, so that they send the error."""
 
 
 class _Server(uvicorn.Server):
@@ -23,33 +23,37 @@ class _Server(uvicorn.Server):
         self.ready = asyncio.Event()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Tells when it is done."""
+        """Start the server and set `ready`."""
         await super().startup(sockets)
         self.ready.set()
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Leaves the signals to the supervisor."""
+        """Leave the signals to the supervisor."""
         yield
 
 
 def listen(port: int = 0) -> socket.socket:
-    """A listening socket on the loopback interface; port 0 takes a free one. Raises OSError."""
+    """Return a listening socket on the loopback interface. Port 0 selects a free port. Raises OSError."""
     listener = socket.create_server(("127.0.0.1", port), backlog=128)
-    # Its connections inherit it, and answer 40 ms sooner; asyncio sets it only where a socket's protocol was named.
+    # Accepted connections inherit TCP_NODELAY and respond 40 ms sooner. asyncio sets it only on sockets created with an
+    # explicit protocol.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listener
 
 
 def port_of(listener: socket.socket) -> int:
-    """The port that a socket listens on."""
+    """Return the port of a listening socket."""
     port: int = listener.getsockname()[1]
     return port
 
 
 @asynccontextmanager
 async def serve(app: ASGIApp, listener: socket.socket) -> AsyncIterator[None]:
-    """Serves the application on the socket, which it closes; at the end it waits for open requests, 3 s at most."""
+    """Serve the application on the socket.
+
+    At the end, wait up to 3 s for open requests and close the socket.
+    """
     config = uvicorn.Config(
         app,
         lifespan="off",

@@ -1,11 +1,11 @@
-"""Why an invocation gave no response.
+"""Errors of an invocation without a response.
 
 LambdaError
-├── FunctionError      the handler or its import raised; the sandbox of a handler goes on
-├── FunctionTimeout    the function's time was up: its sandbox was ended
-├── SandboxEnded       the process ended by itself before it answered
+├── FunctionError      the handler or its import raised; after a handler's error the sandbox continues
+├── FunctionTimeout    the function exceeded its timeout: its sandbox was ended
+├── SandboxEnded       the process ended by itself before it responded
 ├── ResponseTooLarge   the handler's response is over Lambda's limit
-├── RequestTooLarge    the event is over Lambda's limit: the function never saw it
+├── RequestTooLarge    the event is over Lambda's limit: the function did not receive it
 └── Throttled          every sandbox is busy and the queue is full
 """
 
@@ -18,7 +18,7 @@ class LambdaError(Exception):
 
 
 class FunctionError(LambdaError):
-    """What the function reported: its exception's type, message and stack."""
+    """Error that the function reported: type, message and stack trace of its exception."""
 
     def __init__(self, error_type: str, message: str, stack_trace: Sequence[str] = ()) -> None:
         super().__init__(f"{error_type}: {message}" if message else error_type)
@@ -28,7 +28,7 @@ class FunctionError(LambdaError):
 
     @classmethod
     def from_report(cls, report: Any) -> Self:
-        """From the runtime's error object (errorType, errorMessage, stackTrace)."""
+        """Return the error for the runtime's error object (errorType, errorMessage, stackTrace)."""
         fields = report if isinstance(report, dict) else {}
         return cls(
             str(fields.get("errorType") or "Error"),
@@ -38,11 +38,11 @@ class FunctionError(LambdaError):
 
 
 class FunctionTimeout(LambdaError):
-    """The function's time was up."""
+    """The function exceeded its timeout."""
 
 
 class SandboxEnded(LambdaError):
-    """The process ended before it answered."""
+    """The process ended before it responded."""
 
 
 class ResponseTooLarge(LambdaError):

@@ -1,4 +1,4 @@
-"""A Lambda function: as many sandboxes as its concurrency permits, and a short queue before them."""
+"""Lambda function: one sandbox for each unit of concurrency, and a short queue in front of them."""
 
 import asyncio
 from types import TracebackType
@@ -12,10 +12,11 @@ REQUEST_BYTES: Final = 6_291_456
 
 
 class LambdaFunction:
-    """`async with LambdaFunction(spec) as function: await function.invoke(event)`.
+    """Lambda function, used as `async with LambdaFunction(spec) as function: await function.invoke(event)`.
 
-    concurrency: how many sandboxes there are, each with one event at a time; queue: how many events may wait for one.
-    log: takes each line that the function writes.
+    concurrency: number of sandboxes. Each handles one event at a time.
+    queue: number of events that may wait for a sandbox.
+    log: receives each line that the function writes.
     """
 
     def __init__(self, spec: FunctionSpec, *, concurrency: int = 1, queue: int = 100, log: Log = print) -> None:
@@ -25,16 +26,16 @@ class LambdaFunction:
         self._waiting = 0
         self._log = log
         self._sandboxes: set[Sandbox] = set()
-        # The one used last is the warmest.
+        # Last in, first out: the sandbox that was used last has the warmest caches.
         self._idle: asyncio.LifoQueue[Sandbox] = asyncio.LifoQueue()
 
     async def start(self) -> None:
-        """Starts the sandboxes; their imports go on while this returns."""
+        """Start the sandboxes. Their imports continue after this returns."""
         for sandbox in await asyncio.gather(*(self._start_sandbox() for _ in range(self._concurrency))):
             self._idle.put_nowait(sandbox)
 
     async def close(self) -> None:
-        """Ends the sandboxes at once; what they were doing fails."""
+        """End the sandboxes at once. Invocations that are running fail."""
         await asyncio.gather(*(sandbox.close() for sandbox in self._sandboxes))
         self._sandboxes.clear()
 
@@ -48,7 +49,7 @@ class LambdaFunction:
         await self.close()
 
     async def invoke(self, event: bytes) -> bytes:
-        """The handler's response to an event, both as JSON. Raises LambdaError."""
+        """Return the handler's response to an event, both as JSON. Raises LambdaError."""
         if len(event) > REQUEST_BYTES:
             raise RequestTooLarge(f"Request must be smaller than {REQUEST_BYTES} bytes")
         sandbox = await self._idle_sandbox()

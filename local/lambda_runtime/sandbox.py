@@ -1,6 +1,6 @@
-"""A Lambda sandbox (execution environment): the real runtime client in a process, and the Runtime API it talks to.
+"""Lambda sandbox (execution environment): a process with the real runtime client, and its Runtime API.
 
-The API is that of docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html.
+The API follows docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ from local.processes import iter_lines, signal_session, start_child
 RESPONSE_BYTES: Final = 6_291_556
 """Lambda's limit of a synchronous response (docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html)."""
 INIT_SECONDS: Final = 60.0
-"""Lambda gives 10; here several sandboxes may begin at once on a small machine."""
+"""Limit of the initialization. Lambda allows 10 s. Here several sandboxes may start at once on a small machine."""
 REGION: Final = "us-east-1"
 ACCOUNT: Final = "123456789012"
 
@@ -37,9 +37,12 @@ Log = Callable[[str], None]
 
 @dataclass(frozen=True)
 class FunctionSpec:
-    """What a template says of a function. timeout: seconds; memory: MB, told to the function but not enforced.
+    """Properties of a function from a template.
 
-    directory: the code, as /var/task; python_path: what else is importable, as /opt/python.
+    directory: the function's code, /var/task on Lambda.
+    python_path: other import paths, /opt/python on Lambda.
+    timeout: in seconds.
+    memory: in MB. The function can read the value, but it is not enforced.
     """
 
     name: str
@@ -52,11 +55,14 @@ class FunctionSpec:
 
     @property
     def arn(self) -> str:
-        """The name by which AWS calls the function."""
+        """ARN of the function."""
         return f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{self.name}"
 
     def sandbox_environment(self, runtime_api: str) -> dict[str, str]:
-        """The variables of docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html, and the function's own."""
+        """Return the environment variables that Lambda defines, and the function's own.
+
+        docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html
+        """
         return {
             "PATH": os.defpath,
             "LANG": "en_US.UTF-8",
@@ -84,7 +90,7 @@ class _Invocation:
 
 
 class Sandbox:
-    """One process of one function, for one event at a time. When its process has ended, so has the sandbox."""
+    """Process of a function, for one event at a time. The sandbox cannot be used after its process has ended."""
 
     def __init__(self, spec: FunctionSpec, log: Log) -> None:
         self._spec = spec
@@ -99,11 +105,11 @@ class Sandbox:
 
     @property
     def alive(self) -> bool:
-        """Whether its process runs."""
+        """True while the process runs."""
         return self._process is not None and self._process.returncode is None and not self._killed
 
     async def start(self) -> None:
-        """Starts the process; the function's import goes on while this returns."""
+        """Start the process. The function's import continues after this returns."""
         listener = listen()
         await self._stack.enter_async_context(serve(self._runtime_api(), listener))
         environment = self._spec.sandbox_environment(f"127.0.0.1:{port_of(listener)}")
@@ -112,7 +118,7 @@ class Sandbox:
         self._ended = asyncio.create_task(self._follow(self._process))
 
     async def invoke(self, event: bytes) -> bytes:
-        """The handler's response, as JSON. Raises LambdaError."""
+        """Return the handler's response to an event, both as JSON. Raises LambdaError."""
         invocation = _Invocation(event, asyncio.get_running_loop().create_future())
         try:
             await self._wait_until_initialized()
@@ -130,7 +136,7 @@ class Sandbox:
                 self._kill()
 
     async def close(self) -> None:
-        """Ends the process at once."""
+        """End the process at once."""
         self._kill()
         if self._process is not None:
             await self._ended
@@ -201,7 +207,7 @@ class Sandbox:
         if size > RESPONSE_BYTES:
             message = f"Response payload size exceeded maximum allowed payload size ({RESPONSE_BYTES} bytes)."
             invocation.response.set_exception(ResponseTooLarge(message))
-            self._kill()  # the runtime client would end itself over the 413
+            self._kill()  # after a 413, the runtime client would end its process
             return _error_response(413, "RequestEntityTooLarge", message)
         invocation.response.set_result(bytes(body))
         return _accepted()

@@ -1,1 +1,1 @@
-"""`make sam-local`: the stack's functions in containers, and around them what they need, on this machine."""
+"""`make sam-local`: the stack's functions in containers, with their dependencies on this machine."""

@@ -1,4 +1,4 @@
-"""The SAM CLI of .venv-sam: build, invoke, and the two servers; its failures as Lambda's."""
+"""The SAM CLI of .venv-sam: build, invoke and the two servers, with failures as LambdaError."""
 
 import asyncio
 import atexit
@@ -23,22 +23,25 @@ from local.processes import die_with_parent, signal_session
 BIN: Final = ROOT / ".venv-sam" / "bin"
 RUNTIME: Final = f"python{(ROOT / '.python-version').read_text(encoding='ascii').strip()}"
 ARCHITECTURE: Final = "arm64" if platform.machine() in ("aarch64", "arm64") else "x86_64"
-"""This machine's, in Lambda's word."""
+"""Architecture of this machine, as Lambda names it."""
 CONFIG: Final = ROOT / "samconfig.toml"
 BUILD: Final = ROOT / ".aws-sam" / "build"
 VARIABLES: Final = ROOT / "local" / "sam" / "environment.json"
-"""Of the functions beside what local/sam/host.py starts."""
+"""Environment variables of the functions. They name the servers that local/sam/host.py starts."""
 STOP_SECONDS: Final = 15.0
-"""It stops its containers first."""
+"""The SAM CLI stops its containers first."""
 _ERROR: Final = {"errorType", "errorMessage"}
 
 
 class SamFailed(Exception):
-    """A command of the SAM CLI failed; the message is its own."""
+    """A command of the SAM CLI failed. The message is the last line of its stderr."""
 
 
 def environment() -> dict[str, str]:
-    """Of its processes. No AWS account that this machine knows is asked, or handed to the functions."""
+    """Return the environment of the SAM CLI's processes.
+
+    AWS accounts of this machine are neither used nor passed to the functions.
+    """
     ours = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     return ours | {
         "PATH": f"{BIN}:{os.environ['PATH']}",
@@ -53,14 +56,17 @@ def environment() -> dict[str, str]:
 
 @cache
 def _temporary_folder() -> str:
-    """One for this process: an interrupted SAM CLI leaves a lock behind there, and the next one waits for it."""
+    """Return a temporary folder for this process.
+
+    An interrupted SAM CLI leaves a lock in its temporary folder, and the next one would wait for it.
+    """
     folder = tempfile.mkdtemp(prefix="sam-")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return folder
 
 
 def finds_python() -> bool:
-    """Whether `sam build` will find the functions' version of Python, which it needs for choosing packages."""
+    """Return whether `sam build` can find the functions' version of Python, which it needs to select packages."""
     python = shutil.which(RUNTIME, path=environment()["PATH"])
     return python is not None and not subprocess.run([python, "-c", ""], capture_output=True, check=False).returncode
 
@@ -69,7 +75,8 @@ def finds_python() -> bool:
 class Sam:
     """The SAM CLI, for functions of one architecture.
 
-    variables: a file with what the functions' environment says. folder: where it builds, and runs what was built.
+    variables: JSON file with the functions' environment variables.
+    folder: build folder. The functions run from there.
     """
 
     architecture: str = ARCHITECTURE
@@ -77,7 +84,10 @@ class Sam:
     folder: Path = BUILD
 
     async def build(self, log: Log) -> None:
-        """Builds functions and layer. log: takes the lines that it says meanwhile. Raises SamFailed."""
+        """Build the functions and the layer. Raises SamFailed.
+
+        log: receives the lines that the SAM CLI writes.
+        """
         output, stderr, code = await _run(self._command("build", "--build-dir", str(self.folder)))
         for line in (output + stderr).splitlines():
             log(line)
@@ -85,20 +95,21 @@ class Sam:
             raise SamFailed(_last_line(stderr))
 
     async def invoke(self, function: str, event: bytes, log: Log) -> bytes:
-        """`sam local invoke`: the function's response in a new container. log: takes the lines that it writes.
+        """Run `sam local invoke` in a new container and return the function's response. Raises LambdaError, SamFailed.
 
-        Raises LambdaError, SamFailed. The command itself ends with 0 after a timeout and after an error, too.
+        log: receives the lines that the function writes.
+        The exit code of the command is 0 after a timeout and after an error, too.
         """
         output, stderr, code = await _run(self._local("invoke", function, "--event", "-"), event)
         for line in stderr.splitlines():
-            if line.startswith("{"):  # the rest is the CLI's own
+            if line.startswith("{"):  # the other lines are the CLI's own
                 log(line)
         if code:
             raise SamFailed(_last_line(stderr))
         return response(output, stderr)
 
     def serve(self, what: str, port: int, component: str) -> ChildProcess:
-        """`sam local start-api` or `start-lambda`, on a port of 127.0.0.1."""
+        """Return the process of `sam local start-api` or `start-lambda`, on a port of 127.0.0.1."""
         command = self._local(what, "--port", str(port))
         return ChildProcess(
             component, command, r"Running on (http://\S+)", environment=environment(), stop_seconds=STOP_SECONDS
@@ -115,14 +126,14 @@ class Sam:
 
 @dataclass(frozen=True)
 class SamFunction:
-    """A function of the stack, as the scheduler takes it."""
+    """Function of the stack, with the interface that the scheduler requires."""
 
     sam: Sam
     name: str
     log: Log
 
     async def invoke(self, event: bytes) -> bytes:
-        """Its response. Raises LambdaError."""
+        """Return the function's response to an event, both as JSON. Raises LambdaError."""
         try:
             return await self.sam.invoke(self.name, event, self.log)
         except SamFailed as error:
@@ -130,7 +141,7 @@ class SamFunction:
 
 
 def response(output: str, stderr: str) -> bytes:
-    """What `sam local invoke` stands for, by its output and its messages. Raises LambdaError."""
+    """Return the function's response from the output of `sam local invoke`. Raises LambdaError."""
     payload = output.strip()
     if not payload:
         if over := next((line for line in stderr.splitlines() if "timed out after" in line), None):
@@ -143,7 +154,7 @@ def response(output: str, stderr: str) -> bytes:
 
 
 async def _run(command: list[str], event: bytes = b"") -> tuple[str, str, int]:
-    """Its output, its messages and its exit code. When it is given up, it takes its container with it."""
+    """Run a command and return its stdout, stderr and exit code. A cancellation also stops its container."""
     process = await asyncio.create_subprocess_exec(
         *die_with_parent(command, "INT"),
         cwd=ROOT,
@@ -157,7 +168,7 @@ async def _run(command: list[str], event: bytes = b"") -> tuple[str, str, int]:
     try:
         output, stderr = await asyncio.shield(ending)
     except asyncio.CancelledError:
-        signal_session(process, signal.SIGINT)  # at SIGTERM it would leave its container
+        signal_session(process, signal.SIGINT)  # after SIGTERM the container would continue
         await asyncio.wait({ending}, timeout=STOP_SECONDS)
         signal_session(process, signal.SIGKILL)
         await ending

@@ -1,4 +1,4 @@
-"""What the functions reach at host.docker.internal: PostgreSQL, the simulated exchange, Secrets Manager."""
+"""Servers that the functions reach at host.docker.internal: PostgreSQL, the simulated exchange, Secrets Manager."""
 
 import asyncio
 import fcntl
@@ -26,15 +26,15 @@ API_USER: Final = "kalshi_api"
 CRAWLER_USER: Final = "kalshi_crawler"
 _BRIDGE_NAME: Final = '{{index .Options "com.docker.network.bridge.name"}}'
 _SIOCGIFADDR: Final = 0x8915
-"""Asks for an interface's address: man 7 netdevice."""
+"""ioctl request that returns the address of a network interface: man 7 netdevice."""
 
 
 class NoEngine(Exception):
-    """No container engine answers; the message says what it said."""
+    """No container engine responds. The message is the output of docker."""
 
 
 def containers_host() -> str:
-    """The address of this machine that containers know as host-gateway. Raises NoEngine."""
+    """Return the address of this machine that containers use as host-gateway. Raises NoEngine."""
     command = ["docker", "network", "inspect", "bridge", "--format", _BRIDGE_NAME]
     try:
         result = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -45,15 +45,17 @@ def containers_host() -> str:
     with socket.socket() as any_socket:
         try:
             answer = fcntl.ioctl(any_socket, _SIOCGIFADDR, struct.pack("256s", result.stdout.strip().encode()))
-        except OSError:  # Docker Desktop: the bridge is in its virtual machine, which passes on to the loopback
+        except OSError:  # Docker Desktop: the bridge is in its virtual machine, which forwards to the loopback
             return "127.0.0.1"
     return socket.inet_ntoa(answer[20:24])
 
 
 class Host:
-    """The three of them, on one address of this machine and on the ports that the functions' variables say.
+    """PostgreSQL, the simulated exchange and Secrets Manager on one address of this machine.
 
-    A real exchange in the settings takes the simulated one's place. exchange_options: more for the simulated one.
+    The functions' variables name the ports.
+    A real exchange in the settings replaces the simulated one.
+    exchange_options: more options of the simulated exchange.
     """
 
     def __init__(
@@ -81,7 +83,7 @@ class Host:
         self.secrets = ChildProcess("secrets", moto, r"Running on (http://\S+)", environment=environment())
 
     async def start(self, parts: AsyncExitStack) -> None:
-        """Puts what it starts on the stack. Raises PostgresError, ChildFailed."""
+        """Start the servers and register their cleanup on the stack. Raises PostgresError, ChildFailed."""
         parts.push_async_callback(asyncio.to_thread, self.postgres.stop)
         await asyncio.to_thread(self.postgres.start)
         for child in self.children.values():
@@ -91,7 +93,7 @@ class Host:
 
     @property
     def children(self) -> dict[str, ChildProcess]:
-        """What runs beside PostgreSQL, by its name."""
+        """Child processes beside PostgreSQL, by name."""
         simulated = {} if self._settings.exchange else {"the simulated exchange": self.exchange}
         return {"Secrets Manager": self.secrets, **simulated}
 
@@ -104,14 +106,14 @@ class Host:
             endpoint_url=self.secrets.url,
             region_name=REGION,
             aws_access_key_id="local",
-            aws_secret_access_key="local",  # noqa: S106  # moto takes any
+            aws_secret_access_key="local",  # noqa: S106  # moto accepts any secret
         )
         for name, value in self._secret_values().items():
             manager.create_secret(Name=name, SecretString=json.dumps(value))
         manager.close()
 
     def _secret_values(self) -> dict[str, dict[str, str]]:
-        """By the names that the functions' variables say."""
+        """Return the values of the secrets, by the ARNs in the functions' variables."""
         migrator = self._variables["MigratorFunction"]
         key = self._settings.key or {"KEYID": KEY_ID, "KEYFILE": str(self._folder.exchange_key())}
         return {

@@ -1,4 +1,4 @@
-"""The parts of `make sam-local`, in the order in which they start.
+"""Run of `make sam-local`: its parts, in the order in which they start.
 
 schedule ──► sam local invoke: crawler ──┐
                                          ├──► host.docker.internal, which is this machine:
@@ -19,12 +19,12 @@ from local.scheduler import Scheduler
 
 
 class SamRun(BaseRun):
-    """The stack's functions in containers of AWS's image, by the SAM CLI."""
+    """Run of the stack's functions in containers of AWS's image, by the SAM CLI."""
 
     command = "make sam-local"
 
     async def run(self) -> None:
-        """Returns never. Raises RunFailed."""
+        """Start all parts and run until one ends by itself; never return. Raises RunFailed."""
         self._check()
         self._lock_data_folder()
         variables = self._variables()
@@ -42,17 +42,17 @@ class SamRun(BaseRun):
         await self._wait_for_exit()
 
     def _check(self) -> None:
-        """What can be told before anything starts."""
+        """Check the settings, Python and the port before anything starts. Raises RunFailed."""
         if self._settings.database:
             raise RunFailed("DB_HOST is for make run: here PostgreSQL is always one of its own")
         if not finds_python():
             raise RunFailed(
                 f"sam build needs {RUNTIME}, as the functions do, on PATH: install it, or choose it (pyenv)"
             )
-        self._bind_port().close()  # who takes it comes last
+        self._bind_port().close()  # sam local start-api binds the port last
 
     def _variables(self) -> dict[str, dict[str, str]]:
-        """Those of `sam local`, with the exchange and the key that the settings name."""
+        """Return the variables of `sam local`, with the exchange and the key of the settings."""
         variables: dict[str, dict[str, str]] = json.loads(VARIABLES.read_text(encoding="utf-8"))
         if self._settings.exchange:
             variables["Parameters"]["EXCHANGE_URL"] = self._settings.exchange

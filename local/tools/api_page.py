@@ -1,11 +1,14 @@
-"""Writes docs/openapi.json and the tables of docs/api.md from the code that they describe: python -m local.tools.api_page"""
+"""Generator of docs/openapi.json and the tables of docs/api.md.
+
+usage: python -m local.tools.api_page
+"""
 
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
-import local  # noqa: F401  # puts the functions and the layer on the path
+import local  # noqa: F401  # adds the functions and the layer to sys.path
 from api.app import create_app
 from api.errors import SQLSTATES, ErrorCode
 from api.markets.filters import OPERATORS
@@ -20,7 +23,7 @@ OPENAPI: Final = DOCS / "openapi.json"
 
 
 def rendered(text: str) -> str:
-    """The page with its generated parts renewed."""
+    """Return the page with its generated parts replaced."""
     tables = {
         "settings": _settings(LISTING_PARAMETERS),
         "candlesticks": _settings(CANDLESTICK_PARAMETERS),
@@ -76,7 +79,7 @@ def _sqlstates() -> Iterator[tuple[str, ...]]:
 
 
 def openapi() -> str:
-    """The OpenAPI document, one line for each thing in it, so that a difference is easy to read."""
+    """Return the OpenAPI document as JSON, one line for each item, so that a diff is easy to read."""
     return json.dumps(create_app(Resources()).openapi(), indent=1, ensure_ascii=False) + "\n"
 
 

@@ -1,5 +1,6 @@
-"""What an installation costs a month, by list prices and measured amounts. Writes the tables of docs/costs.md:
-python -m local.tools.costs
+"""Monthly costs of an installation, from list prices and measured amounts: the tables of docs/costs.md.
+
+usage: python -m local.tools.costs
 """
 
 from collections.abc import Iterator, Mapping
@@ -7,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NamedTuple
 
-import local  # noqa: F401  # puts the functions and the layer on the path
+import local  # noqa: F401  # adds the functions and the layer to sys.path
 from crawler.metrics import COUNTS, LAGS
 from local.tools.markdown import renewed
 from local.tools.templates import template
@@ -17,7 +18,7 @@ HOURS: Final = 730.0
 DAYS: Final = HOURS / 24
 GB: Final = 1e9
 
-# A day of the crawl at the default intervals: docs/costs.md says where each figure is from.
+# One day of the crawler at the default intervals. docs/costs.md has the source of each figure.
 WALKS: Final = 320
 PAGES: Final = 73_000
 LIVE_MARKETS: Final = 190_000
@@ -31,7 +32,7 @@ BYTES_OF_DATABASE: Final = WALKS * LIVE_MARKETS * 225
 BYTES_OF_LOG: Final = 8 * GB
 BYTES_OF_A_MARKET: Final = 2_540
 ARCHIVED: Final = 9_000_000
-"""Markets that the first fill finds: two months of settlements and the archive."""
+"""Markets of the first crawl: two months of settled markets and the archive."""
 
 # Assumed, not measured.
 API_SECONDS: Final = 0.1
@@ -40,7 +41,7 @@ LOG_BYTES_OF_A_RUN: Final = 3_000
 LOG_BYTES_OF_A_PAGE: Final = 700
 LOG_BYTES_OF_A_REQUEST: Final = 1_000
 CRAWL_LOG_BYTES: Final = 1440 * LOG_BYTES_OF_A_RUN + PAGES * LOG_BYTES_OF_A_PAGE
-"""A day."""
+"""Bytes of log per day."""
 
 CRAWLER_GB, API_GB = 0.5, 1.0
 SHARE_OF_A_CORE: Final = 512 / 1769
@@ -48,7 +49,7 @@ SHARE_OF_A_CORE: Final = 512 / 1769
 
 
 class Price(NamedTuple):
-    """Dollars a unit, in us-east-1. free: units a month that every account has for nothing, for ever."""
+    """Price in dollars per unit, in us-east-1. free: units per month of the permanent free tier."""
 
     about: str
     dollars: float
@@ -91,7 +92,12 @@ PRICES: Final[Mapping[str, Price]] = {
 
 @dataclass(frozen=True)
 class Size:
-    """An installation. kept: settled markets in the table; storage: GB; requests: to the API, a month."""
+    """Size of an installation.
+
+    storage: in GB.
+    stored_markets: settled markets in the table.
+    requests: requests to the API per month.
+    """
 
     name: str
     database: str
@@ -104,7 +110,7 @@ class Size:
 
     @property
     def zones(self) -> int:
-        """Of the functions: both of the database's."""
+        """Number of availability zones of the functions: those of the database."""
         return 2 if self.standby else 1
 
     @property
@@ -122,25 +128,25 @@ SIZES: Final = (SMALL, MEDIUM, LARGE)
 
 
 def crawl_seconds() -> float:
-    """Of the crawler a day: measured on a whole core, of which the function has a share."""
+    """Return the crawler's seconds per day. They were measured on one core; the function has SHARE_OF_A_CORE of it."""
     return SECONDS + WALKS * LIVE_MARKETS * CPU_OF_A_MARKET * (1 / SHARE_OF_A_CORE - 1)
 
 
 def way_out(network: str, bytes_in: float) -> dict[str, float]:
-    """What a way to the exchange takes a month, by price. bytes_in: a day."""
+    """Return the quantities of a network connection to the exchange per month, by price. bytes_in: per day."""
     match network:
         case "nat-instance":
             return {"nat instance": HOURS, "volume": 8, "address": HOURS}
         case "nat-gateway":
             return {"nat gateway": HOURS, "nat gateway GB": DAYS * bytes_in / GB, "address": HOURS}
-        case "none":  # the database has the address, and what it is sent crosses the region's border
+        case "none":  # the database has the address, and data for it crosses the region's border
             return {"address": HOURS, "zones": DAYS * BYTES_OF_DATABASE / GB}
         case _:
             return {}
 
 
 def quantities(size: Size) -> dict[str, float]:
-    """What an installation takes a month, by price."""
+    """Return the quantities of an installation per month, by price."""
     runs = DAYS * 1440
     instances = 2 if size.standby else 1
     alarms = [
@@ -159,29 +165,29 @@ def quantities(size: Size) -> dict[str, float]:
         **way_out(size.network, BYTES_IN),
         "zones": DAYS * (BYTES_IN + BYTES_OF_DATABASE) / GB * (1 - 1 / size.zones),
         "out": size.requests * API_BYTES / GB,
-        "secret": 4,  # the master's, the two roles', the exchange's key
+        "secret": 4,  # the master user, the two roles, the exchange's key
         "key": 1,
         "metric": len(COUNTS) + len(LAGS),
-        "alarm": len(alarms),  # each of one metric
+        "alarm": len(alarms),  # each has one metric
         "dashboard": 1,
         "log": (DAYS * CRAWL_LOG_BYTES + size.requests * LOG_BYTES_OF_A_REQUEST) / GB,
-        "trace": runs + min(size.requests, HOURS * 3600 + size.requests / 20),  # one a second and a twentieth
+        "trace": runs + min(size.requests, HOURS * 3600 + size.requests / 20),  # one per second and 5% of the others
     }
 
 
 def dollars(name: str, quantity: float, *, allowances: bool = True) -> float:
-    """A month's price of so much. allowances: whether what is free for every account is taken off."""
+    """Return the price of a quantity per month. allowances: subtract the permanent free tier."""
     price = PRICES[name]
     return price.dollars * (max(0.0, quantity - price.free) if allowances else quantity)
 
 
 def total(taken: Mapping[str, float], *, allowances: bool = True) -> float:
-    """A month's price of all that."""
+    """Return the sum of the prices of all quantities per month."""
     return sum(dollars(name, quantity, allowances=allowances) for name, quantity in taken.items())
 
 
 def rendered(text: str) -> str:
-    """The page with its generated parts renewed."""
+    """Return the page with its generated parts replaced."""
     return renewed(text, {"sizes": _sizes(), "bill": _bill(), "ways": _ways(), "prices": _prices()})
 
 

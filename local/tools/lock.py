@@ -1,14 +1,15 @@
-"""Pins every dependency, direct or not, with its hashes: layers/shared for the Lambda artefacts, local and tests apart.
+"""Generator of the lock files: every direct and transitive dependency with its hashes.
 
-The three agree: what a larger set shares with a smaller one has the same version. checkov and the SAM CLI, which want
-other versions, have environments of their own; the tests use the emulator in the SAM CLI, without its dependencies.
+Lambda's packages (layers/shared), local and tests have separate lock files. A package has the same version in all of
+them. checkov and the SAM CLI need other versions and have their own environments. The tests use the emulator of the
+SAM CLI, without its dependencies.
 """
 
 import subprocess
 import sys
 
 OPTIONS = ["--quiet", "--universal", "--python-version", "3.11", "--generate-hashes", "--no-header", "--upgrade"]
-# Lambda's Python brings the AWS SDK (docs.aws.amazon.com/lambda/latest/dg/lambda-python.html): 17 MB of our 27, zipped.
+# Lambda's Python has the AWS SDK (docs.aws.amazon.com/lambda/latest/dg/lambda-python.html): 17 of our 27 MB, zipped.
 OF_LAMBDA = ("boto3", "botocore", "s3transfer", "urllib3")
 RUNTIME, LOCAL, TESTS = (f"{folder}/requirements.txt" for folder in ("layers/shared", "local", "tests"))
 SAM = "local/sam/requirements.txt"

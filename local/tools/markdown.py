@@ -1,11 +1,11 @@
-"""Tables that the code writes into a page of the documentation, between `<!-- name -->` and `<!-- end -->`."""
+"""Generated tables in a page of the documentation, between `<!-- name -->` and `<!-- end -->`."""
 
 import re
 from collections.abc import Iterable, Mapping
 
 
 def renewed(text: str, tables: Mapping[str, Iterable[tuple[str, ...]]]) -> str:
-    """The page with each of these tables, by the name in its marker, put in the place of its former self."""
+    """Return the page with each table replaced. tables: rows by the name in the marker."""
     for name, rows in tables.items():
         before, marker, rest = text.partition(f"<!-- {name} -->\n")
         _, end, after = rest.partition("<!-- end -->")

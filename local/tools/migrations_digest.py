@@ -1,6 +1,8 @@
-"""Writes into template.yaml the digest of what the migrator applies: python -m local.tools.migrations_digest
+"""Generator of the digest of the migrations in template.yaml.
 
-CloudFormation runs a custom resource again when one of its properties changes, and looks at nothing else.
+usage: python -m local.tools.migrations_digest
+
+CloudFormation updates a custom resource only if one of its properties changes.
 """
 
 import hashlib
@@ -16,7 +18,7 @@ _LINE: Final = re.compile(r'(?<=\n      Digest: ")[^"]*')
 
 
 def digest() -> str:
-    """Of the names and contents of the migrator's files and of the table of columns."""
+    """Return a digest of the names and contents of the migrator's files and of the table of columns."""
     sha256 = hashlib.sha256()
     for path in sorted([*_MIGRATOR.rglob("*.py"), *_MIGRATOR.rglob("*.sql"), _COLUMNS]):
         sha256.update(path.relative_to(ROOT).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")

@@ -1,4 +1,7 @@
-"""Writes the table of the stack's parameters in docs/operations.md from template.yaml: python -m local.tools.parameters_page"""
+"""Generator of the table of parameters in docs/operations.md, from template.yaml.
+
+usage: python -m local.tools.parameters_page
+"""
 
 from collections.abc import Iterator
 from typing import Any, Final
@@ -10,7 +13,7 @@ PAGE: Final = ROOT / "docs" / "operations.md"
 
 
 def rendered(text: str) -> str:
-    """The page with that table renewed."""
+    """Return the page with the table replaced."""
     return renewed(text, {"parameters": _parameters(template())})
 
 

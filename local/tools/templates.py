@@ -1,4 +1,4 @@
-"""The stack's templates as data: `!Ref x` is {"Ref": x}, and so on, as CloudFormation reads them."""
+"""The stack's templates as data. Short forms are expanded as by CloudFormation: `!Ref x` is {"Ref": x}."""
 
 from pathlib import Path
 from typing import Any, Final
@@ -10,7 +10,7 @@ _WITHOUT_PREFIX: Final = ("Ref", "Condition")
 
 
 class _Loader(yaml.SafeLoader):
-    """Knows CloudFormation's short forms."""
+    """YAML loader with CloudFormation's short forms."""
 
 
 def _function(loader: _Loader, suffix: str, node: yaml.Node) -> dict[str, Any]:
@@ -20,7 +20,7 @@ def _function(loader: _Loader, suffix: str, node: yaml.Node) -> dict[str, Any]:
         case yaml.SequenceNode():
             argument = loader.construct_sequence(node, deep=True)
         case _:
-            argument = loader.construct_mapping(node, deep=True)  # type: ignore[arg-type]  # the only kind that is left
+            argument = loader.construct_mapping(node, deep=True)  # type: ignore[arg-type]  # only mappings are left
     if suffix == "GetAtt":
         argument = argument.split(".", 1)
     return {suffix if suffix in _WITHOUT_PREFIX else f"Fn::{suffix}": argument}
@@ -30,6 +30,6 @@ _Loader.add_multi_constructor("!", _function)
 
 
 def template(name: str = "template.yaml") -> dict[str, Any]:
-    """One of the stack's templates, by its path in the project."""
+    """Return one of the stack's templates. name: path in the project."""
     document: dict[str, Any] = yaml.load((ROOT / name).read_text(encoding="utf-8"), _Loader)
     return document

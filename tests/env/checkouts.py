@@ -1,4 +1,4 @@
-"""Temporary checkouts, and commands of the Makefile in them as a terminal runs them."""
+"""Temporary checkouts, and commands of the Makefile that run in them as in a terminal."""
 
 import os
 import re
@@ -18,13 +18,13 @@ import httpx
 ROOT: Final = Path(__file__).parent.parent.parent
 PYTHON: Final = f"{sys.base_prefix}/bin/python3"
 SECONDS: Final = 240.0
-"""Limit of one wait in seconds, generous for a machine that does other things too."""
+"""Limit of one wait in seconds. It is generous for a machine with other load."""
 PARTS: Final = ("Makefile", "local", "functions", "layers")
 """Files and folders of a checkout that `make run` and `make clean` need."""
 
 
 def checkout(folder: Path) -> Path:
-    """Copy what a checkout has into the folder, without what was made there."""
+    """Copy the files of a checkout into the folder, without anything that was created there."""
     folder.mkdir(parents=True)
     for part in PARTS:
         if (ROOT / part).is_dir():
@@ -35,9 +35,9 @@ def checkout(folder: Path) -> Path:
 
 
 class Make:
-    """One command of make, in a group of processes of its own. The port is free, the exchange is small.
+    """One make command in its own process group, with a free port and a small exchange.
 
-    around: a command that runs it, such as setpriv.
+    around: command that runs it, such as setpriv.
     """
 
     def __init__(self, folder: Path, target: str, *, around: Sequence[str] = (), **variables: str) -> None:
@@ -66,11 +66,11 @@ class Make:
 
     @property
     def output(self) -> str:
-        """All lines so far."""
+        """All lines written up to now."""
         return "\n".join(self.lines)
 
     def until(self, pattern: str) -> str:
-        """Wait for a line that matches; return its group."""
+        """Wait for a line that matches and return its first group."""
         deadline = time.monotonic() + SECONDS
         while time.monotonic() < deadline:
             ended = not self._reader.is_alive()
@@ -82,7 +82,7 @@ class Make:
         raise AssertionError(f"no {pattern} in\n{self.output}")
 
     def serves(self) -> str:
-        """Wait until it serves markets; return its address."""
+        """Wait until the command serves markets and return its address."""
         address = self.until(r"gateway +(http://\S+)")
         self.until("first run has ended")
         markets = httpx.get(f"{address}/markets", params={"limit": 1000}, timeout=20).raise_for_status().json()
@@ -90,11 +90,11 @@ class Make:
         return address
 
     def interrupt(self) -> None:
-        """Press Ctrl+C: make and what it started get it."""
+        """Press Ctrl+C: send SIGINT to make and its process group."""
         os.killpg(self.process.pid, signal.SIGINT)
 
     def gives_up(self) -> None:
-        """Press Ctrl+C until it ends: make loses one that comes before it has started its command."""
+        """Press Ctrl+C until make ends: make ignores a SIGINT that arrives before it has started its command."""
         while self.process.poll() is None:
             self.interrupt()
             with suppress(subprocess.TimeoutExpired):
@@ -102,14 +102,14 @@ class Make:
         self.ended()
 
     def stops(self) -> None:
-        """Press Ctrl+C, and see that the run ends in good order and leaves no process."""
+        """Press Ctrl+C, and check that the run stops cleanly and leaves no process."""
         self.interrupt()
         self.ended()
         assert self.lines[-1].startswith("stopped:"), self.output
         assert "Traceback" not in self.output
 
     def ended(self) -> int:
-        """Wait for the end of all that it started; return make's exit code."""
+        """Wait for the end of all its processes and return make's exit code."""
         code = self.process.wait(SECONDS)
         self._reader.join(SECONDS)
         deadline = time.monotonic() + 5
@@ -119,7 +119,7 @@ class Make:
         return code
 
     def kill(self) -> None:
-        """End what a failed test left."""
+        """Stop the command that a failed test left running."""
         if self.process.poll() is None:
             self.interrupt()
             self.process.wait(SECONDS)

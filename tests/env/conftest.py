@@ -1,4 +1,4 @@
-"""One download and one installation, which the checkouts share."""
+"""Fixtures for the checkouts, which share one download and one installation."""
 
 import os
 import shutil
@@ -18,14 +18,14 @@ CACHE = Path("/var/cache/kalshi-markets-api")
 
 @pytest.fixture(scope="session")
 def private_dir() -> Iterator[Path]:
-    """Folder with mode 700, like a home."""
+    """Return a folder with mode 700, like a home directory."""
     with tempfile.TemporaryDirectory() as folder:
         yield Path(folder)
 
 
 @pytest.fixture(scope="session")
 def wheels(private_dir: Path) -> Path:
-    """Folder of the wheels that `make run` installs, downloaded once."""
+    """Return the folder of the wheels that `make run` installs. They are downloaded once."""
     folder = private_dir / "wheels"
     command = [sys.executable, "-I", "-m", "pip", "download", "--quiet", "--disable-pip-version-check"]
     command += [
@@ -40,7 +40,7 @@ def wheels(private_dir: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def offline(wheels: Path) -> dict[str, str]:
-    """Variables of pip that install from the wheels alone."""
+    """Return variables of pip that allow only the wheels."""
     return {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(wheels), "PIP_NO_CACHE_DIR": "1"}
 
 
@@ -49,7 +49,7 @@ Start = Callable[..., Make]
 
 @pytest.fixture
 def start() -> Iterator[Start]:
-    """Starts a command of make in a folder; what still runs at the end of the test is ended."""
+    """Return a function that starts a make command in a folder. Commands are stopped at the end of the test."""
     started: list[Make] = []
 
     def start(folder: Path, target: str = "run", **options: object) -> Make:
@@ -63,7 +63,7 @@ def start() -> Iterator[Start]:
 
 @pytest.fixture(scope="session")
 def installed(private_dir: Path, offline: dict[str, str]) -> Path:
-    """The environment of a first `make run`, which served and stopped, in a path with any characters."""
+    """Return the environment of a first `make run`, which served and stopped, in a path with special characters."""
     folder = checkout(private_dir / 'it\'s "a" $HOME `x` \\ é\n%s {}')
     home_dir = private_dir / "home"
     home_dir.mkdir()
@@ -78,20 +78,20 @@ def installed(private_dir: Path, offline: dict[str, str]) -> Path:
 
 @pytest.fixture
 def fresh(private_dir: Path, request: pytest.FixtureRequest) -> Path:
-    """A checkout without an environment."""
+    """Return a checkout without an environment."""
     return checkout(private_dir / request.node.name)
 
 
 @pytest.fixture
 def ready(fresh: Path, installed: Path) -> Path:
-    """A checkout with a link to the environment of the first run."""
+    """Return a checkout with a link to the environment of the first run."""
     (fresh / ".venv").symlink_to(installed)
     return fresh
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _cache() -> Iterator[None]:
-    """Remove the copy that runs of root keep for later runs, unless it was there before."""
+    """Remove the copy of PostgreSQL that runs as root cache, unless it existed before."""
     there = CACHE.exists()
     yield
     if os.geteuid() == 0 and not there:

@@ -1,4 +1,4 @@
-"""`make run` with .env as people write it, and with its data on a volume."""
+"""`make run` with hand-written .env files, and with its data on a volume."""
 
 import shutil
 import subprocess
@@ -10,7 +10,7 @@ import pytest
 
 from tests.env.conftest import Start
 
-pytestmark = pytest.mark.timeout(900)  # the first test of all also waits for the installation
+pytestmark = pytest.mark.timeout(900)  # the first test in the session also waits for the installation
 CAN_MOUNT = subprocess.run(["unshare", "--mount", "true"], capture_output=True, check=False).returncode == 0
 
 
@@ -34,7 +34,7 @@ def test_a_line_of_dot_env_that_is_invalid_is_reported_by_its_number(ready: Path
 
 @pytest.fixture
 def volume(ready: Path) -> Iterator[list[str]]:
-    """A file system of its own at .data/postgres; where none can be mounted, a link into another one."""
+    """Mount a file system at .data/postgres, or link to another one if mounting is not possible."""
     folder = ready / ".data" / "postgres"
     folder.parent.mkdir()
     if CAN_MOUNT:

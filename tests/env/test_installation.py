@@ -1,4 +1,4 @@
-"""The first `make run`: interrupted, with pip's and Python's own variables set, in folders that are not ours."""
+"""The first `make run`: interrupted, with variables for pip and Python set, and in folders with other contents."""
 
 import time
 from pathlib import Path
@@ -8,7 +8,7 @@ import pytest
 from tests.env.checkouts import SECONDS, checkout
 from tests.env.conftest import Start
 
-pytestmark = pytest.mark.timeout(900)  # the first test of all also waits for the installation
+pytestmark = pytest.mark.timeout(900)  # the first test in the session also waits for the installation
 
 
 def files(folder: Path) -> dict[str, str]:
@@ -79,7 +79,7 @@ def test_a_folder_that_make_did_not_make_is_neither_filled_nor_emptied(
     before = files(fresh)
     command = start(fresh, target, VENV=name)
     code = command.ended()
-    if (target, name) == ("clean", "link"):  # the link goes, and nothing behind it
+    if (target, name) == ("clean", "link"):  # the link is removed, and its target remains
         assert code == 0
         assert not (fresh / "link").is_symlink()
     else:

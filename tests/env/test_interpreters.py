@@ -1,4 +1,4 @@
-"""The suite passes on every Python that this machine has, each in an environment of its own, `.venv-3.11` for 3.11."""
+"""Test suite on every Python of this machine, each in its own environment, `.venv-3.11` for 3.11."""
 
 import os
 import re
@@ -28,18 +28,18 @@ SLOW = (
     "tests/properties/test_candlesticks.py",
     "tests/properties/test_hostile.py",
 )
-"""Left out here: a third of the suite's time. CI's matrix runs them on every version."""
+"""Tests that are left out here: a third of the suite's time. The matrix in CI runs them on every version."""
 TIMEOUT_SECONDS = 1_800
 
 
 def versions(folders: Iterator[Path]) -> dict[str, Path]:
-    """Return the interpreters in folders that can make environments, one for each minor version, the oldest first."""
+    """Return the interpreters in folders that can create environments, one for each minor version, the oldest first."""
     interpreters: dict[tuple[int, int], Path] = {}
     for python in (path for folder in folders for path in sorted(folder.glob("python3.*"))):
         if not re.fullmatch(r"python3\.\d+", python.name):
             continue
         run = subprocess.run([python, "-c", CHECK], capture_output=True, text=True, check=False)
-        if run.returncode == 0:  # a shim of pyenv fails for a version that is not chosen
+        if run.returncode == 0:  # a shim of pyenv fails for a version that is not selected
             major, minor, _, level = run.stdout.split()
             if level == "final" and (int(major), int(minor)) >= OLDEST:
                 interpreters.setdefault((int(major), int(minor)), python)

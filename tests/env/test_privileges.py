@@ -9,7 +9,7 @@ import pytest
 
 from tests.env.conftest import Start
 
-pytestmark = pytest.mark.timeout(900)  # the first test of all also waits for the installation
+pytestmark = pytest.mark.timeout(900)  # the first test in the session also waits for the installation
 DOCKER = (
     *("chown", "dac_override", "fsetid", "fowner", "mknod", "net_raw", "setgid", "setuid", "setfcap", "setpcap"),
     *("net_bind_service", "sys_chroot", "kill", "audit_write"),
@@ -19,7 +19,7 @@ ROOT_ONLY = os.geteuid() == 0
 
 
 def holding(*capabilities: str, no_new_privileges: bool = False) -> list[str]:
-    """Return a command that runs another with these capabilities alone, if it is root's; else with none."""
+    """Return a command prefix that leaves root only these capabilities, and any other user none."""
     bounds = ["--bounding-set", ",".join(["-all", *(f"+{name}" for name in capabilities)])] if ROOT_ONLY else []
     return ["setpriv", *bounds, *(["--no-new-privs"] if no_new_privileges else []), "--inh-caps=-all"]
 
@@ -48,7 +48,7 @@ def test_a_root_that_cannot_run_postgresql_gets_a_message_that_names_what_it_lac
     ready: Path, start: Start, lacking: str
 ) -> None:
     run = start(ready, around=holding(*(name for name in DOCKER if name != lacking)))
-    if not ROOT_ONLY:  # an ordinary user has none of them and needs none
+    if not ROOT_ONLY:  # an ordinary user has no capabilities and needs none
         run.serves()
         run.stops()
         return

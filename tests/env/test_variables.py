@@ -1,4 +1,4 @@
-"""`make run` with variables that it cannot use: a message that names the variable, before anything starts."""
+"""`make run` with invalid variables: an error message that names the variable, before anything starts."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ import pytest
 
 from tests.env.conftest import Start
 
-pytestmark = pytest.mark.timeout(900)  # the first test of all also waits for the installation
+pytestmark = pytest.mark.timeout(900)  # the first test in the session also waits for the installation
 
 
 @pytest.mark.parametrize(
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.timeout(900)  # the first test of all also waits for th
         ("EXCHANGE_URL", "https://exchange.example"),
         ("SSL_CERT_FILE", "/no/such/file.pem"),
     ],
-    ids=["word", "number", "cache", "exchange", "authorities"],  # which are part of the checkout's path
+    ids=["word", "number", "cache", "exchange", "authorities"],  # the ids become part of the checkout's path
 )
 def test_an_unusable_variable_is_reported_by_name(ready: Path, start: Start, name: str, value: str) -> None:
     run = start(ready, **{name: value})

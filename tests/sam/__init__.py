@@ -1,1 +1,1 @@
-"""`make sam-test`: the stack validated, built and run by the SAM CLI itself, on a machine with or without Docker."""
+"""`make sam-test`: the stack is validated, built and run by the SAM CLI, on a machine with or without Docker."""

@@ -1,6 +1,6 @@
-"""make sam-test: builds the stack for both architectures, then runs the tests of this folder over what was built.
+"""`make sam-test`: build the stack for both architectures, then run the tests of this folder on the builds.
 
-Where a container engine answers, it and AWS's own image are used; else an engine of our own, with a stand-in.
+With a container engine, the tests use it and AWS's image. Without one, they start an engine with a substitute image.
 """
 
 import asyncio
@@ -19,12 +19,12 @@ ARCHITECTURES: Final = ("arm64", "x86_64")
 
 
 def build_for(architecture: str) -> Sam:
-    """The stack as it is built for one of them."""
+    """Return the SAM CLI for the build of an architecture."""
     return Sam(architecture, folder=FOLDER / architecture)
 
 
 def main(arguments: Sequence[str]) -> int:
-    """The exit code. arguments: pytest's."""
+    """Run `make sam-test` and return the exit code. arguments: for pytest."""
     if not finds_python():
         print(f"make sam-test: {RUNTIME}, which the functions run on, must be on PATH")
         return 1

@@ -1,6 +1,6 @@
-"""A stand-in for AWS's base image, made from this machine's Python: what the SAM CLI needs of it, and no more.
+"""Substitute for AWS's base image, built from this machine's Python, with the minimum that the SAM CLI needs.
 
-It is this machine's C library, not Amazon Linux's: that a package loads here does not prove that it loads on AWS.
+Its C library is this machine's, not Amazon Linux's: a package that loads here may still fail to load on AWS.
 """
 
 import json
@@ -16,14 +16,14 @@ from local import ROOT
 from local.sam.cli import RUNTIME, environment
 
 PROGRAMS: Final = ("sh", "mv", "cp", "rm", "chmod", "cat", "ls", "mkdir", "env")
-"""Of busybox: the SAM CLI's image is built with some of them."""
+"""Programs of busybox. The build of the SAM CLI's image uses some of them."""
 LEFT_OUT: Final = ("test", "idlelib", "tkinter", "turtledemo", "ensurepip", "*-packages", "__pycache__", "config-*")
-"""Of the standard library."""
+"""Parts of the standard library that are not copied."""
 LIBRARIES: Final = (
     *("librt.so.1", "libdl.so.2", "libm.so.6", "libpthread.so.0", "libutil.so.1", "libresolv.so.2"),
     *("libstdc++.so.6", "libgcc_s.so.1", "libz.so.1", "libnss_files.so.2", "libnss_dns.so.2"),
 )
-"""What compiled packages expect of any system (PEP 599), and what the C library loads by itself."""
+"""Libraries that compiled packages expect on every system (PEP 599), and those that the C library loads itself."""
 ENVIRONMENT: Final = {
     "LANG": "en_US.UTF-8",
     "TZ": ":UTC",
@@ -33,7 +33,7 @@ ENVIRONMENT: Final = {
     "LAMBDA_RUNTIME_DIR": "/var/runtime",
     "SSL_CERT_FILE": "/etc/ssl/certs/ca-certificates.crt",
 }
-"""As AWS's image has it, but for the last."""
+"""Environment variables of AWS's image, and SSL_CERT_FILE."""
 BOOTSTRAP: Final = f"""#!/bin/sh
 export PYTHONPATH=/opt/python/lib/{RUNTIME}/site-packages:/opt/python:/var/runtime
 cd "$LAMBDA_TASK_ROOT"
@@ -48,7 +48,7 @@ FILES: Final = {
 
 
 def make(root: Path) -> None:
-    """Fills the folder with the image's files."""
+    """Fill the folder with the files of the image."""
     shutil.rmtree(root, ignore_errors=True)
     python = _python()
     _copy_python(python, root / "var" / "lang")
@@ -72,7 +72,7 @@ def make(root: Path) -> None:
 
 
 def load(root: Path, name: str) -> None:
-    """Gives it to the container engine under a name."""
+    """Import the folder into the container engine as an image with the given name."""
     changes = [f"ENV {key}={value}" for key, value in ENVIRONMENT.items()] + ["WORKDIR /var/task"]
     options = [part for change in changes for part in ("--change", change)]
     with subprocess.Popen(["tar", "-C", root, "-c", "."], stdout=subprocess.PIPE) as files:
@@ -80,7 +80,7 @@ def load(root: Path, name: str) -> None:
 
 
 def _python() -> dict[str, Any]:
-    """Where the functions' version of Python keeps its program and its standard library."""
+    """Return the paths of the program and the standard library of the functions' version of Python."""
     ask = "import json, os, sys, sysconfig as c; base = {'base': sys.base_prefix, 'installed_base': sys.base_prefix};"
     ask += "print(json.dumps({'executable': os.path.realpath(sys.executable), 'library': c.get_path('stdlib', vars=base)}))"
     output = subprocess.run([RUNTIME, "-c", ask], env=environment(), capture_output=True, text=True, check=True).stdout
@@ -95,7 +95,7 @@ def _copy_python(python: dict[str, Any], prefix: Path) -> None:
 
 
 def _install_runtime(folder: Path) -> None:
-    """The runtime client and the AWS SDK, in the versions of `make test`."""
+    """Install the runtime client and the AWS SDK, in the versions of `make test`."""
     pip = [RUNTIME, "-m", "pip", "install", "-qq", "--disable-pip-version-check", "--no-warn-conflicts"]
     lock = (ROOT / "tests" / "requirements.txt").read_text(encoding="utf-8")
     wanted = re.findall(r"^(?:awslambdaric|boto3)==\S+", lock, re.MULTILINE)
@@ -103,7 +103,7 @@ def _install_runtime(folder: Path) -> None:
 
 
 def _libraries(root: Path) -> Iterator[Path]:
-    """Shared libraries of this machine that the image's programs load."""
+    """Yield the shared libraries of this machine that the image's programs load."""
     programs = [root / "bin" / "busybox", root / "var" / "lang" / "bin" / RUNTIME, *root.rglob("*.so")]
     output = subprocess.run(["ldd", *programs], capture_output=True, text=True, check=False).stdout
     paths = {Path(path) for path in re.findall(r"(/\S+) \(0x", output)}
@@ -113,7 +113,7 @@ def _libraries(root: Path) -> Iterator[Path]:
 
 
 def _copy(path: Path, root: Path) -> None:
-    """A file or folder to the same place in the image."""
+    """Copy a file or folder to the same path in the image."""
     target = root / path.relative_to("/")
     target.parent.mkdir(parents=True, exist_ok=True)
     if path.is_dir():
@@ -123,7 +123,7 @@ def _copy(path: Path, root: Path) -> None:
 
 
 def _compile(python: str, root: Path) -> None:
-    """A container starts in half of the time."""
+    """Compile the standard library and the runtime, which halves the start time of a container."""
     own = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     command = [python, "-m", "compileall", "-q", "-j", "2", "--invalidation-mode", "unchecked-hash"]
     subprocess.run([*command, root / "var" / "lang" / "lib", root / "var" / "runtime"], env=own, check=True)

@@ -1,4 +1,4 @@
-"""The stack as it was built, what it needs around it, and the SAM CLI's servers before it."""
+"""Fixtures: the built stack, the servers that it needs, and the SAM CLI's servers."""
 
 import json
 from collections.abc import AsyncIterator, Iterator
@@ -21,20 +21,20 @@ EVENTS = Path(__file__).parent.parent / "events"
 
 @pytest.fixture(scope="session")
 def portal() -> Iterator[BlockingPortal]:
-    """The event loop that all processes are started in."""
+    """Return the event loop that starts all processes."""
     with start_blocking_portal() as portal:
         yield portal
 
 
 @pytest.fixture(scope="session")
 def sam() -> Sam:
-    """The SAM CLI over the build for this machine."""
+    """Return the SAM CLI for the build of this machine's architecture."""
     return build_for(ARCHITECTURE)
 
 
 @pytest.fixture(scope="session")
 def host(portal: BlockingPortal, sam: Sam, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
-    """An empty PostgreSQL, a small exchange whose clock stands still, and the secrets."""
+    """Start an empty PostgreSQL, a small exchange with a stopped clock, and Secrets Manager."""
     root = tmp_path_factory.mktemp("host")
     settings = Settings.from_env({"MARKETS": "300"}, root)
     host = Host(json.loads(sam.variables.read_text(encoding="utf-8")), settings, DataFolder(root), "--speed", "0")
@@ -50,7 +50,7 @@ async def _started(host: Host) -> AsyncIterator[None]:
 
 
 class Functions:
-    """The stack's functions, each invocation by `sam local invoke`. lines: what they logged."""
+    """The stack's functions, invoked by `sam local invoke`. lines: their log lines."""
 
     def __init__(self, portal: BlockingPortal, sam: Sam) -> None:
         self._portal = portal
@@ -58,34 +58,34 @@ class Functions:
         self.lines: list[str] = []
 
     def invoke(self, function: str, event: str, **members: str) -> Any:
-        """The response to one of tests/events, with some members replaced. Raises LambdaError."""
+        """Invoke a function with an event of tests/events, some members replaced. Raises LambdaError."""
         payload = json.dumps(json.loads((EVENTS / f"{event}.json").read_bytes()) | members).encode()
         return json.loads(self._portal.call(self._sam.invoke, function, payload, self.lines.append))
 
 
 @pytest.fixture(scope="session")
 def functions(portal: BlockingPortal, sam: Sam, host: Host) -> Functions:
-    """Over the host."""
+    """Return the functions, with the servers of `host`."""
     return Functions(portal, sam)
 
 
 @pytest.fixture(scope="session")
 def applied(functions: Functions) -> list[str]:
-    """The migrations that the migrator says it applied."""
+    """Return the migrations that the migrator reports as applied."""
     names: list[str] = functions.invoke("MigratorFunction", "schedule")["applied"]
     return names
 
 
 @pytest.fixture(scope="session")
 def crawled(functions: Functions, applied: list[str]) -> dict[str, Any]:
-    """The summary of the crawl that filled the table."""
+    """Return the summary of the crawl that filled the table."""
     summary: dict[str, Any] = functions.invoke("CrawlerFunction", "schedule")
     return summary
 
 
 @contextmanager
 def serving(portal: BlockingPortal, sam: Sam, what: str) -> Iterator[str]:
-    """`sam local start-api` or `start-lambda` on a free port; gives its address."""
+    """Run `sam local start-api` or `start-lambda` on a free port and yield its address."""
     with listen() as free:
         port = port_of(free)
     server = sam.serve(what, port, what)
@@ -98,6 +98,6 @@ def serving(portal: BlockingPortal, sam: Sam, what: str) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def api(portal: BlockingPortal, sam: Sam, crawled: dict[str, Any]) -> Iterator[str]:
-    """The address of `sam local start-api` over the filled table."""
+    """Return the address of `sam local start-api` over the filled table."""
     with serving(portal, sam, "start-api") as url:
         yield url

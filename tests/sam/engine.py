@@ -1,6 +1,6 @@
-"""A container engine for one command, on a machine that has none: python -m tests.sam.engine IMAGE COMMAND...
+"""Container engine for one command, on a machine without one: python -m tests.sam.engine IMAGE COMMAND...
 
-It has a network, mounts and processes of its own, without a way out; all of it ends with it, however it ends.
+The engine has its own network, mounts and processes, and no access to other networks. They end with the command.
 """
 
 import os
@@ -16,35 +16,35 @@ from local.sam.cli import ARCHITECTURE, RUNTIME
 from tests.sam import base_image
 
 PACKAGES: Final = {"dockerd": "docker.io", "iptables": "iptables", "ip": "iproute2", "busybox": "busybox-static"}
-"""Debian's, by the program that is wanted of them. busybox is for the image."""
+"""Debian package of each program that is needed. busybox is for the image."""
 BASE_IMAGE: Final = f"public.ecr.aws/lambda/python:{RUNTIME.removeprefix('python')}-{ARCHITECTURE}"
-"""What the SAM CLI builds its own image from (samcli/local/docker/lambda_image.py)."""
+"""Base of the image that the SAM CLI builds (samcli/local/docker/lambda_image.py)."""
 START_SECONDS: Final = 30.0
 
 
 def install() -> None:
-    """Installs the packages whose programs are missing."""
+    """Install the packages of missing programs."""
     missing = [package for program, package in PACKAGES.items() if shutil.which(program) is None]
     if not missing:
         return
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     apt = ["apt-get", "--quiet", "--quiet"]
     install = [*apt, "install", "--yes", "--no-install-recommends", *missing]
-    if subprocess.run(install, env=environment, check=False).returncode:  # its lists are old, or there are none
+    if subprocess.run(install, env=environment, check=False).returncode:  # apt's package lists are missing or outdated
         subprocess.run([*apt, "update"], env=environment, check=True)
         subprocess.run(install, env=environment, check=True)
 
 
 def around(image: Path) -> list[str]:
-    """What to put before a command. image: the folder of the base image."""
+    """Return the command prefix that runs a command with the engine. image: folder of the base image."""
     own = ["unshare", "--net", "--mount", "--pid", "--mount-proc", "--fork", "--kill-child"]
     return [*own, sys.executable, "-m", "tests.sam.engine", str(image)]
 
 
 def main(image: Path, command: Sequence[str]) -> int:
-    """Within: starts the engine, and runs the command beside it; its exit code."""
+    """Start the engine inside its namespaces, run the command and return its exit code."""
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
-    # The engine's sockets are not the machine's, and its images are gone with it.
+    # The engine has its own sockets, and its images are removed with it.
     subprocess.run(["mount", "-t", "tmpfs", "tmpfs", "/run"], check=True)
     log = Path("/run/dockerd.log")
     with log.open("wb") as output:

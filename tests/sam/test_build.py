@@ -1,4 +1,4 @@
-"""What `sam build` made."""
+"""Output of `sam build`."""
 
 import io
 import struct
@@ -10,11 +10,11 @@ import pytest
 from tests.sam.__main__ import ARCHITECTURES, build_for
 
 MACHINES = {"arm64": 183, "x86_64": 62}
-"""EM_AARCH64 and EM_X86_64 of elf.h."""
+"""Machine types EM_AARCH64 and EM_X86_64 of elf.h."""
 
 
 def machine_of(library: Path) -> int:
-    """e_machine, in byte 18 and 19 of an ELF header."""
+    """Return e_machine, bytes 18 and 19 of an ELF header."""
     header = library.read_bytes()[:20]
     assert header[:4] == b"\x7fELF"
     machine: int = struct.unpack_from("<H", header, 18)[0]

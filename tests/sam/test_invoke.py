@@ -1,4 +1,4 @@
-"""`sam local invoke` of each function, and its failures told apart."""
+"""`sam local invoke` of each function, and the errors of failed invocations."""
 
 from pathlib import Path
 from typing import Any
@@ -77,7 +77,7 @@ def handler(event, context):
 
 @pytest.fixture
 def failing(sam: Sam, tmp_path: Path) -> Sam:
-    """The same CLI over a function that sleeps or raises."""
+    """Return the SAM CLI with a function that sleeps or raises."""
     (tmp_path / "app.py").write_text(BAD)
     (tmp_path / "template.yaml").write_text(TEMPLATE)
     return Sam(folder=tmp_path)

@@ -1,4 +1,4 @@
-"""`sam local start-api` beside the gateway of `make run`: one contract, and equal answers over one table."""
+"""`sam local start-api` compared with the gateway of `make run`: one contract, and equal responses over one table."""
 
 import re
 from collections.abc import Iterator
@@ -51,7 +51,7 @@ def client(api: str) -> Iterator[httpx.Client]:
 
 @pytest.fixture(scope="module")
 def gateway(host: Host, api: str) -> Iterator[httpx.Client]:
-    """The API function of the sources, as `make run` serves it, over the same table and exchange."""
+    """Serve the API function of the source tree as `make run` does, over the same table and exchange."""
     variables = environment_of(host.postgres, host.postgres.database)
     variables |= {"DB_SSLMODE": "disable", "EXCHANGE_URL": host.exchange.url}
     with (
@@ -62,14 +62,14 @@ def gateway(host: Host, api: str) -> Iterator[httpx.Client]:
 
 
 class TestStartApi(HttpContract):
-    """Of the SAM CLI."""
+    """HTTP contract of `sam local start-api`."""
 
 
 def comparable(answer: httpx.Response) -> tuple[int, str | None, str]:
-    """Status, type and text, without what differs by design: the request's id, the address, the page's time of day."""
+    """Return status, type and text, without the parts that differ by design: request id, address, time on the page."""
     text = answer.text.replace(str(answer.request.url.copy_with(raw_path=b"/")).rstrip("/"), "")
     text = re.sub(r'"request_id": ?"[^"]*"', '"request_id":"*"', text)
-    text = re.sub(r"[\d,]+ (?:s|min) ago", "* ago", text)  # the landing page lives
+    text = re.sub(r"[\d,]+ (?:s|min) ago", "* ago", text)  # the landing page shows relative times
     return answer.status_code, answer.headers.get("content-type"), text
 
 

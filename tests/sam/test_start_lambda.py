@@ -1,4 +1,4 @@
-"""`sam local start-lambda`, asked by the AWS SDK."""
+"""`sam local start-lambda`, called by the AWS SDK."""
 
 import json
 from collections.abc import Iterator

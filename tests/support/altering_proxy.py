@@ -1,4 +1,4 @@
-"""A server before another one that alters what is asked and what is answered."""
+"""Reverse proxy that alters requests and responses."""
 
 import json
 import threading
@@ -17,9 +17,14 @@ BASE = "/trade-api/v2"
 
 @dataclass(frozen=True)
 class Alteration:
-    """A change of the requests whose path?query below the base URL matches a pattern, * for any text.
+    """Change of the requests that match a pattern.
 
-    query: another query. status: the answer without asking. body: another JSON. headers: other ones of the answer.
+    pattern: for path?query below the base URL, * for any text.
+    query: returns another query.
+    status: status of a response without a request to the server.
+    body: returns another JSON body.
+    headers: headers that replace those of the response.
+    indent: indentation of the JSON body.
     """
 
     pattern: str
@@ -31,7 +36,11 @@ class Alteration:
 
 
 class Altering:
-    """`with Altering(server.url, [Alteration(…)]) as front:` serves it at `front.url`; `requests` counts."""
+    """Reverse proxy for `with Altering(server.url, [Alteration(…)]) as front:`.
+
+    url: address of the proxy.
+    requests: number of requests.
+    """
 
     def __init__(self, url: str, alterations: Sequence[Alteration]) -> None:
         self.requests = 0
@@ -41,7 +50,7 @@ class Altering:
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
-            def do_GET(handler) -> None:  # noqa: N805  # the library's name; self is the server
+            def do_GET(handler) -> None:  # noqa: N805  # the library's name; self is the proxy
                 with lock:
                     self.requests += 1
                 path = handler.path.removeprefix(BASE)

@@ -1,4 +1,4 @@
-"""The handlers as Lambda calls them, in this process."""
+"""Clients that call the handlers in this process, as Lambda does."""
 
 import asyncio
 import base64
@@ -22,7 +22,7 @@ SCHEDULED = {"version": "0", "detail-type": "Scheduled Event", "source": "aws.ev
 
 
 class Context(LambdaContext):
-    """What Lambda tells of an invocation. seconds: until its timeout."""
+    """Lambda context of an invocation. seconds: time until the timeout."""
 
     def __init__(self, seconds: float = 60) -> None:
         self._function_name = "function"
@@ -32,26 +32,26 @@ class Context(LambdaContext):
         self._ends_at = time.monotonic() + seconds
 
     def get_remaining_time_in_millis(self) -> int:  # type: ignore[override]  # a method on Lambda, a property there
-        """As Lambda counts it."""
+        """Return the remaining time in milliseconds."""
         return round((self._ends_at - time.monotonic()) * 1000)
 
 
 @contextmanager
 def variables(environment: Mapping[str, str]) -> Iterator[None]:
-    """The process's environment with these in it."""
+    """Set environment variables of this process for the duration of the context."""
     with mock.patch.dict("os.environ", environment):
         yield
 
 
 def crawl(environment: Mapping[str, str], seconds: float = 60) -> dict[str, Any]:
-    """One invocation of the crawler; its summary."""
+    """Invoke the crawler once and return its summary."""
     with variables(environment):
         return crawler_handler(SCHEDULED, Context(seconds))
 
 
 @dataclass
 class ApiResponse:
-    """An HTTP answer. size: bytes of the Lambda response that carried it."""
+    """HTTP response. size: bytes of the Lambda response."""
 
     status: int
     headers: Mapping[str, str]
@@ -60,41 +60,41 @@ class ApiResponse:
 
     @property
     def json(self) -> Any:
-        """The body, its numbers as text, so that no digit is lost."""
+        """JSON body, with numbers as text, so that no digit is lost."""
         return json.loads(self.text, parse_float=str)
 
 
 @dataclass
 class ApiClient:
-    """The API function in one environment."""
+    """API function in one environment."""
 
     environment: Mapping[str, str]
     resources: Resources = field(default_factory=Resources)
 
     def __post_init__(self) -> None:
-        # As the handler's module does; kept aside, since a crawl in the same process leaves no current loop.
+        # As in the handler's module. The loop is stored, because a crawl in the same process leaves no current loop.
         self._loop = asyncio.new_event_loop()
         asyncio.set_event_loop(self._loop)
         self._adapter = lambda_handler(self.resources)
 
     def close(self) -> None:
-        """Closes the connections that were made."""
+        """Close all open connections."""
         self._loop.run_until_complete(self.resources.aclose())
         self._loop.close()
 
     def get(self, url: str, **headers: str) -> ApiResponse:
-        """GET; a `_` in a header's name stands for `-`."""
+        """Send a GET request. A `_` in a header's name stands for `-`."""
         return self.request("GET", url, headers={name.replace("_", "-"): value for name, value in headers.items()})
 
     def post(self, url: str, body: Any, **headers: str) -> ApiResponse:
-        """POST; a body that is no string is sent as JSON."""
+        """Send a POST request. A body that is not a string or bytes is encoded as JSON."""
         text = body if isinstance(body, str | bytes) else json.dumps(body)
         return self.request("POST", url, text, headers)
 
     def request(
         self, method: str, url: str, body: str | bytes | None = None, headers: Mapping[str, str] | None = None
     ) -> ApiResponse:
-        """One request, as an API Gateway event."""
+        """Send a request as an API Gateway event and return the HTTP response."""
         response = self.invoke(method, url, body, headers)
         raw = response["body"].encode()
         if response["isBase64Encoded"]:
@@ -106,11 +106,11 @@ class ApiClient:
     def invoke(
         self, method: str, url: str, body: str | bytes | None = None, headers: Mapping[str, str] | None = None
     ) -> dict[str, Any]:
-        """The Lambda response to it."""
+        """Send a request as an API Gateway event and return the Lambda response."""
         parts = urlsplit(url)
         event = {
             "version": "2.0",
-            "rawPath": unquote(parts.path),  # as API Gateway decodes it
+            "rawPath": unquote(parts.path),  # API Gateway decodes it, too
             "rawQueryString": parts.query,
             "headers": {"host": "test", "content-type": "application/json", **(headers or {})},
             "requestContext": {
@@ -122,16 +122,16 @@ class ApiClient:
         }
         asyncio.set_event_loop(self._loop)
         with variables(self.environment):
-            return self._adapter(event, Context(29))  # type: ignore[arg-type]  # Mangum's own idea of a context
+            return self._adapter(event, Context(29))  # type: ignore[arg-type]  # Mangum has its own context type
 
 
 def escaped(**parameters: str) -> str:
-    """A query string."""
+    """Return a query string."""
     return "&".join(f"{name}={quote(value)}" for name, value in parameters.items())
 
 
 def items(api: ApiClient, url: str) -> list[dict[str, Any]]:
-    """The items of a page of markets."""
+    """Return the items of a page of markets."""
     answer = api.get(url)
     assert answer.status == 200, answer.text
     assert answer.json["count"] == len(answer.json["items"])
@@ -140,7 +140,7 @@ def items(api: ApiClient, url: str) -> list[dict[str, Any]]:
 
 
 def error(answer: ApiResponse, status: int, code: str) -> dict[str, Any]:
-    """The body of an error answer, whose shape is the common one."""
+    """Check status, code and shape of an error response, and return its body."""
     assert answer.status == status, answer.text
     body: dict[str, Any] = answer.json
     assert set(body) == {"detail", "code", "hint", "request_id"}

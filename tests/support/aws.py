@@ -1,4 +1,4 @@
-"""Moto's server in the place of AWS."""
+"""Moto's server in place of AWS."""
 
 import json
 import logging
@@ -12,7 +12,10 @@ from moto.server import ThreadedMotoServer
 
 
 class Account:
-    """What a function's environment says of an account with nothing in it, and secrets to put there."""
+    """Empty AWS account for tests.
+
+    environment: variables for a function that uses the account.
+    """
 
     def __init__(self, url: str) -> None:
         self.environment = {
@@ -30,24 +33,24 @@ class Account:
         )
 
     def create_secret(self, value: object) -> str:
-        """The ARN of a new secret: a text as it is, anything else as JSON."""
+        """Create a secret and return its ARN. A string is stored unchanged, any other value as JSON."""
         text = value if isinstance(value, str) else json.dumps(value)
         created: dict[str, Any] = self._manager.create_secret(Name=f"secret-{uuid.uuid4()}", SecretString=text)
         return str(created["ARN"])
 
     def rotate(self, arn: str, value: object) -> None:
-        """Gives a secret another value."""
+        """Store a new value of a secret."""
         self._manager.put_secret_value(SecretId=arn, SecretString=json.dumps(value))
 
     def close(self) -> None:
-        """Closes the connection."""
+        """Close the connection."""
         self._manager.close()
 
 
 @contextmanager
 def account() -> Iterator[Account]:
-    """A server, while it is needed."""
-    logging.getLogger("werkzeug").setLevel(logging.WARNING)  # else it tells of every request
+    """Run moto's server with an empty account."""
+    logging.getLogger("werkzeug").setLevel(logging.WARNING)  # otherwise it logs every request
     server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()

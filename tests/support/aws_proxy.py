@@ -1,4 +1,4 @@
-"""What stands between the functions and AWS: it notes each call, and fails as AWS does."""
+"""Proxy between the functions and AWS. It records each call and can fail as AWS does."""
 
 import json
 import threading
@@ -11,15 +11,15 @@ from urllib.parse import urlsplit
 from tests.support.aws import Account
 
 DOWN = "down"
-"""A fault: the connection is closed without an answer. Any other is the code of an error (AccessDeniedException)."""
+"""Fault that closes the connection without a response. Any other fault is an error code (AccessDeniedException)."""
 
 
 class AwsProxy:
-    """`with AwsProxy(account) as proxy:`
+    """Proxy for `with AwsProxy(account) as proxy:`.
 
-    environment: what makes a function ask here, whatever the service.
-    calls: the requests, each by its name in IAM and the secret that it names.
-    faults: what happens instead of an answer, one fault a request, until there are no more.
+    environment: variables that route a function's calls to the proxy, for all services.
+    calls: name in IAM and secret of each request.
+    faults: faults in place of responses, one for each request, until there are no more.
     """
 
     def __init__(self, account: Account) -> None:
@@ -53,7 +53,7 @@ class AwsProxy:
                 self.end_headers()
                 self.wfile.write(body)
 
-        for method in ("GET", "HEAD", "PUT", "DELETE"):  # what other services take
+        for method in ("GET", "HEAD", "PUT", "DELETE"):  # methods of other services
             setattr(Handler, f"do_{method}", Handler.do_POST)
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
@@ -71,6 +71,6 @@ class AwsProxy:
 
 
 def _action(headers: Mapping[str, str]) -> str:
-    """The service from the scope of the signature, the operation from the target of its JSON protocols."""
+    """Return the IAM action: service from the signature's scope, operation from the X-Amz-Target header."""
     service = headers["Authorization"].split("Credential=")[1].split("/")[3]
     return f"{service}:{headers.get('X-Amz-Target', '').split('.')[-1]}"

@@ -9,7 +9,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 
 def certificate_for(host: str, folder: Path, *, identified: bool = True) -> tuple[Path, Path]:
-    """A self-signed certificate for a host and its key, as PEM files. identified: it names its keys, as new ones do."""
+    """Create a self-signed certificate for a host and return the PEM files of certificate and key.
+
+    identified: include the key identifiers, as new certificates do.
+    """
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, host)])
     now = datetime.datetime.now(datetime.UTC)

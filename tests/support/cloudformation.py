@@ -1,4 +1,4 @@
-"""CloudFormation as a custom resource sees it: events, and the address that takes the answer."""
+"""CloudFormation as a custom resource sees it: events, and the URL for the response."""
 
 import json
 import threading
@@ -9,9 +9,9 @@ STACK = "arn:aws:cloudformation:us-east-1:123456789012:stack/kalshi-markets/51af
 
 
 class ResponseBucket:
-    """The address that CloudFormation signs for an answer; S3 refuses headers that the signature does not cover.
+    """Presigned URL for the response to CloudFormation. S3 rejects headers that the signature does not cover.
 
-    statuses: what it says, one after the other, the last for ever.
+    statuses: statuses of the responses, one after the other. The last one repeats.
     """
 
     def __init__(self, *statuses: int, host: str = "127.0.0.1") -> None:
@@ -45,7 +45,7 @@ class ResponseBucket:
 
     @property
     def response(self) -> dict[str, Any]:
-        """The only body that came."""
+        """The only body that was received."""
         [body] = self.bodies
         assert len(body) <= 4096
         response: dict[str, Any] = json.loads(body)
@@ -53,7 +53,7 @@ class ResponseBucket:
 
 
 def custom_resource_event(bucket: ResponseBucket, kind: str = "Create", **more: str) -> dict[str, Any]:
-    """An event. kind: Create, Update or Delete."""
+    """Return an event of a custom resource. kind: Create, Update or Delete."""
     return {
         "RequestType": kind,
         "ResponseURL": bucket.url,

@@ -1,4 +1,4 @@
-"""Connections to the tests' databases, and rows in them as the crawler writes them."""
+"""Connections to the tests' databases, and rows as the crawler writes them."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,7 +12,7 @@ from local.postgres import PostgresServer
 
 
 def environment_of(server: PostgresServer, database: str) -> dict[str, str]:
-    """What the functions' environment says of a database."""
+    """Return the DB_* variables for a database."""
     return {
         "DB_HOST": server.host,
         "DB_PORT": str(server.port),
@@ -23,12 +23,12 @@ def environment_of(server: PostgresServer, database: str) -> dict[str, str]:
 
 
 def connect(environment: Mapping[str, str]) -> Database:
-    """A connection as the environment says."""
+    """Return a connection with the settings of an environment."""
     return Database(DatabaseSettings.from_env(environment), application_name="test")
 
 
 def store_markets(database: Database, *markets: Mapping[str, Any]) -> None:
-    """Puts Market objects into the table as the crawler does."""
+    """Store Market objects in the tables as the crawler does."""
     store = Store(database)
     assert store.take_lease()
     store.commit(Batch(JobState("live/open"), [parse_market(market) for market in markets]))
@@ -36,7 +36,7 @@ def store_markets(database: Database, *markets: Mapping[str, Any]) -> None:
 
 
 def truncate_all(database: Database) -> None:
-    """Empties the tables, the books included."""
+    """Empty all tables, including the job states."""
     names = ("details", "quotes", "jobs", "rejects", "history", "events", "series", "seen", "drift", "lookups")
     database.execute_script(
         f"TRUNCATE {', '.join(f'kalshi_markets_{name}' for name in names)};"
@@ -45,7 +45,7 @@ def truncate_all(database: Database) -> None:
 
 
 def delete_market(database: Database, ticker: str) -> None:
-    """Takes a market out of the table again."""
+    """Delete a market from the tables."""
     for part in (Table.DETAILS, Table.QUOTES):
         database.execute(f"DELETE FROM {database.settings.table}_{part} WHERE ticker = $1", ticker)
     database.execute(f"UPDATE {database.settings.table}_jobs SET added = added - 1 WHERE job = 'live/open'")

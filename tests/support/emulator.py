@@ -1,7 +1,7 @@
-"""The functions under SAM's own emulator of Lambda (aws-lambda-rie), on the packages of the layer and no others.
+"""The functions in SAM's emulator of Lambda (aws-lambda-rie), with only the packages of the layer.
 
-`sam local` puts the same program into its containers. It takes one event at a time, starts the function's process with
-the first of them, enforces the timeout (that first start included) and not the memory.
+`sam local` runs the same program in its containers. It handles one event at a time and starts the function's process
+with the first event. It enforces the timeout, including that start, but not the memory.
 """
 
 import json
@@ -29,13 +29,13 @@ from local.lambda_runtime.sandbox import FunctionSpec
 from local.processes import die_with_parent
 
 RUNTIME: Final = ("awslambdaric", "simplejson", "snapshot-restore-py", "boto3", "botocore", "s3transfer", "urllib3")
-"""What Lambda's Python brings along (docs.aws.amazon.com/lambda/latest/dg/lambda-python.html)."""
+"""Packages that Lambda's Python includes (docs.aws.amazon.com/lambda/latest/dg/lambda-python.html)."""
 _MACHINES: Final = {"x86_64": "x86_64", "aarch64": "arm64"}
 _STARTS_WITHIN: Final = 10.0
 
 
 class Emulator:
-    """A function; `log` is all that it and the emulator wrote."""
+    """Function in the emulator. log: output of the function and the emulator."""
 
     def __init__(self, url: str, log: Path) -> None:
         self._invocations = f"{url}/2015-03-31/functions/function/invocations"
@@ -43,11 +43,11 @@ class Emulator:
 
     @property
     def log(self) -> str:
-        """What has been written until now."""
+        """Output up to now."""
         return self._log.read_text(encoding="utf-8", errors="replace")
 
     def invoke(self, event: object) -> Any:
-        """The handler's response. Raises FunctionTimeout, FunctionError."""
+        """Return the handler's response to an event. Raises FunctionTimeout, FunctionError."""
         answer = httpx.post(self._invocations, json=event, timeout=None, trust_env=False)
         if answer.text.startswith("Task timed out after"):
             raise FunctionTimeout(answer.text)
@@ -59,12 +59,15 @@ class Emulator:
 
 @contextmanager
 def emulated(spec: FunctionSpec, log: Path, python: tuple[str, ...] = ()) -> Iterator[Emulator]:
-    """The emulator around a function, whose process is not started yet. python: options of the interpreter."""
+    """Run the emulator for a function. The function's process starts with the first event.
+
+    python: options of the interpreter.
+    """
     invocations, runtime_api = _free_address(), _free_address()
     command = [
         *(_program(), "--log-level", "error"),
         *("--runtime-interface-emulator-address", invocations, "--runtime-api-address", runtime_api),
-        # Without site-packages nothing is found but what a sandbox of Lambda holds.
+        # Without site-packages, only the packages of a Lambda sandbox can be imported.
         *(sys.executable, "-S", *python, "-m", "awslambdaric", spec.handler),
     ]
     environment = spec.sandbox_environment(runtime_api) | {"AWS_LAMBDA_FUNCTION_TIMEOUT": f"{spec.timeout:.0f}"}
@@ -86,13 +89,13 @@ def emulated(spec: FunctionSpec, log: Path, python: tuple[str, ...] = ()) -> Ite
 
 
 def packaged(name: str, environment: Mapping[str, str], packages: Path) -> FunctionSpec:
-    """The function `name` over a folder of packages, as in its sandbox."""
+    """Return the function `name` with a folder of packages, as in its sandbox."""
     spec = function_spec(name, environment)
     return replace(spec, python_path=(*spec.python_path, str(packages)))
 
 
 def link_packages(folder: Path) -> Path:
-    """A folder with what the layer's lock file names and what the runtime brings, linked from this environment.
+    """Link the packages of the layer's lock file and of the runtime into a folder, from this environment.
 
     The lock files agree in their versions, so these are the layer's.
     """
@@ -100,7 +103,7 @@ def link_packages(folder: Path) -> Path:
     lock = (ROOT / "layers/shared/requirements.txt").read_text(encoding="utf-8")
     names = {*re.findall(r"^(\S+)==", lock, re.MULTILINE), *RUNTIME}
     for name in names:
-        with suppress(PackageNotFoundError):  # which another version of Python needs
+        with suppress(PackageNotFoundError):  # another version of Python needs it
             package = distribution(name)
             for top in {file.parts[0] for file in package.files or ()} - {"..", "__pycache__"}:
                 (folder / top).symlink_to(str(package.locate_file(top)))
@@ -131,6 +134,6 @@ def _wait_for(address: str, process: subprocess.Popen[bytes]) -> None:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """Its functions' processes have groups of their own, and end themselves when it has gone."""
+    """End the emulator. The functions' processes have their own groups and end when it has ended."""
     os.kill(process.pid, signal.SIGTERM)
     process.wait()

@@ -1,6 +1,6 @@
-"""What an HTTP client sees of the API over a filled table, whatever stands before the function.
+"""HTTP contract of the API over a filled table, for any gateway in front of the function.
 
-A test class derives from HttpContract; its fixture `client` sends to that address.
+A test class derives from HttpContract. Its fixture `client` sends requests to the gateway.
 """
 
 import csv
@@ -15,7 +15,7 @@ TEXT = {"accept-encoding": "identity"}
 
 
 class HttpContract:
-    """The promises of docs/api.md that a gateway could break."""
+    """Contract of docs/api.md, where a gateway could break it."""
 
     def test_health_is_ok_and_every_response_has_a_request_id(self, client: httpx.Client) -> None:
         answer = client.get("/health")

@@ -1,4 +1,4 @@
-"""The functions in processes of their own, and all that they say."""
+"""The functions in their own processes, and all their output."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,7 +14,10 @@ from local.lambda_runtime.lambda_function import LambdaFunction
 
 
 class Sandboxes:
-    """said: each line that the functions wrote, and each answer and error of theirs."""
+    """Sandboxes that record all output.
+
+    output: each line that the functions wrote, each response and each error.
+    """
 
     def __init__(self, portal: BlockingPortal) -> None:
         self.output: list[str] = []
@@ -22,14 +25,14 @@ class Sandboxes:
         self._started: list[LambdaFunction] = []
 
     def start(self, name: str, environment: Mapping[str, str]) -> "SandboxedFunction":
-        """One of `api`, `crawler` and `migrator`, cold."""
+        """Start `api`, `crawler` or `migrator` in a cold sandbox."""
         function = LambdaFunction(function_spec(name, environment), log=self.output.append)
         self._started.append(function)
         self._portal.call(function.start)
         return SandboxedFunction(self, function)
 
     def invoke(self, function: LambdaFunction, event: Mapping[str, Any]) -> bytes:
-        """Its answer. Raises LambdaError."""
+        """Return the function's response to an event, as JSON. Raises LambdaError."""
         try:
             answer = self._portal.call(function.invoke, json.dumps(event).encode())
         except LambdaError as error:
@@ -39,36 +42,36 @@ class Sandboxes:
         return answer
 
     def close(self) -> None:
-        """Ends them."""
+        """End the sandboxes."""
         for function in self._started:
             self._portal.call(function.close)
 
 
 class SandboxedFunction:
-    """A function for synchronous callers."""
+    """Function for synchronous callers."""
 
     def __init__(self, sandboxes: Sandboxes, function: LambdaFunction) -> None:
         self._sandboxes = sandboxes
         self._function = function
 
     def __call__(self, event: Mapping[str, Any]) -> Any:
-        """Its answer to an event. Raises LambdaError."""
+        """Return the function's response to an event. Raises LambdaError."""
         return json.loads(self._sandboxes.invoke(self._function, event))
 
     def get(self, path: str) -> tuple[int, dict[str, Any]]:
-        """Status and body of a GET, of the API."""
+        """Send a GET request to the API and return status and body."""
         return self.request(HttpRequest("GET", path))
 
     def request(self, request: HttpRequest) -> tuple[int, dict[str, Any]]:
-        """The same of any request."""
+        """Send a request to the API and return status and body."""
         answer = http_response(self._sandboxes.invoke(self._function, http_event(request, "id")))
-        self._sandboxes.output.append(answer.body.decode())  # it was compressed in what was said
+        self._sandboxes.output.append(answer.body.decode())  # the recorded response is compressed
         return answer.status, json.loads(answer.body)
 
 
 @contextmanager
 def sandboxes(hidden: Sequence[str]) -> Iterator[Sandboxes]:
-    """Room for them. In the end none of the hidden texts may stand in anything that they said."""
+    """Yield the sandboxes. At the end, check that their output contains none of the hidden texts."""
     with start_blocking_portal() as portal:
         made = Sandboxes(portal)
         yield made

@@ -1,4 +1,4 @@
-"""A server that answers as it is told, one answer after the other, and remembers what it was asked."""
+"""Server that sends scripted responses, one after the other, and records the requests."""
 
 import threading
 import time
@@ -13,7 +13,11 @@ from typing import Self
 
 @dataclass(frozen=True)
 class Reply:
-    """An answer. delay: seconds before it; cut: bytes of the body after which the connection is closed."""
+    """Scripted response.
+
+    delay: seconds before the response.
+    cut: bytes of the body after which the connection is closed.
+    """
 
     status: int = 200
     body: bytes = b'{"markets": [], "cursor": ""}'
@@ -23,7 +27,7 @@ class Reply:
 
 
 class ScriptedServer:
-    """`with ScriptedServer([Reply(), …]) as server:`; when the replies are used up, the last one is given for ever.
+    """Scripted server for `with ScriptedServer([Reply(), …]) as server:`. The last reply repeats.
 
     paths: other replies for some patterns of path?query below the base URL, * for any text.
     """
@@ -36,7 +40,7 @@ class ScriptedServer:
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
-            def do_GET(handler) -> None:  # noqa: N805  # the library's name; self is the script
+            def do_GET(handler) -> None:  # noqa: N805  # the library's name; self is the scripted server
                 with lock:
                     path = handler.path.removeprefix("/trade-api/v2")
                     script = next((name for name in paths or {} if fnmatchcase(path, name)), "")
@@ -48,7 +52,7 @@ class ScriptedServer:
                 handler.send_response_only(reply.status)
                 for name, value in ({"content-length": str(len(reply.body))} | dict(reply.headers)).items():
                     handler.send_header(name, value)
-                with suppress(OSError):  # a client that did not wait
+                with suppress(OSError):  # the client did not wait
                     handler.end_headers()
                     handler.wfile.write(reply.body[: reply.cut])
                 handler.close_connection = reply.cut is not None

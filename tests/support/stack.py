@@ -1,7 +1,7 @@
-"""The stack as an account would have it: SAM's transform, then CloudFormation as moto plays it.
+"""The deployed stack: SAM's transform, then CloudFormation as emulated by moto.
 
-moto makes the resources that it knows. For the kinds that it does not know, and for nested stacks' outputs, which it
-knows only in part, it is taught here to keep what CloudFormation would hand over: every property, resolved.
+moto creates the resources that it supports. It does not support some resource types, and supports the outputs of
+nested stacks only in part. For these it is patched to record every property, resolved as by CloudFormation.
 """
 
 import io
@@ -41,11 +41,11 @@ UNKNOWN_TO_MOTO: Final = (
     "AWS::CloudFormation::CustomResource",
     "AWS::CloudWatch::Alarm",
     "AWS::EC2::EgressOnlyInternetGateway",
-    "AWS::EC2::Route",  # known, but not to an egress-only gateway
+    "AWS::EC2::Route",  # supported, but not with an egress-only gateway
     "AWS::EC2::VPCCidrBlock",
     "AWS::Lambda::Alias",
     "AWS::Lambda::EventInvokeConfig",
-    "AWS::Lambda::Permission",  # known, but not for an alias
+    "AWS::Lambda::Permission",  # supported, but not for an alias
     "AWS::SNS::Subscription",
     "AWS::SNS::TopicPolicy",
     "AWS::SQS::QueuePolicy",
@@ -56,26 +56,27 @@ UNKNOWN_TO_MOTO: Final = (
 
 @dataclass
 class Deployed:
-    """What came of a deployment. resources: by stack and logical id, type and resolved properties.
+    """Result of a deployment.
 
-    outputs: of the root stack.
+    resources: type and resolved properties, by stack and logical id.
+    outputs: outputs of the root stack.
     """
 
     resources: dict[tuple[str, str], tuple[str, dict[str, Any]]] = field(default_factory=dict)
     outputs: dict[str, str] = field(default_factory=dict)
 
     def properties(self, logical_id: str) -> dict[str, Any]:
-        """Of the one resource with this name, in whichever stack."""
+        """Return the properties of the only resource with this logical id in any stack."""
         [properties] = [candidate for (_, name), (_, candidate) in self.resources.items() if name == logical_id]
         return properties
 
     def names(self) -> set[str]:
-        """The logical ids of all that was made."""
+        """Return the logical ids of all resources."""
         return {name for _, name in self.resources}
 
 
 class _RecordedResource(CloudFormationModel):
-    """A resource of a kind that moto does not know."""
+    """Resource of a type that moto does not support."""
 
     def __init__(self, name: str) -> None:
         self.physical_resource_id = f"arn:aws:stand-in:us-east-1:123456789012:{name}"
@@ -93,9 +94,9 @@ class _RecordedResource(CloudFormationModel):
 
 @contextmanager
 def deployed(**parameters: str) -> Iterator[Deployed]:
-    """The whole stack with these parameters, and the account's services to ask while the context lasts.
+    """Deploy the whole stack with these parameters. The account's services exist while the context is open.
 
-    {vpc}, {subnets} and {group} in a parameter are a network that was there before.
+    {vpc}, {subnets} and {group} in a parameter stand for an existing network.
     """
     deployment = Deployed()
     with ExitStack() as context:
@@ -131,7 +132,7 @@ def _network() -> dict[str, str]:
 
 
 def _transformed(parameters: Mapping[str, str]) -> dict[str, Any]:
-    """The root template as CloudFormation gets it, its code and the nested templates in a bucket, as `sam package` does."""
+    """Return the root template after the transform. Code and nested templates are in a bucket, as by `sam package`."""
     s3 = boto3.client("s3")
     s3.create_bucket(Bucket=BUCKET)
     code = io.BytesIO()
@@ -169,7 +170,7 @@ def _patched_moto(deployment: Deployed) -> Iterator[Any]:
             subnets = ip_network(block).subnets(new_prefix=ip_network(block).max_prefixlen - int(bits))
             return [str(subnet) for subnet in islice(subnets, int(count))]
         cleaned = clean(value, resources)
-        # What is AWS::NoValue is not there; moto leaves a None for it in lists.
+        # AWS::NoValue removes an item; moto leaves a None for it in lists.
         return [item for item in cleaned if item is not None] if isinstance(cleaned, list) else cleaned
 
     yield mock.patch.object(parsing, "parse_resource", parse_and_keep)
@@ -194,13 +195,13 @@ def _output(stack: Stack, name: str) -> str:
 
 
 def _attribute(model: Any, name: str, value: object) -> Any:
-    """A patch of a model of moto's, which lacks this attribute."""
+    """Return a patch that adds an attribute to one of moto's models."""
     known, get = model.has_cfn_attr, getattr(model, "get_cfn_attribute", None)
 
     def has(attribute: str) -> bool:
         return attribute == name or known(attribute)
 
     def attribute_of(self: Any, attribute: str) -> Any:
-        return value if attribute == name else get(self, attribute)  # type: ignore[misc]  # asked for only if it is there
+        return value if attribute == name else get(self, attribute)  # type: ignore[misc]  # called only if it exists
 
     return mock.patch.multiple(model, create=True, has_cfn_attr=staticmethod(has), get_cfn_attribute=attribute_of)

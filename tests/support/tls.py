@@ -1,4 +1,4 @@
-"""TLS in front of PostgreSQL: the wheel's server is built without it."""
+"""TLS in front of PostgreSQL, because the wheel's server is built without TLS."""
 
 import asyncio
 import contextlib
@@ -11,7 +11,7 @@ SSL_REQUEST: Final = bytes([0, 0, 0, 8, 4, 210, 22, 47])
 
 
 class TlsFront:
-    """Terminates TLS and passes everything on to a server; a client that asks for none is passed on as it is."""
+    """Proxy that terminates TLS in front of a server. Connections without TLS are forwarded unchanged."""
 
     def __init__(self, server: tuple[str, int], cert: Path, key: Path) -> None:
         self.encrypted = 0
@@ -58,7 +58,7 @@ class TlsFront:
 
 
 async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Everything from one side to the other."""
+    """Copy all data from the reader to the writer."""
     try:
         while data := await reader.read(65_536):
             writer.write(data)

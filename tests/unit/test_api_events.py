@@ -1,4 +1,4 @@
-"""The path of an event, decoded once whatever sent it."""
+"""Path of an event, decoded once for every source."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Candlesticks as they are read from the exchange's answers."""
+"""Parsing of candlesticks from the exchange's responses."""
 
 import json
 from typing import Any
@@ -50,7 +50,7 @@ def text_of(body: str) -> list[list[tuple[int, str]]]:
 @pytest.mark.parametrize(
     "body",
     [
-        # As many objects that look like a candle as there are candles, some of them elsewhere.
+        # The number of objects that look like a candle equals the number of candles, but some are elsewhere.
         '{"adjusted":{"end_period_ts":5},"markets":[{"market_ticker":"A","candlesticks":[{"x":1,"end_period_ts":60}]}]}',
         '{"markets":[{"candlesticks":[{"x":1,"end_period_ts":60}],"last":{"end_period_ts":5},"market_ticker":"A"}]}',
         '{"markets":[{"end_period_ts":5,"market_ticker":"A","candlesticks":[]}]}',

@@ -1,4 +1,4 @@
-"""What holds for every test: which are deselected, and that no proxy is asked."""
+"""Rules for every test: which tests are deselected, and that no proxy is used."""
 
 import os
 import platform
@@ -40,7 +40,7 @@ def test_the_summary_names_each_reason_and_the_number_of_its_tests(tmp_path: Pat
     (tests / "test_sample.py").write_text(SAMPLE)
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
     environment.pop("RECORDINGS", None)
-    environment["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # the others take seconds to load
+    environment["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # the other plugins take seconds to load
     plugins = ["-p", "xdist", "-p", "pytest_timeout"]
     command = [sys.executable, "-m", "pytest", *plugins, "--numprocesses", processes, "tests"]
     run = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)

@@ -1,4 +1,4 @@
-"""The page of costs says what is computed, and the computation what the templates make."""
+"""The costs page agrees with the computed costs, and the computation with the templates."""
 
 from typing import Any
 

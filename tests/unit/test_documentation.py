@@ -19,7 +19,7 @@ OPERATIONS = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
 
 
 def names_in(path: str) -> set[str]:
-    """Every string of a module that looks like an environment variable."""
+    """Return every string of a module that looks like an environment variable."""
     tree = ast.parse((ROOT / path).read_text(encoding="utf-8"))
     strings = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
     return {text for text in strings if re.fullmatch(r"[A-Z]+(_[A-Z]+)*", text) and len(text) > 3}

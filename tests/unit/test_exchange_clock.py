@@ -1,4 +1,4 @@
-"""The simulated exchange's clock: set, stopped, sped up, and never lost."""
+"""Clock of the simulated exchange: it starts, stops, is set and accelerated, and never goes back by itself."""
 
 import time
 

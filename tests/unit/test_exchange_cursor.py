@@ -1,4 +1,4 @@
-"""Cursors of the simulated exchange: round trips, and nothing else is accepted."""
+"""Cursors of the simulated exchange: round trips, and rejection of everything else."""
 
 from base64 import urlsafe_b64encode
 

@@ -1,4 +1,4 @@
-"""Listings of the generated exchange against brute force: every event ever, looked at one by one."""
+"""Listings of the generated exchange compared with brute force over every event."""
 
 import subprocess
 import sys
@@ -22,7 +22,7 @@ from local.exchange.http.parameters import Parameters
 
 START = parse("2026-11-24T12:00:00Z")
 INSTANTS = [START + days * DAY + 5 * HOUR for days in (-40, 0, 2, 61, 200)]
-SIZES = [(1, 150, 0), (2, 90, 700), (3, 20, 2500)]  # seed, live, archived: the last needs the past stratum
+SIZES = [(1, 150, 0), (2, 90, 700), (3, 20, 2500)]  # seed, live, archived: the last needs the past cohort
 
 Row = GeneratedMarket | GeneratedCombo
 
@@ -34,7 +34,7 @@ def world(kind: int) -> GeneratedExchange:
 
 
 def every_market(world: GeneratedExchange, now: int) -> Iterator[Row]:
-    """Of all events that have been created; of combos that vanish, the last day's."""
+    """Yield the markets of all events that have been created; of combos that are deleted, those of the last day."""
     for cohort in world.population.cohorts:
         top = (now - cohort.origin) // cohort.interval + 2
         first = max(0, top - DAY // cohort.interval - 3) if cohort.quirk == "provisional combo" else 0
@@ -47,7 +47,7 @@ def every_market(world: GeneratedExchange, now: int) -> Iterator[Row]:
 
 
 def tiers(world: GeneratedExchange, now: int, market: Row) -> set[bool]:
-    """In which tiers a market is: live (False), archived (True)."""
+    """Return the tiers of a market: live (False), archived (True)."""
     settled, cutoff = market.settled, (now // DAY - 60) * DAY
     if settled is None:
         return {False} if market.created_exact <= now else set()
@@ -82,7 +82,7 @@ seconds = st.none() | st.integers(-90 * 86_400, 900 * 86_400).map(lambda after: 
 
 
 def walk(world: GeneratedExchange, query: dict[str, str], *, archived: bool = False) -> list[str]:
-    """The tickers of all pages."""
+    """Return the tickers of all pages of a listing."""
     lister = list_archived_markets if archived else list_markets
     tickers: list[str] = []
     cursor = ""
@@ -268,7 +268,7 @@ def test_events_are_never_archived_and_listed_once(status: str) -> None:
     assert sorted(tickers) == sorted(ticker for ticker, phase in phases.items() if status in ("", phase))
 
 
-# Not ru_maxrss: a child begins with its parent's.
+# VmHWM, not ru_maxrss: a child process starts with its parent's ru_maxrss.
 MEASURE = """
 from itertools import islice
 from local.exchange.catalogue import Order, MarketFilter

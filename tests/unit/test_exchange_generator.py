@@ -1,4 +1,4 @@
-"""The generated exchange: repeatable, unique where it must be, and like the real one in shape."""
+"""The generated exchange: reproducible, with unique tickers, and similar to the real one."""
 
 import json
 from collections import Counter
@@ -34,7 +34,7 @@ def objects(exchange: Exchange) -> list[Market]:
 
 @pytest.fixture(scope="module")
 def markets() -> list[Market]:
-    """Those of a default exchange, without combos."""
+    """Return the markets of a default exchange, without combos."""
     return [
         market for market in objects(generate(1, 5000, Clock(NOW, speed=0))) if "mve_collection_ticker" not in market
     ]

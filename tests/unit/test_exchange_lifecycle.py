@@ -1,4 +1,4 @@
-"""What becomes of generated markets as time passes: in which order, with which members, and what vanishes."""
+"""Lifecycle of generated markets: order of the states, members that change, markets that are deleted."""
 
 import itertools
 import json
@@ -39,7 +39,7 @@ def exchange() -> GeneratedExchange:
 
 @pytest.fixture(scope="module")
 def snapshots(exchange: GeneratedExchange) -> list[Snapshot]:
-    """Every market in either tier, once a day and a little for two hundred days."""
+    """Return every market of both tiers, every 27 hours for two hundred days."""
     states = []
     for step in range(STEPS):
         exchange.clock.set(START + step * STEP)
@@ -106,7 +106,7 @@ def test_updated_time_tells_every_change_of_what_is_not_trading(snapshots: list[
     for states in histories(snapshots).values():
         for before, after in itertools.pairwise(states):
             changed = {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)} - TRADING
-            changed -= {"result"}  # by time: determination is no edit
+            changed -= {"result"}  # a time causes it: determination is no edit
             if changed - {"updated_time"} and before["updated_time"] != "0001-01-01T00:00:00Z":
                 assert parse(after["updated_time"]) > parse(before["updated_time"]), changed
             edited += "rules_primary" in changed

@@ -1,4 +1,4 @@
-"""docs/exchange.md tells all that the simulated exchange has, and nothing that it has not."""
+"""docs/exchange.md lists every feature of the simulated exchange, and no other."""
 
 import re
 from argparse import SUPPRESS
@@ -18,7 +18,7 @@ PAGE = (ROOT / "docs" / "exchange.md").read_text(encoding="utf-8")
 
 
 def rows(first: str) -> dict[str, str]:
-    """The rows of the table whose head begins with these words: what names each, and the rest of it."""
+    """Return the rows of the table whose header starts with these words: the name and the rest of each row."""
     table = PAGE.partition(f"\n| {first} |")[2].partition("\n\n")[0]
     return dict(re.findall(r"^\| (`.*?`) \| (.*) \|$", table, re.MULTILINE))
 

@@ -1,4 +1,4 @@
-"""What is traded and quoted in a generated market: one tape, which every candle and every volume is read from."""
+"""Trades and quotes of a generated market: one tape is the source of every candle and every volume."""
 
 from datetime import datetime
 from itertools import pairwise
@@ -65,7 +65,7 @@ def test_an_hour_is_what_its_minutes_are_and_a_day_what_its_hours_are(tape: Tape
         parts = all_candles(tape, fine, now)
         for candle in all_candles(tape, coarse, now):
             inside = [part for part in parts if candle.end - coarse * 60 < part.end <= candle.end]
-            if coarse == DAILY:  # a day of a clock change has 23 or 25 hours
+            if coarse == DAILY:  # a day with a clock change has 23 or 25 hours
                 length = 25 if candle.end == parse("2026-11-02T05:00:00Z") // SECOND else 24
                 begin = candle.end - length * 3600
                 inside = [part for part in parts if begin < part.end <= candle.end]

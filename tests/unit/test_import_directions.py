@@ -1,4 +1,4 @@
-"""Imports of functions, layers and local: one way between the parts, no cycle within."""
+"""Import rules of functions, layers and local: permitted directions between the parts, and no cycles."""
 
 import ast
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ PERMITTED: Final = {
     "migrator": {"migrator", "kalshi_markets"},
     "local": set(PARTS),
 }
-"""Parts that a part may import: the layer imports no function, no function imports another, nothing imports tests."""
+"""Parts that each part may import. The layer imports no function, no function another one, and nothing tests."""
 
 
 def module_name(path: Path, source: Path) -> str:
@@ -37,7 +37,7 @@ MODULES: Final = modules()
 
 
 def imported(name: str, path: Path) -> Iterator[tuple[str, bool]]:
-    """Yield the modules of the project that a module imports, and whether that happens when it is loaded."""
+    """Yield the modules of the project that a module imports, and whether each import runs at load time."""
 
     def visit(node: ast.AST, at_load: bool) -> Iterator[tuple[str, bool]]:
         for child in ast.iter_child_nodes(node):

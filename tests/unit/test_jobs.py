@@ -36,7 +36,11 @@ def forever(page: Page) -> Iterator[Page]:
 
 @dataclass
 class Exchange:
-    """An exchange whose settled listing is given, so that a walk's windows can be looked at."""
+    """Exchange with a given listing of settled markets.
+
+    behind: the cutoff between the live and the archived markets.
+    windows: the windows that a pass requests.
+    """
 
     pages: Iterator[Page] = field(default_factory=lambda: forever(EMPTY))
     at: datetime = NOW
@@ -63,7 +67,7 @@ async def read(*_: Any) -> Any:
 
 
 def steps(job_code: Job, exchange: Exchange, job: JobState, *others: JobState, limit: int = 10_000) -> list[PageUpdate]:
-    """A walk to its end, or its first steps."""
+    """Run a pass to its end, or its first `limit` steps, and return the updates."""
 
     async def run() -> list[PageUpdate]:
         jobs = {state.name: state for state in (job, *others)}

@@ -1,4 +1,4 @@
-"""`make clean` removes what was made here, all of it or nothing."""
+"""`make clean` removes everything that was created by make, or nothing."""
 
 import fcntl
 from pathlib import Path
@@ -10,7 +10,7 @@ from local import clean, environments
 
 @pytest.fixture
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A checkout with an environment, data and a cache."""
+    """Return a checkout with an environment, data and a cache."""
     for module in (clean, environments):
         monkeypatch.setattr(module, "ROOT", tmp_path)
     monkeypatch.delenv("VENV", raising=False)

@@ -1,4 +1,4 @@
-"""The functions' log lines, as people see them."""
+"""Log lines of the functions on the console."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""The environments of the checkout: what marks them, what is refused, and when they are built anew."""
+"""Environments of the checkout: their markers, the folders that are rejected, and the causes of a rebuild."""
 
 import os
 import subprocess
@@ -14,7 +14,7 @@ from local.pip_settings import pip_environment
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """What VENV names. The group "local" has nothing to install, and its module is our own."""
+    """Return the folder of VENV. The group "local" has nothing to install, and its module is our own."""
     folder = tmp_path / "environment"
     (tmp_path / "empty.txt").write_text("")
     monkeypatch.setenv("VENV", str(folder))
@@ -36,7 +36,7 @@ def test_an_environment_is_complete_only_when_its_packages_can_be_imported(
     (folder / "left").mkdir()
     needs(monkeypatch, "json")
     python = environment("local")
-    assert not (folder / "left").exists()  # it was built anew
+    assert not (folder / "left").exists()  # the environment was rebuilt
     assert len((folder / "local.installed").read_text()) == 64
     assert subprocess.run([python, "-m", "pip", "--version"], capture_output=True, check=False).returncode == 0
     (folder / "kept").mkdir()

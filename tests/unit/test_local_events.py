@@ -1,4 +1,4 @@
-"""HTTP requests as events, and responses as HTTP answers, as the payload format 2.0 has them."""
+"""HTTP requests as events, and responses as HTTP responses, in payload format 2.0."""
 
 import base64
 import json

@@ -1,4 +1,4 @@
-"""What `make run` reads from the environment and from .env."""
+"""Settings of `make run` from the environment and from .env."""
 
 import re
 from pathlib import Path
@@ -61,11 +61,11 @@ SAMPLES = {
     "LOG_LEVEL": "debug",
     "README_URL": "https://readme.example",
 }
-"""Values of the documented variables whose default is none, or the same as without them."""
+"""Values of the documented variables without a default, or whose default equals no value."""
 
 
 def documented() -> dict[str, str]:
-    """Return the functions' variables of docs/operations.md with a value that each takes."""
+    """Return the functions' variables in docs/operations.md, with a valid value for each."""
     page = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
     [section] = re.findall(r"### The functions\n(.*?)\n### ", page, re.DOTALL)
     rows = re.findall(r"^\| (`[^|]*`) \| ([^|]*) \|", section, re.MULTILINE)
@@ -85,7 +85,7 @@ def test_every_documented_variable_is_passed_on_or_rejected_by_name(name: str, t
     try:
         settings = Settings.from_env(real | database | {name: value}, tmp_path)
     except SettingsError as error:
-        assert str(error).startswith(f"{name} is for functions on AWS: give ")  # noqa: PT017  # either will do
+        assert str(error).startswith(f"{name} is for functions on AWS: give ")  # noqa: PT017  # both outcomes are valid
     else:
         passed = {**settings.functions, **settings.database, **settings.key}
         assert passed[name].removeprefix(f"{tmp_path}/") == value

@@ -1,4 +1,4 @@
-"""The Market object of the official OpenAPI document, member by member."""
+"""Market object of the official OpenAPI document, member by member."""
 
 import os
 from pathlib import Path
@@ -16,7 +16,7 @@ COLUMNS = {column.source_field: column for column in MARKET_COLUMNS}
 
 @pytest.fixture(scope="module")
 def members() -> dict[str, Any]:
-    """The properties of the newest document's Market schema."""
+    """Return the properties of the newest document's Market schema."""
     document = Path(os.environ["KALSHI_SCHEMAS"], "openapi-2026-10-26.yaml").read_text(encoding="utf-8")
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     return dict(yaml.load(document, Loader=loader)["components"]["schemas"]["Market"]["properties"])
@@ -27,7 +27,7 @@ def test_every_member_has_a_column_or_a_reason_to_have_none(members: dict[str, A
     assert len(members) > 50
     assert sorted(members.keys() - COLUMNS.keys() - NOT_STORED.keys()) == []
     assert sorted(members.keys() & NOT_STORED.keys()) == ["expiration_time"]
-    # Computed here.
+    # Computed by this service.
     assert sorted(COLUMNS.keys() - members.keys()) == ["liquidity"]
 
 

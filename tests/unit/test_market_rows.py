@@ -50,8 +50,8 @@ def test_members_are_renamed_as_the_columns_say() -> None:
     [
         ("0.4200", "100.00", "0.4500", "10.00", "4750"),
         ("0.0000", "0.00", "1.0000", "0.00", "0"),
-        ("0.5000", "0.01", "1.0000", "0.00", "0"),  # 0.5 cents goes to the even neighbour
-        ("0.5000", "0.03", "1.0000", "0.00", "2"),  # 1.5 cents as well
+        ("0.5000", "0.01", "1.0000", "0.00", "0"),  # 0.5 cents is rounded to the even neighbor
+        ("0.5000", "0.03", "1.0000", "0.00", "2"),  # and so is 1.5 cents
     ],
 )
 def test_liquidity_is_what_rests_at_the_best_prices_in_whole_cents(
@@ -179,7 +179,7 @@ def test_fields_that_postgresql_cannot_store_are_rejected_by_name(member: str, v
 
 def test_a_non_object_market_is_rejected() -> None:
     with pytest.raises(InvalidMarket, match="not an object"):
-        market_row("KXTEST")  # type: ignore[arg-type]  # what a broken page may hold
+        market_row("KXTEST")  # type: ignore[arg-type]  # an invalid page may contain it
 
 
 def test_a_string_field_that_became_a_number_is_stored_as_text() -> None:

@@ -1,4 +1,4 @@
-"""The alarms and the dashboard look at metrics that exist, and each alarm says what to do."""
+"""Alarms and dashboard use metrics that exist, and each alarm says what to do."""
 
 import json
 import re
@@ -33,14 +33,14 @@ OF_AWS = {
         {"DatabaseConnections", "FreeStorageSpace", "FreeableMemory", "CPUUtilization", "CPUCreditBalance"},
     ),
 }
-"""By namespace: the dimensions under which AWS publishes, and the names (of those that matter here)."""
+"""Dimensions and metric names that AWS publishes, by namespace (only those that matter here)."""
 
 Metric = tuple[str, str, frozenset[str]]
 
 
 @pytest.fixture
 def emitted(capsys: pytest.CaptureFixture[str]) -> set[Metric]:
-    """What the crawler writes at the end of a run in which everything was confirmed."""
+    """Return the metrics that the crawler emits at the end of a run in which every job was confirmed."""
     now = datetime.now(UTC)
     jobs = {name: JobState(name, confirmed_at=now) for names in LAGS.values() for name in names}
     publish(Summary(), jobs, "CrawlerFunction")
@@ -52,7 +52,7 @@ def emitted(capsys: pytest.CaptureFixture[str]) -> set[Metric]:
 
 
 def alarmed(alarm: dict[str, Any]) -> Iterator[Metric]:
-    """The metrics that an alarm looks at; of AWS's dimensions the names only."""
+    """Yield the metrics of an alarm. Dimensions of AWS's metrics have no values."""
     described = [part["MetricStat"]["Metric"] for part in alarm.get("Metrics", []) if "MetricStat" in part] or [alarm]
     for metric in described:
         yield shortened(
@@ -67,7 +67,7 @@ def shortened(namespace: str, name: str, dimensions: list[tuple[str, Any]]) -> M
 
 
 def dashboard(*, with_database: bool) -> dict[str, Any]:
-    """Its body as CloudFormation would make it, names instead of values."""
+    """Return the body of the dashboard as CloudFormation resolves it, with names instead of values."""
     text, variables = TEMPLATE["Resources"]["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
     [_, chosen, none] = variables["DatabaseWidgets"]["Fn::If"]
     text = text.replace("${DatabaseWidgets}", chosen["Fn::Sub"] if with_database else none)
@@ -76,7 +76,7 @@ def dashboard(*, with_database: bool) -> dict[str, Any]:
 
 
 def drawn(body: dict[str, Any]) -> Iterator[Metric]:
-    """The metrics of a dashboard; "." and "..." repeat what stands above."""
+    """Yield the metrics of a dashboard. "." and "..." repeat the row above."""
     for widget in [widget for widget in body["widgets"] if widget["type"] == "metric"]:
         above: list[str] = []
         for row in widget["properties"]["metrics"]:

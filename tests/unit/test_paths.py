@@ -14,7 +14,7 @@ PAGES = [
 FOLDERS = (".ci", ".github", "docs", "functions", "infra", "layers", "local", "tests")
 NAMES = {path.name for path in ROOT.iterdir()} | {path.name for top in FOLDERS for path in (ROOT / top).rglob("*")}
 MADE = {"headers.txt", "key.json", "key.pem", "markets.csv", "out.json", "page.json"}
-"""Files that a command in the documentation makes."""
+"""Files that commands in the documentation create."""
 _FILE = re.compile(
     r"(?<![\w/.:@…*-])((?:[\w.-]+/)*[\w.-]*\w\.(?:html|json|md|pem|py|sh|sql|toml|txt|ya?ml))(?![\w/…*(-]|\.\w)"
 )

@@ -55,7 +55,7 @@ def test_a_lock_granted_to_a_cancelled_waiter_passes_to_the_next() -> None:
         async with lock.acquire(0):
             given_up, waiting = asyncio.create_task(go()), asyncio.create_task(go())
             await asyncio.sleep(0)
-        given_up.cancel()  # in the same moment
+        given_up.cancel()  # in the same iteration of the event loop
         async with asyncio.timeout(1):
             await waiting
 

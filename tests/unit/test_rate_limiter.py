@@ -11,7 +11,7 @@ from kalshi_markets.exchange.rate_limiter import Grant, LocalTokenBucket, RateLi
 
 
 class Source:
-    """Tokens as the test says: a lease takes the next of `grants`, and none when they are used up."""
+    """Token source of a test: each acquire() takes the next of `grants`, and 0 when there are no more."""
 
     def __init__(
         self, *grants: int, rate: float = 20, costs: Mapping[str, float] | None = None, capacity: float | None = None
@@ -49,14 +49,14 @@ def run(test: Callable[[], Coroutine[Any, Any, None]]) -> None:
 
 
 async def started(*takes: Coroutine[Any, Any, None]) -> list[asyncio.Task[None]]:
-    """Tasks that wait for their tokens, in this order."""
+    """Start tasks that wait for their tokens, in this order."""
     tasks = [asyncio.create_task(take) for take in takes]
     await asyncio.sleep(0)
     return tasks
 
 
 async def settled() -> None:
-    """Long enough for everything that can go on without another token."""
+    """Wait until every task that needs no further token has continued."""
     await asyncio.sleep(0.02)
 
 
@@ -102,7 +102,7 @@ def test_a_token_that_comes_together_with_the_cancellation_goes_to_the_next() ->
         limiter = RateLimiter(source)
         first, second = await started(limiter.acquire(), limiter.acquire())
         loop = asyncio.get_running_loop()
-        source.before_granting = lambda: loop.call_soon(first.cancel)  # it runs after the granting, before the waking
+        source.before_granting = lambda: loop.call_soon(first.cancel)  # runs after the grant, before the waiter resumes
         source.opened.set()
         await second
         assert first.cancelled()
@@ -126,7 +126,7 @@ def test_nothing_is_leased_when_nobody_waits_any_more() -> None:
         assert len(source.wanted) == count
         source.failure = DatabaseUnavailable("no more")
         with pytest.raises(DatabaseUnavailable):
-            await limiter.acquire()  # and another one who comes is not forgotten
+            await limiter.acquire()  # a later waiter gets the error
 
     run(test)
 
@@ -237,7 +237,7 @@ def test_the_cost_of_a_path_is_its_routes() -> None:
 
 
 async def served(take: Callable[[], Awaitable[None]], seconds: float) -> int:
-    """How many takes return in this time, of as many as one likes."""
+    """Return the number of takes that return within the given seconds, with unlimited demand."""
     count = 0
 
     async def busy() -> None:

@@ -1,4 +1,4 @@
-"""What an invocation by the SAM CLI came to, by what it printed."""
+"""Result of an invocation by the SAM CLI, from its output."""
 
 import pytest
 

@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from kalshi_markets.exchange.signing import Signer
 from kalshi_markets.settings import Credentials, SettingsError
 
-# An RFC 8032 key whose seed is the bytes 00..1f, and its signature, which is the same every time.
+# RFC 8032 key with the seed bytes 00..1f, and its signature, which is deterministic.
 ED25519_BODY = "MC4CAQAwBQYDK2VwBCIEIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f"
 ED25519 = f"-----BEGIN PRIVATE KEY-----\n{ED25519_BODY}\n-----END PRIVATE KEY-----\n"
 ED25519_SIGNATURE = "ylVJvU6HfrEYdvXDSlaNFfcYBoS75TLAd7Ig41IOju1Uu3ieT9d0cgn3WLeJVGgjLob8qBabchaQJdCvw5+VAQ=="

@@ -9,7 +9,7 @@ from kalshi_markets.columns import COLUMNS_BY_NAME
 @pytest.mark.parametrize(
     ("unknown", "meant"),
     [
-        # as elsewhere on the web
+        # common on the web
         *(("page", "cursor"), ("per_page", "limit"), ("page_size", "limit"), ("count", "limit"), ("skip", "offset")),
         *(("sort", "order_by"), ("order", "order_by"), ("sort_by", "order_by"), ("sort_order", "order_direction")),
         *(("q", "title__icontains"), ("query", "title__icontains"), ("search", "title__icontains")),
@@ -33,7 +33,7 @@ from kalshi_markets.columns import COLUMNS_BY_NAME
         *(("min_updated_ts", "updated_time__gte"), ("series", "series_ticker"), ("event_tickers", "event_ticker__in")),
         *(("event", "event_ticker"), ("volume_fp", "volume"), ("settlement_value_dollars", "settlement_value")),
         *(("yes_bid", "yes_bid_dollars"), ("last_price", "last_price_dollars"), ("market_ticker", "ticker")),
-        # letters
+        # typing errors
         *(("statuss", "status"), ("volume__gt3", "volume__gt"), ("Limit", "limit"), ("tickr_regex", "ticker_regex")),
         *(("STATUS", "status"), ("close_tme__gte", "close_time__gte")),
         *(("xyzzy", None), ("", None), ("__", None), ("x" * 5000, None), ("_" * 5000, None)),

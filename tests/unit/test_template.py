@@ -1,4 +1,4 @@
-"""The templates name what is there, and hold what the project says of them."""
+"""The templates refer to existing files, and have the values that the project documents."""
 
 import ast
 import itertools
@@ -145,7 +145,7 @@ def test_the_environments_of_samconfig() -> None:
         name, value = override.split("=", 1)
         parameter = TEMPLATE["Parameters"][name]
         assert value in parameter.get("AllowedValues", [value])
-    # What is deployed without a named environment is what the template says by default.
+    # Without a named environment, the defaults of the template are deployed.
     assert "parameter_overrides" not in config["default"]["deploy"]["parameters"]
     assert "parameter_overrides" not in config["default"]["build"]["parameters"]
 

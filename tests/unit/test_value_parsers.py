@@ -34,7 +34,7 @@ from api import value_parsers
         ("2026-11-24", "2026-11-24T00:00:00+00:00"),
         ("2026-11-24T12:00:00.25-05:00", "2026-11-24T17:00:00.250000+00:00"),
         ("2026-11-24T12:00:00+0200", "2026-11-24T10:00:00+00:00"),
-        ("2026-11-24T12:00:00 02:00", "2026-11-24T10:00:00+00:00"),  # the + of a URL that was not escaped
+        ("2026-11-24T12:00:00 02:00", "2026-11-24T10:00:00+00:00"),  # an unescaped + in a URL
     ],
 )
 def test_times_are_unix_seconds_or_iso_8601(given_text: str, instant: str) -> None:
@@ -65,7 +65,7 @@ def test_a_year_or_a_date_without_dashes_is_not_read_as_unix_seconds(text: str) 
         value_parsers.parse_time(text)
 
 
-@given(st.datetimes(datetime(2001, 9, 10), datetime(5000, 1, 1)))  # noqa: DTZ001  # given its zone below
+@given(st.datetimes(datetime(2001, 9, 10), datetime(5000, 1, 1)))  # noqa: DTZ001  # the time zone is set below
 def test_an_instant_means_the_same_in_both_spellings(instant: datetime) -> None:
     aware = instant.replace(tzinfo=UTC)
     micros = (aware - datetime(1970, 1, 1, tzinfo=UTC)) // (datetime.resolution)

@@ -1,4 +1,4 @@
-"""GitHub's workflows do what the project says, with no more than they need."""
+"""GitHub's workflows do what the project documents, with the least privileges."""
 
 import re
 import tomllib
