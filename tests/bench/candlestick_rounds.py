@@ -16,7 +16,7 @@ from unittest import mock
 
 import httpx
 
-import api.handler  # noqa: F401  # garbage is looked for as its import says
+import api.handler  # noqa: F401  # its import configures garbage collection
 from tests.bench.api_process import body
 from tests.bench.exchange import ROOT
 from tests.bench.memoized_exchange import RATE

@@ -35,7 +35,7 @@ class Bench:
     ticker: str
 
     def beside(self, name: str, url: str, *bars: Callable[[float, float, float], Bar], built: str = "") -> Line:
-        """Return the interleaved medians of ours, the reference and the floor. built: prefix of the reference's paths."""
+        """Return the interleaved medians of ours, the reference and the floor. built: path prefix of the reference."""
         statements, other = self.ours.statements_of(url), built + url
         taken = interleaved(
             lambda: self.ours.get(url), lambda: self.reference.get(other), lambda: self.floor.run(statements)

@@ -17,7 +17,7 @@ NAMES = sorted(path.name for path in FOLDER.glob("*.sql"))
 
 @pytest.fixture
 def table(empty_database: dict[str, str], request: pytest.FixtureRequest) -> Iterator[Database]:
-    """A database whose markets table bears the test's own name."""
+    """Return a database whose markets table has the test's name."""
     name = request.node.name.removeprefix("test_").split("[")[0][:30]
     database = connect(empty_database | {"MARKETS_TABLE": f"t_{name}"})
     yield database
@@ -84,7 +84,7 @@ def test_the_original_services_table_is_adopted_with_its_rows(table: Database) -
     assert row[4:7] == ["5", "1.5", "0.29"]  # its cents are our dollars
     assert row[7:] == ["kept", None, True]
     assert table.execute(f"SELECT added FROM {name}_jobs WHERE job = 'adopted'") == [[1]]
-    table.execute(f"INSERT INTO {name}_details (ticker) VALUES ('B')")  # nothing of theirs is required any more
+    table.execute(f"INSERT INTO {name}_details (ticker) VALUES ('B')")  # none of its columns is required any more
 
 
 def test_a_table_without_a_primary_key_on_the_ticker_gets_a_unique_one(table: Database) -> None:
