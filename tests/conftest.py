@@ -1,4 +1,4 @@
-"""Test selection and summary for the whole test suite."""
+"""Test selection and summary of the test suite."""
 
 import os
 import platform

@@ -107,7 +107,7 @@ def small(asker: Asker, tickers: Sequence[str]) -> Iterator[Line]:
 
         def call() -> None:
             client.get(f"{asker.url}/markets/candlesticks", params=query).raise_for_status().json()
-            time.sleep(0.1)  # keeps both together below the rate limit
+            time.sleep(0.1)  # both together stay below the rate limit
 
         def ours() -> None:
             api.invoke("POST", PATH, asker.question(hundred), GZIP)

@@ -1,5 +1,6 @@
 """Benchmark of the API function's cold start: python -m tests.bench.cold
- It measures the time from the start of the process to the first response to GET /markets?limit=100 over a small table,
+
+It measures the time from the start of the process to the first response to GET /markets?limit=100 over a small table,
 in SAM's emulator with the layer's packages. The floor imports FastAPI, Mangum and pg8000 and runs one query. The naive
 function imports everything at module level and creates a boto3 client. Code is byte-compiled unless a line's name says
 otherwise. The exit status is 1 if a bar is missed.

@@ -1,5 +1,6 @@
 """Benchmark of the crawler: python -m tests.bench.crawl [--markets 40000] [--live 247000]
- The crawler's function runs in a fresh process each time, over prepared pages of the simulated exchange, into tables
+
+The crawler's function runs in a fresh process each time, over prepared pages of the simulated exchange, into tables
 with all their indexes. The reference is a naive crawler (tests.bench.naive_crawler). The floor writes the same pages
 from memory. Figures are medians of interleaved rounds. The exit status is 1 if a bar is missed; only the default sizes
 are judged.

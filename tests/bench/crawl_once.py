@@ -52,7 +52,7 @@ class Walked:
         """Invoke the handler in this process and return its figures."""
         with _sent() as times:
             began, used = time.perf_counter(), time.process_time()
-            summary = handler({}, _CONTEXT)  # type: ignore[arg-type]  # it has what is asked of it
+            summary = handler({}, _CONTEXT)  # type: ignore[arg-type]  # it has the attributes in use
             seconds, cpu = time.perf_counter() - began, time.process_time() - used
         return cls(seconds, cpu, times[-1] - times[0], peak(), summary)
 

@@ -1,7 +1,8 @@
 """Benchmark of the simulated exchange: python -m tests.bench.exchange
- It measures pages of 1,000 markets per second over loopback, prepared and computed. The reference is the same bytes as
-a static file of the same server. It also measures the memory of an exchange of twelve million markets. The exit status
-is 1 if a bar is missed.
+
+It measures pages of 1,000 markets per second over loopback, prepared and computed. The reference is the same bytes as a
+static file of the same server. It also measures the memory of an exchange of twelve million markets. The exit status is
+1 if a bar is missed.
 """
 
 import re

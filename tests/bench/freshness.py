@@ -1,5 +1,6 @@
 """Benchmark of freshness: python -m tests.bench.freshness [--speed 15] [--minutes 50]
- It measures the delay from a change on the exchange to the API. All jobs run by the default schedule, the first pass of
+
+It measures the delay from a change on the exchange to the API. All jobs run by the default schedule, the first pass of
 the archive included, on a clock that runs faster than real time: an hour takes minutes. The crawler is invoked in each
 minute of that clock and works for 50 of its 60 seconds, while a client polls the API for changes. The exit status is 1
 if a new market or an edit is served later than two minutes after it happened, or a volume later than one live interval.

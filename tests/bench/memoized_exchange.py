@@ -1,5 +1,6 @@
 """Exchange that computes each batch of candlesticks once: python -m tests.bench.memoized_exchange MARKETS ARCHIVED
- It simulates the basic tier (RATE requests per second, 429 beyond) with a latency of LATENCY seconds. Repeated requests
+
+It simulates the basic tier (RATE requests per second, 429 beyond) with a latency of LATENCY seconds. Repeated requests
 are served from memory, so that a measured run does not wait for the exchange to compute.
 """
 

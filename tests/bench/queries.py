@@ -1,5 +1,6 @@
 """Benchmark of the query API: python -m tests.bench.queries [--rows 2000000]
- It invokes the API function as Lambda does, over a table of generated markets (tests.bench.table, stored under .data).
+
+It invokes the API function as Lambda does, over a table of generated markets (tests.bench.table, stored under .data).
 The reference is a service built in the common way; the floor is the bare SQL (tests.bench.reference). Figures are
 interleaved medians or 95th percentiles. The exit status is 1 if a bar is missed; the bars are for 2,000,000 rows, and
 no other number is judged.
@@ -32,7 +33,7 @@ Section = Callable[[], Iterator[Line]]
 
 
 def measured(bench: Bench, case: Case) -> Line:
-    """Return a query's 95th percentile: of more runs where few miss the bar, of the first run where it is far off."""
+    """Return a query's 95th percentile of FEW runs: of MANY if FEW miss the bar, of one if it exceeds HOPELESS."""
     try:
         first = milliseconds(lambda: bench.ours.get(case.url))
         get = partial(bench.ours.get, case.url)

@@ -56,7 +56,7 @@ def patterns(connection: Connection, rows: int) -> Iterator[Case]:
     """Return patterns of three letters in the texts, rare and common."""
     for column in ("title", "rules_primary"):
         sample = texts(connection, column, rows)
-        # Trigrams within words: whole words are longer where they are rare.
+        # Trigrams within words: rare words are longer than common ones.
         pieces = [
             " ".join(word[at : at + 3] for word in text.split() for at in range(len(word) - 2)) for text in sample
         ]

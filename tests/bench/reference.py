@@ -1,5 +1,6 @@
 """References of the API's benchmark: a service built in the common way, and the bare SQL.
- The reference is FastAPI over psycopg: rows become Pydantic models, a page is a dict of them, FastAPI encodes it, pages
+
+The reference is FastAPI over psycopg: rows become Pydantic models, a page is a dict of them, FastAPI encodes it, pages
 go by OFFSET, Starlette compresses. Numbers are Decimals, because prices are exact. Its SQL is optimized by hand over
 the same tables and indexes, so that the difference is the path from a row to a response. Under /quickest it is built
 for speed instead: floats, and a response_model, which avoids FastAPI's encoder.
@@ -48,7 +49,7 @@ class Exact(BaseModel):
 class Quick(Exact):
     """Columns of the default response, with floats."""
 
-    volume: float | None  # type: ignore[assignment]  # less than what it stands for, which is the point
+    volume: float | None  # type: ignore[assignment]  # less exact than the base class, on purpose
     liquidity: float | None  # type: ignore[assignment]
     open_interest: float | None  # type: ignore[assignment]
     settlement_value: float | None  # type: ignore[assignment]
@@ -128,7 +129,7 @@ def _app(connection: psycopg.Connection[tuple[Any, ...]]) -> FastAPI:
 
     # One connection and one caller: an async endpoint avoids the thread pool.
     @app.get("/markets")
-    async def markets(limit: int = 100, offset: int = 0):  # type: ignore[no-untyped-def]  # what FastAPI has to encode
+    async def markets(limit: int = 100, offset: int = 0):  # type: ignore[no-untyped-def]  # FastAPI encodes the result
         items = page(Exact, limit, offset)
         return {"items": items, "count": len(items)}
 

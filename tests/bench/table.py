@@ -1,5 +1,6 @@
 """Table of generated markets with the exchange's real profile: python -m tests.bench.table [--rows 2000000]
- It is stored in a PostgreSQL of its own under .data/bench-<rows>. It is rebuilt if an earlier build was interrupted or
+
+It is stored in a PostgreSQL of its own under .data/bench-<rows>. It is rebuilt if an earlier build was interrupted or
 the migrations have changed since.
 """
 

@@ -1,5 +1,6 @@
 """Benchmark of the crawler's writes, and of their effect on readers.
- As a program, python -m tests.bench.writes ROWS, it is the writer: it prints `ready`, waits for a line, rewrites this
+
+As a program, python -m tests.bench.writes ROWS, it is the writer: it prints `ready`, waits for a line, rewrites this
 many rows of live markets through the crawler's store, a page of 1,000 at a time, and prints `done`.
 """
 

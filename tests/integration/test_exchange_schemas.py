@@ -1,5 +1,6 @@
 """Every response of the simulated exchange matches the official schemas, for generated and recorded data.
- The models of the official SDK (3.34.0) are always checked. With KALSHI_SCHEMAS the official JSON Schemas (3.34.0) and
+
+The models of the official SDK (3.34.0) are always checked. With KALSHI_SCHEMAS the official JSON Schemas (3.34.0) and
 the official OpenAPI documents (2026-10-26 and 3.31.0) in that folder are checked too.
 """
 
@@ -233,7 +234,7 @@ def schemas_of(file: str) -> dict[str, Any]:
 
 
 def _nullable(schema: Any) -> Any:
-    """Apply `nullable: true` beside a reference too. OpenAPI 3.0 ignores it there, but the document relies on it."""
+    """Apply `nullable: true` next to a reference too. OpenAPI 3.0 ignores it there, but the document relies on it."""
     if isinstance(schema, list):
         return [_nullable(item) for item in schema]
     if not isinstance(schema, dict):

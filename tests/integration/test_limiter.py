@@ -1,4 +1,4 @@
-"""Rate of the exchange, shared through the database. Tests let time pass by shifting the row's timestamps."""
+"""Rate of the exchange, shared through the database. Tests advance time by shifting the row's timestamps."""
 
 import asyncio
 import json
@@ -55,7 +55,7 @@ def slack() -> Callable[[], float]:
 
 
 def later(database: Database, seconds: float) -> None:
-    """Let this many seconds pass; a negative number sets the clock back."""
+    """Advance the time by this many seconds; a negative number sets it back."""
     database.execute(
         "UPDATE kalshi_markets_limiter SET filled_at = filled_at - make_interval(secs => $1),"
         " slowed_at = slowed_at - make_interval(secs => $1),"

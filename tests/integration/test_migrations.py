@@ -196,7 +196,7 @@ def test_index_names_are_distinct_however_long_the_table_name() -> None:
     assert max(map(len, names)) <= 63
 
 
-def test_a_database_of_an_earlier_development_version_is_refused_and_left_as_it_was(table: Database) -> None:
+def test_a_database_of_an_earlier_development_version_is_rejected_and_left_unchanged(table: Database) -> None:
     name = table.settings.table
     table.execute_script(f"CREATE TABLE {name}_migrations (name text PRIMARY KEY); CREATE TABLE {name} (ticker text)")
     table.execute(f"INSERT INTO {name}_migrations VALUES ('0002_books.sql')")

@@ -1,4 +1,4 @@
-"""Readers of the API's responses that keep every digit, one for each format, independent of the API's code."""
+"""Parsers of the API's responses, one for each format. They preserve every digit and share no code with the API."""
 
 import json
 from collections.abc import Iterator, Sequence

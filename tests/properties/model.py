@@ -190,7 +190,7 @@ def _written(kind: Kind, value: Any) -> Any:
 
 
 def digits(value: Any) -> Any:
-    """Convert the numbers of a JSON value to Digits, which keep trailing zeros."""
+    """Convert the numbers of a JSON value to Digits, which preserve trailing zeros."""
     if isinstance(value, Mapping):
         return {key: digits(member) for key, member in value.items()}
     if isinstance(value, list):

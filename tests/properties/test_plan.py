@@ -76,7 +76,7 @@ def test_the_first_tickers_of_a_span_come_first(case: tuple[int, list[MissingRan
         (6, 1440, 1),
         (7, 1440, 2),
         (550, 1440, 80),  # 92 in groups of six
-        (10_000, 168, 1700),  # 1,725 if each call has all candles of its tickers; 1,697 if every call is full
+        (10_000, 168, 1700),  # 1,725 if no ticker is split between calls; 1,697 if every call is full
     ],
 )
 def test_calls_of_tickers_with_one_span(tickers: int, length: int, calls: int) -> None:
