@@ -85,7 +85,7 @@ def lines(bench: Bench, secret: Mapping[str, str]) -> Iterator[Line]:
     yield Line("start to first answer", ours, reference=naive, floor=floor, bars=bars)
     yield Line("not byte-compiled, as sam build leaves it (ref: byte-compiled)", bench.not_compiled(), reference=ours)
     ours, naive, floor = bench.compared(**secret)
-    bar = max_bar(1.25, ours / floor)  # the only bar: boto3 dominates all three
+    bar = max_bar(1.25, ours / floor)  # the only bar: all three import most of boto3
     yield Line("with the credentials in Secrets Manager", ours, reference=naive, floor=floor, bars=(bar,))
 
 

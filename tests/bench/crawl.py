@@ -179,7 +179,7 @@ def full_size(bench: Bench, markets: int) -> Iterator[Line]:
 
 
 def memory(bench: Bench, markets: int = 2_000_000) -> Iterator[Line]:
-    """Measure the peak memory over a large exchange."""
+    """Measure the peak memory, which must not grow with the exchange."""
     bench.tables.truncate()
     with live(markets) as (_, url):
         walked = bench.crawl(url, "series", *LIVE_JOBS, RUN_SECONDS="65")

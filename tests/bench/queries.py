@@ -47,13 +47,13 @@ def measured(bench: Bench, case: Case) -> Line:
 
 
 def singly(bench: Bench, cases_: Iterable[Case]) -> Iterator[Line]:
-    """Return a line for each query."""
+    """Yield a line for each query."""
     for case in cases_:
         yield measured(bench, case)
 
 
 def together(bench: Bench, name: str, cases_: Iterable[Case]) -> Iterator[Line]:
-    """Return a line for each query that misses the bar, then one line for all of them."""
+    """Yield a line for each query that misses the bar, then one line for all of them."""
     figures = []
     for case in cases_:
         line = measured(bench, case)

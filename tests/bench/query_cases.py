@@ -30,7 +30,7 @@ def _case(name: str, **parameters: object) -> Case:
 
 
 def filters(sampled: Mapping[str, Sample]) -> Iterator[Case]:
-    """Return each filter with a selective and an unselective value, then other parameters that narrow the results."""
+    """Yield each filter with a selective and an unselective value, then other parameters that narrow the results."""
     for name, narrowing in FILTERS.items():
         column = narrowing.column.name
         rare, common = sampled[column].of(name.removeprefix(column))
@@ -46,14 +46,14 @@ def filters(sampled: Mapping[str, Sample]) -> Iterator[Case]:
 
 
 def orders() -> Iterator[Case]:
-    """Return each order in both directions."""
+    """Yield each order in both directions."""
     for order in ORDERS:
         for direction in ("desc", "asc"):
             yield _case(f"order_by={order} {direction}", order_by=order, order_direction=direction)
 
 
 def patterns(connection: Connection, rows: int) -> Iterator[Case]:
-    """Return patterns of three letters in the texts, rare and common."""
+    """Yield patterns of three letters in the texts, rare and common."""
     for column in ("title", "rules_primary"):
         sample = texts(connection, column, rows)
         # Trigrams within words: rare words are longer than common ones.
@@ -66,7 +66,7 @@ def patterns(connection: Connection, rows: int) -> Iterator[Case]:
 
 
 def combinations(connection: Connection, sampled: Mapping[str, Sample]) -> Iterator[Case]:
-    """Return the original service's example and twelve likely combinations."""
+    """Yield the original service's example and twelve likely combinations."""
     yield Case("the original's example", f"/markets?{ORIGINAL.replace('|', '%7C')}&limit=100")
     series = _value_at_rank(connection, "series_ticker", "status = 'active'")
     category = _value_at_rank(connection, "category")

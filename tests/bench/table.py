@@ -68,7 +68,7 @@ def _stored_table(rows: int, folder: Path) -> Iterator[dict[str, str]]:
 
 
 def database(environment: Mapping[str, str]) -> Database:
-    """Return a connection like the crawler's and the migrator's, without a timeout."""
+    """Return a connection like the crawler's and the migrator's, with a timeout of one day."""
     return _ReportingDatabase(DatabaseSettings.from_env(environment), application_name="bench", timeout=86_400)
 
 

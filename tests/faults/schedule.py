@@ -90,7 +90,7 @@ class Step:
     costs: tokens by path.
     seconds: maximum duration of the invocation; with the longest every pass is completed in most rounds.
     disruption: event during the invocation.
-    disruption_delay: seconds from the start of the invocation to the disruption.
+    disruption_delay: maximum seconds from the start of the invocation to the disruption.
     duplicate_invocation: True for two concurrent invocations.
     """
 

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.usefixtures("markets")
 
 @pytest.fixture
 def another(environment: dict[str, str]) -> Iterator[Callable[..., ApiClient]]:
-    """Return a factory of API functions with changed environments."""
+    """Yield a factory of API functions with changed environments."""
     made = []
 
     def make(**changes: str) -> ApiClient:

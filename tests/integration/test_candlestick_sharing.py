@@ -20,7 +20,7 @@ from tests.support.api_client import ApiClient
 from tests.support.database import store_markets
 
 PERMITTED, RATE = 20, 16
-"""Requests per second. PERMITTED leaves room for requests that a busy machine delays and then sends in a burst."""
+"""Requests per second. PERMITTED has room for a burst after a delay on a busy machine, but not for twice RATE."""
 
 
 def answer(environment: Mapping[str, str], tickers: Sequence[str]) -> Any:

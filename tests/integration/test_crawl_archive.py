@@ -22,7 +22,7 @@ LONG_AGO = "2025-03-01T12:00:00Z"
 
 @pytest.fixture
 def fresh(environment: dict[str, str], database: Database, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
-    """Return the environment with empty tables and without backoff."""
+    """Return the environment with empty tables and a backoff of 10 ms."""
     monkeypatch.setattr("kalshi_markets.exchange.transport.INITIAL_BACKOFF", 0.01)
     truncate_all(database)
     return environment | {"EXCHANGE_RATE": "1000"}
@@ -48,7 +48,7 @@ def combo(ticker: str) -> dict[str, Any]:
 def archive(
     *series: str, listing: Sequence[Reply], paths: Mapping[str, Sequence[Reply]] | None = None
 ) -> ScriptedServer:
-    """Run an exchange that has only an archive."""
+    """Return an exchange that has only an archive."""
     cutoff = (NOW - timedelta(days=60)).isoformat()
     return ScriptedServer(
         [page()],

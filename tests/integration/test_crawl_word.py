@@ -25,7 +25,7 @@ RUN_SECONDS = 8
 
 @pytest.fixture
 def fresh(environment: dict[str, str], database: Database, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
-    """Return the environment with empty tables and without backoff."""
+    """Return the environment with empty tables and a backoff of 10 ms."""
     monkeypatch.setattr("kalshi_markets.exchange.transport.INITIAL_BACKOFF", 0.01)
     truncate_all(database)
     return environment | {"EXCHANGE_RATE": "1000"}
@@ -56,7 +56,7 @@ def at(**ago: float) -> str:
 
 
 def scripted(paths: Mapping[str, Sequence[Reply]]) -> ScriptedServer:
-    """Run an exchange with scripted responses for these paths and no markets on all others."""
+    """Return an exchange with scripted responses for these paths and no markets on all others."""
     quiet = {
         "/historical/cutoff": [answer(market_settled_ts=at(days=60))],
         "/series*": [answer(series=[])],

@@ -40,7 +40,7 @@ def all_markets(environment: Mapping[str, str], markets: Sequence[Any]) -> int:
 
 
 def walk(api: ApiClient, url: str) -> Iterator[ApiResponse]:
-    """Return the pages that next_url leads to."""
+    """Yield the pages that next_url leads to."""
     following: str | None = url
     while following:
         answer = api.get(following)

@@ -49,7 +49,7 @@ def failure_reason(bucket: ResponseBucket) -> str:
 
 @pytest.fixture
 def table(empty_database: dict[str, str], request: pytest.FixtureRequest) -> Iterator[Database]:
-    """Return a database whose markets table has the test's name."""
+    """Yield a database whose markets table has the test's name."""
     name = request.node.name.removeprefix("test_").split("[")[0][:30]
     database = connect(empty_database | {"MARKETS_TABLE": f"d_{name}"})
     yield database

@@ -23,7 +23,7 @@ def pooler(environment: Mapping[str, str]) -> Iterator[Pooler]:
 
 @pytest.fixture
 def behind(environment: dict[str, str], pooler: Pooler) -> dict[str, str]:
-    """Yield the environment of functions behind the pooler."""
+    """Return the environment of functions behind the pooler."""
     return environment | {"DB_HOST": "127.0.0.1", "DB_PORT": str(pooler.port), "DB_SSLMODE": "disable"}
 
 

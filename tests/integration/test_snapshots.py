@@ -29,7 +29,7 @@ Session = tuple[int, str]
 
 @pytest.fixture
 def function(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
-    """Return the API's module as imported at the start of a process, with the hooks that it registers."""
+    """Yield the API's module as imported at the start of a process, with the hooks that it registers."""
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     registries = (snapshot_restore_py.get_before_snapshot(), snapshot_restore_py.get_after_restore())

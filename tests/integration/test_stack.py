@@ -114,7 +114,7 @@ def test_a_changed_parameter_makes_a_new_version() -> None:
 
 @pytest.fixture(scope="module")
 def default_stack() -> Iterator[Deployed]:
-    """Return the stack with every parameter's default."""
+    """Yield the stack with every parameter's default."""
     with deployed() as stack:
         yield stack
 

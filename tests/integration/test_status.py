@@ -290,7 +290,7 @@ def test_drift_is_listed_newest_first(api: ApiClient, store: Store) -> None:
 
 @pytest.fixture
 def as_its_role(environment: dict[str, str], database: Database) -> Iterator[Mapping[str, str]]:
-    """Return the environment of the API with the database role that the migrator creates for it."""
+    """Yield the environment of the API with the database role that the migrator creates for it."""
     names = {"API_DB_USER": "status_api", "CRAWLER_DB_USER": "status_crawler"}
     migrate(database, MigratorSettings.from_env(names | {"API_DB_PASSWORD": "p", "CRAWLER_DB_PASSWORD": "p"}))
     yield environment | {"DB_USER": "status_api", "DB_PASSWORD": "p"}

@@ -1,4 +1,4 @@
-"""Parsers of the API's responses, one for each format. They preserve every digit and share no code with the API."""
+"""Strict parsers of the API's responses, one for each format. They preserve every digit."""
 
 import json
 from collections.abc import Iterator, Sequence
