@@ -74,7 +74,7 @@ def test_only_missing_ranges_are_fetched_and_the_cached_row_grows(
         assert ends(function, 88, 93) == [89, 91, 93]
         assert ends(function, 88, 110) == [*range(89, 110, 2)]
         assert ends(function, 88, 110) == [*range(89, 110, 2)]
-        assert ranges(exchange) == ["90-92", "88-93", "94-110"]  # two adjacent gaps are one call
+        assert ranges(exchange) == ["90-92", "88-93", "94-110"]  # two nearby gaps are one call
     rows = database.execute("SELECT block, covers_from, covers_to FROM kalshi_markets_candles ORDER BY block")
     assert [[block, start // HOUR, end // HOUR] for block, start, end in rows] == [[0, 88, 95], [1, 96, 110]]
 
