@@ -33,7 +33,7 @@ class EventWriter:
         return changed
 
     def write_bisecting(self, events: Sequence[Event], series: Sequence[Series]) -> int:
-        """Write in halves until each row that PostgreSQL rejects is alone, and skip it. Return as write does.
+        """Write by bisection and skip each row that PostgreSQL rejects. Return the number of changed markets.
 
         A skipped event is stored without its series, so that it is not requested again at once.
         """

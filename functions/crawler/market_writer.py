@@ -71,7 +71,7 @@ class MarketWriter:
         return written + self._write_full([newest[ticker] for ticker in differing]) if differing else written
 
     def write_bisecting(self, markets: Sequence[ParsedMarket], *, refresh_hashes: bool = False) -> WriteResult:
-        """Write in halves until each row that PostgreSQL rejects is alone, and return it as a reject."""
+        """Write by bisection. Each row that PostgreSQL rejects becomes a reject in the result."""
         try:
             with self._database.savepoint():
                 return self.write(markets, refresh_hashes=refresh_hashes)

@@ -122,8 +122,8 @@ class Job(ABC):
     def state_after_error(self, error: Exception, state: JobState) -> JobState:
         """Return the state from which the job resumes after an error that an immediate retry cannot fix.
 
-        A page with an invalid response is requested once more. After a second failure, and after most other errors, the
-        pass restarts (`restarted`). After FilterIgnored the state is unchanged.
+        FilterIgnored leaves the state unchanged. A page with an invalid response is requested once more. After a second
+        failure, and after any other error, the pass restarts (`restarted`).
         """
         if isinstance(error, FilterIgnored):
             return state
