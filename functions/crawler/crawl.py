@@ -118,9 +118,9 @@ class CrawlRun:
     def _due(self) -> list[Job]:
         """Return the due jobs by priority. A job that must run alone first is returned alone until it has completed."""
         now = datetime.now(UTC)
-        due = [walk for walk in self._jobs if walk.name not in self.summary.errors and self._is_due(walk, now)]
-        first = [walk for walk in due if walk.runs_alone_first and self._state(walk.name).confirmed_at is None]
-        return first or sorted(due, key=lambda walk: walk.priority)
+        due = [job for job in self._jobs if job.name not in self.summary.errors and self._is_due(job, now)]
+        first = [job for job in due if job.runs_alone_first and self._state(job.name).confirmed_at is None]
+        return first or sorted(due, key=lambda job: job.priority)
 
     def _is_due(self, job: Job, now: datetime) -> bool:
         state = self._state(job.name)

@@ -148,24 +148,24 @@ def _write_full_sql(table: str) -> str:
     A new market gets its series and category if its event is stored; EventWriter updates them later. A market without a
     title gets a title made of its event's title.
     """
-    terms, quotes = _names(_DETAILS), [*_names(_SHARED_COLUMNS), *_names(_QUOTES)]
+    details, quotes = _names(_DETAILS), [*_names(_SHARED_COLUMNS), *_names(_QUOTES)]
     former = ", ".join(f"t.{name} AS former_{name}" for name in _HISTORY_COLUMNS)
-    sent = ["ticker", "details_hash", "object_hash", *_names([*_DETAILS, *_QUOTES])]
-    sent.remove("title")
+    names = ["ticker", "details_hash", "object_hash", *_names([*_DETAILS, *_QUOTES])]
+    names.remove("title")
     return f"""
         WITH sent AS MATERIALIZED ({_incoming_rows_sql([*_DETAILS, *_QUOTES])}),
         incoming AS MATERIALIZED (
-            SELECT {_qualified("s", sent)}, {TITLE_SQL.format(market="s", event="e")} AS title, e.series_ticker,
+            SELECT {_qualified("s", names)}, {TITLE_SQL.format(market="s", event="e")} AS title, e.series_ticker,
                 r.category
             FROM sent AS s LEFT JOIN {table}_events AS e ON e.event_ticker = s.event_ticker
             LEFT JOIN {table}_series AS r ON r.series_ticker = e.series_ticker),
         compared AS MATERIALIZED (
-            SELECT i.*, q.ticker IS NULL AS is_new, {_differ("t", terms)} AS terms_differ, {former},
-                   q.removed_at IS NOT NULL OR {_differ("t", terms)} OR {_differ("q", quotes)} AS differs
+            SELECT i.*, q.ticker IS NULL AS is_new, {_differ("t", details)} AS terms_differ, {former},
+                   q.removed_at IS NOT NULL OR {_differ("t", details)} OR {_differ("q", quotes)} AS differs
             FROM incoming AS i
             LEFT JOIN {table}_details AS t ON t.ticker = i.ticker LEFT JOIN {table}_quotes AS q ON q.ticker = i.ticker),
         changed_terms AS (
-            UPDATE {table}_details AS t SET {_assign(terms)}
+            UPDATE {table}_details AS t SET {_assign(details)}
             FROM compared AS i WHERE t.ticker = i.ticker AND i.terms_differ),
         changed AS (
             UPDATE {table}_quotes AS q
@@ -184,8 +184,8 @@ def _write_full_sql(table: str) -> str:
             UPDATE {table}_quotes AS q SET details_hash = i.details_hash, object_hash = i.object_hash
             FROM compared AS i WHERE q.ticker = i.ticker AND NOT i.differs),
         added_terms AS (
-            INSERT INTO {table}_details (ticker, series_ticker, category, {", ".join(terms)})
-            SELECT ticker, series_ticker, category, {", ".join(terms)} FROM compared WHERE is_new),
+            INSERT INTO {table}_details (ticker, series_ticker, category, {", ".join(details)})
+            SELECT ticker, series_ticker, category, {", ".join(details)} FROM compared WHERE is_new),
         added AS (
             INSERT INTO {table}_quotes (ticker, category, {", ".join(quotes)}, details_hash, object_hash)
             SELECT ticker, category, {", ".join(quotes)}, details_hash, object_hash FROM compared WHERE is_new

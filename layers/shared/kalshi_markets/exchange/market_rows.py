@@ -101,10 +101,10 @@ def market_row(market: Mapping[str, Any]) -> MarketRow:
 
 def full_row(market: ParsedMarket) -> MarketRow:
     """Return the full row of a parsed market. Raises InvalidMarket."""
-    terms = {column.name: _value(column, market.fields.get(column.source_field)) for column in _DETAILS}
-    if terms["subtitle"] is None:
-        terms["subtitle"] = terms["yes_sub_title"]
-    return {"ticker": market.ticker, **terms, **market.quotes}
+    details = {column.name: _value(column, market.fields.get(column.source_field)) for column in _DETAILS}
+    if details["subtitle"] is None:
+        details["subtitle"] = details["yes_sub_title"]
+    return {"ticker": market.ticker, **details, **market.quotes}
 
 
 def _quotes(market: Mapping[str, Any]) -> MarketRow:
@@ -123,13 +123,13 @@ def _quotes(market: Mapping[str, Any]) -> MarketRow:
 
 def _digest(market: Mapping[str, Any]) -> str:
     values = map(market.get, _DETAIL_FIELDS)
-    terms = [str(value) if type(value) is Decimal else value for value in values]  # marshal does not support Decimal
+    details = [str(value) if type(value) is Decimal else value for value in values]  # marshal does not support Decimal
     try:
         # Version 2 has no references, so equal values have equal bytes. It is faster than JSON.
-        sent = marshal.dumps(terms, 2)
+        encoded = marshal.dumps(details, 2)
     except ValueError:  # a Decimal within a JSON member
-        sent = json.dumps(terms, default=str).encode()
-    return hashlib.blake2b(sent, digest_size=16, key=PARSER_FINGERPRINT).hexdigest()
+        encoded = json.dumps(details, default=str).encode()
+    return hashlib.blake2b(encoded, digest_size=16, key=PARSER_FINGERPRINT).hexdigest()
 
 
 def _value(column: Column, value: Any) -> SqlText:

@@ -119,12 +119,12 @@ class RateLimiter:
         It is less if a request for `maximum` items costs more tokens than the exchange's bucket holds. Such a request
         would always be rejected.
         """
-        lease = self._last or await self._known()
-        cost = lease.cost(path)
+        grant = self._last or await self._known()
+        cost = grant.cost(path)
         return (
             maximum
-            if lease.capacity is None or cost <= lease.capacity
-            else max(1, int(maximum * lease.capacity / cost))
+            if grant.capacity is None or cost <= grant.capacity
+            else max(1, int(maximum * grant.capacity / cost))
         )
 
     async def aclose(self) -> None:
@@ -229,8 +229,8 @@ class DatabaseTokenBucket:
 
     async def acquire(self, wanted: int) -> Grant:
         """Acquire up to `wanted` tokens without waiting."""
-        [lease] = await self._run(self._take, self._share, wanted, self._rate)
-        return Grant(*lease)
+        [row] = await self._run(self._take, self._share, wanted, self._rate)
+        return Grant(*row)
 
     async def on_rate_limited(self) -> None:
         """Halve the rate of all processes, at most once per second. It recovers within a minute."""

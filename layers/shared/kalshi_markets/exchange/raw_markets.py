@@ -68,7 +68,7 @@ def _split_page(body: bytes) -> dict[str, Any] | None:
         return None
     texts = body[start + 1 : end - 1].split(b"}," + first_member)
     texts[1:] = [first_member[1:] + text for text in texts[1:]]
-    answer["markets"] = markets = [sent for text in texts if (sent := _raw_market(text))]
+    answer["markets"] = markets = [market for text in texts if (market := _raw_market(text))]
     return answer if len(markets) == len(texts) else None
 
 
@@ -99,8 +99,8 @@ def _parse_around(head: bytes, tail: bytes) -> dict[str, Any] | None:
 
 def _raw_market(members: bytes) -> RawMarket | None:
     """Return a market, or None if its ticker or its end is not proven. members: JSON without the outer braces."""
-    before, _, behind = members.rpartition(b'"ticker"')  # of several members with one name, the last one counts
-    colon, _, value = behind.partition(b'"')
+    before, _, after = members.rpartition(b'"ticker"')  # of several members with one name, the last one counts
+    colon, _, value = after.partition(b'"')
     ticker, _, rest = value.partition(b'"')
     if colon != b":" or not _SAFE_TICKER.fullmatch(ticker) or not _is_balanced(before) or not _is_balanced(rest):
         return None
