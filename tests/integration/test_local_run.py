@@ -226,7 +226,11 @@ def test_a_proxy_is_used_for_the_exchange_and_for_nothing_on_this_machine(start:
     ):
         proxies = dict.fromkeys(("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY"), proxy.url)
         run = start(
-            EXCHANGE="https://exchange.example", SSL_CERT_FILE=str(certificate), DATA_DIR=".data-proxy", **proxies
+            EXCHANGE="https://exchange.example",
+            EXCHANGE_RATE="100",
+            SSL_CERT_FILE=str(certificate),
+            DATA_DIR=".data-proxy",
+            **proxies,
         )
         run.until(r"crawler +the first run has ended")
         assert count(run.url) > 0

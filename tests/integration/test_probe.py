@@ -426,7 +426,16 @@ def test_ctrl_c_ends_it_with_a_sentence(exchange: ExchangeServer, key: dict[str,
     environment = {**os.environ, **key, "EXCHANGE": exchange.url}
     command = [sys.executable, "-m", "local.probe"]
     with troubled(exchange, Trouble()):
-        process = subprocess.Popen(command, cwd=ROOT, env=environment, text=True, stdout=-1, stderr=-1)
+        process = subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env=environment,
+            text=True,
+            stdout=-1,
+            stderr=-1,
+            # A background job of a shell ignores it, and so would its children.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        )
         assert process.stderr is not None
         first = process.stderr.readline()
         process.send_signal(signal.SIGINT)

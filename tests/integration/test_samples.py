@@ -169,7 +169,7 @@ def test_live_candles_are_answered_as_they_were_sent(api: ApiClient, samples: Ma
     sent = json.loads(samples[CANDLES_LIVE])
     span = {"start_ts": sent["candlesticks"][0]["end_period_ts"], "end_ts": sent["candlesticks"][-1]["end_period_ts"]}
     [result] = api.post("/markets/candlesticks", {"tickers": [sent["ticker"]], **span}).json["results"]
-    assert result == {"ticker": sent["ticker"], "candlesticks": sent["candlesticks"], "error": None}
+    assert result == {"ticker": sent["ticker"], "candlesticks": sent["candlesticks"], "error": None, "code": None}
 
 
 def test_archived_candles_have_the_names_of_live_ones(api: ApiClient, samples: Mapping[str, str]) -> None:

@@ -104,7 +104,7 @@ class BacklogJob(SettledJob):
 
 
 async def _archive_gap(context: JobContext, window: Mapping[str, int]) -> list[JobState]:
-    """Return the job state job_names.ARCHIVE_GAP if the cutoff is later than the start of the window, else an empty list.
+    """Return the job state of the archive gap if the cutoff is later than the start of the window, else an empty list.
 
     Markets of the window may then have moved to the archive unseen. The cutoff is requested after the window was read,
     because its distance and the times of its moves are not documented.
