@@ -52,7 +52,7 @@ def market(ticker: str, **members: Any) -> dict[str, Any]:
 
 
 def at(**ago: float) -> str:
-    return (NOW - timedelta(**ago)).isoformat().replace("+00:00", "Z")
+    return (datetime.now(UTC) - timedelta(**ago)).isoformat().replace("+00:00", "Z")
 
 
 def scripted(paths: Mapping[str, Sequence[Reply]]) -> ScriptedServer:

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 import httpx
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from kalshi_python_sync.models.get_account_endpoint_costs_response import GetAccountEndpointCostsResponse
 
 from local.exchange.clock import SECOND, Clock, parse
 from local.exchange.generated import generate
@@ -123,7 +122,10 @@ def test_the_costs_are_public_and_all_the_default() -> None:
         assert (costs.status_code, costs.json()) == (200, {"default_cost": 10, "endpoint_costs": []})
 
 
+@pytest.mark.sdk
 def test_a_path_may_cost_more_than_the_default_and_says_so() -> None:
+    from kalshi_python_sync.models.get_account_endpoint_costs_response import GetAccountEndpointCostsResponse
+
     setup = ServerOptions(
         tier="basic", unsigned_rate=100, costs={"/markets": 30, "/markets/{ticker}": 20, "/events": 10}
     )

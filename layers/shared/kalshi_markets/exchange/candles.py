@@ -2,6 +2,7 @@
 
 import json
 import re
+import sys
 from collections.abc import Mapping
 from operator import attrgetter
 from typing import Any, Final, NamedTuple
@@ -15,8 +16,10 @@ _ENCODER: Final = json.JSONEncoder(separators=(",", ":"))
 _PRICES: Final = frozenset({"yes_bid", "yes_ask", "price"})
 _QUANTITIES: Final = frozenset({"volume", "open_interest"})
 
-_FLAT: Final = r'[^{}"\r\n]*+(?:"[^"\\{}\r\n]*+"[^{}"\r\n]*+)*+'
-_CANDLE_PATTERN: Final = re.compile(rf'(\{{"end_period_ts":\d+{_FLAT}(?:\{{{_FLAT}\}}{_FLAT})*+\}})')
+# Python 3.11.2, Debian 12's, matches `{"note":"}` with possessive groups; greedy ones are right there, and slower.
+_MANY: Final = "*+" if sys.version_info >= (3, 12) else "*"
+_FLAT: Final = rf'[^{{}}"\r\n]{_MANY}(?:"[^"\\{{}}\r\n]{_MANY}"[^{{}}"\r\n]{_MANY}){_MANY}'
+_CANDLE_PATTERN: Final = re.compile(rf'(\{{"end_period_ts":\d+{_FLAT}(?:\{{{_FLAT}\}}{_FLAT}){_MANY}\}})')
 """Pattern of a candle's text as the exchange usually writes it.
 
 It is one line with objects in an object and strings without escapes. In valid JSON a match is exactly one object,
