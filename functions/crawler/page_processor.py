@@ -89,7 +89,7 @@ class PageProcessor:
                 events += await fetch_events(listings, batch)
         except ExchangeError as error:
             # The markets do not wait for them; the job `events` asks again.
-            logger.warning("the exchange did not tell of events", extra={"error": str(error)})
+            logger.warning("event lookup failed", extra={"error": str(error)})
             return events
         if len(self._known_events) > MAX_KNOWN_EVENTS:
             self._known_events.clear()

@@ -101,7 +101,7 @@ def test_an_invalid_response_is_not_retried_before_the_interval_of_the_job(
         second = crawl(environment, RUN_SECONDS)
         assert (second["errors"], count_requests(server, "/series")) == ({}, first)
         _, by_job = jobs(environment)
-        assert "cannot be read" in by_job["series"]["last_error"]
+        assert "invalid list of series" in by_job["series"]["last_error"]
         assert datetime.fromisoformat(by_job["series"]["retry_at"]) > NOW + timedelta(minutes=50)
         hurry(database)
         assert [*crawl(environment, RUN_SECONDS)["errors"]] == ["series"]

@@ -209,7 +209,7 @@ def test_an_unreachable_database_is_reported_in_a_sentence(start: Start) -> None
         ("PORT", "http", "PORT must be a whole number from 0 to 65,535, not 'http'."),
         ("LOG_LEVEL", "trace", "LOG_LEVEL must be one of DEBUG, INFO, WARNING, ERROR, CRITICAL."),
         ("EXCHANGE_URL", "https://b", "EXCHANGE_URL is for functions on AWS: give EXCHANGE instead, or leave it out."),
-        ("SSL_CERT_FILE", "x", "SSL_CERT_FILE must be a PEM file of certificate authorities: there is no such file."),
+        ("SSL_CERT_FILE", "x", "SSL_CERT_FILE must be a PEM file of certificate authorities: file not found."),
     ],
 )
 def test_an_invalid_variable_is_reported_by_name(start: Start, name: str, value: str, message: str) -> None:

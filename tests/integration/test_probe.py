@@ -261,7 +261,7 @@ def test_retries_come_out_of_the_budget_and_each_429_halves_the_rate(
         lines, budget = ask(counted.url, key, [COLUMNS_BY_NAME["limit=0"], *access.LAST])
     assert counted.requests == budget.used == 1 + 6 + 2 + 5
     assert budget.rate == 1000 / 2**8
-    assert lines[0].finding == (Verdict.UNOBSERVABLE, "the exchange answered 429: too many requests")
+    assert lines[0].finding == (Verdict.UNOBSERVABLE, "the exchange returned 429: too many requests")
     assert lines[1].finding == (Verdict.DIFFERS, "8 of 14 requests were answered with 429")
 
 
@@ -398,7 +398,7 @@ def test_the_command_fails_where_something_differs(
         ("", "EXCHANGE is not set"),
         ("external-api.kalshi.com", "EXCHANGE must be a base URL"),
         ("https://kalshi.com:port", "EXCHANGE is not a URL"),
-        ("http://127.0.0.1:9", "EXCHANGE cannot be asked: the exchange did not answer: ConnectError."),
+        ("http://127.0.0.1:9", "EXCHANGE cannot be asked: the exchange did not respond: ConnectError."),
     ],
 )
 def test_the_command_says_why_it_cannot_ask(

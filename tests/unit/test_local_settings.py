@@ -158,7 +158,7 @@ def test_the_source_tells_where_the_markets_come_from(tmp_path: Path) -> None:
         ({"EXCHANGE": "https://b", "KEYID": "id", "KEYFILE": "missing.pem"}, "missing.pem"),
         ({"EXCHANGE": "https://b\u200b"}, "EXCHANGE"),
         ({"EXCHANGE": "https://b", "KEYID": "i\u200bd", "KEYFILE": "key.pem"}, "KEYID"),
-        ({"EXCHANGE": "https://b", "KEYID": "id", "KEYFILE": "no-key.pem"}, "KEYFILE: the Kalshi private key is not"),
+        ({"EXCHANGE": "https://b", "KEYID": "id", "KEYFILE": "no-key.pem"}, "KEYFILE: the Kalshi private key must be"),
         ({"LOG_LEVEL": "trace"}, "LOG_LEVEL must be one of DEBUG, INFO, WARNING, ERROR, CRITICAL"),
         ({"LOG_LEVEL": "10"}, "LOG_LEVEL"),
         ({"POWERTOOLS_LOG_LEVEL": "trace"}, "POWERTOOLS_LOG_LEVEL"),
@@ -217,7 +217,7 @@ def test_values_of_dot_env_are_those_of_python_dotenv(tmp_path: Path, written: s
 
 def test_a_value_of_two_lines_is_rejected_by_name(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text('README_URL="two\nlines"\n')
-    with pytest.raises(SettingsError, match="README_URL has a character that cannot be printed"):
+    with pytest.raises(SettingsError, match="README_URL contains a non-printable character"):
         Settings.from_env({}, tmp_path)
 
 

@@ -120,7 +120,7 @@ class Listings:
         try:
             return parse_time(answer["market_settled_ts"])
         except (KeyError, ValueError) as error:
-            raise InvalidResponse("the exchange's cutoff cannot be read.") from error
+            raise InvalidResponse("the exchange returned an invalid cutoff.") from error
 
     async def events(self, tickers: Collection[str]) -> list[Event]:
         """Those of at most BATCH_TICKERS events that the exchange knows; combos' are not among them."""
@@ -181,7 +181,9 @@ class Listings:
             if cursor in cursors:
                 break
             cursors.append(cursor)
-        raise InvalidResponse(f"the exchange's list of {member} would never end.")
+        raise InvalidResponse(
+            f"the exchange's pagination of {member} does not end: a cursor repeats or there are over {max_pages} pages."
+        )
 
     async def _get(self, path: str, query: Mapping[str, str | int], parse: ResponseParser = None) -> dict[str, Any]:
         return await self.transport.get(path, query, deadline=self.deadline, priority=self.priority, parse=parse)
@@ -195,7 +197,7 @@ def _cursor(answer: Mapping[str, Any]) -> str | None:
     """Where a listing goes on; None at its end."""
     cursor = answer.get("cursor")
     if cursor is not None and not is_valid_pg_text(cursor):
-        raise InvalidResponse("the exchange's cursor cannot be read.")
+        raise InvalidResponse("the exchange returned an invalid cursor.")
     return cursor or None
 
 
@@ -203,7 +205,7 @@ def _list_field(answer: Mapping[str, Any], member: str) -> list[Any]:
     """Return a member's list; null is an empty one, as Go writes it."""
     value = answer.get(member, 0)
     if not isinstance(value, list | None):
-        raise InvalidResponse(f"the exchange's page of {member} cannot be read.")
+        raise InvalidResponse(f"the exchange returned an invalid page of {member}.")
     return value or []
 
 
@@ -213,7 +215,7 @@ def _check_requested(page: Collection[Any], requested: Collection[str]) -> None:
     strays = sum(ticker is not None and ticker not in requested for ticker in tickers)
     if strays > 1 and strays * 2 > len(page):
         raise FilterIgnored(
-            f"the exchange ignored a filter: {strays} of {len(page)} rows were not asked for by ticker."
+            f"the exchange ignored a filter: {strays} of {len(page)} rows are not of the requested tickers."
         )
 
 
@@ -228,7 +230,7 @@ def _series_of(response: httpx.Response) -> dict[str, Any]:
     try:
         return parse_members(response.content.decode("utf-8-sig"), "series", _series)
     except (ValueError, RecursionError) as error:
-        raise InvalidResponse("the exchange's list of series cannot be read.") from error
+        raise InvalidResponse("the exchange returned an invalid list of series.") from error
 
 
 def _series(fields: Any) -> Series | None:
