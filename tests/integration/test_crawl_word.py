@@ -193,7 +193,7 @@ def test_no_market_is_removed_because_a_filter_is_ignored(fresh: dict[str, str],
     with scripted(paths) as server:
         environment = fresh | {"EXCHANGE_URL": server.url}
         summary = crawl(environment, RUN_SECONDS)
-    assert "not asked for" in summary["errors"]["missing"]
+    assert "not of the requested tickers" in summary["errors"]["missing"]
     assert database.query("SELECT count(*) FROM kalshi_markets_quotes WHERE removed_at IS NOT NULL") == [[0]]
 
 
