@@ -1,4 +1,4 @@
-"""What every test may use."""
+"""Test selection and summary of the test suite."""
 
 import os
 import platform
@@ -8,17 +8,17 @@ import pytest
 
 pytest.register_assert_rewrite("tests.support")
 
-# A proxy that the machine's variables name is for the package registry, not for the servers of the tests.
+# A proxy in the machine's variables is for the package registry, not for the servers of the tests.
 os.environ["no_proxy"] = f"{os.environ.get('no_proxy') or os.environ.get('NO_PROXY', '')},127.0.0.1,localhost".lstrip(
     ","
 )
 
 FOLDERS = {"recordings": "RECORDINGS", "schemas": "KALSHI_SCHEMAS"}
-"""By marker: the variable that names the folder which its tests read."""
+"""Environment variable, by marker, that names the folder of test data."""
 SDK_PYTHON = (3, 13)
-"""The oldest Python that kalshi-python-sync 3.34 installs on (pypi.org/project/kalshi-python-sync)."""
+"""Oldest Python that kalshi-python-sync 3.34 supports (pypi.org/project/kalshi-python-sync)."""
 DESELECTED = pytest.StashKey[dict[str, int]]()
-"""By reason: the number of tests that are deselected."""
+"""Number of deselected tests, by reason."""
 
 
 def unmet() -> dict[str, str]:
@@ -31,7 +31,7 @@ def unmet() -> dict[str, str]:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Deselect the tests that cannot run here; the summary has their number and the reason."""
+    """Deselect the tests that cannot run here and count them for the summary."""
     selected: list[pytest.Item] = []
     deselected: list[pytest.Item] = []
     counts: dict[str, int] = {}
@@ -48,15 +48,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Send the counts from a process of pytest-xdist to the one that prints the summary."""
+    """Send the counts from a pytest-xdist worker to the controller, which prints the summary."""
     if hasattr(session.config, "workeroutput"):
         session.config.workeroutput["deselected"] = session.config.stash[DESELECTED]
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: object) -> None:
-    """Take the counts of a process of pytest-xdist; each process collects all tests."""
-    config, output = getattr(node, "config", None), getattr(node, "workeroutput", {})  # a process that crashed has none
+    """Store the counts of a pytest-xdist worker; each worker collects all tests."""
+    config, output = getattr(node, "config", None), getattr(node, "workeroutput", {})  # a worker that crashed has none
     if config is not None and "deselected" in output:
         config.stash[DESELECTED] = output["deselected"]
 

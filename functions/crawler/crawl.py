@@ -1,7 +1,7 @@
-"""One run: every job that is due walks on, side by side; what they find is written by one of them at a time.
+"""Run of the crawler: all due jobs run concurrently, and one job at a time writes to the database.
 
-Of those that wait for the exchange or for their turn to write, the one with the shortest interval goes first. While a
-page is written, the next one of its walk is fetched.
+The job with the lowest priority acquires the rate limiter and the write lock first. While a page is written, the next
+page of its job is fetched.
 """
 
 import asyncio
@@ -31,10 +31,10 @@ from kalshi_markets.secrets_manager import SecretUnavailable
 from kalshi_markets.settings import SettingsError
 
 SHUTDOWN_SECONDS: Final = 5.0
-"""Time left for the last page's commit and the summary."""
+"""Time reserved for the last commit and the summary."""
 SIZE_LOG_SECONDS: Final = 60.0
 POLL_SECONDS: Final = 1.0
-"""How often it is asked what is due."""
+"""Interval between checks for due jobs."""
 LEASE_RENEW_SECONDS: Final = 10.0
 
 logger = make_logger("crawler", child=True)
@@ -42,7 +42,11 @@ T = TypeVar("T")
 
 
 class CrawlRun:
-    """One run under the lease. ends_at: on time.monotonic()'s clock; nothing is begun after it."""
+    """Run of all due jobs under the lease.
+
+    deadline: value of time.monotonic(); no page is started after it.
+    combos: whether combos are stored.
+    """
 
     def __init__(
         self, jobs: Sequence[Job], store: Store, exchange: Transport, *, deadline: float, combos: bool = False
@@ -54,7 +58,7 @@ class CrawlRun:
         self._combos = combos
         self._write_lock, self._read_lock = PriorityLock(), PriorityLock()
         self.states: dict[str, JobState] = {}
-        """Their lines in the books, as far as this run has brought them."""
+        """Current state of each job, by name."""
         self._pages = PageProcessor(store, self._lookup)
         self._first_pages = FirstPages()
         self._renewed_at = self._size_logged_at = 0.0
@@ -62,7 +66,10 @@ class CrawlRun:
         self.summary = Summary()
 
     async def run(self) -> Summary:
-        """Returns what was done. Raises DatabaseError; the exchange's errors are told in the summary."""
+        """Run the due jobs until none is due or the deadline. Return the summary, with the exchange's errors.
+
+        Raises DatabaseError, SettingsError, SecretUnavailable.
+        """
         if not self._store.take_lease():
             self.summary.outcome = "busy"
             return self.summary
@@ -76,7 +83,7 @@ class CrawlRun:
         except LeaseLost:
             self.summary.outcome = "busy"
         finally:
-            if not self._connection_aborted:  # else it ends by itself
+            if not self._connection_aborted:  # else the lease expires
                 with suppress(DatabaseError):
                     self._store.release_lease()
         if self.summary.errors:
@@ -86,10 +93,10 @@ class CrawlRun:
         return self.summary
 
     async def _run_jobs(self) -> None:
-        """Until nothing is due and nothing under way, or no time is left."""
+        """Run the due jobs until none is due or running, or the deadline is reached."""
         running: dict[str, asyncio.Task[None]] = {}
         if self._due():
-            with suppress(ExchangeError):  # each walk would ask, and tell what is wrong
+            with suppress(ExchangeError):  # each job repeats the request and reports the error
                 await self._listings(0.0).exchange_time()
         try:
             while time.monotonic() < self._deadline:
@@ -109,11 +116,11 @@ class CrawlRun:
             await asyncio.gather(*running.values(), return_exceptions=True)
 
     def _due(self) -> list[Job]:
-        """The most urgent first, alone where it is to be known before the others begin."""
+        """Return the due jobs by priority. A job that must run alone first is returned alone until it has completed."""
         now = datetime.now(UTC)
-        due = [walk for walk in self._jobs if walk.name not in self.summary.errors and self._is_due(walk, now)]
-        first = [walk for walk in due if walk.runs_alone_first and self._state(walk.name).confirmed_at is None]
-        return first or sorted(due, key=lambda walk: walk.priority)
+        due = [job for job in self._jobs if job.name not in self.summary.errors and self._is_due(job, now)]
+        first = [job for job in due if job.runs_alone_first and self._state(job.name).confirmed_at is None]
+        return first or sorted(due, key=lambda job: job.priority)
 
     def _is_due(self, job: Job, now: datetime) -> bool:
         state = self._state(job.name)
@@ -135,7 +142,7 @@ class CrawlRun:
         return Listings(self._exchange, self._deadline + SHUTDOWN_SECONDS / 2, priority, self._combos)
 
     async def _run_job(self, job: Job, context: JobContext) -> None:
-        """Fetches and reads a page while the one before is written."""
+        """Run a job to its end. Fetch and parse the next page while the current page is written."""
         initial_state = self._state(job.name)
         async with aclosing(job.run(context, initial_state)) as updates:
             fetching = asyncio.create_task(self._next_batch(updates, context.listings))
@@ -149,13 +156,13 @@ class CrawlRun:
             except (DatabaseError, LeaseLost, SettingsError, SecretUnavailable):
                 raise
             except Exception as error:
-                # A mistake of ours, or a damaged position: it must not stop the other jobs, minute after minute.
+                # A bug or a damaged position must not stop the other jobs in every run.
                 logger.exception("job failed with an internal error", extra={"job": job.name})
                 message = f"internal error: {type(error).__name__}; see the crawler's log"
                 await self._fail(job, error, message, initial_state)
             finally:
                 fetching.cancel()
-                with suppress(asyncio.CancelledError, Exception):  # it has been raised already
+                with suppress(asyncio.CancelledError, Exception):  # it was raised above
                     await fetching
 
     async def _next_batch(self, updates: AsyncIterator[PageUpdate], listings: Listings) -> Batch | None:
@@ -179,12 +186,12 @@ class CrawlRun:
             summary.completed.append(batch.state.name)
         counts = {"added": written.added, "changed": written.changed, "rejected": rejected}
         page = {"job": batch.state.name, "markets": markets, "completed": batch.state.position is None}
-        # The archive has a page for each series, most of them empty.
+        # The archive has one page or more for each series, and most of them are empty.
         log = logger.info if markets or batch.state.position is None else logger.debug
         log("page", extra=page | counts)
 
     async def _fail(self, job: Job, error: Exception, message: str, initial_state: JobState) -> None:
-        """Let the job rest until the next run, or for its interval where asking again would not help; others go on."""
+        """Record the error of a job. It is due again in the next run, or after its interval if a retry cannot help."""
         self.summary.errors[job.name] = message
         state = self._state(job.name)
         if not isinstance(error, ExchangeUnavailable | AuthenticationFailed):
@@ -207,7 +214,7 @@ class CrawlRun:
             await self._write(0.0, self._store.renew_lease)
 
     async def _lookup(self, priority: float, method: Callable[..., T], *arguments: object) -> T:
-        """What the store reads over another connection than it writes."""
+        """Call a method of the store that reads, in a thread. Reads use another connection than writes."""
         async with self._read_lock.acquire(priority):
             return await self._to_thread(method, *arguments)
 
@@ -216,7 +223,7 @@ class CrawlRun:
             return await self._to_thread(method, *arguments)
 
     async def _to_thread(self, method: Callable[..., T], *arguments: object) -> T:
-        """What has begun is brought to its end even if the run ends meanwhile, as long as Lambda's time permits."""
+        """Call a method in a thread. If canceled, wait for its end until shortly before the timeout, then abort."""
         working = asyncio.ensure_future(asyncio.to_thread(method, *arguments))
         try:
             return await asyncio.shield(working)
@@ -227,5 +234,5 @@ class CrawlRun:
                 self._connection_aborted = True
                 self._store.abort()
                 await asyncio.wait({working})
-            working.exception()  # looked at, so that asyncio does not log it: the run ends anyway
+            working.exception()  # retrieved, so that asyncio does not log it
             raise

@@ -1,4 +1,4 @@
-"""Events and series: what markets do not tell of themselves."""
+"""Batch write of events and series, which Market objects do not contain."""
 
 import json
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ logger = make_logger("crawler", child=True)
 
 
 class EventWriter:
-    """Their tables, and the columns of the markets that come from them. Raises DatabaseError."""
+    """Writer of events and series, and of the markets' columns that depend on them. Methods raise DatabaseError."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -22,7 +22,7 @@ class EventWriter:
         self._write_series = _WRITE_SERIES.format(table=table, described=_update_markets_sql(table))
 
     def write(self, events: Sequence[Event], series: Sequence[Series]) -> int:
-        """Within a transaction. How many markets were changed by it."""
+        """Write events and series within a transaction. Return the number of changed markets."""
         changed = 0
         if series:
             series_by_ticker = {item.series_ticker: item._asdict() for item in series}
@@ -33,9 +33,9 @@ class EventWriter:
         return changed
 
     def write_bisecting(self, events: Sequence[Event], series: Sequence[Series]) -> int:
-        """The same where a row is in the way: halved until it is alone, which is then left out.
+        """Write by bisection and skip each row that PostgreSQL rejects. Return the number of changed markets.
 
-        An event that is left out is kept as one that the exchange does not know, so that it is not asked for at once.
+        A skipped event is stored without its series, so that it is not requested again at once.
         """
         try:
             with self._database.savepoint():
@@ -64,7 +64,10 @@ class EventWriter:
 
 
 def _update_markets_sql(table: str) -> str:
-    """CTEs after one called `about` (of events: event_ticker, series_ticker, title, category): the markets' part."""
+    """Return CTEs that update the markets of events and count them.
+
+    They follow a CTE `about` with the columns event_ticker, series_ticker, title and category.
+    """
     columns = ("series_ticker", "category", "title")
     described = ", ".join(f"a.{name}" for name in columns)
     return f"""
@@ -97,7 +100,7 @@ _WRITE_EVENTS: Final = """
             WHERE i.series_ticker IS NOT NULL),
         {described}"""
 
-# Only where a category changed: a series may have a hundred thousand markets.
+# Updates markets only if the category changed: a series may have a hundred thousand markets.
 _WRITE_SERIES: Final = """
         WITH incoming AS MATERIALIZED (
             SELECT r.*, s.category IS DISTINCT FROM r.category AS differs

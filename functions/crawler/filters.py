@@ -1,4 +1,4 @@
-"""Checks that the rows of a listing satisfy the filter of the request: an ignored filter is answered with a 200."""
+"""Checks that the rows of a listing satisfy the filter of the request. An ignored filter returns a 200."""
 
 import asyncio
 import hashlib
@@ -12,18 +12,22 @@ from kalshi_markets import job_names
 from kalshi_markets.exchange import FilterIgnored, InvalidResponse, RawMarket
 
 TOLERANCE_SECONDS: Final = 60
-"""Seconds outside the requested window that a row's time may be."""
+"""Tolerance of a row's time outside the requested window."""
 WAIT_SECONDS: Final = 10
-"""Longest wait of a first page for the others."""
+"""Maximum wait of a first page for the first pages of other listings."""
 SAME_LISTING: Final = frozenset({job_names.LIVE["paused"], job_names.LIVE["closed"]})
-"""The filter `paused` also lists closed markets (observed on production, 2026-09)."""
+"""Jobs whose first pages may be equal.
+
+The filter `paused` also lists closed markets (observed on production, 2026-09).
+"""
 _NOT_SETTLED: Final = frozenset({"initialized", "inactive", "active", "closed", "determined", "disputed", "amended"})
 
 
 def check_times(markets: Sequence[RawMarket], field: str, after: float, before: float = float("inf")) -> None:
     """Check that a page satisfies a time filter, whose bounds are Unix seconds. Raises FilterIgnored.
 
-    Most of the rows must be outside: a single stray row, or one without a time that can be read, proves nothing.
+    It raises if most rows, and at least two, are outside the window. A single row proves nothing. A row without a valid
+    time counts as outside only if it is an unsettled market in a listing of settlements.
     """
     window = (after - TOLERANCE_SECONDS, before + TOLERANCE_SECONDS)
     outside = sum(_is_outside(market, field, *window) for market in markets)
@@ -33,9 +37,9 @@ def check_times(markets: Sequence[RawMarket], field: str, after: float, before: 
 
 
 class FirstPages:
-    """The first pages of the listings of a run, by filter: two filters do not list the same markets.
+    """First pages of the listings of a run. Two filters with equal first pages mean that a filter was ignored.
 
-    Listings that begin together wait for each other's first page, so that none of them is complete before.
+    Listings that start together wait for each other's first page, so that none is complete before the check.
     """
 
     def __init__(self) -> None:
@@ -44,18 +48,18 @@ class FirstPages:
         self._all_there = asyncio.Event()
 
     def expect(self, name: str) -> None:
-        """Announce a first page. name: of the filter."""
+        """Announce a first page. name: name of the filter."""
         self._awaited.add(name)
         self._all_there.clear()
 
     def withdraw(self, name: str) -> None:
-        """Take the announcement back."""
+        """Withdraw an announcement."""
         self._awaited.discard(name)
         if not self._awaited:
             self._all_there.set()
 
     async def check(self, name: str, markets: Sequence[RawMarket]) -> None:
-        """Compare a first page with the others, those that were announced included. Raises FilterIgnored."""
+        """Compare a first page with all others, and wait for announced ones. Raises FilterIgnored if two are equal."""
         digest = self._digests[name] = page_digest(markets)
         self.withdraw(name)
         with suppress(TimeoutError):
@@ -67,13 +71,13 @@ class FirstPages:
 
 
 def page_digest(markets: Sequence[RawMarket]) -> str:
-    """Return what a page is known by: a digest of its tickers; nothing of an empty page."""
+    """Return a hash of the tickers of a page, or an empty text for an empty page."""
     tickers = sorted(market.ticker for market in markets if market.ticker)
     return hashlib.blake2b(json.dumps(tickers).encode(), digest_size=8).hexdigest() if tickers else ""
 
 
 def same_pages_error(name: str, other: str) -> FilterIgnored:
-    """Return the error of two filters whose first pages are the same."""
+    """Return the error for two filters with equal first pages."""
     return FilterIgnored(f"the exchange ignored a filter: the first pages of {name} and {other} are the same.")
 
 

@@ -1,4 +1,4 @@
-"""The crawler function: invoked every minute, it goes on where the last invocation ended."""
+"""Handler of the crawler function. Each invocation, once per minute, resumes where the last one stopped."""
 
 import asyncio
 import time
@@ -18,14 +18,14 @@ from kalshi_markets.logs import make_logger
 from kalshi_markets.settings import CrawlerSettings, DatabaseSettings, ExchangeSettings
 
 _SESSION: Final = {"client_connection_check_interval": "1s"}
-"""A statement that this function gave up, or that it waits for when it is killed, ends with the connection."""
+"""Session parameters. The server ends an abandoned statement when its connection closes."""
 
 logger = make_logger("crawler")
 
 
 @logger.inject_lambda_context
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  # noqa: ARG001  # Lambda's signature
-    """Returns the run's summary. Raises DatabaseError, SettingsError, SecretUnavailable."""
+    """Run the crawler once and return the summary. Raises DatabaseError, SettingsError, SecretUnavailable."""
     began = time.monotonic()
     settings = CrawlerSettings.from_env()
     time_left = min(settings.run_seconds, context.get_remaining_time_in_millis() / 1000) - SHUTDOWN_SECONDS
@@ -37,7 +37,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  #
 
 async def _crawl(settings: CrawlerSettings, deadline: float, function: str) -> Summary:
     database_settings, exchange_settings = DatabaseSettings.from_env(), ExchangeSettings.from_env()
-    # No wait for the server outlasts the run.
+    # No wait for the server may outlast the run.
     timeout = max(1.0, deadline + SHUTDOWN_SECONDS / 2 - time.monotonic())
     database = Database(database_settings, application_name="crawler", parameters=_SESSION, timeout=timeout)
     reader = Database(database_settings, application_name="crawler reads", parameters=_SESSION, timeout=timeout)

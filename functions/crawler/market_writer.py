@@ -1,8 +1,8 @@
-"""The batch write of markets: what did not change is neither locked nor written.
+"""Batch write of markets. Unchanged rows are neither locked nor written.
 
-Most of a page differs in nothing: it is known by the digests of its objects, which are then not even read. Most of the
-rest differs in its quotes only. So the quotes go in first, each row with a digest of its terms beside it; only rows
-that are new or whose digest differs are then read and sent whole.
+Most markets of a page are unchanged. Their object hashes equal the stored ones, so they do not reach this module.
+Most of the others have only changed quotes. So the first statement writes the quotes of rows whose details hash is
+unchanged. The second statement writes full rows, for new markets and for changed details.
 """
 
 import json
@@ -18,14 +18,14 @@ _QUOTES: Final = [column for column in MARKET_COLUMNS if column.table is Table.Q
 _DETAILS: Final = [column for column in MARKET_COLUMNS if column.table is not Table.QUOTES and column.name != "ticker"]
 _SHARED_COLUMNS: Final = [column for column in _DETAILS if column.table is Table.BOTH]
 _HISTORY_COLUMNS: Final = ("status", "result", "close_time")
-"""What a market's history keeps."""
-# What it may be about a row, by class: it holds what no column takes, breaks a rule, or is too large (Appendix A).
+"""Columns whose former values are stored in the history."""
+# Classes of SQLSTATEs that one row may cause: data exception, constraint violation, limit exceeded (Appendix A).
 _ROW_ERROR_CLASSES: Final = ("22", "23", "54")
 
 
 @dataclass(frozen=True)
 class Reject:
-    """A market that could not become a row: its ticker, why, and the object as JSON."""
+    """Market that cannot be stored: its ticker, the reason, and the object as JSON."""
 
     ticker: str
     reason: str
@@ -34,7 +34,7 @@ class Reject:
 
 @dataclass(frozen=True)
 class WriteResult:
-    """What a page came to."""
+    """Numbers of added and changed markets of a batch, and its rejects."""
 
     added: int = 0
     changed: int = 0
@@ -45,12 +45,12 @@ class WriteResult:
 
 
 def make_reject(ticker: str, reason: str, market: object) -> Reject:
-    """Escaped, since what cannot be stored may be a character."""
+    """Return a Reject with an escaped ticker, because the ticker itself may not be storable."""
     return Reject(ticker.encode("unicode_escape").decode()[:200], reason, json.dumps(market, default=str))
 
 
 class MarketWriter:
-    """The two tables behind the view of the markets, for one writer. Raises DatabaseError."""
+    """Writer of the markets' details and quotes. There must be only one at a time. Methods raise DatabaseError."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -58,9 +58,9 @@ class MarketWriter:
         self._write_full_rows = _write_full_sql(database.settings.table)
 
     def write(self, markets: Iterable[ParsedMarket], *, refresh_hashes: bool = False) -> WriteResult:
-        """Within a transaction. Where a ticker comes twice, its later state holds.
+        """Write markets within a transaction. Of several markets with one ticker, the last one counts.
 
-        refresh_hashes: whether an object that differs in nothing that is stored is to be known again by its digest.
+        refresh_hashes: whether to update the object hash of a market whose stored columns are unchanged.
         """
         newest = {market.ticker: market for market in markets}
         if not newest:
@@ -71,7 +71,7 @@ class MarketWriter:
         return written + self._write_full([newest[ticker] for ticker in differing]) if differing else written
 
     def write_bisecting(self, markets: Sequence[ParsedMarket], *, refresh_hashes: bool = False) -> WriteResult:
-        """The same where a row is in the way: halved until it is alone, which is then a reject."""
+        """Write by bisection. Each row that PostgreSQL rejects becomes a reject in the result."""
         try:
             with self._database.savepoint():
                 return self.write(markets, refresh_hashes=refresh_hashes)
@@ -97,7 +97,7 @@ class MarketWriter:
 
 
 def is_row_error(error: StatementError) -> bool:
-    """Whether another row may fare better."""
+    """Return whether one row may have caused the error, so that other rows can be written."""
     return error.sqlstate.startswith(_ROW_ERROR_CLASSES)
 
 
@@ -111,12 +111,16 @@ def _payload(row: MarketRow, market: ParsedMarket) -> Mapping[str, Any]:
 
 
 def _without_nulls(row: MarketRow) -> MarketRow:
-    """A member that is left out reads as null."""
+    """Return the row without nulls: json_to_recordset returns null for a missing member."""
     return {name: value for name, value in row.items() if value is not None}
 
 
 def _write_quotes_sql(table: str) -> str:
-    """JSON rows -> how many quotes differed and were written; the tickers that must be sent whole."""
+    """Return the SQL that writes quotes.
+
+    Its parameters are a JSON array of rows, and refresh_hashes. Its result is the number of changed quotes, and the
+    tickers whose full rows are required.
+    """
     quotes = _names(_QUOTES)
     return f"""
         WITH incoming AS MATERIALIZED ({_incoming_rows_sql([*_QUOTES])}),
@@ -138,29 +142,30 @@ def _write_quotes_sql(table: str) -> str:
 
 
 def _write_full_sql(table: str) -> str:
-    """JSON rows -> how many were new, and how many of the others differed. All get their digest.
+    """Return the SQL that writes full rows and their hashes.
 
-    A new market gets its series and category here, if its event is known; later they are the business of others. A
-    market without a title gets one made of its event's.
+    Its parameter is a JSON array of rows. Its result is the numbers of added and of changed markets.
+    A new market gets its series and category if its event is stored; EventWriter updates them later. A market without a
+    title gets a title made of its event's title.
     """
-    terms, quotes = _names(_DETAILS), [*_names(_SHARED_COLUMNS), *_names(_QUOTES)]
+    details, quotes = _names(_DETAILS), [*_names(_SHARED_COLUMNS), *_names(_QUOTES)]
     former = ", ".join(f"t.{name} AS former_{name}" for name in _HISTORY_COLUMNS)
-    sent = ["ticker", "details_hash", "object_hash", *_names([*_DETAILS, *_QUOTES])]
-    sent.remove("title")
+    names = ["ticker", "details_hash", "object_hash", *_names([*_DETAILS, *_QUOTES])]
+    names.remove("title")
     return f"""
         WITH sent AS MATERIALIZED ({_incoming_rows_sql([*_DETAILS, *_QUOTES])}),
         incoming AS MATERIALIZED (
-            SELECT {_qualified("s", sent)}, {TITLE_SQL.format(market="s", event="e")} AS title, e.series_ticker,
+            SELECT {_qualified("s", names)}, {TITLE_SQL.format(market="s", event="e")} AS title, e.series_ticker,
                 r.category
             FROM sent AS s LEFT JOIN {table}_events AS e ON e.event_ticker = s.event_ticker
             LEFT JOIN {table}_series AS r ON r.series_ticker = e.series_ticker),
         compared AS MATERIALIZED (
-            SELECT i.*, q.ticker IS NULL AS is_new, {_differ("t", terms)} AS terms_differ, {former},
-                   q.removed_at IS NOT NULL OR {_differ("t", terms)} OR {_differ("q", quotes)} AS differs
+            SELECT i.*, q.ticker IS NULL AS is_new, {_differ("t", details)} AS terms_differ, {former},
+                   q.removed_at IS NOT NULL OR {_differ("t", details)} OR {_differ("q", quotes)} AS differs
             FROM incoming AS i
             LEFT JOIN {table}_details AS t ON t.ticker = i.ticker LEFT JOIN {table}_quotes AS q ON q.ticker = i.ticker),
         changed_terms AS (
-            UPDATE {table}_details AS t SET {_assign(terms)}
+            UPDATE {table}_details AS t SET {_assign(details)}
             FROM compared AS i WHERE t.ticker = i.ticker AND i.terms_differ),
         changed AS (
             UPDATE {table}_quotes AS q
@@ -179,8 +184,8 @@ def _write_full_sql(table: str) -> str:
             UPDATE {table}_quotes AS q SET details_hash = i.details_hash, object_hash = i.object_hash
             FROM compared AS i WHERE q.ticker = i.ticker AND NOT i.differs),
         added_terms AS (
-            INSERT INTO {table}_details (ticker, series_ticker, category, {", ".join(terms)})
-            SELECT ticker, series_ticker, category, {", ".join(terms)} FROM compared WHERE is_new),
+            INSERT INTO {table}_details (ticker, series_ticker, category, {", ".join(details)})
+            SELECT ticker, series_ticker, category, {", ".join(details)} FROM compared WHERE is_new),
         added AS (
             INSERT INTO {table}_quotes (ticker, category, {", ".join(quotes)}, details_hash, object_hash)
             SELECT ticker, category, {", ".join(quotes)}, details_hash, object_hash FROM compared WHERE is_new
@@ -192,13 +197,16 @@ TITLE_SQL: Final = (
     "coalesce(nullif({market}.title, ''), {event}.title || coalesce(': ' || nullif({market}.yes_sub_title, ''), ''),"
     " {market}.title)"
 )
-"""SQL of a market's title: the exchange's, else its event's and the outcome's."""
+"""SQL of a market's title: its own title, else the title of its event and the label of the outcome."""
 SET_CHANGE_NUMBER_SQL: Final = "changed_at = now(), change_number = nextval('{table}_change')"
 
 
 def _incoming_rows_sql(columns: Sequence[Column]) -> str:
-    """The rows of the parameter, a JSON array of objects. json, not jsonb: it is read once, in half the time."""
-    # JSON columns come as text: a JSON string would be taken for a JSON value that is a string.
+    """Return the SQL that reads the rows of the parameter, a JSON array of objects.
+
+    The type json takes half the time of jsonb, because the array is read once.
+    """
+    # JSON columns arrive as text: read as jsonb, their texts would become JSON strings.
     types = [f"{c.name} {'text' if c.kind is Kind.JSON else c.sql_type}" for c in columns]
     values = [
         (

@@ -1,6 +1,6 @@
-"""What alarms look at, as metrics: lines in CloudWatch's embedded metric format on the standard output.
+"""Metrics for alarms, written to standard output in CloudWatch's embedded metric format.
 
-Each is paid for; everything else of a run is in its summary, in the log.
+AWS charges for each metric, so other figures of a run are only in the logged summary.
 """
 
 from collections.abc import Mapping
@@ -24,21 +24,27 @@ COUNTS: Final = ("FailedJobs", "Rejects", "Drift")
 
 
 def publish(summary: Summary, jobs: Mapping[str, JobState], function: str) -> None:
-    """Writes them. docs/operations.md says what each means. function: its name, which tells stacks apart."""
+    """Write the metrics of a run, which docs/operations.md describes.
+
+    function: name of the Lambda function, a dimension that distinguishes stacks.
+    """
     metrics = Metrics(namespace=NAMESPACE, service="crawler")
     metrics.add_dimension("function", function)
     resting = {name for name, job in jobs.items() if job.retry_at and job.retry_at > datetime.now(UTC)}
     failed = len(resting | summary.errors.keys())
     for name, count in zip(COUNTS, (failed, summary.rejected, summary.drift), strict=True):
         metrics.add_metric(name, MetricUnit.Count, count)
-    if summary.outcome != "busy":  # then another run tells them
+    if summary.outcome != "busy":  # the other run publishes them
         for name, seconds in lags(jobs).items():
             metrics.add_metric(name, MetricUnit.Seconds, seconds)
     metrics.flush_metrics()
 
 
 def lags(jobs: Mapping[str, JobState]) -> dict[str, float]:
-    """How long ago it is that every market of a kind was confirmed; left out before the first complete walk."""
+    """Return the seconds since all markets of each kind were confirmed, by metric.
+
+    A kind is missing before the first complete pass of each of its jobs.
+    """
     now = datetime.now(UTC)
     lags_by_metric = {}
     for name, members in LAGS.items():

@@ -1,4 +1,4 @@
-"""From a walk's step to what is written: a market that is known by its digest is not parsed."""
+"""Conversion of a job's page to the batch that is committed. Unchanged markets are not parsed."""
 
 import hashlib
 import json
@@ -29,7 +29,10 @@ logger = make_logger("crawler", child=True)
 
 
 class PageProcessor:
-    """Reads the pages of a run. lookup: calls a method of the store, by priority."""
+    """Converter of the pages of a run.
+
+    lookup: calls a method of the store, by priority.
+    """
 
     def __init__(self, store: Store, lookup: Callable[..., Awaitable[Any]]) -> None:
         self._store = store
@@ -37,7 +40,7 @@ class PageProcessor:
         self._known_events: set[str] = set()
 
     async def process(self, update: PageUpdate, listings: Listings) -> Batch:
-        """Return what a step comes to in the tables. Raises ExchangeError, DatabaseError."""
+        """Return the batch of a page update. Raises ExchangeError, DatabaseError."""
         known, new = await self._compare(update.markets, listings.priority)
         unchanged = [str(raw_market.ticker) for raw_market in update.markets if raw_market.digest in known]
         parsed, rejects = _parse_markets(
@@ -72,7 +75,10 @@ class PageProcessor:
         return known, new
 
     async def _unknown_events(self, markets: Sequence[ParsedMarket], listings: Listings) -> list[Event]:
-        """The events that come with new markets, which so have their series from the first. Combos have none."""
+        """Return the events of new markets that are not stored yet, so that new markets have a series at once.
+
+        Combos are skipped, because the exchange does not return their events.
+        """
         tickers = {
             ticker
             for market in markets
@@ -88,7 +94,7 @@ class PageProcessor:
             for batch in ticker_batches(sorted(unknown)):
                 events += await fetch_events(listings, batch)
         except ExchangeError as error:
-            # The markets do not wait for them; the job `events` asks again.
+            # The markets are stored without them; the job `events` retries.
             logger.warning("event lookup failed", extra={"error": str(error)})
             return events
         if len(self._known_events) > MAX_KNOWN_EVENTS:
@@ -114,5 +120,5 @@ def _tickers(markets: Sequence[ParsedMarket] | Sequence[Reject]) -> list[str]:
 
 
 def _placeholder_ticker(market: object) -> str:
-    """What has no ticker is told apart by its text."""
+    """Return a placeholder ticker for a market without one: a hash of its JSON."""
     return f"({hashlib.sha256(json.dumps(market, default=str).encode()).hexdigest()[:16]})"

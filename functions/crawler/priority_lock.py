@@ -1,4 +1,4 @@
-"""Who is next, where one at a time may go."""
+"""Lock with priorities for asyncio."""
 
 import asyncio
 import heapq
@@ -17,7 +17,7 @@ class PriorityLock:
 
     @asynccontextmanager
     async def acquire(self, priority: float) -> AsyncIterator[None]:
-        """Holds the turn."""
+        """Hold the lock while the block runs. priority: lower acquires first."""
         if self._locked:
             waiter = asyncio.get_running_loop().create_future()
             heapq.heappush(self._waiters, (priority, next(self._numbers), waiter))
@@ -25,7 +25,7 @@ class PriorityLock:
                 await waiter
             except asyncio.CancelledError:
                 if waiter.done() and not waiter.cancelled():
-                    self._wake_next()  # it had been given to us already
+                    self._wake_next()  # acquired and canceled at the same time
                 raise
         self._locked = True
         try:

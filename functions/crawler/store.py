@@ -1,4 +1,4 @@
-"""What the crawler writes: pages, each committed together with its place in the books, under the lease."""
+"""Database access of the crawler. Each page is committed together with the job's state, under the lease."""
 
 import json
 import uuid
@@ -16,22 +16,29 @@ from kalshi_markets.exchange import Deviation, Event, ParsedMarket, RawMarket, S
 from kalshi_markets.exchange.account import AccountLimits, Costs
 
 LEASE_SECONDS: Final = 30
-"""How long a crawler that died keeps others out; a living one renews with every page, and at least three times."""
+"""Duration of the lease. A run renews it with every page, and at least every 10 s.
+
+After a crash, other runs are locked out for up to this time.
+"""
 MAX_DELETES: Final = 2_000
 
 
 class LeaseLost(Exception):
-    """Another invocation writes now; this one must stop."""
+    """Lease that another invocation has acquired. This run must stop."""
 
 
 @dataclass(frozen=True)
 class JobState:
-    """A job's line in the books.
+    """State of a job, as stored in the table of jobs.
 
-    position: where its walk goes on; None when none is under way. watermark: up to when its walks have seen everything,
-    on the exchange's clock. started_at, finished_at: of the last walk; confirmed_at: when the last complete one began.
-    retry_at: when the job is due again after an answer that could not be used. completed_by: in which way the last
-    complete walk of the archive read it.
+    name: name of the job.
+    position: checkpoint of the current pass; None: no pass is running.
+    watermark: time up to which the passes have seen everything, on the exchange's clock.
+    started_at: start of the last pass.
+    finished_at: end of the last complete pass.
+    confirmed_at: start of the last complete pass.
+    retry_at: time when the job is due again after an error; None: the usual schedule.
+    completed_by: how the last complete pass read the archive (crawler.jobs.archive: LISTING or SERIES).
     """
 
     name: str
@@ -46,14 +53,23 @@ class JobState:
 
 @dataclass(frozen=True)
 class Batch:
-    """What is committed together. state: of the job afterwards; other_jobs: states of others.
+    """Changes that are committed in one transaction.
 
-    markets, unchanged: the markets of a page, and the tickers of those that it shows as they are stored already.
-    seen: the tickers on the page, where the walk keeps account of them. refresh_hashes: as MarketWriter.write has it.
-    resolved_rejects: rejects, unless they are rejected again in this batch.
-    removed: tickers that the exchange has no more.
-    looked_up: tickers that were asked for by name. costs, limits: what requests cost, how many the account may send.
-    delete_settled_before: settled before this, to be deleted.
+    state: state of the job after the commit.
+    markets: new and changed markets of a page.
+    unchanged: tickers of the unchanged markets of the page.
+    rejects: markets that cannot be stored.
+    drift: deviations of Market objects from the documentation.
+    seen: tickers on the page, if the job records them.
+    refresh_hashes: parameter of MarketWriter.write.
+    resolved_rejects: tickers of rejects to delete, unless this batch rejects them again.
+    events, series: events and series to store.
+    removed: tickers that the exchange no longer has.
+    looked_up: tickers that were looked up by name.
+    costs: costs of requests.
+    limits: rate limits of the account.
+    delete_settled_before: time; markets settled before it are deleted.
+    other_jobs: states of other jobs.
     """
 
     state: JobState
@@ -75,50 +91,54 @@ class Batch:
 
 
 class Store:
-    """The tables, for one writer. reader: another connection, for what is looked up while that one writes.
+    """Store of the crawler. Every method raises DatabaseError.
 
-    Raises DatabaseError.
+    database: connection for writes.
+    reader: connection for reads that run at the same time as a write.
     """
 
     def __init__(self, database: Database, reader: Database | None = None) -> None:
         self._database = database
         self._reader = reader or database
-        self._holder = str(uuid.uuid4())  # not the request's id: Lambda may deliver an event twice under the same one
+        self._holder = str(uuid.uuid4())  # not the request id: Lambda may deliver an event twice with the same id
         self._taken_at: datetime | None = None
         self._sql = StoreSql(database.settings.table)
         self._markets = MarketWriter(database)
         self._events = EventWriter(database)
 
     def take_lease(self) -> bool:
-        """Whether nobody else holds it, or writes at this moment."""
+        """Acquire the lease. Return False if another run holds it or is writing."""
         taken = self._database.execute(self._sql.take_lease, self._holder, LEASE_SECONDS)
         self._taken_at = taken[0][0] if taken else None
         return bool(taken)
 
     def renew_lease(self) -> None:
-        """Keeps others out while nothing is committed. Raises LeaseLost."""
+        """Extend the lease. Raises LeaseLost."""
         if not self._database.execute(self._sql.renew_lease, self._holder, LEASE_SECONDS):
             raise LeaseLost
 
     def release_lease(self) -> None:
-        """Lets the next invocation begin at once."""
+        """Release the lease, so that the next invocation can acquire it at once."""
         self._database.execute(self._sql.release_lease, self._holder)
 
     def jobs(self) -> dict[str, JobState]:
-        """The lines in the books by name; a job has none before its first page."""
+        """Return the stored states of the jobs by name. A job has none before its first page."""
         return {row[0]: JobState(*row) for row in self._database.query(self._sql.read_jobs)}
 
     def abort(self) -> None:
-        """From another thread: ends what is under way, which then is not committed."""
+        """Abort the running statements of another thread. Their transaction is not committed."""
         self._database.abort()
         self._reader.abort()
 
     def table_size(self) -> int:
-        """Rows in the markets table, from the books."""
+        """Return the number of markets, computed from the counters of the jobs."""
         return int(self._database.query(self._sql.table_size)[0][0])
 
     def compare(self, raw_markets: Sequence[RawMarket]) -> tuple[set[str], set[str]]:
-        """The digests of those objects that the rows as they stand were made of; the tickers that have no row."""
+        """Compare the markets of a page with the stored rows.
+
+        Return the digests of unchanged markets, and the tickers of markets that have no row.
+        """
         requested = [
             {"ticker": market.ticker, "digest": market.digest}
             for market in raw_markets
@@ -128,43 +148,50 @@ class Store:
         return set(known or ()), set(new or ())
 
     def unknown_events(self, tickers: Collection[str]) -> list[str]:
-        """Which of these events were never asked for; a comma would part a ticker in two."""
+        """Return the tickers of events that were never requested. Tickers with a comma are excluded.
+
+        The exchange splits tickers at commas.
+        """
         return [ticker for (ticker,) in self._reader.query(self._sql.unknown_events, json.dumps([*tickers]))]
 
     def events_without_series(self, last_requested_before: datetime, maximum: int) -> list[str]:
-        """Events of markets without a series, but for those that the exchange did not know since; those that were asked
-        for least recently come first."""
+        """Return the events of markets without a series, the least recently requested first.
+
+        last_requested_before: events requested after it are excluded. maximum: number of events.
+        """
         return self._tickers(self._sql.events_without_series, last_requested_before, maximum)
 
     def known_archived(self, cutoff: datetime, maximum: int, combos: bool) -> list[str]:  # a setting
-        """Return markets that were settled before the cutoff, the first created first."""
+        """Return the tickers of stored markets that were settled before the cutoff, the first created first."""
         return self._tickers(self._sql.known_archived, cutoff, maximum, combos)
 
     def next_series(self, after: str, combos: bool) -> str | None:  # a setting
-        """Return the series that comes after another one by its ticker."""
+        """Return the first series whose ticker sorts after `after`, or None if there is none."""
         return next(iter(self._tickers(self._sql.next_series, after, combos)), None)
 
     def unknown(self, tickers: Sequence[str]) -> list[str]:
-        """Return the tickers of which there is no row."""
+        """Return the tickers that have no row."""
         return self._tickers(self._sql.unknown, json.dumps([*tickers]))
 
     def missing(self, jobs: Sequence[str], maximum: int, combos: bool) -> list[str]:  # a setting
-        """Markets, not settled as far as we know, that the last complete walks of these jobs did not see; those that
-        were looked up least recently come first."""
+        """Return the unsettled markets that the last complete passes of these jobs did not see.
+
+        The least recently looked up come first.
+        """
         return self._tickers(self._sql.missing, json.dumps([*jobs]), maximum, combos)
 
     def rejected_tickers(self, maximum: int) -> list[str]:
-        """Tickers of the rejects of earlier runs, those that were looked up least recently first."""
+        """Return the tickers of rejects of earlier runs, the least recently looked up first."""
         return self._tickers(self._sql.rejected_tickers, maximum, self._taken_at)
 
     def has_expired(self, before: datetime) -> bool:
-        """Whether any market was settled before this."""
+        """Return whether any market was settled before a time."""
         return bool(self._database.query(self._sql.has_expired, before))
 
     def commit(self, batch: Batch) -> WriteResult:
-        """Writes a batch and the job's new line in one transaction. Raises LeaseLost, having written nothing.
+        """Write a batch and the job's new state in one transaction. Raises LeaseLost, having written nothing.
 
-        A row that PostgreSQL refuses in spite of all care is found by halving, and kept aside.
+        A row that PostgreSQL rejects is found by bisecting the batch, and stored as a reject.
         """
         try:
             return self._commit(batch, bisect=False)
@@ -174,7 +201,7 @@ class Store:
             return self._commit(batch, bisect=True)
 
     def record_failure(self, job: JobState, message: str) -> None:
-        """Keeps a job's last error beside its place. Raises LeaseLost."""
+        """Store the last error of a job, with its position and retry time. Raises LeaseLost."""
         with self._under_lease():
             position = None if job.position is None else json.dumps(job.position)
             self._database.execute(self._sql.write_failure, job.name, message, position, job.started_at, job.retry_at)
@@ -225,7 +252,7 @@ class Store:
 
     @contextmanager
     def _under_lease(self) -> Iterator[None]:
-        # The lease's row is locked until the commit: no two batches are written at once, by whomever.
+        # The renewal locks the lease's row until the commit, so that only one batch is written at a time.
         with self._database.transaction():
             self.renew_lease()
             yield

@@ -1,8 +1,8 @@
-"""The SQL of what the crawler writes, and of what it looks up for that."""
+"""SQL statements of the crawler's store."""
 
 
 class StoreSql:
-    """SQL of the crawler's store, for one table name."""
+    """SQL statements of the store, for one table name."""
 
     def __init__(self, table: str) -> None:
         self.take_lease = f"""
@@ -34,7 +34,7 @@ class StoreSql:
             WHERE t.series_ticker IS NULL AND t.event_ticker IS NOT NULL AND t.event_ticker NOT LIKE '%,%'
               AND (e.asked_at IS NULL OR e.asked_at < $1::timestamptz)
             GROUP BY t.event_ticker ORDER BY min(e.asked_at) NULLS FIRST, t.event_ticker LIMIT $2::int"""
-        # The index of the status holds only what is not settled; what has none is looked for by the terms' own.
+        # The partial index of the quotes covers unsettled markets. That of the details finds markets without a status.
         self.missing = f"""
             WITH seen AS MATERIALIZED (
                 SELECT unnest(s.tickers) AS ticker FROM {table}_seen AS s
@@ -51,7 +51,7 @@ class StoreSql:
             LEFT JOIN {table}_lookups AS l ON l.ticker = u.ticker
             WHERE m.removed_at IS NULL AND ($3::boolean OR m.mve_collection_ticker IS NULL) AND u.ticker NOT LIKE '%,%'
             ORDER BY l.asked_at NULLS FIRST, 1 LIMIT $2::int"""
-        # What was not looked up for a week is no longer missing.
+        # A market that was not looked up for a week is no longer missing.
         self.note_lookups = f"""
             WITH forgotten AS (DELETE FROM {table}_lookups
                 WHERE asked_at < now() - interval '7 days'
@@ -71,7 +71,7 @@ class StoreSql:
         self.unknown = f"""
             SELECT t FROM json_array_elements_text($1::json) AS t
             WHERE NOT EXISTS (SELECT FROM {table}_quotes WHERE ticker = t)"""
-        # What was found holds for all processes, for an hour at most if it cannot be renewed.
+        # The values apply to all processes. The account's rate expires after an hour unless it is renewed.
         self.write_costs = f"UPDATE {table}_limiter SET endpoint_costs = $1::jsonb"
         self.write_limits = f"""
             UPDATE {table}_limiter SET account_rate = $1::double precision, bucket_capacity = $2::double precision,
@@ -127,7 +127,7 @@ class StoreSql:
             SELECT r.ticker FROM {table}_rejects AS r LEFT JOIN {table}_lookups AS l ON l.ticker = r.ticker
             WHERE r.ticker NOT LIKE '%,%' AND r.last_at < $2::timestamptz
             ORDER BY l.asked_at NULLS FIRST, r.last_at LIMIT $1::int"""
-        # Those of this transaction are of now.
+        # Rejects of this transaction have last_at = now() and stay.
         self.delete_resolved_rejects = f"""
             DELETE FROM {table}_rejects
             WHERE ticker IN (SELECT json_array_elements_text($1::json)) AND last_at < now()"""

@@ -1,4 +1,4 @@
-"""What a run came to."""
+"""Summary of a run."""
 
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -6,9 +6,18 @@ from typing import Any
 
 @dataclass
 class Summary:
-    """outcome: idle (nothing is due any more), out of time, failed, or busy (another run writes).
+    """Result of a run.
 
-    completed: the walks that ended in it. errors: by job. rate_limited: 429s. bytes_received: as they were compressed.
+    outcome: "idle" (no job is due), "out of time", "failed" (a job failed), or "busy" (another run holds the lease).
+    pages, markets: pages written, and markets on them.
+    added, changed, rejected: markets by outcome.
+    drift: deviations of Market objects from the documentation.
+    requests: requests sent to the exchange.
+    rate_limited: responses with the status 429.
+    bytes_received: compressed size of the responses.
+    table_size: markets in the table.
+    completed: jobs that completed a pass.
+    errors: error message of each failed job.
     """
 
     outcome: str = "idle"
@@ -26,5 +35,5 @@ class Summary:
     errors: dict[str, str] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
-        """For the function's answer and the log."""
+        """Return the summary as a dict, for the function's response and the log."""
         return asdict(self)

@@ -1,4 +1,4 @@
-"""The original service's table, kept: its columns brought to our types, its rows as they are."""
+"""Adoption of the original service's table: converts its column types and keeps its rows."""
 
 import re
 from collections.abc import Mapping
@@ -22,9 +22,9 @@ _CONVERTIBLE: Final[Mapping[Kind, tuple[str, ...]]] = {
 
 
 def adopt_legacy_table(database: Database) -> None:
-    """Makes an existing markets table one that our migrations can complete; does nothing where there is none.
+    """Convert an existing markets table in place, so that the migrations can complete it.
 
-    Raises MigrationError, naming what stands in the way.
+    It does nothing if there is no such table. Raises MigrationError with the reason if the table cannot be converted.
     """
     table = database.settings.table
     relation = kind_of_relation(database)
@@ -57,7 +57,7 @@ def _changes(table: str, columns: Mapping[str, StoredColumn]) -> list[str]:
             continue
         if stored.not_null and name != "ticker":
             changes.append(f"ALTER COLUMN {name} DROP NOT NULL")
-        # The crawler never rewrites 0.2900 as 0.29, which is equal: zeros at the end are taken off here, once.
+        # Remove trailing zeros here, once: the crawler does not rewrite 0.2900 as 0.29, because they are equal.
         if stored.sql_type != column.sql_type or stored.sql_type == "numeric":
             using = _conversion(table, column, re.sub(r"\([0-9,]+\)| COLLATE.*", "", stored.sql_type))
             changes.append(f"ALTER COLUMN {name} DROP DEFAULT")
@@ -71,7 +71,7 @@ def _conversion(table: str, column: Column, stored: str) -> str:
             table, f"its column {column.name} is {stored}, which cannot be converted to {column.sql_type}"
         )
     if column.name == "settlement_value" and stored in _INTEGERS:
-        return "trim_scale(settlement_value / 100.0)"  # the original's cents
+        return "trim_scale(settlement_value / 100.0)"  # the original service stored cents
     if column.sql_type == "numeric":
         return f"trim_scale({column.name}::numeric)"
     if column.kind is Kind.TIME:

@@ -1,4 +1,4 @@
-"""What PostgreSQL's catalog says of the markets table."""
+"""Queries of PostgreSQL's catalog about the markets table."""
 
 from dataclasses import dataclass
 
@@ -6,12 +6,12 @@ from kalshi_markets.database import Database
 
 
 class MigrationError(Exception):
-    """The database cannot be brought to the newest migration; the message says why in a sentence."""
+    """Database that cannot be migrated. The message is a sentence with the reason."""
 
 
 @dataclass(frozen=True)
 class StoredColumn:
-    """A column as it stands. sql_type: with its collation, where that is not the type's own."""
+    """Column in the database. sql_type: type, with its collation if that is not the type's default."""
 
     sql_type: str
     not_null: bool
@@ -19,7 +19,7 @@ class StoredColumn:
 
 
 def columns_of(database: Database) -> dict[str, StoredColumn]:
-    """The table's columns by name; empty when there is no table."""
+    """Return the columns of the markets table, by name. The result is empty if there is no table."""
     rows = database.execute(
         """
         SELECT a.attname, format_type(a.atttypid, a.atttypmod)
@@ -34,7 +34,7 @@ def columns_of(database: Database) -> dict[str, StoredColumn]:
 
 
 def kind_of_relation(database: Database) -> str | None:
-    """pg_class.relkind of what bears the table's name: 'r' for a table; None when nothing does."""
+    """Return pg_class.relkind of the relation with the table's name ('r': table), or None if there is none."""
     rows = database.execute(
         "SELECT relkind::text FROM pg_class WHERE oid = to_regclass($1::text)", database.settings.table
     )
@@ -42,7 +42,7 @@ def kind_of_relation(database: Database) -> str | None:
 
 
 def has_unique_ticker(database: Database) -> bool:
-    """Whether a unique index holds exactly the ticker, of every row."""
+    """Return whether a unique index, not a partial one, has the ticker as its only column."""
     [[is_unique]] = database.execute(
         """
         SELECT EXISTS (

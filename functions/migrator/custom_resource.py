@@ -1,6 +1,7 @@
-"""How a custom resource answers CloudFormation (docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/crpg-ref.html).
+"""Response of a custom resource to CloudFormation.
 
-Only the standard library is imported, so that a package that is missing can be told too.
+Reference: docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/crpg-ref.html.
+It imports only the standard library, so that a missing package can be reported too.
 """
 
 import json
@@ -11,23 +12,29 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 RESPONSE_SECONDS: Final = 30
-"""What answering takes at most: all attempts and the pauses before them."""
+"""Maximum duration of sending a response: all attempts and the pauses before them."""
 _ATTEMPT_SECONDS: Final = 5
 _PAUSES: Final = (0, 1, 2, 4)
 _REASON_CHARACTERS: Final = 400
-"""The body may have 4,096 bytes (crpg-ref-responses). A character takes 6 at most, the four ids less than 1,600."""
+"""Maximum of characters in a reason.
+
+The body may have 4,096 bytes (crpg-ref-responses). A character takes at most 6 bytes, the four ids less than 1,600.
+"""
 
 
 class ResponseNotSent(Exception):
-    """CloudFormation could not be told."""
+    """Response that CloudFormation did not accept."""
 
 
 def send_response(event: Mapping[str, Any], failure: str | None) -> None:
-    """Tells CloudFormation that what it asked for is done, or why not. failure: a sentence. Raises ResponseNotSent."""
+    """Send the result of an event to CloudFormation. Raises ResponseNotSent.
+
+    failure: sentence with the reason of a failure; None: success.
+    """
     body = {
         "Status": "FAILED" if failure else "SUCCESS",
         "Reason": (failure or "")[:_REASON_CHARACTERS],
-        # Another one than before would be a replacement, after which the old resource is deleted.
+        # A changed id means a replacement, after which CloudFormation deletes the old resource.
         "PhysicalResourceId": event.get("PhysicalResourceId") or f"{event['StackId']}/{event['LogicalResourceId']}",
         "StackId": event["StackId"],
         "RequestId": event["RequestId"],
@@ -50,7 +57,7 @@ def _put(url: str, body: bytes) -> None:
 
 
 def _status_of_put(url: str, body: bytes) -> int:
-    # Not urllib.request: it adds a content type, for which the URL is not signed.
+    # Not urllib.request: it adds a content type, which the URL's signature does not cover.
     parts = urlsplit(url)
     connect = HTTPSConnection if parts.scheme == "https" else HTTPConnection
     connection = connect(parts.netloc, timeout=_ATTEMPT_SECONDS)

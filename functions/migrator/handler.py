@@ -1,6 +1,6 @@
-"""The migrator function: CloudFormation's custom resource at a deployment, or by hand with any other event.
+"""Handler of the migrator function: a custom resource of CloudFormation, or invoked manually with any other event.
 
-What it needs is imported when it runs, so that CloudFormation is told of an import that fails.
+Its modules are imported when it runs, so that a failed import is reported to CloudFormation.
 """
 
 import logging
@@ -13,10 +13,11 @@ if TYPE_CHECKING:
 
 
 def handler(event: dict[str, Any], context: "LambdaContext") -> dict[str, Any]:
-    """By hand: returns and raises what migrator.run.run does.
+    """Apply the migrations.
 
-    For CloudFormation: returns {"failure": a sentence or None}, as it was answered. A Delete does nothing. Raises
-    ResponseNotSent, after which Lambda repeats the event; a second run finds nothing to do but to answer.
+    Manual event: return the result of migrator.run.run and raise its errors.
+    CloudFormation event: send the response and return {"failure": a sentence or None}. A Delete does nothing. Raises
+    ResponseNotSent, after which Lambda retries the event. If all migrations are applied, a retry only sends a response.
     """
     if "ResponseURL" not in event:
         return _run(event, context)
@@ -38,7 +39,10 @@ def _run(event: dict[str, Any], context: "LambdaContext") -> dict[str, Any]:
 
 
 def _reason(error: Exception, request_id: str) -> str:
-    """The error's own message where it is one of ours, which hold no secret, or an import's; else its kind."""
+    """Return the reason for CloudFormation: the message of our errors and of ImportError, else the class name.
+
+    Messages of our errors contain no secrets.
+    """
     ours = type(error).__module__.startswith(("kalshi_markets.", "migrator."))
     message = str(error) if ours or isinstance(error, ImportError) else f"the migrator failed: {type(error).__name__}."
     return f"{message} See its log, request {request_id}."

@@ -1,7 +1,7 @@
-"""The indexes of the markets: which there are and what each is for. Built without locking a live table.
+"""Indexes of the markets, each with its purpose. They are built without locking a live table.
 
-What they cost and what was tried beside them: docs/decisions.md. Every changed quote pays for each index of the quotes;
-those of the terms cost a changed quote nothing.
+docs/decisions.md has their costs and the alternatives. A changed quote updates every index of the quotes, and no index
+of the details.
 """
 
 import time
@@ -16,7 +16,12 @@ _LOCK_ATTEMPT_SECONDS: Final = 0.1
 
 @dataclass(frozen=True)
 class Index:
-    """One index of a part. name: after the table's; definition: what follows ON table; serves: for people."""
+    """Index of the details or the quotes.
+
+    name: suffix after the table's name.
+    definition: SQL after `ON table`.
+    serves: purpose, for the documentation.
+    """
 
     table: Table
     name: str
@@ -32,7 +37,7 @@ def _trigram(column: str) -> Index:
 
 
 def _partial(table: Table, column: str) -> Index:
-    """For a column that few rows have, or that is compared with in ranges."""
+    """Return a partial index of a column that few rows have, or that is filtered by ranges."""
     return Index(table, column, f"({column}) WHERE {column} IS NOT NULL", f"filters by `{column}`")
 
 
@@ -48,9 +53,9 @@ INDEXES: Final = (
         "(status, volume, ticker) WHERE status <> 'finalized'",
         "`status` of what is not settled with the orders of quotes",
     ),
-    # A market that is traded is in neither: its changes do not pay for them.
+    # A market that is traded has no entry in these two indexes, so its changes do not update them.
     *(_partial(Table.QUOTES, name) for name in ("settlement_ts", "removed_at")),
-    # With the title and the times in it, common words and durations are looked for without reading the table.
+    # The included columns permit index-only scans for common words in titles and for durations.
     Index(
         Table.DETAILS,
         "recent",
@@ -88,12 +93,13 @@ INDEXES: Final = (
 
 
 def build_indexes(database: Database) -> list[str]:
-    """Makes the indexes that are missing, one by one and each without locking its table. Returns their names.
+    """Build the missing indexes one by one, without locking a table with rows. Return their names.
 
-    One whose making was interrupted is made anew. Raises DatabaseError; what was made by then stays.
+    An invalid index of an interrupted build is dropped and built again. Raises DatabaseError; indexes that were
+    built before the error remain.
     """
     table = database.settings.table
-    # Not waited for inside a statement: making an index waits for all that run.
+    # Poll for the lock: a concurrent build waits for every running statement, also for one that waits for the lock.
     while not database.execute("SELECT pg_try_advisory_lock(hashtext($1::text))", f"{table}_indexes")[0][0]:
         time.sleep(_LOCK_ATTEMPT_SECONDS)
     valid_by_name = dict(
@@ -104,7 +110,7 @@ def build_indexes(database: Database) -> list[str]:
             f"{table}_{Table.QUOTES}",
         )
     )
-    # It takes twenty times as long, which an empty table need not wait for.
+    # CONCURRENTLY takes twenty times as long, and an empty table does not need it.
     concurrently = {
         part: "CONCURRENTLY" if database.execute(f"SELECT FROM {table}_{part} LIMIT 1") else ""
         for part in (Table.DETAILS, Table.QUOTES)
@@ -128,5 +134,5 @@ def build_indexes(database: Database) -> list[str]:
 
 
 def index_name(index: Index, table: str) -> str:
-    """The index's name in the database: 63 characters are the most that PostgreSQL keeps."""
+    """Return the name of the index in the database, cut to PostgreSQL's maximum of 63 characters."""
     return f"{table}_{index.table[0]}_{index.name}"[:63]

@@ -1,4 +1,4 @@
-"""Numbered SQL files, each applied once, all of them in one transaction; then the indexes, which need none."""
+"""Migrations: numbered SQL files, each applied once, in one transaction. The indexes are built after it."""
 
 from pathlib import Path
 from typing import Final
@@ -17,19 +17,18 @@ LOCK_SECONDS: Final = 1
 
 
 def migrate(database: Database, settings: MigratorSettings) -> list[str]:
-    """Applies what is missing, adopts a table of the original service, makes the roles, then the indexes.
+    """Apply the missing migrations, create the login roles and build the indexes. Return the names applied.
 
-    Returns the names applied.
-
-    Raises MigrationError when the database cannot be brought there, with everything left as it was; DatabaseError.
+    A table of the original service is adopted first. Raises MigrationError if the database cannot be migrated, having
+    changed nothing. Raises DatabaseError.
     """
     table = database.settings.table
     applied = []
     with database.transaction():
         _check_server(database)
-        # Two migrators at once: the second waits here, then finds nothing to do.
+        # A second migrator at the same time waits here, then finds all migrations applied.
         database.execute("SELECT pg_advisory_xact_lock(hashtext($1::text))", table)
-        # While a statement waits for a table, all that come after it wait too, the API's with their timeout of 3 s.
+        # While a statement waits for a table lock, later statements wait too. Those of the API time out after 3 s.
         database.execute(f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'")
         database.execute_script(
             f"CREATE TABLE IF NOT EXISTS {table}_migrations (name text PRIMARY KEY,"
@@ -46,7 +45,7 @@ def migrate(database: Database, settings: MigratorSettings) -> list[str]:
             adopt_legacy_table(database)
         for path in files:
             if path.name not in done:
-                # The files are written for the default name, so that psql runs them too.
+                # The files use the default table name, so that psql can run them too.
                 database.execute_script(path.read_text(encoding="utf-8").replace("kalshi_markets", table))
                 database.execute(f"INSERT INTO {table}_migrations (name) VALUES ($1)", path.name)
                 applied.append(path.name)

@@ -1,4 +1,4 @@
-"""The two functions' login roles, each with the least that it needs."""
+"""Login roles of the API and the crawler, each with the minimum of privileges."""
 
 from base64 import b64encode
 from collections.abc import Mapping
@@ -16,17 +16,17 @@ _GRANTS: Final = {
     "api": (
         "GRANT SELECT ON {table}, {table}_details, {table}_quotes, {table}_history TO {role}",
         "GRANT SELECT ON {table}_jobs, {table}_drift TO {role}",
-        # Not the rejected objects themselves.
+        # Without the column of the rejected objects.
         "GRANT SELECT (ticker, reason, first_at, last_at) ON {table}_rejects TO {role}",
         "GRANT EXECUTE ON FUNCTION {table}_take_tokens, {table}_slow_down TO {role}",
         "GRANT SELECT (bucket_capacity, endpoint_costs) ON {table}_limiter TO {role}",
-        # Its cache, and nothing else that it writes.
+        # The candlestick cache is the only table that the API writes, apart from the functions above.
         "GRANT SELECT, INSERT, UPDATE, DELETE ON {table}_candles TO {role}",
-        # A default only, but one that the role keeps even where a client forgets the startup parameter.
+        # A default that also applies if a client does not send the startup parameter.
         "ALTER ROLE {role} SET default_transaction_read_only = on",
     ),
     "crawler": (
-        # It deletes where RETENTION_DAYS says so.
+        # The crawler deletes markets if RETENTION_DAYS is set.
         "GRANT SELECT, INSERT, UPDATE, DELETE ON {table}_details, {table}_quotes TO {role}",
         "GRANT SELECT, INSERT, DELETE ON {table}_history, {table}_seen TO {role}",
         "GRANT SELECT, INSERT, UPDATE ON {table}_events, {table}_series, {table}_drift TO {role}",
@@ -42,9 +42,9 @@ _GRANTS: Final = {
 
 
 def grant(database: Database, roles: Mapping[str, Credentials]) -> None:
-    """Makes each role, or renews its password, and grants it its part.
+    """Create each role or update its password, and grant its privileges.
 
-    Raises MigrationError where our user may not make or change it; DatabaseError.
+    Raises MigrationError if the database's user may not create or change a role. Raises DatabaseError.
     """
     for function, credentials in roles.items():
         [[role, schema]] = database.execute(
@@ -70,7 +70,10 @@ def _upsert_role_sql(database: Database, role: str, credentials: Credentials) ->
 
 
 def _scram_verifier(password: str) -> str:
-    """What the server keeps of a password (postgresql.org/docs, pg_authid): the password itself would be in its log."""
+    """Return the SCRAM verifier of a password (postgresql.org/docs, pg_authid).
+
+    The server logs statements, so they must not contain the password.
+    """
     salt, stored_key, server_key, iterations = ScramMechanism().make_auth_info(password)
     salt64, stored64, server64 = (b64encode(part).decode() for part in (salt, stored_key, server_key))
     return f"SCRAM-SHA-256${iterations}:{salt64}${stored64}:{server64}"

@@ -1,4 +1,4 @@
-"""One run of the migrator, ended in time even where the database would let it wait."""
+"""Run of the migrator, with a deadline that holds even if the database does not respond."""
 
 from concurrent.futures import ThreadPoolExecutor, wait
 from threading import Event
@@ -16,21 +16,20 @@ from migrator.migrate import migrate
 PAUSE_SECONDS: Final = 5.0
 _PROBE_SECONDS: Final = 5.0
 _SESSION: Final = {"client_connection_check_interval": "1s"}
-"""A statement that was given up ends with its connection."""
+"""Session parameters. The server ends an abandoned statement when its connection closes."""
 
 logger = make_logger("migrator")
 
 
 class DeadlineExceeded(Exception):
-    """The run was given up before Lambda would have ended it; the message says what it was at."""
+    """Run that was aborted before the Lambda timeout. The message names the stage that it had reached."""
 
 
 @logger.inject_lambda_context
 def run(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Returns {"applied": [names of the migrations applied now], "table": …}.
+    """Apply the migrations and return {"applied": [names of the migrations applied now], "table": …}.
 
-    At a deployment it waits for a database that is not there yet, or busy; by hand it does not.
-
+    An event of CloudFormation waits for a database that is unavailable or busy. A manual event does not.
     Raises DeadlineExceeded, MigrationError, DatabaseError, SettingsError, SecretUnavailable.
     """
     seconds = max(0.0, context.get_remaining_time_in_millis() / 1000 - RESPONSE_SECONDS)
@@ -50,7 +49,10 @@ class _Run:
         self._stage = "beginning"
 
     def run_with_deadline(self) -> list[str]:
-        """In a thread of its own: neither a statement nor a name that is looked up can be told to end by itself."""
+        """Migrate in another thread and abort at the deadline. Raises DeadlineExceeded.
+
+        A blocking statement or DNS lookup cannot be given a deadline itself.
+        """
         thread = ThreadPoolExecutor(1)
         applied = thread.submit(self._migrate)
         thread.shutdown(wait=False)
@@ -77,9 +79,9 @@ class _Run:
                 self._database.close()
 
     def _attempt(self) -> list[str]:
-        # Read each time: Secrets Manager may be out of reach as long as the database is.
+        # Read for each attempt: Secrets Manager may be unavailable too.
         settings = MigratorSettings.from_env()
-        # The migrations' own connection would wait as long as their statements may take.
+        # A probe with a short timeout: the connection of the migrations waits as long as their statements may take.
         probe = Database(self._settings, application_name="migrator", timeout=_PROBE_SECONDS)
         try:
             probe.query("SELECT 1")
@@ -90,11 +92,11 @@ class _Run:
 
 
 def _is_transient(error: DatabaseError | SecretUnavailable) -> bool:
-    """Whether the same may work in a moment."""
+    """Return whether a retry may succeed."""
     match error:
         case LoginFailed():
             return False
         case StatementError(sqlstate=sqlstate):
-            return sqlstate in ("40P01", "55P03")  # a deadlock; a lock that others held too long
+            return sqlstate in ("40P01", "55P03")  # deadlock_detected, lock_not_available
         case _:
             return True

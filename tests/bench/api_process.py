@@ -1,6 +1,6 @@
-"""The API function as Lambda calls it, and what it asks the database: python -m tests.bench.api_process URL
+"""The API function as Lambda invokes it, and its SQL statements: python -m tests.bench.api_process URL
 
-As a program it answers one request in a fresh process and prints the most memory that this took, in KiB.
+As a program it serves one request in a fresh process and prints the process's peak memory in KiB.
 """
 
 import base64
@@ -26,20 +26,20 @@ _STARTED_WITH: Final = "SELECT name, setting FROM pg_settings WHERE source = 'cl
 
 
 class ResponseNotSent(Exception):
-    """The API answered with an error: its status and code."""
+    """Error response of the API: its status and code."""
 
 
 class ApiProcess:
-    """The handler, in this process's environment. Raises ResponseNotSent."""
+    """API handler in this process's environment. Raises ResponseNotSent."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         os.environ.update({"POWERTOOLS_LOG_LEVEL": "CRITICAL", **environment})
-        from api.handler import handler  # logs as the environment says when it is imported
+        from api.handler import handler  # logging is configured from the environment at import
 
         self._handler: Any = handler
 
     def get(self, url: str, **headers: str) -> Response:
-        """The Lambda response to a GET that accepts gzip; a `_` in a header's name stands for `-`."""
+        """Return the Lambda response to a GET that accepts gzip; a `_` in a header's name stands for `-`."""
         parts = urlsplit(url)
         event = {
             "version": "2.0",
@@ -60,17 +60,17 @@ class ApiProcess:
         return response
 
     def json(self, url: str) -> dict[str, Any]:
-        """The body of an answer."""
+        """Return the parsed body of a response."""
         answer: dict[str, Any] = json.loads(body(self.get(url)))
         return answer
 
     def statements_of(self, url: str) -> list[Statement]:
-        """What the database is asked for an answer."""
+        """Return the SQL statements of one request."""
         statements, _ = self._spied(url)
         return statements
 
     def session(self) -> dict[str, str]:
-        """The run-time parameters that the API's session starts with."""
+        """Return the run-time parameters that the API's session starts with."""
         _, connection = self._spied("/markets?limit=1")
         return {name: setting for name, setting in connection.execute(_STARTED_WITH) if name != "application_name"}
 
@@ -90,14 +90,14 @@ class ApiProcess:
 
 
 def body(response: Response) -> bytes:
-    """The body as the client sees it."""
+    """Return a response's body, decoded and decompressed."""
     raw: str = response.get("body") or ""
     data = base64.b64decode(raw) if response["isBase64Encoded"] else raw.encode()
     return gzip.decompress(data) if response["headers"].get("content-encoding") == "gzip" else data
 
 
 def next_url(response: Response) -> str | None:
-    """Where the Link header says that the answer goes on."""
+    """Return the URL of the Link header's rel="next", if there is one."""
     links = {name.lower(): value for name, value in response["headers"].items()}.get("link", "")
     link = re.search(r'<([^>]*)>; rel="?next', links)
     return link[1] if link else None

@@ -1,7 +1,7 @@
-"""How fast candlesticks are: python -m tests.bench.candles [--tickers 10000] [--archived 1000]
+"""Benchmark of candlesticks: python -m tests.bench.candles [--tickers 10000] [--archived 1000]
 
-The API function as Lambda calls it over an exchange that remembers its answers: a first run, without a cache, has it
-compute them. Exit status 1 if a bar is missed; at other sizes than the default ones nothing is judged.
+It invokes the API function as Lambda does, over a simulated exchange that memoizes its responses. A first run without a
+cache makes the exchange compute them. The exit status is 1 if a bar is missed; only the default sizes are judged.
 """
 
 import argparse
@@ -33,10 +33,10 @@ HOUR: Final = 3600
 
 
 def live(asker: Asker, tickers: Sequence[str]) -> Iterator[Line]:
-    """Many live tickers, cold and again."""
+    """Measure many live tickers with an empty cache, then with a full one."""
     with step("the exchange computes its answers"), asker.api(cache_mb=0) as api:
         asker.ask(api, tickers)
-    time.sleep(1)  # its bucket fills again
+    time.sleep(1)  # the exchange's token bucket refills
     name = f"{len(tickers):,} live tickers, 24 hours"
     with asker.api() as api:
         rounds = asker.ask_all(api, tickers)
@@ -51,7 +51,7 @@ def live(asker: Asker, tickers: Sequence[str]) -> Iterator[Line]:
 
 
 def archive(asker: Asker, tickers: Sequence[str]) -> Iterator[Line]:
-    """Archived tickers, one call each."""
+    """Measure archived tickers, which need one call each."""
     with asker.api() as api:
         yield from _cold(f"{len(tickers):,} archived tickers", asker.ask_all(api, tickers))
 
@@ -69,7 +69,7 @@ def _cold(name: str, rounds: Sequence[Round]) -> Iterator[Line]:
 
 
 def cache_size(database: Database, tickers: Sequence[str], span: Mapping[str, int]) -> Iterator[Line]:
-    """Bytes of a candle on disk, indexes included; the reference is a row for each, with its JSON."""
+    """Measure the bytes of a candle on disk, indexes included; the reference is one row with JSON for each candle."""
     database.execute_script("VACUUM FULL kalshi_markets_candles")
     database.execute_script(
         """
@@ -93,21 +93,21 @@ def cache_size(database: Database, tickers: Sequence[str], span: Mapping[str, in
 
 
 def memory(asker: Asker, tickers: Sequence[str]) -> Iterator[Line]:
-    """The most that the largest question takes; from the cache and from the exchange."""
+    """Measure the peak memory of the largest request, from the cache and from the exchange."""
     for about, cache_mb in (("kept", 1024), ("asked for", 0)):
         peak = asker.peak(tickers, cache_mb)
         yield Line(f"peak memory, {len(tickers):,} tickers, {about}", peak, "MiB", bars=(max_bar(256, peak),))
 
 
 def small(asker: Asker, tickers: Sequence[str]) -> Iterator[Line]:
-    """A hundred tickers beside one call to the exchange."""
+    """Measure a hundred tickers; the reference is one call to the exchange."""
     hundred = tickers[:100]
     query: dict[str, str | int] = {"market_tickers": ",".join(hundred), **asker.span}
     with asker.api(cache_mb=0) as api, httpx.Client(timeout=60) as client:
 
         def call() -> None:
             client.get(f"{asker.url}/markets/candlesticks", params=query).raise_for_status().json()
-            time.sleep(0.1)  # both together stay below the rate
+            time.sleep(0.1)  # both together stay below the rate limit
 
         def ours() -> None:
             api.invoke("POST", PATH, asker.question(hundred), GZIP)
@@ -119,7 +119,7 @@ def small(asker: Asker, tickers: Sequence[str]) -> Iterator[Line]:
 
 
 def lines(count: int, archived: int) -> Iterator[Line]:
-    """All of them."""
+    """Yield the lines of all sections."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="candles")))
         folder.chmod(0o755)
@@ -142,14 +142,14 @@ def lines(count: int, archived: int) -> Iterator[Line]:
 
 
 def _store_listing(database: Database, url: str, path: str, count: int, **query: str) -> list[str]:
-    """The tickers of so many markets of a listing, which are in the table then."""
+    """Store the markets of a listing and return their tickers."""
     markets = listed(url, path, count, **query)
     store_markets(database, *markets)
     return [market["ticker"] for market in markets]
 
 
 def main() -> int:
-    """The exit status."""
+    """Run the benchmark and return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--tickers", type=int, default=TICKERS)
     parser.add_argument("--archived", type=int, default=ARCHIVED)

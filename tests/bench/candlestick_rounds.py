@@ -1,6 +1,6 @@
-"""Questions for candlesticks, and what each of them took: python -m tests.bench.candlestick_rounds
+"""Requests for candlesticks and their costs: python -m tests.bench.candlestick_rounds
 
-As a program it answers the question on its standard input and prints the most memory that this took, in KiB.
+As a program it serves the request on its standard input and prints its peak memory in KiB.
 """
 
 import json
@@ -16,7 +16,7 @@ from unittest import mock
 
 import httpx
 
-import api.handler  # noqa: F401  # garbage is looked for as its import says
+import api.handler  # noqa: F401  # its import configures garbage collection
 from tests.bench.api_process import body
 from tests.bench.exchange import ROOT
 from tests.bench.memoized_exchange import RATE
@@ -29,7 +29,7 @@ GZIP: Final = {"accept-encoding": "gzip"}
 
 @dataclass
 class Calls:
-    """When each request for candlesticks went out to the exchange, and how many requests it refused with a 429."""
+    """Candlestick requests to the exchange: their send times, and the number of 429 responses."""
 
     sent: list[float] = field(default_factory=list)
     rate_limited: int = 0
@@ -50,13 +50,13 @@ class Calls:
 
     @property
     def rate(self) -> float:
-        """Requests a second from the first to the last."""
+        """Requests per second from the first to the last."""
         return (len(self.sent) - 1) / max(1e-9, self.sent[-1] - self.sent[0])
 
 
 @dataclass
 class Round:
-    """One question: what it took, in seconds, and what it brought."""
+    """Result of one request: its duration in seconds, its calls and its tickers."""
 
     seconds: float
     calls: Calls
@@ -66,14 +66,14 @@ class Round:
 
 @dataclass
 class Asker:
-    """The API over an exchange; `span` is what is asked for of every market."""
+    """Client of the API over an exchange. span: the time range and period of every request."""
 
     environment: Mapping[str, str]
     url: str
     span: Mapping[str, int]
 
     def settings(self, cache_mb: int) -> dict[str, str]:
-        """The function's environment."""
+        """Return the function's environment."""
         exchange = {"EXCHANGE_URL": self.url, "EXCHANGE_RATE": f"{RATE:g}"}
         return {**self.environment, **exchange, "CANDLE_CACHE_MB": str(cache_mb)}
 
@@ -86,7 +86,7 @@ class Asker:
             api.close()
 
     def question(self, tickers: Sequence[str]) -> str:
-        """The body of a request."""
+        """Return the body of a request."""
         return json.dumps({"tickers": tickers, **self.span})
 
     def ask(self, api: ApiClient, tickers: Sequence[str]) -> Round:
@@ -100,7 +100,7 @@ class Asker:
         return Round(seconds, calls, answered, answer["unanswered"])
 
     def ask_all(self, api: ApiClient, tickers: Sequence[str]) -> list[Round]:
-        """Asks for the rest until nothing is left."""
+        """Request the unanswered tickers until none is left."""
         rounds, left = [], list(tickers)
         while left:
             rounds.append(self.ask(api, left))
@@ -109,7 +109,7 @@ class Asker:
         return rounds
 
     def peak(self, tickers: Sequence[str], cache_mb: int) -> float:
-        """MiB that a question takes at most, in a process of its own."""
+        """Return the peak memory of a request in MiB, measured in a separate process."""
         command = [sys.executable, "-m", "tests.bench.candlestick_rounds"]
         environment, question = os.environ | self.settings(cache_mb), self.question(tickers)
         ended = subprocess.run(

@@ -1,8 +1,9 @@
-"""How long the API function takes from the start of its process to its first answer: python -m tests.bench.cold
+"""Benchmark of the API function's cold start: python -m tests.bench.cold
 
-In SAM's emulator, on the layer's packages, for GET /markets?limit=100 over a small table; beside a floor (FastAPI,
-Mangum and pg8000 imported, one query) and the same function with everything imported on top and a boto3 client. The code
-is byte-compiled, where nothing else is said. Exit status 1 if a bar is missed.
+It measures the time from the start of the process to the first response to GET /markets?limit=100 over a small table,
+in SAM's emulator with the layer's packages. The floor imports FastAPI, Mangum and pg8000 and runs one query. The naive
+function imports everything at module level and creates a boto3 client. Code is byte-compiled unless a line's name says
+otherwise. The exit status is 1 if a bar is missed.
 """
 
 import json
@@ -39,7 +40,7 @@ HANDLERS: Final = ROOT / "tests" / "bench" / "handlers"
 
 
 class Bench:
-    """The functions that are compared, over one database."""
+    """Compared functions, over one database."""
 
     def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
         self._log = folder / "log"
@@ -48,14 +49,14 @@ class Bench:
         self._environment = dict(environment)
 
     def compared(self, **environment: str) -> list[float]:
-        """Medians of ours, the naive one and the floor, in milliseconds."""
+        """Return the medians of ours, the naive function and the floor in milliseconds."""
         ours = packaged("api", self._environment | environment, self._packages)
         extended = replace(ours, python_path=(*ours.python_path, str(HANDLERS)))
         floor, naive = (replace(extended, handler=f"{name}.handler") for name in ("floor", "naive"))
         return self._medians([ours, naive, floor])
 
     def not_compiled(self) -> float:
-        """The median of ours with functions and packages as `sam build` leaves them, without byte code."""
+        """Return our median with functions and packages as `sam build` leaves them, without byte code."""
         without = shutil.ignore_patterns("__pycache__")
         for source in (ROOT / "functions", ROOT / "layers" / "shared", self._packages):
             shutil.copytree(source, self._bare, ignore=without, dirs_exist_ok=True)
@@ -64,13 +65,13 @@ class Bench:
         return self._medians([spec])[0]
 
     def _medians(self, specs: Sequence[FunctionSpec]) -> list[float]:
-        """In turns, after one round that does not count: it writes the byte code."""
+        """Return the median of each function, interleaved. A first round is discarded: it writes the byte code."""
         rounds = [[self._first_answer(spec) for spec in specs] for _ in range(RUNS + 1)]
         return [median(taken) for taken in zip(*rounds[1:], strict=True)]
 
     def _first_answer(self, spec: FunctionSpec) -> float:
         with emulated(spec, self._log) as function:
-            # The emulator starts the process with the first event.
+            # The emulator starts the process at the first event.
             answers: list[dict[str, object]] = []
             taken = milliseconds(lambda: answers.append(function.invoke(EVENT)))
             assert answers[0]["statusCode"] == 200, f"{answers}\n{function.log}"
@@ -78,18 +79,18 @@ class Bench:
 
 
 def lines(bench: Bench, secret: Mapping[str, str]) -> Iterator[Line]:
-    """The comparisons; the last is for information."""
+    """Yield the comparisons; the last one is for information."""
     ours, naive, floor = bench.compared()
     bars = (max_bar(0.7, ours / naive), max_bar(1.25, ours / floor))
     yield Line("start to first answer", ours, reference=naive, floor=floor, bars=bars)
     yield Line("not byte-compiled, as sam build leaves it (ref: byte-compiled)", bench.not_compiled(), reference=ours)
     ours, naive, floor = bench.compared(**secret)
-    bar = max_bar(1.25, ours / floor)  # no other: boto3 is in all three, or most of it
+    bar = max_bar(1.25, ours / floor)  # the only bar: all three import most of boto3
     yield Line("with the credentials in Secrets Manager", ours, reference=naive, floor=floor, bars=(bar,))
 
 
 def main() -> int:
-    """The exit status."""
+    """Run the benchmark and return the exit status."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="kalshi-cold-")))
         database = stack.enter_context(running(folder / "postgres"))

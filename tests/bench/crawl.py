@@ -1,8 +1,9 @@
-"""How fast the crawl is, and what it takes: python -m tests.bench.crawl [--markets 40000] [--live 247000]
+"""Benchmark of the crawler: python -m tests.bench.crawl [--markets 40000] [--live 247000]
 
-The crawler's function in a process of its own each time, over prepared pages of the simulated exchange, into tables with
-all their indexes; beside the peers' way (tests.bench.naive_crawler) and the bare writes of the same pages from memory. Medians of
-rounds in turns. Exit status 1 if a bar is missed; at other sizes nothing is judged.
+The crawler's function runs in a fresh process each time, over prepared pages of the simulated exchange, into tables
+with all their indexes. The reference is a naive crawler (tests.bench.naive_crawler). The floor writes the same pages
+from memory. Figures are medians of interleaved rounds. The exit status is 1 if a bar is missed; only the default sizes
+are judged.
 """
 
 import argparse
@@ -29,12 +30,12 @@ from tests.bench.table import database
 from tests.bench.writes import rate as written
 
 MARKETS, LIVE = 40_000, 247_000
-"""As the exchange is asked for; its live walks list three in four: 31,000 and 190,000."""
+"""Markets of the simulated exchange. Its live passes list three in four: 31,000 and 190,000."""
 ROUNDS: Final = 3
 PEERS_PAGES: Final = 4
-"""Of each of its walks: it is slow."""
+"""Pages of each pass of the naive crawler, which is slow."""
 RATE: Final = 20
-"""Requests a second: the exchange's basic tier."""
+"""Requests per second: the exchange's basic tier."""
 MINUTELY: Final = ("changed/created", "changed/updated", "settled")
 
 Section = Callable[[], Iterator[Line]]
@@ -42,7 +43,7 @@ Section = Callable[[], Iterator[Line]]
 
 @dataclass(frozen=True)
 class Bench:
-    """What there is to crawl, and into what. first, later: URLs of the world's two moments."""
+    """Environment of the benchmark. first, later: URLs of the exchange at the two moments."""
 
     environment: Mapping[str, str]
     folder: Path
@@ -53,29 +54,29 @@ class Bench:
     later: str
 
     def crawl(self, url: str, *due: str, page: int = 1000, **settings: str) -> Walked:
-        """The jobs that are due, or the live walks. page: how many markets are asked for at once."""
+        """Run the jobs that are due, by default the live ones. page: the number of markets in a page."""
         self.tables.set_due(*(due or LIVE_JOBS))
         return walk({**self.environment, "EXCHANGE_URL": url, "EXCHANGE_RATE": str(MAX_RATE), **settings}, page)
 
     def restore(self, url: str) -> None:
-        """The tables as after live walks over an exchange, and nothing else in them."""
+        """Reset the tables to their state after live passes over an exchange."""
         self.crawl(url, "series", *LIVE_JOBS)
         self.tables.drop_unseen()
 
     def write(self, folder: Path) -> float:
-        """The floor: markets a second of writing a folder's pages from memory."""
+        """Return the floor: markets per second when a folder's pages are written from memory."""
         with closing(database(self.environment)) as writer:
             return written(writer, pages(folder))
 
     def run_naive_crawler(self, url: str) -> float:
-        """The reference: markets a second."""
+        """Return the reference: markets per second of the naive crawler."""
         began = time.perf_counter()
         markets = self.naive_crawler.walk(url, PEERS_PAGES)
         return markets / (time.perf_counter() - began)
 
 
 def fill(bench: Bench) -> Iterator[Line]:
-    """Every row is new."""
+    """Measure a first fill, in which every row is new."""
     bench.tables.truncate()
     floor = bench.write(bench.page_folders.first)
     bench.tables.truncate()
@@ -87,7 +88,7 @@ def fill(bench: Bench) -> Iterator[Line]:
 
 
 def steady(bench: Bench) -> Iterator[Line]:
-    """As every few minutes: a part of the markets has moved. Then once more, when nothing has."""
+    """Measure a live pass after some of the markets changed, then one after no change."""
     ours: list[Walked] = []
     still: list[Walked] = []
     logged: list[int] = []
@@ -129,7 +130,7 @@ def steady(bench: Bench) -> Iterator[Line]:
 
 
 def rate(bench: Bench) -> Iterator[Line]:
-    """How much of what the exchange permits is used: the pacing's part by pages that are quickly written."""
+    """Measure the share of the permitted request rate that is used. Small pages show the rate limiter's part."""
     key, settings = customer(bench.folder)
     permitted = {**settings, "EXCHANGE_RATE": str(RATE)}
     with serve(bench.page_folders.later, "--tier", "basic", "--api-key", key) as (_, url):
@@ -144,7 +145,7 @@ def rate(bench: Bench) -> Iterator[Line]:
 
 
 def idle(bench: Bench) -> Iterator[Line]:
-    """A minute in which nothing happened."""
+    """Measure a minute without changes."""
     with serve(bench.page_folders.first, "--speed", 0) as (_, url):
         bench.restore(url)
         bench.crawl(url, *MINUTELY)
@@ -159,7 +160,7 @@ def idle(bench: Bench) -> Iterator[Line]:
 
 
 def full_size(bench: Bench, markets: int) -> Iterator[Line]:
-    """As many markets as the exchange lists, as far away."""
+    """Measure as many markets as the exchange lists, with its latency."""
     with TemporaryDirectory() as name:
         with step(f"preparing pages of {markets:,} markets, twice"):
             page_folders = prepare(Path(name), markets)
@@ -178,7 +179,7 @@ def full_size(bench: Bench, markets: int) -> Iterator[Line]:
 
 
 def memory(bench: Bench, markets: int = 2_000_000) -> Iterator[Line]:
-    """It does not grow with the exchange."""
+    """Measure the peak memory, which must not grow with the exchange."""
     bench.tables.truncate()
     with live(markets) as (_, url):
         walked = bench.crawl(url, "series", *LIVE_JOBS, RUN_SECONDS="65")
@@ -203,7 +204,7 @@ def _mb(what: str, size: float) -> str:
 
 
 def sections(bench: Bench, live_markets: int) -> dict[str, Section]:
-    """The parts of the bench in their order."""
+    """Return the sections by name, in the order of their run."""
     return {
         "machine": machine,
         "fill": partial(fill, bench),
@@ -217,7 +218,7 @@ def sections(bench: Bench, live_markets: int) -> dict[str, Section]:
 
 
 def main() -> int:
-    """The exit status."""
+    """Run the benchmark and return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--markets", type=int, default=MARKETS, help="of the exchange for speed; 40,000 are judged")
     parser.add_argument("--live", type=int, default=LIVE, help="of the whole exchange; 247,000 are judged")

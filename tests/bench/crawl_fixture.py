@@ -1,4 +1,4 @@
-"""What is crawled, and into what: prepared pages of an exchange at two moments, and the books of who is due."""
+"""Fixtures of the crawler's benchmarks: prepared pages of an exchange at two moments, and the crawler's tables."""
 
 import json
 import subprocess
@@ -26,21 +26,21 @@ from tests.bench.table import NOW, ROOT, SEED, run
 from tests.bench.writes import Page
 
 LATER: Final = 300
-"""Seconds between the moments: as long as between two live walks."""
+"""Seconds between the two moments: the interval of live passes."""
 _TABLES: Final = ("details", "quotes", "history", "jobs", "seen", "events", "series", "rejects", "drift")
 _WRITTEN: Final = ("details", "quotes", "history")
 
 
 @dataclass(frozen=True)
 class PageFolders:
-    """Folders of prepared pages: of one moment, and of LATER seconds afterwards."""
+    """Folders of prepared pages: at one moment, and LATER seconds afterwards."""
 
     first: Path
     later: Path
 
 
 def prepare(folder: Path, markets: int) -> PageFolders:
-    """Both, side by side."""
+    """Prepare the pages of both moments in parallel."""
     page_folders = PageFolders(folder / "first", folder / "later")
     moments = {page_folders.first: NOW, page_folders.later: NOW + LATER}
     made = [_program(*_of(markets), "--now", _iso(moment), "--prepare", path) for path, moment in moments.items()]
@@ -49,24 +49,24 @@ def prepare(folder: Path, markets: int) -> PageFolders:
 
 
 def live(markets: int, *options: object) -> AbstractContextManager[tuple[int, str]]:
-    """An exchange of so many markets whose pages are computed: its process and URL."""
+    """Run an exchange that computes its pages. Yield its process id and URL."""
     return program("-m", "local.exchange", "--port", 0, *_of(markets), *options)
 
 
 def serve(folder: Path, *options: object) -> AbstractContextManager[tuple[int, str]]:
-    """An exchange of prepared pages: its process and URL."""
+    """Run an exchange of prepared pages. Yield its process id and URL."""
     return program("-m", "local.exchange", "--port", 0, "--prepared", folder, *options)
 
 
 def pages(folder: Path) -> list[Page]:
-    """The live markets of a folder."""
+    """Return the live markets of a folder, in pages."""
     listed = json.loads((folder / MANIFEST).read_bytes())["pages"]
     bodies = [(folder / page["file"]).read_bytes() for page in listed if "status=" in page["query"]]
     return [json.loads(body, parse_float=Decimal)["markets"] for body in bodies]
 
 
 def customer(folder: Path) -> tuple[str, dict[str, str]]:
-    """A key: how the exchange is told of it, and how the crawler is."""
+    """Create an API key. Return the exchange's option for it, and the crawler's settings."""
     file = folder / "key.pem"
     pkcs8, plain = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     file.write_bytes(Ed25519PrivateKey.generate().private_bytes(serialization.Encoding.PEM, pkcs8, plain))
@@ -74,7 +74,7 @@ def customer(folder: Path) -> tuple[str, dict[str, str]]:
 
 
 class CrawlerTables:
-    """The crawler's tables, from beside it."""
+    """Direct access to the crawler's tables."""
 
     def __init__(self, environment: Mapping[str, str], connection: Connection) -> None:
         self._connection = connection
@@ -82,11 +82,11 @@ class CrawlerTables:
             migrate(owner, MigratorSettings.from_env({}))
 
     def truncate(self) -> None:
-        """Empties all tables."""
+        """Empty all tables."""
         run(self._connection, f"TRUNCATE {', '.join(f'{TABLE}_{name}' for name in _TABLES)}")
 
     def set_due(self, *due: str) -> None:
-        """These jobs are due now, and no other within a day."""
+        """Make these jobs due now, and all others due in a day."""
         names = [walk.name for walk in all_jobs(CrawlerSettings.from_env({}))]
         self._connection.execute(
             f"INSERT INTO {TABLE}_jobs (job, started_at, confirmed_at)"
@@ -100,7 +100,7 @@ class CrawlerTables:
         )
 
     def drop_unseen(self) -> None:
-        """Deletes what the last live walks did not see; then brings the tables in order."""
+        """Delete the markets that the last live passes did not list, then vacuum the tables."""
         for part in ("details", "quotes"):
             run(
                 self._connection,
@@ -110,12 +110,12 @@ class CrawlerTables:
         run(self._connection, f"VACUUM ANALYZE {', '.join(f'{TABLE}_{name}' for name in _TABLES)}")
 
     def wal_bytes(self) -> int:
-        """Bytes of WAL that were ever written."""
+        """Return the number of WAL bytes written so far."""
         return int(run(self._connection, "SELECT pg_current_wal_insert_lsn() - '0/0'")[0][0])
 
     def rows_written(self) -> int:
-        """Rows of markets and their history that were ever inserted, updated or deleted."""
-        time.sleep(1)  # a session tells its figures when it ends, a moment after its client has gone
+        """Return the number of rows of markets and history that were inserted, updated or deleted so far."""
+        time.sleep(1)  # a session reports its statistics when it ends, shortly after its client has disconnected
         names = ", ".join(f"'{TABLE}_{name}'" for name in _WRITTEN)
         counted = f"SELECT sum(n_tup_ins + n_tup_upd + n_tup_del) FROM pg_stat_user_tables WHERE relname IN ({names})"
         return int(run(self._connection, counted)[0][0])

@@ -1,6 +1,6 @@
 """One invocation of the crawler in a fresh process: python -m tests.bench.crawl_once [MARKETS_ON_A_PAGE]
 
-As a program it prints, after the function's own lines, what it took as a line of JSON; the environment says the rest.
+Settings come from the environment. After the function's own output the program prints its figures as a line of JSON.
 """
 
 import dataclasses
@@ -32,9 +32,13 @@ _CONTEXT: Final = SimpleNamespace(
 
 @dataclasses.dataclass(frozen=True)
 class Walked:
-    """What an invocation took, in seconds: by the clock; of its process's CPU; from the first request to the last.
+    """Figures of one invocation.
 
-    peak: KiB that were ever resident; summary: the function's answer.
+    seconds: wall-clock time.
+    cpu: CPU seconds of the process.
+    sending: seconds from the first request to the last.
+    peak: peak memory in KiB.
+    summary: the function's result.
     """
 
     seconds: float
@@ -45,10 +49,10 @@ class Walked:
 
     @classmethod
     def measure(cls) -> Self:
-        """The handler in this process."""
+        """Invoke the handler in this process and return its figures."""
         with _sent() as times:
             began, used = time.perf_counter(), time.process_time()
-            summary = handler({}, _CONTEXT)  # type: ignore[arg-type]  # it has what is asked of it
+            summary = handler({}, _CONTEXT)  # type: ignore[arg-type]  # it has the attributes in use
             seconds, cpu = time.perf_counter() - began, time.process_time() - used
         return cls(seconds, cpu, times[-1] - times[0], peak(), summary)
 
@@ -58,22 +62,22 @@ class Walked:
 
     @property
     def differed(self) -> int:
-        """Rows that were new or another."""
+        """Number of rows that were added or changed."""
         return int(self.summary["added"] + self.summary["changed"])
 
     @property
     def rate(self) -> float:
-        """Markets a second."""
+        """Markets per second."""
         return self.markets / self.seconds
 
     @property
     def micros(self) -> float:
-        """Microseconds of CPU a market."""
+        """Microseconds of CPU per market."""
         return self.cpu / self.markets * 1e6
 
 
 def walk(environment: Mapping[str, str], markets_on_a_page: int = listings.PAGE_LIMIT) -> Walked:
-    """An invocation that no error cut short."""
+    """Run an invocation in a fresh process. Fails if an error ended it early."""
     command = [sys.executable, "-m", "tests.bench.crawl_once", str(markets_on_a_page)]
     variables = {**os.environ, "RUN_SECONDS": "840", **environment}
     root = Path(__file__).parents[2]
@@ -85,7 +89,7 @@ def walk(environment: Mapping[str, str], markets_on_a_page: int = listings.PAGE_
 
 @contextmanager
 def _sent() -> Iterator[list[float]]:
-    """When each request was let through."""
+    """Record the time at which each request passed the rate limiter."""
     times: list[float] = []
     acquire = RateLimiter.acquire
 

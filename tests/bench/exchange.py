@@ -1,7 +1,8 @@
-"""How fast and how large the simulated exchange is: python -m tests.bench.exchange
+"""Benchmark of the simulated exchange: python -m tests.bench.exchange
 
-Pages of 1,000 markets a second over loopback, prepared and computed, each beside the same bytes as a static file of the
-same server; and how much memory an exchange of twelve million markets takes. Exit status 1 if a bar is missed.
+It measures pages of 1,000 markets per second over loopback, prepared and computed. The reference is the same bytes as a
+static file of the same server. It also measures the memory of an exchange of twelve million markets. The exit status is
+1 if a bar is missed.
 """
 
 import re
@@ -31,15 +32,15 @@ ROOT = Path(__file__).parents[2]
 READY = re.compile(r"exchange: \d+ markets at (\S+)\n|static: (\S+)\n")
 CONNECTIONS, ROUNDS, SECONDS = 2, 3, 1.5
 MARKETS = 20_000
-# 150 prepared and 15 computed pages a second, on two cores where the static file came 800 times a second (1,860 times
-# compressed): as ratios they hold on any machine.
+# Measured: 150 prepared and 15 computed pages per second, on two cores that served the static file 800 times per
+# second (1,860 times compressed). The bars are ratios, so that they hold on any machine.
 PREPARED, PREPARED_GZIP, COMPUTED = 0.19, 0.08, 0.019
 WALK = "limit=1000&mve_filter=exclude&status=open"
 
 
 @dataclass(frozen=True)
 class Line:
-    """A measurement; `bar` is what figure or, with a reference, figure / reference must reach, `is_minimum` or at most."""
+    """Measurement with its bar: the bound of figure, or of figure / reference. is_minimum: the bar is a lower bound."""
 
     name: str
     figure: float
@@ -66,7 +67,7 @@ class Line:
 
 @contextmanager
 def program(*arguments: object) -> Iterator[tuple[int, str]]:
-    """A server in a process of its own: its id and URL."""
+    """Run a server in a process of its own. Yield its process id and URL."""
     command = [sys.executable, *map(str, arguments)]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         try:
@@ -79,8 +80,8 @@ def program(*arguments: object) -> Iterator[tuple[int, str]]:
 
 
 def serve_file(path: Path) -> int:
-    """A bare application that answers every request with a file: what the server itself can do."""
-    read = path.read_bytes  # from the disk each time, as prepared pages are
+    """Serve a file as the response to every request: the limit of the server itself."""
+    read = path.read_bytes  # read from disk each time, like prepared pages
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         await Response(read(), media_type="application/json")(scope, receive, send)
@@ -93,7 +94,7 @@ def serve_file(path: Path) -> int:
 
 
 def fetch(connection: socket.socket, url: str, encoding: str) -> bytes:
-    """The body of one answer, as it is on the wire."""
+    """Return the body of one response as it is transferred."""
     parts = urlsplit(url)
     head = f"GET {parts.path}?{parts.query} HTTP/1.1\r\nHost: {parts.netloc}\r\nAccept-Encoding: {encoding}\r\n\r\n"
     connection.sendall(head.encode())
@@ -104,7 +105,7 @@ def fetch(connection: socket.socket, url: str, encoding: str) -> bytes:
 
 
 def rate(urls: Sequence[str], encoding: str) -> float:
-    """Answers a second over a few connections, from the first byte asked to the last received."""
+    """Return responses per second over a few connections, from the first byte sent to the last received."""
     counts: list[int] = []
     until = time.monotonic() + SECONDS
 
@@ -129,7 +130,7 @@ def rate(urls: Sequence[str], encoding: str) -> float:
 
 
 def chain(url: str) -> list[str]:
-    """The URLs of a walk over the open markets, but its last page, which is shorter."""
+    """Return the URLs of a pass over the open markets without the last page, which is shorter."""
     urls, cursor = [], ""
     while True:
         urls.append(f"{url}/markets?{WALK}" + (f"&cursor={cursor}" if cursor else ""))
@@ -139,7 +140,7 @@ def chain(url: str) -> list[str]:
 
 
 def compare(name: str, url: str, encoding: str, bar: float, folder: Path) -> Line:
-    """The median rate of a walk beside that of its first page as a static file, in turns."""
+    """Return the median rate of a pass and that of its first page as a static file, interleaved."""
     urls = chain(url)
     parts = urlsplit(urls[0])
     with socket.create_connection((parts.hostname, parts.port)) as connection:
@@ -151,7 +152,7 @@ def compare(name: str, url: str, encoding: str, bar: float, folder: Path) -> Lin
 
 
 def memory() -> Line:
-    """What is resident after pages of every tier were asked for."""
+    """Return the peak memory after requests for pages of every tier."""
     with program("-m", "local.exchange", "--port", 0, "--markets", 2_000_000, "--archived", 10_000_000) as (pid, url):
         for path in ("/markets", "/historical/markets", "/markets?status=settled", "/events?limit=200"):
             cursor = ""

@@ -1,9 +1,9 @@
-"""How late a change of the exchange is served: python -m tests.bench.freshness [--speed 15] [--minutes 50]
+"""Benchmark of freshness: python -m tests.bench.freshness [--speed 15] [--minutes 50]
 
-The default schedule with everything running, the first walk of the archive included, on a clock that is sped up: an
-hour takes minutes. The crawler is invoked each minute of that clock and works for 50 of its 60 seconds; the API is asked
-for what has changed all the while. Exit status 1 if a new market or an edit is served later than two minutes after it
-happened, or a volume later than one live interval.
+It measures the delay from a change on the exchange to the API. All jobs run by the default schedule, the first pass of
+the archive included, on a clock that runs faster than real time: an hour takes minutes. The crawler is invoked in each
+minute of that clock and works for 50 of its 60 seconds, while a client polls the API for changes. The exit status is 1
+if a new market or an edit is served later than two minutes after it happened, or a volume later than one live interval.
 """
 
 import argparse
@@ -34,17 +34,17 @@ from tests.support.api_client import ApiClient, crawl
 START: Final = parse("2026-11-20T12:00:00Z")
 MARKETS, ARCHIVED, SEED = 20_000, 60_000, 5
 MARGIN: Final = 5.0
-"""Seconds that the crawler leaves of its time, whatever the clock."""
+"""Seconds of real time that the crawler reserves at the end of a run, at any speed of the clock."""
 WORK: Final = 50
 LIVE_INTERVAL: Final = 300
 INTERVALS: Final = {"LIVE": LIVE_INTERVAL, "CHANGED": 45, "SETTLED": 45, "MAINTENANCE": 3600}
-"""Seconds, the defaults."""
+"""Default intervals in seconds."""
 SAMPLE: Final = 100
 
 
 @dataclass
 class Watch:
-    """What is served, as it changes, and how late that is on the exchange's clock: the largest lags, in seconds."""
+    """Copy of the served markets, with the delays of their changes in seconds of the exchange's clock."""
 
     api: ApiClient
     clock: Clock
@@ -55,7 +55,7 @@ class Watch:
     edited: list[float] = field(default_factory=list)
 
     def look(self) -> None:
-        """Takes what has changed since the last look."""
+        """Fetch the changes since the last call."""
         fields = "ticker,created_time,updated_time,volume,change_number"
         while True:
             answer = self.api.get(f"/markets?changed_since={self.last_change}&fields={fields}&limit=10000")
@@ -77,7 +77,7 @@ class Watch:
 
 
 def stale(watch: Watch, past: Exchange) -> list[str]:
-    """Tickers whose served volume is less than it was a live interval ago on the exchange."""
+    """Return the tickers whose served volume is lower than the exchange's volume one live interval ago."""
     past.clock.set(watch.clock.now() - LIVE_INTERVAL * SECOND)
     tickers = []
     listed = past.markets(Order.CREATED, None, MarketFilter(combos=False, phase="open"))
@@ -91,7 +91,7 @@ def stale(watch: Watch, past: Exchange) -> list[str]:
 
 
 def crawling(environment: Mapping[str, str], minute: float, speed: float, until: float) -> None:
-    """An invocation each minute of the sped up clock."""
+    """Invoke the crawler in each minute of the accelerated clock."""
     while time.monotonic() < until:
         began = time.monotonic()
         crawl(environment, MARGIN + WORK / speed)
@@ -99,7 +99,7 @@ def crawling(environment: Mapping[str, str], minute: float, speed: float, until:
 
 
 def measure(environment: Mapping[str, str], speed: float, minutes: float) -> list[Line]:
-    """So many minutes of the exchange's clock after a first walk over what is live."""
+    """Run for this many minutes of the exchange's clock and return the lines."""
     clock = Clock(start=START, speed=0)
     world = generate(SEED, MARKETS, clock, archived=ARCHIVED)
     past = generate(SEED, MARKETS, Clock(start=START, speed=0), archived=ARCHIVED)
@@ -142,7 +142,7 @@ def _instant(text: str) -> int:
 
 
 def main() -> int:
-    """The exit status."""
+    """Run the benchmark and return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench.freshness", description=__doc__)
     parser.add_argument("--speed", type=float, default=15, help="seconds of the exchange's clock a second")
     parser.add_argument("--minutes", type=float, default=50, help="of the exchange's clock")

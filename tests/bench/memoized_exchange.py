@@ -1,7 +1,7 @@
-"""An exchange that computes each batch of candlesticks once: python -m tests.bench.memoized_exchange MARKETS ARCHIVED
+"""Exchange that computes each batch of candlesticks once: python -m tests.bench.memoized_exchange MARKETS ARCHIVED
 
-The simulated one at the basic tier (RATE requests a second, refused beyond), LATENCY seconds away. What is asked again is
-answered from memory, so that a measured run does not wait for the exchange to compute.
+It simulates the basic tier (RATE requests per second, 429 beyond) with a latency of LATENCY seconds. Repeated requests
+are served from memory, so that a measured run does not wait for the exchange to compute.
 """
 
 import signal
@@ -27,12 +27,12 @@ LATENCY: Final = 0.15
 
 
 def remembering(markets: int, archived: int) -> AbstractContextManager[tuple[int, str]]:
-    """One in a process of its own: its id and URL."""
+    """Run the exchange in a process of its own. Yield its process id and URL."""
     return program("-m", "tests.bench.memoized_exchange", markets, archived)
 
 
 def listed(url: str, path: str, count: int, **query: str) -> list[dict[str, Any]]:
-    """So many Market objects of a listing."""
+    """Return the first Market objects of a listing."""
     markets: list[dict[str, Any]] = []
     parameters = {"limit": "1000", "mve_filter": "exclude", **query}
     while len(markets) < count:
@@ -44,7 +44,7 @@ def listed(url: str, path: str, count: int, **query: str) -> list[dict[str, Any]
 
 
 def _serve(markets: int, archived: int) -> None:
-    """Until the process is killed."""
+    """Serve until the process is killed."""
     batch, responses = Endpoints.batch_candlesticks, dict[str, bytes]()
 
     def remembered(self: Endpoints, request: Request) -> bytes:

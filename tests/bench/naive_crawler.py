@@ -1,4 +1,4 @@
-"""What the crawler is measured against: a service that stores the exchange's markets the usual way."""
+"""Reference of the crawler's benchmark: a service that stores the exchange's markets in the common way."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -23,9 +23,9 @@ _UPSERT: Final = (
 
 
 class NaiveCrawler:
-    """One page at a time: asked for, each market upserted by a statement of its own, committed.
+    """Crawler that requests one page at a time, upserts each market by a statement of its own and commits.
 
-    One table of the exchange's columns, with those of our indexes that it can have.
+    It has one table of the exchange's columns, with those of our indexes that fit it.
     """
 
     def __init__(self, environment: Mapping[str, str]) -> None:
@@ -37,18 +37,18 @@ class NaiveCrawler:
             try:
                 run(self._connection, f"CREATE INDEX ON {PEERS_TABLE} {definition}")
             except psycopg.errors.UndefinedColumn:
-                continue  # of our own bookkeeping
+                continue  # our own bookkeeping
 
     def close(self) -> None:
-        """Closes the connection."""
+        """Close the connection."""
         self._connection.close()
 
     def truncate(self) -> None:
-        """Empties the table."""
+        """Empty the table."""
         run(self._connection, f"TRUNCATE {PEERS_TABLE}")
 
     def copy(self) -> None:
-        """Takes over what ours has."""
+        """Copy the rows of our tables."""
         names = ", ".join(column.name for column in STORED)
         run(
             self._connection,
@@ -57,7 +57,7 @@ class NaiveCrawler:
         run(self._connection, f"VACUUM ANALYZE {PEERS_TABLE}")
 
     def walk(self, url: str, pages: int) -> int:
-        """The first pages of the open markets; how many markets these were."""
+        """Store the first pages of the open markets. Return the number of markets."""
         markets = 0
         with httpx.Client() as http, self._connection.cursor() as cursor:
             for page in _pages(http, url, pages):
@@ -79,14 +79,14 @@ def _pages(http: httpx.Client, url: str, pages: int) -> Iterator[Page]:
 
 
 def _plain(value: Any) -> Any:
-    """As the driver takes it."""
+    """Convert a value to a type that the driver accepts."""
     if isinstance(value, dict | list):
         return json.dumps(value, default=str)
     return None if value == "" else value
 
 
 def _definitions() -> list[str]:
-    """Of our indexes, each once; one that begins another adds nothing in a single table."""
+    """Return our indexes, each once. A prefix of another index is omitted: it adds nothing in a single table."""
     definitions = {index.definition for index in INDEXES}
     return sorted(
         definition

@@ -1,4 +1,4 @@
-"""Pages, one market, walks and memory: each beside the reference, the floor, or itself elsewhere."""
+"""Benchmarks of pages, single markets, exports and memory, each with its reference, floor or own baseline."""
 
 import os
 import subprocess
@@ -19,12 +19,12 @@ LARGE, SMALL = "/markets?limit=10000", "/markets?limit=100"
 EXPORT: Final = "/markets?limit=10000&order_by=ticker&order_direction=asc&format=ndjson"
 EXPORTED_PAGES: Final = 40
 DEEP: Final = 0.95
-"""Of the way through the table."""
+"""Depth of the page in the table, as a fraction."""
 
 
 @dataclass(frozen=True)
 class Bench:
-    """Who is asked."""
+    """Compared services, over one table."""
 
     environment: Mapping[str, str]
     connection: Connection
@@ -35,7 +35,7 @@ class Bench:
     ticker: str
 
     def beside(self, name: str, url: str, *bars: Callable[[float, float, float], Bar], built: str = "") -> Line:
-        """The medians of ours, the reference and the floor, in turns. built: how the reference is, if not as usual."""
+        """Return the interleaved medians of ours, the reference and the floor. built: path prefix of the reference."""
         statements, other = self.ours.statements_of(url), built + url
         taken = interleaved(
             lambda: self.ours.get(url), lambda: self.reference.get(other), lambda: self.floor.run(statements)
@@ -57,7 +57,7 @@ def above_floor(milliseconds: float) -> Callable[[float, float, float], Bar]:
 
 
 def pages(bench: Bench) -> Iterator[Line]:
-    """The page of 10,000, that of 100, one market, and a page that has not changed."""
+    """Measure the page of 10,000, the page of 100, one market, and two pages of the faster reference."""
     yield bench.beside("page of 10,000, gzip", LARGE, of_reference(0.30), of_floor(1.3))
     yield bench.beside("page of 100, gzip", SMALL, of_reference(0.70), above_floor(1.5))
     yield bench.beside("one market", f"/markets/{bench.ticker}", above_floor(1.0))
@@ -66,7 +66,7 @@ def pages(bench: Bench) -> Iterator[Line]:
 
 
 def unchanged(bench: Bench) -> Iterator[Line]:
-    """304 beside the page that it spares."""
+    """Measure a 304; the reference is the page that it replaces."""
     ours = bench.ours
     tag = ours.get(SMALL)["headers"]["etag"]
     assert ours.get(SMALL, if_none_match=tag)["statusCode"] == 304
@@ -75,7 +75,7 @@ def unchanged(bench: Bench) -> Iterator[Line]:
 
 
 def deep(bench: Bench) -> Iterator[Line]:
-    """A page far down by cursor beside the first."""
+    """Measure a page deep in the table by cursor; the reference is the first page."""
     yield _deep(bench, "ticker", "&order_by=ticker")
     yield _deep(bench, "the default", "")
 
@@ -90,7 +90,7 @@ def _deep(bench: Bench, name: str, order: str) -> Line:
 
 
 def walked(ours: ApiProcess, url: str, depth: int) -> str:
-    """Where a walk by pages of 10,000 goes on at a depth."""
+    """Return the URL of the page at a depth, reached by pages of 10,000."""
     for _ in range(depth // 10_000):
         url = next_url(ours.get(url)) or ""
         assert url, "the walk ended"
@@ -98,7 +98,7 @@ def walked(ours: ApiProcess, url: str, depth: int) -> str:
 
 
 def export(bench: Bench) -> Iterator[Line]:
-    """The first pages of a walk over everything, and the same statements through the floor: rows a second."""
+    """Measure the first pages of a full export in rows per second; the floor runs the same statements."""
     url: str | None = EXPORT
     taken: list[tuple[float, float]] = []
     while url and len(taken) < EXPORTED_PAGES:
@@ -111,7 +111,7 @@ def export(bench: Bench) -> Iterator[Line]:
 
 
 def _exported(bench: Bench, url: str, *, ours_first: bool) -> tuple[float, float]:
-    """Seconds of a page, ours and the floor's, when its rows have been read before."""
+    """Return the seconds of a page, ours and the floor's, after its rows were read once."""
     statements = bench.ours.statements_of(url)
     taken = {}
     for is_ours in (ours_first, not ours_first):
@@ -125,7 +125,7 @@ def _exported(bench: Bench, url: str, *, ours_first: bool) -> tuple[float, float
 
 
 def memory(bench: Bench) -> Iterator[Line]:
-    """What is resident at most in a process that answers one large page."""
+    """Measure the peak memory of a fresh process that serves one large page."""
     command = [sys.executable, "-m", "tests.bench.api_process", LARGE]
     environment = {**os.environ, **bench.environment}
     completed = subprocess.run(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True, check=True)
@@ -134,7 +134,7 @@ def memory(bench: Bench) -> Iterator[Line]:
 
 
 def sizes(connection: Connection) -> Iterator[str]:
-    """Of the tables and each index."""
+    """Yield the size of the tables and of each index."""
     relations = run(
         connection,
         "SELECT relname, relkind, pg_relation_size(oid), pg_table_size(oid) FROM pg_class"

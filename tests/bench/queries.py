@@ -1,8 +1,9 @@
-"""How fast the query API is: python -m tests.bench.queries [--rows 2000000]
+"""Benchmark of the query API: python -m tests.bench.queries [--rows 2000000]
 
-Over a table of generated markets (tests.bench.table, kept under .data), the API function as Lambda calls it beside a
-service built the usual way and beside the bare SQL (tests.bench.reference): medians in turns, or 95th percentiles.
-Exit status 1 if a bar is missed; the bars are for 2,000,000 rows, at any other number nothing is judged.
+It invokes the API function as Lambda does, over a table of generated markets (tests.bench.table, stored under .data).
+The reference is a service built in the common way; the floor is the bare SQL (tests.bench.reference). Figures are
+interleaved medians or 95th percentiles. The exit status is 1 if a bar is missed; the bars are for 2,000,000 rows, and
+no other number is judged.
 """
 
 import argparse
@@ -25,14 +26,14 @@ from tests.bench.server import TABLE, connect
 from tests.bench.table import ROWS, run, table
 
 MAX_MILLISECONDS: float = 50
-"""Milliseconds that a query may take, as the 95th percentile."""
+"""Maximum milliseconds of a query, as the 95th percentile."""
 FEW, MANY, HOPELESS = 5, 20, 500
 
 Section = Callable[[], Iterator[Line]]
 
 
 def measured(bench: Bench, case: Case) -> Line:
-    """A query's 95th percentile: of a few runs, of more where those miss the bar; the first one where it is far off."""
+    """Return a query's 95th percentile of FEW runs: of MANY if FEW miss the bar, of one if it exceeds HOPELESS."""
     try:
         first = milliseconds(lambda: bench.ours.get(case.url))
         get = partial(bench.ours.get, case.url)
@@ -46,13 +47,13 @@ def measured(bench: Bench, case: Case) -> Line:
 
 
 def singly(bench: Bench, cases_: Iterable[Case]) -> Iterator[Line]:
-    """Each query on a line."""
+    """Yield a line for each query."""
     for case in cases_:
         yield measured(bench, case)
 
 
 def together(bench: Bench, name: str, cases_: Iterable[Case]) -> Iterator[Line]:
-    """Those that miss the bar by name, then all of them in one line."""
+    """Yield a line for each query that misses the bar, then one line for all of them."""
     figures = []
     for case in cases_:
         line = measured(bench, case)
@@ -64,7 +65,7 @@ def together(bench: Bench, name: str, cases_: Iterable[Case]) -> Iterator[Line]:
 
 
 def sections(bench: Bench, sampled: dict[str, Sample]) -> dict[str, Section]:
-    """The parts of the bench in their order."""
+    """Return the sections by name, in the order of their run."""
     combined = list(query_cases.combinations(bench.connection, sampled))
     patterns = list(query_cases.patterns(bench.connection, bench.rows))
     return {
@@ -84,7 +85,7 @@ def sections(bench: Bench, sampled: dict[str, Sample]) -> dict[str, Section]:
 
 
 def lines(name: str, section: Section) -> Iterator[Line]:
-    """A section's lines; where the API refuses what is needed for it, one that says so."""
+    """Yield a section's lines, or one that says that the API rejects a request of the section."""
     try:
         yield from section()
     except ResponseNotSent as error:
@@ -92,14 +93,14 @@ def lines(name: str, section: Section) -> Iterator[Line]:
 
 
 def machine() -> Iterator[Line]:
-    """A fixed piece of work in this process: what else the machine does shows in it."""
+    """Measure a fixed piece of work in this process, which shows the load of the machine."""
     rows = [{"title": "Who will win?", "volume": number} for number in range(10_000)]
     taken = [milliseconds(lambda: json.loads(json.dumps(rows))) for _ in range(RUNS)]
     yield Line("this machine: 10,000 small objects to JSON and back (p95 as ref)", median(taken), reference=p95(taken))
 
 
 def main() -> int:
-    """The exit status."""
+    """Run the benchmark and return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=ROWS, help="2,000,000 are judged; try 10,000,000")
     parser.add_argument("--only", nargs="*", metavar="SECTION", help="pages, filters, …: see sections()")

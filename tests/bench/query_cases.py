@@ -1,4 +1,4 @@
-"""What the bench asks for: each filter alone, each order, combinations, patterns."""
+"""Queries of the benchmark: each filter alone, each order, combinations, patterns."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ ORDERS: Final = ("recent", *(column.name for column in COLUMNS if column.orderab
 
 @dataclass(frozen=True)
 class Case:
-    """A query of GET /markets by a name of its own."""
+    """Named query of GET /markets."""
 
     name: str
     url: str
@@ -30,7 +30,7 @@ def _case(name: str, **parameters: object) -> Case:
 
 
 def filters(sampled: Mapping[str, Sample]) -> Iterator[Case]:
-    """Each filter with a selective and an unselective value; then what narrows without being a filter."""
+    """Yield each filter with a selective and an unselective value, then other parameters that narrow the results."""
     for name, narrowing in FILTERS.items():
         column = narrowing.column.name
         rare, common = sampled[column].of(name.removeprefix(column))
@@ -46,17 +46,17 @@ def filters(sampled: Mapping[str, Sample]) -> Iterator[Case]:
 
 
 def orders() -> Iterator[Case]:
-    """Each order both ways."""
+    """Yield each order in both directions."""
     for order in ORDERS:
         for direction in ("desc", "asc"):
             yield _case(f"order_by={order} {direction}", order_by=order, order_direction=direction)
 
 
 def patterns(connection: Connection, rows: int) -> Iterator[Case]:
-    """Three letters in the texts, rare and common."""
+    """Yield patterns of three letters in the texts, rare and common."""
     for column in ("title", "rules_primary"):
         sample = texts(connection, column, rows)
-        # Every three letters that follow one another in a word, for words themselves are longer where they are rare.
+        # Trigrams within words: rare words are longer than common ones.
         pieces = [
             " ".join(word[at : at + 3] for word in text.split() for at in range(len(word) - 2)) for text in sample
         ]
@@ -66,7 +66,7 @@ def patterns(connection: Connection, rows: int) -> Iterator[Case]:
 
 
 def combinations(connection: Connection, sampled: Mapping[str, Sample]) -> Iterator[Case]:
-    """The original's example and twelve that people would ask."""
+    """Yield the original service's example and twelve likely combinations."""
     yield Case("the original's example", f"/markets?{ORIGINAL.replace('|', '%7C')}&limit=100")
     series = _value_at_rank(connection, "series_ticker", "status = 'active'")
     category = _value_at_rank(connection, "category")
@@ -91,7 +91,7 @@ def combinations(connection: Connection, sampled: Mapping[str, Sample]) -> Itera
 
 
 def _value_at_rank(connection: Connection, column: str, where: str = "true", rank: int = 1) -> str:
-    """The value that is so many-th in frequency."""
+    """Return the value with this rank by frequency."""
     grouped = f"SELECT {column} FROM {TABLE}_details WHERE {where} GROUP BY 1 ORDER BY count(*) DESC, 1"
     return str(run(connection, f"{grouped} LIMIT 1 OFFSET {rank - 1}")[0][0])
 

@@ -1,9 +1,9 @@
-"""What our answers are measured against: the service built the usual way, and the least that the same SQL costs.
+"""References of the API's benchmark: a service built in the common way, and the bare SQL.
 
-The reference is FastAPI over psycopg, as such services usually are: rows become Pydantic models, a page is a dict of them,
-FastAPI encodes it, pages go by OFFSET, Starlette compresses. Numbers are Decimals, for prices are exact. Its SQL is as
-good as it gets by hand over the same tables and indexes, so that what differs is the way from a row to an answer.
-Under /quickest it is built for speed instead: floats, and a response_model, which spares FastAPI its encoder.
+The reference is FastAPI over psycopg: rows become Pydantic models, a page is a dict of them, FastAPI encodes it, pages
+go by OFFSET, Starlette compresses. Numbers are Decimals, because prices are exact. Its SQL is optimized by hand over
+the same tables and indexes, so that the difference is the path from a row to a response. Under /quickest it is built
+for speed instead: floats, and a response_model, which avoids FastAPI's encoder.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ Row = TypeVar("Row", bound="Exact")
 
 
 class Exact(BaseModel):
-    """The default answer's columns."""
+    """Columns of the default response, with exact numbers."""
 
     ticker: str
     event_ticker: str | None
@@ -47,16 +47,16 @@ class Exact(BaseModel):
 
 
 class Quick(Exact):
-    """The same without exact numbers."""
+    """Columns of the default response, with floats."""
 
-    volume: float | None  # type: ignore[assignment]  # less than what it stands for, which is the point
+    volume: float | None  # type: ignore[assignment]  # less exact than the base class, on purpose
     liquidity: float | None  # type: ignore[assignment]
     open_interest: float | None  # type: ignore[assignment]
     settlement_value: float | None  # type: ignore[assignment]
 
 
 class QuickPage(BaseModel):
-    """A page of markets."""
+    """Page of markets."""
 
     items: list[Quick]
     count: int
@@ -65,12 +65,12 @@ class QuickPage(BaseModel):
 _COLUMNS: Final = """
     t.ticker, t.event_ticker, t.title, t.subtitle, t.market_type, t.strike_type, t.open_time, t.close_time, q.volume,
     q.liquidity, q.open_interest, t.result, t.settlement_value, t.rules_primary"""
-# The view of the markets has no column that an index of `recent` serves.
+# An index of `recent` serves no column of the markets view.
 _FROM: Final = f"{TABLE}_details AS t JOIN {TABLE}_quotes AS q ON q.ticker = t.ticker"
 
 
 class Reference:
-    """The service, asked in this process."""
+    """Reference service, called in this process."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         self._connection = connect(environment)
@@ -78,11 +78,11 @@ class Reference:
         self._loop = asyncio.new_event_loop()
 
     def get(self, url: str) -> bytes:
-        """The body of an answer, compressed."""
+        """Return the compressed body of a response."""
         return self._loop.run_until_complete(self._get(url))
 
     def close(self) -> None:
-        """Ends the connection."""
+        """Close the connection."""
         self._connection.close()
         self._loop.close()
 
@@ -127,9 +127,9 @@ def _app(connection: psycopg.Connection[tuple[Any, ...]]) -> FastAPI:
                 (limit, offset),
             ).fetchall()
 
-    # One connection and one caller: async, which spares each request the way to a thread.
+    # One connection and one caller: an async endpoint avoids the thread pool.
     @app.get("/markets")
-    async def markets(limit: int = 100, offset: int = 0):  # type: ignore[no-untyped-def]  # what FastAPI has to encode
+    async def markets(limit: int = 100, offset: int = 0):  # type: ignore[no-untyped-def]  # FastAPI encodes the result
         items = page(Exact, limit, offset)
         return {"items": items, "count": len(items)}
 
@@ -150,16 +150,16 @@ def _app(connection: psycopg.Connection[tuple[Any, ...]]) -> FastAPI:
 
 
 class Floor:
-    """The same statements through psycopg, in a session like the API's, and their text compressed: no service at all."""
+    """Floor: the same statements through psycopg, in a session like the API's, and their text compressed."""
 
     def __init__(self, environment: Mapping[str, str], parameters: Mapping[str, str]) -> None:
         self._connection = connect(environment, parameters)
-        # Planned each time, as the API's are.
+        # Planned each time, like the API's statements.
         self._connection.prepare_threshold = None
         self._cursor = psycopg.RawCursor(self._connection)
 
     def run(self, statements: Sequence[Statement]) -> bytes:
-        """The text of the last statement's rows, compressed."""
+        """Run the statements and return the compressed text of the last one's rows."""
         text = ""
         for sql, values in statements:
             self._cursor.execute(sql.encode(), list(values))
@@ -168,5 +168,5 @@ class Floor:
         return gzip.compress(text.encode(), 1)
 
     def close(self) -> None:
-        """Ends the connection."""
+        """Close the connection."""
         self._connection.close()

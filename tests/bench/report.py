@@ -1,4 +1,4 @@
-"""A bench's lines: timings in turns, figures beside their references, and whether the bars are reached."""
+"""Lines of a benchmark's report: interleaved timings, figures with their references, and verdicts on the bars."""
 
 import math
 import re
@@ -18,7 +18,7 @@ Call = Callable[[], object]
 
 @dataclass(frozen=True)
 class Bar:
-    """What a figure must reach. description: as printed; judged: at most `bound`, or with `is_minimum` at least."""
+    """Bound of a figure. description: as printed. judged: at most `bound`, or at least `bound` with `is_minimum`."""
 
     description: str
     judged: float
@@ -32,7 +32,7 @@ class Bar:
 
 @dataclass(frozen=True)
 class Line:
-    """A measurement, beside a reference and a floor where it has them. Without bars it is for information."""
+    """Measurement, optionally with a reference and a floor. Without bars it is for information."""
 
     name: str
     ours: float
@@ -47,7 +47,7 @@ class Line:
         return all(bar.is_good for bar in self.bars)
 
     def text(self, *, judged: bool) -> str:
-        """As printed; judged: with the verdict."""
+        """Return the printed line. judged: with the verdict."""
         figures = " ".join(
             f"{'-' if figure is None else _figure(figure):>9}" for figure in (self.ours, self.reference, self.floor)
         )
@@ -66,14 +66,17 @@ def _figure(value: float) -> str:
 
 
 def milliseconds(call: Call) -> float:
-    """How long a call takes."""
+    """Return the duration of a call in milliseconds."""
     began = time.perf_counter()
     call()
     return (time.perf_counter() - began) * 1000
 
 
 def interleaved(*calls: Call, runs: int = RUNS) -> list[list[float]]:
-    """Timings of each call, in milliseconds: in turns, each of them first as often, after one that does not count."""
+    """Return the timings of each call in milliseconds.
+
+    Calls are interleaved, and each is first equally often. A first run of each is discarded.
+    """
     taken: list[list[float]] = [[] for _ in calls]
     for call in calls:
         call()
@@ -85,7 +88,7 @@ def interleaved(*calls: Call, runs: int = RUNS) -> list[list[float]]:
 
 
 def p95(timings: Sequence[float]) -> float:
-    """The 95th percentile by the nearest rank: the largest of fewer than twenty."""
+    """Return the 95th percentile by the nearest rank: the maximum of fewer than twenty."""
     return sorted(timings)[math.ceil(0.95 * len(timings)) - 1]
 
 
@@ -94,7 +97,7 @@ def max_bar(bound: float, judged: float) -> Bar:
 
 
 def peak(process: int | str = "self") -> int:
-    """KiB of a process that were ever resident at once."""
+    """Return the peak resident memory of a process in KiB."""
     match = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{process}/status").read_text(encoding="ascii"))
     assert match is not None
     return int(match[1])

@@ -1,4 +1,4 @@
-"""Values to filter by, picked from the data: rare and common ones, and the ends of what is ordered."""
+"""Filter values picked from the data: rare and common ones, and percentiles of ordered columns."""
 
 import re
 from collections import Counter
@@ -22,12 +22,12 @@ NONE: Final = {
     Kind.BOOLEAN: "true",
     Kind.JSON: "{}",
 }
-"""What to look for where a column holds nothing at all."""
+"""Values for a column that is empty."""
 
 
 @dataclass(frozen=True)
 class Sample:
-    """Values of a column as the API takes them. rare, common: two of each. low, middle, high: 0.1 %, 50 %, 99.9 %."""
+    """Values of a column as the API parses them. rare, common: two of each. low, middle, high: 0.1 %, 50 %, 99.9 %."""
 
     rare: Sequence[str]
     common: Sequence[str]
@@ -38,7 +38,7 @@ class Sample:
     common_word: str = ""
 
     def of(self, suffix: str) -> tuple[str, str]:
-        """A selective and an unselective value for an operator. Raises KeyError where it is not known here."""
+        """Return a selective and an unselective value for an operator. Raises KeyError for an unknown operator."""
         if suffix in ("_regex", "__icontains"):
             return self.rare_word, self.common_word
         return {
@@ -56,12 +56,12 @@ class Sample:
 
 
 def samples(connection: Connection, rows: int) -> dict[str, Sample]:
-    """By column."""
+    """Return a sample for each column."""
     return {column.name: _sample(connection, column, rows) for column in COLUMNS}
 
 
 def words(texts: Sequence[str], min_length: int = 1) -> tuple[str, str]:
-    """The word that is in the fewest of the texts, and the one that is in most."""
+    """Return the word that is in the fewest of the texts, and the one that is in most of them."""
     counts = Counter(word for text in texts for word in set(re.findall(rf"[a-z]{{{min_length},}}", text.lower())))
     if not counts:
         return "none", "none"
@@ -70,7 +70,7 @@ def words(texts: Sequence[str], min_length: int = 1) -> tuple[str, str]:
 
 
 def texts(connection: Connection, column: str, rows: int) -> list[str]:
-    """A sample of a column of the terms."""
+    """Return a sample of a text column."""
     sql = f"SELECT {column} FROM {TABLE}_details {_tablesample(TEXTS, rows)} WHERE {column} IS NOT NULL"
     return [text for (text,) in run(connection, sql)]
 
@@ -80,7 +80,7 @@ def _sample(connection: Connection, column: Column, rows: int) -> Sample:
     if column.kind in (Kind.NUMBER, Kind.TIME):
         return Sample(rare, common, *_quantiles(connection, column, rows))
     if column.kind is Kind.STRING:
-        # Of a column of a few words its rarest word is rarer than a sample would show.
+        # In a column of few distinct words a sample would miss the rarest one.
         sample = texts(connection, column.name, rows) + list(rare)
         rare_word, common_word = words(sample, min_length=3)
         return Sample(rare, common, rare_word=rare_word, common_word=common_word)
@@ -89,7 +89,7 @@ def _sample(connection: Connection, column: Column, rows: int) -> Sample:
 
 def _frequent(connection: Connection, column: Column, rows: int) -> tuple[list[str], list[str]]:
     sample = "" if column.allowed_values else _tablesample(SAMPLED, rows)
-    # Longer ones are refused.
+    # The API rejects longer ones.
     short = f"length({column.name}::text) < {MAX_TEXT_LENGTH // 2}"
     selected = f"SELECT {column.name} AS v, count(*) AS n FROM {_table(column)} {sample} WHERE {short}"
     counted = run(

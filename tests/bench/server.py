@@ -1,4 +1,4 @@
-"""The PostgreSQL that a bench has for itself, and connections to it."""
+"""PostgreSQL server of a benchmark, and connections to it."""
 
 import time
 from collections.abc import Iterator, Mapping
@@ -25,7 +25,7 @@ Connection = psycopg.Connection[tuple[Any, ...]]
 
 @contextmanager
 def running(data_dir: Path) -> Iterator[dict[str, str]]:
-    """A server over data_dir; what the functions' environment says of it."""
+    """Run a server over data_dir. Yield the functions' environment for it."""
     server = PostgresServer(data_dir, SETTINGS, ends_with_parent=True)
     server.start()
     try:
@@ -41,7 +41,7 @@ def running(data_dir: Path) -> Iterator[dict[str, str]]:
 
 
 def connect(environment: Mapping[str, str], parameters: Mapping[str, str] | None = None) -> Connection:
-    """A connection of psycopg, each statement a transaction. parameters: run-time ones that the session starts with."""
+    """Return a psycopg connection in autocommit mode. parameters: the session's run-time parameters."""
     started = {"timezone": "UTC"} | dict(parameters or {})
     return psycopg.connect(
         host=environment["DB_HOST"],
@@ -60,7 +60,7 @@ def _escaped(value: str) -> str:
 
 @contextmanager
 def step(name: str) -> Iterator[None]:
-    """Says what goes on, and then how long it took."""
+    """Print the name of a step, then its duration."""
     print(f"  {name} …", end=" ", flush=True)
     began = time.monotonic()
     yield

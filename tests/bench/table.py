@@ -1,7 +1,7 @@
-"""A table of generated markets with the exchange's real profile: python -m tests.bench.table [--rows 2000000]
+"""Table of generated markets with the exchange's real profile: python -m tests.bench.table [--rows 2000000]
 
-Kept in a PostgreSQL of its own under .data/bench-<rows>; a making that was interrupted, or whose migrations have changed
-since, begins anew.
+It is stored in a PostgreSQL of its own under .data/bench-<rows>. It is rebuilt if an earlier build was interrupted or
+the migrations have changed since.
 """
 
 import argparse
@@ -32,7 +32,7 @@ from tests.bench.server import TABLE, Connection, connect, running, step
 ROOT: Final = Path(__file__).parents[2]
 ROWS: Final = 2_000_000
 NOW: Final = 1_795_600_000
-"""When the exchange's clock stands: 2026-11-25T09:46:40Z."""
+"""Time of the exchange's clock: 2026-11-25T09:46:40Z."""
 LIVE, ARCHIVED = 85_000, 200_000
 SETTLED_UNTIL, SETTLED_DAYS = "2026-11-25 21:00Z", 60
 SEED: Final = 7
@@ -42,7 +42,10 @@ STORED: Final = [column for column in COLUMNS if column.origin is not Origin.SER
 
 @contextmanager
 def table(rows: int, folder: Path | None = None) -> Iterator[dict[str, str]]:
-    """The environment of a database with so many markets, made the first time. Waits while another process has it."""
+    """Yield the environment of a database with this many markets.
+
+    The database is built the first time. One process uses it at a time; others wait.
+    """
     folder = folder or ROOT / ".data" / f"bench-{rows}"
     folder.parent.mkdir(parents=True, exist_ok=True)
     with folder.with_name(f"{folder.name}.lock").open("w") as lock:
@@ -65,12 +68,12 @@ def _stored_table(rows: int, folder: Path) -> Iterator[dict[str, str]]:
 
 
 def database(environment: Mapping[str, str]) -> Database:
-    """A connection as the crawler's and the migrator's, that waits as long as it takes."""
+    """Return a connection like the crawler's and the migrator's, with a timeout of one day."""
     return _ReportingDatabase(DatabaseSettings.from_env(environment), application_name="bench", timeout=86_400)
 
 
 class _ReportingDatabase(Database):
-    """Says which index is being made."""
+    """Connection that prints the name of each index that it builds."""
 
     def execute(self, sql: str, *values: object) -> list[list[Any]]:
         if sql.startswith("CREATE") and "INDEX" in sql:
@@ -80,20 +83,20 @@ class _ReportingDatabase(Database):
 
 
 def run(connection: Connection, sql: str) -> list[tuple[Any, ...]]:
-    """The rows of a statement made here, if it has any."""
+    """Run a trusted statement and return its rows, if it has any."""
     cursor = connection.execute(sql)
     return cursor.fetchall() if cursor.description else []
 
 
 def _schema() -> str:
-    """What a table was made for: the migrations, and which columns are where."""
+    """Return the schema that a table was built for: the migrations, and the table of each column."""
     columns = "".join(f"{column.name} {column.sql_type} {column.table} {column.origin}\n" for column in COLUMNS)
     migrations = "".join(path.read_text(encoding="utf-8") for path in sorted(FOLDER.glob("*.sql")))
     return hashlib.sha256((columns + migrations).encode()).hexdigest()
 
 
 def _refresh(environment: Mapping[str, str]) -> None:
-    """Brings the indexes to the present list, and the table into memory."""
+    """Bring the indexes up to date and load the table into memory."""
     owner = database(environment)
     with connect(environment) as connection:
         if _build(owner, connection):
@@ -107,7 +110,7 @@ def _refresh(environment: Mapping[str, str]) -> None:
 
 
 def _build(owner: Database, connection: Connection) -> list[str]:
-    """Makes the indexes that are missing or defined in another way by now; their definitions are their comments."""
+    """Build the indexes that are missing or have another definition. An index's comment stores its definition."""
     wanted = {index_name(index, TABLE): index.definition for index in INDEXES}
     indexes = run(
         connection,
@@ -151,13 +154,13 @@ def _make(environment: Mapping[str, str], rows: int) -> None:
 
 
 def _generate(environment: Mapping[str, str], connection: Connection, rows: int) -> None:
-    """Live and archived markets side by side into bench_base."""
+    """Generate live and archived markets in parallel into bench_base."""
     columns = ", ".join(f"{column.name} {column.sql_type}" for column in STORED)
     run(connection, f"CREATE UNLOGGED TABLE bench_base ({columns})")
     with ProcessPoolExecutor(2) as pool:
         for part in [pool.submit(_copy, dict(environment), rows, archived) for archived in (False, True)]:
             part.result()
-    # A market may be in both lists while it moves; and no copy may take a live market's name.
+    # A market may be in both lists while it moves, and a copy must not have a live market's name.
     run(
         connection,
         "DELETE FROM bench_base b USING (SELECT ticker, min(ctid) AS kept FROM bench_base GROUP BY 1 HAVING count(*) > 1) d"
@@ -185,7 +188,7 @@ def _copy(environment: dict[str, str], rows: int, archived: bool) -> None:
 
 
 def _multiplied(connection: Connection, rows: int) -> str:
-    """A view of exactly so many rows: the live ones, and copies of the settled ones over the last days."""
+    """Create a view of exactly this many rows: the live ones, and copies of the settled ones over the last days."""
     run(
         connection,
         "CREATE UNLOGGED TABLE bench_settled AS SELECT *, row_number() OVER (ORDER BY ticker) AS n FROM bench_base"
@@ -216,7 +219,7 @@ def _seen(opened: str) -> str:
 def _list(columns: Sequence[Column], *, copied: bool = False) -> str:
     def output(column: Column) -> str:
         if copied and column.kind is Kind.TIME:
-            # The exchange writes the year 1 where it knows no time.
+            # The exchange writes the year 1 for an unknown time.
             return f"CASE WHEN {column.name} < '1970-01-01' THEN {column.name} ELSE {column.name} - earlier END"
         if copied and column.name in ("ticker", "event_ticker"):
             return f"{column.name} || '-' || r"
@@ -226,7 +229,7 @@ def _list(columns: Sequence[Column], *, copied: bool = False) -> str:
 
 
 def _write_job_state(connection: Connection, rows: int) -> None:
-    """As if one job had seen them all just now."""
+    """Write a job state in which one job has just seen all markets."""
     [(count, newest)] = run(connection, f"SELECT count(*), max(change_number) FROM {TABLE}_quotes")
     assert count == rows, f"{count} rows instead of {rows}"
     run(

@@ -1,7 +1,7 @@
-"""The crawler's writes: how fast they are, and what a reader notices of them.
+"""Benchmark of the crawler's writes, and of their effect on readers.
 
-As a program, python -m tests.bench.writes ROWS, it is the writer: it says `ready`, waits for a line, rewrites so many
-rows of live markets through the crawler's store, a page of 1,000 at a time, and says `done`.
+As a program, python -m tests.bench.writes ROWS, it is the writer: it prints `ready`, waits for a line, rewrites this
+many rows of live markets through the crawler's store, a page of 1,000 at a time, and prints `done`.
 """
 
 import os
@@ -39,7 +39,7 @@ Page = Sequence[dict[str, Any]]
 
 
 def live(connection: Connection) -> list[Page]:
-    """The live markets as the exchange would send them, in pages, oldest first."""
+    """Return the live markets as the exchange sends them, in pages, oldest first."""
     names = [column.source_field for column in MARKET_COLUMNS]
     values = run(
         connection,
@@ -59,7 +59,7 @@ def _projected(column: Column) -> str:
 
 
 def traded(rows: Page, chance: random.Random) -> Page:
-    """The rows after some trading."""
+    """Return the rows with changed quotes and volumes."""
     return [
         row
         | {
@@ -73,18 +73,18 @@ def traded(rows: Page, chance: random.Random) -> Page:
 
 
 def writes(bench: Bench, urls: Mapping[str, str]) -> Iterator[Line]:
-    """Reading while another writes; then the writes alone."""
+    """Measure reads while another process writes, then the writes alone."""
     with restored(bench.connection):
         yield from under_writes(bench, urls)
         yield from rates(bench)
 
 
 def rates(bench: Bench) -> Iterator[Line]:
-    """Rows a second of one connection: changed, unchanged, new; of the first two the median of some rounds."""
+    """Measure rows per second of one connection: changed and unchanged (medians of the rounds), and new."""
     chance = random.Random(1)
     writer = database(bench.environment)
     pages = live(bench.connection)[:PAGES]
-    rate(writer, pages)  # which gives each row its digest
+    rate(writer, pages)  # sets the hash of each row
     changed, unchanged = [], []
     for _ in range(ROUNDS):
         after = [traded(page, chance) for page in pages]
@@ -100,7 +100,7 @@ def rates(bench: Bench) -> Iterator[Line]:
 
 
 def rate(writer: Database, pages: Sequence[Page]) -> float:
-    """Rows a second of writing them, once they have been read."""
+    """Return the rows per second of writing parsed markets."""
     markets = MarketWriter(writer)
     parsed = [[parse_market(market) for market in page] for page in pages]
     began = time.perf_counter()
@@ -111,7 +111,7 @@ def rate(writer: Database, pages: Sequence[Page]) -> float:
 
 
 def under_writes(bench: Bench, urls: Mapping[str, str]) -> Iterator[Line]:
-    """The 95th percentile of requests while another process writes, beside that while none does."""
+    """Measure the 95th percentile of requests during writes; the reference is without writes."""
     requests = {"page of 10,000": LARGE, "page of 100": SMALL, "one market": f"/markets/{bench.ticker}", **urls}
     quiet: dict[str, list[float]] = {name: [] for name in requests}
     busy: dict[str, list[float]] = {name: [] for name in requests}
@@ -162,7 +162,7 @@ def _has_output(process: "subprocess.Popen[str]") -> bool:
 
 
 def _write(environment: Mapping[str, str], count: int) -> None:
-    """What the writer does."""
+    """Run the writer's process."""
     with connect(environment) as connection:
         pages = live(connection)
     writer = database(environment)
@@ -181,7 +181,7 @@ def _write(environment: Mapping[str, str], count: int) -> None:
 
 @contextmanager
 def restored(connection: Connection) -> Iterator[None]:
-    """Afterwards the live markets are as they were; if this process is killed, after the next one."""
+    """Restore the live markets afterwards. If this process is killed, the next run restores them."""
     names = ", ".join(TRADED)
     saved = f"SELECT ticker, {names} FROM {TABLE} WHERE settlement_ts IS NULL"
     run(connection, f"CREATE TABLE IF NOT EXISTS bench_saved AS {saved}")

@@ -1,6 +1,6 @@
-"""python -m tests.faults [--seeds 200] [--first 0] [--workers 3]: schedules of faults, one after the other.
+"""Schedules of faults, run one after another: python -m tests.faults [--seeds 200] [--first 0] [--workers 3]
 
-Ends with status 1 and the seeds if the table was not the exchange after one of them.
+The exit status is 1 if the table differs from the exchange after a schedule; the seeds of these schedules are printed.
 """
 
 import argparse
@@ -13,7 +13,7 @@ from tests.faults.scenario import run_schedules
 
 
 def main() -> int:
-    """The exit status."""
+    """Run the schedules and return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
     parser.add_argument("--seeds", type=int, default=200, help="how many schedules")
     parser.add_argument("--first", type=int, default=0, help="the first seed")

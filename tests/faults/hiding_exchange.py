@@ -1,4 +1,4 @@
-"""An exchange from which single markets are taken away, and given back."""
+"""Exchange that can hide single markets and show them again."""
 
 from collections.abc import Iterable, Iterator
 
@@ -17,7 +17,7 @@ from local.exchange.cursor import Position
 
 
 class HidingExchange(Exchange):
-    """Another exchange without the markets in `hidden`: they are neither listed nor found by name."""
+    """Wrapper of an exchange without the markets in `hidden`: they are neither listed nor found by name."""
 
     def __init__(self, inner: Exchange) -> None:
         super().__init__(inner.clock)

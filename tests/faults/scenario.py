@@ -1,7 +1,8 @@
-"""One schedule carried out, and what must hold after it.
+"""Run of one schedule, with the invariants that hold after it.
 
-After every run /status claims nothing that the table does not have. However it went: after a quiet run the table is the exchange, field by field, and besides it only markets flagged removed_at;
-and who followed changed_since from zero has the same.
+After every run /status claims only what the table has.
+After a final run without faults the table equals the exchange, field by field, except for markets with removed_at.
+A client that followed changed_since from zero has the same rows as the table.
 """
 
 import json
@@ -49,7 +50,7 @@ TRIGGER: Final = "refuse_writes"
 
 @dataclass
 class Scenario:
-    """A schedule's exchange, its database and who follows its changes."""
+    """Exchange of a schedule, with its database and a client that follows the changes."""
 
     seed: int
     postgres: PostgresServer
@@ -63,7 +64,7 @@ class Scenario:
     last_change: int = 0
 
     def run(self) -> None:
-        """Carries the schedule out, then looks. Raises AssertionError, which names the seed."""
+        """Run the schedule, then check the result. Raises AssertionError, which names the seed."""
         for number, step in enumerate(make_steps(self.seed)):
             with _labelled(f"seed {self.seed}, round {number}: {step}"):
                 self._run_step(step)
@@ -121,7 +122,7 @@ class Scenario:
                 pass
 
     def _hidden(self, share: float) -> frozenset[str]:
-        """Some of the live markets."""
+        """Return the tickers of a share of the live markets."""
         live = self.exchange.inner.markets(Order.CREATED, None, MarketFilter(combos=False, phase="open"))
         return frozenset(market.ticker for _, market in live if random.Random(market.ticker).random() < share)
 
@@ -137,7 +138,7 @@ class Scenario:
             database.close()
 
     def _expire_intervals(self) -> None:
-        """As if the intervals had passed, and as if the lease of a killed crawler had."""
+        """Expire all intervals, and the lease of a killed crawler."""
         self._execute("UPDATE kalshi_markets_lease SET ends_at = '-infinity'")
         self._execute(
             "UPDATE kalshi_markets_jobs SET started_at = started_at - interval '2 days' WHERE position IS NULL"
@@ -146,10 +147,10 @@ class Scenario:
         self._execute("UPDATE kalshi_markets_limiter SET slowed_to = 1")
 
     def _run_to_quiescence(self) -> None:
-        """Runs without faults until every job has walked over an exchange that stands still, from beginning to end."""
+        """Run without faults until every job has made a complete pass over an exchange whose clock is stopped."""
         self._set_faults((), {})
         with self.witness.watching(0):
-            self._run_until_idle()  # which ends the walks that were under way
+            self._run_until_idle()  # completes the passes in progress
             self._run_until_idle()
 
     def _run_until_idle(self) -> None:
@@ -165,7 +166,7 @@ class Scenario:
         raise AssertionError(f"never quiet: {missing} of {summary}")
 
     def follow(self) -> None:
-        """Reads the changes since the last ones."""
+        """Fetch the changes since the last call."""
         while True:
             answer = self._ask(f"/markets?changed_since={self.last_change}&fields=all&limit=500")
             for item in answer.json["items"]:
@@ -177,7 +178,7 @@ class Scenario:
 
     def _ask(self, path: str) -> ApiResponse:
         answer = self.api.get(path)
-        if answer.status == 503:  # PostgreSQL has just been killed: once more
+        if answer.status == 503:  # PostgreSQL was just killed: retry once
             answer = self.api.get(path)
         assert answer.status == 200, answer.text
         return answer
@@ -187,7 +188,7 @@ class Scenario:
         self.witness.check(self._ask("/status").json, {ticker for [ticker] in tickers})
 
     def check(self) -> None:
-        """The table against the exchange, and against what its followers have."""
+        """Compare the table with the exchange, and with the client that follows the changes."""
         stored = {row["ticker"]: row for row in self._rows()}
         expected = self._expected()
         missing = expected.keys() - stored.keys()
@@ -212,7 +213,7 @@ class Scenario:
         assert rejects == [], f"rejects: {rejects[:3]}"
 
     def _rows(self) -> Iterator[dict[str, Any]]:
-        """Every row as the projection writes it, as far as it comes from the exchange."""
+        """Yield every row in the form of the projection, limited to the columns that come from the exchange."""
         texts = (Kind.NUMBER, Kind.JSON)
         outputs = ", ".join(f"{c.name}::text" if c.kind in texts else c.name for c in MARKET_COLUMNS)
         for *values, series, category, removed_at in self._execute(
@@ -245,7 +246,7 @@ class Scenario:
 
 
 def comparable(kind: Kind, value: Any) -> Any:
-    """A value in a form in which equal ones are equal, whether it comes from the projection or from the table."""
+    """Convert a value of the projection or of the table to a comparable form."""
     if value is None:
         return None
     if kind is Kind.NUMBER:
@@ -267,7 +268,7 @@ def _labelled(what: str) -> Iterator[None]:
 
 @contextmanager
 def server(folder: Path) -> Iterator[PostgresServer]:
-    """A PostgreSQL to be killed, with a database `template` that has the migrations, and what refuses writes."""
+    """Run a PostgreSQL that may be killed, with a migrated database `template` and a trigger that rejects writes."""
     settings = {"fsync": "off"}  # its processes are killed, not the machine
     postgres = PostgresServer(folder / "postgres", settings=settings, ends_with_parent=True)
     postgres.start()
@@ -307,7 +308,7 @@ def _connect(postgres: PostgresServer, database: str) -> Database:
 
 @contextmanager
 def scenario(seed: int, postgres: PostgresServer, folder: Path) -> Iterator[Scenario]:
-    """A trial over an empty, migrated database."""
+    """Yield a scenario over an empty, migrated database."""
     name = f"trial_{seed}"
     owner = _connect(postgres, postgres.database)
     owner.execute(f"CREATE DATABASE {name} TEMPLATE template")
@@ -319,7 +320,7 @@ def scenario(seed: int, postgres: PostgresServer, folder: Path) -> Iterator[Scen
     exchange = HidingExchange(generate(seed, LIVE, Clock(start=START, speed=0), archived=ARCHIVED))
     with ExchangeServer(exchange, {"trial": key.public_key()}) as at:
         ours = {"KEYID": "trial", "KEYFILE": str(key_file), "EXCHANGE_URL": at.url, "EXCHANGE_RATE": "1000"}
-        combos = seed % 2 == 1  # of which many vanish
+        combos = seed % 2 == 1  # many combos are removed
         environment = _environment(postgres, name) | ours | {"COMBOS": str(combos).lower()}
         api = ApiClient(environment)
         try:
@@ -333,9 +334,9 @@ def scenario(seed: int, postgres: PostgresServer, folder: Path) -> Iterator[Scen
 
 
 def run_schedules(seeds: list[int]) -> list[tuple[int, str]]:
-    """The schedules of these seeds over one PostgreSQL: those that failed, and how."""
+    """Run the schedules of these seeds over one PostgreSQL. Return the failed seeds with their errors."""
     failed = []
-    logging.disable(logging.CRITICAL)  # what the functions log of faults is expected
+    logging.disable(logging.CRITICAL)  # the functions' logs of faults are expected
     with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere), tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         folder.chmod(0o755)  # PostgreSQL may run as another user
@@ -344,6 +345,6 @@ def run_schedules(seeds: list[int]) -> list[tuple[int, str]]:
                 try:
                     with scenario(seed, postgres, folder) as scenario_:
                         scenario_.run()
-                except Exception as error:  # noqa: BLE001  # whatever it is, the other schedules go on
+                except Exception as error:  # noqa: BLE001  # after any error the other schedules continue
                     failed.append((seed, f"{type(error).__name__}: {error}"))
     return failed

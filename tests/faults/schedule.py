@@ -1,4 +1,4 @@
-"""Random schedules: what happens to a crawl, drawn from a seed."""
+"""Random schedules of a crawl's disruptions, generated from a seed."""
 
 import random
 from collections.abc import Iterator
@@ -52,9 +52,9 @@ _UNUSUAL: Final[list[_Fault]] = [
     for content, (mark, _) in UNUSUAL.items()
     if mark == MARKET
 ]
-"""Only where a later walk meets the same markets without it."""
+"""Faults for listings whose markets a later pass lists without the fault."""
 _PAGES: Final[_Fault] = {"kind": "short_page", "rows": 7, "path": "*markets*"}
-"""Beside the other faults, so that there are cursors to lose."""
+"""Fault for small pages in addition to the other faults, so that there are cursors to lose."""
 _LASTING: Final[tuple[tuple[_Fault, ...], ...]] = (
     (
         {"kind": "archive_tail", "ending": "early"},
@@ -71,7 +71,7 @@ _LASTING: Final[tuple[tuple[_Fault, ...], ...]] = (
     ({"kind": "paged_series", "rows": 5}, {"kind": "sorted_members"}),
     tuple(_UNUSUAL),
 )
-"""What an exchange does not do now and then, but from some day on; kinds that do not contradict each other."""
+"""Permanent faults, which have no probability. A step has at most one of each tuple, so that none contradict."""
 _COSTS: Final[tuple[dict[str, int], ...]] = (
     *({}, {}, {"/markets": 20}, {"/series": 300, "/historical/markets": 50}),
     *({"/historical/markets": 1_000_000}, {"/events": 1_000_000}),
@@ -81,12 +81,17 @@ _PATHS: Final = ("*", "/markets*", "*status=*", "*settled_ts*", "/historical/*",
 
 @dataclass(frozen=True)
 class Step:
-    """One invocation and what befalls it. leap: of the exchange's clock before it, in microseconds; speed: while it runs.
+    """One invocation with its disruption.
 
-    hides: the share of the open markets that the exchange does not have any more, or not for now. costs: of paths, in
-    tokens.
-    seconds: of work, if there is so much of it; with the longest every walk ends in most rounds.
-    after: seconds until the trouble begins, if the invocation lasts so long; twice: whether the event comes twice.
+    clock_jump: microseconds by which the exchange's clock advances before the invocation.
+    speed: speed of the exchange's clock during the invocation.
+    hidden_share: share of the open markets that the exchange hides.
+    faults: rules of the exchange.
+    costs: tokens by path.
+    seconds: maximum duration of the invocation; with the longest every pass is completed in most rounds.
+    disruption: event during the invocation.
+    disruption_delay: maximum seconds from the start of the invocation to the disruption.
+    duplicate_invocation: True for two concurrent invocations.
     """
 
     clock_jump: int
@@ -101,7 +106,7 @@ class Step:
 
 
 def make_steps(seed: int) -> Iterator[Step]:
-    """The rounds of a schedule: the first ones meet an empty table."""
+    """Yield the steps of a schedule; the first one has an empty table."""
     chance = random.Random(seed)
     for _ in range(chance.randint(2, 4)):
         faults = [

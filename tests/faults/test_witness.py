@@ -1,4 +1,4 @@
-"""Claims of /status that are not true are found, and those that are true pass."""
+"""The witness finds false claims of /status and accepts true ones."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -27,7 +27,7 @@ def witness() -> Witness:
 
 
 def listed(witness: Witness, wanted: MarketFilter) -> set[str]:
-    """Which ordinary markets a listing has now."""
+    """Return the tickers that a listing has now, without combos."""
     rows = witness.exchange.inner.markets(Order.CREATED, None, wanted)
     return {market.ticker for _, market in rows if not market.is_combo}
 
@@ -35,14 +35,14 @@ def listed(witness: Witness, wanted: MarketFilter) -> set[str]:
 def report(
     walked: Mapping[str, tuple[str, str]], watermark: int | None = None, *, complete: bool = False
 ) -> dict[str, Any]:
-    """What /status says after walks from and to these times. whole: whether it calls the archive complete."""
+    """Return a /status with passes from and to these times. complete: the archive is reported complete."""
     jobs = [{"job": name, "confirmed_at": begun, "finished_at": ended} for name, (begun, ended) in walked.items()]
     settled = [] if watermark is None else [{"job": "settled", "watermark": rfc3339(watermark)}]
     return {"live": {"complete": False}, "archive": {"complete": complete}, "jobs": [*jobs, *settled]}
 
 
 def walk(witness: Witness) -> tuple[str, str]:
-    """When a walk began and ended that took as good as no time."""
+    """Return start and end of a pass of negligible duration."""
     with witness.watching(0):
         now = datetime.now(UTC).isoformat()
     return now, now

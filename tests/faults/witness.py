@@ -1,6 +1,7 @@
-"""What the exchange had at each moment of a trial, and whether /status claims to have more of it than the table has.
+"""Record of the exchange's markets during a scenario, for checks of /status against the table.
 
-A claim is a walk that /status gives as complete: the table must have every market that its listing had all the while.
+A claim is a pass that /status reports as complete. The table must then have every market that was in the listing during
+the full pass.
 """
 
 from collections.abc import Collection, Iterator, Mapping
@@ -17,13 +18,17 @@ from local.exchange.clock import SECOND, parse
 from tests.faults.hiding_exchange import HidingExchange
 
 SLACK: Final = 0.05
-"""Seconds by which the crawler's clock and the exchange's may be read apart."""
+"""Maximum difference in seconds between readings of the crawler's clock and of the exchange's."""
 SAMPLES: Final = 8
 
 
 @dataclass
 class _Span:
-    """A time in which the exchange's clock went on evenly. begun, ended: Unix seconds; starts: an instant."""
+    """Period in which the exchange's clock ran at one speed.
+
+    begun, ended: Unix seconds.
+    starts: the exchange's instant at `begun`.
+    """
 
     begun: float
     starts: int
@@ -31,7 +36,7 @@ class _Span:
     ended: float = float("inf")
 
     def instants(self, begun: float, ended: float) -> Iterator[int]:
-        """Yield instants of the exchange's clock from the first to the last moment that both times have."""
+        """Yield instants of the exchange's clock from the first to the last moment of both periods."""
         first, last = max(begun, self.begun), min(ended, self.ended)
         if first <= last:
             for sample in range(SAMPLES + 1):
@@ -41,18 +46,18 @@ class _Span:
 
 @dataclass
 class Witness:
-    """Knows what the exchange had. The exchange's clock must stand still whenever it is asked."""
+    """Record of the exchange's markets. The exchange's clock must be stopped during a check."""
 
     exchange: HidingExchange
     combos: bool
     _spans: list[_Span] = field(default_factory=list)
     _hidden: set[str] = field(default_factory=set)
     _looked: int | None = None
-    """Up to which instant settlements were known when that was first seen: what came later must not be missed."""
+    """Instant up to which settlements were known at the first check; later settlements must not be missing."""
 
     @contextmanager
     def watching(self, speed: float) -> Iterator[None]:
-        """Let the exchange's clock go on for a while."""
+        """Run the exchange's clock for the duration of the context."""
         self._hidden |= self.exchange.hidden
         clock = self.exchange.clock
         span = _Span(time(), clock.now(), speed)
@@ -63,7 +68,7 @@ class Witness:
         span.ended = time()
 
     def check(self, status: Mapping[str, Any], known: Collection[str]) -> None:
-        """Raise AssertionError where /status claims what is not in the table, nor among its rejects."""
+        """Check /status. Raises AssertionError if it claims a market that is neither stored nor a reject."""
         jobs = {job["job"]: job for job in status["jobs"]}
         assert not status["live"]["complete"] or all(
             _is_confirmed(jobs, f"live/{filter_name}") for filter_name in LIVE_FILTERS
@@ -98,7 +103,7 @@ class Witness:
         return markets if wanted.archived else self._in_reach(markets)
 
     def _lasting(self, job: Mapping[str, Any], wanted: MarketFilter) -> dict[str, Market]:
-        """The markets that a listing had from the begin of a walk to its end."""
+        """Return the markets that were in a listing from the start of a pass to its end."""
         begun, ended = (datetime.fromisoformat(job[name]).timestamp() for name in ("confirmed_at", "finished_at"))
         instants = [at for span in self._spans for at in span.instants(begun - SLACK, ended + SLACK)]
         lasting = self._at(instants[0], wanted)
@@ -108,7 +113,7 @@ class Witness:
         return lasting
 
     def _at(self, instant: int, wanted: MarketFilter) -> dict[str, Market]:
-        """What a listing had at an instant, without what was ever hidden."""
+        """Return the markets of a listing at an instant, without those that were hidden at any time."""
         clock = self.exchange.clock
         present = clock.now()
         clock.set(instant)
@@ -120,7 +125,7 @@ class Witness:
             clock.set(present)
 
     def _in_reach(self, markets: Mapping[str, Market]) -> dict[str, Market]:
-        """Those that are not behind the cutoff, where the archive's walk meets them."""
+        """Return the markets settled at or after the cutoff; the archive's pass lists the older ones."""
         cutoff = self.exchange.cutoff
         return {
             ticker: market

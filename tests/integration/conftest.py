@@ -1,4 +1,4 @@
-"""A real PostgreSQL, a real exchange on a socket, and the functions' handlers over them."""
+"""Fixtures: a PostgreSQL server, the simulated exchange on a socket, and the functions' handlers over them."""
 
 import itertools
 import json
@@ -31,7 +31,7 @@ _numbers = itertools.count(1)
 
 @pytest.fixture(scope="session")
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
-    """One server for the whole run; fast, since nothing in it must survive."""
+    """Run one PostgreSQL server for the whole session. It is not durable, which makes it fast."""
     settings = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
     server = PostgresServer(tmp_path_factory.mktemp("postgres") / "data", settings=settings)
     server.start()
@@ -41,14 +41,14 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServe
 
 @pytest.fixture(scope="module")
 def empty_database(postgres: PostgresServer) -> Iterator[dict[str, str]]:
-    """The environment of a database with nothing in it, a new one for each module."""
+    """Yield the environment of an empty database, a new one for each module."""
     with _database(postgres, "template1") as environment:
         yield environment
 
 
 @pytest.fixture(scope="session")
 def migrated(postgres: PostgresServer) -> Iterator[str]:
-    """The name of a database with the migrations applied, to be copied."""
+    """Yield the name of a database with the migrations applied, for use as a template."""
     with _database(postgres, "template1") as environment:
         database = connect(environment)
         migrate(database, MigratorSettings.from_env(environment))
@@ -58,7 +58,7 @@ def migrated(postgres: PostgresServer) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def environment(postgres: PostgresServer, migrated: str) -> Iterator[dict[str, str]]:
-    """The environment of a database with the migrations applied, a new one for each module."""
+    """Yield the environment of a database with the migrations applied, a new one for each module."""
     with _database(postgres, migrated) as environment:
         yield environment
 
@@ -75,7 +75,7 @@ def _database(postgres: PostgresServer, template: str) -> Iterator[dict[str, str
 
 @pytest.fixture
 def database(environment: Mapping[str, str]) -> Iterator[Database]:
-    """A connection to the migrated database."""
+    """Yield a connection to the migrated database."""
     connection = connect(environment)
     yield connection
     connection.close()
@@ -83,21 +83,21 @@ def database(environment: Mapping[str, str]) -> Iterator[Database]:
 
 @pytest.fixture(scope="session")
 def account() -> Iterator[Account]:
-    """AWS, as moto plays it."""
+    """Yield an AWS account that moto simulates."""
     with aws_account() as account:
         yield account
 
 
 @pytest.fixture
 def aws_proxy(account: Account) -> Iterator[AwsProxy]:
-    """What the functions take for AWS's address: it notes their calls, and fails when told to."""
+    """Yield the proxy that the functions use as AWS's address: it records their calls and fails on request."""
     with AwsProxy(account) as proxy:
         yield proxy
 
 
 @pytest.fixture
 def aws(account: Account, monkeypatch: pytest.MonkeyPatch) -> Iterator[Account]:
-    """The same; what reads secrets in the test asks it, with nothing kept from before."""
+    """Yield the AWS account, with its environment set in this process and the cache of secrets empty."""
     for name, value in account.environment.items():
         monkeypatch.setenv(name, value)
     clear_cache()
@@ -107,19 +107,19 @@ def aws(account: Account, monkeypatch: pytest.MonkeyPatch) -> Iterator[Account]:
 
 @pytest.fixture(scope="session")
 def recordings() -> Path:
-    """The folder of recorded answers."""
+    """Return the folder of recorded responses."""
     return Path(os.environ["RECORDINGS"])
 
 
 @pytest.fixture(scope="session")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """A self-signed certificate for `localhost` and its key, as PEM files."""
+    """Return a self-signed certificate for `localhost` and its key, as PEM files."""
     return certificate_for("localhost", tmp_path_factory.mktemp("certificate"))
 
 
 @pytest.fixture(scope="module")
 def markets(environment: Mapping[str, str]) -> list[dict[str, Any]]:
-    """The Market objects that the table is filled with."""
+    """Fill the table with generated Market objects and return them."""
     markets = [
         json.loads(market.json, parse_float=Decimal)
         for _, market in generate(3, 1500, Clock(speed=0)).markets(Order.CREATED, None)
@@ -132,7 +132,7 @@ def markets(environment: Mapping[str, str]) -> list[dict[str, Any]]:
 
 @pytest.fixture(scope="module")
 def api(environment: dict[str, str], markets: Sequence[Any]) -> Iterator[ApiClient]:
-    """The API function over that table."""
+    """Yield the API function over the table that `markets` fills."""
     api = ApiClient(environment)
     yield api
     api.close()

@@ -1,4 +1,4 @@
-"""PgBouncer's rule for the start of a session, in front of a real server."""
+"""Pooler that enforces PgBouncer's rule for startup parameters, in front of a real server."""
 
 import socket
 import struct
@@ -6,13 +6,14 @@ import threading
 from typing import Final, Self
 
 ACCEPTED: Final = {"user", "database", "client_encoding", "datestyle", "timezone", "application_name"}
-"""Startup parameters that PgBouncer keeps track of; others it rejects (pgbouncer.org/config.html)."""
+"""Startup parameters that PgBouncer tracks; it rejects all others (pgbouncer.org/config.html)."""
 
 
 class Pooler:
-    """`with Pooler((host, port)) as pooler:` rejects the startup parameters that PgBouncer rejects, in its words.
+    """Context manager that rejects the startup parameters that PgBouncer rejects, with PgBouncer's message.
 
-    rejected: names of the parameters that sessions were rejected for. started: how many sessions reached the server.
+    rejected: names of the parameters for which sessions were rejected.
+    started: number of sessions that reached the server.
     """
 
     def __init__(self, server: tuple[str, int]) -> None:
@@ -74,7 +75,7 @@ def _exactly(connection: socket.socket, size: int) -> bytes:
 
 
 def _fatal(sqlstate: str, message: str) -> bytes:
-    """An ErrorResponse (postgresql.org/docs, protocol-message-formats)."""
+    """Return an ErrorResponse (postgresql.org/docs, protocol-message-formats)."""
     fields = b"".join(f"{kind}{text}\0".encode() for kind, text in (("S", "FATAL"), ("C", sqlstate), ("M", message)))
     return b"E" + struct.pack("!I", len(fields) + 5) + fields + b"\0"
 

@@ -1,4 +1,4 @@
-"""An HTTP proxy, and behind it the TLS server of whatever host a client asks it for."""
+"""HTTP proxy with a TLS server that stands in for every requested host."""
 
 import asyncio
 import contextlib
@@ -8,7 +8,7 @@ from tests.support.tls import TlsFront, pump
 
 
 class Proxy(TlsFront):
-    """Accepts CONNECT, then terminates TLS and passes everything on to one plain HTTP server.
+    """Proxy that accepts CONNECT, terminates TLS and forwards to one plain HTTP server.
 
     requests: the first line of each request to the proxy itself.
     """

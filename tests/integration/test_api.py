@@ -255,7 +255,7 @@ def test_non_ascii_text_is_compared_whatever_its_case(api: ApiClient, database: 
 
 @pytest.fixture
 def weather(database: Database) -> Iterator[set[str]]:
-    """Markets whose tickers say which letters are in their titles."""
+    """Store markets whose tickers are the letters in their titles."""
     titles = {
         "RAIN": "Will it rain?",
         "TRAIN": "A train, or trains",

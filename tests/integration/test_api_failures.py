@@ -1,4 +1,4 @@
-"""What the API answers when something else fails, and that it recovers."""
+"""API responses while a dependency fails, and the recovery afterwards."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.usefixtures("markets")
 
 @pytest.fixture
 def another(environment: dict[str, str]) -> Iterator[Callable[..., ApiClient]]:
-    """Makes the API function in a changed environment."""
+    """Yield a factory of API functions with changed environments."""
     made = []
 
     def make(**changes: str) -> ApiClient:
@@ -145,7 +145,7 @@ def test_a_database_that_goes_away_is_a_503_until_it_is_back(tmp_path: Path) -> 
     api = ApiClient(environment)
     assert items(api, "/markets") == []
     server.kill()
-    deadline = time.monotonic() + 10  # its backends live on until they notice
+    deadline = time.monotonic() + 10  # its backends exit only when they detect the closed connection
     while api.get("/health").status == 200 and time.monotonic() < deadline:
         time.sleep(0.05)
     for path in ("/markets", "/markets/A", "/health"):

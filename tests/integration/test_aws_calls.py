@@ -1,4 +1,4 @@
-"""Each function's role grants what it calls, and nothing else."""
+"""Each function's role grants exactly the calls that the function makes."""
 
 import json
 from collections.abc import Iterator
@@ -29,21 +29,21 @@ BY_AWS = {
     "xray:PutTelemetryRecords": "Lambda traces with the function's role",
     "xray:PutTraceSegments": "Lambda traces with the function's role",
 }
-"""What AWS itself calls as the function: no line of ours does."""
+"""Calls that AWS makes as the function, outside its code."""
 MANAGED = "arn:${AWS::Partition}:iam::aws:policy/service-role/AWSLambdaENIManagementAccess"
-"""With it Lambda attaches the function to a VPC."""
+"""Policy with which Lambda attaches the function to a VPC."""
 WITHOUT_ARN = {"xray:PutTelemetryRecords", "xray:PutTraceSegments"}
-"""docs.aws.amazon.com/service-authorization/latest/reference/list_awsx-ray.html"""
+"""Actions without resource types (docs.aws.amazon.com/service-authorization/latest/reference/list_awsx-ray.html)."""
 
 
 def variables_of(function: str) -> dict[str, Any]:
-    """Those of a function of the template that name a secret, with what the template says of them."""
+    """Return a function's variables that name a secret, with their values in the template."""
     own = RESOURCES[f"{function.title()}Function"]["Properties"]["Environment"]["Variables"]
     return {name: value for name, value in (SHARED | own).items() if name.endswith("_SECRET_ARN")}
 
 
 def statements_of(function: str) -> list[tuple[str, Any]]:
-    """Each action that the function's role grants, with each resource as the template names it."""
+    """Return each action that the function's role grants, with each resource as the template names it."""
     [policy] = RESOURCES[f"{function.title()}Role"]["Properties"]["Policies"]
     statements = []
     for statement in policy["PolicyDocument"]["Statement"]:
@@ -72,7 +72,7 @@ def exchange() -> Iterator[str]:
 
 @pytest.fixture
 def arns(account: Account, environment: dict[str, str]) -> dict[str, str]:
-    """A secret for each variable that names one."""
+    """Create a secret for each variable that names one."""
     secrets = {
         "DB_SECRET_ARN": {"username": environment["DB_USER"], "password": environment["DB_PASSWORD"]},
         "API_DB_SECRET_ARN": {"username": "called_by_api", "password": "a"},
@@ -83,7 +83,7 @@ def arns(account: Account, environment: dict[str, str]) -> dict[str, str]:
 
 
 def work(function: str, functions: Sandboxes, environment: dict[str, str]) -> None:
-    """All that can make it call AWS, in a cold start; the exchange does not know its key."""
+    """Trigger every AWS call of a function from a cold start. The exchange rejects its key."""
     started = functions.start(function, environment)
     match function:
         case "api":
@@ -112,7 +112,7 @@ def test_a_role_grants_what_its_function_calls_and_no_more(
     )
     work(function, functions, function_environment)
     account.rotate(arns["DB_SECRET_ARN"], {"username": environment["DB_USER"], "password": "wrong"})
-    with suppress(FunctionError):  # the database refuses it
+    with suppress(FunctionError):  # the database rejects the password
         work(function, functions, function_environment)
     called = [(action, secrets[arn]) for action, arn in aws_proxy.calls]
     granted = [(action, resource) for action, resource in statements_of(function) if action not in BY_AWS]

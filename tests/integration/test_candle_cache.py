@@ -1,4 +1,4 @@
-"""What is kept of the exchange's candlesticks, for how long, and of which markets."""
+"""Cache of candlesticks: cached periods, their lifetimes and their markets."""
 
 import json
 import random
@@ -40,13 +40,13 @@ def candles(*hours: int) -> Reply:
 
 
 def ends(function: ApiClient, start: int, end: int, period: int = 60) -> list[int]:
-    """Hours, of candles between two hours."""
+    """Return the ends of the candles between two hours, in hours."""
     answer = ask(function, [TICKER], start_ts=start * HOUR, end_ts=end * HOUR, period_interval=period).json
     return [int(candle["end_period_ts"]) // HOUR for candle in answer["results"][0]["candlesticks"]]
 
 
 def ranges(exchange: ScriptedServer) -> list[str]:
-    """start_ts-end_ts of the calls so far, in hours."""
+    """Return start_ts-end_ts of the calls so far, in hours."""
     hours = []
     for path, _ in exchange.requests:
         parameters = dict(pair.split("=") for pair in path.partition("?")[2].split("&"))
@@ -74,13 +74,13 @@ def test_only_missing_ranges_are_fetched_and_the_cached_row_grows(
         assert ends(function, 88, 93) == [89, 91, 93]
         assert ends(function, 88, 110) == [*range(89, 110, 2)]
         assert ends(function, 88, 110) == [*range(89, 110, 2)]
-        assert ranges(exchange) == ["90-92", "88-93", "94-110"]  # two gaps near one another are one call
+        assert ranges(exchange) == ["90-92", "88-93", "94-110"]  # two nearby gaps are one call
     rows = database.execute("SELECT block, covers_from, covers_to FROM kalshi_markets_candles ORDER BY block")
     assert [[block, start // HOUR, end // HOUR] for block, start, end in rows] == [[0, 88, 95], [1, 96, 110]]
 
 
 def test_open_periods_are_fetched_again(api: Callable[..., ApiClient], database: Database) -> None:
-    """The last minute of it, too: the exchange's own cache may be 15 s old."""
+    """The last closed minute is fetched again too: the exchange's own cache may be 15 s old."""
     store_markets(database, market("active"))
     with ScriptedServer([candles(1)]) as exchange:
         function = api(exchange)
@@ -180,7 +180,7 @@ ROLE = {"API_DB_USER": "candles_api", "API_DB_PASSWORD": "p"}
 
 @pytest.fixture
 def role(environment: Mapping[str, str], database: Database) -> Iterator[dict[str, str]]:
-    """The environment of the API's own role."""
+    """Yield the environment of the API's own role."""
     migrate(database, MigratorSettings.from_env(ROLE))
     yield {"DB_USER": "candles_api", "DB_PASSWORD": "p"}
     database.execute_script("DROP OWNED BY candles_api; DROP ROLE candles_api")
@@ -204,7 +204,7 @@ def test_the_apis_role_writes_its_cache_and_nothing_else(
 
 
 def entries(count: int, size: int, ticker: str) -> list[CacheEntry]:
-    """Rows of random text, about so many bytes each."""
+    """Return rows of random text of about this many bytes each."""
     rng = random.Random(ticker)
     return [
         CacheEntry(

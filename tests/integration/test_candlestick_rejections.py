@@ -1,4 +1,4 @@
-"""A batch that the exchange refuses, and what becomes of its tickers."""
+"""Batches that the exchange rejects, and the results of their tickers."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -24,7 +24,7 @@ ANSWER = Reply(
 
 
 def answered(function: ApiClient, tickers: Sequence[str]) -> tuple[dict[str, Any], list[str]]:
-    """The error of each ticker, and unanswered."""
+    """Return the error of each ticker, and `unanswered`."""
     answer = ask(function, tickers, start_ts=0, end_ts=DAY).json
     return {result["ticker"]: result["error"] for result in answer["results"]}, answer["unanswered"]
 

@@ -1,4 +1,4 @@
-"""Questions for candlesticks that are none: where they are wrong, and the way out."""
+"""Invalid requests for candlesticks: the location of the error and the suggested fix."""
 
 import json
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Processes that ask for candlesticks at once have one rate between them."""
+"""Concurrent processes that fetch candlesticks share one rate."""
 
 import json
 import multiprocessing
@@ -20,11 +20,11 @@ from tests.support.api_client import ApiClient
 from tests.support.database import store_markets
 
 PERMITTED, RATE = 20, 16
-"""Requests a second. What a busy machine holds up comes in a bunch, for which there is room; twice RATE has none."""
+"""Requests per second. PERMITTED has room for a burst after a delay on a busy machine, but not for twice RATE."""
 
 
 def answer(environment: Mapping[str, str], tickers: Sequence[str]) -> Any:
-    """Of the API in this process."""
+    """Request candlesticks from an API in this process."""
     api = ApiClient(environment)
     try:
         return ask(api, tickers, start_ts=0, period_interval=1440).json
@@ -53,4 +53,4 @@ def test_two_concurrent_processes_are_never_rate_limited_and_both_complete(
     assert {result["error"] for result in results} == {None}
     assert {counter["status"] for counter in counted} == {200}
     calls = sum(counter["count"] for counter in counted if counter["path"].endswith("{ticker}/candlesticks"))
-    assert calls == len(tickers) > 3 * PERMITTED  # many more than it lets anybody send at once
+    assert calls == len(tickers) > 3 * PERMITTED  # far more than the exchange permits at once

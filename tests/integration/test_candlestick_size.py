@@ -1,4 +1,4 @@
-"""What fits into an answer, and what is told of the rest."""
+"""Size limit of candlestick responses, and the results that exceed it."""
 
 import json
 import random
@@ -36,7 +36,7 @@ def test_a_large_response_makes_progress_and_a_result_that_never_fits_is_not_ret
 
 
 def noisy_candles(rng: random.Random) -> list[dict[str, Any]]:
-    """A day of candles that hardly compress."""
+    """Return a day of candles that hardly compress."""
     return [{"end_period_ts": n * HOUR, "noise": rng.randbytes(400).hex()} for n in range(25)]
 
 

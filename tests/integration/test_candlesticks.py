@@ -26,7 +26,7 @@ def server() -> Iterator[ExchangeServer]:
 
 @pytest.fixture(scope="module")
 def active(server: ExchangeServer) -> list[str]:
-    """Tickers of markets that are traded now."""
+    """Return the tickers of markets with recent trades."""
     markets = [json.loads(market.json) for _, market in server.exchange.markets(Order.CREATED, None)]
     return [
         market["ticker"] for market in markets if market["status"] == "active" and "mve_selected_legs" not in market
@@ -35,7 +35,7 @@ def active(server: ExchangeServer) -> list[str]:
 
 @pytest.fixture
 def api(environment: dict[str, str]) -> Iterator[Callable[..., ApiClient]]:
-    """Makes the API function over an exchange."""
+    """Yield a factory of API functions over an exchange."""
     clients = []
 
     def over(exchange: ExchangeServer | ScriptedServer, **settings: str) -> ApiClient:
@@ -124,7 +124,7 @@ def test_both_ends_are_included(api: Callable[..., ApiClient], server: ExchangeS
 def test_few_calls_carry_many_tickers(api: Callable[..., ApiClient]) -> None:
     with ScriptedServer([Reply(body=b'{"markets": []}')]) as exchange:
         ask(api(exchange), [f"T{n}" for n in range(1000)])
-        # Ten for the candlesticks, ten for whether the archive knows those that were left out.
+        # Ten for the candlesticks, ten to look up the omitted ones in the archive.
         assert len(exchange.requests) == 20
 
 
@@ -146,7 +146,7 @@ def test_an_exchange_failure_is_reported_per_ticker_and_is_retryable(
 def test_a_market_settled_before_the_cutoff_is_looked_for_in_both_tiers(
     api: Callable[..., ApiClient], database: Database, is_live: bool
 ) -> None:
-    ticker = f"KXOLD-{is_live}"  # each its own: candles of settled markets are kept
+    ticker = f"KXOLD-{is_live}"  # unique, because candles of settled markets are cached
     market = {"ticker": ticker, "status": "finalized", "close_time": "2026-01-01T10:00:00Z"}
     store_markets(database, market | {"open_time": "2026-01-01T00:00:00Z", "settlement_ts": "2026-01-01T11:00:00Z"})
     candle = {"end_period_ts": 1_767_258_000}

@@ -1,4 +1,4 @@
-"""The archive is read to its end, whatever its listing does, or it is not said to be complete."""
+"""The archive is complete only after its listing was read to the end."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -22,7 +22,7 @@ LONG_AGO = "2025-03-01T12:00:00Z"
 
 @pytest.fixture
 def fresh(environment: dict[str, str], database: Database, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
-    """The environment with empty tables, and no waiting."""
+    """Return the environment with empty tables and a backoff of 10 ms."""
     monkeypatch.setattr("kalshi_markets.exchange.transport.INITIAL_BACKOFF", 0.01)
     truncate_all(database)
     return environment | {"EXCHANGE_RATE": "1000"}
@@ -48,7 +48,7 @@ def combo(ticker: str) -> dict[str, Any]:
 def archive(
     *series: str, listing: Sequence[Reply], paths: Mapping[str, Sequence[Reply]] | None = None
 ) -> ScriptedServer:
-    """An exchange with an archive and nothing else."""
+    """Return an exchange that has only an archive."""
     cutoff = (NOW - timedelta(days=60)).isoformat()
     return ScriptedServer(
         [page()],
@@ -67,7 +67,7 @@ def of_series(name: str, *replies: Reply) -> dict[str, Sequence[Reply]]:
 
 
 def awake(database: Database) -> None:
-    """As if the time had come for what rests."""
+    """Make postponed jobs due again."""
     database.execute("UPDATE kalshi_markets_jobs SET retry_at = NULL")
 
 

@@ -1,4 +1,4 @@
-"""The jobs besides the walks over listings, and what becomes of what cannot be stored."""
+"""Jobs besides the listings, and markets that cannot be stored."""
 
 import json
 import threading
@@ -28,7 +28,7 @@ QUICK = {"EXCHANGE_RATE": "1000"}
 
 @pytest.fixture
 def fresh(environment: dict[str, str], database: Database) -> dict[str, str]:
-    """The environment with empty tables, and a rate that does not slow the tests."""
+    """Return the environment with empty tables, and a rate that does not slow the tests."""
     truncate_all(database)
     return environment | QUICK
 
@@ -41,7 +41,7 @@ def store(fresh: dict[str, str], database: Database) -> Store:
 
 
 def hurry(database: Database) -> None:
-    """As if all intervals had passed."""
+    """Make all jobs due, as after their intervals."""
     database.execute(
         "UPDATE kalshi_markets_jobs SET started_at = started_at - interval '2 days' WHERE position IS NULL"
     )
@@ -154,7 +154,7 @@ def test_an_idle_minute_costs_few_requests_and_writes_only_job_state(fresh: dict
     written = "SELECT sum(n_tup_ins + n_tup_upd + n_tup_del) FROM pg_stat_user_tables WHERE relname ~ '_(terms|quotes|history)$'"
 
     def count() -> Any:
-        database.close()  # statistics are told when a session ends
+        database.close()  # statistics are reported when a session ends
         time.sleep(0.2)
         return database.query(written)
 
@@ -210,7 +210,7 @@ def answer(**members: Any) -> Reply:
 
 
 def quiet() -> dict[str, list[Reply]]:
-    """What an exchange answers that has no markets."""
+    """Return the responses of an exchange without markets."""
     return {
         "/historical/cutoff": [answer(market_settled_ts="2026-11-24T00:00:00Z")],
         "/series*": [answer(series=[])],
@@ -374,7 +374,7 @@ def test_a_damaged_cursor_in_the_job_state_restarts_the_job(fresh: dict[str, str
 
 
 def test_a_run_ends_in_time_though_the_database_does_not_answer(fresh: dict[str, str], database: Database) -> None:
-    """What waits for a lock is given up; nothing of it is written, and the next run goes on."""
+    """A statement that waits for a lock is canceled and writes nothing; the next run continues."""
     with hiding_exchange() as (_, server):
         environment = fresh | {"EXCHANGE_URL": server.url}
         blocker = connect(environment)

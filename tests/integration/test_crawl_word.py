@@ -1,4 +1,4 @@
-"""The crawler and an exchange that breaks its word: answers that cannot be used, filters that it ignores."""
+"""Crawler over an exchange that violates its contract: unusable responses and ignored filters."""
 
 import itertools
 import json
@@ -25,7 +25,7 @@ RUN_SECONDS = 8
 
 @pytest.fixture
 def fresh(environment: dict[str, str], database: Database, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
-    """The environment with empty tables, and no waiting."""
+    """Return the environment with empty tables and a backoff of 10 ms."""
     monkeypatch.setattr("kalshi_markets.exchange.transport.INITIAL_BACKOFF", 0.01)
     truncate_all(database)
     return environment | {"EXCHANGE_RATE": "1000"}
@@ -56,7 +56,7 @@ def at(**ago: float) -> str:
 
 
 def scripted(paths: Mapping[str, Sequence[Reply]]) -> ScriptedServer:
-    """An exchange without markets, but for these paths."""
+    """Return an exchange with scripted responses for these paths and no markets on all others."""
     quiet = {
         "/historical/cutoff": [answer(market_settled_ts=at(days=60))],
         "/series*": [answer(series=[])],
@@ -72,7 +72,7 @@ def count_requests(server: ScriptedServer, part: str) -> int:
 
 
 def hurry(database: Database) -> None:
-    """As if all intervals had passed."""
+    """Make all jobs due, as after their intervals."""
     database.execute(
         "UPDATE kalshi_markets_jobs SET started_at = started_at - interval '2 days' WHERE position IS NULL"
     )
@@ -80,7 +80,7 @@ def hurry(database: Database) -> None:
 
 
 def jobs(environment: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
-    """What /status tells, and of each job."""
+    """Return /status, and its jobs by name."""
     api = ApiClient(environment)
     try:
         status_ = api.get("/status").json
@@ -180,7 +180,7 @@ def test_status_filters_that_list_the_same_are_ignored_ones(fresh: dict[str, str
 
 
 def test_no_market_is_removed_because_a_filter_is_ignored(fresh: dict[str, str], database: Database) -> None:
-    """The live listings forget two markets, and look-ups by name answer with others."""
+    """The live listings omit two markets, and look-ups by name return other markets."""
     here, lost = [market("A"), market("B"), market("C")], [market("LOST-1"), market("LOST-2")]
     with scripted({"/markets?*status=open*": [page(*here, *lost)]}) as server:
         crawl(fresh | {"EXCHANGE_URL": server.url}, RUN_SECONDS)
@@ -267,7 +267,7 @@ def test_a_market_whose_name_the_exchange_rejects_is_not_removed(
 
 
 def test_a_series_that_postgresql_refuses_keeps_no_other_out(store: Store, database: Database) -> None:
-    """No index takes so long a key, which cannot be compressed either."""
+    """The key exceeds the size limit of an index row, and it does not compress."""
     poison = secrets.token_hex(4000)
     store.commit(
         Batch(
@@ -287,7 +287,7 @@ def test_a_series_that_postgresql_refuses_keeps_no_other_out(store: Store, datab
 def test_the_oldest_lookup_is_repeated_first(
     fresh: dict[str, str], store: Store, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Five markets that no listing has though their names are known, two of which are asked for at a time."""
+    """Five markets are in no listing, and each run looks up two of them by name."""
     monkeypatch.setattr("crawler.jobs.lookups.MAX_LOOKUPS", 2)
     markets = [market(name) for name in ("A", "B", "C", "D", "E")]
     store.commit(Batch(JobState("live/open"), [parse_market(market_) for market_ in markets]))

@@ -40,7 +40,7 @@ JOBS = [
     "settled/recheck",
 ]
 FAILING = [job for job in JOBS if job not in ("archive", "events", "rejects", "settled/backlog", "missing")]
-"""Those that ask the exchange on the first day even if it never answers."""
+"""Jobs that send a request on the first day even if the exchange never responds."""
 
 
 OFTEN = {f"{name}_INTERVAL_SECONDS": "1" for name in ("LIVE", "CHANGED", "SETTLED", "MAINTENANCE")}
@@ -48,7 +48,7 @@ OFTEN = {f"{name}_INTERVAL_SECONDS": "1" for name in ("LIVE", "CHANGED", "SETTLE
 
 @pytest.fixture
 def fresh(environment: dict[str, str], database: Database) -> dict[str, str]:
-    """The environment with empty tables, and a rate that does not slow the tests."""
+    """Return the environment with empty tables, and a rate that does not slow the tests."""
     truncate_all(database)
     return environment | {"EXCHANGE_RATE": "1000"}
 
@@ -60,7 +60,7 @@ def server() -> Iterator[ExchangeServer]:
 
 
 def stored(database: Database) -> dict[str, dict[str, Any]]:
-    """Every row by ticker, in a form that compares exactly."""
+    """Return every row by ticker, with values that compare exactly."""
     forms = {Kind.NUMBER: "{0}::text", Kind.JSON: "{0}::text"}
     outputs = ", ".join(forms.get(c.kind, "{0}").format(c.name) for c in MARKET_COLUMNS)
     rows = database.query(f"SELECT {outputs} FROM kalshi_markets")
@@ -88,18 +88,18 @@ def expected(markets: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
 
 
 def everything(server: ExchangeServer, *, archived: bool) -> Iterator[Any]:
-    """A tier of the exchange without combos, as positions and markets."""
+    """Return one tier of the exchange without combos, as positions and markets."""
     return server.exchange.markets(Order.CREATED, None, MarketFilter(combos=False, archived=archived))
 
 
 def served(server: ExchangeServer) -> list[dict[str, Any]]:
-    """Every market of the exchange that is no combo; some are in both tiers."""
+    """Return every market of the exchange except combos; some are in both tiers."""
     tiers = {market.ticker: market for archived in (False, True) for _, market in everything(server, archived=archived)}
     return [json.loads(market.json, parse_float=Decimal) for market in tiers.values()]
 
 
 def series_columns_of(server: ExchangeServer) -> dict[str, list[Any]]:
-    """Each market's series and its category."""
+    """Return each market's series and its category."""
     categories = {series.ticker: json.loads(series.json)["category"] for series in server.exchange.all_series()}
     tiers = [market for archived in (False, True) for _, market in everything(server, archived=archived)]
     return {market.ticker: [market.series_ticker, categories[market.series_ticker]] for market in tiers}
@@ -252,7 +252,7 @@ QUIET = {
     "/series*": [Reply(body=b'{"series": []}')],
     "/events*": [Reply(body=b'{"events": [], "cursor": ""}')],
 }
-"""What an exchange answers that has no markets."""
+"""Responses of an exchange without markets."""
 
 
 def test_a_market_that_cannot_be_stored_becomes_a_reject_with_its_reason(
@@ -317,7 +317,7 @@ def test_the_tables_size_is_logged_at_once_and_every_minute(
     sizes = [record for record in caplog.records if record.getMessage() == "markets in the table"]
     assert len(sizes) == 1
     assert sizes[0].levelname == "INFO"
-    assert sizes[0].table_size == 0  # type: ignore[attr-defined]  # what `extra` adds
+    assert sizes[0].table_size == 0  # type: ignore[attr-defined]  # an attribute from `extra`
     assert SIZE_LOG_SECONDS == 60
 
 
@@ -338,7 +338,7 @@ def test_the_same_key_signs_for_the_simulated_exchange(
 
 
 def replay_states(states: Sequence[str], database: Database) -> None:
-    """Writes Market objects in their order, a thousand a page, as a walk would."""
+    """Write Market objects in order, a thousand to a page, as a pass does."""
     store = Store(database)
     store.take_lease()
     for first in range(0, len(states), 1000):
@@ -388,7 +388,7 @@ def test_every_recorded_market_is_stored_field_by_field(
 
 
 def row_locations(database: Database, part: str) -> dict[str, str]:
-    """Where each row stands in its table's file: a row that is written again moves."""
+    """Return the physical location (ctid) of each row, which changes when the row is written."""
     return dict(database.query(f"SELECT ticker, ctid::text FROM kalshi_markets_{part}"))
 
 

@@ -1,4 +1,4 @@
-"""The handlers in processes of their own, as `sam local` runs them, on nothing but the layer's packages."""
+"""Handlers in processes of their own, as `sam local` runs them, with only the layer's packages."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -53,7 +53,7 @@ def probe(start: Start, packages: Path, tmp_path: Path) -> Emulator:
 
 
 def answer_of(api: Emulator, path: str, query: str = "") -> tuple[int, Any]:
-    """Status and body of a GET."""
+    """Return status and body of a GET."""
     response = api.invoke(http_event(HttpRequest("GET", path, query, [("host", "localhost")]), "request-id"))
     return response["statusCode"], json.loads(response["body"])
 

@@ -1,4 +1,4 @@
-"""/admin: the clock, the faults and the counts, for who tests against the simulated exchange."""
+"""/admin of the simulated exchange: the clock, the faults and the counts."""
 
 from collections.abc import Iterator
 from email.utils import parsedate_to_datetime
@@ -23,7 +23,7 @@ def server() -> Iterator[ExchangeServer]:
 
 @pytest.fixture
 def admin(server: ExchangeServer) -> Iterator[httpx.Client]:
-    """A client of /admin, which leaves the exchange as it was."""
+    """Yield a client of /admin that restores the exchange afterwards."""
     with httpx.Client(base_url=f"{server.root}/admin") as client:
         yield client
         client.delete("/faults")

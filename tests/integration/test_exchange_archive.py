@@ -1,4 +1,4 @@
-"""The simulated exchange behind its cutoff: /historical/*, events without live markets, candlesticks of whole events."""
+"""Archive of the simulated exchange: /historical/*, events without live markets, candlesticks of archived events."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -19,7 +19,7 @@ Json = dict[str, Any]
 
 @pytest.fixture(scope="module")
 def api() -> Iterator[httpx.Client]:
-    """Started eight days ago, so that some have passed behind the cutoff since, and some linger."""
+    """Yield a client of an exchange that started eight days ago, so that some markets have been archived since."""
     exchange = generate(12, 2000, Clock(NOW - 8 * DAY, speed=0), archived=1500)
     exchange.clock.set(NOW)
     with ExchangeServer(exchange) as server, httpx.Client(base_url=server.url) as client:

@@ -1,4 +1,4 @@
-"""The simulated exchange's candlesticks: shapes, bounds, sparseness, caps and refusals."""
+"""Candlesticks of the simulated exchange: shapes, bounds, sparseness, caps and errors."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -28,7 +28,7 @@ def api() -> Iterator[httpx.Client]:
 
 @pytest.fixture(scope="module")
 def markets(api: httpx.Client) -> list[Json]:
-    """Markets that are quoted now, were traded and have been open for at least ten days, longest first."""
+    """Return quoted and traded markets that have been open for at least ten days, longest first."""
     first = api.get("/markets", params={"limit": 1000, "status": "open", "mve_filter": "exclude"}).json()
     rest = api.get("/markets", params={"limit": 1000, "status": "open", "cursor": first["cursor"]}).json()
     quoted = [market for market in first["markets"] + rest["markets"] if market["yes_bid_size_fp"] != "0.00"]

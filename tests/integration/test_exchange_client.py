@@ -214,7 +214,7 @@ def test_a_server_that_is_not_there_is_unavailable() -> None:
 
 
 def test_no_answer_is_waited_for_beyond_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transport, "TIMEOUTS", None)  # nothing but the deadline ends the wait
+    monkeypatch.setattr(transport, "TIMEOUTS", None)  # only the deadline ends the wait
     with ScriptedServer([Reply(delay=60)]) as server, pytest.raises(ExchangeUnavailable, match="before the deadline"):
         ask(server, lambda client: Listings(client.transport, time.monotonic() + 0.3).live("open", None))
 
@@ -273,11 +273,11 @@ def test_requests_are_paced() -> None:
         return time.monotonic() - began
 
     with ScriptedServer([Reply()]) as server:
-        assert ask(server, many, EXCHANGE_RATE="20") >= 0.45  # 20 at once, then one each 50 ms
+        assert ask(server, many, EXCHANGE_RATE="20") >= 0.45  # 20 at once, then one every 50 ms
 
 
 def test_an_answer_is_let_go_without_waiting_for_a_collection() -> None:
-    """Several of 4 MB would otherwise stay in memory."""
+    """Several responses of 4 MB would otherwise stay in memory."""
 
     async def count_responses(client: ExchangeClient) -> int:
         gc.collect()

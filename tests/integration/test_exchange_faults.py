@@ -1,4 +1,4 @@
-"""Faults on demand: what each kind does to an answer, and which requests a rule strikes."""
+"""Injected faults: the effect of each kind, and the requests that a rule matches."""
 
 import json
 import math
@@ -34,7 +34,7 @@ def server() -> Iterator[ExchangeServer]:
 
 @pytest.fixture
 def api(server: ExchangeServer) -> Iterator[httpx.Client]:
-    """A client of the exchange, which has no faults and its usual time before and after."""
+    """Yield a client of the exchange. Faults and time are reset afterwards."""
     with httpx.Client(base_url=server.url) as client:
         yield client
         client.delete(at_admin(client, "faults"))
@@ -46,13 +46,13 @@ def at_admin(api: httpx.Client, name: str) -> str:
 
 
 def strike(api: httpx.Client, **rule: object) -> None:
-    """Puts one rule in force."""
+    """Put one rule in force."""
     response = api.post(at_admin(api, "faults"), json=[{name.rstrip("_"): rule[name] for name in rule}])
     assert response.status_code == 200, response.text
 
 
 def at_once(api: httpx.Client, *rules: dict[str, object]) -> None:
-    """Puts several rules in force."""
+    """Put several rules in force."""
     api.post(at_admin(api, "faults"), json=rules).raise_for_status()
 
 
@@ -73,7 +73,7 @@ def signed(server: ExchangeServer, path: str) -> dict[str, str]:
 def walk(
     api: httpx.Client, path: str = "/markets", rows: str = "markets", **query: str | int
 ) -> list[list[dict[str, Any]]]:
-    """The pages of a listing by its cursors."""
+    """Return the pages of a listing, fetched by cursor."""
     pages: list[list[dict[str, Any]]] = []
     cursor = ""
     while len(pages) < 500:

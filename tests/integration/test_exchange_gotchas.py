@@ -1,6 +1,6 @@
-"""What has surprised those who built on the exchange's API: each surprise that a server can show, shown by this one.
+"""Reported surprises of the exchange's API, each reproduced by the simulated exchange.
 
-The surprises are those that users reported in public issues and code of 2026; docs/exchange.md lists them with their tests.
+Users reported them in public issues and code of 2026; docs/exchange.md lists them with their tests.
 """
 
 import re
@@ -35,7 +35,7 @@ def server() -> Iterator[ExchangeServer]:
 
 @pytest.fixture
 def api(server: ExchangeServer) -> Iterator[httpx.Client]:
-    """A client of the exchange at its usual time, without a fault."""
+    """Yield a client of the exchange without faults at its default time."""
     server.exchange.clock.set(NOW)
     with httpx.Client(base_url=server.url) as client:
         yield client
@@ -201,7 +201,7 @@ def test_candles_have_other_names_in_the_archive_and_no_prices_where_nothing_tra
 
 
 def _candles(api: httpx.Client, rows: list[Row], path: str) -> list[Row]:
-    """Hourly candles of the last week of the most traded markets."""
+    """Return hourly candles of the last week of the most traded markets."""
     candles = []
     for row in sorted(rows, key=lambda row: Decimal(row["volume_fp"]))[-10:]:
         end = parse(row["close_time"]) // SECOND + 3600
@@ -236,7 +236,7 @@ def test_a_response_is_cached_for_fifteen_seconds(server: ExchangeServer, api: h
 
     def ask(second: int, **more: str) -> tuple[str, str]:
         server.exchange.clock.set(parse("2026-11-24T23:59:50Z") + second * SECOND)
-        response = api.get("/historical/cutoff", params=more)  # it changes at midnight
+        response = api.get("/historical/cutoff", params=more)  # changes at midnight
         assert response.headers["cache-control"] == "public, max-age=15"
         return response.json()["market_settled_ts"], response.headers["x-kalshi-cache-hits"]
 

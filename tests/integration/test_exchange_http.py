@@ -1,4 +1,4 @@
-"""What the simulated exchange answers besides lists of markets: single objects, events, series, headers, errors."""
+"""Endpoints of the simulated exchange besides listings of markets: single objects, events, series, headers, errors."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -52,7 +52,7 @@ def test_a_trailing_slash_is_moved_permanently_to_the_path_without(api: httpx.Cl
 
 
 def walk(api: httpx.Client, path: str, **query: str | int) -> list[dict[str, Any]]:
-    """All members of a listing, by its cursors."""
+    """Return all rows of a listing, fetched by cursor."""
     members: list[dict[str, Any]] = []
     cursor = ""
     while True:

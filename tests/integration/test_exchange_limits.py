@@ -1,4 +1,4 @@
-"""The token bucket: how many requests pass, what the others are told, and what the exchange says of its limits."""
+"""Token bucket of the simulated exchange: admitted requests, 429 responses, and the reported limits."""
 
 from base64 import b64encode
 from collections.abc import Mapping
@@ -21,7 +21,7 @@ STRING = {"error": "too many requests"}
 
 
 def serve(setup: ServerOptions) -> ExchangeServer:
-    """An exchange whose time stands still."""
+    """Return an exchange with a stopped clock."""
     return ExchangeServer(generate(1, 5, Clock(NOW, 0)), {name: key.public_key() for name, key in KEYS.items()}, setup)
 
 
@@ -36,7 +36,7 @@ def signed(server: ExchangeServer, key: str, path: str = "/exchange/status") -> 
 
 
 def passing(server: ExchangeServer, tries: int, headers: Mapping[str, str] | None = None) -> int:
-    """How many of so many requests pass."""
+    """Return the number of requests that are not rate limited."""
     with httpx.Client(base_url=server.url, headers=headers) as client:
         return [client.get("/exchange/status").status_code for _ in range(tries)].count(200)
 
@@ -109,7 +109,7 @@ def test_an_account_s_limits_are_those_that_hold(tier: str) -> None:
     with serve(ServerOptions(tier=tier)) as server:
         limits = httpx.get(f"{server.url}/account/limits", headers=signed(server, "one", "/account/limits")).json()
         assert (limits["usage_tier"], limits["grants"]) == (tier, [])
-        burst = limits["read"]["bucket_capacity"] // 10 - 1  # asking was the first of them
+        burst = limits["read"]["bucket_capacity"] // 10 - 1  # the request for the limits was the first
         assert passing(server, min(burst, 100), signed(server, "one")) == min(burst, 100)
         if burst < 100:
             assert passing(server, 1, signed(server, "one")) == 0
@@ -132,7 +132,7 @@ def test_a_path_may_cost_more_than_the_default_and_says_so() -> None:
         path = "/account/endpoint_costs"
         body = httpx.get(server.url + path, headers=signed(server, "one", path)).json()
         costs = GetAccountEndpointCostsResponse.model_validate(body)
-        assert client.get("/markets/NOSUCH").status_code == 429  # of 100 tokens 10 are left
+        assert client.get("/markets/NOSUCH").status_code == 429  # 10 of 100 tokens are left
         assert [client.get("/exchange/status").status_code for _ in range(2)] == [200, 429]
     listed = [(cost.method, cost.path, cost.cost) for cost in costs.endpoint_costs]
     assert listed == [("GET", "/trade-api/v2/markets", 30), ("GET", "/trade-api/v2/markets/{ticker}", 20)]

@@ -1,4 +1,4 @@
-"""The simulated exchange's GET /markets: what it finds, in which order, page by page, and what it refuses."""
+"""GET /markets of the simulated exchange: filters, order, pages and errors."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -41,7 +41,7 @@ def every_market(api: httpx.Client) -> list[Market]:
 
 
 def walk(api: httpx.Client, **query: str | int) -> list[Market]:
-    """All markets of a query, by its cursors."""
+    """Return all markets of a query, fetched by cursor."""
     markets: list[Market] = []
     cursor = ""
     while True:

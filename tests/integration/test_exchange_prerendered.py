@@ -1,4 +1,4 @@
-"""Pages that were written to disk once, and are served from there."""
+"""Pages that are written to disk once and served from there."""
 
 import json
 from collections.abc import Iterator
@@ -33,7 +33,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def api(folder: Path) -> Iterator[httpx.Client]:
-    """A client of prepared pages before an exchange without a market, so that one sees where an answer comes from."""
+    """Yield a client of prepared pages over an exchange without markets, so that a response's source is visible."""
     empty = generate(5, 0, Clock(NOW, 0))
     with (
         ExchangeServer(empty, options=ServerOptions(prepared=PageStore(folder))) as server,
@@ -44,13 +44,13 @@ def api(folder: Path) -> Iterator[httpx.Client]:
 
 @pytest.fixture(scope="module")
 def computed() -> Iterator[httpx.Client]:
-    """A client of the exchange that the pages were made from."""
+    """Yield a client of the exchange that the pages were made from."""
     with ExchangeServer(exchange()) as server, httpx.Client(base_url=server.url) as client:
         yield client
 
 
 def walk(api: httpx.Client, path: str, query: dict[str, str]) -> list[dict[str, Any]]:
-    """The answers of a chain, by its cursors."""
+    """Return the responses of a listing, fetched by cursor."""
     answers: list[dict[str, Any]] = []
     cursor = ""
     while True:

@@ -1,4 +1,4 @@
-"""`python -m local.exchange` as a process: its one line, its options, its end."""
+"""`python -m local.exchange` as a process: its output, its options, its exit."""
 
 import gzip
 import json
@@ -32,7 +32,7 @@ def command(*options: object) -> list[str]:
 
 @contextmanager
 def exchange(*options: object) -> Iterator[tuple[subprocess.Popen[str], int, str]]:
-    """The process, the number of markets and the URL that it prints when it is ready."""
+    """Run the process. Yield it with the number of markets and the URL that it prints when it is ready."""
     with subprocess.Popen(
         command("--port", 0, *options), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:

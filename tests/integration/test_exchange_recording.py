@@ -1,4 +1,4 @@
-"""A recording replayed by the simulated exchange: every object byte for byte, the last one of a ticker."""
+"""Recording replayed by the simulated exchange: each ticker's last object, byte for byte."""
 
 import gzip
 import json
@@ -19,7 +19,7 @@ NOW = parse("2026-11-24T12:00:00Z")
 
 @pytest.fixture(scope="module")
 def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Generated markets as they might be recorded: unsorted, one twice, one with more digits than a float has."""
+    """Write a recording of generated markets: unsorted, one twice, one with more digits than a float has."""
     lines = [market.json for _, market in generate(5, 1200, Clock(NOW, speed=0)).markets(Order.CREATED, None)]
     superseded = lines[0].replace(b'"volume_fp":"', b'"volume_fp":"9')
     lines[3] = lines[3].replace(b"{", b'{ "precise" : 0.10000000000000000000000001, ', 1)

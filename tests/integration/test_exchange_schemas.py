@@ -1,7 +1,7 @@
-"""Every answer of the simulated exchange is what the official schemas say: generated and recorded data alike.
+"""Every response of the simulated exchange matches the official schemas, for generated and recorded data.
 
-Everywhere by the models of the official SDK (3.34.0); with KALSHI_SCHEMAS also by the official JSON Schemas (3.34.0) and
-the official OpenAPI documents (2026-10-26 and 3.31.0) in that folder.
+The models of the official SDK (3.34.0) are always checked. With KALSHI_SCHEMAS the official JSON Schemas (3.34.0) and
+the official OpenAPI documents (2026-10-26 and 3.31.0) in that folder are checked too.
 """
 
 import json
@@ -34,14 +34,14 @@ WEEK = 7 * 86_400
 
 @dataclass(frozen=True)
 class Answer:
-    """A request, the official model of its answer, and what of it the model describes."""
+    """Request, the official model of its response, and the parts of the response that the model describes."""
 
     path: str
     model: str
     part: Callable[[Any], list[Any]] = lambda body: [body]
 
 
-# {now}, {market}, {series}, … are filled in from what the exchange lists.
+# The values of {now}, {market}, {series}, … come from the exchange's listings.
 ANSWERS = {
     **{
         f"markets {status}": Answer(f"/markets?limit=1000&status={status}", "GetMarketsResponse")
@@ -83,10 +83,10 @@ ANSWERS = {
     "refused": Answer("/markets?status=all", "ErrorResponse", lambda body: [body["error"]]),
     "unsigned": Answer("/account/limits?", "ErrorResponse", lambda body: [body["error"]]),
 }
-# Of the Market object, from version 3.31.0 to 3.34.0 (docs.kalshi.com, changelog 2026-10-01).
+# Changes of the Market object from version 3.31.0 to 3.34.0 (docs.kalshi.com, changelog 2026-10-01).
 REMOVED = {"liquidity_dollars"}
 ADDED = {"settlement_bounds_type": "default"}
-UNDOCUMENTED = {"available_on_brokers"}  # members that production sends and no schema has
+UNDOCUMENTED = {"available_on_brokers"}  # fields that production sends and no schema has
 ARCHIVE = {name for name in ANSWERS if name.startswith("archived")}
 SOURCES = ["generated", pytest.param("recorded", marks=pytest.mark.recordings)]
 
@@ -99,7 +99,7 @@ def made(source: str) -> Exchange:
 
 @pytest.fixture(scope="module", params=SOURCES)
 def answered(request: pytest.FixtureRequest) -> Iterator[Mapping[str, list[Any]]]:
-    """Of each answer the parts that its model describes."""
+    """Yield, by name, the parts of each response that its model describes."""
     with (
         ExchangeServer(made(request.param), {"me": KEY.public_key()}, ServerOptions()) as server,
         httpx.Client(base_url=server.url) as api,
@@ -126,7 +126,7 @@ def _get(api: httpx.Client, path: str) -> Any:
 
 
 def _texts(api: httpx.Client) -> dict[str, object]:
-    """What the requests are made of: a market that was traded for long, its event and series, an archived market."""
+    """Return the values of the paths: a market with many days of trades, its event and series, an archived market."""
     listed = [
         *api.get("/markets?limit=1000&status=open&mve_filter=exclude").json()["markets"],
         *api.get("/markets?limit=1000&status=settled&mve_filter=exclude").json()["markets"],
@@ -214,7 +214,7 @@ def validator_of(document: str, model: str) -> Draft4Validator:
 
 
 def renewed(value: Any) -> Any:
-    """An answer recorded before 2026-10-01 as it would be sent since."""
+    """Convert a response recorded before 2026-10-01 to the format since then."""
     if isinstance(value, list):
         return [renewed(item) for item in value]
     if not isinstance(value, dict):
@@ -234,7 +234,7 @@ def schemas_of(file: str) -> dict[str, Any]:
 
 
 def _nullable(schema: Any) -> Any:
-    """`nullable: true` beside a reference, too, where OpenAPI 3.0 has it mean nothing but the document means it."""
+    """Apply `nullable: true` next to a reference too. OpenAPI 3.0 ignores it there, but the document relies on it."""
     if isinstance(schema, list):
         return [_nullable(item) for item in schema]
     if not isinstance(schema, dict):

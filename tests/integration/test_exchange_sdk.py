@@ -1,4 +1,4 @@
-"""The official SDK of the exchange, kalshi-python-sync, talks to the simulated one."""
+"""The official SDK of the exchange, kalshi-python-sync, over the simulated exchange."""
 
 from __future__ import annotations
 
@@ -52,13 +52,13 @@ def server() -> Iterator[ExchangeServer]:
 
 
 def connect(server: ExchangeServer, key_id: str | None = None, signing: str | None = None) -> KalshiClient:
-    """The SDK's client; `signing` names the key that it really signs with."""
+    """Return the SDK's client. signing: the name of the key that signs, if it is not `key_id`."""
     configuration = Configuration(host=server.url, retries=False)
     if key_id:
         key_format = PrivateFormat.TraditionalOpenSSL if (signing or key_id) == "rsa-key" else PrivateFormat.PKCS8
         pem = KEYS[signing or key_id].private_bytes(Encoding.PEM, key_format, NoEncryption())
         configuration.api_key_id, configuration.private_key_pem = key_id, pem.decode()
-    return KalshiClient(configuration)  # type: ignore[no-untyped-call] # the SDK's own has no types
+    return KalshiClient(configuration)  # type: ignore[no-untyped-call] # the SDK's constructor has no types
 
 
 @pytest.fixture(scope="module", params=[None, *KEYS])

@@ -1,4 +1,4 @@
-"""Signed requests to the simulated exchange: both key types, and the four ways to be refused."""
+"""Signed requests to the simulated exchange: both key types, and the four reasons for rejection."""
 
 from base64 import b64encode
 from collections.abc import Callable, Iterator
@@ -49,7 +49,7 @@ def headers(key_id: str, timestamp: int | str, signature: bytes) -> dict[str, st
 
 
 def present(server: ExchangeServer, seconds: float = 0) -> int:
-    """Milliseconds on the exchange's clock, so many seconds later."""
+    """Return the exchange's time in milliseconds, plus this many seconds."""
     return server.exchange.clock.now() // 1000 + int(seconds * 1000)
 
 

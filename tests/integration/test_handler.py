@@ -1,4 +1,4 @@
-"""The API function's handler in a process of its own: events that are no requests, and settings it cannot start with."""
+"""Handler of the API function in a process of its own: events that are no requests, and invalid settings."""
 
 import json
 import subprocess

@@ -29,7 +29,7 @@ def _one_market(database: Database) -> None:
 
 
 def states(answer: ApiResponse) -> list[dict[str, Any]]:
-    """The items, joined without gaps and numbered as they changed."""
+    """Return the items, checked to be contiguous and numbered in order of their changes."""
     assert answer.status == 200, answer.text
     items: list[dict[str, Any]] = answer.json["items"]
     assert answer.json["count"] == len(items)
@@ -156,7 +156,7 @@ def test_query_parameters_are_rejected(api: ApiClient, parameter: str) -> None:
 
 
 def changed_often(database: Database, times: int) -> None:
-    """As if its close time had moved every second of 2026, and then not again."""
+    """Store a history in which the close time changes in every second of 2026."""
     database.execute(
         """INSERT INTO kalshi_markets_history (ticker, change_number, until, status, result, close_time)
            SELECT 'A', -n, timestamptz '2026-01-01Z' - make_interval(secs => n), 'active', '', now()
@@ -179,7 +179,7 @@ def test_a_long_history_is_truncated_to_the_newest_states(api: ApiClient, databa
     assert list(cut.json) == ["ticker", "items", "count", "truncated"]
     assert cut.json["truncated"] is True
     assert len(states(cut)) == MAX_STATES
-    # The state before it, which is left out, ended a second earlier.
+    # The omitted state before it ended a second earlier.
     assert cut.json["items"][0]["change_number"] == -(MAX_STATES - 1)
     assert cut.json["items"][0]["from"] == "2025-12-31T23:43:20Z"
     assert cut.json["items"][0]["until"] == "2025-12-31T23:43:21Z"

@@ -1,4 +1,4 @@
-"""The HTTP contract through the local gateway."""
+"""HTTP contract through the local gateway."""
 
 from collections.abc import Iterator
 
@@ -27,4 +27,4 @@ def client(environment: dict[str, str]) -> Iterator[httpx.Client]:
 
 
 class TestGateway(HttpContract):
-    """Of `make run`."""
+    """HTTP contract of `make run`."""

@@ -1,4 +1,7 @@
-"""What each function loads, by list: what is new here costs time in every cold start (python -X importtime says how much)."""
+"""Modules that each function imports.
+
+Each addition costs time in every cold start; python -X importtime measures it.
+"""
 
 import json
 import subprocess
@@ -27,25 +30,26 @@ PAGE = http_event(HttpRequest("GET", "/markets", "limit=100", [("host", "localho
 BOTH = {
     *("kalshi_markets", "pg8000", "asn1crypto", "dateutil", "scramp", "six"),
     *("aws_lambda_powertools", "jmespath", "typing_extensions"),
-    "botocore",  # its __init__.py alone, by Powertools
+    "botocore",  # only its __init__.py, by Powertools
 }
 FUNCTIONS = {
     "api": BOTH
     | {"api", "mangum", "fastapi", "starlette", "anyio", "opentelemetry", "annotated_doc"}
     | {"pydantic", "pydantic_core", "annotated_types", "typing_inspection", "snapshot_restore_py"},
     "crawler": BOTH | {"crawler", "httpx", "idna", "cryptography", "_cffi_backend", "_openssl"},
-    "migrator": {"migrator"},  # the rest when it runs, so that CloudFormation is told what is missing
+    "migrator": {"migrator"},  # it imports the rest when it runs, so that an import error is reported to CloudFormation
 }
 NOWHERE = {"botocore.session", "pydantic.v1"}
-"""Within those packages: 200 ms and 40 ms."""
+"""Modules of those packages that must not be imported: 200 ms and 40 ms."""
 
 
 @dataclass(frozen=True)
 class Loaded:
-    """Modules that are there after the import, and after the answers to the events.
+    """Modules after the import and after the events, with the state of the garbage collector.
 
-    collections: how often garbage was looked for until the import had ended; frozen: objects among which it never is;
-    collects: whether it is looked for now.
+    collections: number of garbage collections until the end of the import.
+    frozen: number of objects that are exempt from collection.
+    collects: True if collection is enabled after the events.
     """
 
     imported: set[str]
@@ -77,7 +81,7 @@ def loaded_by(name: str, packages: Path, environment: dict[str, str], *events: o
 
 
 def packages_of(modules: set[str]) -> set[str]:
-    """Those that are not Python's own."""
+    """Return the top-level packages that are not in the standard library."""
     tops = {module.partition(".")[0] for module in modules if not module.startswith("_sysconfigdata")}
     return tops - sys.stdlib_module_names - {"__main__", "__mp_main__"}
 

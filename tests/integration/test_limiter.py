@@ -1,4 +1,4 @@
-"""The exchange's rate, shared through the database. Time passes by shifting what the row remembers."""
+"""Rate of the exchange, shared through the database. Tests advance time by shifting the row's timestamps."""
 
 import asyncio
 import json
@@ -34,7 +34,7 @@ from tests.support.database import connect
 from tests.support.scripted_server import Reply, ScriptedServer
 
 RATE = 20.0
-CRAWLER_ROOM, INTERACTIVE_ROOM = 10, 5  # three quarters of a second's worth at that rate
+CRAWLER_ROOM, INTERACTIVE_ROOM = 10, 5  # three quarters of a second at that rate
 
 
 @pytest.fixture(autouse=True)
@@ -49,13 +49,13 @@ def _empty(database: Database) -> None:
 
 @pytest.fixture
 def slack() -> Callable[[], float]:
-    """Tokens that a test may be granted for the time that it really took, and one of rounding."""
+    """Return a function for the tokens that real time may add to a grant, plus one for rounding."""
     began = time.monotonic()
     return lambda: 1 + RATE * (time.monotonic() - began)
 
 
 def later(database: Database, seconds: float) -> None:
-    """So much time passes; a negative one sets the clock back."""
+    """Advance the time by this many seconds; a negative number sets it back."""
     database.execute(
         "UPDATE kalshi_markets_limiter SET filled_at = filled_at - make_interval(secs => $1),"
         " slowed_at = slowed_at - make_interval(secs => $1),"
@@ -65,7 +65,7 @@ def later(database: Database, seconds: float) -> None:
 
 
 def take(database: Database, share: Share, wanted: int = 1000, rate: float | None = RATE) -> tuple[int, float]:
-    """How many of so many tokens are granted, and after how many seconds there are as many again."""
+    """Return the number of granted tokens, and the seconds until as many as were wanted are available."""
     sql = "SELECT granted, seconds FROM kalshi_markets_take_tokens($1, $2, $3)"
     [[granted, seconds]] = database.execute(sql, share, wanted, rate)
     return granted, seconds
@@ -131,7 +131,7 @@ def test_a_grant_has_the_time_until_more_tokens(database: Database) -> None:
     assert until_two <= 2 / RATE
     later(database, until_two + 0.001)
     assert take(database, "crawler", 2)[0] == 2
-    assert take(database, "interactive", 2)[1] == 0  # two more are there already
+    assert take(database, "interactive", 2)[1] == 0  # two more are available already
 
 
 def test_a_slow_rate_still_grants_single_tokens(database: Database) -> None:
@@ -154,7 +154,7 @@ def test_a_clock_set_back_stops_nothing(database: Database, slack: Callable[[], 
 
 
 def factor(database: Database) -> float:
-    """The part of the rate that is in force."""
+    """Return the factor of the rate that is in force."""
     sql = "SELECT kalshi_markets_limiter_factor(bucket, clock_timestamp()) FROM kalshi_markets_limiter AS bucket"
     [[factor]] = database.execute(sql)
     return float(factor)
@@ -195,7 +195,7 @@ def test_an_unknown_share_is_rejected(database: Database) -> None:
 
 
 class Busy(threading.Thread):
-    """A process that sends all that it may, for some seconds, over connections of its own."""
+    """Process that sends as many requests as it is granted for some seconds, over its own connections."""
 
     def __init__(self, environment: Mapping[str, str], share: Share, rate: float, seconds: float) -> None:
         super().__init__()
@@ -218,7 +218,7 @@ class Busy(threading.Thread):
 
 
 def all_sent(*threads: Busy) -> tuple[list[int], float]:
-    """What each sent, all at once, and how long it took."""
+    """Run the threads at the same time. Return the requests of each, and the seconds."""
     began = time.monotonic()
     for thread in threads:
         thread.start()
@@ -256,7 +256,7 @@ ROLES = {
 
 @pytest.fixture
 def roles(environment: dict[str, str], database: Database) -> Iterator[dict[str, dict[str, str]]]:
-    """The environment of each role: of the two functions, and of one that was granted nothing."""
+    """Yield the environments of the two functions' roles, and of a role without grants."""
     migrate(database, MigratorSettings.from_env(ROLES))
     database.execute_script("CREATE ROLE limiter_nobody LOGIN PASSWORD 'p'")
     yield {
@@ -267,7 +267,7 @@ def roles(environment: dict[str, str], database: Database) -> Iterator[dict[str,
 
 
 def rate_after_429(environment: Mapping[str, str], share: Share) -> float:
-    """The rate that a role is told, after it has told of a 429."""
+    """Return the rate that a role gets after it has reported a 429."""
 
     async def run() -> float:
         limiter = RateLimiter(DatabaseTokenBucket(DatabaseSettings.from_env(environment), share, 100))
@@ -327,7 +327,7 @@ def test_a_database_that_is_not_there_is_everybodys_error(environment: Mapping[s
 
 
 class BreakingOff(LocalTokenBucket):
-    """A database that tells the rate and then is gone."""
+    """Token bucket that returns its rate, then raises DatabaseUnavailable."""
 
     async def acquire(self, wanted: int) -> Grant:
         if wanted:
@@ -354,7 +354,7 @@ def key() -> Ed25519PrivateKey:
 
 @pytest.fixture
 def signed(key: Ed25519PrivateKey, tmp_path: Path) -> dict[str, str]:
-    """The key as settings."""
+    """Return settings with the key."""
     pkcs8, plain = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     (tmp_path / "key.pem").write_bytes(key.private_bytes(serialization.Encoding.PEM, pkcs8, plain))
     return {"KEYID": "me", "KEYFILE": str(tmp_path / "key.pem")}
@@ -365,7 +365,7 @@ def serve(key: Ed25519PrivateKey, tier: str) -> ExchangeServer:
 
 
 async def count_pages(environment: Mapping[str, str], share: Share, seconds: float) -> tuple[int, int]:
-    """How many requests a process sends that asks all the time, and how many of them are refused."""
+    """Return the number of requests that a process sends without pause, and of those that are rate limited."""
     settings = ExchangeSettings.from_env(environment)
     tokens = DatabaseTokenBucket(DatabaseSettings.from_env(environment), share, settings.rate)
     ends_at = time.monotonic() + seconds
@@ -394,7 +394,7 @@ def test_two_processes_at_full_rate_are_never_rate_limited(
 
 
 def learn(environment: Mapping[str, str], **settings: str) -> dict[str, str]:
-    """What the crawler's job `limits` does; its error, if it had one."""
+    """Run the crawler's job `limits` and return its error, if it has one."""
 
     async def run() -> Summary:
         read = ExchangeSettings.from_env({**environment, **settings})
@@ -494,7 +494,7 @@ def test_the_costs_of_paths_are_shared_by_all_processes(
     with ScriptedServer([Reply()], paths) as server:
         assert learn(roles["crawler"], **signed, EXCHANGE_URL=server.url) == {}
     for name, share in (("api", "interactive"), ("crawler", "crawler")):
-        known = lease(roles[name], share)  # type: ignore[arg-type]  # they are shares
+        known = lease(roles[name], share)  # type: ignore[arg-type]  # every share is valid
         assert known.capacity == 90
         costs = {path: known.cost(path) for path in ("/markets", "/markets/A", "/events", "/markets/candlesticks")}
         assert costs == {"/markets": 5, "/markets/A": 1, "/events": 1, "/markets/candlesticks": 120}
@@ -508,7 +508,7 @@ def store_costs(database: Database, capacity: float | None, **costs: float) -> N
 
 
 def test_dear_requests_take_their_part_of_the_rate(environment: Mapping[str, str], database: Database) -> None:
-    """Four requests that cost five are twenty tokens: as many as a second has."""
+    """Four requests that cost five are twenty tokens: the tokens of one second."""
     store_costs(database, None, markets=5)
 
     async def run(server: ScriptedServer) -> float:

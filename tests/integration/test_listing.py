@@ -1,4 +1,4 @@
-"""Cursors, formats, fields, totals, changes and conditional answers of GET /markets."""
+"""Cursors, formats, fields, totals, changes and conditional responses of GET /markets."""
 
 import csv
 import io
@@ -32,7 +32,7 @@ TEXTS = [column.name for column in COLUMNS if column.kind is Kind.STRING and not
 
 @pytest.fixture(scope="module")
 def all_markets(environment: Mapping[str, str], markets: Sequence[Any]) -> int:
-    """With rows that lack values; how many there are."""
+    """Store markets that lack values too. Return the number of markets."""
     database = connect(environment)
     store_markets(database, *INCOMPLETE)
     database.close()
@@ -40,7 +40,7 @@ def all_markets(environment: Mapping[str, str], markets: Sequence[Any]) -> int:
 
 
 def walk(api: ApiClient, url: str) -> Iterator[ApiResponse]:
-    """Page after page along next_url."""
+    """Yield the pages that next_url leads to."""
     following: str | None = url
     while following:
         answer = api.get(following)

@@ -47,7 +47,7 @@ def handler(event, context):
 
 
 class Function:
-    """A function for synchronous callers."""
+    """Function with a synchronous interface."""
 
     def __init__(self, portal: BlockingPortal, function: LambdaFunction) -> None:
         self._portal = portal

@@ -1,4 +1,4 @@
-"""The gateway over a real function and real sockets."""
+"""Gateway over a real function and real sockets."""
 
 import base64
 import json
@@ -177,7 +177,7 @@ def test_a_body_over_the_gateways_limit_without_a_length_is_a_413(client: httpx.
 
 
 def head(size: int, line: int) -> bytes:
-    """A request of so many bytes before its body, its request line as long as that."""
+    """Return a request without a body, of `size` bytes with a request line of `line` bytes."""
     start = b"GET /?" + b"a" * (line - len("GET /? HTTP/1.1\r\n")) + b" HTTP/1.1\r\n"
     headers = b"host: localhost\r\nconnection: close\r\nx: "
     return start + headers + b"b" * (size - len(start) - len(headers) - 2) + b"\r\n\r\n"
@@ -258,7 +258,7 @@ def test_a_request_over_the_integration_time_is_a_503_and_the_next_one_is_answer
 def test_a_request_in_work_when_the_gateway_stops_is_a_503(spec: FunctionSpec) -> None:
     with ThreadPoolExecutor(1) as pool, httpx.Client(timeout=20) as client:
         with gateway_in_thread(spec, workers=1) as url:
-            client.get(url)  # its connection stays, so the next request is sent at once
+            client.get(url)  # its connection stays open, so the next request is sent at once
             answer = pool.submit(client.get, f"{url}/sleep?15")
             time.sleep(0.5)
         assert answer.result().status_code == 503

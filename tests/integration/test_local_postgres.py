@@ -1,4 +1,4 @@
-"""The PostgreSQL server that comes from a wheel."""
+"""PostgreSQL server from a wheel."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""`make run` as a whole: python -m local with all its parts, in a copy of the sources that no .env reaches."""
+"""`make run` in full: python -m local with all its parts, in a copy of the sources without a .env file."""
 
 import os
 import re
@@ -28,7 +28,7 @@ SECONDS = 30.0
 
 
 class Run:
-    """One `python -m local`, on a free port."""
+    """Process of `python -m local` on a free port."""
 
     def __init__(self, root: Path, **environment: str) -> None:
         variables = {"PATH": os.environ["PATH"], "PORT": "0", "MARKETS": "300", **environment}
@@ -50,7 +50,7 @@ class Run:
             self.lines.extend(line.rstrip("\n") for line in lines)
 
     def until(self, pattern: str) -> str:
-        """The first line that matches; its group."""
+        """Return the group of the first line that matches, or the match if the pattern has no group."""
         deadline = time.monotonic() + SECONDS
         while time.monotonic() < deadline:
             ended = not self._reader.is_alive()
@@ -63,11 +63,11 @@ class Run:
 
     @property
     def url(self) -> str:
-        """The gateway's address, as soon as it is there."""
+        """Address of the gateway. Waits until it is printed."""
         return self.until(r"gateway +(http://\S+)")
 
     def end(self, number: signal.Signals | None = None) -> int:
-        """The exit code, after a signal."""
+        """Send a signal, wait for the process and return its exit code."""
         if number is not None:
             self.process.send_signal(number)
         code = self.process.wait(SECONDS)
@@ -102,7 +102,7 @@ def start(root: Path) -> Iterator[Start]:
 
 
 def processes_of(root: Path) -> list[str]:
-    """What runs in, from or over the folder; given a moment to end."""
+    """Return the processes that use the folder, after up to three seconds in which they may end."""
     deadline = time.monotonic() + 3
     while (commands := list(_commands_of(root))) and time.monotonic() < deadline:
         time.sleep(0.05)
@@ -193,7 +193,7 @@ def test_a_second_ctrl_c_ends_everything_at_once(start: Start, root: Path) -> No
     run = start()
     assert run.url
     run.process.send_signal(signal.SIGINT)
-    assert run.end(signal.SIGTERM) == 130  # another signal, since two of a kind may arrive as one
+    assert run.end(signal.SIGTERM) == 130  # another signal, because two of a kind may arrive as one
     assert processes_of(root) == []
 
 
@@ -226,7 +226,11 @@ def test_a_proxy_is_used_for_the_exchange_and_for_nothing_on_this_machine(start:
     ):
         proxies = dict.fromkeys(("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY"), proxy.url)
         run = start(
-            EXCHANGE="https://exchange.example", SSL_CERT_FILE=str(certificate), DATA_DIR=".data-proxy", **proxies
+            EXCHANGE="https://exchange.example",
+            EXCHANGE_RATE="100",
+            SSL_CERT_FILE=str(certificate),
+            DATA_DIR=".data-proxy",
+            **proxies,
         )
         run.until(r"crawler +the first run has ended")
         assert count(run.url) > 0

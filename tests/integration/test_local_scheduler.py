@@ -1,4 +1,4 @@
-"""The schedule, in parts of a second instead of minutes."""
+"""Schedule of the local functions, with fractions of a second instead of minutes."""
 
 import json
 import time

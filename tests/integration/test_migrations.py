@@ -17,7 +17,7 @@ NAMES = sorted(path.name for path in FOLDER.glob("*.sql"))
 
 @pytest.fixture
 def table(empty_database: dict[str, str], request: pytest.FixtureRequest) -> Iterator[Database]:
-    """A database whose markets table bears the test's own name."""
+    """Yield a database whose markets table has the test's name."""
     name = request.node.name.removeprefix("test_").split("[")[0][:30]
     database = connect(empty_database | {"MARKETS_TABLE": f"t_{name}"})
     yield database
@@ -84,7 +84,7 @@ def test_the_original_services_table_is_adopted_with_its_rows(table: Database) -
     assert row[4:7] == ["5", "1.5", "0.29"]  # its cents are our dollars
     assert row[7:] == ["kept", None, True]
     assert table.execute(f"SELECT added FROM {name}_jobs WHERE job = 'adopted'") == [[1]]
-    table.execute(f"INSERT INTO {name}_details (ticker) VALUES ('B')")  # nothing of theirs is required any more
+    table.execute(f"INSERT INTO {name}_details (ticker) VALUES ('B')")  # none of its columns is required any more
 
 
 def test_a_table_without_a_primary_key_on_the_ticker_gets_a_unique_one(table: Database) -> None:
@@ -196,7 +196,7 @@ def test_index_names_are_distinct_however_long_the_table_name() -> None:
     assert max(map(len, names)) <= 63
 
 
-def test_a_database_of_an_earlier_development_version_is_refused_and_left_as_it_was(table: Database) -> None:
+def test_a_database_of_an_earlier_development_version_is_rejected_and_left_unchanged(table: Database) -> None:
     name = table.settings.table
     table.execute_script(f"CREATE TABLE {name}_migrations (name text PRIMARY KEY); CREATE TABLE {name} (ticker text)")
     table.execute(f"INSERT INTO {name}_migrations VALUES ('0002_books.sql')")

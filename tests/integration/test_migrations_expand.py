@@ -1,4 +1,4 @@
-"""At a deployment, and for as long as it may be rolled back, the version before works over the new tables."""
+"""The previous version works over the new tables, at a deployment and as long as a rollback is possible."""
 
 import threading
 import time
@@ -16,7 +16,7 @@ from tests.support.cloudformation import ResponseBucket, custom_resource_event
 from tests.support.database import connect, store_markets
 
 NEWEST_RELEASED = "0004_candle_cache.sql"
-"""The last migration of the newest release. Those after it run beside that release's functions."""
+"""Last migration of the newest release. Later ones run while that release's functions are deployed."""
 
 NO_ROLES = MigratorSettings({})
 WAITING = "SELECT FROM pg_stat_activity WHERE application_name = 'migrator' AND wait_event_type = 'Lock'"
@@ -24,7 +24,7 @@ WAITING = "SELECT FROM pg_stat_activity WHERE application_name = 'migrator' AND 
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The released migrations."""
+    """Create a folder with the released migrations."""
     for path in FOLDER.glob("*.sql"):
         if path.name <= NEWEST_RELEASED:
             (tmp_path / path.name).write_text(path.read_text())
@@ -34,7 +34,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def released(empty_database: dict[str, str], folder: Path, request: pytest.FixtureRequest) -> Iterator[Database]:
-    """Tables as the newest release has them, with a market in them."""
+    """Yield tables as the newest release has them, with one market."""
     name = "expand_" + request.node.name.removeprefix("test_").split("[")[0][:20]
     database = connect(empty_database | {"MARKETS_TABLE": name})
     if database.query("SELECT to_regclass($1::text)", name) == [[None]]:
@@ -60,7 +60,7 @@ OFFERED = """
     SELECT concat_ws(' ', proname, grantee::regrole, privilege_type)
     FROM pg_proc, aclexplode(coalesce(proacl, acldefault('f', proowner))) WHERE proname LIKE $1
 """
-"""What a version uses: relations, columns, functions, and who may use them."""
+"""Interface that a version uses: relations, columns, functions, and their privileges."""
 
 REQUIRED = """
     SELECT relname, pg_get_constraintdef(r.oid) FROM pg_constraint r JOIN pg_class c ON c.oid = conrelid
@@ -74,11 +74,11 @@ REQUIRED = """
     UNION ALL
     SELECT relname, tgname FROM pg_trigger JOIN pg_class c ON c.oid = tgrelid WHERE relname LIKE $1
 """
-"""What it must heed where it writes: constraints, unique indexes, values to be given, triggers; each with its table."""
+"""Constraints on writes, each with its table: constraints, unique indexes, NOT NULL without a default, triggers."""
 
 
 def broken(released: Database, change: Callable[[], object]) -> set[str]:
-    """What the released version misses, or did not know of, or finds emptied, after a change."""
+    """Return the differences after a change that break the released version: lost, additional or emptied objects."""
     named = f"{released.settings.table}%"
     tables = [
         row[0]
@@ -101,7 +101,7 @@ def broken(released: Database, change: Callable[[], object]) -> set[str]:
 
 
 def broken_by(statement: str, released: Database) -> set[str]:
-    """The same after one statement, which is undone."""
+    """Return the breaking differences of one statement, which is rolled back."""
     released.execute("BEGIN")
     differences = broken(released, lambda: released.execute_script(statement.format(t=released.settings.table)))
     released.execute("ROLLBACK")
@@ -109,7 +109,7 @@ def broken_by(statement: str, released: Database) -> set[str]:
 
 
 def upgrade(released: Database, folder: Path) -> None:
-    """Applies the migrations of this version."""
+    """Apply the migrations of this version."""
     for path in FOLDER.glob("*.sql"):
         (folder / path.name).write_text(path.read_text())
     migrate(released, NO_ROLES)
@@ -158,7 +158,7 @@ def test_compatible_statements_are_permitted(released: Database, change: str) ->
 def test_the_running_api_and_crawler_go_on_while_a_migration_waits_for_a_table_and_after_it(
     released: Database, folder: Path, empty_database: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whoever reads the table in a long transaction makes the migration wait, and it must not make others wait."""
+    """A long transaction that reads the table blocks the migration, which must not block other sessions."""
     upgrade(released, folder)
     monkeypatch.setattr("migrator.run.PAUSE_SECONDS", 0.1)
     environment = empty_database | {"MARKETS_TABLE": released.settings.table}

@@ -1,4 +1,4 @@
-"""The migrator as CloudFormation's custom resource: whatever happens, CloudFormation is answered, and in time."""
+"""Migrator as CloudFormation's custom resource: every outcome sends a response before the timeout."""
 
 import json
 import logging
@@ -33,13 +33,13 @@ def bucket() -> Iterator[ResponseBucket]:
 
 
 def deploy(environment: Mapping[str, str], event: dict[str, Any], seconds: float = 60) -> dict[str, Any]:
-    """One invocation."""
+    """Run one invocation."""
     with variables(environment):
         return handler(event, Context(seconds))
 
 
 def failure_reason(bucket: ResponseBucket) -> str:
-    """Why it was answered FAILED."""
+    """Return the reason of a FAILED response."""
     response = bucket.response
     assert response["Status"] == "FAILED"
     reason: str = response["Reason"]
@@ -49,7 +49,7 @@ def failure_reason(bucket: ResponseBucket) -> str:
 
 @pytest.fixture
 def table(empty_database: dict[str, str], request: pytest.FixtureRequest) -> Iterator[Database]:
-    """A database whose markets table bears the test's own name."""
+    """Yield a database whose markets table has the test's name."""
     name = request.node.name.removeprefix("test_").split("[")[0][:30]
     database = connect(empty_database | {"MARKETS_TABLE": f"d_{name}"})
     yield database
@@ -134,7 +134,7 @@ sys.path.insert(0, {PYTHON_PATH[0]!r})
 from migrator.handler import handler
 handler(json.loads(sys.argv[1]), types.SimpleNamespace(aws_request_id="request"))
 """
-    # Without the site's packages.
+    # Without site-packages.
     subprocess.run([sys.executable, "-I", "-S", "-c", program, json.dumps(custom_resource_event(bucket))], check=True)
     assert failure_reason(bucket).startswith("No module named 'aws_lambda_powertools'")
 
@@ -198,7 +198,7 @@ def test_a_manual_invocation_returns_or_raises_without_waiting(environment: dict
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The migrations, and room for more."""
+    """Create a folder with the migrations, to which a test may add."""
     for name in NAMES:
         (tmp_path / name).write_text((FOLDER / name).read_text())
     monkeypatch.setattr("migrator.migrate.FOLDER", tmp_path)
@@ -239,7 +239,7 @@ def test_a_database_that_never_comes_is_given_up_and_answered_in_time(
 
 @pytest.fixture
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
-    """One that may be killed."""
+    """Run a PostgreSQL server that the test may kill."""
     server = PostgresServer(tmp_path_factory.mktemp("server") / "data", settings={"fsync": "off"})
     server.start()
     yield server

@@ -1,4 +1,4 @@
-"""The migrations as RDS lets them run: by a user that is no superuser, who makes the two functions' roles."""
+"""Migrations as RDS runs them: a user that is no superuser creates the roles of the two functions."""
 
 from collections.abc import Callable, Iterator, Mapping
 
@@ -22,7 +22,7 @@ Master = Callable[..., dict[str, str]]
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
-    """One of its own, since roles are the server's; it logs every statement."""
+    """Run a server of its own, because roles are shared by its databases; it logs every statement."""
     settings = {"fsync": "off", "log_statement": "all"}
     server = PostgresServer(tmp_path_factory.mktemp("postgres") / "data", settings=settings)
     server.start()
@@ -32,7 +32,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]
 
 @pytest.fixture
 def master(server: PostgresServer) -> Iterator[Master]:
-    """Makes an owner of a database of its own, with the attributes of RDS's master user unless others are named."""
+    """Yield a function that creates an owner with a database. Default attributes are those of RDS's master user."""
     superuser = connect(environment_of(server, server.database))
 
     def make(attributes: str = "CREATEROLE CREATEDB") -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""A pooler before the database that rejects startup parameters, as PgBouncer does (docs/operations.md)."""
+"""Functions behind a pooler that rejects startup parameters, as PgBouncer does (docs/operations.md)."""
 
 from collections.abc import Iterator, Mapping
 from unittest import mock
@@ -23,7 +23,7 @@ def pooler(environment: Mapping[str, str]) -> Iterator[Pooler]:
 
 @pytest.fixture
 def behind(environment: dict[str, str], pooler: Pooler) -> dict[str, str]:
-    """The environment of functions behind the pooler."""
+    """Return the environment of functions behind the pooler."""
     return environment | {"DB_HOST": "127.0.0.1", "DB_PORT": str(pooler.port), "DB_SSLMODE": "disable"}
 
 
@@ -39,7 +39,7 @@ def test_a_session_starts_with_what_a_pooler_accepts(pooled: Database, pooler: P
     assert pooled.query("SELECT $1::int", 1) == [[1]]
     pooled.close()
     assert pooled.query("SELECT $1::int", 2) == [[2]]
-    assert (len(pooler.rejected), pooler.started) == (1, 2)  # what was rejected once is not sent again
+    assert (len(pooler.rejected), pooler.started) == (1, 2)  # a rejected parameter is not sent again
 
 
 def test_each_transaction_has_the_parameters_and_leaves_none_behind(pooled: Database) -> None:

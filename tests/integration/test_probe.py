@@ -1,4 +1,4 @@
-"""`make probe` against the simulated exchange, where it is as the code assumes and where it is not."""
+"""`make probe` over the simulated exchange, with the assumed behavior and with deviations."""
 
 import asyncio
 import json
@@ -35,14 +35,14 @@ from tests.support.altering_proxy import Alteration, Altering
 from tests.support.scripted_server import Reply, ScriptedServer
 
 NOW = "2026-11-28T04:30:00Z"
-"""At which the exchange has markets of every kind that is asked about."""
+"""Time at which the exchange has markets of every kind that the probe needs."""
 COLUMNS_BY_NAME = {question.name: question for question in QUESTIONS}
 CLOCK, SIZE = "clock: Date header", "archive: size"
 
 
 @dataclass(frozen=True)
 class Trouble:
-    """How an exchange is other than assumed: faults and costs of its own, or alterations before it."""
+    """Deviation from the assumed exchange: its faults and costs, or alterations by a proxy."""
 
     faults: Sequence[Mapping[str, object]] = ()
     costs: Mapping[str, int] = field(default_factory=dict)
@@ -196,7 +196,7 @@ def key(private_key: Ed25519PrivateKey, tmp_path_factory: pytest.TempPathFactory
 
 @pytest.fixture(scope="module")
 def exchange(private_key: Ed25519PrivateKey) -> Iterator[ExchangeServer]:
-    """At a fixed time, which passes as usual."""
+    """Run an exchange whose clock starts at a fixed time and runs at normal speed."""
     with ExchangeServer(generate(1, 3000, Clock(parse(NOW)), archived=900), {"me": private_key.public_key()}) as server:
         yield server
 
@@ -302,7 +302,7 @@ def test_a_rejected_key_is_a_difference(exchange: ExchangeServer, key: dict[str,
 
 @pytest.fixture(scope="module")
 def old() -> Iterator[ExchangeServer]:
-    """An exchange whose archive has more than a page."""
+    """Run an exchange whose archive has more than one page."""
     with ExchangeServer(generate(1, 300, Clock(parse(NOW)), archived=4000)) as server:
         yield server
 
@@ -344,7 +344,7 @@ def test_the_end_of_a_long_archive_is_found_by_jumps(
 
 @pytest.fixture
 def fast(monkeypatch: pytest.MonkeyPatch, key: dict[str, str]) -> dict[str, str]:
-    """The command in this process, faster than it may be; its variables."""
+    """Set up the command in this process with a rate above its maximum. Return its variables."""
     monkeypatch.setattr("local.probe.__main__.DEFAULT_RATE", 1000.0)
     for name in ("EXCHANGE", "RECORDING"):
         monkeypatch.delenv(name, raising=False)
@@ -426,7 +426,16 @@ def test_ctrl_c_ends_it_with_a_sentence(exchange: ExchangeServer, key: dict[str,
     environment = {**os.environ, **key, "EXCHANGE": exchange.url}
     command = [sys.executable, "-m", "local.probe"]
     with troubled(exchange, Trouble()):
-        process = subprocess.Popen(command, cwd=ROOT, env=environment, text=True, stdout=-1, stderr=-1)
+        process = subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env=environment,
+            text=True,
+            stdout=-1,
+            stderr=-1,
+            # A background job of a shell ignores it, and so would its children.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        )
         assert process.stderr is not None
         first = process.stderr.readline()
         process.send_signal(signal.SIGINT)

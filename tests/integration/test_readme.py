@@ -1,4 +1,4 @@
-"""The README's commands, run as they stand."""
+"""Commands of the README, run unchanged."""
 
 import gzip
 import json
@@ -31,7 +31,7 @@ SECONDS = 60
 
 @contextmanager
 def running(command: str, tmp_path: Path, **variables: str) -> Iterator[str]:
-    """The address of what `make run` serves, once its first crawl has ended; Ctrl+C at the end."""
+    """Yield the address of `make run` after its first crawl; end it with Ctrl+C."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -50,7 +50,7 @@ def running(command: str, tmp_path: Path, **variables: str) -> Iterator[str]:
             time.sleep(0.05)
         yield f"http://127.0.0.1:{port}"
     finally:
-        os.killpg(make.pid, signal.SIGINT)  # as a terminal does it: make and what it started
+        os.killpg(make.pid, signal.SIGINT)  # as a terminal does: make and its child processes
         make.wait(SECONDS)
     assert log.read_text().splitlines()[-1].startswith("stopped"), log.read_text()
 
@@ -63,7 +63,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 def shell(script: str, address: str) -> str:
-    """What a script prints; it fails where any of its commands does, or an answer is not a 2xx."""
+    """Return the output of a script. Fails if a command fails or a response is not a 2xx."""
     script = script.replace("http://127.0.0.1:8000", address).replace("curl ", "curl -sS --fail-with-body ")
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", script], capture_output=True, text=True, timeout=SECONDS, check=False
@@ -106,7 +106,7 @@ def get(address: str, path: str) -> Any:
 
 
 def expected_item(market: Mapping[str, Any]) -> dict[str, Any]:
-    """The default answer of a Market object, with numbers that compare exactly."""
+    """Return the default item of a Market object, with numbers that compare exactly."""
     row = market_row(market)
 
     def value(name: str, kind: Kind) -> Any:
@@ -121,7 +121,7 @@ def expected_item(market: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def check_recording(file: Path, markets: Sequence[Mapping[str, Any]], tmp_path: Path) -> None:
-    """`make run RECORDING=file` serves exactly these markets."""
+    """Check that `make run RECORDING=file` serves exactly these markets."""
     assert "`make run RECORDING=markets.jsonl.gz`" in (ROOT / "README.md").read_text(encoding="utf-8")
     with running("make run", tmp_path, RECORDING=str(file)) as address:
         answer = get(address, "/markets?limit=10000&order_by=ticker&order_direction=asc")

@@ -1,4 +1,4 @@
-"""docs/recipes.md, run as it stands, over HTTP."""
+"""Programs of docs/recipes.md, run unchanged over HTTP."""
 
 import csv
 import json
@@ -38,7 +38,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run(title: str, number: int, service: str, folder: Path) -> str:
-    """What a recipe's program prints; small pages, so that it has several to go through."""
+    """Return the output of a recipe's program. Small pages make it fetch several."""
     language, text = BLOCKS[title][number]
     text = text.replace("http://127.0.0.1:8000", service).replace("limit=10000", "limit=500")
     command = [sys.executable, "-W", "error", "-c", text]

@@ -1,4 +1,4 @@
-"""Ten real objects of the exchange, from RECORDINGS/samples, through a crawl, the database and the API, field by field."""
+"""Ten recorded objects from RECORDINGS/samples, through a crawl, the database and the API, field by field."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -27,12 +27,12 @@ SETTLED = ("02-market-combo-finalized-5-legs-shard1", "05-market-provisional-com
 ARCHIVED = ("04-market-archive-4-digit-fraction",)
 CANDLES_ARCHIVED, CANDLES_LIVE = "13-candlesticks-archive-1m", "14-candlesticks-live-60m"
 IN_ARCHIVE = "KXSAMPLE-13"
-"""The sample of archived candles does not name its market."""
+"""Ticker of the sample of archived candles, which does not contain it."""
 
 
 @pytest.fixture(scope="module")
 def samples(recordings: Path) -> dict[str, str]:
-    """Their texts by name, as they were sent."""
+    """Return the recorded texts by name."""
     return {path.stem: path.read_text(encoding="utf-8").strip() for path in (recordings / "samples").glob("*.json")}
 
 
@@ -50,7 +50,7 @@ def exchange(samples: Mapping[str, str]) -> Iterator[ScriptedServer]:
     batch = f'{{"markets":[{{"market_ticker":{json.dumps(live["ticker"])},"candlesticks":{candles}]}}'
     paths = {
         "/markets?*status=open*": page(*LIVE),
-        # One to a page: these windows do not hold them, and a page of strays would be an ignored filter.
+        # One market to a page: the windows exclude them, and a page of only such markets looks like an ignored filter.
         "/markets?*settled_ts*cursor=next": page(SETTLED[1]),
         "/markets?*settled_ts*": page(SETTLED[0], cursor="next"),
         "/historical/markets/*/candlesticks*": reply(samples[CANDLES_ARCHIVED]),
@@ -88,7 +88,7 @@ def api(environment: dict[str, str], exchange: ScriptedServer, crawled: Database
 
 
 def expected(column: Column, market: Mapping[str, Any]) -> Any:
-    """What a column must hold of a market, parsed without the projection."""
+    """Return the expected value of a market's column, parsed without the projection."""
     value = market.get(column.source_field)
     if column.name == "subtitle":
         return value or market["yes_sub_title"]
@@ -107,7 +107,7 @@ def expected(column: Column, market: Mapping[str, Any]) -> Any:
 
 
 def comparable(column: Column, value: Any) -> Any:
-    """A value of an answer as `expected` has it."""
+    """Return a value of a response in the form that `expected` returns."""
     if value is None:
         return None
     if column.kind is Kind.TIME:
@@ -169,7 +169,7 @@ def test_live_candles_are_answered_as_they_were_sent(api: ApiClient, samples: Ma
     sent = json.loads(samples[CANDLES_LIVE])
     span = {"start_ts": sent["candlesticks"][0]["end_period_ts"], "end_ts": sent["candlesticks"][-1]["end_period_ts"]}
     [result] = api.post("/markets/candlesticks", {"tickers": [sent["ticker"]], **span}).json["results"]
-    assert result == {"ticker": sent["ticker"], "candlesticks": sent["candlesticks"], "error": None}
+    assert result == {"ticker": sent["ticker"], "candlesticks": sent["candlesticks"], "error": None, "code": None}
 
 
 def test_archived_candles_have_the_names_of_live_ones(api: ApiClient, samples: Mapping[str, str]) -> None:

@@ -1,4 +1,4 @@
-"""Secrets Manager fails, refuses, and changes its mind under traffic; no secret shows up in what the functions say."""
+"""Failures, rejections and rotations of Secrets Manager under traffic; no secret appears in the functions' output."""
 
 import secrets
 import threading
@@ -27,7 +27,7 @@ AWS_KEY = secrets.token_hex(20)
 
 @pytest.fixture
 def hidden(environment: dict[str, str]) -> list[str]:
-    """Texts that the functions must never say; a test adds those that it makes."""
+    """Return the texts that must not appear in the functions' output; a test appends its own."""
     return [AWS_KEY, environment["DB_PASSWORD"]]
 
 
@@ -38,7 +38,7 @@ def functions(hidden: list[str]) -> Iterator[Sandboxes]:
 
 
 class Role:
-    """A database role and its secret."""
+    """Database role with its secret."""
 
     def __init__(self, name: str, account: Account, hidden: list[str]) -> None:
         self.name = name
@@ -47,7 +47,7 @@ class Role:
         self.arn = account.create_secret(self._login())
 
     def rotate(self) -> None:
-        """Puts another password into the secret; the database does not know it yet."""
+        """Store another password in the secret but not in the database."""
         self._account.rotate(self.arn, self._login())
 
     def _login(self) -> dict[str, str]:
@@ -57,7 +57,7 @@ class Role:
 
 @pytest.fixture
 def roles(account: Account, hidden: list[str], database: Database) -> Iterator[dict[str, Role]]:
-    """By function; the database has none of them yet."""
+    """Yield a role by function; the database does not have them yet."""
     names = {"api": "of_api", "crawler": "of_crawler"}
     yield {function: Role(name, account, hidden) for function, name in names.items()}
     for name in names.values():
@@ -67,7 +67,7 @@ def roles(account: Account, hidden: list[str], database: Database) -> Iterator[d
 
 @pytest.fixture
 def on_aws(aws_proxy: AwsProxy, environment: dict[str, str]) -> dict[str, str]:
-    """The environment of a function that has its login from a secret, but for the secret's ARN."""
+    """Return the environment of a function with its login in a secret, without the secret's ARN."""
     variables = {name: value for name, value in environment.items() if name not in ("DB_USER", "DB_PASSWORD")}
     overrides = {"DB_SSLMODE": "disable", "LOG_LEVEL": "DEBUG", "AWS_SECRET_ACCESS_KEY": AWS_KEY}
     return variables | aws_proxy.environment | overrides
@@ -75,7 +75,7 @@ def on_aws(aws_proxy: AwsProxy, environment: dict[str, str]) -> dict[str, str]:
 
 @pytest.fixture
 def master(account: Account, environment: dict[str, str]) -> str:
-    """The ARN of the secret of the database's own user."""
+    """Return the ARN of the secret of the database's own user."""
     return account.create_secret({"username": environment["DB_USER"], "password": environment["DB_PASSWORD"]})
 
 
@@ -123,7 +123,7 @@ def exchange() -> Iterator[str]:
 
 @pytest.fixture
 def crawling(on_aws: dict[str, str], exchange: str) -> dict[str, str]:
-    """The environment of a crawler, but for the secret's ARN."""
+    """Return the environment of a crawler, without the secret's ARN."""
     return on_aws | {"EXCHANGE_URL": exchange, "EXCHANGE_RATE": "1000"}
 
 
@@ -143,7 +143,7 @@ def test_a_deployment_waits_for_secrets_manager(
 ) -> None:
     monkeypatch.setattr("migrator.run.PAUSE_SECONDS", 0.1)
     clear_cache()
-    aws_proxy.faults = iter(["InternalServiceError", "AccessDeniedException"])  # a new role's grants take a moment
+    aws_proxy.faults = iter(["InternalServiceError", "AccessDeniedException"])  # new grants take effect late
     arns = {"DB_SECRET_ARN": master, "API_DB_SECRET_ARN": roles["api"].arn}
     with ResponseBucket(200) as bucket, variables(on_aws | arns):
         assert handler(custom_resource_event(bucket), Context(60)) == {"failure": None}
@@ -163,7 +163,7 @@ def test_a_failed_deployment_reveals_no_secret(
 
 @contextmanager
 def asking(api: SandboxedFunction) -> Iterator[list[int]]:
-    """The statuses of one request after the other, the last one begun when the block has ended."""
+    """Yield the statuses of consecutive requests; the last one starts after the block has ended."""
     statuses: list[int] = []
     ended = threading.Event()
 

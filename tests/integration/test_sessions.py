@@ -1,4 +1,4 @@
-"""Sessions that only a new connection mends, and conflicts: SQLSTATEs as the server reports them in the middle of work."""
+"""Session errors that need a new connection, and conflicts, by the SQLSTATEs that the server reports."""
 
 from collections.abc import Callable, Iterator, Mapping
 
@@ -23,7 +23,7 @@ STATEMENT_ERRORS = ["21000", "22012", "23505", "42501", "53100", "53200", "55006
 
 @pytest.fixture
 def failing(environment: Mapping[str, str]) -> Iterator[Callable[[str], None]]:
-    """Makes the function fail_once() raise this SQLSTATE when it is next called, and return 1 afterwards."""
+    """Yield a function that makes fail_once() raise a SQLSTATE at its next call, and return 1 afterwards."""
     owner = connect(environment)
     owner.execute_script(
         """CREATE SEQUENCE calls;
@@ -90,7 +90,7 @@ def test_a_transaction_that_lost_a_conflict_is_retried_on_its_connection(
 def test_nothing_of_a_transaction_is_repeated(
     environment: Mapping[str, str], failing: Callable[[str], None], sqlstate: str, kind: type[Exception]
 ) -> None:
-    """Repeated outside its transaction, a statement would be committed without what came before it."""
+    """A statement that is repeated outside its transaction would be committed without the earlier ones."""
     failing(sqlstate)
     database = connect(environment)
     database.execute_script("CREATE TABLE parts (n int)")
@@ -141,14 +141,14 @@ def test_a_session_that_cannot_start_is_no_error_of_a_statement(
 
 
 def writers(function: ApiClient) -> list[Database]:
-    """The connections of the API that write: its cache's and the limiter's."""
+    """Return the API's connections that write: the cache's and the limiter's."""
     source = function.resources.exchange._limiter._source
     assert isinstance(source, DatabaseTokenBucket)
     return [function.resources.candle_cache._database, source._database]
 
 
 def to_a_reader(database: Database) -> None:
-    """Leave the connection at a server that only reads, as a failover does."""
+    """Leave the connection at a read-only server, as a failover does."""
     database.query("SELECT 1")
     database.execute_script("SET default_transaction_read_only = on")
 
@@ -166,7 +166,7 @@ def test_candlesticks_survive_a_failover_that_left_their_connections_at_a_reader
         assert ends(function, 81, 83) == [81, 83]
         assert ends(function, 161, 163) == [161, 163]
         assert len(exchange.requests) == 3
-        assert ends(function, 81, 83) == [81, 83]  # it was kept
+        assert ends(function, 81, 83) == [81, 83]  # it was cached
         assert len(exchange.requests) == 3
 
 
@@ -181,7 +181,7 @@ def test_a_database_that_only_reads_still_serves_what_it_has(api: Callable[..., 
             broken._parameters["default_transaction_read_only"] = "on"
         assert ends(function, 1, 3) == [1, 3]
         assert function.get("/markets?limit=1").status == 200
-        function.resources.exchange._limiter._tokens = 0  # those in hand need no database
+        function.resources.exchange._limiter._tokens = 0  # tokens in hand would need no database
         for _ in range(2):
             unknown = ask(function, ["KXCACHED-1"], start_ts=81 * HOUR, end_ts=83 * HOUR)
             error(unknown, 503, "database_unavailable")

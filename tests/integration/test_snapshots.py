@@ -1,4 +1,4 @@
-"""SnapStart's hooks, run as the runtime client runs them: before a snapshot is taken, and in each process restored from it."""
+"""SnapStart's hooks, called as the runtime client calls them: before a snapshot, and in each restored process."""
 
 import asyncio
 import importlib
@@ -29,7 +29,7 @@ Session = tuple[int, str]
 
 @pytest.fixture
 def function(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
-    """The API's module as it is imported at the start of a process, with the hooks that it registers."""
+    """Yield the API's module as imported at the start of a process, with the hooks that it registers."""
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     registries = (snapshot_restore_py.get_before_snapshot(), snapshot_restore_py.get_after_restore())
@@ -44,7 +44,7 @@ def function(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> It
 
 @pytest.fixture
 def sessions(database: Database) -> Callable[[], list[Session]]:
-    """Server processes and users of the API's connections, once those that were closed have ended."""
+    """Return the server processes and users of the API's connections, after closed ones have ended."""
 
     def sessions() -> list[Session]:
         rows = database.query(
@@ -83,7 +83,7 @@ def test_a_restored_process_has_a_connection_and_credentials_of_its_own(
 
     run_before_snapshot()
     until(lambda: not sessions())
-    # The old credentials would still do: only a secret that is read afresh names the new ones.
+    # The old credentials still work: only a secret that is fetched again has the new ones.
     aws.rotate(arn, {"username": "restored", "password": "two"})
     run_after_restore()
     opened = sessions()
@@ -117,7 +117,7 @@ def test_a_restore_without_a_database_is_reported_by_the_request(
 
 
 def test_restored_processes_spread_their_retries() -> None:
-    """Each begins with the state that Python's own generator had in the snapshot."""
+    """Every process starts with the snapshot's state of Python's default random generator."""
 
     def waits() -> list[float]:
         random.seed(1)

@@ -1,4 +1,4 @@
-"""The whole stack created, as far as that goes without an account."""
+"""The complete stack, created as far as possible without an AWS account."""
 
 import re
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ GATEWAY = {"InternetGateway", "InternetGatewayAttachment", "PublicSubnet", "Publ
     "PrivateRoute",
 }
 INSTANCE = {"NatInstance", "NatSecurityGroup"} | GATEWAY
-# Parameters, and which of the resources that depend on them there are then.
+# Parameters, and the resources that exist only with them.
 CASES: dict[str, tuple[dict[str, str], set[str]]] = {
     "defaults": ({}, OWN | INSTANCE),
     "NAT gateway": ({"Network": "nat-gateway"}, OWN | GATEWAY | {"NatGateway", "NatAddress"}),
@@ -55,7 +55,7 @@ CASES: dict[str, tuple[dict[str, str], set[str]]] = {
 
 
 def unresolved(value: Any, path: str) -> list[str]:
-    """Paths of what is no plain value."""
+    """Return the paths of values that are unresolved intrinsic functions."""
     match value:
         case dict():
             functions = [f"{path}: {key}" for key in value if key == "Ref" or key.startswith("Fn::")]
@@ -93,7 +93,7 @@ def test_every_resource_is_created_and_every_reference_resolved(
         }
         assert statuses == {"CREATE_COMPLETE"}
         assert stack.names() & CONDITIONAL == conditional
-        # SAM gives a layer's name the digest of its content.
+        # SAM appends a hash of the content to a layer's name.
         assert {re.sub(r"^SharedLayer[0-9a-f]+$", "SharedLayer", name) for name in stack.names()} >= ALWAYS
         for (_, name), (_, properties) in stack.resources.items():
             assert unresolved(properties, name) == []
@@ -114,7 +114,7 @@ def test_a_changed_parameter_makes_a_new_version() -> None:
 
 @pytest.fixture(scope="module")
 def default_stack() -> Iterator[Deployed]:
-    """The stack with every parameter's default."""
+    """Yield the stack with every parameter's default."""
     with deployed() as stack:
         yield stack
 
@@ -129,7 +129,7 @@ def test_a_first_deployment_is_private_encrypted_and_protected_from_deletion(def
     assert "MasterUserPassword" not in properties
     for group in boto3.client("ec2").describe_security_groups()["SecurityGroups"]:
         ip_ranges = [ip_range for permission in group["IpPermissions"] for ip_range in permission["IpRanges"]]
-        assert ip_ranges == []  # from other security groups only
+        assert ip_ranges == []  # only from other security groups
     for name in ("ApiFunction", "CrawlerFunction", "MigratorFunction"):
         variables = default_stack.properties(name)["Environment"]["Variables"]
         assert variables["DB_HOST"] == database["Endpoint"]["Address"]
@@ -163,7 +163,7 @@ def test_the_trust_of_rds_is_what_the_layer_brings(default_stack: Deployed) -> N
 
 
 INSIDE_ANOTHER = {"AWS::ApiGatewayV2::Stage", "AWS::CloudFormation::CustomResource", "AWS::Lambda::Alias"}
-"""Their names need only be unique within what they belong to."""
+"""Resource types whose names must be unique only within their parent."""
 
 
 def test_two_stacks_share_no_name(default_stack: Deployed) -> None:

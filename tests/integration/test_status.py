@@ -33,7 +33,7 @@ def api(environment: dict[str, str]) -> Iterator[ApiClient]:
 
 @pytest.fixture
 def store(database: Database) -> Store:
-    """Empty tables, and the lease."""
+    """Empty the tables and return a store that holds the lease."""
     truncate_all(database)
     store = Store(database)
     assert store.take_lease()
@@ -54,7 +54,7 @@ def job(api: ApiClient, name: str) -> dict[str, Any]:
 
 
 def walked(name: str, started_at: datetime = NOON, finished_at: datetime = NOON + MINUTE) -> JobState:
-    """A job whose last walk is complete."""
+    """Return the state of a job whose last pass is complete."""
     return JobState(name, started_at=started_at, finished_at=finished_at, confirmed_at=started_at)
 
 
@@ -232,7 +232,7 @@ def test_live_is_incomplete_from_a_failure_to_the_next_complete_job(api: ApiClie
     assert get_status(api)["live"]["complete"] is False
     store.commit(Batch(replace(failed, position={"pages": 1})))
     assert get_status(api)["live"]["complete"] is False
-    # By the crawler's clock, after a failure that was noted by the database's.
+    # finished_at is from the crawler's clock, the failure's time from the database's.
     store.commit(Batch(walked(failed.name, finished_at=datetime.now(UTC) + MINUTE)))
     assert get_status(api)["live"]["complete"] is True
 
@@ -290,7 +290,7 @@ def test_drift_is_listed_newest_first(api: ApiClient, store: Store) -> None:
 
 @pytest.fixture
 def as_its_role(environment: dict[str, str], database: Database) -> Iterator[Mapping[str, str]]:
-    """The environment of the API with the database role that the migrator makes for it."""
+    """Yield the environment of the API with the database role that the migrator creates for it."""
     names = {"API_DB_USER": "status_api", "CRAWLER_DB_USER": "status_crawler"}
     migrate(database, MigratorSettings.from_env(names | {"API_DB_PASSWORD": "p", "CRAWLER_DB_PASSWORD": "p"}))
     yield environment | {"DB_USER": "status_api", "DB_PASSWORD": "p"}
@@ -330,7 +330,7 @@ def test_a_large_table_is_never_read_as_a_whole(api: ApiClient, store: Store, da
     body = get_status(api)
     assert {row["status"]: row["count"] for row in body["statuses"]} == {"active": 2000, "finalized": 38000}
     assert body["removed"] == 400
-    # With the parameters of the API's own session.
+    # With the run-time parameters of the API's own session.
     for statement in (status.status_counts_sql("kalshi_markets"), status.removed_count_sql("kalshi_markets")):
         plan = "\n".join(line for (line,) in api.resources.database.query(f"EXPLAIN {statement}"))
         assert "Seq Scan on kalshi_markets_details" not in plan, plan

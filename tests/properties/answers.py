@@ -1,4 +1,4 @@
-"""Reading the API's answers without losing a digit, in each format, by readers that know no more than the format."""
+"""Strict parsers of the API's responses, one for each format. They preserve every digit."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -13,12 +13,12 @@ Members = list[tuple[str, Any]]
 
 
 def loads(text: str) -> Any:
-    """JSON, its numbers as they were written."""
+    """Parse JSON with numbers as Digits."""
     return json.loads(text, parse_float=Digits, parse_int=Digits)
 
 
 def items(answer: ApiResponse, format_: str, fields: Sequence[str]) -> list[Members]:
-    """The rows of a page; CSV has no types, so the columns' are taken."""
+    """Return the rows of a page. CSV has no types, so values are parsed by the type of their column."""
     if format_ == "csv":
         header, *lines = cells(answer.text)
         assert header == [(name, False) for name in fields]
@@ -53,7 +53,7 @@ def _typed(name: str, text: str, quoted: bool) -> Any:
 
 
 def cells(text: str) -> list[list[tuple[str, bool]]]:
-    """RFC 4180: each cell and whether it was quoted, which Python's reader does not tell."""
+    """Parse CSV by RFC 4180. Return each cell and True if it is quoted, which Python's reader does not report."""
     lines: list[list[tuple[str, bool]]] = []
     line: list[tuple[str, bool]] = []
     at = 0
@@ -87,7 +87,7 @@ def _bare(text: str, at: int) -> tuple[str, int]:
 def assert_page(
     api: ApiClient, query: RenderedQuery, format_: str, expected: Sequence[Row], **more: str
 ) -> ApiResponse:
-    """Asks, and compares rows, their order, their members and every digit."""
+    """Request a page and compare its rows: order, fields and every digit."""
     url = query.url(format=format_, **more)
     answer = api.get(url)
     assert answer.status == 200, (url, answer.text)
@@ -99,7 +99,7 @@ def assert_page(
 def walk(
     api: ApiClient, query: RenderedQuery, limits: Iterator[int], formats: Iterator[str]
 ) -> Iterator[list[Members]]:
-    """Page after page by cursor, each with a limit and in a format of its own."""
+    """Yield the pages of a query by cursor, each with its own limit and format."""
     more: dict[str, str] = {}
     while True:
         format_, limit = next(formats), next(limits)

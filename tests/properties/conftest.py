@@ -1,4 +1,4 @@
-"""A table that is hard to read rightly, and the API over it."""
+"""Fixture: a table of difficult values, and the API over it."""
 
 from collections.abc import Iterator
 
@@ -15,7 +15,7 @@ __all__ = ["empty_database", "environment", "migrated", "postgres"]
 
 @pytest.fixture(scope="module", params=TABLE_SEEDS, ids=lambda seed: f"seed{seed}")
 def table(request: pytest.FixtureRequest, environment: dict[str, str]) -> Iterator[Table]:
-    """A few hundred rows, made from the seed in the test's name."""
+    """Yield a table with a few hundred rows, generated from the seed in the test's name."""
     database, api = connect(environment), ApiClient(environment)
     database.execute_script("TRUNCATE kalshi_markets_details, kalshi_markets_quotes, kalshi_markets_jobs")
     yield Table(request.param, api, database)

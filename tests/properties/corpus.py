@@ -1,4 +1,4 @@
-"""What is sent by those who mean no good, and by those whose programs are broken."""
+"""Corpus of hostile and malformed input."""
 
 import base64
 import json
@@ -83,7 +83,7 @@ RAW: Final = (
     *("%00", "a%00b", "%ff", "%c0%80", "%ed%a0%80", "%ed%a0%80%ed%b0%80", "%f4%90%80%80", "%e2%82", "%", "%4", "%zz"),
     *("%%", "+", "%2500", "%0d%0aX:1", "%u0041", "%252e", "a=b=c", "=", "%26limit=1"),
 )
-"""Values as they stand in a URL."""
+"""Values in percent-encoded form."""
 HEADERS: Final = (
     *("", ",", ";;;", "*", "*/*", "gzip;q=nan", "gzip;q=-1", "gzip;q=", "text/csv;q=1e999"),
     *("text/csv;q=nan, */*;q=inf", "a" * 5000, ",".join("a" * 2000), 'W/"', '"""', 'W/"x"-1', "W/W/W/", '"%s"', "é"),
@@ -92,12 +92,12 @@ HEADERS: Final = (
 
 
 def forged(*position: Any) -> str:
-    """A cursor that holds what we like."""
+    """Return a cursor with arbitrary content."""
     return base64.urlsafe_b64encode(json.dumps(position).encode()).rstrip(b"=").decode()
 
 
 def cursors(good: str) -> list[str]:
-    """Of every kind, from one that is ours."""
+    """Return malformed cursors of every kind, derived from a valid one."""
     version, digests, key, ticker = json.loads(base64.urlsafe_b64decode(good + "=="))
     wrong: list[Any] = [
         None,
@@ -146,7 +146,10 @@ def cursors(good: str) -> list[str]:
 
 
 def meant(column: Column, operator: str, text: str) -> Condition | None:
-    """What a value says to a filter, read anew; None where it has no business to be taken, or is a pattern."""
+    """Return the condition that a filter's value means, parsed independently of the API.
+
+    Returns None for an invalid value, and for the operators __isnull, __in and _regex.
+    """
     if operator in ("__isnull", "__in", "_regex"):
         return None
     try:

@@ -1,4 +1,4 @@
-"""What the API must answer, in plain Python over rows in memory: written from docs/api.md, not from the code."""
+"""Model of GET /markets in plain Python over rows in memory, written from docs/api.md, not from the code."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,19 +12,23 @@ from unicodedata import normalize
 from kalshi_markets.columns import COLUMNS, COLUMNS_BY_NAME, DEFAULT_COLUMNS, Kind
 
 Row = Mapping[str, Any]
-"""By column: str, Decimal, datetime, bool, Json; None where the value is missing."""
+"""Row of values by column: str, Decimal, datetime, bool, Json; None for a missing value."""
 
 
 @dataclass(frozen=True)
 class Json:
-    """A stored JSON value, which may itself be a string, a number or a list."""
+    """Stored JSON value, which may be a string, a number or a list."""
 
     value: Any
 
 
 @dataclass(frozen=True)
 class Condition:
-    """operand: of the column's kind; a list of them for __in, a flag for __isnull, a compiled pattern for _regex."""
+    """Filter of a column.
+
+    operand: a value of the column's type. It is a list of values for __in, a bool for __isnull and a compiled pattern
+        for _regex.
+    """
 
     column: str
     operator: str
@@ -33,7 +37,7 @@ class Condition:
 
 @dataclass(frozen=True)
 class Question:
-    """A GET /markets, its values parsed."""
+    """Parsed query of GET /markets."""
 
     conditions: Sequence[Condition] = ()
     min_minutes: Decimal | None = None
@@ -47,7 +51,7 @@ class Question:
 
 
 def matching(rows: Iterable[Row], question: Question) -> list[Row]:
-    """Every row that the question finds, in its order, whatever the page."""
+    """Return every row that matches the query in its order, without limit and offset."""
     matches = [row for row in rows if _matches(row, question)]
     if question.changed_since is not None:
         return sorted(matches, key=lambda row: int(row["change_number"]))
@@ -58,12 +62,12 @@ def matching(rows: Iterable[Row], question: Question) -> list[Row]:
 
 
 def page(rows: Iterable[Row], question: Question) -> list[Row]:
-    """The rows of its page."""
+    """Return the rows of the query's page."""
     return matching(rows, question)[question.offset :][: question.limit]
 
 
 def code_points(text: str) -> list[int]:
-    """What strings compare by."""
+    """Return the sort key of a string."""
     return [ord(character) for character in text]
 
 
@@ -94,7 +98,7 @@ def _lasts(row: Row, question: Question) -> bool:
 
 
 def holds(value: Any, condition: Condition) -> bool:
-    """Whether a value meets a condition."""
+    """Return True if a value meets a condition."""
     operand = condition.operand
     if condition.operator == "__isnull":
         return (value is None) is bool(operand)
@@ -125,12 +129,12 @@ _COMPARISONS: Final[Mapping[str, Any]] = {
 
 
 def lowered(text: str) -> str:
-    """Character by character, as the locale C.UTF-8 does it: no character becomes two."""
+    """Convert to lower case by single characters, as the locale C.UTF-8 does: no character becomes two."""
     return "".join(_single_character(character, character.lower()) for character in text)
 
 
 def cases(character: str) -> set[str]:
-    """What a pattern's character stands for, whatever the case."""
+    """Return the characters that a pattern's character matches, case-insensitive."""
     return {character, _single_character(character, character.lower()), _single_character(character, character.upper())}
 
 
@@ -139,12 +143,12 @@ def _single_character(character: str, changed: str) -> str:
 
 
 def pattern(expression: str) -> re.Pattern[str]:
-    """A pattern whose characters are spelled out in each case already."""
+    """Compile a pattern in which every case of each character is written out."""
     return re.compile(expression, re.DOTALL)
 
 
 def canonical(value: Any) -> Any:
-    """A JSON value as something that is equal exactly when PostgreSQL's is: 1 is 1.0 but neither true nor "1"."""
+    """Convert a JSON value to a form with PostgreSQL's equality: 1 equals 1.0 but neither true nor "1"."""
     if isinstance(value, Mapping):
         return {"object": {key: canonical(member) for key, member in value.items()}}
     if isinstance(value, list):
@@ -155,20 +159,20 @@ def canonical(value: Any) -> Any:
 
 
 def names(fields: str) -> list[str]:
-    """The columns of a `fields`, each once."""
+    """Return the columns of a `fields` parameter without duplicates."""
     groups = {"default": [column.name for column in DEFAULT_COLUMNS], "all": [column.name for column in COLUMNS]}
     return list(dict.fromkeys(name for word in fields.split(",") for name in groups.get(word, [word])))
 
 
 @dataclass(frozen=True)
 class Digits:
-    """A number as it must be written, digit for digit."""
+    """Number with its exact digits in the response."""
 
     text: str
 
 
 def written(row: Row, fields: Sequence[str]) -> list[tuple[str, Any]]:
-    """The members of an item; numbers as Digits, JSON as Json of the same."""
+    """Return the expected fields of an item, with numbers as Digits, also within Json."""
     return [(name, _written(COLUMNS_BY_NAME[name].kind, row[name])) for name in fields]
 
 
@@ -186,7 +190,7 @@ def _written(kind: Kind, value: Any) -> Any:
 
 
 def digits(value: Any) -> Any:
-    """A JSON value with its numbers as Digits, which keep the zeros at their end."""
+    """Convert the numbers of a JSON value to Digits, which preserve trailing zeros."""
     if isinstance(value, Mapping):
         return {key: digits(member) for key, member in value.items()}
     if isinstance(value, list):
@@ -197,13 +201,13 @@ def digits(value: Any) -> Any:
 
 
 def plain(number: Decimal) -> str:
-    """No exponent, no zeros at the end, no negative zero."""
+    """Format a number without exponent, trailing zeros and negative zero."""
     text = format(number, "f")
     text = text.rstrip("0").rstrip(".") if "." in text else text
     return "0" if text in ("-0", "") else text
 
 
 def rfc_3339(instant: datetime) -> str:
-    """In UTC, with a fraction only where there is one."""
+    """Format an instant in UTC, without a fraction if it is zero."""
     text = instant.astimezone(UTC).replace(tzinfo=None).isoformat()
     return (text.rstrip("0") if "." in text else text) + "Z"

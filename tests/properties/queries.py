@@ -1,4 +1,4 @@
-"""Random queries: what is meant, as the model reads it, beside how it is spelled in a URL."""
+"""Random queries, each as the model's query and as URL parameters."""
 
 import csv
 import io
@@ -30,19 +30,19 @@ MAX_NUMBER_LENGTH: Final = 60
 
 @dataclass(frozen=True)
 class RenderedQuery:
-    """A query and its spelling."""
+    """Query of the model with its URL parameters."""
 
     question: Question
     parameters: dict[str, str]
 
     def url(self, **more: str) -> str:
-        """Of GET /markets."""
+        """Return the URL of GET /markets."""
         return f"/markets?{escaped(**self.parameters | more)}"
 
 
 @st.composite
 def random_query(draw: st.DrawFn, rows: Sequence[Row], *, paged: bool = True) -> RenderedQuery:
-    """paged: with a limit and an offset; else all of what is found is in the one page."""
+    """Generate a query. paged: with a limit and an offset; otherwise one page has all matching rows."""
     conditions, parameters = [], {}
     for column in draw(st.lists(st.sampled_from(COLUMNS), max_size=3, unique=True)):
         for operator in draw(st.lists(st.sampled_from(OPERATORS[column.kind]), min_size=1, max_size=2, unique=True)):
@@ -102,7 +102,7 @@ def _minutes(draw: st.DrawFn, rows: Sequence[Row]) -> Decimal:
         )
     )
     microseconds = (row["close_time"] - row["open_time"]) // timedelta(microseconds=1)
-    exact = str(microseconds * 10**10 // 6 * 10**6)  # minutes with 23 decimals, cut
+    exact = str(microseconds * 10**10 // 6 * 10**6)  # minutes with 23 decimals, truncated
     sign, digits = ("-", exact[1:]) if exact.startswith("-") else ("", exact)
     near = Decimal(f"{sign}{digits[:-23] or 0}.{digits[-23:].zfill(23)}")
     beside = st.sampled_from(
@@ -142,7 +142,7 @@ def _condition(draw: st.DrawFn, column: Column, operator: str, rows: Sequence[Ro
 
 
 def _csv_line(fields: Sequence[str], *, quote_all: bool) -> str:
-    # Before Python 3.13 the writer leaves line ends unquoted that are not its own.
+    # Before Python 3.13 the csv writer does not quote line ends other than its own.
     has_line_end = any("\r" in field or "\n" in field for field in fields)
     line = io.StringIO()
     writer = csv.writer(
@@ -206,7 +206,7 @@ def _spellings(instant: datetime) -> list[str]:
 
 
 def _json(value: Any, spaced: bool) -> str:
-    """With the digits of its Decimals, and members in another order."""
+    """Format a JSON value with the digits of its Decimals and its fields in reverse order."""
     gap = " " if spaced else ""
     if isinstance(value, dict):
         return (
@@ -222,8 +222,8 @@ def _json(value: Any, spaced: bool) -> str:
 
 
 def _character(character: str) -> tuple[str, str]:
-    """A character as a pattern of PostgreSQL's and as one of Python's, in each of its cases."""
-    # Escaped, < and > are refused: they are the edges of a word elsewhere.
+    """Return a character as a case-insensitive pattern for PostgreSQL and for Python."""
+    # The API rejects \< and \>: other dialects use them as word boundaries.
     is_bare = character.isalnum() or character in "_<>" or not character.isascii()
     theirs = character if is_bare else f"\\{character}"
     return theirs, "[" + "".join(re.escape(case) for case in sorted(cases(character))) + "]"
@@ -248,7 +248,7 @@ _TIMES: Final = ("", "", "", "*", "+", "?", "{0,2}", "{2}", "{1,}")
 
 @st.composite
 def _patterns(draw: st.DrawFn) -> tuple[str, str]:
-    """The same pattern as PostgreSQL's and as Python's."""
+    """Generate a pattern for PostgreSQL and its equivalent for Python."""
     if draw(st.booleans()):
         word = draw(st.text("aAbBzZ09 ,:;!@#%&='\"<>/_-", min_size=1, max_size=3))
         return word, "".join(_character(character)[1] for character in word)

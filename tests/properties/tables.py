@@ -1,4 +1,4 @@
-"""Market objects that are hard to keep apart: ties, gaps, texts and numbers at the edge of what a table can hold."""
+"""Market objects with difficult values: ties, missing fields, and texts and numbers at the limits of the table."""
 
 import random
 from collections.abc import Callable, Mapping
@@ -13,7 +13,7 @@ from tests.support.api_client import ApiClient
 from tests.support.database import store_markets
 
 ALPHABET: Final = "aAbBzZ09éÉßẞſΣσςжЖñΩ%_\\'\"`\n\r\t,;:{}[]()|*+?.^$-/#&= <>\x01\x7f\x85\u2028\ufeff\u0301😀𝔸ﬀ"
-"""Without the Kelvin sign and the dotted İ, whose lower cases are ASCII letters."""
+"""Characters of texts, without the Kelvin sign and the dotted İ, whose lower cases are ASCII letters."""
 TEXTS: Final = (
     "",
     " ",
@@ -70,14 +70,14 @@ _BOOK: Final = ("yes_bid_dollars", "yes_ask_dollars", "yes_bid_size", "yes_ask_s
 
 
 def text(rng: random.Random) -> str:
-    """Short, often one of a few, so that there are equal ones."""
+    """Generate a short text, often a common one, so that texts are equal."""
     if rng.random() < 0.5:
         return rng.choice(TEXTS)
     return "".join(rng.choice(ALPHABET) for _ in range(rng.choice((1, 2, 3, 8, 40))))
 
 
 def number(rng: random.Random, column: Column) -> str:
-    """A decimal as the exchange writes it."""
+    """Generate a number in the exchange's format."""
     if column.sql_type != "numeric":
         return str(rng.choice((0, 1, -1, 2**31 - 1, -(2**31), rng.randrange(10_000))))
     chance = rng.random()
@@ -89,7 +89,7 @@ def number(rng: random.Random, column: Column) -> str:
 
 
 def instant(rng: random.Random) -> str:
-    """Six digits of a fraction, fewer or none."""
+    """Generate an instant with a fraction of zero to six digits."""
     if rng.random() < 0.6:
         return rng.choice(INSTANTS)
     moment = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(minutes=rng.randrange(-90, 90), seconds=rng.randrange(3))
@@ -98,7 +98,7 @@ def instant(rng: random.Random) -> str:
 
 
 def value(rng: random.Random, column: Column) -> Any:
-    """A member of a Market object."""
+    """Generate a field of a Market object."""
     if column.allowed_values:
         return rng.choice(column.allowed_values)
     makers: dict[Kind, Callable[[], Any]] = {
@@ -112,13 +112,13 @@ def value(rng: random.Random, column: Column) -> Any:
 
 
 def market(rng: random.Random, ticker: str) -> dict[str, Any]:
-    """A Market object; about a third of its members is missing."""
+    """Generate a Market object in which about a third of the fields is missing."""
     fields = {column.source_field: value(rng, column) for column in MARKET_COLUMNS if rng.random() > 0.3}
     return fields | {"ticker": ticker}
 
 
 def tickers(rng: random.Random, count: int) -> list[str]:
-    """Distinct ones that differ in case, in length and beyond ASCII."""
+    """Generate distinct tickers that differ in case, in length and beyond ASCII."""
     made = {
         rng.choice(("K", "k", "É", "é", "%", "_", "\\", "😀", "KX-A", "")) + text(rng)[:9] for _ in range(count // 3)
     }
@@ -127,7 +127,7 @@ def tickers(rng: random.Random, count: int) -> list[str]:
 
 
 def row(market: Mapping[str, Any]) -> dict[str, Any]:
-    """What the table must hold of a Market object."""
+    """Return the expected row of a Market object."""
     values = {column.name: _stored(column, market.get(column.source_field)) for column in MARKET_COLUMNS}
     if values["subtitle"] is None:
         values["subtitle"] = values["yes_sub_title"]
@@ -139,7 +139,7 @@ def row(market: Mapping[str, Any]) -> dict[str, Any]:
 OPTIONAL: Final = {"subtitle", "functional_strike", "early_close_condition", "mve_collection_ticker"} | {
     "primary_participant_key"
 }
-"""Texts that are absent where they are empty."""
+"""Texts that are stored as NULL if they are empty."""
 
 
 def _stored(column: Column, value: Any) -> Any:
@@ -161,16 +161,16 @@ def _cents(bid: Decimal, ask: Decimal, bid_size: Decimal, ask_size: Decimal) -> 
 
 
 class Rows(list[Row]):
-    """Of which Hypothesis writes no megabyte when it tells of a strategy over them."""
+    """List with a short repr, because Hypothesis prints the values of a strategy."""
 
     def __repr__(self) -> str:
         return f"<{len(self)} rows>"
 
 
 class Table:
-    """The API, the table behind it and what must be in it. seed: what it was made from.
+    """Table with the API over it and the expected rows. seed: the seed of its markets.
 
-    Not a dataclass: hypothesis would print all of one with every failure.
+    It is not a dataclass: Hypothesis would print all of its fields with every failure.
     """
 
     def __init__(self, seed: int, api: ApiClient, database: Database, count: int = 300) -> None:
@@ -183,15 +183,15 @@ class Table:
             _fill_the_rest(database, rng, ticker)
         self.refresh()
         self.first_rows = self.rows
-        """What questions are made from: the same whatever has been written since, so that they can be asked again."""
+        """Rows from which queries are generated. Later writes do not change them, so that failures are reproducible."""
 
     def write(self, *markets: dict[str, Any]) -> None:
-        """As the crawler does; `rows` follow with `refresh`."""
+        """Store Market objects as the crawler does. `rows` changes only with `refresh`."""
         store_markets(self.database, *markets)
         self.markets |= {market["ticker"]: market for market in markets}
 
     def refresh(self) -> None:
-        """The rows of the Market objects, with the columns that only the database knows."""
+        """Update `rows` from the Market objects and from the columns that only the database has."""
         columns = ("ticker", "series_ticker", "category", *OURS)
         stored = {
             values[0]: values for values in self.database.query(f"SELECT {', '.join(columns)} FROM kalshi_markets")
@@ -211,7 +211,7 @@ OURS: Final = ("first_seen_at", "changed_at", "change_number", "removed_at")
 
 
 def _fill_the_rest(database: Database, rng: random.Random, ticker: str) -> None:
-    """The columns that no Market object has."""
+    """Fill the columns that no Market object has."""
     series, category = rng.choice((None, text(rng))), rng.choice((None, "", "Sports", "sports", text(rng)))
     removed_at = rng.choice((None, None, None, instant(rng)))
     terms = "UPDATE kalshi_markets_details SET series_ticker = $2::text, category = $3::text WHERE ticker = $1"

@@ -1,5 +1,8 @@
-"""Every candle is the exchange's, whatever is asked in whatever order: tickers of both tiers, ranges, periods, what is
-kept from earlier questions, calls cut small, days on both sides of both clock changes."""
+"""Candlesticks of random requests equal the exchange's.
+
+Requests vary tickers of both tiers, ranges and periods, the state of the cache, the size of calls, and days before and
+after both clock changes.
+"""
 
 import csv
 import io
@@ -28,12 +31,12 @@ from tests.support.database import connect, store_markets
 
 HOUR, DAY = 3600, 86_400
 NOWS = ["2026-11-25T15:20:07Z", "2026-11-03T09:00:00Z", "2026-03-10T04:30:00Z"]
-"""The last two: days after the clocks of New York were set back, and forth."""
+"""Times of the exchange. The last two are days after New York's clocks went back and forward."""
 
 
 @dataclass
 class Setup:
-    """An exchange, the API over it, and markets of both tiers, some of which the table does not know."""
+    """Exchange with the API over it, and markets of both tiers, some of which are not in the table."""
 
     server: ExchangeServer
     api: ApiClient
@@ -44,11 +47,11 @@ class Setup:
         return self.server.exchange.clock.now() // SECOND
 
     def break_with(self, rules: list[dict[str, Any]]) -> None:
-        """These faults instead of all others."""
+        """Replace the exchange's faults."""
         httpx.post(f"{self.server.root}/admin/faults", json=rules).raise_for_status()
 
     def expected(self, ticker: str, period: int, start: int, end: int) -> list[dict[str, Any]]:
-        """The candles as the live tier words them, straight from the market's tape."""
+        """Return the expected candles in the live tier's format, computed from the market's tape."""
         exchange = self.server.exchange
         market = exchange.market(ticker) or exchange.market(ticker, archived=True)
         assert market is not None
@@ -73,7 +76,7 @@ def setup(request: pytest.FixtureRequest, environment: Mapping[str, str]) -> Ite
 
 @pytest.fixture(params=["small calls", "whole calls"])
 def _caps(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Calls of few candles have many seams."""
+    """Run with small calls too: they have many boundaries."""
     if request.param == "small calls":
         monkeypatch.setattr(planner, "MAX_BATCH_PERIODS", 130)
         monkeypatch.setattr(planner, "MAX_ARCHIVE_PERIODS", 60)
@@ -94,8 +97,10 @@ class CandlestickRequest:
 
 
 def random_request(setup: Setup, data: st.DataObject) -> CandlestickRequest:
-    """Ranges that begin or end on, just before or just behind what matters: the end of an hour, a day, a block, now,
-    an opening or a close."""
+    """Generate a request whose range starts and ends at, just before or just after a boundary.
+
+    Boundaries are the end of an hour, a day or a block, the present, an opening and a close.
+    """
     rng = random.Random(data.draw(st.integers(0, 2**32)))
     period = rng.choice([1, 60, 60, 1440])
     tickers = rng.sample(setup.tickers, rng.choice([1, 2, 30]))
@@ -177,7 +182,7 @@ def test_faults_touch_only_their_tickers_and_asking_again_completes_the_set(
         missing = list(question.tickers)
         results: dict[str, dict[str, Any]] = {}
         for round_ in range(12):
-            # The last rounds are without faults: an answer that cannot be read is not to be asked for again.
+            # The last rounds have no faults, because an unreadable response is not retryable.
             setup.break_with(rules if round_ < 10 else [])
             answer = setup.api.post("/markets/candlesticks", question.body() | {"tickers": missing})
             assert [result["ticker"] for result in answer.json["results"]] == missing

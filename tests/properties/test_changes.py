@@ -1,4 +1,4 @@
-"""Reading while rows change underneath."""
+"""Reads of changes while rows change."""
 
 import itertools
 import random
@@ -57,7 +57,7 @@ def test_following_the_changes_from_zero_rebuilds_the_table(table: Table, seed: 
 
 
 def follow(table: Table, copy: dict[str, dict[str, Any]], since: int, rng: random.Random) -> int:
-    """A few pages of changes into the copy, by cursor or by change number; where to go on."""
+    """Copy a few pages of changes, by cursor or by change number. Return the next change number."""
     format_, more = rng.choice(("json", "ndjson", "csv")), ""
     for _ in range(rng.randrange(1, 6)):
         url = f"/markets?fields=all&changed_since={since}&format={format_}"

@@ -28,7 +28,7 @@ TIMED_OUT = "query_timeout"
 
 @pytest.fixture(scope="module", autouse=True)
 def unharmed(table: Table) -> Iterator[None]:
-    """Whatever is sent, the database is as it was."""
+    """Check that the tests leave the database unchanged."""
     before = everything(table)
     yield
     assert everything(table) == before
@@ -49,7 +49,7 @@ def everything(table: Table) -> list[Any]:
 
 
 def assert_sane(answer: ApiResponse, request: object) -> None:
-    """No mistake of ours, nothing undocumented."""
+    """Check that a response is documented, and is no server error except a query timeout."""
     if answer.status == 503:
         assert answer.json["code"] == TIMED_OUT, request
         return
@@ -61,7 +61,7 @@ def assert_sane(answer: ApiResponse, request: object) -> None:
 
 @pytest.mark.parametrize("repetition", range(20 if SOAK else 6))
 def test_no_value_in_any_parameter_breaks_anything(table: Table, repetition: int) -> None:
-    """Each parameter gets a value of its own, so that every value reaches every kind in a few turns."""
+    """Parameters get different values in each repetition, so that every value reaches every kind of parameter."""
     for at, name in enumerate(NAMES):
         value = VALUES[(at * 7 + repetition * 31 + table.seed) % len(VALUES)]
         assert_sane(table.api.get(f"/markets?limit=3&fields=ticker&{name}={value}"), (name, value))
@@ -136,7 +136,7 @@ def test_no_query_string_breaks_anything(table: Table, query: str) -> None:
 
 
 def raw(table: Table, query: bytes) -> tuple[int, bytes]:
-    """GET /markets past the gateway, with any bytes."""
+    """Call GET /markets without the gateway, with arbitrary bytes as the query string."""
     sent: list[Any] = []
 
     async def receive() -> Any:

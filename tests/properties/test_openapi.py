@@ -1,4 +1,4 @@
-"""The application against its own OpenAPI document."""
+"""Responses of the application checked against its OpenAPI document."""
 
 import copy
 import random
@@ -31,7 +31,7 @@ CHECKS = [
 ]
 MODES = [GenerationMode.POSITIVE, GenerationMode.NEGATIVE]
 PART = 12
-"""Filters in a document: with all of them, one case takes seconds to make."""
+"""Number of filters in a document: with all of them, one case takes seconds to generate."""
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +47,7 @@ def document(table: Table) -> dict[str, Any]:
 
 
 def parts(document: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """The document with a few of the filters of GET /markets at a time; the settings are in each."""
+    """Yield the document with a few filters of GET /markets at a time; each has all other parameters."""
     parameters = document["paths"]["/markets"]["get"]["parameters"]
     named = [parameter for parameter in parameters if parameter["name"] in LISTING_PARAMETERS]
     filters = [parameter for parameter in parameters if parameter["name"] not in LISTING_PARAMETERS]
@@ -66,7 +66,7 @@ def assert_conforms(
     bounds: settings,
     path_parameters: dict[str, str] | None = None,
 ) -> set[int]:
-    """The statuses that were seen. place: of the parameters in the path."""
+    """Check generated requests. Return their statuses. path_parameters: values of the parameters in the path."""
     schema = schemathesis.openapi.from_dict(document)
     schema.app = app
     operation = schema[path]["GET"]

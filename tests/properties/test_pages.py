@@ -1,4 +1,4 @@
-"""Pages of every shape that JSON permits, split as the crawler splits them, beside a plain parse."""
+"""Pages in every form that JSON permits, split by the crawler's parser and compared with a plain parse."""
 
 import hashlib
 import json
@@ -45,20 +45,21 @@ HOSTILE: Final = (
 )
 
 Members = tuple[tuple[str, Any], ...]
-"""An object: pairs, since a name may come twice."""
+"""Object as pairs, because a name may be repeated."""
 
 
 class Written:
-    """A value that is JSON already."""
+    """Value that is already JSON."""
 
     def __init__(self, text: str) -> None:
         self.text = text
 
 
 class Writer:
-    """Writes values as JSON in one of the many ways that JSON permits.
+    """Writer of values in one of the many forms that JSON permits.
 
-    spaces, escapes: how often there is white space between two tokens, and how often a character is escaped.
+    spaces: probability of white space between two tokens.
+    escapes: probability that a character is escaped.
     """
 
     def __init__(self, seed: int, spaces: float, escapes: float) -> None:
@@ -101,7 +102,7 @@ SCALARS: Final = (None, True, 0, -7, Written("1.50"), Written("-0.1e3"), Written
 
 
 def members_of(chance: random.Random, depth: int = 2) -> Members:
-    """Return up to three members, nested up to a depth."""
+    """Return up to three fields, nested up to a depth."""
     names = (*NAMES, *HOSTILE)
     return tuple((chance.choice(names), value_of(chance, depth)) for _ in range(chance.randrange(4)))
 
@@ -129,18 +130,18 @@ CONFUSING: Final = [
         r'{"x":2}',
     )
 ]
-"""Objects whose ticker, or whose end, a search for text finds in the wrong place."""
+"""Objects in which a text search finds the ticker or the end at the wrong position."""
 
 _CHANCE: Final = random.Random(TABLE_SEEDS[0])
 EXTRAS: Final = [members_of(_CHANCE) for _ in range(500)]
-"""Members to put anywhere: one draw for each lot, since a hundred thousand pages are made of them."""
+"""Fields for any position. They are drawn once, because they go into a hundred thousand pages."""
 extras = st.sampled_from(EXTRAS)
 orderly = st.sampled_from([extra for extra in EXTRAS if 'ticker"' not in Writer(0, 0, 0).text(extra)])
 tickers = st.sampled_from(["A-1", "B.2", "KX-26", *TEXTS, None])
 
 
 def orderly_market(first: str) -> st.SearchStrategy[Any]:
-    """Return objects that begin with the same member and have one plain ticker, as the exchange's do."""
+    """Return objects that begin with the same field and have one plain ticker, as the exchange's do."""
     ticker = st.sampled_from(["A-1", "B.2", "KX-26"])
     if first == "ticker":
         return st.tuples(ticker, orderly).map(lambda parts: (("ticker", parts[0]), *parts[1]))
@@ -150,7 +151,7 @@ def orderly_market(first: str) -> st.SearchStrategy[Any]:
 
 
 def odd_market(first: str) -> st.SearchStrategy[Any]:
-    """Return objects in which that may be otherwise, and other values."""
+    """Return other values, and objects that may lack the first field or a plain ticker."""
     parts = st.tuples(extras, tickers, extras)
     return st.one_of(
         parts.map(lambda parts: ((first, None), *parts[0], ("ticker", parts[1]), *parts[2])),
@@ -168,7 +169,7 @@ lists = st.one_of(*(st.lists(market, max_size=3) for market in (*(market for _, 
 
 @st.composite
 def pages(draw: st.DrawFn) -> tuple[bytes, list[str]]:
-    """Return a page, and the text of each member of the list of markets that was put into it."""
+    """Return a page, and the text of each item in its list of markets."""
     spaces, escapes = draw(st.sampled_from([(0, 0)] * 9 + [(0.1, 0), (0, 0.3), (0.1, 0.3)]))
     writer = Writer(draw(st.integers(0, 99)), spaces, escapes)
     listed = [writer.text(market) for market in draw(lists)]
@@ -178,7 +179,7 @@ def pages(draw: st.DrawFn) -> tuple[bytes, list[str]]:
 
 
 def test_a_third_of_the_pages_or_more_is_split() -> None:
-    """Else the property below would hold for want of pages."""
+    """Few split pages would make the property below meaningless."""
     ways: Counter[bool] = Counter()
 
     @examples(500, 500)
@@ -193,7 +194,7 @@ def test_a_third_of_the_pages_or_more_is_split() -> None:
     assert ways[True] > ways[False] / 2 > 0
 
 
-@pytest.mark.timeout(3600)  # of a hundred thousand
+@pytest.mark.timeout(3600)  # for a hundred thousand pages
 @examples(2_000, 100_000)
 @given(pages())
 def test_a_page_has_what_a_plain_parse_finds_in_it(page: tuple[bytes, list[str]]) -> None:

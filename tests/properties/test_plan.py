@@ -1,4 +1,4 @@
-"""The planner of candlestick calls: every need once, both caps, few calls."""
+"""Planner of candlestick calls: it covers each missing range once, within both caps, in few calls."""
 
 from collections import defaultdict
 
@@ -15,7 +15,7 @@ PERIODS = (1, 60, 1440)
 
 @st.composite
 def needs(draw: st.DrawFn) -> tuple[int, list[MissingRange]]:
-    """A period and needs of it, as gaps of some tickers: many with a span in common, some with their own, some two."""
+    """Generate a period and missing ranges of some tickers: many with a common range, some with two ranges."""
     period = draw(st.sampled_from(PERIODS))
     grid = grid_seconds(period)
     bounds = st.tuples(
@@ -33,7 +33,7 @@ def needs(draw: st.DrawFn) -> tuple[int, list[MissingRange]]:
 
 
 def in_bounds(call: Call, period: int) -> bool:
-    """As the exchange counts, on the requested range (observed on production, 2026-08)."""
+    """Check a call's caps as the exchange does, on the requested range (observed on production, 2026-08)."""
     length = (call.range.end - call.range.start) / (period * 60)
     tickers = len({need.ticker for need in call.missing})
     if call.missing[0].archived:
@@ -76,7 +76,7 @@ def test_the_first_tickers_of_a_span_come_first(case: tuple[int, list[MissingRan
         (6, 1440, 1),
         (7, 1440, 2),
         (550, 1440, 80),  # 92 in groups of six
-        (10_000, 168, 1700),  # 1,725 if each call has whole tickers; 1,697 would fill every call to the last candle
+        (10_000, 168, 1700),  # 1,725 if no ticker is split between calls; 1,697 if every call is full
     ],
 )
 def test_calls_of_tickers_with_one_span(tickers: int, length: int, calls: int) -> None:

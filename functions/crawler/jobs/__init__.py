@@ -1,4 +1,4 @@
-"""Which jobs there are."""
+"""Jobs of the crawler."""
 
 from crawler.jobs.archive import ArchiveJob
 from crawler.jobs.base import Job
@@ -11,7 +11,7 @@ from kalshi_markets.settings import CrawlerSettings
 
 
 def all_jobs(settings: CrawlerSettings) -> list[Job]:
-    """Every job that the settings ask for."""
+    """Return the jobs that the settings enable."""
     live, slow = settings.live_interval, settings.maintenance_interval
     jobs: list[Job] = [
         LimitsJob(),

@@ -1,4 +1,4 @@
-"""The walk over the archive: along its listing, then series by series, which proves that the listing was the whole."""
+"""Archive job: reads the listing of the archive, then the archive of each series, which proves completeness."""
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import replace
@@ -31,21 +31,30 @@ from kalshi_markets.exchange import (
 from kalshi_markets.exchange.values import parse_time
 
 LISTING, SERIES = "listing", "series"
-"""How a walk can have completed the archive: its listing had every market, or the series had more."""
+"""Values of completed_by. LISTING: the listing had all markets. SERIES: the listings by series had more."""
 SAMPLE_SIZE: Final = BATCH_TICKERS
-"""The oldest of the markets that are known to be in the archive; a listing that breaks off lacks them first."""
+"""Number of known archived markets to check, the first created first. A truncated listing lacks these first."""
 MAX_SKIPPED: Final = 100
 
 
 class ArchiveJob(Job):
-    """Every market behind the cutoff: once, and again where some moved there unseen.
+    """Job that reads all archived markets once, and again if unseen markets have moved to the archive.
 
-    The listing is the fast way, but nothing in it proves that it ended where the archive ends. So every series is read
-    afterwards; only then is the walk complete.
+    The listing is fast, but it does not prove that it is complete. So the archive of every series is read after it. The
+    pass is complete after the last series.
 
-    Its position along the listing is the page and `unlisted`, those markets of the sample that were not met so far. The
-    position in the series is the last one that was finished (`after`), the one that is being read (`series` and the
-    page), those whose listing could not be read to its end (`skipped`), and `way`: SERIES once they had a market more.
+    Position in the listing:
+    cursor, first, pages: position of the page (paginate).
+    unlisted: tickers of the sample that have not been listed yet.
+    ended: true at the end of the listing.
+
+    Position in the series:
+    after: last series that was completed, by ticker.
+    series, cursor, first, pages: series that is being read, and the position of its page.
+    skipped: series whose listing cannot be read to its end.
+    unlisted: as above.
+    before: series and digest of the last first page that was not empty.
+    way: LISTING, or SERIES once a series had a market that the listing did not have.
     """
 
     name = job_names.ARCHIVE
@@ -54,10 +63,11 @@ class ArchiveJob(Job):
     def __init__(self, retention: timedelta | None) -> None:
         self._retention = retention
 
-    def is_due(self, state: JobState, states: Mapping[str, JobState], now: datetime) -> bool:  # noqa: ARG002  # the interface's
-        """Until a walk that began after the last of them moved has met them all.
+    def is_due(self, state: JobState, states: Mapping[str, JobState], now: datetime) -> bool:  # noqa: ARG002  # signature of Job
+        """Return True until a complete pass has started after the last time markets moved to the archive unseen.
 
-        Not before the backlog of settlements, which begins at the cutoff: what moves behind it later is walked there.
+        The first pass starts after BacklogJob has started. BacklogJob reads the settlements from the cutoff on, so it
+        reads the markets that move to the archive later.
         """
         moved_at = states.get(job_names.ARCHIVE_GAP, JobState(job_names.ARCHIVE_GAP)).watermark
         if state.confirmed_at is None:
@@ -68,7 +78,7 @@ class ArchiveJob(Job):
         return state.position is not None or bool(moved_at and state.confirmed_at < moved_at)
 
     async def run(self, context: JobContext, state: JobState) -> AsyncGenerator[PageUpdate, None]:
-        """Newest first; what is too old to be kept is left out."""
+        """Yield the archived markets, newest first, without those that the retention excludes."""
         horizon = await context.listings.exchange_time() - self._retention if self._retention else None
         if state.position is None:
             cutoff = await context.listings.cutoff()
@@ -92,15 +102,15 @@ class ArchiveJob(Job):
             yield update
 
     def state_after_error(self, error: Exception, state: JobState) -> JobState:
-        """Return the state after an error, at the first series where it was not their markets that were listed."""
+        """Return the state after an error. If the filter by series was ignored, all series are read again."""
         if isinstance(error, FilterIgnored) and "after" in _position(state):
             return replace(state, position=_first_series(state, _position(state).get("way", SERIES)))
         return super().state_after_error(error, state)
 
     def restarted(self, state: JobState) -> JobState:
-        """Return the job without the way that led nowhere: at the first series, or without the series under way.
+        """Return the state of a pass that cannot continue. It skips the current series, or the rest of the listing.
 
-        Five thousand pages of the listing are not walked again because one of them led in a circle.
+        The listing is not restarted, because it has 5,000 pages.
         """
         position = _position(state)
         if "series" in position:
@@ -113,7 +123,7 @@ class ArchiveJob(Job):
 async def _read_by_series(
     context: JobContext, state: JobState, horizon: datetime | None
 ) -> AsyncGenerator[PageUpdate, None]:
-    """Read every series' part of the archive. Raises InvalidResponse where some cannot be read to their end."""
+    """Yield the archived markets of each series. Raises InvalidResponse if a series cannot be read to its end."""
     skipped_series = list(_position(state).get("skipped", ()))
     while series := await _next_series(context, _position(state), skipped_series):
         try:
@@ -153,13 +163,13 @@ async def _read_by_series(
 
 
 async def _has_unknown(context: JobContext, markets: Sequence[RawMarket]) -> bool:
-    """Return whether a page has a market of which there is no row yet."""
+    """Return whether a page has a market that has no row."""
     tickers = sorted(filter(is_valid_pg_text, tickers_of(markets)))
     return bool(tickers) and bool(await context.query(context.store.unknown, tickers))
 
 
 async def _next_series(context: JobContext, position: Mapping[str, Any], skipped: list[str]) -> str | None:
-    """Return the series to read: the one under way, those that could not be read before, then the next one by name."""
+    """Return the series to read: the current one, then one that was skipped before, then the next one by ticker."""
     if "series" in position:
         return str(position["series"])
     if skipped:
@@ -173,7 +183,7 @@ def _first_series(state: JobState, source: str) -> dict[str, Any]:
 
 
 def _between_series(position: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the members of a position that hold between two series."""
+    """Return the members of a position that stay valid between two series."""
     return {
         "after": position.get("after", ""),
         "skipped": position.get("skipped", []),
@@ -184,9 +194,10 @@ def _between_series(position: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _check_first_page(before: Sequence[str] | None, series: str, markets: Sequence[RawMarket]) -> Sequence[str] | None:
-    """Return the series and the digest of its first page, if it is not empty. before: the same of the one before.
+    """Return the series and the digest of its first page, or `before` if the page is empty.
 
-    Raises FilterIgnored: two series have no market in common.
+    before: series and digest of the last first page that was not empty.
+    Raises FilterIgnored if both pages are equal, because two series have no market in common.
     """
     digest = page_digest(markets)
     if before and digest == before[1] and series != before[0]:
@@ -216,7 +227,7 @@ def _still_unlisted(position: Mapping[str, Any], markets: Sequence[RawMarket]) -
 
 
 def _within_retention(markets: Sequence[RawMarket], horizon: datetime | None) -> list[RawMarket]:
-    """Return the markets that were not settled before the horizon; what has no readable time is kept."""
+    """Return the markets that were not settled before the horizon. A market without a valid time is included."""
     return [market for market in markets if horizon is None or (_settled_at(market) or horizon) >= horizon]
 
 
@@ -228,12 +239,12 @@ def _settled_at(raw_market: RawMarket) -> datetime | None:
 
 
 def _without_combos(context: JobContext, markets: Sequence[RawMarket]) -> Sequence[RawMarket]:
-    """Return the markets without combos, unless these are stored too."""
+    """Return the markets without combos, unless combos are stored."""
     return markets if context.listings.combos else [m for m in markets if not _field(m, "mve_collection_ticker")]
 
 
 def _field(raw_market: RawMarket, name: str) -> object:
-    """Return a member; None where the object cannot be read, for it becomes a reject later."""
+    """Return a member of the object, or None if the object is not valid. An invalid object becomes a reject later."""
     try:
         market = raw_market.parse()
     except InvalidResponse:

@@ -1,4 +1,4 @@
-"""A job of the crawler: its interface, its context, and the pages of a listing."""
+"""Interface of the crawler's jobs, their context, and pagination of listings."""
 
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
@@ -24,29 +24,40 @@ from kalshi_markets.exchange import (
 from kalshi_markets.exchange.account import AccountLimits, Costs
 
 OVERLAP_SECONDS: Final = 120
-"""Seconds that a walk reaches back into the one before: answers are up to 15 s old (the exchange's CDN), and a
-settlement or an edit may become visible after its time."""
+"""Overlap of two passes.
+
+Responses are up to 15 s old (the exchange's CDN), and a settlement or an edit may become visible after its time.
+"""
 DUE_FRACTION: Final = 0.9
-"""Of an interval. A market is then read again within it, though a walk and the pause between runs take time."""
+"""Fraction of the interval after which a job is due.
+
+The rest of the interval is for the pass itself and the pause between runs.
+"""
 MAX_PAGES: Final = 100_000
-"""Of one walk; the exchange with all its combos has six thousand."""
+"""Maximum of pages in one listing. All markets with combos have 6,000 pages."""
 LOWEST_PRIORITY: Final = 10.0**6
-"""The priority of a job that may take all the time that is left; lower runs first."""
+"""Priority of a job that may use all the remaining time of a run. Lower runs first."""
 
 
 class PaginationLoop(InvalidResponse):
-    """The listing leads back to where it began: following it would never end."""
+    """Listing whose pagination loops or exceeds the maximum of pages."""
 
 
 @dataclass(frozen=True)
 class JobContext:
-    """What a walk works with in one run."""
+    """Context of a job in one run.
+
+    listings: listings with the job's priority.
+    store: store, for methods passed to `query`.
+    states: current states of all jobs, by name.
+    first_pages: first pages of the listings of this run.
+    """
 
     listings: Listings
     store: Store
     states: Mapping[str, JobState]
     query: Callable[..., Awaitable[Any]]
-    """await query(store.method, *arguments): the store serves one at a time."""
+    """Call a method of the store in turn: `await query(store.method, *arguments)`."""
     first_pages: FirstPages = field(default_factory=FirstPages)
 
 
@@ -54,7 +65,7 @@ class JobContext:
 class PageUpdate:
     """Result of one page, committed together with the job's new state.
 
-    track_seen: whether account is kept of the markets on it. The other members are those of the store's Batch.
+    track_seen: whether to record the tickers on the page as seen. The other members are those of crawler.store.Batch.
     """
 
     state: JobState
@@ -73,24 +84,25 @@ class PageUpdate:
 
 
 class Job(ABC):
-    """One job. name: the key of its state. priority: lower runs first, as in asyncio.PriorityQueue.
+    """Job of the crawler.
 
-    interval: how long after a walk's begin the next is due, and how long the job rests after an answer that cannot be
-    used.
+    name: name of the job and of its state.
+    interval: time from the start of a pass to the start of the next, and the pause after an error.
+    priority: lower runs first, as in asyncio.PriorityQueue.
     """
 
     name: str
     interval = timedelta(minutes=5)
     runs_alone_first = False
-    """Whether the others wait for its first walk."""
+    """True if the other jobs wait for the first complete pass of this job."""
 
     @property
     def priority(self) -> float:
-        """Shorter intervals go first."""
+        """Interval in seconds, so that jobs with shorter intervals run first."""
         return self.interval.total_seconds()
 
-    def is_due(self, state: JobState, states: Mapping[str, JobState], now: datetime) -> bool:  # noqa: ARG002  # others look at all
-        """A walk under way goes on; the next begins a little before the interval has passed, to end with it."""
+    def is_due(self, state: JobState, states: Mapping[str, JobState], now: datetime) -> bool:  # noqa: ARG002  # overrides use all
+        """Return whether a pass is running, or DUE_FRACTION of the interval has passed since the last one started."""
         return (
             state.position is not None
             or state.started_at is None
@@ -99,12 +111,13 @@ class Job(ABC):
 
     @abstractmethod
     def run(self, context: JobContext, state: JobState) -> AsyncGenerator[PageUpdate, None]:
-        """Goes on where the job stands, to the end of the walk. Raises ExchangeError."""
+        """Yield page updates from the job's position to the end of the pass. Raises ExchangeError."""
 
     def state_after_error(self, error: Exception, state: JobState) -> JobState:
-        """Return the job as it goes on after an error that asking again at once would not mend.
+        """Return the state from which the job resumes after an error that an immediate retry cannot fix.
 
-        An unreadable page is asked for once more; if it fails again, and after any other error, the walk begins anew.
+        FilterIgnored leaves the state unchanged. A page with an invalid response is requested once more. After a second
+        failure, and after any other error, the pass restarts (`restarted`).
         """
         if isinstance(error, FilterIgnored):
             return state
@@ -116,16 +129,16 @@ class Job(ABC):
         return self.restarted(state)
 
     def restarted(self, state: JobState) -> JobState:
-        """Return the job at its beginning, as what is left out of a walk that cannot go on."""
+        """Return the state that restarts a pass that cannot continue."""
         return replace(state, position=None, started_at=None)
 
 
 def must_wait(error: Exception, initial_state: JobState, state: JobState) -> bool:
-    """Return whether a job is not due again in the next run after an error, but after its interval.
+    """Return whether a job must wait for its interval after an error. Otherwise it is due in the next run.
 
-    initial_state: of the job, as the run began with it.
-    A listing that loops or is rejected is restarted at once if the position of an earlier run may be to blame, and if
-    its first request was rejected: that costs one request.
+    initial_state: state of the job at the start of the run.
+    A listing that loops or is rejected restarts in the next run in two cases: the position of an earlier run may be the
+    cause, or the first request was rejected, which costs only one request.
     """
     if isinstance(error, PaginationLoop | ExchangeClientError):
         return state.position != initial_state.position and "cursor" not in (initial_state.position or {})
@@ -133,17 +146,17 @@ def must_wait(error: Exception, initial_state: JobState, state: JobState) -> boo
 
 
 def started(state: JobState, position: Mapping[str, Any]) -> JobState:
-    """The job at the beginning of a walk."""
+    """Return the state at the start of a pass."""
     return replace(state, position=position, started_at=datetime.now(UTC))
 
 
 def finished(state: JobState, **changes: Any) -> JobState:
-    """The job at the end of a walk."""
+    """Return the state at the end of a complete pass."""
     return replace(state, position=None, finished_at=datetime.now(UTC), confirmed_at=state.started_at, **changes)
 
 
 class ListingPage(NamedTuple):
-    """A page of a listing, and the place behind it: None at the end."""
+    """Page of a listing. next_position: position of the next page; None on the last page."""
 
     markets: Sequence[RawMarket]
     next_position: Mapping[str, Any] | None
@@ -152,10 +165,10 @@ class ListingPage(NamedTuple):
 async def paginate(
     fetch_page: Callable[[str | None], Awaitable[Page]], position: Mapping[str, Any]
 ) -> AsyncIterator[ListingPage]:
-    """The pages of a listing from a place on. Raises ExchangeError; PaginationLoop where it leads in a circle.
+    """Yield the pages of a listing from a position on. Raises ExchangeError; PaginationLoop if the pagination loops.
 
-    A damaged cursor is not refused but begins the listing anew (observed on production, 2026-08): the first ticker
-    tells.
+    The exchange does not reject a damaged cursor but restarts the listing (observed on production, 2026-08). The first
+    ticker of the listing on a later page shows it.
     """
     cursor, first, pages = position.get("cursor"), position.get("first"), position.get("pages", 0)
     before: list[str | None] = []

@@ -1,4 +1,4 @@
-"""Jobs that follow one listing from its beginning to its end."""
+"""Jobs that read one listing from its first page to its last."""
 
 from collections.abc import AsyncGenerator
 from dataclasses import replace
@@ -11,7 +11,7 @@ from kalshi_markets import job_names
 
 
 class LiveJob(Job):
-    """Every market that is not settled, by one status filter of the exchange: the only way to see volumes move."""
+    """Job that reads all markets of one status filter. Only a complete listing shows changes of quotes and volumes."""
 
     def __init__(self, status: str, interval: timedelta) -> None:
         self.name = job_names.LIVE[status]
@@ -19,9 +19,9 @@ class LiveJob(Job):
         self._status = status
 
     async def run(self, context: JobContext, state: JobState) -> AsyncGenerator[PageUpdate, None]:
-        """Newest first."""
+        """Yield the markets of the filter, newest first."""
         state = state if state.position is not None else started(state, {})
-        # Once an hour: where all objects have a new member, they are known by their digests again from then on.
+        # Once an hour. After the exchange adds a member, all object hashes differ until they are stored again.
         refresh_hashes = (
             state.started_at is None or state.confirmed_at is None or state.started_at.hour != state.confirmed_at.hour
         )
@@ -42,7 +42,7 @@ class LiveJob(Job):
 
 
 class ChangedJob(Job):
-    """New markets, or edits of their metadata, since the last such walk began."""
+    """Job that reads the markets created, or edited, since the last pass started."""
 
     def __init__(self, change: str, interval: timedelta) -> None:
         self.name = f"changed/{change}"
@@ -50,7 +50,10 @@ class ChangedJob(Job):
         self._change = change
 
     async def run(self, context: JobContext, state: JobState) -> AsyncGenerator[PageUpdate, None]:
-        """What was there before the first walk is the live walks' business."""
+        """Yield the markets changed since the watermark.
+
+        The first pass has no watermark and starts at the current time, because the live jobs read older markets.
+        """
         now = await context.listings.exchange_time()
         if not state.position:
             since = int((state.watermark or now).timestamp()) - OVERLAP_SECONDS

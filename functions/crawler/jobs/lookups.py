@@ -1,4 +1,4 @@
-"""Jobs that look markets and events up by name, the least recently asked first."""
+"""Jobs that look up markets and events by ticker, the least recently requested first."""
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -19,16 +19,19 @@ from kalshi_markets.exchange import (
 LIVE_JOBS: Final = tuple(job_names.LIVE.values())
 DISTANT_PAST: Final = datetime.min.replace(tzinfo=UTC)
 MAX_LOOKUPS: Final = 5_000
-"""Markets or events that are looked for in one walk; the rest is for the next one."""
+"""Maximum of markets or events in one pass; the next pass reads the rest."""
 EVENT_RETRY_INTERVAL: Final = timedelta(hours=1)
-"""How long an event that the exchange does not know is not asked for again."""
+"""Time before an unknown event is requested again."""
 MAX_CONSECUTIVE_REJECTIONS: Final = 16
-"""More in a row are not about single tickers: to find the one refused ticker of a hundred takes eight."""
+"""Maximum of consecutive rejections in a bisection.
+
+Finding one rejected ticker among a hundred takes eight, so more are not caused by single tickers.
+"""
 T = TypeVar("T")
 
 
 class EventsJob(Job):
-    """The events of markets that have no series yet: those whose event could not be asked for when they were new."""
+    """Job that fetches the events of markets without a series. Their event could not be fetched when they were new."""
 
     name = job_names.EVENTS
 
@@ -36,7 +39,7 @@ class EventsJob(Job):
         self.interval = interval
 
     async def run(self, context: JobContext, state: JobState) -> AsyncGenerator[PageUpdate, None]:
-        """Some at a time; what the exchange does not know is noted too."""
+        """Yield the events in batches. An unknown event is stored without a series."""
         state = started(state, {})
         last_requested_before = datetime.now(UTC) - EVENT_RETRY_INTERVAL
         tickers = await context.query(context.store.events_without_series, last_requested_before, MAX_LOOKUPS)
@@ -46,13 +49,19 @@ class EventsJob(Job):
 
 
 class MissingMarketsJob(Job):
-    """Markets that a complete live walk did not see: looked up by name, then in the archive; if nowhere, gone."""
+    """Job that looks up unsettled markets that the live jobs did not see.
+
+    A market that is neither live nor in the archive is marked as removed.
+    """
 
     name = job_names.MISSING
     priority = 1000.0
 
-    def is_due(self, state: JobState, states: Mapping[str, JobState], now: datetime) -> bool:  # noqa: ARG002  # the interface's
-        """After each live walk, once the settlements are known up to now: they are why most markets were not seen."""
+    def is_due(self, state: JobState, states: Mapping[str, JobState], now: datetime) -> bool:  # noqa: ARG002  # signature of Job
+        """Return whether all live jobs have completed a pass since the last one started and settlements are current.
+
+        Most markets are missing because they have settled.
+        """
         walked = [
             states[name].finished_at or DISTANT_PAST
             for name in LIVE_JOBS
@@ -63,7 +72,7 @@ class MissingMarketsJob(Job):
         return is_news and settled.position is None and settled.confirmed_at is not None
 
     async def run(self, context: JobContext, state: JobState) -> AsyncGenerator[PageUpdate, None]:
-        """A batch of tickers at a time; one whose name the exchange refuses is neither there nor gone."""
+        """Yield the markets in batches. A ticker that the exchange rejects is neither found nor removed."""
         state = started(state, {})
         tickers = await context.query(context.store.missing, LIVE_JOBS, MAX_LOOKUPS, context.listings.combos)
         for batch in ticker_batches(tickers):
@@ -76,7 +85,7 @@ class MissingMarketsJob(Job):
 
 
 class RetryRejectsJob(Job):
-    """Markets that could not be stored when they were seen: asked for again, by name."""
+    """Job that retries rejects: markets that could not be stored when they were read."""
 
     name = job_names.REJECTS
 
@@ -84,7 +93,7 @@ class RetryRejectsJob(Job):
         self.interval = interval
 
     async def run(self, context: JobContext, state: JobState) -> AsyncGenerator[PageUpdate, None]:
-        """A batch of tickers at a time; what can be stored by now, or is no more, is a reject no longer."""
+        """Yield the markets in batches. A reject is resolved if the market can be stored now or no longer exists."""
         state = started(state, {})
         tickers = await context.query(context.store.rejected_tickers, MAX_LOOKUPS)
         for batch in ticker_batches(tickers):
@@ -96,7 +105,7 @@ class RetryRejectsJob(Job):
 
 
 async def fetch_events(listings: Listings, tickers: Sequence[str]) -> list[Event]:
-    """The events of at most BATCH_TICKERS tickers; one without a series where the exchange does not know it."""
+    """Return one event for each of at most BATCH_TICKERS tickers. An unknown event has no series."""
     events, _ = await fetch_bisecting(listings.events, tickers)
     events_by_ticker = {event.event_ticker: event for event in events}
     return [events_by_ticker.get(ticker, Event(ticker, None, None)) for ticker in tickers]
@@ -105,9 +114,10 @@ async def fetch_events(listings: Listings, tickers: Sequence[str]) -> list[Event
 async def fetch_bisecting(
     fetch: Callable[[Sequence[str]], Awaitable[Sequence[T]]], tickers: Sequence[str]
 ) -> tuple[list[T], list[str]]:
-    """Ask for tickers by name, for halves of them where the exchange refuses, until the refused ones are alone.
+    """Fetch objects by ticker, and bisect batches that the exchange rejects.
 
-    Returns what was found, and the refused tickers. Raises ExchangeError, also where it refuses all the time.
+    Return the objects and the rejected tickers.
+    Raises ExchangeError, also after more than MAX_CONSECUTIVE_REJECTIONS consecutive rejections.
     """
     objects: list[T] = []
     rejected: list[str] = []
@@ -130,13 +140,13 @@ async def fetch_bisecting(
 
 
 def ticker_batches(tickers: Sequence[str]) -> Iterator[Sequence[str]]:
-    """As many as one request may name."""
+    """Yield the tickers in batches of at most BATCH_TICKERS."""
     for start in range(0, len(tickers), BATCH_TICKERS):
         yield tickers[start : start + BATCH_TICKERS]
 
 
 def tickers_of(markets: Iterable[RawMarket]) -> set[str]:
-    """The tickers on a page."""
+    """Return the tickers of markets. Markets without a ticker are skipped."""
     return {market.ticker for market in markets if market.ticker}
 
 

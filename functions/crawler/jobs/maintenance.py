@@ -1,4 +1,4 @@
-"""Jobs that look after what the walks over markets leave open."""
+"""Maintenance jobs: rate limits, series and retention."""
 
 from collections.abc import AsyncGenerator
 from datetime import timedelta
@@ -13,14 +13,14 @@ LIMITS_INTERVAL: Final = timedelta(hours=1)
 
 
 class LimitsJob(Job):
-    """What the exchange permits the account, and what requests cost, for the limiter of all processes."""
+    """Job that fetches the account's rate limits and the costs of requests, for the rate limiters of all processes."""
 
     name = job_names.LIMITS
     interval = LIMITS_INTERVAL
-    priority = 0.0  # two requests, by which all others are paced
+    priority = 0.0  # two requests, whose responses limit all others
 
     async def run(self, context: JobContext, state: JobState) -> AsyncGenerator[PageUpdate, None]:
-        """Two answers; without an API key there is no account to ask for."""
+        """Yield the costs, then the rate limits. Without an API key there are only costs."""
         state, listings = started(state, {}), context.listings
         costs = await fetch_costs(listings.transport, deadline=listings.deadline, priority=listings.priority)
         if not listings.transport.is_signed:
@@ -32,22 +32,22 @@ class LimitsJob(Job):
 
 
 class SeriesJob(Job):
-    """Every series, for the categories of the markets."""
+    """Job that fetches all series, for the categories of the markets."""
 
     name = job_names.SERIES
-    runs_alone_first = True  # what is read after it has its category at once
+    runs_alone_first = True  # markets that are read later get their category at once
 
     def __init__(self, interval: timedelta) -> None:
         self.interval = interval
 
     async def run(self, context: JobContext, state: JobState) -> AsyncGenerator[PageUpdate, None]:
-        """One answer."""
+        """Yield all series in one update."""
         state = started(state, {})
         yield PageUpdate(finished(state), series=await context.listings.all_series())
 
 
 class RetentionJob(Job):
-    """Deletes markets that were settled longer ago than they are to be kept."""
+    """Job that deletes markets whose retention has expired since their settlement."""
 
     name = job_names.RETENTION
     priority = LOWEST_PRIORITY / 2
@@ -57,7 +57,7 @@ class RetentionJob(Job):
         self._retention = retention
 
     async def run(self, context: JobContext, state: JobState) -> AsyncGenerator[PageUpdate, None]:
-        """Some at a time, until none is left."""
+        """Yield deletions in batches until no expired market is left."""
         state = started(state, {})
         horizon = await context.listings.exchange_time() - self._retention
         while await context.query(context.store.has_expired, horizon):

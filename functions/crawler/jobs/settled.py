@@ -1,4 +1,4 @@
-"""Walks over settlements, window by window of the time at which they took place."""
+"""Jobs that read settlements, in windows of the settlement time."""
 
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import replace
@@ -20,15 +20,19 @@ from crawler.store import JobState
 from kalshi_markets import job_names
 
 INITIAL_WINDOW_SECONDS: Final = 6 * 3600
-"""Seconds of settlements: about 19 pages on the whole exchange. Where they fit one page the next window is wider."""
+"""Length of the first window, about 19 pages on the whole exchange.
+
+After a window that fits one page the next window is twice as long.
+"""
 RECHECK_AFTER: Final = timedelta(hours=25)
-"""After so long a settled market's figures of the last 24 hours have come to rest."""
+"""Time after which the 24-hour figures of a settled market no longer change."""
 
 
 class SettledJob(Job):
-    """Every settlement since the walk before began, or, `reach` before that.
+    """Job that reads the settlements since `lookback` before the watermark.
 
-    Its position is a window of settlement times in Unix seconds, `from` and `to`, and the place within it.
+    Its position has the window of settlement times (`from`, `to`), the end of the pass (`until`), all in Unix seconds,
+    and the position of the page in the window (paginate).
     """
 
     def __init__(self, name: str, interval: timedelta, lookback: timedelta = timedelta()) -> None:
@@ -37,7 +41,7 @@ class SettledJob(Job):
         self._lookback = lookback
 
     async def run(self, context: JobContext, state: JobState) -> AsyncGenerator[PageUpdate, None]:
-        """Oldest window first; in each the latest settlement."""
+        """Yield the settled markets: the oldest window first, the latest settlement of a window first."""
         if not state.position:
             start, until = await self._bounds(context, state)
             state = started(state, _window(int(start.timestamp()), INITIAL_WINDOW_SECONDS, int(until.timestamp())))
@@ -57,7 +61,7 @@ class SettledJob(Job):
             yield PageUpdate(state, markets, other_jobs=gap)
 
     def restarted(self, state: JobState) -> JobState:
-        """Return the job at the beginning of its window."""
+        """Return the state at the start of the current window."""
         window = {name: value for name, value in (state.position or {}).items() if name in ("from", "to", "until")}
         return replace(state, position=window or None)
 
@@ -68,7 +72,7 @@ class SettledJob(Job):
     def _advance(
         self, context: JobContext, state: JobState, window: Mapping[str, int], widen: bool
     ) -> JobState:  # private
-        # A clock of ours that is fast must not mark as seen what has not happened yet.
+        # If our clock is fast, the watermark must not pass the exchange's time.
         seen_until = max(window["from"], min(window["to"], int(context.listings.exchange_timestamp())))
         state = replace(state, watermark=datetime.fromtimestamp(seen_until, UTC))
         if window["to"] >= window["until"]:
@@ -78,7 +82,7 @@ class SettledJob(Job):
 
 
 class BacklogJob(SettledJob):
-    """Once: what was settled before this service first looked, as far back as the exchange lists it or we keep it."""
+    """Job that reads once the settlements before the first pass of SettledJob, back to the cutoff or the retention."""
 
     priority = LOWEST_PRIORITY
 
@@ -86,12 +90,12 @@ class BacklogJob(SettledJob):
         super().__init__(job_names.SETTLED_BACKLOG, Job.interval)
         self._retention = retention
 
-    def is_due(self, state: JobState, states: Mapping[str, JobState], now: datetime) -> bool:  # noqa: ARG002  # the interface's
-        """Once it is known from when on the other walk sees everything."""
+    def is_due(self, state: JobState, states: Mapping[str, JobState], now: datetime) -> bool:  # noqa: ARG002  # signature of Job
+        """Return True after SettledJob has a watermark, until the backlog is complete."""
         first_looked = states.get(job_names.SETTLED, JobState(job_names.SETTLED)).watermark is not None
         return state.position is not None or (state.confirmed_at is None and first_looked)
 
-    async def _bounds(self, context: JobContext, state: JobState) -> tuple[datetime, datetime]:  # noqa: ARG002  # the interface's
+    async def _bounds(self, context: JobContext, state: JobState) -> tuple[datetime, datetime]:  # noqa: ARG002  # signature of Job
         now, start = await context.listings.exchange_time(), await context.listings.cutoff()
         until = context.states[job_names.SETTLED].watermark or now
         if self._retention is not None:
@@ -100,9 +104,10 @@ class BacklogJob(SettledJob):
 
 
 async def _archive_gap(context: JobContext, window: Mapping[str, int]) -> list[JobState]:
-    """A line for the archive's walk where the cutoff moved into a window before it was walked: the rest is there.
+    """Return the job state of the archive gap if the cutoff is later than the start of the window, else an empty list.
 
-    The cutoff is asked for after the window was read: how far back it is, and when it moves, is not documented.
+    Markets of the window may then have moved to the archive unseen. The cutoff is requested after the window was read,
+    because its distance and the times of its moves are not documented.
     """
     if datetime.fromtimestamp(window["from"], UTC) >= await context.listings.cutoff():
         return []

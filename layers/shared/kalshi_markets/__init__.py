@@ -1,1 +1,1 @@
-"""What the crawler, the API and the migrator share."""
+"""Shared package of the crawler, the API and the migrator."""

@@ -1,4 +1,7 @@
-"""Every market column, once: the projection, the batch write, the filters, the OpenAPI document and docs follow it."""
+"""Table of all market columns.
+
+The parser, the batch write, the filters, the OpenAPI document and the documentation are derived from it.
+"""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -7,7 +10,7 @@ from typing import Final
 
 
 class Kind(StrEnum):
-    """What a column holds, as its reader sees it."""
+    """Kind of value that a column holds."""
 
     STRING = "string"
     NUMBER = "number"
@@ -17,36 +20,39 @@ class Kind(StrEnum):
 
 
 class Origin(StrEnum):
-    """Who fills a column, and so who may overwrite it."""
+    """Source that fills a column and may overwrite it."""
 
     MARKET = "market"
-    """the exchange's Market object"""
+    """The exchange's Market object."""
     EVENT = "event"
-    """the exchange's Event and Series objects"""
+    """The exchange's Event and Series objects."""
     SERVICE = "ours"
-    """the crawler's own bookkeeping"""
+    """The crawler itself."""
 
 
 class Table(StrEnum):
-    """Which of the two tables behind the view of the markets holds a column; both have the ticker.
+    """Table that stores a column. The view of the markets joins the two tables by ticker.
 
-    docs/decisions.md has the figures behind the cut.
+    docs/decisions.md has the measurements that led to two tables.
     """
 
     DETAILS = "details"
-    """what seldom changes: texts, times, outcome"""
+    """Columns that seldom change: texts, times, outcome."""
     QUOTES = "quotes"
-    """what trading moves, and the number of the last change"""
+    """Columns that trading changes, and the number of the last change."""
     BOTH = "both"
-    """terms that the quotes repeat, since one filters and orders quotes by them: no join on the way to a page"""
+    """Columns of the details that the quotes repeat. Filters and sort orders on them need no join."""
 
 
 TEXT_TYPE: Final = 'text COLLATE "C"'
-"""Strings order and compare by code point, wherever the database stands."""
+"""SQL type of strings. They sort and compare by code point, independent of the database's locale."""
 
 SEARCH_EXPRESSION: Final = 'lower({column} COLLATE "C") COLLATE "default"'
-"""SQL of a text as words are looked for in it. Its ASCII letters are lower case already, so that a plain LIKE finds
-ASCII words, in a quarter of ILIKE's time; other letters have cases by the database's own rules."""
+"""SQL expression that text search matches against.
+
+ASCII letters are in lower case, so LIKE matches ASCII words in a quarter of ILIKE's time. The database's default
+collation defines the case of other letters.
+"""
 
 SQL_TYPES: Final = {
     Kind.STRING: TEXT_TYPE,
@@ -59,15 +65,19 @@ SQL_TYPES: Final = {
 
 @dataclass(frozen=True)
 class Column:
-    """One column of the markets table.
+    """Column of the markets.
 
-    name: as in the table, the answers and the filters.
-    description: a sentence for people.
-    source_field: the exchange's name for it, where that differs (docs.kalshi.com, Market object, 3.34.0).
-    sql_type: PostgreSQL's, where it is not the kind's usual one.
-    allowed_values: the words it may hold, where they are a list; a filter on another word is refused.
-    in_default_response: whether an answer has it without being asked. orderable: whether `order_by` takes it.
-    table: the table that holds it. text_indexed: whether words and parts of words are indexed in it.
+    name: name in the database, the responses and the filters.
+    description: sentence for the documentation.
+    kind: kind of value.
+    source_field: the exchange's name, where it differs (docs.kalshi.com, Market object, 3.34.0).
+    sql_type: PostgreSQL type; SQL_TYPES has the default of each kind.
+    allowed_values: all values that the column may hold. A filter on another value is rejected. Empty: any value.
+    in_default_response: whether a response without the parameter `fields` includes the column.
+    orderable: whether `order_by` accepts the column.
+    origin: source that fills the column.
+    table: table that stores the column.
+    text_indexed: whether a trigram index serves text search.
     """
 
     name: str
@@ -98,7 +108,7 @@ PRICE_LEVEL_STRUCTURES: Final = (
     *("center_half_edge_quint_cent", "center_half_edge_deci_cent", "center_quint_edge_quint_cent"),
     *("center_quint_edge_deci_cent", "center_centi_edge_centi_cent", "center_deci_edge_centi_cent"),
 )
-"""docs.kalshi.com, Fixed-Point Migration (2026-09)."""
+"""Names of price steps (docs.kalshi.com, Fixed-Point Migration, 2026-09)."""
 
 
 _string = partial(Column, kind=Kind.STRING)
@@ -109,7 +119,7 @@ _boolean = partial(Column, kind=Kind.BOOLEAN)
 _json = partial(Column, kind=Kind.JSON)
 
 COLUMNS: Final = (
-    # the default answer, in the original service's order
+    # Default response, in the original service's order.
     _string(
         "ticker",
         "Kalshi's unique name of the market.",
@@ -173,7 +183,7 @@ COLUMNS: Final = (
         orderable=True,
     ),
     _string("rules_primary", "The rule that decides the market.", in_default_response=True, text_indexed=True),
-    # stored beside them
+    # Further columns of the exchange.
     _string("series_ticker", "The series of the market's event.", origin=Origin.EVENT),
     _string("category", "The category of the market's series.", origin=Origin.EVENT, table=Table.BOTH),
     _string("status", "Lifecycle status of the market.", allowed_values=STATUSES, table=Table.BOTH),
@@ -216,7 +226,7 @@ COLUMNS: Final = (
     _number("exchange_index", "The exchange's shard.", sql_type="integer"),
     _string("settlement_bounds_type", "`floor` if YES pays a minimum value.", allowed_values=("default", "floor")),
     _number("settlement_floor_dollars", "Minimum payout of a YES contract; null without a floor."),
-    # our own
+    # Columns of this service.
     _time("first_seen_at", "When this service first saw the market.", origin=Origin.SERVICE),
     _time("changed_at", "When a stored value of the market last changed.", origin=Origin.SERVICE, table=Table.QUOTES),
     _quote(
@@ -229,7 +239,7 @@ COLUMNS: Final = (
         "removed_at", "When the market was found missing on the exchange.", origin=Origin.SERVICE, table=Table.QUOTES
     ),
 )
-"""In the order of `fields=all`."""
+"""All columns, in the order of `fields=all`."""
 
 COLUMNS_BY_NAME: Final = {column.name: column for column in COLUMNS}
 DEFAULT_COLUMNS: Final = tuple(column for column in COLUMNS if column.in_default_response)
@@ -237,5 +247,5 @@ MARKET_COLUMNS: Final = tuple(column for column in COLUMNS if column.origin is O
 
 
 def columns_of(table: Table) -> list[Column]:
-    """The columns that a table holds, those of both among them."""
+    """Return the columns of a table, including the columns of both tables."""
     return [column for column in COLUMNS if column.table in (table, Table.BOTH)]

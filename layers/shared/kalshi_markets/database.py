@@ -1,4 +1,4 @@
-"""PostgreSQL, through pg8000. Only this module and database_errors touch the driver."""
+"""PostgreSQL connection through pg8000. Only this module and database_errors use the driver."""
 
 import json
 import logging
@@ -41,7 +41,10 @@ Row = list[Any]
 Statement = tuple[str, Sequence[object]]
 
 _OF_TEXTS: Final = {"timezone": "UTC", "datestyle": "ISO"}
-"""Parameters of every session. PgBouncer accepts these two and client_encoding in a startup packet, and no others."""
+"""Parameters of every session.
+
+PgBouncer accepts these two and client_encoding in a startup packet, and no others.
+"""
 _PROTOCOL_VIOLATION: Final = "08P01"
 _SET: Final = "SELECT FROM json_each_text($1::json) AS p WHERE set_config(p.key, p.value, true) IS NULL"
 
@@ -49,11 +52,11 @@ logger = logging.getLogger(__name__)
 
 
 class Database:
-    """One connection, made when first needed and replaced when it broke. Not for use by two threads.
+    """Database connection that opens on first use and reconnects after a failure. Not thread-safe.
 
-    parameters: run-time parameters of the session. They go in the startup packet, since a SET would pin a connection
-    behind RDS Proxy; behind a pooler that rejects them there (PgBouncer), each transaction sets them for itself.
-    timeout: seconds that any single wait for the server may take.
+    parameters: run-time parameters of the session. They are part of the startup packet, because a SET pins the
+    connection of RDS Proxy. If a pooler rejects them there (PgBouncer), each transaction sets them itself.
+    timeout: seconds that a single wait for the server may take.
     """
 
     def __init__(
@@ -73,9 +76,10 @@ class Database:
         self._connection: pg8000.native.Connection | None = None
 
     def query(self, sql: str, *values: object) -> list[Row]:
-        """Return the rows of a statement that may be repeated. Raises DatabaseError.
+        """Return the rows of a statement that is safe to retry. Raises DatabaseError.
 
-        Outside a transaction it is repeated once: on a new connection where the old one broke, or after a conflict.
+        Outside a transaction the statement is retried once: on a new connection if an open one failed, or after a
+        conflict.
         """
         reused = self._connection is not None
         try:
@@ -88,7 +92,7 @@ class Database:
             return self.execute(sql, *values)
 
     def execute(self, sql: str, *values: object) -> list[Row]:
-        """Rows of one parameterised statement ($1, $2, …). Raises DatabaseError."""
+        """Return the rows of one parameterized statement ($1, $2, …). Raises DatabaseError."""
         with self._mapped_errors() as connection:
             if not self._is_pooled or self._in_transaction:
                 return _execute(connection, (sql, values))
@@ -99,13 +103,13 @@ class Database:
                 raise
 
     def execute_script(self, sql: str) -> None:
-        """Runs trusted SQL of several statements, as a migration is. Raises DatabaseError."""
+        """Run trusted SQL of several statements, such as a migration. Raises DatabaseError."""
         with self._mapped_errors() as connection:
             connection.execute_simple(sql)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Everything within is committed together, or not at all."""
+        """Run the block in a transaction: commit at its end, roll back on an exception. Raises DatabaseError."""
         with self._mapped_errors() as connection:
             _execute(connection, *self._begin())
         self._in_transaction = True
@@ -113,7 +117,7 @@ class Database:
             yield
             self.execute("COMMIT")
         except BaseException:
-            if self._connection is not None:  # on a closed one the server has ended the transaction itself
+            if self._connection is not None:  # the server rolls back when a connection closes
                 with suppress(DatabaseError):
                     self.execute("ROLLBACK")
             raise
@@ -122,7 +126,7 @@ class Database:
 
     @contextmanager
     def savepoint(self) -> Iterator[None]:
-        """Within a transaction: what is within is undone alone if the server refuses it."""
+        """Run the block in a savepoint: a StatementError rolls back the block, not the transaction."""
         self.execute("SAVEPOINT one")
         try:
             yield
@@ -132,24 +136,24 @@ class Database:
         self.execute("RELEASE SAVEPOINT one")
 
     def abort(self) -> None:
-        """End another thread's statement, which raises DatabaseUnavailable; what is not committed is undone."""
+        """Abort the statement of another thread, where it raises DatabaseUnavailable. Uncommitted changes are lost."""
         connection = self._connection
         if connection is not None:
             with suppress(OSError):
                 connection._usock.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
-        """Closes the connection; the next statement makes another."""
+        """Close the connection. The next statement opens another one."""
         connection, self._connection = self._connection, None
         if connection is not None:
-            with suppress(pg8000.native.Error, OSError, ValueError):  # broken already: nothing is left to close
+            with suppress(pg8000.native.Error, OSError, ValueError):  # the connection has failed already
                 connection.close()
 
     @contextmanager
     def _mapped_errors(self) -> Iterator[pg8000.native.Connection]:
-        """Any exception but the server's own word closes the connection.
+        """Map the driver's errors to ours. Every exception except an error of the server closes the connection.
 
-        Seen with pg8000 1.31: after a client-side error the next statement receives the previous one's answer.
+        After a client-side error, pg8000 1.31 returns the previous statement's response to the next statement.
         """
         try:
             if self._connection is None and self._in_transaction:
@@ -163,7 +167,7 @@ class Database:
                 self.close()
             raise mapped_error from None
         except (pg8000.native.Error, OSError) as error:
-            traceback.clear_frames(error.__traceback__)  # they would keep the socket open until the next collection
+            traceback.clear_frames(error.__traceback__)  # frames would hold the socket open until garbage collection
             self.close()
             raise DatabaseUnavailable(f"cannot connect to the database at {self.settings.host}: {error}") from error
         except BaseException:
@@ -206,7 +210,7 @@ class Database:
                     application_name=self._application_name,
                     startup_params=dict(parameters),
                 )
-                # The end of a long statement would wait 40 ms for the server to confirm its beginning.
+                # Without it, the last packet of a long statement waits 40 ms for the acknowledgment of the first one.
                 connection._usock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 return connection
             except (pg8000.native.Error, OSError):
@@ -215,7 +219,7 @@ class Database:
         raise AssertionError("a mode has at least one attempt")
 
     def _begin(self) -> list[Statement]:
-        """Return what begins a transaction, and sets its parameters where the session could not have them."""
+        """Return the statements that begin a transaction. Behind a pooler they set its parameters too."""
         if not self._is_pooled:
             return [("BEGIN", ())]
         own = dict(self._parameters)
@@ -224,10 +228,10 @@ class Database:
 
 
 def _execute(connection: pg8000.native.Connection, *statements: Statement) -> list[Row]:
-    """The rows of statements, in one round trip: pg8000's own execute_unnamed takes three for the same messages.
+    """Execute statements in one round trip and return their rows. pg8000's execute_unnamed needs three round trips.
 
-    Always the extended protocol: run() would take the simple one for a statement without parameters, where `;` works.
-    After one that fails the server passes over the rest.
+    It always uses the extended protocol. pg8000's run() uses the simple protocol for a statement without parameters,
+    which permits several statements separated by `;`. After a failed statement the server skips the rest.
     """
     context = core.Context(statements[0][0])
     for sql, values in statements:
@@ -242,7 +246,10 @@ def _execute(connection: pg8000.native.Connection, *statements: Statement) -> li
 
 
 def _encode_text_array(value: object) -> object:
-    """Lists of texts with each of them quoted: pg8000 1.31 leaves `null` bare, which an array takes for no value."""
+    """Return a list of texts as an array literal with every item quoted; return other values unchanged.
+
+    pg8000 1.31 does not quote `null`, which PostgreSQL reads as NULL.
+    """
     if isinstance(value, list) and all(isinstance(item, str) for item in value):
         quoted = (item.replace("\\", "\\\\").replace('"', '\\"') for item in value)
         return "{" + ",".join(f'"{item}"' for item in quoted) + "}"

@@ -1,4 +1,7 @@
-"""The functions' loggers. Powertools raises ValueError for an invalid level, while the function is imported."""
+"""Loggers of the functions.
+
+Powertools raises ValueError for an invalid log level while the function is imported. make_logger does not.
+"""
 
 from aws_lambda_powertools import Logger
 
@@ -6,9 +9,9 @@ from kalshi_markets.settings import SettingsError, log_level
 
 
 def make_logger(service: str, *, child: bool = False) -> Logger:
-    """Return a function's logger, or that of one of its modules: child.
+    """Return the logger of a function. child: return the logger of one of its modules instead.
 
-    It logs at INFO where the level is invalid: reading the settings raises that error.
+    An invalid log level is replaced by INFO. Reading the settings raises SettingsError for it.
     """
     try:
         return Logger(service=service, level=log_level(), child=child)

@@ -1,4 +1,7 @@
-"""Secrets Manager, cached. botocore takes 200 ms to begin, so it is loaded only when a secret is asked for."""
+"""Cached secrets of AWS Secrets Manager.
+
+botocore takes 200 ms to import, so it is imported when the first secret is fetched.
+"""
 
 import json
 import time
@@ -8,20 +11,20 @@ from typing import Any, Final
 
 MAX_AGE_SECONDS: Final = 300
 TIMEOUT_SECONDS: Final = 2
-"""For a connection, and for an answer; both twice at most, so that a request is answered before its own time is up."""
+"""Timeout of a connection and of a response. There are at most two attempts, so a request ends within its deadline."""
 
 _cache: dict[str, tuple[float, Mapping[str, Any]]] = {}
-"""By ARN or name: when it was fetched, and its members."""
+"""Fetch time (time.monotonic()) and members of each secret, by ARN or name."""
 
 
 class SecretUnavailable(Exception):
-    """Secrets Manager did not give the secret."""
+    """Secret that could not be read from Secrets Manager."""
 
 
 def get_secret(arn: str, *, fresh: bool = False) -> Mapping[str, Any]:
-    """The JSON object kept under an ARN or name, at most MAX_AGE_SECONDS old, or asked for anew if `fresh`.
+    """Return the JSON object of a secret, cached for MAX_AGE_SECONDS. Raises SecretUnavailable.
 
-    Raises SecretUnavailable.
+    arn: ARN or name of the secret. fresh: skip the cache.
     """
     fetched_at, value = _cache.get(arn, (-float("inf"), {}))
     if fresh or time.monotonic() - fetched_at > MAX_AGE_SECONDS:
@@ -31,7 +34,7 @@ def get_secret(arn: str, *, fresh: bool = False) -> Mapping[str, Any]:
 
 
 def clear_cache() -> None:
-    """Drops what is kept, the client too."""
+    """Clear the cached secrets and the cached client."""
     _cache.clear()
     _client.cache_clear()
 
@@ -44,7 +47,7 @@ def _fetch(arn: str) -> Mapping[str, Any]:
     except ClientError as error:
         raise SecretUnavailable(f"the secret {arn} cannot be read: {error.response['Error']['Code']}.") from None
     except (BotoCoreError, KeyError, ValueError) as error:
-        # Its cause may quote the secret's text.
+        # The cause may quote the secret.
         raise SecretUnavailable(f"the secret {arn} cannot be read: {type(error).__name__}.") from None
     if not isinstance(value, dict):
         raise SecretUnavailable(f"the secret {arn} is not a JSON object.")
@@ -53,7 +56,7 @@ def _fetch(arn: str) -> Mapping[str, Any]:
 
 @lru_cache(maxsize=1)
 def _client() -> Any:
-    # Not boto3: what it adds takes 60 ms more.
+    # Not boto3, which takes 60 ms more to import.
     from botocore.config import Config
     from botocore.session import get_session
 

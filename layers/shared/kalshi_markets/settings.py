@@ -1,4 +1,4 @@
-"""What the environment says, as types. Only this module reads it; an empty variable is an absent one."""
+"""Typed settings from environment variables. Only this module reads them. An empty variable counts as missing."""
 
 import os
 import re
@@ -17,13 +17,13 @@ KALSHI_URL: Final = "https://external-api.kalshi.com"
 API_PATH: Final = "/trade-api/v2"
 MIN_RATE: Final = 0.1
 MAX_RATE: Final = 10_000
-"""Requests a second that make sense."""
+"""Bounds of the request rate, in requests per second."""
 LOG_LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 
 @dataclass(frozen=True)
 class Credentials:
-    """Who logs in: a user (or key id) and its password (or private key in PEM)."""
+    """User name and password, or key id and private key (PEM)."""
 
     username: str
     secret: str
@@ -34,7 +34,7 @@ class Credentials:
 
 @dataclass(frozen=True)
 class DatabaseSettings:
-    """Where the database is and who logs in. MARKETS_TABLE is a plain identifier, so it may stand in SQL."""
+    """Settings of the database connection. `table` is a plain identifier, so SQL may contain it unquoted."""
 
     host: str
     port: int
@@ -48,7 +48,7 @@ class DatabaseSettings:
 
     @classmethod
     def from_env(cls, environment: Mapping[str, str] = os.environ) -> Self:
-        """Raises SettingsError."""
+        """Return the settings of the database connection. Raises SettingsError."""
         variables = Variables(environment)
         table = variables.string("MARKETS_TABLE", "kalshi_markets")
         if not re.fullmatch(r"[a-z_][a-z0-9_]{0,39}", table):
@@ -66,7 +66,7 @@ class DatabaseSettings:
             host=variables.required("DB_HOST"),
             port=variables.integer("DB_PORT", "5432", maximum=65535),
             name=variables.string("DB_NAME", "postgres"),
-            sslmode=sslmode,  # type: ignore[arg-type]  # one of them, as the lines above made sure
+            sslmode=sslmode,  # type: ignore[arg-type]  # checked above
             sslrootcert=sslrootcert,
             table=table,
             user=variables.optional("DB_USER"),
@@ -75,9 +75,10 @@ class DatabaseSettings:
         )
 
     def credentials(self, *, fresh: bool = False) -> Credentials:
-        """From Secrets Manager (username, password) when DB_SECRET_ARN is set, else from DB_USER and DB_PASSWORD.
+        """Return the database login. Raises SettingsError, SecretUnavailable.
 
-        fresh: ask Secrets Manager again, as after a rotation. Raises SettingsError, SecretUnavailable.
+        It comes from Secrets Manager (username, password) if DB_SECRET_ARN is set, else from DB_USER and DB_PASSWORD.
+        fresh: skip the cache, as after a rotation.
         """
         if self.secret_arn:
             return _login(self.secret_arn, fresh=fresh)
@@ -88,18 +89,18 @@ class DatabaseSettings:
 
 @dataclass(frozen=True)
 class ExchangeSettings:
-    """Which exchange is asked, how often, and with which key, if any: market data is public."""
+    """Settings of the exchange client: URL, request rate and optional API key. Market data is public."""
 
     url: str
     rate: float | None
-    """requests per second, of all processes together; None: what the account permits"""
+    """Requests per second of all processes together; None: the rate of the account."""
     key_id: str | None
     key_file: str | None
     secret_arn: str | None
 
     @classmethod
     def from_env(cls, environment: Mapping[str, str] = os.environ) -> Self:
-        """Raises SettingsError."""
+        """Return the settings of the exchange client. Raises SettingsError."""
         variables = Variables(environment)
         url = (variables.ascii("EXCHANGE_URL") or KALSHI_URL).rstrip("/")
         if not re.match(r"https?://[^/]", url):
@@ -112,7 +113,7 @@ class ExchangeSettings:
             raise SettingsError("SSL_CERT_FILE must be a PEM file of certificate authorities: file not found.")
         if (authorities := variables.path("SSL_CERT_DIR")) and not Path(authorities).is_dir():
             raise SettingsError("SSL_CERT_DIR must be a folder of certificate authorities: folder not found.")
-        # Without a key the exchange tells no rate, and public measurements found 429s from 8 a second.
+        # Without a key the exchange reports no rate. Public measurements found 429s from 8 requests per second.
         account = (key_id or secret_arn) and not variables.optional("EXCHANGE_RATE")
         return cls(
             url=url if url.endswith(API_PATH) else url + API_PATH,
@@ -125,9 +126,10 @@ class ExchangeSettings:
         )
 
     def credentials(self, *, fresh: bool = False) -> Credentials | None:
-        """The key id and its PEM: from Secrets Manager (key_id, private_key), from KEYFILE, or none.
+        """Return the key id and its PEM, or None without an API key. Raises SettingsError, SecretUnavailable.
 
-        Raises SettingsError, SecretUnavailable.
+        They come from Secrets Manager (key_id, private_key) if KALSHI_SECRET_ARN is set, else from KEYID and KEYFILE.
+        fresh: skip the cache, as after a rotation.
         """
         if self.secret_arn:
             return _api_key(self.secret_arn, fresh=fresh)
@@ -141,7 +143,7 @@ class ExchangeSettings:
 
 @dataclass(frozen=True)
 class CrawlerSettings:
-    """How long a run goes on, in seconds; how often each job is due; what is kept."""
+    """Settings of the crawler: duration of a run, interval of each job, and what is stored."""
 
     run_seconds: float
     live_interval: timedelta
@@ -151,11 +153,11 @@ class CrawlerSettings:
     archive: bool
     combos: bool
     retention: timedelta | None
-    """how long settled markets are kept; None: for ever"""
+    """Time after its settlement when a market is deleted; None: never."""
 
     @classmethod
     def from_env(cls, environment: Mapping[str, str] = os.environ) -> Self:
-        """Raises SettingsError, for an invalid log level too."""
+        """Return the settings of the crawler. Raises SettingsError, also for an invalid log level."""
         log_level(environment)
         variables = Variables(environment)
         return cls(
@@ -174,16 +176,16 @@ class CrawlerSettings:
 
 @dataclass(frozen=True)
 class ApiSettings:
-    """Limits of the HTTP side."""
+    """Settings of the API."""
 
     statement_timeout_ms: int
     candle_cache_mb: int
-    """MiB that the cache of candlesticks may take; 0: there is none"""
+    """Maximum size of the candlestick cache, in MiB; 0: no cache."""
     readme_url: str | None
 
     @classmethod
     def from_env(cls, environment: Mapping[str, str] = os.environ) -> Self:
-        """Raises SettingsError, for an invalid log level too, which would raise while the function is imported."""
+        """Return the settings of the API. Raises SettingsError, also for an invalid log level."""
         log_level(environment)
         variables = Variables(environment)
         return cls(
@@ -195,17 +197,20 @@ class ApiSettings:
 
 @dataclass(frozen=True)
 class MigratorSettings:
-    """The login roles to make, by function: `api`, `crawler`; none where one user serves for all."""
+    """Settings of the migrator: the login roles to create, by function (`api`, `crawler`).
+
+    A function without its own role logs in as the database's user.
+    """
 
     roles: Mapping[str, Credentials]
 
     @classmethod
     def from_env(cls, environment: Mapping[str, str] = os.environ) -> Self:
-        """From API_DB_SECRET_ARN, or API_DB_USER with API_DB_PASSWORD; for the crawler from CRAWLER_DB_… alike.
+        """Return the settings of the migrator. Raises SettingsError (also for an invalid log level), SecretUnavailable.
 
-        The secrets are asked for afresh: it is after a rotation that the roles are renewed.
-
-        Raises SettingsError, for an invalid log level too, and SecretUnavailable.
+        The login of the API comes from API_DB_SECRET_ARN, or from API_DB_USER and API_DB_PASSWORD. The login of the
+        crawler comes from the same variables with the prefix CRAWLER_DB_. Secrets are not cached, because the roles are
+        updated after a rotation.
         """
         log_level(environment)
         variables = Variables(environment)
@@ -215,9 +220,9 @@ class MigratorSettings:
 
 
 def log_level(environment: Mapping[str, str] = os.environ) -> str:
-    """Return what the functions log, as a name of the module logging; INFO by default.
+    """Return the log level of the functions, as a name of the module logging; INFO by default. Raises SettingsError.
 
-    POWERTOOLS_LOG_LEVEL comes before LOG_LEVEL, as in Powertools. Raises SettingsError.
+    POWERTOOLS_LOG_LEVEL takes precedence over LOG_LEVEL, as in Powertools.
     """
     variables = Variables(environment)
     for name in ("POWERTOOLS_LOG_LEVEL", "LOG_LEVEL"):

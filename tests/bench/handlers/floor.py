@@ -1,4 +1,4 @@
-"""The least that a function of this kind does before it answers: FastAPI behind Mangum, one query through pg8000."""
+"""Floor of the cold start: FastAPI behind Mangum, and one query through pg8000."""
 
 import asyncio
 import json

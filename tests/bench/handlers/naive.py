@@ -1,9 +1,9 @@
-"""Our function as it is usually written: everything imported on top, a boto3 client made at import."""
+"""Naive variant of the API function: module-level imports, and a boto3 client created at import."""
 
 import boto3
 import cryptography.hazmat.primitives.asymmetric.padding
 import httpx
-import pydantic.v1  # which FastAPI loads for the first parameter that a route declares
+import pydantic.v1  # FastAPI loads it for the first parameter that a route declares
 from aws_lambda_powertools.utilities import parameters
 
 import api.candlesticks.fetch

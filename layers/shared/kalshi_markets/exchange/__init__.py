@@ -1,4 +1,4 @@
-"""Kalshi's Trade API v2: the only place that knows its names."""
+"""Client of Kalshi's Trade API v2. No other package contains the names of its endpoints and members."""
 
 from kalshi_markets.exchange.candles import Candle
 from kalshi_markets.exchange.client import CandleQuery, ExchangeClient

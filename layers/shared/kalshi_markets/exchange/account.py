@@ -1,4 +1,4 @@
-"""What the exchange permits an account, and what requests cost."""
+"""Rate limits of the exchange's account, and costs of requests."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,12 +9,16 @@ from kalshi_markets.exchange.transport import Transport
 from kalshi_markets.settings import API_PATH, MAX_RATE, MIN_RATE
 
 DEFAULT_REQUEST_COST: Final = 10.0
-"""The exchange's tokens that a request costs where nothing else is said (docs.kalshi.com, Rate Limits and Tiers)."""
+"""Default cost of a request, in the exchange's tokens (docs.kalshi.com, Rate Limits and Tiers)."""
 
 
 @dataclass(frozen=True)
 class Costs:
-    """What requests cost. default: in the exchange's tokens; by_path: in requests of that cost, where it is not 1."""
+    """Costs of requests.
+
+    default: cost of most requests, in the exchange's tokens.
+    by_path: cost of other requests, in multiples of the default. Paths are those of normalize_path.
+    """
 
     default: float = DEFAULT_REQUEST_COST
     by_path: Mapping[str, float] = field(default_factory=dict)
@@ -22,14 +26,20 @@ class Costs:
 
 @dataclass(frozen=True)
 class AccountLimits:
-    """What the account may send, in requests of the default cost: a second, and at once."""
+    """Rate limits of the account, in requests of the default cost.
+
+    rate: requests per second. bucket_capacity: size of a burst; None: unknown.
+    """
 
     rate: float
     bucket_capacity: float | None
 
 
 async def fetch_costs(transport: Transport, *, deadline: float, priority: float = 0.0) -> Costs:
-    """Return the costs of GET requests; as documented where the exchange does not tell them. Raises ExchangeError."""
+    """Return the costs of GET requests, or the documented default if the exchange rejects the request.
+
+    Raises ExchangeError.
+    """
     try:
         response = await transport.get("/account/endpoint_costs", {}, deadline=deadline, priority=priority)
     except AuthenticationFailed:
@@ -47,7 +57,7 @@ async def fetch_costs(transport: Transport, *, deadline: float, priority: float 
 
 
 async def fetch_limits(transport: Transport, costs: Costs, *, deadline: float, priority: float = 0.0) -> AccountLimits:
-    """Return what the account of the API key may send. Raises ExchangeError."""
+    """Return the rate limits of the API key's account. Raises ExchangeError."""
     response = await transport.get("/account/limits", {}, deadline=deadline, priority=priority)
     value = response.get("read")
     read_limits: Mapping[str, Any] = value if isinstance(value, Mapping) else {}
@@ -61,13 +71,13 @@ async def fetch_limits(transport: Transport, costs: Costs, *, deadline: float, p
 
 
 def normalize_path(path: str) -> str:
-    """Return a path or a route below the API's root, `*` for each parameter: `/markets/{ticker}` is `/markets/*`."""
+    """Return a path below the API's root, with `*` for each parameter: `/markets/{ticker}` becomes `/markets/*`."""
     segments = path.removeprefix(API_PATH).strip("/").split("/")
     return "/" + "/".join("*" if segment[:1] in ("{", ":", "<") else segment for segment in segments)
 
 
 def _positive(value: Any) -> float | None:
-    """Return a finite number above zero, else None."""
+    """Return the value as a finite number above zero, or None."""
     try:
         number = float(value)
     except (TypeError, ValueError, OverflowError):

@@ -1,4 +1,4 @@
-"""Candlesticks as the exchange sends them, oldest first, both tiers in the live one's words."""
+"""Parsers of the exchange's candlesticks, oldest first. Archived candles get the member names of live candles."""
 
 import json
 import re
@@ -17,25 +17,32 @@ _QUANTITIES: Final = frozenset({"volume", "open_interest"})
 
 _FLAT: Final = r'[^{}"\r\n]*+(?:"[^"\\{}\r\n]*+"[^{}"\r\n]*+)*+'
 _CANDLE_PATTERN: Final = re.compile(rf'(\{{"end_period_ts":\d+{_FLAT}(?:\{{{_FLAT}\}}{_FLAT})*+\}})')
-"""A candle's text as the exchange usually writes it: objects in an object, plain strings, on one line. In JSON, what it
-matches is one object: its first quote can only begin a name."""
+"""Pattern of a candle's text as the exchange usually writes it.
+
+It is one line with objects in an object and strings without escapes. In valid JSON a match is exactly one object,
+because its first quote can only begin a member's name.
+"""
 _SHAPE_ERRORS: Final = (KeyError, TypeError, ValueError, AttributeError)
-"""What an answer of another shape raises while it is read."""
+"""Exceptions of a response that has another shape."""
 _end: Final = attrgetter("end")
 
 JsonObject = Mapping[str, Any]
 
 
 class Candle(NamedTuple):
-    """end: when its period ends, in Unix seconds; text: its JSON object, on one line, beginning with end_period_ts."""
+    """Candlestick of one period.
+
+    end: end of the period, in Unix seconds.
+    text: JSON object on one line; its first member is end_period_ts.
+    """
 
     end: int
     text: str
 
 
 def parse_batch(response: httpx.Response) -> dict[str, list[Candle]]:
-    """By ticker. Raises InvalidResponse."""
-    answer = parse_object(response, parse_float=str)  # a number that is no string keeps its digits as one
+    """Return the candles of a batch response, by ticker. Raises InvalidResponse."""
+    answer = parse_object(response, parse_float=str)  # numbers become strings and keep their digits
     try:
         markets = zip(answer["markets"] or [], _written(response.content.decode())["markets"] or [], strict=True)
         return {market["market_ticker"]: _sorted(_as_sent(market, written)) for market, written in markets}
@@ -44,7 +51,7 @@ def parse_batch(response: httpx.Response) -> dict[str, list[Candle]]:
 
 
 def parse_archived(response: httpx.Response) -> dict[str, list[Candle]]:
-    """Under `candlesticks`. Raises InvalidResponse."""
+    """Return the candles of an archive response, under the key `candlesticks`. Raises InvalidResponse."""
     answer = parse_object(response, parse_float=str)
     try:
         return {"candlesticks": _sorted([_encoded(_as_live(fields)) for fields in answer["candlesticks"] or []])}
@@ -53,15 +60,18 @@ def parse_archived(response: httpx.Response) -> dict[str, list[Candle]]:
 
 
 def _written(body: str) -> Any:
-    """Parse an answer with its candles left as text, each a tuple: to write each anew takes four times as long."""
+    """Parse a response, with each candle as a tuple of its text.
+
+    Encoding every candle again takes four times as long.
+    """
     parts = _CANDLE_PATTERN.split(body)
     texts = zip(parts[1::2])
-    # NaN is the placeholder: the answer was parsed, and no JSON has it. Placeholders are read in their order.
+    # NaN is the placeholder of a candle: it is not valid JSON, and the response was parsed before.
     return json.loads("NaN".join(parts[::2]), parse_constant=lambda _: next(texts))
 
 
 def _as_sent(market: JsonObject, written: Any) -> list[Candle]:
-    """Return a market's candles, as text where that is at its place in the answer with texts."""
+    """Return the candles of a market. A candle whose text was matched keeps it; others are encoded again."""
     candles = market["candlesticks"] or []
     texts = (written["candlesticks"] or []) if isinstance(written, dict) else candles
     return [
@@ -89,8 +99,11 @@ def _sorted(candles: list[Candle]) -> list[Candle]:
 
 
 def _as_live(fields: JsonObject) -> JsonObject:
-    """The archive leaves the endings of the names out, and says null where the live tier says nothing (recorded on
-    production, 2026-09)."""
+    """Return an archived candle with the member names of live candles.
+
+    Names in the archive lack the suffixes `_fp` and `_dollars`. The archive has null where a live candle omits the
+    member (recorded on production, 2026-09).
+    """
     return {
         f"{name}_fp" if name in _QUANTITIES else name: _prices(value) if name in _PRICES else value
         for name, value in fields.items()

@@ -1,4 +1,4 @@
-"""The questions that we ask the exchange."""
+"""Client of the exchange, for candlesticks and lookups in the archive."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,29 +16,32 @@ from kalshi_markets.exchange.transport import Transport
 from kalshi_markets.settings import ExchangeSettings
 
 MAX_BATCH_CANDLES: Final = 10_000
-"""What one batch call may ask for, tickers × periods (docs.kalshi.com, Batch Get Market Candlesticks)."""
+"""Maximum of tickers × periods in one batch request (docs.kalshi.com, Batch Get Market Candlesticks)."""
 MAX_ARCHIVE_CANDLES: Final = 5_000
-"""Periods that one call to the archive may span (observed on production, 2026-08; not documented)."""
+"""Maximum of periods in one request to the archive (observed on production, 2026-08; not documented)."""
 _BATCH_PATH: Final = "/markets/candlesticks"
 
 
 @dataclass(frozen=True)
 class CandleQuery:
-    """Candles of `period` minutes (1, 60 or 1440) whose periods end within [start, end], Unix seconds."""
+    """Query for the candles whose periods end within [start, end], in Unix seconds.
+
+    period: length of a candle in minutes: 1, 60 or 1440.
+    """
 
     start: int
     end: int
     period: int
 
     def parameters(self) -> dict[str, str | int]:
-        """As the exchange names them."""
+        """Return the query parameters of the exchange."""
         return {"start_ts": self.start, "end_ts": self.end, "period_interval": self.period}
 
 
 class ExchangeClient:
-    """Kalshi's market data. Every method raises ExchangeError, and what the limiter does.
+    """Client of Kalshi's market data. Every method raises ExchangeError, and the errors of the rate limiter.
 
-    deadline: on time.monotonic()'s clock. priority: lower goes first.
+    deadline: value of time.monotonic(). priority: lower runs first.
     """
 
     def __init__(self, settings: ExchangeSettings, limiter: RateLimiter) -> None:
@@ -52,12 +55,12 @@ class ExchangeClient:
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Closes the connections, and the limiter."""
+        """Close the connections and the rate limiter."""
         await self.transport.aclose()
 
     @property
     def requests(self) -> int:
-        """How many have been sent."""
+        """Number of requests sent."""
         return self.transport.requests
 
     def now(self) -> float:
@@ -65,15 +68,15 @@ class ExchangeClient:
         return self.transport.now()
 
     async def rate(self) -> float:
-        """Requests a second that are permitted in all."""
+        """Return the permitted requests per second of all processes together."""
         return await self._limiter.rate()
 
     async def candlesticks(
         self, tickers: Sequence[str], query: CandleQuery, *, deadline: float, priority: float = 0.0
     ) -> dict[str, list[Candle]]:
-        """Candles by ticker. The exchange leaves out the tickers that it does not know, and those in the archive.
+        """Return the candles of markets, by ticker. Unknown and archived tickers are missing from the result.
 
-        At most BATCH_TICKERS tickers, without commas, and MAX_BATCH_CANDLES tickers × periods.
+        It accepts at most BATCH_TICKERS tickers, none with a comma, and MAX_BATCH_CANDLES tickers × periods.
         """
         candles: dict[str, list[Candle]] = {}
         size = await self._limiter.batch_size(_BATCH_PATH, BATCH_TICKERS)
@@ -87,8 +90,10 @@ class ExchangeClient:
     async def archived_candlesticks(
         self, ticker: str, query: CandleQuery, *, deadline: float, priority: float = 0.0
     ) -> list[Candle] | None:
-        """Those of a market behind the cutoff, at most MAX_ARCHIVE_CANDLES periods; None where the archive has no such
-        market."""
+        """Return the candles of an archived market, or None if the archive does not have it.
+
+        It accepts at most MAX_ARCHIVE_CANDLES periods.
+        """
         path = f"/historical/markets/{quote(ticker, safe='')}/candlesticks"
         try:
             answer = await self.transport.get(
@@ -102,10 +107,10 @@ class ExchangeClient:
         return candles
 
     async def find_archived(self, tickers: Sequence[str], *, deadline: float) -> set[str]:
-        """Those of at most BATCH_TICKERS tickers that are in the archive."""
+        """Return which of at most BATCH_TICKERS tickers are in the archive."""
         markets = await Listings(self.transport, deadline).by_ticker(tickers, archived=True)
         return {market.ticker for market in markets if market.ticker}
 
     async def cutoff(self, *, deadline: float) -> datetime:
-        """As Listings has it."""
+        """Return the instant before which settled markets are only in the archive."""
         return await Listings(self.transport, deadline).cutoff()

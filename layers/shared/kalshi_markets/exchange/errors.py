@@ -1,24 +1,24 @@
-"""What asking the exchange can raise, cut by what the caller can do about it.
+"""Errors of the exchange client, grouped by what the caller can do.
 
 ExchangeError
-├── ExchangeUnavailable     it did not answer, or only with 408, 425, 429 or 5xx: ask later
-├── ExchangeClientError         it answered that this question has no answer: do not ask again
-│   └── AuthenticationFailed          it does not accept the API key
-└── InvalidResponse        it answered something that is not what its documentation says
-    └── FilterIgnored       it answered as if a filter had not been sent
+├── ExchangeUnavailable       no response, or only 408, 425, 429 or 5xx: retry later
+├── ExchangeClientError       another 4xx: do not retry
+│   └── AuthenticationFailed  401 or 403: the API key was rejected
+└── InvalidResponse           a response that differs from the documentation
+    └── FilterIgnored         a response whose rows do not satisfy the filter of the request
 """
 
 
 class ExchangeError(Exception):
-    """The root of what the exchange client raises."""
+    """Base class of the errors of the exchange client."""
 
 
 class ExchangeUnavailable(ExchangeError):
-    """No usable answer after all tries, or before the deadline."""
+    """No usable response after all attempts, or before the deadline."""
 
 
 class ExchangeClientError(ExchangeError):
-    """A 4xx. status: HTTP's; code: the exchange's own word for it, which may be any string."""
+    """Response with a 4xx status. status: HTTP status. code: the exchange's error code, which may be any string."""
 
     def __init__(self, status: int, code: str, message: str) -> None:
         super().__init__(message)
@@ -27,9 +27,10 @@ class ExchangeClientError(ExchangeError):
 
 
 class AuthenticationFailed(ExchangeClientError):
-    """401 or 403: a wrong key id, key, environment or clock; the exchange does not tell which half is wrong.
+    """Response 401 or 403: wrong key id, private key, environment or clock.
 
-    exchange_time: what the answer's Date header said, in seconds since 1970.
+    The exchange does not report which of them is wrong.
+    exchange_time: Date header of the response, in Unix seconds; None: missing.
     """
 
     def __init__(self, status: int, code: str, message: str, *, exchange_time: float | None) -> None:
@@ -38,8 +39,8 @@ class AuthenticationFailed(ExchangeClientError):
 
 
 class InvalidResponse(ExchangeError):
-    """Not JSON, or without the members that were asked for."""
+    """Response that is not JSON, or lacks required members."""
 
 
 class FilterIgnored(InvalidResponse):
-    """An answer whose rows do not satisfy the filter of the request: nothing follows from what is not in it."""
+    """Response whose rows do not satisfy the filter of the request. A row that is missing from it proves nothing."""

@@ -1,4 +1,4 @@
-"""What the exchange lists: markets, events, series, page by page."""
+"""Paginated listings of the exchange: markets, events and series."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,29 +16,35 @@ from kalshi_markets.exchange.transport import Transport
 from kalshi_markets.exchange.values import parse_time
 
 PAGE_LIMIT: Final = 1000
-"""Markets on a page at most (docs.kalshi.com, Get Markets)."""
+"""Maximum of markets on a page (docs.kalshi.com, Get Markets)."""
 BATCH_TICKERS: Final = 100
-"""Tickers asked for at once. No limit is documented for markets, 300 were seen to work; of events a page holds 200."""
+"""Maximum of tickers in a request.
+
+No limit is documented for markets; 300 were observed to work. A page of events has at most 200.
+"""
 LIVE_FILTERS: Final = tuple(job_names.LIVE)
-"""The `status` filters that together list every market that is not settled. They are not the words of `status`."""
+"""Values of the filter `status` that together list every unsettled market.
+
+They differ from the values of a market's `status`.
+"""
 
 MAX_LOOKUP_PAGES: Final = 50
-"""Pages that so short a listing may come in."""
+"""Maximum of pages in a lookup by ticker."""
 MAX_SERIES_PAGES: Final = 1_000
-"""Of all series, if they ever come in pages: there are 14,000 (2026-09)."""
+"""Maximum of pages in the listing of series. There are 14,000 series (2026-09), in one response so far."""
 
 ResponseParser = Callable[[httpx.Response], dict[str, Any]] | None
 
 
 class Page(NamedTuple):
-    """A page of a listing. cursor: where the next one begins; None at the end. A page may be empty before the end."""
+    """Page of a listing. cursor: start of the next page; None on the last page. Any page may be empty."""
 
     markets: Sequence[RawMarket]
     cursor: str | None
 
 
 class Event(NamedTuple):
-    """What a market's event tells of it."""
+    """Event of a market."""
 
     event_ticker: str
     series_ticker: str | None
@@ -46,7 +52,7 @@ class Event(NamedTuple):
 
 
 class Series(NamedTuple):
-    """What a market's series tells of it."""
+    """Series of a market."""
 
     series_ticker: str
     title: str | None
@@ -55,10 +61,10 @@ class Series(NamedTuple):
 
 @dataclass(frozen=True)
 class Listings:
-    """The listings, asked for by one job. Every method raises ExchangeError.
+    """Listings of the exchange, as one job requests them. Every method that sends a request raises ExchangeError.
 
-    deadline: on time.monotonic()'s clock. priority: lower goes first.
-    combos: whether they are listed too.
+    deadline: value of time.monotonic(). priority: lower runs first.
+    combos: whether combos are listed too.
     """
 
     transport: Transport
@@ -67,39 +73,40 @@ class Listings:
     combos: bool = False
 
     def exchange_timestamp(self) -> float:
-        """The exchange's time, in seconds since 1970: ours, mended where its answers showed that ours is wrong."""
+        """Return the exchange's time, in Unix seconds: our clock, corrected by the Date headers of its responses."""
         return self.transport.now()
 
     async def exchange_time(self) -> datetime:
-        """The same once an answer was heard, for which it asks if need be."""
+        """Return the exchange's time. If there was no response yet, send a request first."""
         try:
             if not self.transport.clock_synced:
                 await self.cutoff()
         except ExchangeError:
-            if not self.transport.clock_synced:  # any answer has a Date, whatever else is wrong with it
+            if not self.transport.clock_synced:  # an error response has a Date header too
                 raise
         return datetime.fromtimestamp(self.exchange_timestamp(), UTC)
 
     async def live(self, status: str, cursor: str | None) -> Page:
-        """The markets that a status filter lists, newest first."""
+        """Return a page of the markets that a status filter selects, newest first."""
         return await self._page("/markets", {"status": status}, cursor)
 
     async def created(self, after: int, cursor: str | None) -> Page:
-        """The markets created after a Unix second, newest first."""
+        """Return a page of the markets created after a Unix second, newest first."""
         return await self._page("/markets", {"min_created_ts": after}, cursor)
 
     async def updated(self, after: int, cursor: str | None) -> Page:
-        """The markets whose metadata was edited after a Unix second; trading does not count."""
+        """Return a page of the markets whose metadata was edited after a Unix second. Trading is not an edit."""
         return await self._page("/markets", {"min_updated_ts": after}, cursor)
 
     async def settled(self, after: int, before: int, cursor: str | None) -> Page:
-        """The markets settled after and before two Unix seconds, both exclusive, latest first."""
+        """Return a page of the markets settled between two Unix seconds, both exclusive, latest first."""
         return await self._page("/markets", {"min_settled_ts": after, "max_settled_ts": before}, cursor)
 
     async def archived(self, cursor: str | None, series: str | None = None) -> Page:
-        """The markets behind the cutoff, newest first; or those of one series, combos among them.
+        """Return a page of the archived markets, newest first, or of the archived markets of one series.
 
-        The archive takes one filter at a time (docs.kalshi.com, Get Historical Markets).
+        The markets of a series include its combos.
+        The archive accepts one filter at a time (docs.kalshi.com, Get Historical Markets).
         """
         if series is None:
             return await self._page("/historical/markets", {}, cursor)
@@ -110,12 +117,12 @@ class Listings:
         return Page(_list_field(answer, "markets"), _cursor(answer))
 
     async def by_ticker(self, tickers: Collection[str], *, archived: bool = False) -> Sequence[RawMarket]:
-        """Those of at most BATCH_TICKERS tickers that the exchange knows, live or behind the cutoff."""
+        """Return the live (or archived) markets with these tickers, at most BATCH_TICKERS. Unknown ones are missing."""
         path = "/historical/markets" if archived else "/markets"
         return await self._get_named(path, "markets", tickers, PAGE_LIMIT, parse=_parse_page)
 
     async def cutoff(self) -> datetime:
-        """Markets settled before this instant are in the archive only."""
+        """Return the instant before which settled markets are only in the archive."""
         answer = await self._get("/historical/cutoff", {})
         try:
             return parse_time(answer["market_settled_ts"])
@@ -123,7 +130,7 @@ class Listings:
             raise InvalidResponse("the exchange returned an invalid cutoff.") from error
 
     async def events(self, tickers: Collection[str]) -> list[Event]:
-        """Those of at most BATCH_TICKERS events that the exchange knows; combos' are not among them."""
+        """Return the events with these tickers, at most BATCH_TICKERS. Unknown ones and those of combos are missing."""
         events = await self._get_named("/events", "events", tickers, 200)
         objects = [event for event in events if isinstance(event, Mapping)]
         return [
@@ -133,7 +140,10 @@ class Listings:
         ]
 
     async def all_series(self) -> list[Series]:
-        """Every series: one answer of 16 MB (2026-09), in pages where it has a cursor (docs.kalshi.com, Pagination)."""
+        """Return all series.
+
+        It is one response of 16 MB (2026-09). A cursor in it is followed (docs.kalshi.com, Pagination).
+        """
         return await self._get_all_pages("/series", "series", {}, parse=_series_of, max_pages=MAX_SERIES_PAGES)
 
     async def _page(self, path: str, filters: Mapping[str, str | int], cursor: str | None) -> Page:
@@ -147,7 +157,7 @@ class Listings:
     async def _get_named(
         self, path: str, member: str, tickers: Collection[str], limit: int, parse: ResponseParser = None
     ) -> list[Any]:
-        """Return the objects of these tickers, asked for by as many at once as the exchange's bucket can pay for."""
+        """Return the objects with these tickers, in batches that the exchange's token bucket can pay for."""
         names, objects = list(tickers), []
         size = await self.transport.batch_size(path, BATCH_TICKERS)
         for start in range(0, len(names), size):
@@ -166,7 +176,7 @@ class Listings:
         max_pages: int = MAX_LOOKUP_PAGES,
         requested: Collection[str] | None = None,
     ) -> list[Any]:
-        """What is on all pages of a listing that one page has room for: even that may come in several."""
+        """Return the rows of all pages of a short listing. A result that fits one page may arrive with a cursor."""
         objects: list[Any] = []
         cursors: list[str | None] = [None]
         while len(cursors) <= max_pages:
@@ -194,7 +204,7 @@ def _parse_page(response: httpx.Response) -> dict[str, Any]:
 
 
 def _cursor(answer: Mapping[str, Any]) -> str | None:
-    """Where a listing goes on; None at its end."""
+    """Return the cursor of the next page, or None on the last page. Raises InvalidResponse."""
     cursor = answer.get("cursor")
     if cursor is not None and not is_valid_pg_text(cursor):
         raise InvalidResponse("the exchange returned an invalid cursor.")
@@ -202,7 +212,7 @@ def _cursor(answer: Mapping[str, Any]) -> str | None:
 
 
 def _list_field(answer: Mapping[str, Any], member: str) -> list[Any]:
-    """Return a member's list; null is an empty one, as Go writes it."""
+    """Return the list of a member. null is an empty list, as Go writes it. Raises InvalidResponse."""
     value = answer.get(member, 0)
     if not isinstance(value, list | None):
         raise InvalidResponse(f"the exchange returned an invalid page of {member}.")
@@ -210,7 +220,7 @@ def _list_field(answer: Mapping[str, Any], member: str) -> list[Any]:
 
 
 def _check_requested(page: Collection[Any], requested: Collection[str]) -> None:
-    """Check that a page has the tickers that were asked for; single strays do not count. Raises FilterIgnored."""
+    """Check that most rows of a page have requested tickers. Raises FilterIgnored. A single other row is accepted."""
     tickers = [row.ticker if isinstance(row, RawMarket) else _text_field(row, "event_ticker") for row in page if row]
     strays = sum(ticker is not None and ticker not in requested for ticker in tickers)
     if strays > 1 and strays * 2 > len(page):
@@ -220,13 +230,13 @@ def _check_requested(page: Collection[Any], requested: Collection[str]) -> None:
 
 
 def _text_field(fields: Any, member: str) -> str | None:
-    """A member that PostgreSQL can hold, else none; an empty text stands for none."""
+    """Return a text member, or None if it is missing, empty or not storable in PostgreSQL."""
     value = fields.get(member) if isinstance(fields, Mapping) else None
     return value or None if is_valid_pg_text(value) else None
 
 
 def _series_of(response: httpx.Response) -> dict[str, Any]:
-    """Object by object: all of them at once would take 100 MB."""
+    """Parse the series object by object. Parsed at once, they take 100 MB. Raises InvalidResponse."""
     try:
         return parse_members(response.content.decode("utf-8-sig"), "series", _series)
     except (ValueError, RecursionError) as error:

@@ -1,10 +1,10 @@
-"""From the exchange's Market object to a row of the table.
+"""Conversion of the exchange's Market object to a row.
 
-Lenient where the exchange may change (unknown members, absent ones, numbers sent as strings or as numbers)
-and exact where it matters: no number passes through a float, no missing value becomes a zero.
+It accepts unknown members, missing members, and numbers as strings or as numbers. No number passes through a float,
+and no missing value becomes zero.
 
-A walk sees most markets unchanged, so a market is read in two steps: `sight` reads its quotes and takes a digest of its
-terms, untouched; only where that digest is news are the terms read (`full_row`).
+Most markets of a page are unchanged, so the conversion has two steps. `parse_market` converts the quotes and hashes the
+details without converting them. `full_row` converts the details, and is called only if their hash has changed.
 """
 
 import hashlib
@@ -24,45 +24,50 @@ from kalshi_markets.exchange.values import PLAIN_NUMBER, has_printable_size, par
 
 SqlText = str | bool | None
 MarketRow = dict[str, SqlText]
-"""By column name. Numbers, times and JSON are text, for PostgreSQL to read."""
+"""Values by column name. Numbers, times and JSON are texts that PostgreSQL parses."""
 
 _SQL_RANGE: Final = {"integer": 2**31, "bigint": 2**63}
-# PostgreSQL's text takes any Unicode but NUL; a lone surrogate is no Unicode.
+# PostgreSQL's type text accepts any Unicode character except NUL. A lone surrogate is not a character.
 _NOT_TEXT: Final = re.compile("[\x00\ud800-\udfff]")
 MAX_TICKER_LENGTH: Final = 200
-"""Characters; the longest seen has 57. An index takes no more than 2,700 bytes."""
-# How deep a JSON value may be nested: far more than the exchange's, far less than Python's and PostgreSQL's stacks.
+"""Maximum of characters; the longest observed ticker has 57. An index entry has at most 2,700 bytes."""
+# Maximum nesting of a JSON value: more than the exchange uses, less than Python's and PostgreSQL's stacks permit.
 _MAX_DEPTH: Final = 50
-# Enough for every digit that PLAIN_NUMBER lets through.
+# Enough precision for every number that PLAIN_NUMBER matches.
 _DECIMAL_CONTEXT: Final = Context(prec=200, rounding=ROUND_HALF_EVEN)
 
 _ABSENT_IF_EMPTY: Final = frozenset(
     {"subtitle", "functional_strike", "early_close_condition", "mve_collection_ticker", "primary_participant_key"}
     | {"settlement_bounds_type"}
 )
-"""Texts whose absence the exchange also writes as an empty one (subtitle: observed on production, 2026-02). Of other
-texts an empty one says something: no result yet, no further rules."""
+"""Text columns where an empty text means null (subtitle: observed on production, 2026-02).
+
+In other columns an empty text is a value, such as "no result yet".
+"""
 _QUOTES: Final = [column for column in MARKET_COLUMNS if column.table is Table.QUOTES and column.name != "liquidity"]
 _DETAILS: Final = [column for column in MARKET_COLUMNS if column.table is not Table.QUOTES and column.name != "ticker"]
 _QUOTE_NAMES: Final = tuple(column.name for column in _QUOTES)
 _get_quotes: Final = itemgetter(*(column.source_field for column in _QUOTES))
 _DETAIL_FIELDS: Final = tuple(column.source_field for column in _DETAILS)
-# All quotes of a market at once, as the exchange usually sends them.
+# One match validates all quotes of a market, if each is a string as the exchange usually sends it.
 _QUOTES_PATTERN: Final = re.compile("\n".join([rf"(?:{PLAIN_NUMBER.pattern})"] * len(_QUOTES)))
-# A digest stands for what this code makes of a text too: another projection reads everything again.
+# Part of every hash, so that a change of the parser converts every market again.
 PARSER_FINGERPRINT: Final = hashlib.blake2b(
     b"".join(Path(file).read_bytes() for file in (__file__, columns.__file__, values.__file__)), digest_size=16
 ).digest()
 
 
 class InvalidMarket(Exception):
-    """The object cannot become a row; the message names the member and what is wrong with it."""
+    """Market object that cannot be converted to a row. The message names the member and the reason."""
 
 
 class ParsedMarket(NamedTuple):
-    """A market as a walk meets it. quotes: by column.
+    """Market whose quotes are converted and whose details are not.
 
-    digest: of its terms as they were sent; object_hash: of its whole text, if it is known. 32 hexadecimal digits.
+    quotes: values by column name.
+    details_hash: hash of the details as the exchange sent them, 32 hexadecimal digits.
+    fields: the Market object.
+    object_hash: hash of the object's text, 32 hexadecimal digits; None: unknown.
     """
 
     ticker: str
@@ -73,12 +78,12 @@ class ParsedMarket(NamedTuple):
 
 
 def is_valid_pg_text(text: object) -> TypeGuard[str]:
-    """Whether it is a text that PostgreSQL can hold."""
+    """Return whether the value is a text that PostgreSQL can store."""
     return isinstance(text, str) and not _NOT_TEXT.search(text)
 
 
 def parse_market(market: Mapping[str, Any], object_hash: str | None = None) -> ParsedMarket:
-    """Reads what a market must be known by and what trading moves. Raises InvalidMarket."""
+    """Convert the ticker and the quotes of a Market object, and hash its details. Raises InvalidMarket."""
     if not isinstance(market, Mapping):
         raise InvalidMarket("not an object")
     ticker = market.get("ticker")
@@ -90,23 +95,23 @@ def parse_market(market: Mapping[str, Any], object_hash: str | None = None) -> P
 
 
 def market_row(market: Mapping[str, Any]) -> MarketRow:
-    """The row of a Market object, with every column that comes from it. Raises InvalidMarket."""
+    """Return the full row of a Market object. Raises InvalidMarket."""
     return full_row(parse_market(market))
 
 
 def full_row(market: ParsedMarket) -> MarketRow:
-    """The same of a market that was sighted. Raises InvalidMarket."""
-    terms = {column.name: _value(column, market.fields.get(column.source_field)) for column in _DETAILS}
-    if terms["subtitle"] is None:
-        terms["subtitle"] = terms["yes_sub_title"]
-    return {"ticker": market.ticker, **terms, **market.quotes}
+    """Return the full row of a parsed market. Raises InvalidMarket."""
+    details = {column.name: _value(column, market.fields.get(column.source_field)) for column in _DETAILS}
+    if details["subtitle"] is None:
+        details["subtitle"] = details["yes_sub_title"]
+    return {"ticker": market.ticker, **details, **market.quotes}
 
 
 def _quotes(market: Mapping[str, Any]) -> MarketRow:
     try:
         values = _get_quotes(market)
         is_plain = _QUOTES_PATTERN.fullmatch("\n".join(values)) is not None
-    except (KeyError, TypeError):  # one is missing, or is no string
+    except (KeyError, TypeError):  # a quote is missing or is not a string
         is_plain = False
     if is_plain:
         row: MarketRow = dict(zip(_QUOTE_NAMES, values, strict=True))
@@ -118,13 +123,13 @@ def _quotes(market: Mapping[str, Any]) -> MarketRow:
 
 def _digest(market: Mapping[str, Any]) -> str:
     values = map(market.get, _DETAIL_FIELDS)
-    terms = [str(value) if type(value) is Decimal else value for value in values]  # marshal knows no Decimal
+    details = [str(value) if type(value) is Decimal else value for value in values]  # marshal does not support Decimal
     try:
-        # In the version that has no references: equal values are equal bytes, without JSON's escaping.
-        sent = marshal.dumps(terms, 2)
-    except ValueError:  # one within a JSON member
-        sent = json.dumps(terms, default=str).encode()
-    return hashlib.blake2b(sent, digest_size=16, key=PARSER_FINGERPRINT).hexdigest()
+        # Version 2 has no references, so equal values have equal bytes. It is faster than JSON.
+        encoded = marshal.dumps(details, 2)
+    except ValueError:  # a Decimal within a JSON member
+        encoded = json.dumps(details, default=str).encode()
+    return hashlib.blake2b(encoded, digest_size=16, key=PARSER_FINGERPRINT).hexdigest()
 
 
 def _value(column: Column, value: Any) -> SqlText:
@@ -165,7 +170,7 @@ def _time(_: Column, value: Any) -> str | None:
 
 def _boolean(_: Column, value: Any) -> bool:
     if not isinstance(value, bool):
-        raise ValueError("must be true or false")  # noqa: TRY004  # one error for every wrong value
+        raise ValueError("must be true or false")  # noqa: TRY004  # one error for every invalid value
     return value
 
 
@@ -183,7 +188,10 @@ _CONVERTERS: Final[Mapping[Kind, Callable[[Column, Any], SqlText]]] = {
 
 
 def json_text(value: Any, depth: int = 0) -> str:
-    """JSON of a parsed value, its Decimals digit for digit. Raises ValueError when PostgreSQL could not store it."""
+    """Return the JSON of a parsed value with all digits of its Decimals.
+
+    Raises ValueError if PostgreSQL cannot store it.
+    """
     if depth > _MAX_DEPTH:
         raise ValueError("is nested too deeply")
     if isinstance(value, str):
@@ -201,7 +209,7 @@ def json_text(value: Any, depth: int = 0) -> str:
 
 
 def _liquidity(row: MarketRow) -> str | None:
-    """What rests at the best bid and ask, in whole cents; null where the exchange did not tell it."""
+    """Return the value of the orders at the best bid and ask, in whole cents, or None if a quote is missing."""
     bid, bid_size = row["yes_bid_dollars"], row["yes_bid_size"]
     ask, ask_size = row["yes_ask_dollars"], row["yes_ask_size"]
     if bid is None or bid_size is None or ask is None or ask_size is None:

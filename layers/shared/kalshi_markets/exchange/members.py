@@ -1,4 +1,4 @@
-"""A JSON object one of whose members is a list too long to be held parsed."""
+"""Parser of a JSON object with one list that is too long to be held parsed."""
 
 import json
 import re
@@ -10,17 +10,18 @@ _DECODER: Final = json.JSONDecoder()
 
 
 def parse_members(text: str, name: str, convert: Callable[[Any], object | None]) -> dict[str, Any]:
-    """Parse a JSON object, its members in any order.
+    """Parse a JSON object whose long list is converted element by element. Raises ValueError, RecursionError.
 
-    name: of the member whose list is parsed element by element; convert: returns what is kept of an element, or None.
-    As anywhere, the last member of a name counts. Raises ValueError, RecursionError.
+    name: name of the member with the long list.
+    convert: function that returns the result of an element; None drops the element.
+    Members may have any order. Of several members with one name the last one counts, as in json.loads.
     """
     reader = _JsonScanner(text)
     answer: dict[str, Any] = {}
     for _ in reader.elements("{", "}"):
         member = reader.value()
         if not isinstance(member, str):
-            raise ValueError("a member's name must be a string")  # noqa: TRY004  # the error of all that is no JSON
+            raise ValueError("a member's name must be a string")  # noqa: TRY004  # the error of all invalid JSON
         reader.token(":")
         answer[member] = (
             _convert_elements(reader, convert) if member == name and reader.peek() == "[" else reader.value()
@@ -35,19 +36,19 @@ def _convert_elements(reader: "_JsonScanner", convert: Callable[[Any], object | 
 
 
 class _JsonScanner:
-    """A place in a JSON text. Every method raises ValueError."""
+    """Scanner of a JSON text. Every method raises ValueError."""
 
     def __init__(self, text: str) -> None:
         self._text = text
         self._position = 0
 
     def peek(self) -> str:
-        """Return the next character that is no white space; none at the end."""
+        """Return the next character that is not whitespace, or an empty text at the end."""
         self._position = _SPACE.match(self._text, self._position).end()  # type: ignore[union-attr]  # it always matches
         return self._text[self._position : self._position + 1]
 
     def token(self, allowed: str) -> str:
-        """Pass over one of the characters allowed, and return it."""
+        """Consume one of the allowed characters and return it."""
         character = self.peek()
         if not character or character not in allowed:
             raise ValueError(f"one of {allowed} must follow")
@@ -61,7 +62,7 @@ class _JsonScanner:
         return value
 
     def elements(self, opening: str, closing: str) -> Iterator[None]:
-        """Pass over brackets and commas, stopping before each part, which must then be parsed."""
+        """Consume brackets and commas, and yield before each element. The caller must parse the element."""
         self.token(opening)
         if self.peek() == closing:
             self.token(closing)

@@ -1,4 +1,4 @@
-"""JSON of the exchange's responses."""
+"""JSON parser of the exchange's responses."""
 
 import json
 from collections.abc import Callable
@@ -13,7 +13,7 @@ MAX_REASON_LENGTH: Final = 300
 
 
 def parse_json(text: str | bytes, *, parse_float: Callable[[str], object] = Decimal) -> Any:
-    """Parse JSON. parse_float: converts its non-integer numbers. Raises InvalidResponse."""
+    """Parse JSON. parse_float: converts non-integer numbers. Raises InvalidResponse."""
     try:
         return json.loads(text, parse_float=parse_float, parse_constant=_reject_constant)
     except (ValueError, RecursionError) as error:
@@ -21,7 +21,7 @@ def parse_json(text: str | bytes, *, parse_float: Callable[[str], object] = Deci
 
 
 def parse_object(response: httpx.Response, *, parse_float: Callable[[str], object] = Decimal) -> dict[str, Any]:
-    """Return the JSON object of a response. parse_float: converts its non-integer numbers. Raises InvalidResponse."""
+    """Return the JSON object of a response. parse_float: converts non-integer numbers. Raises InvalidResponse."""
     answer = parse_json(response.content, parse_float=parse_float)
     if not isinstance(answer, dict):
         raise InvalidResponse("the exchange returned no JSON object.")
@@ -29,7 +29,7 @@ def parse_object(response: httpx.Response, *, parse_float: Callable[[str], objec
 
 
 def printable(text: object) -> str:
-    """Return at most MAX_REASON_LENGTH characters, escaped so that a log and a database can hold them."""
+    """Return at most MAX_REASON_LENGTH characters of a text, escaped to printable ASCII for logs and the database."""
     return str(text)[:MAX_REASON_LENGTH].encode("unicode_escape").decode("ascii")
 
 

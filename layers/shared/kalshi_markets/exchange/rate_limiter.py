@@ -1,7 +1,7 @@
-"""How often the exchange may be asked: tokens, each the leave to send one request of the default cost.
+"""Rate limiter of requests to the exchange. One token pays for one request of the default cost.
 
-A RateLimiter acquires them in chunks from a source: from the database, which all processes share, or from this process
-alone. Tokens that were acquired and not used when a process ends are lost.
+A RateLimiter acquires tokens in chunks from a source: the database, which all processes share, or a bucket of this
+process. Tokens that a process has not used when it ends are lost.
 """
 
 import asyncio
@@ -18,24 +18,29 @@ from kalshi_markets.database import Database, Row, StatementError, UndefinedObje
 from kalshi_markets.settings import DatabaseSettings
 
 Share = Literal["crawler", "interactive"]
-"""Whose tokens: each has its part of the rate for certain, and what the other does not take."""
+"""Share of the rate. Each share has a guaranteed part of the rate, and may use the unused part of the other share."""
 GRANT_SECONDS: Final = 0.1
-"""How much of the rate is leased at once: few statements, and little that a process keeps from the others."""
+"""Size of a chunk, in seconds of the rate.
+
+Larger chunks need fewer statements; smaller chunks withhold fewer tokens from other processes.
+"""
 _ROUNDING: Final = 1e-9
 _SESSION: Final = {
-    "default_transaction_read_only": "off",  # which it is for the API's role
-    "synchronous_commit": "off",  # a server that crashes may forget the last tokens
+    "default_transaction_read_only": "off",  # the API's role has `on`
+    "synchronous_commit": "off",  # a crash of the server may lose the last update
     "statement_timeout": "5000",
 }
 
 
 @dataclass(frozen=True)
 class Grant:
-    """tokens: how many there are now; seconds: until as many as were wanted are there again; rate: requests a second
-    that are permitted in all.
+    """Tokens that a source granted, and the limits of the account.
 
-    costs: tokens of a request by its path, where it is not 1; `*` stands for a parameter. capacity: tokens that the
-    exchange's own bucket holds, None where that is not known.
+    tokens: number of tokens granted now.
+    retry_after: seconds until the wanted number of tokens is available.
+    rate: permitted requests per second of all processes together.
+    costs: tokens of a request by path, where it is not 1; `*` stands for a parameter.
+    capacity: tokens that the exchange's bucket holds; None: unknown.
     """
 
     tokens: int
@@ -45,7 +50,7 @@ class Grant:
     capacity: float | None = None
 
     def cost(self, path: str) -> float:
-        """Return the tokens of a request to a path, 1 by default."""
+        """Return the cost of a request to a path, in tokens."""
         if not self.costs or path in self.costs:
             return self.costs.get(path, 1.0)
         segments = path.split("/")
@@ -57,20 +62,20 @@ class Grant:
 
 
 class TokenSource(Protocol):
-    """Where a RateLimiter has its tokens from."""
+    """Source of a RateLimiter's tokens."""
 
     async def acquire(self, wanted: int) -> Grant:
-        """Up to so many tokens, at once."""
+        """Acquire up to `wanted` tokens without waiting."""
 
     async def on_rate_limited(self) -> None:
-        """The exchange answered 429."""
+        """Slow down after a response with the status 429."""
 
     def close(self) -> None:
-        """Gives back what it holds open."""
+        """Close the resources of the source."""
 
 
 class RateLimiter:
-    """Says when a request may be sent. Use it within one event loop; it closes its source with itself."""
+    """Rate limiter for one event loop. It closes its source when it is closed."""
 
     def __init__(self, source: TokenSource) -> None:
         self._source = source
@@ -81,10 +86,10 @@ class RateLimiter:
         self._refilling: asyncio.Task[None] | None = None
 
     async def acquire(self, priority: float = 0.0, path: str = "") -> None:
-        """Returns when a request to a path may be sent. Lower priority goes first, then the first
-        come; a dear request collects its tokens, and those behind it wait.
+        """Wait until a request to a path may be sent. Lower priority runs first; ties are first in, first out.
 
-        Raises what the source does: from the database DatabaseError, SettingsError and SecretUnavailable.
+        Requests behind an expensive request wait until it has collected its tokens.
+        Raises the errors of the source: DatabaseError, SettingsError and SecretUnavailable from the database.
         """
         waiter = asyncio.get_running_loop().create_future()
         heapq.heappush(self._waiters, (priority, next(self._sequence), waiter, path))
@@ -94,40 +99,43 @@ class RateLimiter:
         try:
             await waiter
         except asyncio.CancelledError:
-            if not waiter.cancelled() and waiter.exception() is None:  # its token came together with the cancellation
+            if not waiter.cancelled() and waiter.exception() is None:  # granted and canceled at the same time
                 self._tokens += waiter.result()
                 self._wake_waiters()
             raise
 
     async def on_rate_limited(self) -> None:
-        """Drop the tokens in hand and slow all processes down, after a 429. Raises as acquire does."""
+        """Discard the tokens and slow down all processes after a 429. Raises the errors of acquire."""
         self._tokens = 0
         await self._source.on_rate_limited()
 
     async def rate(self) -> float:
-        """Requests a second that are permitted in all. Raises as acquire does."""
+        """Return the permitted requests per second of all processes together. Raises the errors of acquire."""
         return (await self._known()).rate
 
     async def batch_size(self, path: str, maximum: int) -> int:
-        """Return how many items one request may name, `most` unless such a request costs more than the exchange's
-        bucket holds: it would be refused for ever. Raises as acquire does."""
-        lease = self._last or await self._known()
-        cost = lease.cost(path)
+        """Return how many items one request may name, at most `maximum`. Raises the errors of acquire.
+
+        It is less if a request for `maximum` items costs more tokens than the exchange's bucket holds. Such a request
+        would always be rejected.
+        """
+        grant = self._last or await self._known()
+        cost = grant.cost(path)
         return (
             maximum
-            if lease.capacity is None or cost <= lease.capacity
-            else max(1, int(maximum * lease.capacity / cost))
+            if grant.capacity is None or cost <= grant.capacity
+            else max(1, int(maximum * grant.capacity / cost))
         )
 
     async def aclose(self) -> None:
-        """Closes the source. Nobody may be waiting any more."""
+        """Close the source. There must be no waiters."""
         if self._refilling is not None:
             self._refilling.cancel()
             await asyncio.wait([self._refilling])
         await asyncio.to_thread(self._source.close)
 
     def _wake_waiters(self) -> None:
-        """Gives the tokens in hand to the first in the line. Afterwards there are no tokens, or nobody is waiting."""
+        """Wake the first waiters until the tokens do not suffice or no waiter is left."""
         while self._waiters:
             _, _, waiter, path = self._waiters[0]
             if not waiter.done():
@@ -139,7 +147,7 @@ class RateLimiter:
             heapq.heappop(self._waiters)
 
     def _cost(self, path: str) -> float:
-        """Return what a request takes out of the bucket, which cannot be more than it holds."""
+        """Return the cost of a request in tokens, at most the capacity of the exchange's bucket."""
         if self._last is None:
             return 1.0
         cost = self._last.cost(path)
@@ -150,7 +158,7 @@ class RateLimiter:
         return self._last
 
     async def _refill(self) -> None:
-        """Has tokens brought as long as anybody waits."""
+        """Acquire tokens from the source while there are waiters. Errors of the source are raised by each waiter."""
         try:
             while self._waiters:
                 chunk = int(self._last.rate * GRANT_SECONDS) if self._last else 1
@@ -160,8 +168,8 @@ class RateLimiter:
                 self._wake_waiters()
                 if self._waiters:
                     await asyncio.sleep(grant.retry_after)
-                    self._wake_waiters()  # those who gave up meanwhile need no tokens
-        except Exception as error:  # noqa: BLE001  # raised by everybody who waits
+                    self._wake_waiters()  # waiters canceled in the meantime need no tokens
+        except Exception as error:  # noqa: BLE001  # every waiter raises it
             for _, _, waiter, _ in self._waiters:
                 if not waiter.done():
                     waiter.set_exception(error)
@@ -172,7 +180,10 @@ def _matches(part: str, segment: str) -> bool:
 
 
 class LocalTokenBucket:
-    """Tokens of this process alone, for tools that need no database: `rate` a second, one second's worth at once."""
+    """Token bucket of this process, for tools without a database.
+
+    rate: tokens per second. The bucket holds the tokens of one second, at least one.
+    """
 
     def __init__(self, rate: float) -> None:
         self._rate = rate
@@ -181,7 +192,7 @@ class LocalTokenBucket:
         self._filled_at = time.monotonic()
 
     async def acquire(self, wanted: int) -> Grant:
-        """Up to so many tokens, at once."""
+        """Acquire up to `wanted` tokens without waiting."""
         now = time.monotonic()
         self._tokens = min(self._capacity, self._tokens + (now - self._filled_at) * self._rate)
         self._filled_at = now
@@ -190,23 +201,24 @@ class LocalTokenBucket:
         return Grant(granted, max(0.0, min(wanted, self._capacity) - self._tokens) / self._rate, self._rate)
 
     async def on_rate_limited(self) -> None:
-        """Starts again without tokens."""
+        """Empty the bucket."""
         self._tokens = 0.0
 
     def close(self) -> None:
-        """Nothing is held open."""
+        """Do nothing: the bucket has no resources."""
 
 
 class DatabaseTokenBucket:
-    """A share of the tokens that all processes lease from the database, over a connection of its own.
+    """Token bucket in the database, which all processes share. It has a connection of its own.
 
-    rate: requests a second that all processes together may send; None: what the account permits.
-    Every method raises DatabaseError, and SettingsError or SecretUnavailable where the login cannot be read.
+    share: the part of the rate to acquire from.
+    rate: requests per second of all processes together; None: the rate of the account.
+    Every method raises DatabaseError, and SettingsError or SecretUnavailable if the login cannot be read.
     """
 
     def __init__(self, settings: DatabaseSettings, share: Share, rate: float | None) -> None:
         self._database = Database(settings, application_name=f"limiter ({share})", parameters=_SESSION, timeout=10)
-        self._lock = threading.Lock()  # the threads', not the tasks': a statement outlives the task that is cancelled
+        self._lock = threading.Lock()  # for threads, not tasks: a statement outlives a canceled task
         self._share = share
         self._rate = rate
         self._take = (
@@ -216,16 +228,16 @@ class DatabaseTokenBucket:
         self._slow_down = f"SELECT {settings.table}_slow_down()"
 
     async def acquire(self, wanted: int) -> Grant:
-        """Up to so many tokens, at once."""
-        [lease] = await self._run(self._take, self._share, wanted, self._rate)
-        return Grant(*lease)
+        """Acquire up to `wanted` tokens without waiting."""
+        [row] = await self._run(self._take, self._share, wanted, self._rate)
+        return Grant(*row)
 
     async def on_rate_limited(self) -> None:
-        """Halves the rate of all processes, at most once a second; within a minute it grows back."""
+        """Halve the rate of all processes, at most once per second. It recovers within a minute."""
         await self._run(self._slow_down)
 
     def close(self) -> None:
-        """Closes the connection, once the statement under way has ended."""
+        """Close the connection after the running statement has ended."""
         with self._lock:
             self._database.close()
 
@@ -235,9 +247,9 @@ class DatabaseTokenBucket:
     def _statement(self, sql: str, *values: object) -> list[Row]:
         with self._lock:
             try:
-                # It may be sent twice where the connection broke: at worst some tokens are lost.
+                # A retry after a lost connection may acquire twice; the first tokens are lost.
                 return self._database.query(sql, *values)
             except StatementError as error:
-                if error.sqlstate == "42883":  # no such function
+                if error.sqlstate == "42883":  # undefined_function
                     raise UndefinedObject(str(error), error.sqlstate) from error
                 raise

@@ -1,6 +1,6 @@
-"""Markets as they were sent: a page taken apart without being read, for a walk knows most of it already.
+"""Unparsed markets: a page is split into the texts of its objects, because most of them are already stored.
 
-An object whose text has the digest that is stored beside its row is the one that the row was made of.
+If the digest of an object's text equals the digest stored with the row, the object is unchanged and is not parsed.
 """
 
 import hashlib
@@ -21,13 +21,16 @@ _DECODER: Final = json.JSONDecoder()
 _NO_STRUCTURE: Final = bytes(set(range(256)) - set(b'{}[]"\\'))
 _STRING: Final = re.compile(rb'"[^"]*"')
 _ESCAPED_LETTER: Final = re.compile(rb"\\u00[67]")
-"""Of a name that is written with escapes, as "tick\\u0065r"."""
+"""Escaped letter, as in a member's name that is written "tick\\u0065r"."""
 
 
 class RawMarket(NamedTuple):
-    """A market as it was sent: its ticker, of plain letters; the digest of its JSON, 32 hexadecimal digits; that JSON.
+    """Market as the exchange sent it.
 
-    Of a page that could not be taken apart, there is the object instead of both.
+    ticker: ticker of the market; None: missing or not a string.
+    digest: hash of the JSON text, 32 hexadecimal digits; None if the page could not be split.
+    text: JSON text; empty if the page could not be split.
+    parsed: the object if the page could not be split, else None.
     """
 
     ticker: str | None
@@ -36,22 +39,24 @@ class RawMarket(NamedTuple):
     parsed: Any = None
 
     def parse(self) -> Any:
-        """The object; its non-integer numbers are Decimals. Raises InvalidResponse."""
+        """Return the object, with Decimals for non-integer numbers. Raises InvalidResponse."""
         return parse_json(self.text) if self.digest else self.parsed
 
 
 def parse_page(body: bytes) -> dict[str, Any]:
-    """An answer with a list of `markets`, those as RawMarket. Raises InvalidResponse."""
+    """Parse a response, with its member `markets` as a list of RawMarket. Raises InvalidResponse."""
     return _split_page(body) or _parse_whole_page(body)
 
 
 def _split_page(body: bytes) -> dict[str, Any] | None:
-    """Return the answer without parsing its markets; None where it is not proven to be what parsing returns.
+    """Return the response without parsing its markets, or None if the result is not proven equal to parsing.
 
-    Given that the body is JSON, the proof is this. With the list replaced by a placeholder, the rest is parsed, and
-    the placeholder is the member `markets`: so the list begins there. Each text between two separators is one
-    balanced object, so the texts are the elements of that list, and the `]` after the last one is its end. An object's
-    ticker is its only member of that name, at its first level.
+    The proof assumes that the body is JSON:
+    1. The list is replaced by a placeholder, and the rest is parsed. The placeholder is the member `markets`, so the
+       list begins there.
+    2. Each text between two separators is one balanced object, so the texts are the elements of the list. The `]`
+       after the last text ends the list.
+    3. The ticker of an object is its last member with that name, at its first level.
     """
     opening = _MARKETS_START.search(body)
     if opening is None:
@@ -63,12 +68,12 @@ def _split_page(body: bytes) -> dict[str, Any] | None:
         return None
     texts = body[start + 1 : end - 1].split(b"}," + first_member)
     texts[1:] = [first_member[1:] + text for text in texts[1:]]
-    answer["markets"] = markets = [sent for text in texts if (sent := _raw_market(text))]
+    answer["markets"] = markets = [market for text in texts if (market := _raw_market(text))]
     return answer if len(markets) == len(texts) else None
 
 
 def _end_of_object(body: bytes, start: int) -> int:
-    """Return where the JSON object that begins at `start` ends; 0 where there is none."""
+    """Return the end of the JSON object that begins at `start`, or 0 if there is none."""
     try:
         text = body[start:].decode()
         return start + len(text[: _DECODER.raw_decode(text)[1]].encode())
@@ -77,7 +82,7 @@ def _end_of_object(body: bytes, start: int) -> int:
 
 
 def _parse_around(head: bytes, tail: bytes) -> dict[str, Any] | None:
-    """Parse a page whose list of markets is left out; None unless that is its one member `markets`."""
+    """Parse a page without its list of markets. Return None unless the list is the only member `markets`."""
     gaps: list[object] = []
 
     def gap(_: str) -> object:
@@ -85,7 +90,7 @@ def _parse_around(head: bytes, tail: bytes) -> dict[str, Any] | None:
         return gaps[-1]
 
     try:
-        # NaN is the placeholder: no JSON has it.
+        # NaN is the placeholder of the list: it is not valid JSON.
         answer = json.loads(head + b"NaN" + tail, parse_float=Decimal, parse_constant=gap)
     except (ValueError, RecursionError):
         return None
@@ -93,9 +98,9 @@ def _parse_around(head: bytes, tail: bytes) -> dict[str, Any] | None:
 
 
 def _raw_market(members: bytes) -> RawMarket | None:
-    """Return a market, given its JSON without the outer braces; None where its ticker or its end are not proven."""
-    before, _, behind = members.rpartition(b'"ticker"')  # of several members of a name, the last one counts
-    colon, _, value = behind.partition(b'"')
+    """Return a market, or None if its ticker or its end is not proven. members: JSON without the outer braces."""
+    before, _, after = members.rpartition(b'"ticker"')  # of several members with one name, the last one counts
+    colon, _, value = after.partition(b'"')
     ticker, _, rest = value.partition(b'"')
     if colon != b":" or not _SAFE_TICKER.fullmatch(ticker) or not _is_balanced(before) or not _is_balanced(rest):
         return None
@@ -104,9 +109,9 @@ def _raw_market(members: bytes) -> RawMarket | None:
 
 
 def _is_balanced(text: bytes) -> bool:
-    """Return whether every bracket outside strings has its counterpart; no member's name may be `ticker` escaped."""
+    """Return whether all brackets outside strings match. A possible escaped name `ticker` returns False too."""
     shape = text.translate(None, _NO_STRUCTURE)
-    if shape.find(b"\\") >= 0:  # a tenth of the time of `in`
+    if shape.find(b"\\") >= 0:  # takes a tenth of the time of `in`
         if _ESCAPED_LETTER.search(text):
             return False
         shape = text.replace(b"\\\\", b"").replace(b'\\"', b"").translate(None, _NO_STRUCTURE + b"\\")
@@ -115,7 +120,10 @@ def _is_balanced(text: bytes) -> bool:
 
 @lru_cache(maxsize=10_000)
 def _closes(shape: bytes) -> bool:
-    """Return whether the brackets in a text of brackets and unescaped quotes match. Pages have a few hundred shapes."""
+    """Return whether brackets outside quotes match. shape: text of brackets and unescaped quotes.
+
+    It is cached, because pages have a few hundred shapes.
+    """
     brackets, before = _STRING.sub(b"", shape), b""
     while brackets != before:
         before, brackets = brackets, brackets.replace(b"{}", b"").replace(b"[]", b"")

@@ -1,4 +1,4 @@
-"""Where Market objects differ from what docs.kalshi.com said of them when this was written (3.34.0, 2026-10)."""
+"""Differences between Market objects and their documentation (docs.kalshi.com, 3.34.0, 2026-10)."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
@@ -14,7 +14,7 @@ _COUNT: Final = "whole contracts, removed on 2026-03-12: the member of the same 
 _CONSTANT: Final = "always 0 since 2026-02-13, removed on 2026-10-01: computed from the quotes"
 NOT_STORED: Final[Mapping[str, str]] = {
     "expiration_time": "deprecated: latest_expiration_time holds it",
-    # Of former years, which archived and recorded objects may still have (docs.kalshi.com, changelog).
+    # Former members, which archived and recorded objects may still have (docs.kalshi.com, changelog).
     "liquidity": _CONSTANT,
     "liquidity_dollars": _CONSTANT,
     "response_price_units": "removed on 2026-07-09: prices are in dollars",
@@ -26,14 +26,14 @@ NOT_STORED: Final[Mapping[str, str]] = {
     **dict.fromkeys(("previous_price", "previous_yes_bid", "previous_yes_ask", "settlement_value"), _CENTS),
     **dict.fromkeys(("volume", "volume_24h", "open_interest"), _COUNT),
 }
-"""Members that have no column, each with its reason."""
+"""Members without a column, each with the reason."""
 _KNOWN: Final = frozenset(column.source_field for column in MARKET_COLUMNS) | NOT_STORED.keys()
 _OPTIONAL: Final = frozenset(
     {"title", "subtitle", "liquidity", "expected_expiration_time", "settlement_value_dollars", "settlement_ts"}
     | {"occurrence_datetime", "fee_waiver_expiration_time", "early_close_condition", "strike_type", "floor_strike"}
     | {"cap_strike", "functional_strike", "custom_strike", "mve_collection_ticker", "mve_selected_legs"}
     | {"primary_participant_key", "is_provisional", "exchange_index"}
-    | {"settlement_bounds_type", "settlement_floor_dollars"}  # not in what was recorded before 2026-10
+    | {"settlement_bounds_type", "settlement_floor_dollars"}  # missing in objects recorded before 2026-10
 )
 _REQUIRED: Final = _KNOWN - NOT_STORED.keys() - _OPTIONAL
 _TYPES_BY_KIND: Final[Mapping[Kind, tuple[type, ...]]] = {
@@ -47,9 +47,10 @@ _MAX_SHAPES: Final = 10_000
 
 
 class Deviation(NamedTuple):
-    """A member that is new, gone, of another type, or of a value that its list of words does not have.
+    """Member that was added or removed, or has another type or an unknown value.
 
-    markets: how many objects show it; example: a value of it as text.
+    markets: number of objects with this deviation.
+    example: repr of one value; None for a removed member.
     """
 
     member: str
@@ -66,12 +67,12 @@ _TYPES: Final = {column.source_field: frozenset((*_types(column), type(None))) f
 _WORDS: Final = [
     (column.source_field, frozenset(column.allowed_values)) for column in MARKET_COLUMNS if column.allowed_values
 ]
-# By shape, for there are few: names and types of an object's members.
+# Cached by shape (names and types of an object's members), because there are few shapes.
 _deviations_by_shape: dict[tuple[object, ...], tuple[tuple[str, Change], ...]] = {}
 
 
 def find_drift(markets: Iterable[Mapping[str, Any]]) -> list[Deviation]:
-    """What a page's objects show of it; nothing, as a rule."""
+    """Return the deviations of Market objects from the documentation; usually none."""
     counts: dict[tuple[str, Change], tuple[int, str | None]] = {}
     for market in markets:
         for member, change in (*_drift_of(market), *_new_values(market)):
@@ -95,13 +96,13 @@ def _drift_of(market: Mapping[str, Any]) -> tuple[tuple[str, Change], ...]:
 def _new_values(market: Mapping[str, Any]) -> Iterator[tuple[str, Change]]:
     for member, words in _WORDS:
         value = market.get(member)
-        if value and type(value) is str and value not in words:  # an empty text is an absent one
+        if value and type(value) is str and value not in words:  # an empty text counts as missing
             yield member, "new_value"
 
 
 def _compare(market: Mapping[str, Any]) -> Iterable[tuple[str, Change]]:
     for member in market.keys() - _KNOWN:
-        # A name that no database could hold is no name.
+        # The name is escaped, because the database may be unable to store it.
         yield member[:MAX_EXAMPLE_LENGTH].encode("unicode_escape").decode("ascii"), "added"
     for member in _REQUIRED - market.keys():
         yield member, "removed"

@@ -1,4 +1,4 @@
-"""Kalshi's request signatures (docs.kalshi.com, API keys): RSA-PSS or Ed25519 over time, method and path."""
+"""Request signatures of Kalshi (docs.kalshi.com, API keys): RSA-PSS or Ed25519 over time, method and path."""
 
 import base64
 from typing import Final
@@ -16,7 +16,10 @@ _PSS: Final = padding.PSS(mgf=padding.MGF1(hashes.SHA256()), salt_length=hashes.
 
 
 class Signer:
-    """Signs requests with one API key. Raises SettingsError when the key is not an unencrypted RSA or Ed25519 PEM."""
+    """Signer of requests with one API key.
+
+    The constructor raises SettingsError unless the key is an unencrypted RSA or Ed25519 PEM.
+    """
 
     def __init__(self, credentials: Credentials) -> None:
         try:
@@ -30,7 +33,11 @@ class Signer:
         self._key = key
 
     def headers(self, method: str, path: str, milliseconds: int) -> dict[str, str]:
-        """The three headers. path: from the host's root, without the query; milliseconds: since 1970, exchange time."""
+        """Return the three authentication headers of a request.
+
+        path: path from the host's root, without the query string.
+        milliseconds: exchange time, in Unix milliseconds.
+        """
         message = f"{milliseconds}{method.upper()}{path}".encode()
         if isinstance(self._key, RSAPrivateKey):
             signature = self._key.sign(message, _PSS, hashes.SHA256())
@@ -44,6 +51,6 @@ class Signer:
 
 
 def _normalize_pem(text: str) -> str:
-    """Return a PEM as its writer had it, before JSON, YAML, .env or Windows changed its line ends."""
+    """Return a PEM with line feeds, whatever JSON, YAML, .env files or Windows made of its line breaks."""
     lines = text.replace("\\r", "").replace("\\n", "\n").strip("\ufeff").splitlines()
     return "\n".join(line.strip() for line in lines if line.strip()) + "\n"

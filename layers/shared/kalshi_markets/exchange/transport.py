@@ -1,4 +1,4 @@
-"""One GET to the exchange, asked again while it makes sense."""
+"""GET requests to the exchange: signed, rate-limited and retried."""
 
 import asyncio
 import logging
@@ -27,7 +27,7 @@ from kalshi_markets.settings import ExchangeSettings, SettingsError
 HEADERS: Final = {
     "accept": "application/json",
     "accept-encoding": "gzip",
-    "accept-language": "en",  # any other has market texts come translated since 2026-08-27 (docs.kalshi.com, changelog)
+    "accept-language": "en",  # others translate market texts since 2026-08-27 (docs.kalshi.com, changelog)
     "user-agent": "kalshi-markets-api",
 }
 TIMEOUTS: Final = httpx.Timeout(connect=5, read=15, write=5, pool=15)
@@ -35,19 +35,21 @@ MAX_ATTEMPTS: Final = 6
 INITIAL_BACKOFF: Final = 0.5
 MAX_BACKOFF: Final = 8.0
 CLOCK_TOLERANCE: Final = 30.0
-"""Seconds that a Date header may differ from our clock unheeded: an answer may come from the CDN, 15 s old."""
+"""Tolerated difference of a Date header from our clock. A response of the CDN is up to 15 s old."""
 _RETRYABLE_STATUSES: Final = frozenset({408, 425, 429})
-# Not the module's own generator: processes that SnapStart restores from one snapshot would all wait as long.
+# Not the generator of the module random: all processes that SnapStart restores from a snapshot share its state.
 _random: Final = random.SystemRandom()
 
-logging.getLogger("httpx").setLevel(logging.WARNING)  # at INFO it logs whole URLs
+logging.getLogger("httpx").setLevel(logging.WARNING)  # at INFO httpx logs full URLs
 
 
 class Transport:
-    """Signs, paces, sends and retries. Use it within one event loop; close it with `await aclose()`.
+    """HTTP transport that signs, rate-limits and retries requests, for one event loop. Close it with `await aclose()`.
 
-    requests: sent so far. rate_limited: those answered with 429. bytes_received: compressed size of the bodies.
-    clock_synced: whether any answer has told the exchange's time.
+    requests: number of requests sent.
+    rate_limited: number of responses with the status 429.
+    bytes_received: compressed size of all bodies.
+    clock_synced: whether any response had a valid Date header.
     """
 
     def __init__(self, settings: ExchangeSettings, limiter: RateLimiter) -> None:
@@ -58,20 +60,20 @@ class Transport:
         self._settings = settings
         self._limiter = limiter
         limits = httpx.Limits(max_connections=20)
-        verify = _ssl_context() if settings.url.startswith("https:") else False  # which plain HTTP has no use for
+        verify = _ssl_context() if settings.url.startswith("https:") else False  # plain HTTP needs no certificates
         self._http = httpx.AsyncClient(headers=HEADERS, timeout=TIMEOUTS, limits=limits, verify=verify)
         self._clock_offset = 0.0
         self._signer: Signer | None = None
         self._set_key(fresh=False)
 
     async def aclose(self) -> None:
-        """Closes the connections, and the limiter."""
+        """Close the connections and the rate limiter."""
         await self._http.aclose()
         await self._limiter.aclose()
 
     @property
     def is_signed(self) -> bool:
-        """Whether requests carry an API key."""
+        """Return whether requests are signed with an API key."""
         return self._signer is not None
 
     async def batch_size(self, path: str, maximum: int) -> int:
@@ -87,10 +89,11 @@ class Transport:
         priority: float = 0.0,
         parse: Callable[[httpx.Response], dict[str, Any]] | None = None,
     ) -> dict[str, Any]:
-        """Return the JSON object at a path below the API's root; non-integer numbers become Decimals.
+        """Return the JSON object at a path below the API's root, with Decimals for non-integer numbers.
 
-        deadline: on time.monotonic()'s clock; no try begins or goes on after it. priority: lower goes first.
-        parse: replaces parse_object; it raises InvalidResponse. Raises ExchangeError, and what the limiter does.
+        deadline: value of time.monotonic(); no attempt continues after it. priority: lower runs first.
+        parse: replaces parse_object; raises InvalidResponse.
+        Raises ExchangeError, and the errors of the rate limiter.
         """
         authentication_failed = unreadable = False
         pause = INITIAL_BACKOFF
@@ -114,7 +117,7 @@ class Transport:
                 unreadable, failure = True, error
             except ExchangeError as error:
                 failure = error
-            # Full jitter: the exchange names no time to wait (no Retry-After, docs.kalshi.com, rate limits).
+            # Full jitter, because the exchange sends no Retry-After (docs.kalshi.com, rate limits).
             wait = _random.uniform(0, pause)
             if time.monotonic() + wait >= deadline:
                 break
@@ -135,7 +138,7 @@ class Transport:
             raise ExchangeUnavailable(f"the exchange did not respond: {type(error).__name__}.") from error
         except httpx.DecodingError as error:
             raise InvalidResponse("the exchange returned invalid compressed data.") from error
-        response.stream = httpx.ByteStream(b"")  # which refers back to it: the body would stay until a full collection
+        response.stream = httpx.ByteStream(b"")  # its reference cycle delays freeing the body
         self.bytes_received += response.num_bytes_downloaded
         self._sync_clock(response)
         if response.status_code == httpx.codes.TOO_MANY_REQUESTS:
@@ -146,7 +149,7 @@ class Transport:
         return response
 
     def now(self) -> float:
-        """The exchange's time, in seconds since 1970, as far as its answers have shown that ours is wrong."""
+        """Return the exchange's time, in Unix seconds: our clock, corrected by the Date headers of its responses."""
         return time.time() + self._clock_offset
 
     def _sync_clock(self, response: httpx.Response) -> None:
@@ -156,7 +159,7 @@ class Transport:
             self._clock_offset = exchange_time - time.time()
 
     def _recover_credentials(self, error: AuthenticationFailed) -> bool:
-        """Whether something was done about a refused key that makes another try worthwhile."""
+        """Correct the clock or reload the API key after a rejection. Return whether a retry may succeed."""
         if error.code == "header_timestamp_expired" and error.exchange_time is not None:
             self._clock_offset = error.exchange_time - time.time()
             return True
@@ -172,7 +175,7 @@ class Transport:
 
 @lru_cache(maxsize=1)
 def _ssl_context() -> ssl.SSLContext:
-    """Whom to trust; kept, since reading them takes 50 ms. Raises SettingsError."""
+    """Return a cached context. Loading the certificate authorities takes 50 ms. Raises SettingsError."""
     try:
         return httpx.create_ssl_context()
     except OSError:
@@ -190,7 +193,7 @@ def _raise_for_status(response: httpx.Response) -> NoReturn:
 
 
 def _parse_error_body(response: httpx.Response) -> tuple[str, str]:
-    """Code and message from any of its error bodies: a nested object, a flat one, `msg` alone, or a string."""
+    """Return the code and the message of an error body: a nested object, a flat object, `msg` alone, or a string."""
     try:
         body = response.json()
     except (ValueError, RecursionError):

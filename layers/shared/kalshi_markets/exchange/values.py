@@ -1,4 +1,4 @@
-"""The exchange's numbers and times, in every spelling that can be read exactly."""
+"""Parsers of the exchange's numbers and times, without loss of precision."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -6,11 +6,11 @@ from decimal import Decimal
 from typing import Final
 
 PLAIN_NUMBER: Final = re.compile(r"-?[0-9]{1,30}(\.[0-9]{1,30})?")
-"""As it is stored: at most 62 characters."""
+"""Pattern of a stored number, at most 62 characters."""
 _NUMBER: Final = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?")
 _UNIX_SECONDS: Final = re.compile(r"[0-9]{9,11}(?:\.[0-9]{1,9})?")
-"""From 1973 on; a text of eight digits is a date."""
-# What RFC 3339 and ISO 8601 permit and datetime does not: the end of a day, and leap seconds.
+"""Pattern of Unix seconds from 1973 on. A text of eight digits is a date."""
+# RFC 3339 and ISO 8601 permit the end of a day (24:00:00) and leap seconds; datetime does not.
 _EDGE: Final = re.compile(
     r"(?P<day>[0-9-]{10}T)(?:24:00:00(?:\.0*)?|(?P<minute>[0-9]{2}:[0-9]{2}):60(?P<fraction>\.[0-9]*)?)"
     r"(?P<zone>Z|[+-][0-9:]+)?"
@@ -19,7 +19,7 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def parse_number(value: object) -> str:
-    """Return a number without exponent, digit for digit. Raises ValueError."""
+    """Return a number as text without an exponent, with all its digits. Raises ValueError."""
     text = str(value)
     if isinstance(value, bool) or not _NUMBER.fullmatch(text):
         raise ValueError("is not a number")
@@ -33,9 +33,10 @@ def parse_number(value: object) -> str:
 
 
 def parse_time(value: object) -> datetime:
-    """Return an instant in UTC, from ISO 8601, where no zone means UTC, or Unix seconds. Raises ValueError.
+    """Return a time in UTC, parsed from ISO 8601 or Unix seconds. Raises ValueError.
 
-    24:00:00 is the next day's midnight. A leap second is the second after it, as in PostgreSQL.
+    A time without a zone is in UTC. 24:00:00 is midnight of the next day. A leap second becomes the second after it, as
+    in PostgreSQL.
     """
     try:
         if not isinstance(value, str) or _UNIX_SECONDS.fullmatch(value):
@@ -52,5 +53,5 @@ def parse_time(value: object) -> datetime:
 
 
 def has_printable_size(number: Decimal) -> bool:
-    """Return whether a number can be written out: 1E+999999999 is ten characters of JSON and a gigabyte of digits."""
+    """Return whether a number has few enough digits without an exponent. 1E+999999999 has a gigabyte of digits."""
     return abs(number.adjusted()) <= 60
