@@ -68,4 +68,4 @@ class BaseRun:
         if not self._watched:
             await asyncio.Event().wait()
         done, _ = await asyncio.wait(self._watched, return_when=asyncio.FIRST_COMPLETED)
-        raise RunFailed(f"{done.pop().get_name()} ended by itself: look at the lines above and in {self._folder}")
+        raise RunFailed(f"{done.pop().get_name()} exited unexpectedly: see the lines above and {self._folder}")

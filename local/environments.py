@@ -95,7 +95,7 @@ def _create(folder: Path, mark: Path) -> None:
         import ensurepip  # noqa: F401  # Debian ships python3 without it
     except ImportError:
         raise EnvironmentFailure(
-            "python3 cannot make environments here: install its package, apt-get install python3-venv"
+            "python3 cannot make environments here: install the package, apt-get install python3-venv"
         ) from None
     print(f"python     {folder.name} with Python {sys.version.split()[0]}", flush=True)
     for path in folder.iterdir():
@@ -122,7 +122,7 @@ def _install(folder: Path, group: str) -> None:
         *(f"--requirement={ROOT / lock}" for lock in GROUPS[group].locks),
     ]
     if subprocess.run(pip, env=settings, check=False).returncode:
-        raise EnvironmentFailure(f"pip did not install what {group} needs: its reason stands above.")
+        raise EnvironmentFailure(f"pip did not install what {group} needs: see pip's output above.")
     if not _runs(folder, f"import {GROUPS[group].modules}", show=True):
         raise EnvironmentFailure(f"what {group} needs is installed in {folder} but does not work: see above.")
 

@@ -119,7 +119,7 @@ class PostgresServer:
         if not self.data_dir.exists() or not any(self.data_dir.iterdir()):
             return False
         if not ((self.data_dir / "PG_VERSION").exists() and self._password_file.exists()):
-            raise PostgresError(f"{self.data_dir} holds other things than our database: move it, or set DATA_DIR.")
+            raise PostgresError(f"{self.data_dir} contains files of another program: move it, or set DATA_DIR.")
         return True
 
     def _create(self, programs: Path, account: Account) -> None:

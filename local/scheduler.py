@@ -62,7 +62,7 @@ class Scheduler:
             if self._run.done():
                 self._run = asyncio.create_task(self._invoke())
             else:
-                echo(self._component, "the run before goes on: no other is begun")
+                echo(self._component, "the previous run has not ended: skipping this run")
 
     async def _first(self) -> None:
         """Invoke the function until it acquires the lease, for up to `interval` seconds.
@@ -72,9 +72,9 @@ class Scheduler:
         loop = asyncio.get_running_loop()
         gives_up = loop.time() + self._interval - self._retry
         while await self._invoke() == "busy" and loop.time() < gives_up:
-            echo(self._component, f"an earlier run still holds the lease: trying again in {self._retry:.0f} s")
+            echo(self._component, f"an earlier run still holds the lease: retry in {self._retry:.0f} s")
             await asyncio.sleep(self._retry)
-        echo(self._component, f"the first run has ended, the others begin every {self._interval:.0f} s")
+        echo(self._component, f"the first run has ended, further runs start every {self._interval:.0f} s")
 
     async def _invoke(self) -> str:
         """Invoke the function and return the outcome that the crawler reports, or "failed"."""

@@ -76,9 +76,11 @@ class Settings:
         _reject_unused(values)
         recording, exchange = values.get("RECORDING"), values.get("EXCHANGE")
         if recording and exchange:
-            raise SettingsError("RECORDING and EXCHANGE exclude each other: give one of them.")
+            raise SettingsError("RECORDING cannot be combined with EXCHANGE: remove one of them.")
         if recording and not (root / recording).is_file():
-            raise SettingsError(f"RECORDING: there is no file {recording}; give JSON lines of markets, gzipped or not.")
+            raise SettingsError(
+                f"RECORDING: file {recording} not found; it must be JSON lines of markets, gzip or plain."
+            )
         if exchange and not re.match(r"https?://[^/\s]+", parse_ascii("EXCHANGE", exchange)):
             raise SettingsError("EXCHANGE must be a base URL, such as https://external-api.kalshi.com.")
         values |= {name: str(root / values[name]) for name in _FILES if name in values}
@@ -143,7 +145,7 @@ def _expanded(name: str, path: str) -> str:
     try:
         return str(Path(path).expanduser())
     except RuntimeError:
-        raise SettingsError(f"{name}: there is no home for {path.split('/')[0]}; write the whole path.") from None
+        raise SettingsError(f"{name}: no home folder for {path.split('/')[0]}; use an absolute path.") from None
 
 
 def _stripped(name: str, value: str) -> str:
@@ -153,10 +155,10 @@ def _stripped(name: str, value: str) -> str:
 def _reject_unused(values: Mapping[str, str]) -> None:
     for name, instead in _ON_AWS.items():
         if name in values:
-            raise SettingsError(f"{name} is for functions on AWS: give {instead} instead, or leave it out.")
+            raise SettingsError(f"{name} is for functions on AWS: use {instead} instead, or remove it.")
     for name in _DATABASE:
         if name in values and "DB_HOST" not in values:
-            raise SettingsError(f"{name} needs DB_HOST: without it PostgreSQL is one of our own, with its own login.")
+            raise SettingsError(f"{name} requires DB_HOST: the local PostgreSQL has its own login.")
 
 
 def _proxies(values: Mapping[str, str]) -> dict[str, str]:
@@ -183,7 +185,7 @@ def _check_key(key: Credentials) -> None:
 def _number(values: Mapping[str, str], name: str, default: int, maximum: int) -> int:
     text = values.get(name, str(default)).replace(",", "").replace("_", "")
     if not (text.isascii() and text.isdecimal() and int(text) <= maximum):
-        raise SettingsError(f"{name} must be a whole number from 0 to {maximum:,}, not {values[name]!r}.")
+        raise SettingsError(f"{name} must be an integer between 0 and {maximum}.")
     return int(text)
 
 
@@ -191,8 +193,8 @@ def _key(values: Mapping[str, str], root: Path) -> dict[str, str]:
     if "KEYID" not in values:
         return {}
     if "KEYFILE" not in values:
-        raise SettingsError("KEYID needs KEYFILE, the PEM file of that key; or leave both out: market data is public.")
+        raise SettingsError("KEYID requires KEYFILE, the PEM file of the key; or remove both: market data is public.")
     file = root / values["KEYFILE"]
     if not file.is_file():
-        raise SettingsError(f"KEYFILE: there is no file {values['KEYFILE']}.")
+        raise SettingsError(f"KEYFILE: file {values['KEYFILE']} not found.")
     return {"KEYID": values["KEYID"], "KEYFILE": str(file)}

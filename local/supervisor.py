@@ -38,12 +38,12 @@ async def _supervise(run_class: type[BaseRun], settings: Settings) -> int:
         try:
             await run
         except asyncio.CancelledError:
-            echo("stopping", "(Ctrl+C again ends everything at once)")
+            echo("stopping", "(press Ctrl+C again to stop immediately)")
         except RunFailed as failure:
             print(f"{run_class.command}: {failure}", file=sys.stderr, flush=True)
             code = 1
     if code == 0:
-        echo("stopped:", f"everything is down, the data stays in {DataFolder(settings.data_dir)}")
+        echo("stopped:", f"all processes stopped, the data remains in {DataFolder(settings.data_dir)}")
     return code
 
 

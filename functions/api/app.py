@@ -51,7 +51,7 @@ def create_app(resources: Resources) -> FastAPI:
     app = FastAPI(
         title="Kalshi Markets API",
         version="1",
-        description="Every market of the Kalshi exchange: filtered, ordered, paged.",
+        description="All markets of the Kalshi exchange, with filters, sorting and pagination.",
         redirect_slashes=False,
     )
     app.openapi = partial(_openapi, app)  # type: ignore[method-assign]  # as FastAPI documents ("Extending OpenAPI")
@@ -73,30 +73,30 @@ def _add_service_routes(app: FastAPI, resources: Resources) -> None:
     async def root() -> HTMLResponse:
         return HTMLResponse(landing.page(resources.database, resources.settings.readme_url))
 
-    @app.get("/health", summary="Whether the function and its database answer")
+    @app.get("/health", summary="Health of the function and its database")
     async def health(request: Request) -> Response:
         query.reject_parameters(request.scope["query_string"])
         resources.database.query("SELECT 1")
         return responses.json_response(request, {"status": "ok", "database": "ok"})
 
-    @app.get("/status", summary="How fresh and how complete the table is, per job of the crawler")
+    @app.get("/status", summary="Freshness and completeness of the data, by crawler job")
     async def current_status(request: Request) -> Response:
         return status.respond(request, resources.database)
 
 
 def _add_market_routes(app: FastAPI, resources: Resources) -> None:
-    @app.get("/markets", summary="Markets")
+    @app.get("/markets", summary="List markets")
     async def markets(request: Request) -> Response:
         return listing.markets(request, resources)
 
-    @app.get("/markets/columns", summary="Every column: its kind, its meaning, its words")
+    @app.get("/markets/columns", summary="List columns: kind, description and known values")
     async def columns(request: Request) -> Response:
         query.reject_parameters(request.scope["query_string"])
         return responses.json_response(
             request, {"items": [parameters.describe_column(column) for column in COLUMNS], "count": len(COLUMNS)}
         )
 
-    @app.post("/markets/candlesticks", summary="Candlesticks of markets")
+    @app.post("/markets/candlesticks", summary="Candlesticks of several markets")
     async def candlesticks(request: Request) -> Response:
         query.reject_parameters(request.scope["query_string"])
         request_body = candlesticks_request.parse_body(await request.body())
@@ -130,7 +130,7 @@ def _add_market_routes(app: FastAPI, resources: Resources) -> None:
             raise HTTPException(405, headers={"Allow": "POST"})
         return listing.market(request, ticker(request), resources)
 
-    @app.get("/markets/{ticker}/history", summary="The states that one market has been in")
+    @app.get("/markets/{ticker}/history", summary="Past states of one market")
     async def market_history(request: Request) -> Response:
         return history.respond(request, ticker(request), resources)
 
@@ -171,10 +171,14 @@ def _as_api_error(error: Exception) -> ApiError:
         case DatabaseError() | SettingsError() | SecretUnavailable():
             return from_service_error(error)
         case HTTPException(status_code=404):
-            return ApiError(ErrorCode.NOT_FOUND, "There is nothing at this path.", "GET / lists the endpoints.")
+            return ApiError(ErrorCode.NOT_FOUND, "Path not found.", "See GET / for the list of endpoints.")
         case HTTPException(status_code=405):
             return ApiError(
-                ErrorCode.METHOD_NOT_ALLOWED, "This path does not take this method.", "GET / lists the endpoints."
+                ErrorCode.METHOD_NOT_ALLOWED,
+                "Method not allowed for this path.",
+                "See GET / for the list of endpoints.",
             )
         case _:
-            return ApiError(ErrorCode.INTERNAL_ERROR, "A mistake of ours.", "Report the request_id.")
+            return ApiError(
+                ErrorCode.INTERNAL_ERROR, "Internal server error.", "Include request_id when reporting this."
+            )

@@ -13,27 +13,27 @@ from kalshi_markets.settings import SettingsError
 class ErrorCode(Enum):
     """Error codes. Each has a stable code for programs, an HTTP status and a description for people."""
 
-    MALFORMED_QUERY = "malformed_query", 400, "a query string that is not percent-encoded UTF-8"
-    UNKNOWN_PARAMETER = "unknown_parameter", 422, "a query parameter that does not exist"
-    INVALID_PARAMETER = "invalid_parameter", 422, "a query parameter with a value that it does not take"
-    INVALID_BODY = "invalid_body", 422, "a request body that is not what the endpoint takes"
+    MALFORMED_QUERY = "malformed_query", 400, "the query string is not percent-encoded UTF-8"
+    UNKNOWN_PARAMETER = "unknown_parameter", 422, "unknown query parameter"
+    INVALID_PARAMETER = "invalid_parameter", 422, "invalid value of a query parameter"
+    INVALID_BODY = "invalid_body", 422, "invalid request body"
     TOO_MANY_CALLS = (
         "too_many_calls",
         422,
-        "a ticker whose candlesticks take more calls to the exchange than time permits",
+        "one ticker requires more calls to the exchange than the deadline allows",
     )
-    ANSWER_TOO_LARGE = "answer_too_large", 422, "a market that does not fit into an answer as it was asked for"
-    CHANGE_NUMBER_AHEAD = "change_number_ahead", 409, "a changed_since above the number of the last change"
-    MARKET_NOT_FOUND = "market_not_found", 404, "a ticker that is not in the table"
-    NOT_FOUND = "not_found", 404, "a path that does not exist"
-    METHOD_NOT_ALLOWED = "method_not_allowed", 405, "a method that the path does not take"
-    QUERY_TIMEOUT = "query_timeout", 503, "a query that ran into the statement timeout"
-    DATABASE_UNAVAILABLE = "database_unavailable", 503, "the database cannot be reached, or broke off"
-    DATABASE_LOGIN_FAILED = "database_login_failed", 503, "the database does not accept our user, password or name"
+    ANSWER_TOO_LARGE = "answer_too_large", 422, "one market alone exceeds the response size limit"
+    CHANGE_NUMBER_AHEAD = "change_number_ahead", 409, "changed_since is greater than the latest change number"
+    MARKET_NOT_FOUND = "market_not_found", 404, "unknown ticker"
+    NOT_FOUND = "not_found", 404, "unknown path"
+    METHOD_NOT_ALLOWED = "method_not_allowed", 405, "the path does not support the method"
+    QUERY_TIMEOUT = "query_timeout", 503, "the query exceeded the statement timeout"
+    DATABASE_UNAVAILABLE = "database_unavailable", 503, "the database is unreachable or closed the connection"
+    DATABASE_LOGIN_FAILED = "database_login_failed", 503, "the database rejected the user, password or database name"
     TABLE_MISSING = "table_missing", 503, "the migrations have not been applied"
-    EXCHANGE_UNAVAILABLE = "exchange_unavailable", 503, "the exchange gives no candlesticks, or not in time"
-    NOT_CONFIGURED = "not_configured", 503, "a setting or a secret of the service is missing or wrong"
-    INTERNAL_ERROR = "internal_error", 500, "a mistake of ours"
+    EXCHANGE_UNAVAILABLE = "exchange_unavailable", 503, "the exchange returned no candlesticks before the deadline"
+    NOT_CONFIGURED = "not_configured", 503, "a setting or a secret of the service is missing or invalid"
+    INTERNAL_ERROR = "internal_error", 500, "internal server error"
 
     def __init__(self, code: str, status: int, description: str) -> None:
         self.code = code
@@ -78,11 +78,13 @@ def validation_error(problems: Sequence[Problem]) -> ApiError:
 def market_not_found() -> ApiError:
     """Return the 404 error for a ticker that is not in the table."""
     return ApiError(
-        ErrorCode.MARKET_NOT_FOUND, "Market not found", "Try /markets?ticker__icontains= with a part of it."
+        ErrorCode.MARKET_NOT_FOUND,
+        "Market not found",
+        "Search with /markets?ticker__icontains= and a part of the ticker.",
     )
 
 
-RETRY_HINT: Final = "Try again in a few seconds."
+RETRY_HINT: Final = "Retry in a few seconds."
 
 
 SQLSTATES: Final = (
@@ -123,14 +125,17 @@ Any other SQLSTATE is a bug of this service: its SQL is invalid, or violates a c
 _MESSAGES: Final = {
     ErrorCode.INVALID_PARAMETER: (
         "The database cannot evaluate a value of this query.",
-        "Leave parameters out one by one to find it.",
+        "Remove parameters one by one to find the invalid value.",
     ),
     ErrorCode.NOT_CONFIGURED: (
-        "The service's database role may not read the table.",
-        "Run the migrator with the role's name, then ask again.",
+        "The service's database role lacks permission to read the table.",
+        "Run the migrator with the role's name, then retry.",
     ),
-    ErrorCode.DATABASE_UNAVAILABLE: ("The database could not answer just now.", RETRY_HINT),
-    ErrorCode.INTERNAL_ERROR: ("The database refused our statement.", "Report the request_id."),
+    ErrorCode.DATABASE_UNAVAILABLE: ("The database is temporarily unavailable.", RETRY_HINT),
+    ErrorCode.INTERNAL_ERROR: (
+        "The database rejected the query (server bug).",
+        "Include request_id when reporting this.",
+    ),
 }
 
 
@@ -138,18 +143,20 @@ def from_service_error(error: DatabaseError | SettingsError | SecretUnavailable)
     """Convert an error of the database, the settings or the secrets. The result contains no value of the request."""
     match error:
         case SettingsError() | SecretUnavailable():
-            return ApiError(ErrorCode.NOT_CONFIGURED, f"The service is not configured: {error}", "Tell its operator.")
+            hint = "Contact the operator of this service."
+            return ApiError(ErrorCode.NOT_CONFIGURED, f"The service is not configured: {error}", hint)
         case UndefinedObject():
-            hint = "Run the migrator, then ask again."
-            return ApiError(ErrorCode.TABLE_MISSING, "The markets table, or a column of it, does not exist.", hint)
+            hint = "Run the migrator, then retry."
+            return ApiError(ErrorCode.TABLE_MISSING, "The markets table or one of its columns is missing.", hint)
         case StatementTimeout():
             hint = "Filter by an exact status, event_ticker or close_time, or use a longer literal in a pattern."
-            return ApiError(ErrorCode.QUERY_TIMEOUT, "The query took longer than the service permits.", hint)
+            return ApiError(ErrorCode.QUERY_TIMEOUT, "The query exceeded the statement timeout.", hint)
         case LoginFailed():
-            detail = "The database refuses the service's login: wrong user, password or database name."
+            detail = "The database rejected the service's login: wrong user, password or database name."
             return ApiError(ErrorCode.DATABASE_LOGIN_FAILED, detail, RETRY_HINT)
         case StatementError(sqlstate=sqlstate):
             code = next((code for prefix, code in SQLSTATES if sqlstate.startswith(prefix)), ErrorCode.INTERNAL_ERROR)
             return ApiError(code, *_MESSAGES[code])
         case _:
-            return ApiError(ErrorCode.DATABASE_UNAVAILABLE, "The database cannot be reached, or broke off.", RETRY_HINT)
+            detail = "The database is unreachable or closed the connection."
+            return ApiError(ErrorCode.DATABASE_UNAVAILABLE, detail, RETRY_HINT)

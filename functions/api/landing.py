@@ -17,14 +17,14 @@ _PAGE: Final = Template((Path(__file__).parent / "landing.html").read_text(encod
 QUERIES: Final = (
     ("The most recent markets", "/markets?limit=10"),
     ("Active markets by volume", "/markets?status=active&order_by=volume&limit=10"),
-    ("About Bitcoin, whatever the case", "/markets?title_regex=bitcoin&limit=10"),
+    ("About Bitcoin, case-insensitive", "/markets?title_regex=bitcoin&limit=10"),
     ("Closing next", "/markets?status=active&order_by=close_time&order_direction=asc&limit=10"),
     ("Traded over 1,000 contracts", "/markets?volume__gte=1000&limit=10"),
-    ("Open for twenty minutes at most", "/markets?max_duration_minutes=20&limit=10"),
+    ("Open for at most twenty minutes", "/markets?max_duration_minutes=20&limit=10"),
     ("Settled YES", "/markets?result=yes&limit=10"),
-    ("Undetermined, most money at the best prices", "/markets?result=&order_by=liquidity&limit=10"),
-    ("Opened in 2026, strike above something", "/markets?open_time__gte=2026-01-01&strike_type=greater&limit=10"),
-    ("By ticker, the second ten", "/markets?order_by=ticker&order_direction=asc&limit=10&offset=10"),
+    ("Undetermined, by liquidity", "/markets?result=&order_by=liquidity&limit=10"),
+    ("Opened since 2026, strike type greater", "/markets?open_time__gte=2026-01-01&strike_type=greater&limit=10"),
+    ("By ticker, second page of ten", "/markets?order_by=ticker&order_direction=asc&limit=10&offset=10"),
 )
 
 
@@ -45,14 +45,14 @@ def _state(database: Database) -> str:
     try:
         state = status.job_states(database)
     except UndefinedObject:
-        return "<p><strong>There is no table yet:</strong> the migrations have not been applied.</p>"
+        return "<p><strong>The markets table is missing:</strong> run the migrator.</p>"
     except DatabaseError as error:
-        logger.warning("the landing page is without its table: %s: %s", type(error).__name__, error)
-        return "<p><strong>The database does not answer now.</strong> Try again in a minute.</p>"
+        logger.warning("landing page rendered without the job table: %s: %s", type(error).__name__, error)
+        return "<p><strong>The database is unavailable.</strong> Retry in a minute.</p>"
     size = f"<strong>{state['markets']:,}</strong> markets."
     if not state["jobs"]:
-        return f"<p>{size} The first crawl has not begun.</p>"
-    head = "<tr><th>walk</th><th>last completed</th><th>markets read</th><th>last error</th></tr>"
+        return f"<p>{size} The first crawl has not started.</p>"
+    head = "<tr><th>Job</th><th>Last completed</th><th>Markets read</th><th>Last error</th></tr>"
     rows = "".join(_row(job) for job in state["jobs"])
     return f"<p>{size}</p>\n<table>{head}{rows}</table>"
 

@@ -28,15 +28,15 @@ _TIME: Final[JsonObject] = {"type": "string", "format": "date-time"}
 _COUNT: Final[JsonObject] = {"type": "integer", "minimum": 0}
 _TICKER: Final[JsonObject] = {"name": "ticker", "in": "path", "required": True, "schema": _TEXT}
 _HEADERS: Final = {
-    "ETag": "Changes with the table and with the code; send it back as If-None-Match.",
-    "X-Change-Number": "Up to which change nothing is missing: what to ask from next with changed_since.",
-    "X-Crawled-At": "When the crawler last confirmed anything.",
+    "ETag": "Version of the data and of the service; send it as If-None-Match.",
+    "X-Change-Number": "Latest change number that the response covers; use it as the next changed_since.",
+    "X-Crawled-At": "Time of the crawler's last confirmation.",
 }
 _PAGE_HEADERS: Final = {
-    "Link": 'rel="next": the next page, if there is one.',
-    "X-Next-Cursor": "Its cursor.",
-    "X-Total-Count": "How many markets match in all, if count_total asked.",
-    "X-Truncated": "true where the page was cut to fit into an answer.",
+    "Link": 'rel="next": URL of the next page, if there is one.',
+    "X-Next-Cursor": "Cursor of the next page.",
+    "X-Total-Count": "Total number of matching markets, if count_total is set.",
+    "X-Truncated": "true if the page was truncated to the response size limit.",
 }
 
 
@@ -69,7 +69,10 @@ def _document_listing(operation: JsonObject) -> None:
     ]
     operation["parameters"] = settings + filters
     page = _text_content() | _json({"$ref": "#/components/schemas/Page"})
-    operation["responses"] = {"200": _response("A page", page, _HEADERS | _PAGE_HEADERS), "304": _not_modified()}
+    operation["responses"] = {
+        "200": _response("One page of markets", page, _HEADERS | _PAGE_HEADERS),
+        "304": _not_modified(),
+    }
 
 
 def _document_market(operation: JsonObject) -> None:
@@ -81,7 +84,10 @@ def _document_market(operation: JsonObject) -> None:
 def _document_history(operation: JsonObject) -> None:
     operation["parameters"] = [_TICKER]
     states = _json({"$ref": "#/components/schemas/History"})
-    operation["responses"] = {"200": _response("Its states, oldest first", states, _HEADERS), "304": _not_modified()}
+    operation["responses"] = {
+        "200": _response("States of the market, oldest first", states, _HEADERS),
+        "304": _not_modified(),
+    }
 
 
 def _document_candlesticks(operation: JsonObject) -> None:
@@ -91,7 +97,7 @@ def _document_candlesticks(operation: JsonObject) -> None:
     ]
     operation["parameters"] = [_TICKER, *settings]
     content = _text_content() | _json({"$ref": "#/components/schemas/MarketCandlesticks"})
-    operation["responses"] = {"200": _response("Its candlesticks, oldest first", content)}
+    operation["responses"] = {"200": _response("Candlesticks of the market, oldest first", content)}
 
 
 def _text_content() -> JsonObject:
@@ -99,7 +105,7 @@ def _text_content() -> JsonObject:
 
 
 def _not_modified() -> JsonObject:
-    return {"description": "The client has this answer: If-None-Match named its ETag."}
+    return {"description": "Not modified: If-None-Match matches the ETag."}
 
 
 def _parameter(name: str, about: str, schema: JsonObject, example: str) -> JsonObject:
@@ -169,7 +175,7 @@ def _history() -> JsonObject:
         "from": _TIME,
         "until": _TYPES[Kind.TIME],
         **{name: _column(COLUMNS_BY_NAME[name]) for name in ("status", "result", "close_time")},
-        "change_number": {"type": ["integer", "null"], "description": "The number of the change that ended it."},
+        "change_number": {"type": ["integer", "null"], "description": "Number of the change that ended this state."},
     }
     states = {"ticker": _TEXT, "items": _list(_object(state, [*state])), "count": _COUNT}
     return _object(states | {"truncated": {"const": True}}, [*states])

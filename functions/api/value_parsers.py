@@ -34,7 +34,7 @@ SECONDS_FROM: Final = 10**9
 def parse_text(value: str) -> str:
     """Return the text unchanged. Raises ValueError if it is longer than MAX_TEXT_LENGTH."""
     if len(value) > MAX_TEXT_LENGTH:
-        raise ValueError(f"has over {MAX_TEXT_LENGTH:,} characters")
+        raise ValueError(f"must have at most {MAX_TEXT_LENGTH:,} characters")
     return value
 
 
@@ -51,14 +51,14 @@ def parse_number(value: str) -> str:
         plain = f"{Decimal(value):f}"
         if len(plain) <= MAX_NUMBER_LENGTH:
             return plain
-    raise ValueError(f"must be a number such as 100, 0.25 or 1.5e3, of at most {MAX_NUMBER_LENGTH} characters")
+    raise ValueError(f"must be a number, such as 100, 0.25 or 1.5e3, with at most {MAX_NUMBER_LENGTH} characters")
 
 
 def parse_integer(value: str, minimum: int, maximum: int) -> int:
     """Return an integer from minimum to maximum, both included."""
     if re.fullmatch(r"[0-9]{1,19}", value) and minimum <= int(value) <= maximum:
         return int(value)
-    raise ValueError(f"must be a whole number from {minimum:,} to {maximum:,}")
+    raise ValueError(f"must be an integer between {minimum} and {maximum}")
 
 
 def parse_time(value: str) -> str:
@@ -77,14 +77,14 @@ def parse_time(value: str) -> str:
             pass  # a day, an hour or an offset that does not exist
     raise ValueError(
         "must be ISO 8601, such as 2026-11-24T12:00:00Z, or Unix seconds, such as 1795521600,"
-        " with six digits of a fraction at most"
+        " with at most six fractional digits"
     )
 
 
 def _from_iso(match: re.Match[str]) -> datetime:
     hour, minute, second = int(match["hour"] or 0), int(match["minute"] or 0), Decimal(match["second"] or 0)
     if hour > 24 or minute > 59 or second >= 61 or (hour == 24 and (minute or second)):
-        raise ValueError("no time of a day")
+        raise ValueError("invalid time of day")
     # A + that was not percent-encoded in the URL is decoded as a space.
     offset = (match["offset"] or "+00:00").replace(" ", "+")
     midnight = datetime.fromisoformat(f"{match['date']}T00:00{offset}")
@@ -94,10 +94,10 @@ def _from_iso(match: re.Match[str]) -> datetime:
 def _from_unix(value: str) -> str:
     seconds = Decimal(value)
     if seconds > MAX_UNIX_SECONDS:
-        raise ValueError("is beyond the year 5000; are these milliseconds? It takes seconds")
+        raise ValueError("must be before the year 5138; use Unix seconds, not milliseconds")
     if 0 < seconds < SECONDS_FROM:
         raise ValueError(
-            "is in Unix seconds before September 2001; write a date as 2026-01-01, a year as its first day"
+            "must not be Unix seconds before September 2001; write a date as 2026-01-01, a year as its first day"
         )
     return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=int(seconds * 10**6))).isoformat()
 
@@ -114,7 +114,7 @@ def parse_json(value: str) -> str:
     try:
         json.loads(parse_text(value), parse_constant=_reject_constant)
     except (ValueError, RecursionError):
-        raise ValueError('must be JSON, such as {"football_team":"…"}, of at most 1,000 characters') from None
+        raise ValueError('must be JSON, such as {"football_team":"…"}, with at most 1,000 characters') from None
     return value
 
 

@@ -157,8 +157,8 @@ class CrawlRun:
                 raise
             except Exception as error:
                 # A bug or a damaged position must not stop the other jobs in every run.
-                logger.exception("a job failed by itself", extra={"job": job.name})
-                message = f"internal error: {type(error).__name__}; the crawler's log has the rest"
+                logger.exception("job failed with an internal error", extra={"job": job.name})
+                message = f"internal error: {type(error).__name__}; see the crawler's log"
                 await self._fail(job, error, message, initial_state)
             finally:
                 fetching.cancel()
@@ -201,7 +201,7 @@ class CrawlRun:
             state = replace(job.state_after_error(error, state), retry_at=retry_at)
         self.states[job.name] = state
         await self._write(job.priority, self._store.record_failure, state, message)
-        logger.error("a job failed", extra={"job": job.name, "error": message, "retry_at": state.retry_at})
+        logger.error("job failed", extra={"job": job.name, "error": message, "retry_at": state.retry_at})
 
     async def _heartbeat(self) -> None:
         now = time.monotonic()

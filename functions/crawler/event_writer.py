@@ -58,7 +58,7 @@ class EventWriter:
         return changed
 
     def _leave_out(self, events: Sequence[Event], reason: str) -> int:
-        logger.warning("an event or a series could not be stored", extra={"error": reason})
+        logger.warning("event or series rejected", extra={"error": reason})
         bare = [Event(event.event_ticker, None, None) for event in events]
         return self.write_bisecting(bare, []) if bare and bare != [*events] else 0
 

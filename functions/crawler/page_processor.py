@@ -95,7 +95,7 @@ class PageProcessor:
                 events += await fetch_events(listings, batch)
         except ExchangeError as error:
             # The markets are stored without them; the job `events` retries.
-            logger.warning("the exchange did not tell of events", extra={"error": str(error)})
+            logger.warning("event lookup failed", extra={"error": str(error)})
             return events
         if len(self._known_events) > MAX_KNOWN_EVENTS:
             self._known_events.clear()

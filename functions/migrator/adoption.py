@@ -32,10 +32,10 @@ def adopt_legacy_table(database: Database) -> None:
         return
     columns = columns_of(database)
     if relation != "r" or "ticker" not in columns:
-        raise _cannot_adopt(table, "is not a table with a ticker column")
+        raise _cannot_adopt(table, "has no ticker column or is not a table")
     for name, column in columns.items():
         if name not in COLUMNS_BY_NAME and column.not_null and not column.has_default:
-            raise _cannot_adopt(table, f"needs a value in a column that the exchange does not have, {name}")
+            raise _cannot_adopt(table, f"requires a value in column {name}, which the exchange does not have")
     try:
         if changes := _changes(table, columns):
             database.execute_script(f"ALTER TABLE {table} {', '.join(changes)}")
@@ -46,7 +46,7 @@ def adopt_legacy_table(database: Database) -> None:
 
 
 def _cannot_adopt(table: str, reason: str) -> MigrationError:
-    return MigrationError(f"{table} exists and {reason}: set MARKETS_TABLE to another name to leave it alone.")
+    return MigrationError(f"{table} exists and {reason}: set MARKETS_TABLE to another name to keep it unchanged.")
 
 
 def _changes(table: str, columns: Mapping[str, StoredColumn]) -> list[str]:
@@ -67,7 +67,9 @@ def _changes(table: str, columns: Mapping[str, StoredColumn]) -> list[str]:
 
 def _conversion(table: str, column: Column, stored: str) -> str:
     if stored not in _CONVERTIBLE[column.kind]:
-        raise _cannot_adopt(table, f"its column {column.name} is {stored}, which cannot become {column.sql_type}")
+        raise _cannot_adopt(
+            table, f"its column {column.name} is {stored}, which cannot be converted to {column.sql_type}"
+        )
     if column.name == "settlement_value" and stored in _INTEGERS:
         return "trim_scale(settlement_value / 100.0)"  # the original service stored cents
     if column.sql_type == "numeric":

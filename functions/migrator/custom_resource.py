@@ -53,7 +53,7 @@ def _put(url: str, body: bytes) -> None:
             outcome = type(error).__name__
         if outcome == 200:
             return
-    raise ResponseNotSent(f"CloudFormation's address for the answer gave {outcome}.")
+    raise ResponseNotSent(f"The CloudFormation response URL returned {outcome}.")
 
 
 def _status_of_put(url: str, body: bytes) -> int:

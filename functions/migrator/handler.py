@@ -26,7 +26,7 @@ def handler(event: dict[str, Any], context: "LambdaContext") -> dict[str, Any]:
         if event["RequestType"] != "Delete":
             _run(event, context)
     except Exception as error:
-        logging.exception("the migration failed")
+        logging.exception("migration failed")
         failure = _reason(error, context.aws_request_id)
     send_response(event, failure)
     return {"failure": failure}
@@ -45,4 +45,4 @@ def _reason(error: Exception, request_id: str) -> str:
     """
     ours = type(error).__module__.startswith(("kalshi_markets.", "migrator."))
     message = str(error) if ours or isinstance(error, ImportError) else f"the migrator failed: {type(error).__name__}."
-    return f"{message} Its log has more, request {request_id}."
+    return f"{message} See its log, request {request_id}."

@@ -60,9 +60,9 @@ def _check_server(database: Database) -> None:
         "SELECT current_setting('server_version_num')::int, current_setting('server_encoding')"
     )
     if version < OLDEST_SERVER:
-        raise MigrationError(f"the server is PostgreSQL {version // 10_000}; 14 is the oldest that will do.")
+        raise MigrationError(f"PostgreSQL 14 or newer is required; the server is PostgreSQL {version // 10_000}.")
     if encoding != "UTF8":
-        raise MigrationError(f"the database's encoding is {encoding}; it must be UTF8.")
+        raise MigrationError(f"the encoding of the database must be UTF8; it is {encoding}.")
 
 
 def _check_columns(database: Database) -> None:

@@ -56,7 +56,8 @@ def grant(database: Database, roles: Mapping[str, Credentials]) -> None:
             if error.sqlstate != _NOT_PERMITTED:
                 raise
             raise MigrationError(
-                f"the database's user may not make or change the role {role} ({error}): permit it, or take one for all."
+                f"the database user cannot create or change the role {role} ({error}): "
+                "grant the privilege, or use one user for all functions."
             ) from error
         database.execute_script(f"GRANT USAGE ON SCHEMA {schema} TO {role}")
         for template in _GRANTS[function]:

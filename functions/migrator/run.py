@@ -58,7 +58,7 @@ class _Run:
         thread.shutdown(wait=False)
         wait([applied], self._seconds)
         if not applied.done():
-            message = f"the migrator was given up after {self._seconds:.0f} s, {self._stage}."
+            message = f"the migrator was stopped after {self._seconds:.0f} s, {self._stage}."
             self._cancelled.set()
             self._database.abort()
             raise DeadlineExceeded(message)

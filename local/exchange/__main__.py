@@ -91,61 +91,61 @@ def _server_options(options: argparse.Namespace) -> ServerOptions:
 def make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m local.exchange",
-        description="A simulated Kalshi exchange: the public market data of its REST API, without network or account.",
-        epilog="kinds of faults: " + ", ".join(KINDS) + ". docs/exchange.md explains them and all the rest.",
+        description="Simulated Kalshi exchange: the public market data of its REST API, without network or account.",
+        epilog="kinds of faults: " + ", ".join(KINDS) + ". See docs/exchange.md.",
     )
-    _add_source(parser.add_argument_group("what it serves"))
-    _add_customers(parser.add_argument_group("whom it serves"))
-    _add_program(parser.add_argument_group("how it runs"))
+    _add_source(parser.add_argument_group("markets and clock"))
+    _add_customers(parser.add_argument_group("clients and faults"))
+    _add_program(parser.add_argument_group("server"))
     return parser
 
 
 def _add_source(group: argparse._ArgumentGroup) -> None:
-    group.add_argument("--seed", type=int, default=1, help="what the exchange is made up from (default: %(default)s)")
+    group.add_argument("--seed", type=int, default=1, help="seed of the generated markets (default: %(default)s)")
     group.add_argument(
         "--markets",
         type=_option_type(integer_parser(0)),
         default=5000,
         metavar="N",
-        help="about how many live ones at any time, combos besides (default: %(default)s)",
+        help="approximate number of live markets, without combos (default: %(default)s)",
     )
     group.add_argument(
         "--archived",
         type=_option_type(integer_parser(0)),
         default=0,
         metavar="N",
-        help="how many more lie behind the cutoff when its clock starts (default: %(default)s)",
+        help="number of archived markets when the clock starts (default: %(default)s)",
     )
     group.add_argument(
         "--recording",
         type=Path,
         metavar="FILE",
-        help="serve the Market objects of this JSON lines file (gzip or not) instead",
+        help="serve the Market objects of this JSON lines file (gzip or plain) instead",
     )
     group.add_argument(
         "--now",
         type=_option_type(parse_instant),
         metavar="TIME",
-        help="when its clock starts, ISO 8601 (default: the present)",
+        help="start time of the clock, ISO 8601 (default: now)",
     )
     group.add_argument(
         "--speed",
         type=_option_type(number_parser(0, 1e6)),
         default=1.0,
         metavar="X",
-        help="how fast its clock runs, 0 for not at all (default: %(default)s)",
+        help="speed of the clock, 0 stops it (default: %(default)s)",
     )
     group.add_argument(
         "--prepare",
         type=Path,
         metavar="DIR",
-        help="write the pages of a whole walk to this folder, and end",
+        help="write the pages of all listings to this folder and exit",
     )
     group.add_argument(
         "--prepared",
         type=_prepared,
         metavar="DIR",
-        help="serve the pages of such a folder from disk; what is not there is computed",
+        help="serve the pages of a prepared folder from disk; missing pages are computed",
     )
 
 
@@ -156,26 +156,26 @@ def _add_customers(group: argparse._ArgumentGroup) -> None:
         action="append",
         default=[],
         metavar="ID=FILE",
-        help="a customer's key: its id, and its public or private key in PEM; may be repeated",
+        help="API key: its id and the PEM file of its public or private key; may be repeated",
     )
     group.add_argument(
         "--tier",
         choices=(UNLIMITED, *TIERS),
         default=UNLIMITED,
-        help="how many requests each key may send (default: %(default)s, no limit for anybody)",
+        help="rate limit tier of each key (default: %(default)s, no limits)",
     )
     group.add_argument(
         "--unsigned-rate",
         type=_option_type(integer_parser(1, 1_000_000)),
         default=100,
         metavar="TOKENS",
-        help="with a tier: tokens a second, and at once, for an address without a key (default: %(default)s)",
+        help="with a tier: tokens per second and burst of an address without a key (default: %(default)s)",
     )
     group.add_argument(
         "--rate-limit-body",
         choices=BODIES,
         default="either",
-        help="which body a 429 has: the observed object, the documented string (default: %(default)s)",
+        help="body of a 429: the observed object or the documented string (default: %(default)s)",
     )
     group.add_argument(
         "--cost",
@@ -183,7 +183,7 @@ def _add_customers(group: argparse._ArgumentGroup) -> None:
         action="append",
         default=[],
         metavar="PATH=TOKENS",
-        help="what a request of a path costs instead of 10 tokens, as in /markets=20; may be repeated",
+        help="cost of a request of a path, such as /markets=20; the default cost is 10 tokens; may be repeated",
     )
     group.add_argument(
         "--fault",
@@ -191,7 +191,7 @@ def _add_customers(group: argparse._ArgumentGroup) -> None:
         action="append",
         default=[],
         metavar="kind=K,NAME=VALUE,…",
-        help="let requests fail, as in kind=latency,path=/markets,probability=0.1,seconds=2; may be repeated",
+        help="fault rule, such as kind=latency,path=/markets,probability=0.1,seconds=2; may be repeated",
     )
 
 
@@ -200,7 +200,7 @@ def _add_program(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--port", type=int, default=9000, help="port to listen on, 0 for a free one (default: %(default)s)"
     )
-    group.add_argument("--no-admin", dest="admin", action="store_false", help="do without the /admin endpoints")
+    group.add_argument("--no-admin", dest="admin", action="store_false", help="disable the /admin endpoints")
     group.add_argument("--verbose", action="store_true", help="log every request")
 
 
@@ -244,7 +244,7 @@ def _prepared(text: str) -> PageStore:
     try:
         return PageStore(Path(text))
     except (OSError, ValueError) as error:
-        raise argparse.ArgumentTypeError(f"{text!r} holds no prepared pages: {error}") from None
+        raise argparse.ArgumentTypeError(f"{text!r} is not a folder of prepared pages: {error}") from None
 
 
 if __name__ == "__main__":

@@ -207,7 +207,7 @@ def _market(number: int, line: bytes) -> RecordedMarket:
     try:
         return RecordedMarket.from_object(json.loads(line), line.strip())
     except (ArithmeticError, ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"line {number} is no Market object: {error!r}") from error
+        raise ValueError(f"line {number} is not a Market object: {error!r}") from error
 
 
 def _ascending(rows: Iterable[Row], position: Callable[[Row], Position | None]) -> Ordered[Row]:

@@ -127,9 +127,7 @@ class Sandbox:
             if invocation.response.done():
                 return invocation.response.result()
             if self._ended.done():
-                raise SandboxEnded(
-                    f"the process of {self._spec.name} ended in the middle of an event: {self._exit_reason()}"
-                )
+                raise SandboxEnded(f"the process of {self._spec.name} exited during an event: {self._exit_reason()}")
             raise FunctionTimeout(f"Task timed out after {self._spec.timeout:.2f} seconds")
         finally:
             if not invocation.response.done():
@@ -159,7 +157,7 @@ class Sandbox:
             raise self._init_error
         if not self._initialized.done():
             reason = self._exit_reason() if self._ended.done() else f"it took more than {INIT_SECONDS:.0f} s"
-            raise SandboxEnded(f"{self._spec.name} did not get ready: {reason}")
+            raise SandboxEnded(f"{self._spec.name} failed to initialize: {reason}")
 
     async def _wait_first(self, future: asyncio.Future[bytes] | asyncio.Future[None], seconds: float) -> None:
         await asyncio.wait({future, self._ended}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)

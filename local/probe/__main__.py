@@ -32,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (SettingsError, ExchangeSettingsError) as error:
         return _failed(str(error))
     except ExchangeError as error:
-        return _failed(f"EXCHANGE cannot be asked: {error}")
+        return _failed(f"EXCHANGE cannot be reached: {error}")
     except KeyboardInterrupt:
         print("\nmake probe: stopped.", file=sys.stderr)
         return 130

@@ -51,7 +51,7 @@ async def _fetch_costs(session: Session) -> Costs:
         await session.get("/account/endpoint_costs")
     except AuthenticationFailed:
         if session.signed is None:
-            raise NotObservableError("it requires a key, and there is none.") from None
+            raise NotObservableError("it requires an API key: set KEYID and KEYFILE.") from None
         return await fetch_costs(session.signed, deadline=session.deadline)
     return await fetch_costs(session.transport, deadline=session.deadline)
 
@@ -65,7 +65,7 @@ async def _check_costs(session: Session) -> Finding:
 
 async def _check_account(session: Session) -> Finding:
     if session.signed is None:
-        raise NotObservableError("there is no key.")
+        raise NotObservableError("it requires an API key: set KEYID and KEYFILE.")
     limits = await fetch_limits(session.signed, await _fetch_costs(session), deadline=session.deadline)
     at_once = "unknown" if limits.bucket_capacity is None else f"{limits.bucket_capacity:g}"
     return compare(limits.bucket_capacity, f"{limits.rate:g} requests a second, {at_once} at once")

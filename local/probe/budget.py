@@ -35,7 +35,7 @@ class RequestBudget:
     async def acquire(self, wanted: int) -> Grant:
         """Grant at most one token, so that the count is exact. Raises BudgetSpentError."""
         if wanted and not self.left:
-            raise BudgetSpentError(f"all {self.maximum} requests are spent.")
+            raise BudgetSpentError(f"the budget of {self.maximum} requests is exhausted.")
         lease = await self._tokens.acquire(min(wanted, 1))
         self.left -= lease.tokens
         return lease

@@ -39,9 +39,9 @@ def containers_host() -> str:
     try:
         result = subprocess.run(command, capture_output=True, text=True, check=False)
     except FileNotFoundError:
-        raise NoEngine("there is no program docker") from None
+        raise NoEngine("docker is not installed") from None
     if result.returncode:
-        raise NoEngine((result.stderr.strip().splitlines() or ["docker said nothing"])[-1])
+        raise NoEngine((result.stderr.strip().splitlines() or ["docker printed no error"])[-1])
     with socket.socket() as any_socket:
         try:
             answer = fcntl.ioctl(any_socket, _SIOCGIFADDR, struct.pack("256s", result.stdout.strip().encode()))

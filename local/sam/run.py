@@ -44,11 +44,9 @@ class SamRun(BaseRun):
     def _check(self) -> None:
         """Check the settings, Python and the port before anything starts. Raises RunFailed."""
         if self._settings.database:
-            raise RunFailed("DB_HOST is for make run: here PostgreSQL is always one of its own")
+            raise RunFailed("DB_HOST is only for make run: make sam-local starts its own PostgreSQL")
         if not finds_python():
-            raise RunFailed(
-                f"sam build needs {RUNTIME}, as the functions do, on PATH: install it, or choose it (pyenv)"
-            )
+            raise RunFailed(f"sam build requires {RUNTIME} on PATH: install it, or select it (pyenv)")
         self._bind_port().close()  # sam local start-api binds the port last
 
     def _variables(self) -> dict[str, dict[str, str]]:
@@ -65,7 +63,7 @@ class SamRun(BaseRun):
             host = Host(variables, self._settings, self._folder)
             await host.start(self._stack)
         except NoEngine as error:
-            raise RunFailed(f"no container engine answers ({error}): start Docker; make run needs none") from None
+            raise RunFailed(f"no container engine responds ({error}): start Docker, or use make run") from None
         except (PostgresError, ChildFailed) as error:
             raise RunFailed(str(error)) from None
         echo("postgres", f"data folder {self._folder}/sam-postgres, {host.address}:{host.postgres.port}")
@@ -87,7 +85,7 @@ class SamRun(BaseRun):
             applied = json.loads(await migrator.invoke(json.dumps(scheduled_event()).encode()))["applied"]
         except LambdaError as error:
             raise RunFailed(f"the database could not be prepared: {error}") from None
-        echo("migrator", f"{len(applied)} migrations applied" if applied else "the schema is the newest")
+        echo("migrator", f"{len(applied)} migrations applied" if applied else "the schema is up to date")
 
     async def _serve(self, sam: Sam) -> None:
         api = sam.serve("start-api", self._settings.port, "api")

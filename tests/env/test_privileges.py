@@ -38,7 +38,7 @@ def test_the_server_starts_in_a_private_folder_and_keeps_its_data(ready: Path, s
     first.serves()
     first.stops()
     second = start(ready, around=around)
-    second.until("the schema is the newest")
+    second.until("the schema is up to date")
     second.serves()
     second.stops()
 

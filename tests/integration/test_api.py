@@ -207,7 +207,7 @@ def test_a_malformed_pattern_is_a_422_that_names_it(api: ApiClient, pattern: str
         api.get(f"/markets?limit=1&title_regex=fine&{escaped(ticker_regex=pattern)}"), 422, "invalid_parameter"
     )
     assert body["detail"][0]["loc"] == ["query", "ticker_regex"]
-    assert body["detail"][0]["msg"] == "ticker_regex is not a value that PostgreSQL can read"
+    assert body["detail"][0]["msg"] == "ticker_regex is invalid: PostgreSQL cannot parse it"
 
 
 @pytest.mark.parametrize("query", ["title=%ff", "title=é", "%C3=1", "limit=1&title=%E9"])

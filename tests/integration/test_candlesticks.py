@@ -205,7 +205,7 @@ def test_malformed_candles_are_reported_as_an_exchange_error(
     body = json.dumps({"markets": [{"market_ticker": "A", "candlesticks": candlesticks}]}).encode()
     with ScriptedServer([Reply(body=body)]) as exchange:
         answer = ask(api(exchange), ["A"]).json
-    assert "cannot be read" in answer["results"][0]["error"]
+    assert "invalid candlesticks" in answer["results"][0]["error"]
 
 
 def test_odd_text_of_the_exchange_is_passed_on_escaped(api: Callable[..., ApiClient]) -> None:

@@ -147,7 +147,7 @@ def test_a_known_market_that_no_series_lists_makes_nothing_complete(fresh: dict[
     paths = {"/historical/markets?tickers=*": [page(settled("KNOWN"))], **of_series("KXA", page(settled("A")))}
     with archive("KXA", listing=[page(settled("A"))], paths=paths) as server:
         environment = fresh | {"EXCHANGE_URL": server.url}
-        assert "finds by name" in crawl(environment, RUN_SECONDS)["errors"]["archive"]
+        assert "returns by ticker" in crawl(environment, RUN_SECONDS)["errors"]["archive"]
         assert get_archive_status(environment)["complete"] is False
 
 

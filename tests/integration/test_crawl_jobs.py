@@ -367,7 +367,7 @@ def test_a_damaged_cursor_in_the_job_state_restarts_the_job(fresh: dict[str, str
         )
         damaged = json.dumps({"cursor": "no cursor", "first": first, "pages": 1})
         database.execute("UPDATE kalshi_markets_jobs SET position = $1::jsonb WHERE job = 'live/open'", damaged)
-        assert "began anew" in crawl(environment)["errors"]["live/open"]
+        assert "restarted" in crawl(environment)["errors"]["live/open"]
         summary = crawl(environment)
         assert summary["completed"].count("live/open") == 1
         assert summary["errors"] == {}

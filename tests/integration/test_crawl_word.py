@@ -101,7 +101,7 @@ def test_an_invalid_response_is_not_retried_before_the_interval_of_the_job(
         second = crawl(environment, RUN_SECONDS)
         assert (second["errors"], count_requests(server, "/series")) == ({}, first)
         _, by_job = jobs(environment)
-        assert "cannot be read" in by_job["series"]["last_error"]
+        assert "invalid list of series" in by_job["series"]["last_error"]
         assert datetime.fromisoformat(by_job["series"]["retry_at"]) > NOW + timedelta(minutes=50)
         hurry(database)
         assert [*crawl(environment, RUN_SECONDS)["errors"]] == ["series"]
@@ -193,7 +193,7 @@ def test_no_market_is_removed_because_a_filter_is_ignored(fresh: dict[str, str],
     with scripted(paths) as server:
         environment = fresh | {"EXCHANGE_URL": server.url}
         summary = crawl(environment, RUN_SECONDS)
-    assert "not asked for" in summary["errors"]["missing"]
+    assert "not of the requested tickers" in summary["errors"]["missing"]
     assert database.query("SELECT count(*) FROM kalshi_markets_quotes WHERE removed_at IS NOT NULL") == [[0]]
 
 

@@ -264,7 +264,7 @@ def test_a_market_that_cannot_be_stored_becomes_a_reject_with_its_reason(
         summary = crawl(fresh | {"EXCHANGE_URL": server.url}, seconds=7)
     assert (summary["added"], summary["rejected"], summary["table_size"]) == (1, 2, 1)
     rejects = database.query("SELECT ticker, reason, object FROM kalshi_markets_rejects ORDER BY ticker")
-    assert [row[1] for row in rejects] == ["not an object", "ticker: holds a character that PostgreSQL cannot store"]
+    assert [row[1] for row in rejects] == ["not an object", "ticker: contains a character that PostgreSQL cannot store"]
     assert rejects[0][0].startswith("(")
     assert rejects[1][0] == "BAD\\x00"
     assert json.loads(rejects[1][2]) == broken

@@ -149,7 +149,7 @@ def test_a_request_that_costs_more_than_the_bucket_is_never_answered() -> None:
 
 
 def test_a_cost_of_an_unknown_path_is_rejected() -> None:
-    with pytest.raises(ValueError, match="'/market' has no cost; there are /markets, /markets/candlesticks, "):
+    with pytest.raises(ValueError, match="unknown path '/market'; must be one of /markets, /markets/candlesticks, "):
         serve(ServerOptions(costs={"/market": 20}))
 
 

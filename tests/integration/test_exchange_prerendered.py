@@ -120,7 +120,7 @@ def test_faults_and_limits_hold_for_prepared_pages(folder: Path) -> None:
 
 @pytest.mark.parametrize(
     ("manifest", "message"),
-    [(None, "No such file"), ("no JSON", "Expecting value"), ("{}", "lists no pages"), ("[]", "lists no pages")],
+    [(None, "No such file"), ("no JSON", "Expecting value"), ("{}", "is invalid"), ("[]", "is invalid")],
 )
 def test_a_folder_without_prepared_pages_is_rejected(
     tmp_path: Path, manifest: str | None, message: str, capsys: pytest.CaptureFixture[str]

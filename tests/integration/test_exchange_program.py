@@ -126,7 +126,7 @@ def test_a_cost_is_an_option() -> None:
 def test_a_cost_of_no_path_is_one_sentence_and_exit_1() -> None:
     ended = run("--port", 0, "--markets", 5, "--cost", "/market=20")
     assert (ended.returncode, ended.stdout) == (1, "")
-    assert ended.stderr.startswith("exchange: '/market' has no cost; there are /markets, ")
+    assert ended.stderr.startswith("exchange: unknown path '/market'; must be one of /markets, ")
     assert ended.stderr.count("\n") == 1
 
 
@@ -168,7 +168,7 @@ def test_a_taken_port_is_one_sentence_and_exit_1() -> None:
 def test_a_recording_that_is_none_is_one_sentence_and_exit_1(tmp_path: Path) -> None:
     broken = tmp_path / "broken.jsonl"
     broken.write_text("no JSON\n")
-    for path, reason in ((broken, "line 1 is no Market object"), (tmp_path / "absent", "No such file or directory")):
+    for path, reason in ((broken, "line 1 is not a Market object"), (tmp_path / "absent", "No such file or directory")):
         ended = run("--port", 0, "--recording", path)
         assert (ended.returncode, ended.stdout) == (1, "")
         assert ended.stderr.startswith(f"exchange: cannot replay {path}: ")

@@ -119,5 +119,5 @@ def test_a_line_that_is_no_market_is_named(tmp_path: Path, recording: Path, line
     first = recording.read_bytes().splitlines()[0]
     broken = tmp_path / "broken.jsonl"
     broken.write_bytes(first + b"\n" + line)
-    with pytest.raises(ValueError, match="line 2 is no Market object"):
+    with pytest.raises(ValueError, match="line 2 is not a Market object"):
         replay(broken, Clock(NOW))

@@ -199,7 +199,7 @@ def test_an_event_over_the_limit_never_reaches_the_function(make: Make) -> None:
         ("import nothing_like_it", "Runtime.ImportModuleError: .*nothing_like_it"),
         ("raise ValueError('at import')", "ValueError: at import"),
         ("def other(): pass", "Runtime.HandlerNotFound"),
-        ("import os; os._exit(7)", "did not get ready: exit status 7"),
+        ("import os; os._exit(7)", "failed to initialize: exit status 7"),
     ],
 )
 def test_a_function_that_cannot_be_imported_says_why_at_every_event(make: Make, code: str, message: str) -> None:

@@ -131,7 +131,7 @@ def test_a_folder_with_other_things_in_it_is_left_alone(tmp_path: Path) -> None:
     thesis = tmp_path / "data" / "thesis.txt"
     thesis.parent.mkdir()
     thesis.write_text("years of work")
-    with pytest.raises(PostgresError, match="holds other things"):
+    with pytest.raises(PostgresError, match="contains files of another program"):
         PostgresServer(tmp_path, FAST).start()
     assert thesis.read_text() == "years of work"
 
@@ -139,7 +139,7 @@ def test_a_folder_with_other_things_in_it_is_left_alone(tmp_path: Path) -> None:
 def test_a_database_without_our_password_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "PG_VERSION").write_text("18\n")
-    with pytest.raises(PostgresError, match="holds other things"):
+    with pytest.raises(PostgresError, match="contains files of another program"):
         PostgresServer(tmp_path, FAST).start()
     assert [path.name for path in (tmp_path / "data").iterdir()] == ["PG_VERSION"]
 

@@ -137,7 +137,7 @@ def test_a_run_serves_crawled_markets_stops_at_ctrl_c_and_resumes_with_the_same_
     first.until(r"gateway +GET /health 200 \d+ ms")
 
     assert first.end(signal.SIGINT) == 0
-    assert first.lines[-1] == "stopped:   everything is down, the data stays in .data"
+    assert first.lines[-1] == "stopped:   all processes stopped, the data remains in .data"
 
     second = start(MARKETS="301")
     assert count(second.url) >= served
@@ -186,7 +186,7 @@ def test_a_part_that_ends_by_itself_ends_the_run(start: Start) -> None:
     [exchange] = [int(pid) for pid in children if b"local.exchange" in Path(f"/proc/{pid}/cmdline").read_bytes()]
     os.kill(exchange, signal.SIGKILL)
     assert run.end() == 1
-    assert any("the simulated exchange ended by itself" in line for line in run.lines)
+    assert any("the simulated exchange exited unexpectedly" in line for line in run.lines)
 
 
 def test_a_second_ctrl_c_ends_everything_at_once(start: Start, root: Path) -> None:
@@ -206,10 +206,10 @@ def test_an_unreachable_database_is_reported_in_a_sentence(start: Start) -> None
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [
-        ("PORT", "http", "PORT must be a whole number from 0 to 65,535, not 'http'."),
+        ("PORT", "http", "PORT must be an integer between 0 and 65535."),
         ("LOG_LEVEL", "trace", "LOG_LEVEL must be one of DEBUG, INFO, WARNING, ERROR, CRITICAL."),
-        ("EXCHANGE_URL", "https://b", "EXCHANGE_URL is for functions on AWS: give EXCHANGE instead, or leave it out."),
-        ("SSL_CERT_FILE", "x", "SSL_CERT_FILE must be a PEM file of certificate authorities: there is no such file."),
+        ("EXCHANGE_URL", "https://b", "EXCHANGE_URL is for functions on AWS: use EXCHANGE instead, or remove it."),
+        ("SSL_CERT_FILE", "x", "SSL_CERT_FILE must be a PEM file of certificate authorities: file not found."),
     ],
 )
 def test_an_invalid_variable_is_reported_by_name(start: Start, name: str, value: str, message: str) -> None:

@@ -90,7 +90,7 @@ def test_a_run_that_goes_on_longer_keeps_its_next_turn_from_beginning(
         runs(tmp_path, 1)
         time.sleep(0.5)
         assert len(runs(tmp_path, 1)) == 1
-    assert "the run before goes on" in capsys.readouterr().out
+    assert "the previous run has not ended" in capsys.readouterr().out
 
 
 def test_after_a_stop_no_run_begins(tmp_path: Path) -> None:

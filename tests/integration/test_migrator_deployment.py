@@ -43,7 +43,7 @@ def failure_reason(bucket: ResponseBucket) -> str:
     response = bucket.response
     assert response["Status"] == "FAILED"
     reason: str = response["Reason"]
-    assert reason.endswith(" Its log has more, request request.")
+    assert reason.endswith(" See its log, request request.")
     return reason
 
 
@@ -107,7 +107,7 @@ def test_a_migration_error_is_reported_with_its_own_message(
 ) -> None:
     table.execute_script(f"CREATE TABLE {table.settings.table} (id integer)")
     deploy(environment, custom_resource_event(bucket, "Update"))
-    assert "exists and is not a table with a ticker column" in failure_reason(bucket)
+    assert "exists and has no ticker column or is not a table" in failure_reason(bucket)
 
 
 @pytest.mark.parametrize(
@@ -124,7 +124,7 @@ def test_permanent_errors_are_reported_without_waiting(
 ) -> None:
     deploy(environment | change, custom_resource_event(bucket))
     assert message in failure_reason(bucket)
-    assert "given up" not in failure_reason(bucket)
+    assert "stopped after" not in failure_reason(bucket)
 
 
 def test_a_missing_package_is_reported(bucket: ResponseBucket) -> None:
@@ -167,7 +167,7 @@ def test_the_invocation_fails_and_may_be_retried_when_no_response_can_be_sent(
 ) -> None:
     monkeypatch.setattr(custom_resource, "_PAUSES", (0, 0))
     with ResponseBucket(500, 500, 200) as bucket:
-        with pytest.raises(ResponseNotSent, match="gave 500"):
+        with pytest.raises(ResponseNotSent, match="returned 500"):
             deploy(environment, custom_resource_event(bucket))
         deploy(environment, custom_resource_event(bucket))
     assert len(bucket.bodies) == 3
@@ -224,7 +224,7 @@ def test_a_statement_that_takes_too_long_is_given_up_and_answered_in_time(
     with variables(environment):
         handler(custom_resource_event(bucket), context)
     assert context.get_remaining_time_in_millis() > 0
-    assert "given up after 2 s, migrating." in failure_reason(bucket)
+    assert "stopped after 2 s, migrating." in failure_reason(bucket)
     until(lambda: not sleeping(table))
     assert table.query("SELECT to_regclass($1::text)", f"{table.settings.table}_migrations") == [[None]]
 
@@ -234,7 +234,7 @@ def test_a_database_that_never_comes_is_given_up_and_answered_in_time(
     environment: dict[str, str], bucket: ResponseBucket, change: dict[str, str]
 ) -> None:
     deploy(environment | change, custom_resource_event(bucket), RESPONSE_SECONDS + 1)
-    assert "given up after 1 s, waiting for the database (no connection" in failure_reason(bucket)
+    assert "stopped after 1 s, waiting for the database (cannot connect" in failure_reason(bucket)
 
 
 @pytest.fixture

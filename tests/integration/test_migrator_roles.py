@@ -87,7 +87,7 @@ def test_a_role_that_cannot_be_created_or_altered_is_reported_and_rolled_back(
     superuser = connect(environment_of(server, "markets"))
     superuser.execute_script(prepared)
     role = "writer" if prepared else '"reader\'s"'
-    with pytest.raises(MigrationError, match=rf"may not make or change the role {role} \(permission denied"):
+    with pytest.raises(MigrationError, match=rf"cannot create or change the role {role} \(permission denied"):
         migrated(environment)
     assert superuser.query("SELECT to_regclass('kalshi_markets')") == [[None]]
     superuser.close()

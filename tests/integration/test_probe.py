@@ -250,7 +250,7 @@ def test_no_request_is_sent_beyond_the_budget(exchange: ExchangeServer, key: dic
     with troubled(exchange, alter("*", headers={})) as url, Altering(url, []) as counted:
         lines, budget = ask(counted.url, key, maximum=12)
     assert (counted.requests, budget.used, budget.left) == (12, 12, 0)
-    assert lines[-1].finding == (Verdict.UNOBSERVABLE, "all 12 requests are spent.")
+    assert lines[-1].finding == (Verdict.UNOBSERVABLE, "the budget of 12 requests is exhausted.")
     assert len(lines) == len(QUESTIONS)
 
 
@@ -261,7 +261,7 @@ def test_retries_come_out_of_the_budget_and_each_429_halves_the_rate(
         lines, budget = ask(counted.url, key, [COLUMNS_BY_NAME["limit=0"], *access.LAST])
     assert counted.requests == budget.used == 1 + 6 + 2 + 5
     assert budget.rate == 1000 / 2**8
-    assert lines[0].finding == (Verdict.UNOBSERVABLE, "the exchange answered 429: too many requests")
+    assert lines[0].finding == (Verdict.UNOBSERVABLE, "the exchange returned 429: too many requests")
     assert lines[1].finding == (Verdict.DIFFERS, "8 of 14 requests were answered with 429")
 
 
@@ -398,7 +398,7 @@ def test_the_command_fails_where_something_differs(
         ("", "EXCHANGE is not set"),
         ("external-api.kalshi.com", "EXCHANGE must be a base URL"),
         ("https://kalshi.com:port", "EXCHANGE is not a URL"),
-        ("http://127.0.0.1:9", "EXCHANGE cannot be asked: the exchange did not answer: ConnectError."),
+        ("http://127.0.0.1:9", "EXCHANGE cannot be reached: the exchange did not respond: ConnectError."),
     ],
 )
 def test_the_command_says_why_it_cannot_ask(
@@ -419,7 +419,7 @@ def test_a_server_that_is_no_exchange_gets_no_further_requests(
         monkeypatch.setenv("EXCHANGE", server.url)
         assert main([]) == 2
     assert len(server.requests) == 1
-    assert "EXCHANGE cannot be asked" in capsys.readouterr().err
+    assert "EXCHANGE cannot be reached" in capsys.readouterr().err
 
 
 def test_ctrl_c_ends_it_with_a_sentence(exchange: ExchangeServer, key: dict[str, str]) -> None:

@@ -86,7 +86,7 @@ def test_pasted_values_of_a_database_secret_are_cleaned_or_rejected_by_name(
     for wrong in ({"username": "m\u200be", "password": "p"}, {"username": "me", "password": "p\tq"}):
         aws.rotate(arn, wrong)
         name = next(member for member, value in wrong.items() if not value.isalpha())
-        with pytest.raises(SettingsError, match=f"^the secret {arn}: {name} has a ") as raised:
+        with pytest.raises(SettingsError, match=f"^the secret {arn}: {name} contains a ") as raised:
             settings.credentials(fresh=True)
         assert wrong[name] not in str(raised.value)
 

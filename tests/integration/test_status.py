@@ -351,7 +351,7 @@ def test_without_the_migrations_status_is_a_503(environment: dict[str, str]) -> 
 
 
 def test_the_landing_page_tells_when_each_job_ended(api: ApiClient, store: Store) -> None:
-    assert "The first crawl has not begun" in api.get("/").text
+    assert "The first crawl has not started" in api.get("/").text
     now = datetime.now(UTC)
     store.commit(Batch(walked("live/open", now, now - 5 * MINUTE)))
     store.record_failure(JobState("archive"), "<no answer>")

@@ -85,7 +85,7 @@ def test_every_documented_variable_is_passed_on_or_rejected_by_name(name: str, t
     try:
         settings = Settings.from_env(real | database | {name: value}, tmp_path)
     except SettingsError as error:
-        assert str(error).startswith(f"{name} is for functions on AWS: give ")  # noqa: PT017  # both outcomes are valid
+        assert str(error).startswith(f"{name} is for functions on AWS: use ")  # noqa: PT017  # both outcomes are valid
     else:
         passed = {**settings.functions, **settings.database, **settings.key}
         assert passed[name].removeprefix(f"{tmp_path}/") == value
@@ -93,7 +93,7 @@ def test_every_documented_variable_is_passed_on_or_rejected_by_name(name: str, t
 
 @pytest.mark.parametrize("name", ["DB_PORT", "DB_NAME", "DB_USER", "DB_PASSWORD", "DB_SSLMODE", "DB_SSLROOTCERT"])
 def test_a_login_without_a_host_is_rejected_by_name(name: str, tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match=f"^{name} needs DB_HOST"):
+    with pytest.raises(SettingsError, match=f"^{name} requires DB_HOST"):
         Settings.from_env({name: "x"}, tmp_path)
 
 
@@ -153,12 +153,12 @@ def test_the_source_tells_where_the_markets_come_from(tmp_path: Path) -> None:
         ({"MARKETS": "-1"}, "MARKETS"),
         ({"RECORDING": "missing.jsonl"}, "RECORDING"),
         ({"EXCHANGE": "kalshi.com"}, "EXCHANGE"),
-        ({"RECORDING": "a", "EXCHANGE": "https://b"}, "RECORDING and EXCHANGE"),
+        ({"RECORDING": "a", "EXCHANGE": "https://b"}, "RECORDING cannot be combined with EXCHANGE"),
         ({"EXCHANGE": "https://b", "KEYID": "id"}, "KEYFILE"),
         ({"EXCHANGE": "https://b", "KEYID": "id", "KEYFILE": "missing.pem"}, "missing.pem"),
         ({"EXCHANGE": "https://b\u200b"}, "EXCHANGE"),
         ({"EXCHANGE": "https://b", "KEYID": "i\u200bd", "KEYFILE": "key.pem"}, "KEYID"),
-        ({"EXCHANGE": "https://b", "KEYID": "id", "KEYFILE": "no-key.pem"}, "KEYFILE: the Kalshi private key is not"),
+        ({"EXCHANGE": "https://b", "KEYID": "id", "KEYFILE": "no-key.pem"}, "KEYFILE: the Kalshi private key must be"),
         ({"LOG_LEVEL": "trace"}, "LOG_LEVEL must be one of DEBUG, INFO, WARNING, ERROR, CRITICAL"),
         ({"LOG_LEVEL": "10"}, "LOG_LEVEL"),
         ({"POWERTOOLS_LOG_LEVEL": "trace"}, "POWERTOOLS_LOG_LEVEL"),
@@ -217,7 +217,7 @@ def test_values_of_dot_env_are_those_of_python_dotenv(tmp_path: Path, written: s
 
 def test_a_value_of_two_lines_is_rejected_by_name(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text('README_URL="two\nlines"\n')
-    with pytest.raises(SettingsError, match="README_URL has a character that cannot be printed"):
+    with pytest.raises(SettingsError, match="README_URL contains a non-printable character"):
         Settings.from_env({}, tmp_path)
 
 
@@ -243,7 +243,5 @@ def test_a_leading_tilde_is_a_home(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 
 def test_a_missing_home_is_reported_by_name(tmp_path: Path) -> None:
-    with pytest.raises(
-        SettingsError, match="DATA_DIR: there is no home for ~nobody-of-that-name; write the whole path"
-    ):
+    with pytest.raises(SettingsError, match="DATA_DIR: no home folder for ~nobody-of-that-name; use an absolute path"):
         Settings.from_env({"DATA_DIR": "~nobody-of-that-name/x"}, tmp_path)

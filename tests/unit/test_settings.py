@@ -121,7 +121,7 @@ def test_a_password_is_taken_as_it_stands_but_for_line_ends_around_it(pasted: st
 @pytest.mark.parametrize("password", ["p\tq", "p\nq", "\x7fp"])
 def test_a_password_with_a_control_character_is_rejected_without_echoing_it(name: str, password: str) -> None:
     variables = DATABASE | {"API_DB_USER": "api", name: password}
-    with pytest.raises(SettingsError, match=f"^{name} has a control character") as caught:
+    with pytest.raises(SettingsError, match=f"^{name} contains a control character") as caught:
         (DatabaseSettings if name == "DB_PASSWORD" else MigratorSettings).from_env(variables)
     assert password not in str(caught.value)
 

@@ -147,7 +147,7 @@ class CandleCache:
             reason = (
                 error if isinstance(error, DatabaseUnavailable) else error.sqlstate
             )  # the text of other errors may quote a value
-            logger.warning("the cache of candlesticks is not in use: %s: %s", type(error).__name__, reason)
+            logger.warning("candlestick cache disabled: %s: %s", type(error).__name__, reason)
             return []
 
 

@@ -110,8 +110,8 @@ async def _missing_ranges(
 async def _reject_too_long(state: FetchState, needs: Iterable[MissingRange]) -> None:
     calls = max(calls_needed(need, state.period) for need in needs)
     if calls > 1 and calls > (rate := await state.exchange.rate()) * (state.deadline - time.monotonic()):
-        message = f"one ticker takes {calls:,} calls to the exchange, which permits {rate:g} a second"
-        hint = "Ask for a shorter range or a longer period_interval."
+        message = f"one ticker requires {calls:,} calls to the exchange, which allows {rate:g} per second"
+        hint = "Request a shorter range or a longer period_interval."
         raise validation_error([Problem(ErrorCode.TOO_MANY_CALLS, ("body",), message, hint)])
 
 

@@ -17,13 +17,13 @@ DAY: Final = 86_400
 
 def _ticker(value: str) -> str:
     if not value.isprintable():  # lone surrogates are not printable
-        raise ValueError("must be printable characters")
+        raise ValueError("must contain only printable characters")
     return value
 
 
 def _seconds(value: int) -> int:
     if value >= MAX_UNIX_SECONDS:
-        raise ValueError("is beyond the year 5000; are these milliseconds? It takes seconds")
+        raise ValueError("must be before the year 5138; use Unix seconds, not milliseconds")
     return value
 
 
@@ -44,14 +44,14 @@ class CandlesticksRequest(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     tickers: Annotated[list[Ticker], Field(min_length=1, max_length=MAX_TICKERS)]
-    start_ts: Seconds | None = Field(None, description="Unix seconds; 24 hours before end_ts by default")
-    end_ts: Seconds | None = Field(None, description="Unix seconds; now by default")
-    period_interval: Period = Field(60, description="Minutes of a period: 1, 60 or 1440")
+    start_ts: Seconds | None = Field(None, description="Unix seconds. Default: 24 hours before end_ts.")
+    end_ts: Seconds | None = Field(None, description="Unix seconds. Default: now.")
+    period_interval: Period = Field(60, description="Length of a period in minutes: 1, 60 or 1440.")
 
     @model_validator(mode="after")
     def _check_order(self) -> Self:
         if self.start_ts is not None and self.start_ts > (time.time() if self.end_ts is None else self.end_ts):
-            raise ValueError("start_ts is after end_ts")
+            raise ValueError("start_ts must not be after end_ts")
         return self
 
     def time_range(self) -> tuple[int, int]:
@@ -87,7 +87,9 @@ def parse_path(ticker: str, query_string: bytes) -> tuple[CandlesticksRequest, s
     except ValidationError as error:
         if any(details["loc"] for details in error.errors()):
             raise market_not_found() from None
-    problem = Problem(ErrorCode.INVALID_PARAMETER, ("query", "start_ts"), "start_ts is after end_ts", "Swap the two.")
+    problem = Problem(
+        ErrorCode.INVALID_PARAMETER, ("query", "start_ts"), "start_ts must not be after end_ts", "Swap the two values."
+    )
     raise validation_error([problem])
 
 

@@ -58,7 +58,7 @@ def _api_error(error: ResultError) -> ApiError:
     if error in (UNKNOWN_TICKER, INVALID_TICKER):
         return market_not_found()
     if error == RESULT_TOO_LARGE:
-        message = "start_ts and end_ts span more candlesticks than fit into one answer"
-        hint = "Ask for a shorter range, and accept gzip."
+        message = "start_ts and end_ts span more candlesticks than one response can hold"
+        hint = "Request a shorter range, and accept gzip."
         return validation_error([Problem(ErrorCode.ANSWER_TOO_LARGE, ("query", "start_ts"), message, hint)])
     return ApiError(ErrorCode.EXCHANGE_UNAVAILABLE, error.message, RETRY_HINT)

@@ -17,7 +17,7 @@ from kalshi_markets.columns import Kind
 
 VERSION: Final = 1
 MAX_LENGTH: Final = 20_000
-INVALID_CURSOR: Final = "is not one of ours: take next_cursor of an answer, whole and unchanged"
+INVALID_CURSOR: Final = "is invalid: use next_cursor exactly as returned"
 _DIGEST_BYTES: Final = 6
 
 
@@ -52,7 +52,7 @@ def decode(cursor: str, parameters: Mapping[str, str], kind: Kind, known_paramet
     if any(name not in known_parameters for name in digests):
         raise ValueError(INVALID_CURSOR)
     if version != VERSION:
-        raise ValueError("is of another version of this service: begin anew without it")
+        raise ValueError("was issued by another version of this service: restart without a cursor")
     if difference := _differences(digests, parameters):
         raise ValueError(f"belongs to another query: {difference}")
     return Position(None if key is None else str(value_parsers.PARSERS[kind](key)), value_parsers.parse_text(ticker))
@@ -76,13 +76,11 @@ def _parse(cursor: str) -> tuple[int, dict[str, str], str | None, str]:
 
 def _differences(digests: Mapping[str, Any], parameters: Mapping[str, str]) -> str:
     """Describe the differences between the cursor's query and the current one; empty if there are none."""
-    differences = [f"it had no {name}" for name in parameters if name not in digests]
+    differences = [f"{name} was added" for name in parameters if name not in digests]
     differences += [
-        f"its {name} was another"
-        for name, value in parameters.items()
-        if name in digests and digests[name] != _digest(value)
+        f"{name} changed" for name, value in parameters.items() if name in digests and digests[name] != _digest(value)
     ]
-    differences += [f"{name} is missing now" for name in digests if name not in parameters]
+    differences += [f"{name} was removed" for name in digests if name not in parameters]
     return ", ".join(differences[:5])[:300]
 
 

@@ -59,7 +59,7 @@ def _parse_list(column: Column, text: str, has_words: HasWords) -> list[value_pa
     except (csv.Error, ValueError):
         raise ValueError('must be one line of CSV, such as a,"b, with a comma",c') from None
     if len(record) > MAX_VALUES:
-        raise ValueError(f"has {len(record):,} values; {MAX_VALUES:,} are the most")
+        raise ValueError(f"must have at most {MAX_VALUES:,} values")
     _check_words(column, record, has_words)
     return [value_parsers.PARSERS[column.kind](value) for value in record or [""]]
 
@@ -88,7 +88,7 @@ def _parse_regex(_: Column, text: str, __: HasWords) -> str:
 
 def _parse_substring(_: Column, text: str, __: HasWords) -> str:
     if not text:
-        raise ValueError("is empty, which would match everything")
+        raise ValueError("must not be empty, which matches every value")
     return value_parsers.parse_text(text)
 
 
@@ -116,26 +116,28 @@ class Operator:
 
 
 OPERATORS: Final = (
-    Operator("", _ALL, "{column} = {0}", "is exactly this"),
+    Operator("", _ALL, "{column} = {0}", "equals this value"),
     Operator(
         "_regex",
         _STRINGS,
         "",
-        "matches this, whatever the case",
+        "matches this regular expression, case-insensitive",
         _parse_regex,
         example="bitcoin|ethereum",
     ),
-    Operator("__eq", _ORDERED, "{column} = {0}", "is exactly this"),
-    Operator("__lt", _ORDERED, "{column} < {0}", "is less than this"),
-    Operator("__lte", _ORDERED, "{column} <= {0}", "is this or less"),
-    Operator("__gt", _ORDERED, "{column} > {0}", "is more than this"),
-    Operator("__gte", _ORDERED, "{column} >= {0}", "is this or more"),
-    Operator("__ne", _SCALARS, "{column} IS DISTINCT FROM {0}", "is not this, or missing", excludes_null=False),
+    Operator("__eq", _ORDERED, "{column} = {0}", "equals this value"),
+    Operator("__lt", _ORDERED, "{column} < {0}", "is less than this value"),
+    Operator("__lte", _ORDERED, "{column} <= {0}", "is less than or equal to this value"),
+    Operator("__gt", _ORDERED, "{column} > {0}", "is greater than this value"),
+    Operator("__gte", _ORDERED, "{column} >= {0}", "is greater than or equal to this value"),
+    Operator(
+        "__ne", _SCALARS, "{column} IS DISTINCT FROM {0}", "differs from this value or is missing", excludes_null=False
+    ),
     Operator(
         "__in",
         _SCALARS,
         "{column} = ANY({0})",
-        f"is one of these, up to {MAX_VALUES:,}: a line of CSV",
+        f"equals one of up to {MAX_VALUES:,} comma-separated values (one line of CSV)",
         _parse_list,
         cast="{type}[]",
     ),
@@ -143,7 +145,7 @@ OPERATORS: Final = (
         "__isnull",
         _ALL,
         "{column} IS NULL",
-        "is missing (true) or is there (false)",
+        "is missing (true) or present (false)",
         _parse_flag,
         sql_if_false="{column} IS NOT NULL",
         example="false",
@@ -153,7 +155,7 @@ OPERATORS: Final = (
         "__icontains",
         _STRINGS,
         "",
-        "contains this, literally, whatever the case",
+        "contains this literal text, case-insensitive",
         _parse_substring,
         example="bitcoin",
     ),
@@ -161,7 +163,7 @@ OPERATORS: Final = (
         "__startswith",
         _STRINGS,
         "",
-        "begins with this, literally",
+        "starts with this literal text, case-sensitive",
         _parse_substring,
         example="KX",
     ),
@@ -261,7 +263,7 @@ def _type(column: Column, compared: Sequence[value_parsers.SqlValue | list[value
 def _unknown_value_message(column: Column, value: str) -> str:
     known = ", ".join(word or "(empty)" for word in column.allowed_values)
     if column.name == "status" and value in EXCHANGE_STATUS_FILTERS:
-        return f"takes the market's own words: for {value} say {EXCHANGE_STATUS_FILTERS[value]} (one of {known})"
+        return f"must be one of {known}; did you mean {EXCHANGE_STATUS_FILTERS[value]}?"
     return f"must be one of {known}"
 
 

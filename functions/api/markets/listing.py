@@ -149,8 +149,11 @@ def _page(service: Resources, query: Query, format_: Format) -> Page:
         query, rows, count, None if last is None else Position(*json.loads(last)), TableVersion.from_json(state)
     )
     if query.changed_since is not None and query.changed_since > page.version.change_number:
-        detail = f"The last change has the number {page.version.change_number}: yours is of another table."
-        raise ApiError(ErrorCode.CHANGE_NUMBER_AHEAD, detail, "Begin anew with changed_since=0.")
+        detail = (
+            f"changed_since is greater than the latest change number, {page.version.change_number};"
+            " it may belong to another database."
+        )
+        raise ApiError(ErrorCode.CHANGE_NUMBER_AHEAD, detail, "Restart with changed_since=0.")
     return page
 
 
@@ -161,9 +164,9 @@ def _shrink(service: Resources, page: Page, format_: Format, size_ratio: float) 
     fit.
     """
     if page.count <= 1:
-        hint = "Accept gzip, or ask for fewer columns: fields=ticker,title."
-        message = "does not go that far: one market alone is larger than an answer may be"
-        raise validation_error([Problem(ErrorCode.ANSWER_TOO_LARGE, ("query", "limit"), f"limit {message}", hint)])
+        hint = "Request fewer fields, such as fields=ticker,title, or accept gzip."
+        message = "a single market exceeds the 6 MB response limit"
+        raise validation_error([Problem(ErrorCode.ANSWER_TOO_LARGE, ("query", "limit"), message, hint)])
     return _page(service, replace(page.query, limit=max(1, int(page.count / size_ratio * 0.97))), format_)
 
 
@@ -236,7 +239,7 @@ def _find_invalid_value(query: Query, service: Resources) -> ApiError | None:
         try:
             service.database.query(statement, *values)
         except StatementError:
-            message = f"{name} is not a value that PostgreSQL can read"
-            hint = "Patterns have its syntax: postgresql.org/docs/current/functions-matching.html; JSON its limits."
+            message = f"{name} is invalid: PostgreSQL cannot parse it"
+            hint = "See postgresql.org/docs/current/functions-matching.html for patterns, datatype-json.html for JSON."
             return validation_error([Problem(ErrorCode.INVALID_PARAMETER, ("query", name), message, hint)])
     return None

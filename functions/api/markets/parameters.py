@@ -61,8 +61,8 @@ def _fields(value: str) -> tuple[Column, ...]:
     for name in value.split(","):
         if name not in groups and name not in COLUMNS_BY_NAME:
             near = difflib.get_close_matches(name[:MAX_NAME_LENGTH], [*groups, *COLUMNS_BY_NAME], 1)
-            suggestion = f"did you mean {near[0]}?" if near else "GET /markets/columns lists them"
-            raise ValueError(f"takes names of columns, default and all, parted by commas; {suggestion}")
+            suggestion = f"did you mean {near[0]}?" if near else "see GET /markets/columns for the names"
+            raise ValueError(f"must be comma-separated column names, default or all; {suggestion}")
         chosen |= {column.name: column for column in groups.get(name) or [COLUMNS_BY_NAME[name]]}
     return tuple(chosen.values())
 
@@ -76,7 +76,7 @@ def _cursor(value: str) -> str:
 def _seconds(value: str) -> int:
     seconds = value_parsers.parse_integer(value, 0, MAX_CHANGE_NUMBER)
     if seconds > MAX_UNIX_SECOND:
-        raise ValueError("is beyond the year 5000; are these milliseconds? It takes seconds")
+        raise ValueError("must be before the year 5138; use Unix seconds, not milliseconds")
     return seconds
 
 
@@ -102,79 +102,80 @@ LISTING_PARAMETERS: Final = {
         Parameter(
             "limit",
             _integer(1, MAX_ITEMS),
-            "How many markets at most.",
+            "Maximum number of markets.",
             "100",
             _integer_schema(1, MAX_ITEMS, 100),
         ),
         Parameter(
             "offset",
             _integer(0, MAX_OFFSET),
-            "How many markets to pass over first; a cursor is faster and misses nothing.",
+            "Number of markets to skip. Prefer a cursor: it is faster and does not miss rows.",
             "0",
             _integer_schema(0, MAX_OFFSET, 0),
         ),
         Parameter(
             "cursor",
             _cursor,
-            "Goes on where a page ended: its `next_cursor`, with the same parameters; `limit` and `format` may change.",
+            "Continues after the previous page: its `next_cursor`, with the same parameters; `limit` and `format` may"
+            " change.",
             "…",
             {"type": "string"},
         ),
         Parameter(
             "order_by",
             _one_of(*SORT_ORDERS),
-            "What to order by; `recent` is close_time, else open_time. Markets without a value come last either way.",
+            "Sort key; `recent` is close_time, else open_time. Markets without a value come last in both directions.",
             "recent",
             _enum_schema([*SORT_ORDERS], "recent"),
         ),
         Parameter(
             "order_direction",
             _one_of("desc", "asc"),
-            "Which way; markets with equal values go by ticker in the same direction.",
+            "Sort direction; markets with equal values are sorted by ticker in the same direction.",
             "desc",
             _enum_schema(["desc", "asc"], "desc"),
         ),
         Parameter(
             "min_duration_minutes",
             value_parsers.parse_number,
-            "close_time is at least so many minutes after open_time; fractions count.",
+            "Minimum number of minutes from open_time to close_time; fractions are allowed.",
             "15",
             {"type": "number"},
         ),
         Parameter(
             "max_duration_minutes",
             value_parsers.parse_number,
-            "close_time is at most so many minutes after open_time; fractions count.",
+            "Maximum number of minutes from open_time to close_time; fractions are allowed.",
             "60",
             {"type": "number"},
         ),
         Parameter(
             "fields",
             _fields,
-            "Which columns, and in which order: names, `default` and `all`, parted by commas.",
+            "Columns to return, in this order: comma-separated names, `default` and `all`.",
             "default,last_price_dollars",
             {"type": "string", "default": "default"},
         ),
         Parameter(
             "count_total",
             _one_of(*COUNTS),
-            "Whether to say how many markets match in all: `estimated` is the database's guess, which costs nothing;"
-            " `exact` counts them.",
+            "Total number of matching markets: `none` omits it, `estimated` is the query planner's estimate, `exact`"
+            " counts them, which is slower.",
             "estimated",
             _enum_schema(COUNTS, "none"),
         ),
         Parameter(
             "changed_since",
             _integer(0, MAX_CHANGE_NUMBER),
-            "Only markets that changed after this change number, in the order of their changes. Ask next from the"
-            " answer's change_number.",
+            "Only markets that changed after this change number, in the order of their changes. Continue with the"
+            " change_number of the response.",
             "0",
             _integer_schema(0, MAX_CHANGE_NUMBER),
         ),
         Parameter(
             "format",
             _one_of(*FORMATS),
-            "The body's format; left out, the Accept header decides, else it is JSON.",
+            "Format of the response body. Default: the format of the Accept header, else JSON.",
             "ndjson",
             _enum_schema(FORMATS, None),
         ),
@@ -188,21 +189,21 @@ CANDLESTICK_PARAMETERS: Final = {
         Parameter(
             "start_ts",
             _seconds,
-            "The first end of a period, in Unix seconds; by default 24 hours before end_ts.",
+            "Earliest end of a period, in Unix seconds. Default: 24 hours before end_ts.",
             "1795435200",
             _integer_schema(0, MAX_UNIX_SECOND),
         ),
         Parameter(
             "end_ts",
             _seconds,
-            "The last end of a period, in Unix seconds; by default now.",
+            "Latest end of a period, in Unix seconds. Default: now.",
             "1795521600",
             _integer_schema(0, MAX_UNIX_SECOND),
         ),
         Parameter(
             "period_interval",
             _period,
-            "Minutes of a period.",
+            "Length of a period, in minutes.",
             "60",
             {"type": "integer", "enum": [*PERIODS], "default": 60},
         ),

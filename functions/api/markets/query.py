@@ -92,9 +92,9 @@ def parse_fields(query_string: bytes) -> tuple[Column, ...]:
     """Parse the query string of an endpoint whose only parameter is `fields`. Raises ApiError."""
     others = [name for name, _ in _pairs(query_string) if name != "fields"]
     if others:
-        message = "this endpoint takes fields and no other parameter"
+        message = "unknown parameter: this endpoint accepts only fields"
         raise validation_error(
-            [Problem(ErrorCode.UNKNOWN_PARAMETER, ("query", others[0][:MAX_NAME_LENGTH]), message, "Leave it out.")]
+            [Problem(ErrorCode.UNKNOWN_PARAMETER, ("query", others[0][:MAX_NAME_LENGTH]), message, "Remove it.")]
         )
     return parse_query(query_string).fields
 
@@ -108,9 +108,9 @@ def parse_parameters(query_string: bytes, parameters: Mapping[str, Parameter]) -
     problems = []
     for name, value in _pairs(query_string):
         if name not in parameters:
-            message = f"this endpoint takes {', '.join(parameters)} and no other parameter"
+            message = f"unknown parameter: this endpoint accepts only {', '.join(parameters)}"
             problems.append(
-                Problem(ErrorCode.UNKNOWN_PARAMETER, ("query", name[:MAX_NAME_LENGTH]), message, "Leave it out.")
+                Problem(ErrorCode.UNKNOWN_PARAMETER, ("query", name[:MAX_NAME_LENGTH]), message, "Remove it.")
             )
         elif name in values:
             problems.append(_repeated_parameter(name))
@@ -131,8 +131,8 @@ def reject_parameters(query_string: bytes) -> None:
         Problem(
             ErrorCode.UNKNOWN_PARAMETER,
             ("query", name[:MAX_NAME_LENGTH]),
-            "this endpoint takes no parameters",
-            "Leave it out.",
+            "unknown parameter: this endpoint accepts no parameters",
+            "Remove it.",
         )
         for name, _ in _pairs(query_string)
     ]
@@ -143,17 +143,17 @@ def reject_parameters(query_string: bytes) -> None:
 def _pairs(query_string: bytes) -> Iterator[tuple[str, str]]:
     """Yield each parameter's name and value, percent-decoded. Raises ApiError."""
     if not query_string.isascii():
-        raise _malformed("The query string has characters that are not ASCII.")
+        raise _malformed("The query string contains non-ASCII characters.")
     fields = [field for field in query_string.split(b"&") if field]
     if len(fields) > MAX_PARAMETERS:
-        message = f"there are {len(fields):,} parameters; {MAX_PARAMETERS} are the most"
-        raise validation_error([Problem(ErrorCode.INVALID_PARAMETER, ("query",), message, "Leave some out.")])
+        message = f"the query string must have at most {MAX_PARAMETERS} parameters"
+        raise validation_error([Problem(ErrorCode.INVALID_PARAMETER, ("query",), message, "Remove some of them.")])
     try:
         decoded = [
             [unquote_to_bytes(part.replace(b"+", b" ")).decode() for part in field.split(b"=", 1)] for field in fields
         ]
     except UnicodeDecodeError:
-        raise _malformed("The query string is not UTF-8 once it is percent-decoded.") from None
+        raise _malformed("The query string is not valid UTF-8 after percent-decoding.") from None
     for name, *value in decoded:
         yield name, "".join(value)
 
@@ -164,7 +164,7 @@ def _malformed(detail: str) -> ApiError:
 
 def _storable(value: str) -> str:
     if "\0" in value:
-        raise ValueError("holds a NUL character")
+        raise ValueError("must not contain a NUL character")
     return value
 
 
@@ -185,13 +185,13 @@ def _apply_parameter(query: Query, name: str, value: str, has_words: HasWords) -
 def _unknown(name: str) -> Problem:
     name = name[:MAX_NAME_LENGTH]
     meant = suggestion(name)
-    hint = f"Try {_hint(meant)}" if meant else "GET /docs lists every parameter."
-    message = f"{name} is not a parameter" + (f"; did you mean {meant}?" if meant else "")
+    hint = f"Try {_hint(meant)}" if meant else "See GET /docs for all parameters."
+    message = f"unknown parameter {name}" + (f"; did you mean {meant}?" if meant else "")
     return Problem(ErrorCode.UNKNOWN_PARAMETER, ("query", name), message, hint)
 
 
 def _repeated_parameter(name: str) -> Problem:
-    return _problem(name, "is given twice", "Give it once.")
+    return _problem(name, "must not be repeated", "Remove one of them.")
 
 
 def _problem(name: str, message: str, hint: str) -> Problem:
@@ -204,23 +204,23 @@ def _hint(name: str) -> str:
         return f"{name}={LISTING_PARAMETERS[name].example}"
     filter_ = FILTERS[name]
     if filter_.is_pattern:
-        return f"{filter_.column.name}__icontains=bitcoin, which takes no pattern and is faster"
+        return f"{filter_.column.name}__icontains=bitcoin, a faster search without a pattern"
     return f"{name}={filter_.example}"
 
 
 def _check_combinations(query: Query) -> Problem | None:
     minimum, maximum = query.min_duration_minutes, query.max_duration_minutes
     if minimum is not None and maximum is not None and Decimal(minimum) > Decimal(maximum):
-        message = "min_duration_minutes is more than max_duration_minutes: no market can be both"
-        return Problem(ErrorCode.INVALID_PARAMETER, ("query", "min_duration_minutes"), message, "Swap the two.")
+        message = "min_duration_minutes must not exceed max_duration_minutes"
+        return Problem(ErrorCode.INVALID_PARAMETER, ("query", "min_duration_minutes"), message, "Swap the two values.")
     for name in ("order_by", "order_direction"):
         if query.changed_since is not None and name in query.raw_parameters:
-            return _problem(name, "does not go with changed_since, which has its own order", "Leave it out.")
+            return _problem(name, "cannot be combined with changed_since, which defines the order", "Remove it.")
     if query.cursor is not None and "offset" in query.raw_parameters:
-        return _problem("offset", "does not go with cursor, which knows where to go on", "Leave one of them out.")
+        return _problem("offset", "cannot be combined with cursor, which contains the position", "Remove one of them.")
     try:
         if query.cursor is not None:
             query.position = decode(query.cursor, query.cursor_parameters, query.order.kind, _NAMES)
     except ValueError as error:
-        return _problem("cursor", str(error), "Follow next_url, or begin anew without cursor.")
+        return _problem("cursor", str(error), "Use next_url, or restart without a cursor.")
     return None

@@ -50,33 +50,33 @@ def translated(pattern: str) -> str:
 def rejection_reason(pattern: str) -> str | None:
     """Return the reason why a pattern is rejected; None if it may run. PostgreSQL may still report invalid syntax."""
     if not pattern:
-        return "is empty, which would match everything"
+        return "must not be empty, which matches every value"
     if len(pattern) > MAX_LENGTH:
-        return f"has over {MAX_LENGTH} characters"
+        return f"must have at most {MAX_LENGTH} characters"
     if "(?#" in pattern:
-        return "has a comment, (?#…)"
+        return "must not contain a comment, (?#…)"
     if pattern.startswith("***") or re.match(r"\(\?[A-Za-z]", pattern):
-        return "begins with options (*** or (?…)); matching is always case-insensitive"
+        return "must not begin with options (*** or (?…)); matching is always case-insensitive"
     if any(match["escaped"] in "123456789" for match in _TOKEN.finditer(pattern) if match["escape"]):
-        return "has a back-reference, which can run for minutes"
+        return "must not contain a back-reference, which can run for minutes"
     for token in _TOKEN.finditer(pattern):
         if reason := _misread(token):
             return reason
     if _max_nested_repetitions(pattern) > MAX_REPETITIONS:
-        return f"repeats something over {MAX_REPETITIONS:,} times in nested bounds"
+        return f"repeats an item more than {MAX_REPETITIONS:,} times in nested bounds; use smaller bounds"
     return None
 
 
 def _misread(token: re.Match[str]) -> str | None:
     """Return the reason why PostgreSQL would interpret a token differently from other engines; None if it would not."""
     if token["escaped"] in ("<", ">"):
-        return r"has \< or \>, a sign to some and the edge of a word to others: write < or \m, > or \M"
+        return r"contains \< or \>, whose meaning depends on the dialect: write < or \m, > or \M"
     if token["set"] and re.search(r"(?<!\\)(\\\\)*\\B", token[0]):
-        return r"has \B in brackets: write \\ there for a backslash"
+        return r"contains \B in brackets: write \\ for a backslash"
     if re.search(r"(?<!\\)(\\\\)*\\x(?![0-9A-Fa-f]{2}(?![0-9A-Fa-f]))", token[0]):
-        return r"has \x without exactly two hexadecimal digits: write \u and four of them"
+        return r"contains \x without exactly two hexadecimal digits: write \u and four digits"
     if token["open_bound"]:
-        return "has {,n}: write {0,n}"
+        return "contains {,n}: write {0,n}"
     return None
 
 

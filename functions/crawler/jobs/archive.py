@@ -95,7 +95,7 @@ class ArchiveJob(Job):
             except PaginationLoop:
                 source = SERIES
             if context.states.get(job_names.SERIES, JobState(job_names.SERIES)).confirmed_at is None:
-                raise InvalidResponse("the archive is read by series, and the exchange's list of series is not known.")
+                raise InvalidResponse("the list of series is missing, which reading the archive by series requires.")
             state = replace(state, position=_first_series(state, source))
             yield PageUpdate(state)
         async for update in _read_by_series(context, state, horizon):
@@ -154,13 +154,11 @@ async def _read_by_series(
             if len(_position(state)["skipped"]) > MAX_SKIPPED:
                 break
     if skipped := _position(state).get("skipped"):
-        raise InvalidResponse(
-            f"the archive's listings of {len(skipped)} series, such as {skipped[0]}, do not lead to their end."
-        )
+        raise InvalidResponse(f"the archive's listings of {len(skipped)} series, such as {skipped[0]}, are incomplete.")
     unlisted = _position(state)["unlisted"]
     archived, _ = await fetch_bisecting(lambda tickers: context.listings.by_ticker(tickers, archived=True), unlisted)
     if lost := tickers_of(archived) & {*unlisted}:
-        raise InvalidResponse(f"the archive lists none of {len(lost)} markets that it finds by name.")
+        raise InvalidResponse(f"the archive does not list {len(lost)} markets that it returns by ticker.")
     yield PageUpdate(finished(state, completed_by=_position(state)["way"]))
 
 

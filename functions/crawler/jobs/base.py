@@ -177,10 +177,10 @@ async def paginate(
         tickers = [market.ticker for market in page.markets]
         pages += 1
         if cursor and first is not None and first in tickers:
-            raise PaginationLoop("the exchange's listing began anew in the middle.")
+            raise PaginationLoop("the exchange's listing restarted in the middle.")
         first = first or next(filter(is_valid_pg_text, tickers), None)
         if page.cursor and (page.cursor == cursor or (tickers and tickers == before) or pages > MAX_PAGES):
-            raise PaginationLoop("the exchange's listing would never end.")
+            raise PaginationLoop("the exchange's pagination does not end.")
         cursor, before = page.cursor, tickers
         if cursor is None:
             yield ListingPage(page.markets, None)

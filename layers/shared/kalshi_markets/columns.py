@@ -139,7 +139,7 @@ COLUMNS: Final = (
     _string("market_type", "`binary` or `scalar`.", allowed_values=("binary", "scalar"), in_default_response=True),
     _string(
         "strike_type",
-        "How the strike is compared with the outcome.",
+        "Comparison of the outcome with the strike.",
         allowed_values=STRIKE_TYPES,
         in_default_response=True,
     ),
@@ -177,7 +177,7 @@ COLUMNS: Final = (
     ),
     _number(
         "settlement_value",
-        "What a YES contract paid, in dollars; null before determination.",
+        "Payout of a YES contract, in dollars; null before determination.",
         source_field="settlement_value_dollars",
         in_default_response=True,
         orderable=True,
@@ -186,7 +186,7 @@ COLUMNS: Final = (
     # Further columns of the exchange.
     _string("series_ticker", "The series of the market's event.", origin=Origin.EVENT),
     _string("category", "The category of the market's series.", origin=Origin.EVENT, table=Table.BOTH),
-    _string("status", "Where the market is in its life.", allowed_values=STATUSES, table=Table.BOTH),
+    _string("status", "Lifecycle status of the market.", allowed_values=STATUSES, table=Table.BOTH),
     _string("yes_sub_title", "The label of the YES side."),
     _string("no_sub_title", "The label of the NO side."),
     _string("rules_secondary", "Further rules; may hold newlines and HTML."),
@@ -198,7 +198,7 @@ COLUMNS: Final = (
     _quote("previous_price_dollars", "Last price a day ago."),
     _quote("previous_yes_bid_dollars", "Best YES bid a day ago."),
     _quote("previous_yes_ask_dollars", "Best YES ask a day ago."),
-    _number("notional_value_dollars", "What a winning contract pays."),
+    _number("notional_value_dollars", "Payout of a winning contract."),
     _quote("yes_bid_size", "Contracts at the best YES bid.", source_field="yes_bid_size_fp"),
     _quote("yes_ask_size", "Contracts at the best YES ask.", source_field="yes_ask_size_fp"),
     _quote("volume_24h", "Contracts traded in the last 24 hours.", source_field="volume_24h_fp"),
@@ -212,11 +212,11 @@ COLUMNS: Final = (
     _time("latest_expiration_time", "When the market expires at the latest."),
     _time("occurrence_datetime", "When the event itself takes place."),
     _time("settlement_ts", "When the market was settled.", table=Table.BOTH),
-    _time("fee_waiver_expiration_time", "Until when fees are waived."),
+    _time("fee_waiver_expiration_time", "End of the fee waiver."),
     _string("expiration_value", "The value used for settlement; empty when there is none."),
     _number("settlement_timer_seconds", "Seconds between determination and settlement.", sql_type="integer"),
     _boolean("can_close_early", "Whether the market may close before close_time."),
-    _string("early_close_condition", "What closes it early."),
+    _string("early_close_condition", "Condition for an early close."),
     _string("price_level_structure", "The exchange's name of its price steps.", allowed_values=PRICE_LEVEL_STRUCTURES),
     _json("price_ranges", "The price steps: start, end and step of each range, in dollars."),
     _string("mve_collection_ticker", "The collection of a combo."),
@@ -224,19 +224,19 @@ COLUMNS: Final = (
     _boolean("is_provisional", "Whether the exchange deletes the market if nobody trades it."),
     _string("primary_participant_key", "The participant that the market is about."),
     _number("exchange_index", "The exchange's shard.", sql_type="integer"),
-    _string("settlement_bounds_type", "`floor` where YES pays a least value.", allowed_values=("default", "floor")),
-    _number("settlement_floor_dollars", "The least that a YES contract can pay; null without a floor."),
+    _string("settlement_bounds_type", "`floor` if YES pays a minimum value.", allowed_values=("default", "floor")),
+    _number("settlement_floor_dollars", "Minimum payout of a YES contract; null without a floor."),
     # Columns of this service.
     _time("first_seen_at", "When this service first saw the market.", origin=Origin.SERVICE),
-    _time("changed_at", "When a stored value of it last changed here.", origin=Origin.SERVICE, table=Table.QUOTES),
+    _time("changed_at", "When a stored value of the market last changed.", origin=Origin.SERVICE, table=Table.QUOTES),
     _quote(
         "change_number",
-        "The number of that change; every change has its own.",
+        "Number of the last change; unique.",
         sql_type="bigint",
         origin=Origin.SERVICE,
     ),
     _time(
-        "removed_at", "When the exchange was found not to have it any more.", origin=Origin.SERVICE, table=Table.QUOTES
+        "removed_at", "When the market was found missing on the exchange.", origin=Origin.SERVICE, table=Table.QUOTES
     ),
 )
 """All columns, in the order of `fields=all`."""

@@ -169,7 +169,7 @@ class Database:
         except (pg8000.native.Error, OSError) as error:
             traceback.clear_frames(error.__traceback__)  # frames would hold the socket open until garbage collection
             self.close()
-            raise DatabaseUnavailable(f"no connection to the database at {self.settings.host}: {error}") from error
+            raise DatabaseUnavailable(f"cannot connect to the database at {self.settings.host}: {error}") from error
         except BaseException:
             self.close()
             raise
@@ -191,7 +191,7 @@ class Database:
             if self._is_pooled or not self._parameters or rejection.sqlstate != _PROTOCOL_VIOLATION:
                 raise
         connection = self._start(credentials, _OF_TEXTS)
-        logger.warning("each transaction sets its own parameters, since the pooler rejects them: %s", rejection)
+        logger.warning("the pooler rejected startup parameters, so each transaction sets them: %s", rejection)
         self._is_pooled = True
         return connection
 

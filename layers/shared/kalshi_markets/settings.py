@@ -53,7 +53,7 @@ class DatabaseSettings:
         table = variables.string("MARKETS_TABLE", "kalshi_markets")
         if not re.fullmatch(r"[a-z_][a-z0-9_]{0,39}", table):
             raise SettingsError(
-                "MARKETS_TABLE must be a plain identifier: at most 40 of a-z, 0-9 and _, no digit first."
+                "MARKETS_TABLE must be an identifier: at most 40 of a-z, 0-9 and _, not starting with a digit."
             )
         on_aws = variables.optional("AWS_LAMBDA_FUNCTION_NAME") and not variables.optional("AWS_SAM_LOCAL")
         sslmode = variables.string("DB_SSLMODE", "verify-full" if on_aws else "prefer")
@@ -61,7 +61,7 @@ class DatabaseSettings:
             raise SettingsError(f"DB_SSLMODE must be one of {', '.join(get_args(SslMode))}.")
         sslrootcert = variables.path("DB_SSLROOTCERT")
         if sslrootcert and sslmode != "disable" and not Path(sslrootcert).is_file():
-            raise SettingsError("DB_SSLROOTCERT must be a PEM file of certificate authorities: there is no such file.")
+            raise SettingsError("DB_SSLROOTCERT must be a PEM file of certificate authorities: file not found.")
         return cls(
             host=variables.required("DB_HOST"),
             port=variables.integer("DB_PORT", "5432", maximum=65535),
@@ -83,7 +83,7 @@ class DatabaseSettings:
         if self.secret_arn:
             return _login(self.secret_arn, fresh=fresh)
         if not self.user:
-            raise SettingsError("DB_USER is not set: give it and DB_PASSWORD, or DB_SECRET_ARN.")
+            raise SettingsError("DB_USER is not set: set DB_USER and DB_PASSWORD, or DB_SECRET_ARN.")
         return Credentials(self.user, self.password or "")
 
 
@@ -104,15 +104,15 @@ class ExchangeSettings:
         variables = Variables(environment)
         url = (variables.ascii("EXCHANGE_URL") or KALSHI_URL).rstrip("/")
         if not re.match(r"https?://[^/]", url):
-            raise SettingsError("EXCHANGE_URL must begin with https:// (or http://) and name a host.")
+            raise SettingsError("EXCHANGE_URL must start with https:// or http:// and contain a host.")
         key_id, secret_arn = variables.ascii("KEYID"), variables.ascii("KALSHI_SECRET_ARN")
         key_file = variables.path("KEYFILE")
         if key_id and not key_file:
-            raise SettingsError("KEYFILE is not set.")
+            raise SettingsError("KEYFILE is not set: KEYID requires it.")
         if (authorities := variables.path("SSL_CERT_FILE")) and not Path(authorities).is_file():
-            raise SettingsError("SSL_CERT_FILE must be a PEM file of certificate authorities: there is no such file.")
+            raise SettingsError("SSL_CERT_FILE must be a PEM file of certificate authorities: file not found.")
         if (authorities := variables.path("SSL_CERT_DIR")) and not Path(authorities).is_dir():
-            raise SettingsError("SSL_CERT_DIR must be a folder of certificate authorities: there is no such folder.")
+            raise SettingsError("SSL_CERT_DIR must be a folder of certificate authorities: folder not found.")
         # Without a key the exchange reports no rate. Public measurements found 429s from 8 requests per second.
         account = (key_id or secret_arn) and not variables.optional("EXCHANGE_RATE")
         return cls(

@@ -15,7 +15,7 @@ def parse_text(name: str, value: str) -> str:
     text = value.strip()
     if text.isprintable():
         return text
-    raise SettingsError(f"{name} has a character that cannot be printed, such as a zero-width space: type it anew.")
+    raise SettingsError(f"{name} contains a non-printable character, such as a zero-width space: type it again.")
 
 
 def parse_ascii(name: str, value: str) -> str:
@@ -23,14 +23,14 @@ def parse_ascii(name: str, value: str) -> str:
     text = value.strip()
     if text.isascii() and text.isprintable():
         return text
-    raise SettingsError(f"{name} must be printable ASCII: type it anew, without invisible characters.")
+    raise SettingsError(f"{name} must be printable ASCII: type it again without invisible characters.")
 
 
 def parse_password(name: str, value: str) -> str:
     """Return the password without surrounding line breaks; spaces are significant. Raises SettingsError."""
     password = value.strip("\r\n")
     if re.search(r"[\x00-\x1f\x7f-\x9f]", password):  # SASLprep prohibits them (RFC 4013, 2.3)
-        raise SettingsError(f"{name} has a control character, such as a tab or a line end.")
+        raise SettingsError(f"{name} contains a control character, such as a tab or a newline: remove it.")
     return password
 
 
@@ -86,7 +86,7 @@ class Variables:
         """Return an integer between minimum and maximum."""
         value = self.number(name, default, minimum=minimum, maximum=maximum)
         if value % 1:
-            raise SettingsError(f"{name} must be a whole number.")
+            raise SettingsError(f"{name} must be an integer.")
         return int(value)
 
     def number(self, name: str, default: str, *, minimum: str = "0", maximum: int) -> Decimal:
@@ -97,4 +97,4 @@ class Variables:
                 return value
         except InvalidOperation:
             pass
-        raise SettingsError(f"{name} must be a number from {minimum} to {maximum:,}.")
+        raise SettingsError(f"{name} must be a number between {minimum} and {maximum}.")

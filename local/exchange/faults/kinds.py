@@ -36,10 +36,10 @@ def number_parser(low: float, high: float) -> Callable[[object], float]:
     def parse(value: object) -> float:
         is_number = isinstance(value, int | float) and not isinstance(value, bool)
         if not is_number and not (isinstance(value, str) and PLAIN_NUMBER.fullmatch(value)):
-            raise ValueError(f"a number from {low:g} to {high:g}")
+            raise ValueError(f"a number between {low:g} and {high:g}")
         parsed = float(str(value))
         if not low <= parsed <= high:  # also rejects NaN and the infinities
-            raise ValueError(f"a number from {low:g} to {high:g}")
+            raise ValueError(f"a number between {low:g} and {high:g}")
         return parsed
 
     return parse
@@ -52,7 +52,7 @@ def integer_parser(low: int, high: int = 2**53) -> Callable[[object], int]:
         except ValueError:
             parsed = math.nan
         if not parsed.is_integer():
-            raise ValueError(f"a whole number from {low} to {high}")
+            raise ValueError(f"an integer between {low} and {high}")
         return int(parsed)
 
     return parse
@@ -69,7 +69,7 @@ def choice_parser(*choices: str) -> Callable[[object], str]:
 
 def parse_text(value: object) -> str:
     if not isinstance(value, str) or not value:
-        raise ValueError("a text")
+        raise ValueError("a non-empty string")
     return value
 
 
@@ -80,147 +80,145 @@ def parse_instant(value: object) -> int:
     except ValueError:
         moment = EPOCH
     if not 1970 < moment.year < 3000:
-        raise ValueError("an ISO 8601 time from 1971 to 2999")
+        raise ValueError("an ISO 8601 time between 1971 and 2999")
     return instant(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
 
 
 SECONDS = number_parser(0, 86_400)
-WITHIN = Parameter(choice_parser("page", "rows"), "page", "of the answer itself, or of each object of its lists")
+WITHIN = Parameter(
+    choice_parser("page", "rows"), "page", "members of the response itself, or of each object in its lists"
+)
 
 KINDS: Mapping[str, FaultKind] = {
     "latency": FaultKind(
-        "The answer comes late.",
+        "The response is delayed.",
         effects.latency,
-        {"seconds": Parameter(SECONDS, 1.0, "how long it waits, in real time")},
+        {"seconds": Parameter(SECONDS, 1.0, "delay, in real time")},
     ),
     "429": FaultKind(
-        "Too many requests, whatever the bucket holds.",
+        "429 Too Many Requests, independent of the rate limit.",
         effects.too_many_requests,
         {"body": Parameter(choice_parser("object", "string"), "object", "the observed body or the documented one")},
     ),
     "5xx": FaultKind(
-        "The exchange or the network before it fails.",
+        "A server error of the exchange or of its load balancer.",
         effects.server_error,
-        {"status": Parameter(choice_parser("500", "502", "503", "504"), "503", "which failure")},
+        {"status": Parameter(choice_parser("500", "502", "503", "504"), "503", "status of the response")},
     ),
     "cut": FaultKind(
         "The connection is closed in the middle of the body.",
         effects.cut,
-        {"bytes": Parameter(integer_parser(0), 1000, "how much of the body, as it is on the wire, arrives")},
+        {"bytes": Parameter(integer_parser(0), 1000, "number of bytes sent, as compressed on the wire")},
     ),
     "truncated": FaultKind(
-        "The JSON ends too early; its Content-Length says that it is complete.",
+        "The JSON is truncated; its Content-Length matches the truncated body.",
         rewrites.truncated,
-        {"bytes": Parameter(integer_parser(0), 1000, "how much of the JSON is there, at most half of it")},
+        {"bytes": Parameter(integer_parser(0), 1000, "number of bytes of the JSON that are sent, at most half of it")},
         before_compression=True,
     ),
     "malformed": FaultKind(
-        "The body is complete and no JSON: a comma too many at its end.",
+        "The body is complete but invalid JSON: it has a trailing comma.",
         rewrites.malformed,
         before_compression=True,
     ),
     "html": FaultKind(
-        "The answer is a web page with the status 200.",
+        "The response is an HTML page with status 200.",
         effects.html,
     ),
     "short_page": FaultKind(
-        "A page has fewer rows than were asked for; its cursor leads to the rest.",
+        "A page has fewer rows than requested; its cursor continues with the rest.",
         paging.short_page,
-        {"rows": Parameter(integer_parser(1), 10, "how many rows it has at most")},
+        {"rows": Parameter(integer_parser(1), 10, "maximum number of rows")},
         before_compression=True,
     ),
     "repeated_cursor": FaultKind(
-        "A page behind a cursor answers that same cursor: who follows it walks in a circle.",
+        "A page returns the cursor of its own request: pagination loops.",
         paging.repeated_cursor,
         before_compression=True,
     ),
     "empty_page": FaultKind(
-        "A page has no row; its cursor leads on, and no row is lost to who follows it.",
+        "A page has no rows; its cursor continues, and no row is lost.",
         paging.empty_page,
         before_compression=True,
     ),
     "null_list": FaultKind(
-        "A list is null. In a listing with cursors that page is empty, and no row is lost to who follows the cursor.",
+        "A list is null. In a listing with cursors that page is empty, and no row is lost.",
         paging.null_list,
-        {"member": Parameter(parse_text, "*", "which lists: a pattern of their names, * for any text")},
+        {"member": Parameter(parse_text, "*", "lists: a pattern of their names, * matches any text")},
         before_compression=True,
     ),
     "ignored_filters": FaultKind(
-        "Filters are ignored: the answer is that of the query without them.",
+        "Filters are ignored: the response is that of the query without them.",
         paging.ignored_filters,
-        {"filters": Parameter(parse_text, "m??_*_ts", "which parameters: a pattern of their names, * for any text")},
+        {"filters": Parameter(parse_text, "m??_*_ts", "parameters: a pattern of their names, * matches any text")},
         before_compression=True,
     ),
     "archive_tail": FaultKind(
-        "The archive's listing does not reach its last rows, but for one that names tickers, an event or a series.",
+        "The archive's listing ends before its last rows, unless it is filtered by tickers, event or series.",
         paging.archive_tail,
         {
-            "ending": Parameter(
-                choice_parser("early", "loop"), "early", "no cursor, or one that leads to the beginning"
-            ),
-            "rows": Parameter(integer_parser(1), 10, "how many rows are reached"),
+            "ending": Parameter(choice_parser("early", "loop"), "early", "no cursor, or the cursor of the first page"),
+            "rows": Parameter(integer_parser(1), 10, "number of rows before the end"),
         },
         before_compression=True,
     ),
     "paged_series": FaultKind(
-        "The list of all series comes in pages, the cursor before the series.",
+        "The list of all series is paginated; the cursor precedes the series.",
         paging.paged_series,
-        {"rows": Parameter(integer_parser(1), 10, "how many series are on a page")},
+        {"rows": Parameter(integer_parser(1), 10, "number of series per page")},
         before_compression=True,
     ),
     "extra_members": FaultKind(
-        "Objects have members that no documentation has.",
+        "Objects have undocumented members.",
         extras.extra_members,
         {
-            "content": Parameter(choice_parser(*extras.EXTRAS, "all"), "all", "what is in them"),
-            "place": Parameter(choice_parser(*extras.POSITIONS, "all"), "all", "where among the known members"),
+            "content": Parameter(choice_parser(*extras.EXTRAS, "all"), "all", "content"),
+            "place": Parameter(choice_parser(*extras.POSITIONS, "all"), "all", "position among the known members"),
             "within": WITHIN,
         },
         before_compression=True,
     ),
     "sorted_members": FaultKind(
-        "The members of objects are in alphabetical order.",
+        "The members of objects are sorted by name.",
         extras.sorted_members,
         {"within": WITHIN},
         before_compression=True,
     ),
     "field_drift": FaultKind(
-        "The objects of an answer have a member too many, one too few, or one of another type.",
+        "The objects of a response have an additional member, a missing one, or one of another type.",
         rewrites.field_drift,
         {
-            "change": Parameter(
-                choice_parser("added", "removed", "type_changed"), "added", "what happened to the member"
-            ),
-            "member": Parameter(parse_text, "volume_fp", "which member; a new one is named after it"),
+            "change": Parameter(choice_parser("added", "removed", "type_changed"), "added", "change of the member"),
+            "member": Parameter(parse_text, "volume_fp", "member; an added one is named after it"),
         },
         before_compression=True,
     ),
     "unstorable": FaultKind(
-        "Rows are valid JSON that a database refuses.",
+        "Rows are valid JSON that a database rejects.",
         rewrites.unstorable,
         {
-            "content": Parameter(choice_parser(*rewrites.UNSTORABLE), "nul", "what is in them"),
-            "rows": Parameter(integer_parser(1), 1, "how many rows of the page, from the first"),
+            "content": Parameter(choice_parser(*rewrites.UNSTORABLE), "nul", "content"),
+            "rows": Parameter(integer_parser(1), 1, "number of rows, from the start of the page"),
         },
         before_compression=True,
     ),
     "unusual": FaultKind(
-        "Markets or candles have values that are valid and that nobody has seen, or hardly.",
+        "Markets or candles have valid values that are rare or unobserved.",
         rewrites.unusual,
         {
-            "content": Parameter(choice_parser(*rewrites.UNUSUAL), "status", "what is unusual"),
-            "share": Parameter(number_parser(0, 1), 1.0, "how many of them; the same ones in every answer"),
+            "content": Parameter(choice_parser(*rewrites.UNUSUAL), "status", "kind of unusual value"),
+            "share": Parameter(number_parser(0, 1), 1.0, "share of them; the same ones in every response"),
         },
         before_compression=True,
     ),
     "clock_skew": FaultKind(
-        "The exchange's clock is wrong for the Date header and for signatures.",
+        "The exchange's clock is offset in the Date header and for signatures.",
         effects.clock_skew,
-        {"seconds": Parameter(number_parser(-1e9, 1e9), 60.0, "by how much; ahead if positive")},
+        {"seconds": Parameter(number_parser(-1e9, 1e9), 60.0, "offset; positive is ahead")},
     ),
     "stale_cache": FaultKind(
-        "An unsigned GET is answered as it was before, as a cache on the way does; x-kalshi-cache-hits tells.",
+        "An unsigned GET returns the previous response, as from a cache; x-kalshi-cache-hits counts them.",
         effects.stale_cache,
-        {"seconds": Parameter(SECONDS, 15.0, "how long an answer is kept, on the exchange's clock")},
+        {"seconds": Parameter(SECONDS, 15.0, "time that a response is cached, on the exchange's clock")},
     ),
 }

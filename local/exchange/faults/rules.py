@@ -17,13 +17,15 @@ from local.exchange.faults.kinds import KINDS, Parameter, integer_parser, number
 # Parameters of every rule, besides its kind and the parameters of that kind.
 COMMON: Mapping[str, Parameter] = {
     "path": Parameter(
-        parse_text, "*", "which requests: a pattern of path or path?query behind the base URL, * for any text"
+        parse_text, "*", "requests: a pattern of path or path?query after the base URL, * matches any text"
     ),
-    "probability": Parameter(number_parser(0, 1), 1.0, "how many of them it strikes"),
-    "from": Parameter(parse_instant, None, "when it begins on the exchange's clock, ISO 8601 (default: at once)"),
-    "for": Parameter(number_parser(0, 1e10), None, "how many seconds it lasts on that clock (default: for ever)"),
-    "requests": Parameter(integer_parser(1), None, "after how many requests that it meets it ends (default: never)"),
-    "seed": Parameter(integer_parser(0), 0, "the same seed and the same requests give the same faults"),
+    "probability": Parameter(number_parser(0, 1), 1.0, "probability that a request fails"),
+    "from": Parameter(parse_instant, None, "start on the exchange's clock, ISO 8601 (default: immediately)"),
+    "for": Parameter(number_parser(0, 1e10), None, "duration in seconds, on that clock (default: unlimited)"),
+    "requests": Parameter(
+        integer_parser(1), None, "number of matching requests after which it ends (default: unlimited)"
+    ),
+    "seed": Parameter(integer_parser(0), 0, "seed of the probability; the same seed and requests give the same faults"),
 }
 
 
@@ -103,10 +105,10 @@ def parse_rule(fields: Mapping[str, object]) -> tuple[str, dict[str, Any]]:
     """Return the kind of a rule and its parsed parameters. Raises ValueError, which lists the valid names."""
     kind = str(fields.get("kind"))
     if kind not in KINDS:
-        raise ValueError(f"kind {kind!r} does not exist; there are {', '.join(KINDS)}")
+        raise ValueError(f"unknown kind {kind!r}; must be one of {', '.join(KINDS)}")
     known = {**COMMON, **KINDS[kind].parameters}
     if unknown := [name for name in fields if name not in known and name != "kind"]:
-        raise ValueError(f"{kind} has no parameter {unknown[0]!r}; there are {', '.join(known)}")
+        raise ValueError(f"unknown parameter {unknown[0]!r} of {kind}; must be one of {', '.join(known)}")
     values = {name: parameter.default for name, parameter in known.items()}
     for name in fields.keys() - {"kind"}:
         try:

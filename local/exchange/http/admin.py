@@ -48,7 +48,7 @@ class Admin:
     def set_clock(self, fields: Any) -> object:
         """Set the clock from {"now": ISO 8601, "speed": seconds per second, 0 to stop}, or one of them."""
         if not isinstance(fields, dict) or not fields or fields.keys() - CLOCK.keys():
-            raise ValueError("the clock is set by an object of now, speed or both")
+            raise ValueError("the body must be an object with now, speed or both")
         values = {name: _parse(name, value) for name, value in fields.items()}
         if "speed" in values:
             self._clock.run(values["speed"])
@@ -62,7 +62,7 @@ class Admin:
     def set_faults(self, rules: Any) -> object:
         """Replace all rules."""
         if not isinstance(rules, list) or not all(isinstance(rule, dict) for rule in rules):
-            raise ValueError("faults are set by a list of objects, each with a kind")
+            raise ValueError("the body must be a list of objects, each with a kind")
         self._faults.set(rules)
         return self.faults(None)
 
@@ -76,7 +76,7 @@ class Admin:
     def set_costs(self, costs: Any) -> object:
         """Replace all costs, as in {"/markets": 20}."""
         if not isinstance(costs, dict):
-            raise ValueError("costs are set by an object of paths, each with its tokens")  # noqa: TRY004  # reported as a 400
+            raise ValueError("the body must be an object of paths and their tokens")  # noqa: TRY004  # reported as a 400
         self._costs.set(costs)
         return self.costs(None)
 

@@ -27,7 +27,7 @@ class Costs:
         parsed = {}
         for path, cost in costs.items():
             if path not in self.paths:
-                raise ValueError(f"{path!r} has no cost; there are {', '.join(self.paths)}")
+                raise ValueError(f"unknown path {path!r}; must be one of {', '.join(self.paths)}")
             try:
                 parsed[path] = integer_parser(0, MAX_COST)(cost)
             except ValueError as error:

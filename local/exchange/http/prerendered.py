@@ -82,7 +82,7 @@ class PageStore:
             self.source: dict[str, Any] = manifest["world"]
             pages = [(page["path"], dict(parse_qsl(page["query"])), page["file"]) for page in manifest["pages"]]
         except (KeyError, TypeError) as error:
-            raise ValueError(f"{MANIFEST} lists no pages: {error!r}") from error
+            raise ValueError(f"{MANIFEST} is invalid: {error!r}") from error
         self._files = {(path, frozenset(query.items())): folder / file for path, query, file in pages}
 
     def __len__(self) -> int:

@@ -37,7 +37,7 @@ def load_public_key(pem_file: Path) -> PublicKey:
     public = load_pem_public_key(pem)
     if isinstance(public, RSAPublicKey | Ed25519PublicKey):
         return public
-    raise ValueError("neither an RSA nor an Ed25519 key")
+    raise ValueError("the key must be RSA or Ed25519")
 
 
 def is_signed(headers: Mapping[str, str]) -> bool:

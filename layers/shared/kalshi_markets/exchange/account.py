@@ -63,7 +63,9 @@ async def fetch_limits(transport: Transport, costs: Costs, *, deadline: float, p
     read_limits: Mapping[str, Any] = value if isinstance(value, Mapping) else {}
     tokens = _positive(read_limits.get("refill_rate"))
     if tokens is None or not MIN_RATE <= tokens / costs.default <= MAX_RATE:
-        raise InvalidResponse("the exchange's answer has no rate of the account.")
+        raise InvalidResponse(
+            f"the exchange returned no account rate between {MIN_RATE} and {MAX_RATE:,} requests per second."
+        )
     capacity = _positive(read_limits.get("bucket_capacity"))
     return AccountLimits(tokens / costs.default, capacity and capacity / costs.default)
 

@@ -122,4 +122,4 @@ def _prices(fields: JsonObject | None) -> JsonObject:
 
 
 def _invalid_response() -> InvalidResponse:
-    return InvalidResponse("the exchange's candlesticks cannot be read.")
+    return InvalidResponse("the exchange returned invalid candlesticks.")

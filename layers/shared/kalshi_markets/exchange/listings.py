@@ -127,7 +127,7 @@ class Listings:
         try:
             return parse_time(answer["market_settled_ts"])
         except (KeyError, ValueError) as error:
-            raise InvalidResponse("the exchange's cutoff cannot be read.") from error
+            raise InvalidResponse("the exchange returned an invalid cutoff.") from error
 
     async def events(self, tickers: Collection[str]) -> list[Event]:
         """Return the events with these tickers, at most BATCH_TICKERS. Unknown ones and those of combos are missing."""
@@ -191,7 +191,9 @@ class Listings:
             if cursor in cursors:
                 break
             cursors.append(cursor)
-        raise InvalidResponse(f"the exchange's list of {member} would never end.")
+        raise InvalidResponse(
+            f"the exchange's pagination of {member} does not end: a cursor repeats or there are over {max_pages} pages."
+        )
 
     async def _get(self, path: str, query: Mapping[str, str | int], parse: ResponseParser = None) -> dict[str, Any]:
         return await self.transport.get(path, query, deadline=self.deadline, priority=self.priority, parse=parse)
@@ -205,7 +207,7 @@ def _cursor(answer: Mapping[str, Any]) -> str | None:
     """Return the cursor of the next page, or None on the last page. Raises InvalidResponse."""
     cursor = answer.get("cursor")
     if cursor is not None and not is_valid_pg_text(cursor):
-        raise InvalidResponse("the exchange's cursor cannot be read.")
+        raise InvalidResponse("the exchange returned an invalid cursor.")
     return cursor or None
 
 
@@ -213,7 +215,7 @@ def _list_field(answer: Mapping[str, Any], member: str) -> list[Any]:
     """Return the list of a member. null is an empty list, as Go writes it. Raises InvalidResponse."""
     value = answer.get(member, 0)
     if not isinstance(value, list | None):
-        raise InvalidResponse(f"the exchange's page of {member} cannot be read.")
+        raise InvalidResponse(f"the exchange returned an invalid page of {member}.")
     return value or []
 
 
@@ -223,7 +225,7 @@ def _check_requested(page: Collection[Any], requested: Collection[str]) -> None:
     strays = sum(ticker is not None and ticker not in requested for ticker in tickers)
     if strays > 1 and strays * 2 > len(page):
         raise FilterIgnored(
-            f"the exchange ignored a filter: {strays} of {len(page)} rows were not asked for by ticker."
+            f"the exchange ignored a filter: {strays} of {len(page)} rows are not of the requested tickers."
         )
 
 
@@ -238,7 +240,7 @@ def _series_of(response: httpx.Response) -> dict[str, Any]:
     try:
         return parse_members(response.content.decode("utf-8-sig"), "series", _series)
     except (ValueError, RecursionError) as error:
-        raise InvalidResponse("the exchange's list of series cannot be read.") from error
+        raise InvalidResponse("the exchange returned an invalid list of series.") from error
 
 
 def _series(fields: Any) -> Series | None:

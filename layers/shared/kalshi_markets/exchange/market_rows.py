@@ -90,7 +90,7 @@ def parse_market(market: Mapping[str, Any], object_hash: str | None = None) -> P
     if not isinstance(ticker, str) or not 0 < len(ticker) <= MAX_TICKER_LENGTH:
         raise InvalidMarket(f"ticker: must have 1 to {MAX_TICKER_LENGTH} characters")
     if not is_valid_pg_text(ticker):
-        raise InvalidMarket("ticker: holds a character that PostgreSQL cannot store")
+        raise InvalidMarket("ticker: contains a character that PostgreSQL cannot store")
     return ParsedMarket(ticker, _quotes(market), _digest(market), market, object_hash)
 
 
@@ -149,7 +149,7 @@ def _string(column: Column, value: Any) -> str | None:
 
 def _storable(text: str) -> str:
     if not is_valid_pg_text(text):
-        raise ValueError("holds a character that PostgreSQL cannot store")
+        raise ValueError("contains a character that PostgreSQL cannot store")
     return text
 
 
@@ -159,7 +159,7 @@ def _number(column: Column, value: Any) -> str | None:
     text = parse_number(value)
     if limit := _SQL_RANGE.get(column.sql_type):
         if Decimal(text) % 1 or not -limit <= Decimal(text) < limit:
-            raise ValueError(f"is not a number that {column.sql_type} can hold")
+            raise ValueError(f"must be an integer in the range of {column.sql_type}")
         return str(int(Decimal(text)))
     return text
 
@@ -170,7 +170,7 @@ def _time(_: Column, value: Any) -> str | None:
 
 def _boolean(_: Column, value: Any) -> bool:
     if not isinstance(value, bool):
-        raise ValueError("is neither true nor false")  # noqa: TRY004  # one error for every invalid value
+        raise ValueError("must be true or false")  # noqa: TRY004  # one error for every invalid value
     return value
 
 
@@ -193,7 +193,7 @@ def json_text(value: Any, depth: int = 0) -> str:
     Raises ValueError if PostgreSQL cannot store it.
     """
     if depth > _MAX_DEPTH:
-        raise ValueError("is nested too deep")
+        raise ValueError("is nested too deeply")
     if isinstance(value, str):
         return json.dumps(_storable(value), ensure_ascii=False)
     if isinstance(value, Mapping):
@@ -203,7 +203,7 @@ def json_text(value: Any, depth: int = 0) -> str:
         return "[" + ",".join(json_text(member, depth + 1) for member in value) + "]"
     if isinstance(value, Decimal):
         if not has_printable_size(value):
-            raise ValueError("holds an absurd number")
+            raise ValueError("contains a number that is out of range")
         return str(value)
     return json.dumps(value)
 

@@ -17,14 +17,14 @@ def parse_json(text: str | bytes, *, parse_float: Callable[[str], object] = Deci
     try:
         return json.loads(text, parse_float=parse_float, parse_constant=_reject_constant)
     except (ValueError, RecursionError) as error:
-        raise InvalidResponse("the exchange's answer is not JSON.") from error
+        raise InvalidResponse("the exchange returned invalid JSON.") from error
 
 
 def parse_object(response: httpx.Response, *, parse_float: Callable[[str], object] = Decimal) -> dict[str, Any]:
     """Return the JSON object of a response. parse_float: converts non-integer numbers. Raises InvalidResponse."""
     answer = parse_json(response.content, parse_float=parse_float)
     if not isinstance(answer, dict):
-        raise InvalidResponse("the exchange's answer is not a JSON object.")
+        raise InvalidResponse("the exchange returned no JSON object.")
     return answer
 
 

@@ -133,7 +133,7 @@ def _closes(shape: bytes) -> bool:
 def _parse_whole_page(body: bytes) -> dict[str, Any]:
     answer = parse_json(body)
     if not isinstance(answer, dict):
-        raise InvalidResponse("the exchange's answer is not a JSON object.")
+        raise InvalidResponse("the exchange returned no JSON object.")
     markets = answer.get("markets")
     if isinstance(markets, list):
         answer["markets"] = [RawMarket(_ticker(market), None, b"", market) for market in markets]

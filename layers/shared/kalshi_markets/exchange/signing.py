@@ -26,7 +26,7 @@ class Signer:
             key = load_pem_private_key(_normalize_pem(credentials.secret).encode(), password=None)
         except (ValueError, TypeError, UnsupportedAlgorithm):
             # The cause may quote the key.
-            raise SettingsError("the Kalshi private key is not an unencrypted PEM.") from None
+            raise SettingsError("the Kalshi private key must be an unencrypted PEM file.") from None
         if not isinstance(key, RSAPrivateKey | Ed25519PrivateKey):
             raise SettingsError("the Kalshi private key must be RSA or Ed25519.")
         self._key_id = credentials.username

@@ -97,7 +97,7 @@ class Transport:
         """
         authentication_failed = unreadable = False
         pause = INITIAL_BACKOFF
-        failure: ExchangeError = ExchangeUnavailable("the exchange did not answer before the deadline.")
+        failure: ExchangeError = ExchangeUnavailable("the exchange did not respond before the deadline.")
         for _ in range(MAX_ATTEMPTS):
             try:
                 async with asyncio.timeout(deadline - time.monotonic()):
@@ -135,9 +135,9 @@ class Transport:
         try:
             response = await self._http.send(request)
         except httpx.TransportError as error:
-            raise ExchangeUnavailable(f"the exchange did not answer: {type(error).__name__}.") from error
+            raise ExchangeUnavailable(f"the exchange did not respond: {type(error).__name__}.") from error
         except httpx.DecodingError as error:
-            raise InvalidResponse("the exchange's answer cannot be decompressed.") from error
+            raise InvalidResponse("the exchange returned invalid compressed data.") from error
         response.stream = httpx.ByteStream(b"")  # its reference cycle delays freeing the body
         self.bytes_received += response.num_bytes_downloaded
         self._sync_clock(response)
@@ -186,7 +186,7 @@ def _raise_for_status(response: httpx.Response) -> NoReturn:
     status = response.status_code
     code, message = _parse_error_body(response)
     if status in _RETRYABLE_STATUSES or status >= httpx.codes.INTERNAL_SERVER_ERROR:
-        raise ExchangeUnavailable(f"the exchange answered {status}: {message}")
+        raise ExchangeUnavailable(f"the exchange returned {status}: {message}")
     if status in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
         raise AuthenticationFailed(status, code, message, exchange_time=_exchange_time(response))
     raise ExchangeClientError(status, code, message)

@@ -28,7 +28,7 @@ def parse_number(value: object) -> str:
     number = Decimal(text)
     plain = format(number, "f") if has_printable_size(number) else ""
     if not PLAIN_NUMBER.fullmatch(plain):
-        raise ValueError("is not a number of at most 30 digits before and behind the point")
+        raise ValueError("must have at most 30 digits before and after the decimal point")
     return plain
 
 
