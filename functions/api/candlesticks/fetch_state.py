@@ -9,12 +9,12 @@ from typing import Final
 
 from api.candlesticks.cache import CacheEntry
 from api.candlesticks.chunks import CandleChunk, merge_chunks, split_into_chunks
-from api.candlesticks.gzip_body import MAX_LAMBDA_RESPONSE, RESPONSE_OVERHEAD
 from api.candlesticks.lifetimes import Lifetime
 from api.candlesticks.planner import MissingRange
 from api.candlesticks.request import DAY, CandlesticksRequest
 from api.candlesticks.result import DEADLINE, RESULT_TOO_LARGE, Result, ResultError, exchange_error
 from api.candlesticks.time_ranges import TimeRange, aligned, grid_seconds, missing_ranges
+from api.responses import MAX_LAMBDA_RESPONSE, RESPONSE_OVERHEAD
 from kalshi_markets.exchange import Candle, ExchangeClient, ExchangeError, ExchangeUnavailable
 
 MAX_RESPONSE_BYTES: Final = (MAX_LAMBDA_RESPONSE - RESPONSE_OVERHEAD) * 3 // 4

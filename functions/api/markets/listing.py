@@ -17,14 +17,7 @@ from api.markets import sql
 from api.markets.cursor import Position, encode
 from api.markets.query import Query, parse_fields, parse_query
 from api.resources import Resources
-from api.responses import (
-    MIN_COMPRESS_LENGTH,
-    accepts_gzip,
-    encoding_headers,
-    fraction_of_limit,
-    gzip_text,
-    json_response,
-)
+from api.responses import encode_body, encoded_response, fraction_of_limit, json_response
 from api.value_parsers import is_storable
 from kalshi_markets.columns import Column
 from kalshi_markets.database import Database, StatementError, StatementTimeout, UndefinedObject
@@ -79,22 +72,17 @@ def markets(request: Request, service: Resources) -> Response:
     tag = ETag(request, format_.name, service.source_fingerprint)
     if unchanged := not_modified(service.database, tag):
         return unchanged
-    compress = accepts_gzip(request)
     full_page = _page(service, query, format_)
     page, total = full_page, _total(service, query)
     while True:
         metadata = _page_metadata(request, page, total, truncated=page is not full_page)
-        text = _render(page, format_, metadata)
-        compress = compress and len(text) > MIN_COMPRESS_LENGTH
-        body: str | bytes = gzip_text(text) if compress else text
+        body = encode_body(request, _render(page, format_, metadata))
         size_ratio = fraction_of_limit(body)
         if size_ratio <= 1:
             break
         page = _shrink(service, page, format_, size_ratio)
-    headers = (
-        encoding_headers(compress=compress) | page.version.headers(tag.value(page.version)) | _headers(page, metadata)
-    )
-    return Response(body, 200, headers, format_.media_type)
+    headers = page.version.headers(tag.value(page.version)) | _headers(page, metadata)
+    return encoded_response(body, format_.media_type, headers=headers)
 
 
 def market(request: Request, ticker: str, service: Resources) -> Response:
