@@ -10,6 +10,7 @@ import logging
 import threading
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from enum import Enum, auto
 from typing import Any, Final, NamedTuple
 
 from api.candlesticks.chunks import BLOCK_SECONDS, CandleChunk
@@ -28,6 +29,17 @@ EVICTION_CHECKS_PER_LIMIT: Final = 16
 MEBIBYTE: Final = 1 << 20
 
 logger = logging.getLogger(__name__)
+
+
+class CacheClass(Enum):
+    """Treatment of a market's candles by the cache."""
+
+    NOT_CACHED = auto()
+    """Candles are neither stored nor read."""
+    UNSETTLED = auto()
+    """Candles are stored, and read until the market is closed."""
+    SETTLED = auto()
+    """Candles are stored and read. Only those that were fetched after the settlement are read."""
 
 
 class CacheEntry(NamedTuple):
@@ -70,9 +82,9 @@ class CandleCache:
         rows = self._execute(
             f"""
             SELECT json_agg(json_build_array(c.ticker, c.covers_from, c.covers_to, octet_length(c.candles), c.crc,
-                            c.size, c.used_at < now() - interval '1 day') ORDER BY t.place, c.block)::text,
-                   string_agg(c.candles, '' ORDER BY t.place, c.block)
-            FROM json_each_text($1::json) WITH ORDINALITY AS t(ticker, settled, place), LATERAL (
+                            c.size, c.used_at < now() - interval '1 day') ORDER BY t.ordinality, c.block)::text,
+                   string_agg(c.candles, '' ORDER BY t.ordinality, c.block)
+            FROM json_each_text($1::json) WITH ORDINALITY AS t(ticker, settled, ordinality), LATERAL (
                 SELECT * FROM {self._table}
                 WHERE ticker = t.ticker AND period = $2::int AND block BETWEEN $3::int AND $4::int OFFSET 0) AS c
             WHERE c.settled = t.settled::boolean
@@ -129,11 +141,11 @@ class CandleCache:
         """Delete the least recently used rows beyond the size limit."""
         self._execute(
             f"""
-            WITH weighed AS (
+            WITH running AS (
                 SELECT ticker, period, block, sum(bytes) OVER (ORDER BY used_at DESC, ticker, period, block) AS total
                 FROM {self._table})
-            DELETE FROM {self._table} AS c USING weighed AS w
-            WHERE w.total > $1::bigint AND (c.ticker, c.period, c.block) = (w.ticker, w.period, w.block)""",
+            DELETE FROM {self._table} AS c USING running AS r
+            WHERE r.total > $1::bigint AND (c.ticker, c.period, c.block) = (r.ticker, r.period, r.block)""",
             self._limit,
         )
 

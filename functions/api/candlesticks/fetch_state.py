@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Final
 
-from api.candlesticks.cache import CacheEntry
+from api.candlesticks.cache import CacheClass, CacheEntry
 from api.candlesticks.chunks import CandleChunk, merge_chunks, split_into_chunks
 from api.candlesticks.lifetimes import Lifetime
 from api.candlesticks.planner import MissingRange
@@ -73,7 +73,7 @@ class FetchState:
         """Set the range and the cache class of a result. lifetime: None if the market is not in the table."""
         result.range = self.range
         if lifetime and self.range:
-            result.range, result.settled = lifetime.trimmed(self.range, self.period), lifetime.cached_as_settled
+            result.range, result.cache_class = lifetime.trimmed(self.range, self.period), lifetime.cache_class
 
     def add_cached(self, result: Result, chunks: Sequence[CandleChunk]) -> Sequence[TimeRange]:
         """Add cached chunks to a result. Return the ranges that are still missing.
@@ -115,10 +115,13 @@ class FetchState:
         """Return the fetched chunks of closed periods, merged by block, and mark them as cached."""
         entries = []
         for result in results:
-            if any(piece.fetched for piece in result.chunks):
+            if any(chunk.fetched for chunk in result.chunks):
                 result.chunks = merge_chunks(result.chunks, self.period, self.last_closed_end, self.grid_seconds)
-            for at, piece in enumerate(result.chunks):
-                if piece.fetched and piece.range.end <= self.last_closed_end and result.settled is not None:
-                    entries.append(CacheEntry(result.ticker, self.period, result.settled, piece))
-                    result.chunks[at] = piece._replace(fetched=False)
+            if result.cache_class is CacheClass.NOT_CACHED:
+                continue
+            is_settled = result.cache_class is CacheClass.SETTLED
+            for index, chunk in enumerate(result.chunks):
+                if chunk.fetched and chunk.range.end <= self.last_closed_end:
+                    entries.append(CacheEntry(result.ticker, self.period, is_settled, chunk))
+                    result.chunks[index] = chunk._replace(fetched=False)
         return entries

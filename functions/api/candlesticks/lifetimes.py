@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Final, NamedTuple
 
+from api.candlesticks.cache import CacheClass
 from api.candlesticks.time_ranges import TimeRange, aligned
 from api.markets import sql
 from kalshi_markets.database import Database
@@ -15,7 +16,10 @@ CUTOFF_SECONDS: Final = 600.0
 """Seconds that the exchange's cutoff is cached. It moves once a day, at midnight (observed on production, 2026-09)."""
 DST_SLACK_SECONDS: Final = 3600
 """Slack for daily candles: a day in New York may have 25 hours."""
-_IS_SETTLED_BY_STATUS: Final[Mapping[str | None, bool]] = {"active": False, "finalized": True}
+_CACHE_CLASS_BY_STATUS: Final[Mapping[str | None, CacheClass]] = {
+    "active": CacheClass.UNSETTLED,
+    "finalized": CacheClass.SETTLED,
+}
 
 
 class Lifetime(NamedTuple):
@@ -43,13 +47,13 @@ class Lifetime(NamedTuple):
         return span if (start, end) == span else aligned(start, end, period)
 
     @property
-    def cached_as_settled(self) -> bool | None:
-        """Return whether candles are cached as those of a settled market; None if they are not cached.
+    def cache_class(self) -> CacheClass:
+        """Treatment of the market's candles by the cache.
 
         Between the close and the settlement an outcome may be amended, and trades with it. Nothing is cached in this
         time, and candles that were cached before it are not used after it.
         """
-        return _IS_SETTLED_BY_STATUS.get(self.status)
+        return _CACHE_CLASS_BY_STATUS.get(self.status, CacheClass.NOT_CACHED)
 
 
 class MarketLifetimes:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Final, NamedTuple
 
+from api.candlesticks.cache import CacheClass
 from api.candlesticks.chunks import CandleChunk
 from api.candlesticks.gzip_body import Deflated
 from api.candlesticks.time_ranges import TimeRange
@@ -52,12 +53,12 @@ class Result:
     """Candlesticks of one ticker, or the error instead.
 
     range: the part of the requested range in which the market can have candlesticks; None if it has none.
-    settled: whether candlesticks are cached as those of a settled market; None: they are not cached.
+    cache_class: the treatment of the candlesticks by the cache.
     """
 
     ticker: str
     range: TimeRange | None = None
-    settled: bool | None = None
+    cache_class: CacheClass = CacheClass.NOT_CACHED
     chunks: list[CandleChunk] = field(default_factory=list)
     error: ResultError | None = None
 
