@@ -8,7 +8,6 @@ from typing import Final, NamedTuple
 
 from api.candlesticks.cache import CacheClass
 from api.candlesticks.time_ranges import TimeRange, aligned
-from api.markets import sql
 from kalshi_markets.database import Database
 from kalshi_markets.exchange import ExchangeClient, ExchangeError
 
@@ -66,10 +65,9 @@ class MarketLifetimes:
 
     def by_ticker(self, tickers: Sequence[str]) -> Mapping[str, Lifetime]:
         """Return the lifetimes of the tickers that are in the table. Raises DatabaseError."""
-        statement, values = sql.trading_times(tickers, self._database.settings.table)
-        [[lifetimes]] = self._database.query(statement, *values)
-        known, *members = json.loads(lifetimes)
-        return dict(zip(known, map(Lifetime, *members), strict=True))
+        [[lifetimes]] = self._database.query(_lifetimes_sql(self._database.settings.table), json.dumps(tickers))
+        known, *fields = json.loads(lifetimes)
+        return dict(zip(known, map(Lifetime, *fields), strict=True))
 
     async def cutoff(self, exchange: ExchangeClient, deadline: float) -> float:
         """Return the Unix time before which settled markets are in the archive.
@@ -81,3 +79,16 @@ class MarketLifetimes:
                 self._cutoff = (await exchange.cutoff(deadline=deadline)).timestamp()
                 self._fetched_at = time.monotonic()
         return self._cutoff or 0.0
+
+
+def _lifetimes_sql(table: str) -> str:
+    """Return the statement for the lifetimes of many tickers, a JSON array $1.
+
+    It returns one row of JSON: five arrays of equal length, with the tickers that are in the table, and the fields of
+    their lifetimes.
+    """
+    times = [f"extract(epoch FROM q.{name})" for name in ("open_time", "close_time", "settlement_ts")]
+    arrays = ", ".join(f"coalesce(json_agg({field}), '[]')" for field in ("q.ticker", "q.status", *times))
+    return f"""
+        SELECT json_build_array({arrays})::text
+        FROM json_array_elements_text($1::json) AS t(ticker) JOIN {table}_quotes AS q ON q.ticker = t.ticker"""

@@ -95,9 +95,9 @@ def market(request: Request, ticker: str, service: Resources) -> Response:
     rows = database.query(statement, *values) if is_storable(ticker) else []
     if not rows:
         raise market_not_found()
-    [[text, state_text]] = rows
-    state = TableVersion.from_json(state_text)
-    return json_response(request, text, headers=state.headers(tag.value(state)))
+    [[text, version_text]] = rows
+    version = TableVersion.from_json(version_text)
+    return json_response(request, text, headers=version.headers(tag.value(version)))
 
 
 def negotiate_format(request: Request) -> Format:
@@ -128,13 +128,13 @@ def _page(service: Resources, query: Query, format_: Format) -> Page:
     database = service.database
     statement, values = sql.page(query, database.settings.table, format_)
     try:
-        [[rows, count, last, state]] = database.query(statement, *values)
+        [[rows, count, last, version]] = database.query(statement, *values)
     except (UndefinedObject, StatementTimeout):
         raise
     except StatementError as error:
         raise _find_invalid_value(query, service) or error from None
     page = Page(
-        query, rows, count, None if last is None else Position(*json.loads(last)), TableVersion.from_json(state)
+        query, rows, count, None if last is None else Position(*json.loads(last)), TableVersion.from_json(version)
     )
     if query.changed_since is not None and query.changed_since > page.version.change_number:
         detail = (

@@ -1,18 +1,19 @@
-"""SQL statements and their parameters. Identifiers come from columns.py; values are always parameters.
+"""SQL statements of GET /markets. Identifiers come from columns.py; values are always parameters.
 
-In the statement of a page, the CTE `found` has the tickers of the page and their sort values. With filters, it reads
+In the statement of a page, the CTE `matches` has the tickers of the page and their sort values. With filters, it reads
 only the tables that the filters and the sort order need, and the rows are then read for those tickers only. Without
 filters, it also selects the columns of the rows.
 """
 
 import json
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 from fractions import Fraction
 from functools import lru_cache
 from math import ceil, floor
 from typing import Final
 
-from api.formats import Format, rfc3339_sql, row_text_sql, select_list
+from api.etag import version_sql
+from api.formats import Format, row_text_sql, select_list
 from api.markets.cursor import Position
 from api.markets.filters import CASTS, Condition
 from api.markets.query import Query
@@ -42,17 +43,18 @@ def page(query: Query, table: str, format_: Format) -> Statement:
     """
     search = _Search(query, table, with_rows=True)
     limit = search.parameter(query.limit, "bigint")
-    matches, first = search.matches_sql(), f"(SELECT * FROM found LIMIT {limit}) AS p"
+    matches, first = search.matches_sql(), f"(SELECT * FROM matches LIMIT {limit}) AS p"
     if search.includes_rows:
         rows = f"SELECT {select_list(query.fields, 'p')} FROM {first}"
     else:
         read = f"SELECT {select_list(query.fields)} FROM {_joined(query.fields, table)} OFFSET 0"
         rows = f"SELECT m.* FROM {first}, LATERAL ({read}) AS m"
     statement = f"""
-        WITH found AS MATERIALIZED ({matches})
+        WITH matches AS MATERIALIZED ({matches})
         SELECT coalesce(string_agg({row_text_sql(format_, query.fields)}, '{format_.separator}'), ''), count(*),
-               (SELECT json_build_array(l.key::text, l.ticker)::text FROM (SELECT * FROM found OFFSET {limit} - 1) AS l
-                WHERE EXISTS (SELECT FROM found OFFSET {limit}) LIMIT 1),
+               (SELECT json_build_array(l.key::text, l.ticker)::text
+                FROM (SELECT * FROM matches OFFSET {limit} - 1) AS l
+                WHERE EXISTS (SELECT FROM matches OFFSET {limit}) LIMIT 1),
                ({version_sql(table)})
         FROM ({rows}) AS r"""
     return statement, search.values
@@ -80,63 +82,12 @@ def market(ticker: str, columns: tuple[Column, ...], table: str, format_: Format
     return statement, [ticker]
 
 
-def history(ticker: str, table: str, maximum: int) -> Statement:
-    """Return the statement of one market's history. It returns no row if there is no such market, else four columns.
-
-    1. The JSON of the newest `maximum` states, oldest first, comma-separated.
-    2. The number of states.
-    3. A boolean: there are older states.
-    4. The JSON of version_sql.
-    """
-    # A state starts when the previous one ends, so the window function needs one state more than the result has.
-    # The details table has all columns of the current state.
-    statement = f"""
-        WITH market AS (SELECT first_seen_at, status, result, close_time FROM {table}_details WHERE ticker = $1::text),
-        states AS (
-            (SELECT until, status, result, close_time, change_number FROM {table}_history WHERE ticker = $1::text
-             ORDER BY change_number DESC LIMIT {maximum})
-            UNION ALL SELECT NULL, status, result, close_time, NULL FROM market),
-        told AS (
-            SELECT coalesce(lag(s.until) OVER (ORDER BY s.change_number), m.first_seen_at) AS since, s.*
-            FROM states AS s, market AS m ORDER BY s.change_number DESC NULLS FIRST LIMIT {maximum})
-        SELECT string_agg(row_to_json(r)::text, ',\n' ORDER BY r.change_number), count(*),
-               (SELECT count(*) FROM states) > {maximum}, ({version_sql(table)})
-        FROM (SELECT {rfc3339_sql("since")} AS "from", {rfc3339_sql("until")} AS until, status, result,
-                     {rfc3339_sql("close_time")} AS close_time, change_number FROM told) AS r
-        HAVING count(*) > 0"""
-    return statement, [ticker]
-
-
-def trading_times(tickers: Sequence[str], table: str) -> Statement:
-    """Return the statement for the status and the times of many tickers.
-
-    It returns one row of JSON: five arrays of equal length, with the tickers that are in the table, their statuses, and
-    their open, close and settlement times in Unix seconds.
-    """
-    times = [f"extract(epoch FROM q.{name})" for name in ("open_time", "close_time", "settlement_ts")]
-    members = ", ".join(f"coalesce(json_agg({member}), '[]')" for member in ("q.ticker", "q.status", *times))
-    statement = f"""
-        SELECT json_build_array({members})::text
-        FROM json_array_elements_text($1::json) AS t(ticker) JOIN {table}_quotes AS q ON q.ticker = t.ticker"""
-    return statement, [json.dumps(tickers)]
-
-
 def stored_words(column: Column, candidates: Collection[str], table: str) -> Statement:
     """Return the statement for the candidates that at least one market has in a column. It returns one row for each."""
     statement = f"""
         SELECT w.word FROM json_array_elements_text($1::json) AS w(word)
         WHERE EXISTS (SELECT FROM {table}_details AS t WHERE t.{column.name} = w.word)"""
     return statement, [json.dumps([*candidates])]
-
-
-def version_query(table: str) -> Statement:
-    """Return the statement for the table's version. It returns one row with the JSON of version_sql."""
-    return f"SELECT ({version_sql(table)})", []
-
-
-def version_sql(table: str) -> str:
-    """Return SQL for JSON [number of the last change, time of the crawler's last commit]."""
-    return f"SELECT json_build_array(coalesce(max(change_number), 0), max(committed_at))::text FROM {table}_jobs"
 
 
 def validation_statements(query: Query) -> list[tuple[str, Statement]]:
@@ -151,13 +102,13 @@ def validation_statements(query: Query) -> list[tuple[str, Statement]]:
 @lru_cache(maxsize=64)
 def _joined(columns: tuple[Column, ...], table: str) -> str:
     """Return FROM and WHERE of the tables that have the columns, joined to the tickers of a page p."""
-    parts = {column.table for column in columns}
-    terms, quotes = f"{table}_details AS t", f"{table}_quotes AS q"
-    if Table.DETAILS not in parts:
+    tables = {column.table for column in columns}
+    details, quotes = f"{table}_details AS t", f"{table}_quotes AS q"
+    if Table.DETAILS not in tables:
         return f"{quotes} WHERE q.ticker = p.ticker"
-    if Table.QUOTES not in parts:
-        return f"{terms} WHERE t.ticker = p.ticker"
-    return f"{terms}, {quotes} WHERE t.ticker = p.ticker AND q.ticker = p.ticker"
+    if Table.QUOTES not in tables:
+        return f"{details} WHERE t.ticker = p.ticker"
+    return f"{details}, {quotes} WHERE t.ticker = p.ticker AND q.ticker = p.ticker"
 
 
 class _Search:
@@ -175,15 +126,15 @@ class _Search:
         self.includes_rows = with_rows and not filtered
         row_columns = [column for column in query.fields if column.name != "ticker"] if self.includes_rows else []
         used = [*(condition.filter.column for condition in query.conditions), *row_columns]
-        parts = {column.table for column in used} | {self._order.table}
-        drive_from_quotes = self._order.table is Table.QUOTES or Table.DETAILS not in parts
-        self._alias = "q" if Table.QUOTES in parts and drive_from_quotes else "t"
+        tables = {column.table for column in used} | {self._order.table}
+        drive_from_quotes = self._order.table is Table.QUOTES or Table.DETAILS not in tables
+        self._alias = "q" if Table.QUOTES in tables and drive_from_quotes else "t"
         self._row_columns = "".join(f", {self._qualified(column)}" for column in row_columns)
-        terms, quotes = f"{table}_details AS t", f"{table}_quotes AS q"
-        if {Table.DETAILS, Table.QUOTES} <= parts:
-            self.source, self._aliases = f"{terms} JOIN {quotes} ON q.ticker = t.ticker", "tq"
+        details, quotes = f"{table}_details AS t", f"{table}_quotes AS q"
+        if {Table.DETAILS, Table.QUOTES} <= tables:
+            self.source, self._aliases = f"{details} JOIN {quotes} ON q.ticker = t.ticker", "tq"
         else:
-            self.source, self._aliases = (quotes if self._alias == "q" else terms), self._alias
+            self.source, self._aliases = (quotes if self._alias == "q" else details), self._alias
         self._conditions = self._filters()
 
     def parameter(self, value: object, cast: str) -> str:
