@@ -38,11 +38,6 @@ def parse_text(value: str) -> str:
     return value
 
 
-def is_storable(value: str) -> bool:
-    """Return whether PostgreSQL can store the text: it must not contain NUL or a lone surrogate."""
-    return not any(character == "\0" or "\ud800" <= character <= "\udfff" for character in value)
-
-
 def parse_number(value: str) -> str:
     """Return a decimal number without an exponent and with all digits: 1.5e3 is 1500, +5 is 5, .5 is 0.5."""
     if len(value) <= MAX_NUMBER_LENGTH and _PLAIN.fullmatch(value):

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from api import value_parsers
 from kalshi_markets.columns import Kind
+from kalshi_markets.text import is_valid_pg_text
 
 VERSION: Final = 1
 MAX_LENGTH: Final = 20_000
@@ -65,7 +66,7 @@ def _parse(cursor: str) -> tuple[int, dict[str, str], str | None, str]:
             raise ValueError(cursor)
         padded = cursor + "=" * (-len(cursor) % 4)
         match json.loads(base64.b64decode(padded, altchars=b"-_", validate=True)):
-            case [int(version), dict(digests), str() | None as key, str(ticker)] if value_parsers.is_storable(
+            case [int(version), dict(digests), str() | None as key, str(ticker)] if is_valid_pg_text(
                 (key or "") + ticker
             ):
                 return version, digests, key, ticker

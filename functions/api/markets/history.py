@@ -12,7 +12,7 @@ from api.formats import JSON, rfc3339_sql
 from api.markets.query import reject_parameters
 from api.resources import Resources
 from api.responses import json_response
-from api.value_parsers import is_storable
+from kalshi_markets.text import is_valid_pg_text
 
 MAX_STATES: Final = 1_000
 """Maximum number of states in a response. Older states are left out."""
@@ -24,7 +24,7 @@ def respond(request: Request, ticker: str, service: Resources) -> Response:
     database, tag = service.database, ETag(request, JSON.name, service.source_fingerprint)
     if unchanged := not_modified(database, tag):
         return unchanged
-    rows = database.query(_states_sql(database.settings.table), ticker) if is_storable(ticker) else []
+    rows = database.query(_states_sql(database.settings.table), ticker) if is_valid_pg_text(ticker) else []
     if not rows:
         raise market_not_found()
     [[states, count, truncated, version_text]] = rows

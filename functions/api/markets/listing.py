@@ -18,9 +18,9 @@ from api.markets.cursor import Position, encode
 from api.markets.query import Query, parse_fields, parse_query
 from api.resources import Resources
 from api.responses import encode_body, encoded_response, fraction_of_limit, json_response
-from api.value_parsers import is_storable
 from kalshi_markets.columns import Column
 from kalshi_markets.database import Database, StatementError, StatementTimeout, UndefinedObject
+from kalshi_markets.text import is_valid_pg_text
 
 MAX_REQUEST_BYTES: Final = 10_240
 """API Gateway's limit for the request line and headers together (docs.aws.amazon.com/apigateway, HTTP API quotas).
@@ -92,7 +92,7 @@ def market(request: Request, ticker: str, service: Resources) -> Response:
     if unchanged := not_modified(database, tag):
         return unchanged
     statement, values = sql.market(ticker, columns, database.settings.table, JSON)
-    rows = database.query(statement, *values) if is_storable(ticker) else []
+    rows = database.query(statement, *values) if is_valid_pg_text(ticker) else []
     if not rows:
         raise market_not_found()
     [[text, version_text]] = rows
