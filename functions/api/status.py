@@ -8,7 +8,7 @@ from typing import Any, Final
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.markets.query import reject_parameters
+from api.query_string import reject_parameters
 from api.responses import json_response
 from kalshi_markets import job_names
 from kalshi_markets.columns import STATUSES

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from api.errors import market_not_found
 from api.etag import ETag, TableVersion, not_modified, version_sql
 from api.formats import JSON, rfc3339_sql
-from api.markets.query import reject_parameters
+from api.query_string import reject_parameters
 from api.resources import Resources
 from api.responses import json_response
 from kalshi_markets.text import is_valid_pg_text

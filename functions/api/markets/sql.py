@@ -13,9 +13,9 @@ from math import ceil, floor
 from typing import Final
 
 from api.etag import version_sql
-from api.formats import Format, row_text_sql, select_list
-from api.markets.cursor import Position
-from api.markets.filters import CASTS, Condition
+from api.formats import Format, output_sql, row_text_sql
+from api.listing.cursor import Position
+from api.listing.filters import CASTS, Condition
 from api.markets.query import Query
 from kalshi_markets.columns import SEARCH_EXPRESSION, Column, Kind, Table
 
@@ -45,9 +45,9 @@ def page(query: Query, table: str, format_: Format) -> Statement:
     limit = search.parameter(query.limit, "bigint")
     matches, first = search.matches_sql(), f"(SELECT * FROM matches LIMIT {limit}) AS p"
     if search.includes_rows:
-        rows = f"SELECT {select_list(query.fields, 'p')} FROM {first}"
+        rows = f"SELECT {_select_list(query.fields, 'p')} FROM {first}"
     else:
-        read = f"SELECT {select_list(query.fields)} FROM {_joined(query.fields, table)} OFFSET 0"
+        read = f"SELECT {_select_list(query.fields)} FROM {_joined(query.fields, table)} OFFSET 0"
         rows = f"SELECT m.* FROM {first}, LATERAL ({read}) AS m"
     statement = f"""
         WITH matches AS MATERIALIZED ({matches})
@@ -77,7 +77,7 @@ def market(ticker: str, columns: tuple[Column, ...], table: str, format_: Format
     # Both tables compare the ticker with the parameter, not with each other: the planner then expects one row in each.
     statement = f"""
         SELECT {row_text_sql(format_, columns)}, ({version_sql(table)})
-        FROM (SELECT {select_list(columns)} FROM {table}_details AS t, {table}_quotes AS q
+        FROM (SELECT {_select_list(columns)} FROM {table}_details AS t, {table}_quotes AS q
               WHERE t.ticker = $1::text AND q.ticker = $1::text) AS r"""
     return statement, [ticker]
 
@@ -97,6 +97,17 @@ def validation_statements(query: Query) -> list[tuple[str, Statement]]:
         for condition in query.conditions
         if condition.values and (condition.filter.is_pattern or condition.filter.column.kind is Kind.JSON)
     ]
+
+
+@lru_cache(maxsize=64)
+def _select_list(columns: tuple[Column, ...], source: str | None = None) -> str:
+    """Return the SELECT list of the columns.
+
+    source: the alias of a relation that has all columns. None: the details table has the alias t, the quotes table q.
+    """
+    both = "t" if any(column.table is Table.DETAILS for column in columns) else "q"
+    alias = {Table.DETAILS: "t", Table.QUOTES: "q", Table.BOTH: both}
+    return ", ".join(output_sql(column, source or alias[column.table]) for column in columns)
 
 
 @lru_cache(maxsize=64)
@@ -156,9 +167,9 @@ class _Search:
         wanted = query.limit + query.offset + 1
         planner_limit = wanted if self.includes_rows else wanted * PLANNER_LIMIT_FACTOR
         branches = []
-        if self._order.by_ticker_only or position is None or position.key is not None:
+        if self._order.by_id_only or position is None or position.key is not None:
             branches.append(self._non_null_branch(position, planner_limit))
-        if not self._order.by_ticker_only:
+        if not self._order.by_id_only:
             after = None if position is None or position.key is not None else position
             branches.append(self._null_branch(after, planner_limit))
         rows = " UNION ALL ".join(f"({branch})" for branch in branches)
@@ -167,16 +178,16 @@ class _Search:
 
     def _non_null_branch(self, after: Position | None, planner_limit: int) -> str:
         order, key, ticker = self._order, self._shared_column(self._order.key), f"{self._alias}.ticker"
-        conditions = [] if order.by_ticker_only else [f"{self._shared_column(order.null_column)} IS NOT NULL"]
-        if after and order.by_ticker_only:
+        conditions = [] if order.by_id_only else [f"{self._shared_column(order.null_column)} IS NOT NULL"]
+        if after and order.by_id_only:
             # The condition is on both tables. The planner does not derive it for the second table from the join, and
             # would scan that table from its end.
-            last = self.parameter(after.ticker, "text")
+            last = self.parameter(after.row_id, "text")
             conditions += [f"{alias}.ticker {self._comparator} {last}" for alias in self._aliases]
         elif after:
             value = self.parameter(after.key, CASTS[order.kind])
-            conditions.append(f"({key}, {ticker}) {self._comparator} ({value}, {self.parameter(after.ticker, 'text')})")
-        columns = ticker if order.by_ticker_only else f"{key} {self._direction}, {ticker}"
+            conditions.append(f"({key}, {ticker}) {self._comparator} ({value}, {self.parameter(after.row_id, 'text')})")
+        columns = ticker if order.by_id_only else f"{key} {self._direction}, {ticker}"
         return (
             f"SELECT {ticker}, {key} AS key{self._row_columns} FROM {self.source} {self.where(*conditions)}"
             f" ORDER BY {columns} {self._direction} LIMIT {self.parameter(planner_limit, 'bigint')}"
@@ -186,7 +197,7 @@ class _Search:
         ticker = f"{self._alias}.ticker"
         conditions = [f"{self._shared_column(self._order.null_column)} IS NULL"]
         if after:
-            conditions.append(f"{ticker} {self._comparator} {self.parameter(after.ticker, 'text')}")
+            conditions.append(f"{ticker} {self._comparator} {self.parameter(after.row_id, 'text')}")
         return (
             f"SELECT {ticker}, NULL AS key{self._row_columns} FROM {self.source} {self.where(*conditions)}"
             f" ORDER BY {ticker} {self._direction} LIMIT {self.parameter(planner_limit, 'bigint')}"

@@ -1,7 +1,7 @@
 """Pagination cursors: the position of the last row of a page. A forged cursor gives access to nothing more.
 
 A cursor is base64url of a JSON array: version, digests of the query's parameters by name, sort value of the last row,
-ticker of the last row. The sort value and the ticker are validated like the values of filters. The format is opaque to
+ID of the last row. The sort value and the ID are validated like the values of filters. The format is opaque to
 clients.
 """
 
@@ -27,17 +27,17 @@ class Position:
     """Position of the last row of a page.
 
     key: the sort value as text; None if it is NULL.
-    ticker: the ticker, which breaks ties.
+    row_id: the value of the column that identifies a row, such as the ticker. It breaks ties.
     """
 
     key: str | None
-    ticker: str
+    row_id: str
 
 
 def encode(position: Position, parameters: Mapping[str, str]) -> str:
     """Return the cursor that continues after a position. It is valid only with the same parameters."""
     digests = {name: _digest(value) for name, value in parameters.items()}
-    text = json.dumps([VERSION, digests, position.key, position.ticker], separators=(",", ":"))
+    text = json.dumps([VERSION, digests, position.key, position.row_id], separators=(",", ":"))
     return base64.urlsafe_b64encode(text.encode()).rstrip(b"=").decode()
 
 
@@ -49,27 +49,27 @@ def decode(cursor: str, parameters: Mapping[str, str], kind: Kind, known_paramet
     contains no text of the client.
     Raises ValueError. Its message continues a sentence that begins with "cursor".
     """
-    version, digests, key, ticker = _parse(cursor)
+    version, digests, key, row_id = _parse(cursor)
     if any(name not in known_parameters for name in digests):
         raise ValueError(INVALID_CURSOR)
     if version != VERSION:
         raise ValueError("was issued by another version of this service: restart without a cursor")
     if difference := _differences(digests, parameters):
         raise ValueError(f"belongs to another query: {difference}")
-    return Position(None if key is None else str(value_parsers.PARSERS[kind](key)), value_parsers.parse_text(ticker))
+    return Position(None if key is None else str(value_parsers.PARSERS[kind](key)), value_parsers.parse_text(row_id))
 
 
 def _parse(cursor: str) -> tuple[int, dict[str, str], str | None, str]:
-    """Return version, digests, key and ticker, with their types checked. Raises ValueError."""
+    """Return version, digests, key and row ID, with their types checked. Raises ValueError."""
     try:
         if len(cursor) > MAX_LENGTH or not cursor.isascii():
             raise ValueError(cursor)
         padded = cursor + "=" * (-len(cursor) % 4)
         match json.loads(base64.b64decode(padded, altchars=b"-_", validate=True)):
-            case [int(version), dict(digests), str() | None as key, str(ticker)] if is_valid_pg_text(
-                (key or "") + ticker
+            case [int(version), dict(digests), str() | None as key, str(row_id)] if is_valid_pg_text(
+                (key or "") + row_id
             ):
-                return version, digests, key, ticker
+                return version, digests, key, row_id
     except (ValueError, RecursionError):
         pass
     raise ValueError(INVALID_CURSOR)
