@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Any, ClassVar, Final, Protocol
 from urllib.parse import quote, unquote_plus
 
 from starlette.requests import Request
@@ -60,8 +60,8 @@ class PageReader(Protocol):
     few_fields: a value of `fields` with a small response.
     """
 
-    row: str
-    few_fields: str
+    row: ClassVar[str]
+    few_fields: ClassVar[str]
 
     def read_page(self, limit: int) -> Page:
         """Return the page with at most this number of rows."""

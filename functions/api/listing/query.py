@@ -29,10 +29,12 @@ class Grammar:
     """Parameters of a listing.
 
     parameters: parameters other than filters, by name. Each sets the field of the query with its name.
+    id_column: the name of the column that identifies a row.
     sort_orders: by value of `order_by`; the first is the default.
     change_order: sort order of a query with `changed_since`.
     """
 
+    id_column: str
     parameters: Mapping[str, Parameter]
     filters: Mapping[str, Filter]
     sort_orders: Mapping[str, SortOrder]

@@ -14,6 +14,7 @@ from api.etag import ETag, TableVersion, not_modified
 from api.formats import JSON, Format, negotiate_format
 from api.listing.cursor import Position
 from api.listing.paging import Page, page_response
+from api.listing.search import validation_statements
 from api.markets import sql
 from api.markets.parameters import describe_column
 from api.markets.query import Query, parse_fields, parse_query
@@ -70,8 +71,8 @@ def _known_words(database: Database, column: Column, words: Collection[str]) -> 
 class MarketReader:
     """Reader of the pages of one query. Methods raise ApiError and DatabaseError."""
 
-    row: ClassVar = "market"
-    few_fields: ClassVar = "ticker,title"
+    row: ClassVar[str] = "market"
+    few_fields: ClassVar[str] = "ticker,title"
     database: Database
     query: Query
     format: Format
@@ -110,7 +111,7 @@ class MarketReader:
 
     def _find_invalid_value(self) -> ApiError | None:
         """Return the error of the pattern or JSON value that PostgreSQL rejects; None if all of them are valid."""
-        for name, (statement, values) in sql.validation_statements(self.query):
+        for name, (statement, values) in validation_statements(self.query):
             try:
                 self.database.query(statement, *values)
             except StatementError:

@@ -11,6 +11,7 @@ from api.value_parsers import parse_number
 from kalshi_markets.columns import COLUMNS, COLUMNS_BY_NAME, DEFAULT_COLUMNS, Column, Kind, Table
 
 _ROWS: Final = "markets"
+ID_COLUMN: Final = "ticker"
 
 EXCHANGE_STATUS_FILTERS: Final = {
     "open": "active",
@@ -29,7 +30,7 @@ _INDEXED_KEYS: Final = {"close_time": "recent"}
 SORT_ORDERS: Final[Mapping[str, SortOrder]] = {
     "recent": SortOrder("recent", "recent", Kind.TIME, Table.BOTH),
     **{
-        column.name: SortOrder.by_column(column, _INDEXED_KEYS.get(column.name), is_id=column.name == "ticker")
+        column.name: SortOrder.by_column(column, _INDEXED_KEYS.get(column.name), is_id=column.name == ID_COLUMN)
         for column in COLUMNS
         if column.orderable
     },
@@ -43,7 +44,7 @@ LISTING_PARAMETERS: Final[Mapping[str, Parameter]] = {
     parameter.name: parameter
     for parameter in (
         *page_parameters(_ROWS),
-        *sort_parameters(_ROWS, "ticker", SORT_ORDERS, "`recent` is close_time, else open_time"),
+        *sort_parameters(_ROWS, ID_COLUMN, SORT_ORDERS, "`recent` is close_time, else open_time"),
         Parameter(
             "min_duration_minutes",
             parse_number,

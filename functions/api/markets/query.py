@@ -7,12 +7,12 @@ from typing import Final
 from api.errors import Problem
 from api.listing.filters import HasWords, no_words
 from api.listing.query import Grammar, ListingQuery, parse_listing
-from api.markets.parameters import CHANGE_ORDER, FILTERS, LISTING_PARAMETERS, SORT_ORDERS
+from api.markets.parameters import CHANGE_ORDER, FILTERS, ID_COLUMN, LISTING_PARAMETERS, SORT_ORDERS
 from api.markets.suggestions import SYNONYMS
 from api.query_string import invalid_parameter, parse_parameters
 from kalshi_markets.columns import DEFAULT_COLUMNS, Column
 
-GRAMMAR: Final = Grammar(LISTING_PARAMETERS, FILTERS, SORT_ORDERS, CHANGE_ORDER, DEFAULT_COLUMNS, SYNONYMS)
+GRAMMAR: Final = Grammar(ID_COLUMN, LISTING_PARAMETERS, FILTERS, SORT_ORDERS, CHANGE_ORDER, DEFAULT_COLUMNS, SYNONYMS)
 
 
 @dataclass
