@@ -13,6 +13,7 @@ from typing import Any, Final
 from kalshi_markets.columns import MARKET_COLUMNS, Column, Kind, Table
 from kalshi_markets.database import Database, StatementError
 from kalshi_markets.exchange import InvalidMarket, MarketRow, ParsedMarket, full_row
+from kalshi_markets.text import MAX_TICKER_LENGTH, excerpt
 
 _QUOTES: Final = [column for column in MARKET_COLUMNS if column.table is Table.QUOTES]
 _DETAILS: Final = [column for column in MARKET_COLUMNS if column.table is not Table.QUOTES and column.name != "ticker"]
@@ -46,7 +47,7 @@ class WriteResult:
 
 def make_reject(ticker: str, reason: str, market: object) -> Reject:
     """Return a Reject with an escaped ticker, because the ticker itself may not be storable."""
-    return Reject(ticker.encode("unicode_escape").decode()[:200], reason, json.dumps(market, default=str))
+    return Reject(excerpt(ticker, MAX_TICKER_LENGTH), reason, json.dumps(market, default=str))
 
 
 class MarketWriter:

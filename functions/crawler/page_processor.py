@@ -18,10 +18,10 @@ from kalshi_markets.exchange import (
     ParsedMarket,
     RawMarket,
     find_drift,
-    is_valid_pg_text,
     parse_market,
 )
 from kalshi_markets.logs import make_logger
+from kalshi_markets.text import is_valid_pg_text
 
 MAX_KNOWN_EVENTS: Final = 100_000
 

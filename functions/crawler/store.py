@@ -12,8 +12,9 @@ from crawler.event_writer import EventWriter
 from crawler.market_writer import MarketWriter, Reject, WriteResult, is_row_error
 from crawler.store_sql import StoreSql
 from kalshi_markets.database import Database, StatementError
-from kalshi_markets.exchange import Deviation, Event, ParsedMarket, RawMarket, Series, is_valid_pg_text
+from kalshi_markets.exchange import Deviation, Event, ParsedMarket, RawMarket, Series
 from kalshi_markets.exchange.account import AccountLimits, Costs
+from kalshi_markets.text import is_valid_pg_text
 
 LEASE_SECONDS: Final = 30
 """Duration of the lease. A run renews it with every page, and at least every 10 s.

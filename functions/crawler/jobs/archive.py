@@ -26,9 +26,9 @@ from kalshi_markets.exchange import (
     FilterIgnored,
     InvalidResponse,
     RawMarket,
-    is_valid_pg_text,
 )
 from kalshi_markets.exchange.values import parse_time
+from kalshi_markets.text import is_valid_pg_text
 
 LISTING, SERIES = "listing", "series"
 """Values of completed_by. LISTING: the listing had all markets. SERIES: the listings by series had more."""

@@ -19,9 +19,9 @@ from kalshi_markets.exchange import (
     Page,
     RawMarket,
     Series,
-    is_valid_pg_text,
 )
 from kalshi_markets.exchange.account import AccountLimits, Costs
+from kalshi_markets.text import is_valid_pg_text
 
 OVERLAP_SECONDS: Final = 120
 """Overlap of two passes.

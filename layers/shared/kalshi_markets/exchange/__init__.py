@@ -16,7 +16,6 @@ from kalshi_markets.exchange.market_rows import (
     MarketRow,
     ParsedMarket,
     full_row,
-    is_valid_pg_text,
     market_row,
     parse_market,
 )
@@ -46,7 +45,6 @@ __all__ = [
     "Series",
     "find_drift",
     "full_row",
-    "is_valid_pg_text",
     "market_row",
     "parse_market",
 ]
