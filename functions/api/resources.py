@@ -70,8 +70,7 @@ class Resources:
     def exchange(self) -> "ExchangeClient":
         """Exchange client: authenticated if there is a key. It has the interactive share of the rate limit."""
         # Imported here: httpx and cryptography take 150 ms to import, and most requests do not need them.
-        from kalshi_markets.exchange import ExchangeClient
-        from kalshi_markets.exchange.rate_limiter import DatabaseTokenBucket, RateLimiter
+        from kalshi_markets.exchange import DatabaseTokenBucket, ExchangeClient, RateLimiter
 
         settings = ExchangeSettings.from_env()
         return ExchangeClient(

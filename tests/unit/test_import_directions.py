@@ -18,6 +18,12 @@ PERMITTED: Final = {
     "local": set(PARTS),
 }
 """Parts that each part may import. The layer imports no function, no function another one, and nothing tests."""
+FRONT_DOOR: Final = "kalshi_markets.exchange"
+"""Package from which other packages import, and not from its modules.
+
+No exception is needed for the cost of imports: the package loads httpx and cryptography, whichever name is imported.
+So the API imports it in the routes that request candlesticks (test_imports.py).
+"""
 
 
 def module_name(path: Path, source: Path) -> str:
@@ -62,6 +68,12 @@ def test_a_module_imports_only_what_its_part_may(name: str) -> None:
     part = name.partition(".")[0]
     parts = {target.partition(".")[0] for target, _ in imported(name, MODULES[name])}
     assert parts & {*PARTS, "tests"} <= PERMITTED[part]
+
+
+@pytest.mark.parametrize("name", sorted(name for name in MODULES if not f"{name}.".startswith(f"{FRONT_DOOR}.")))
+def test_the_exchange_client_is_imported_from_its_package(name: str) -> None:
+    targets = {target for target, _ in imported(name, MODULES[name])}
+    assert not {target for target in targets if target.startswith(f"{FRONT_DOOR}.")}
 
 
 def test_no_import_leads_back_to_where_it_began() -> None:

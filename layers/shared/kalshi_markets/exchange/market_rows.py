@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from kalshi_markets import columns, text
-from kalshi_markets.columns import MARKET_COLUMNS, Column, Kind, Table
+from kalshi_markets.columns import MARKET_DETAILS, MARKET_QUOTES, Column, Kind
 from kalshi_markets.exchange import values
 from kalshi_markets.exchange.values import PLAIN_NUMBER, has_printable_size, parse_number, parse_time
 from kalshi_markets.text import MAX_TICKER_LENGTH, is_valid_pg_text
@@ -41,13 +41,13 @@ _ABSENT_IF_EMPTY: Final = frozenset(
 
 In other columns an empty text is a value, such as "no result yet".
 """
-_QUOTES: Final = [column for column in MARKET_COLUMNS if column.table is Table.QUOTES and column.name != "liquidity"]
-_DETAILS: Final = [column for column in MARKET_COLUMNS if column.table is not Table.QUOTES and column.name != "ticker"]
-_QUOTE_NAMES: Final = tuple(column.name for column in _QUOTES)
-_get_quotes: Final = itemgetter(*(column.source_field for column in _QUOTES))
-_DETAIL_FIELDS: Final = tuple(column.source_field for column in _DETAILS)
+# The liquidity is computed.
+_SENT_QUOTES: Final = tuple(column for column in MARKET_QUOTES if column.name != "liquidity")
+_QUOTE_NAMES: Final = tuple(column.name for column in _SENT_QUOTES)
+_get_quotes: Final = itemgetter(*(column.source_field for column in _SENT_QUOTES))
+_DETAIL_FIELDS: Final = tuple(column.source_field for column in MARKET_DETAILS)
 # One match validates all quotes of a market, if each is a string as the exchange usually sends it.
-_QUOTES_PATTERN: Final = re.compile("\n".join([rf"(?:{PLAIN_NUMBER.pattern})"] * len(_QUOTES)))
+_QUOTES_PATTERN: Final = re.compile("\n".join([rf"(?:{PLAIN_NUMBER.pattern})"] * len(_SENT_QUOTES)))
 # Part of every hash, so that a change of the parser converts every market again.
 PARSER_FINGERPRINT: Final = hashlib.blake2b(
     b"".join(Path(file).read_bytes() for file in (__file__, columns.__file__, values.__file__, text.__file__)),
@@ -94,7 +94,7 @@ def market_row(market: Mapping[str, Any]) -> MarketRow:
 
 def full_row(market: ParsedMarket) -> MarketRow:
     """Return the full row of a parsed market. Raises InvalidMarket."""
-    details = {column.name: _value(column, market.fields.get(column.source_field)) for column in _DETAILS}
+    details = {column.name: _value(column, market.fields.get(column.source_field)) for column in MARKET_DETAILS}
     if details["subtitle"] is None:
         details["subtitle"] = details["yes_sub_title"]
     return {"ticker": market.ticker, **details, **market.quotes}
@@ -109,7 +109,7 @@ def _quotes(market: Mapping[str, Any]) -> MarketRow:
     if is_plain:
         row: MarketRow = dict(zip(_QUOTE_NAMES, values, strict=True))
     else:
-        row = {column.name: _value(column, market.get(column.source_field)) for column in _QUOTES}
+        row = {column.name: _value(column, market.get(column.source_field)) for column in _SENT_QUOTES}
     row["liquidity"] = _liquidity(row)
     return row
 
