@@ -82,7 +82,7 @@ async def _check_after_the_tail(session: Session) -> Finding:
     at = parse(markets[-1]["created_time"])
     cursor = encode(Position(at, markets[-1]["ticker"]))
     page = await session.listings.archived(cursor, await _fetch_series(session, markets[-1]))
-    older = sum(created < at for created in _parse_created(page.markets))
+    older = sum(created < at for created in _parse_created(page.rows))
     return compare(not older, f"{older} older markets in the series of the last one")
 
 
@@ -90,8 +90,8 @@ async def _check_series(session: Session) -> Finding:
     """Compare the listing of one series with that of all. Without the filter it has all series, and combos."""
     everything = await find_markets(fetch_archive_page, session)
     page = await session.listings.archived(None, await _fetch_series(session, everything[0]))
-    listed = {sent.ticker for sent in page.markets}
-    combos = sum(bool(sent.parse().get("mve_collection_ticker")) for sent in page.markets)
+    listed = {sent.ticker for sent in page.rows}
+    combos = sum(bool(sent.parse().get("mve_collection_ticker")) for sent in page.rows)
     same = sum(market["ticker"] in listed for market in everything)
     observed = f"{len(listed):,} markets, {combos} combos; {same} of the {len(everything):,} on the first page of all"
     return compare(everything[0]["ticker"] in listed and not combos and same < len(everything) * NEARLY, observed)
@@ -99,9 +99,9 @@ async def _check_series(session: Session) -> Finding:
 
 async def _fetch_series(session: Session, market: Market) -> str:
     events = await session.listings.events([market["event_ticker"]])
-    if not events or not events[0].series_ticker:
+    if not events:
         raise NotObservableError("the series of the market is unknown.")
-    return events[0].series_ticker
+    return str(events[0]["series_ticker"])
 
 
 async def _fetch_last_pages(session: Session) -> tuple[list[Market], bool]:
@@ -123,13 +123,13 @@ async def _find_end(session: Session) -> str | None:
     The cursor is made here, because a cursor is an encoded position. Raises NotObservableError.
     """
     page = await session.listings.archived(None)
-    if page.cursor is None or len(page.markets) < PAGE_LIMIT:
+    if page.cursor is None or len(page.rows) < PAGE_LIMIT:
         return None
     low = at = _BEGINNING
-    high = min(_parse_created(page.markets))
+    high = min(_parse_created(page.rows))
     for _ in range(_JUMPS):
         cursor = encode(Position(at, ""))
-        created = _parse_created((await session.listings.archived(cursor)).markets)
+        created = _parse_created((await session.listings.archived(cursor)).rows)
         if any(when > at for when in created):
             raise NotObservableError("a cursor made here is not taken for a position.")
         if created and (at == _BEGINNING or len(created) < PAGE_LIMIT):

@@ -5,7 +5,7 @@ from functools import partial
 from typing import Final
 
 from crawler.jobs.settled import RECHECK_AFTER
-from kalshi_markets.exchange import PAGE_LIMIT, Page
+from kalshi_markets.exchange import PAGE_LIMIT, Page, RawMarket
 from local.exchange.clock import SECOND, parse
 from local.probe.question import Finding, NotObservableError, Question, compare, expect_rejection
 from local.probe.samples import (
@@ -25,8 +25,8 @@ _SIMULATED: Final = "local/exchange/http/listing.py"
 _REST_HOURS: Final = int(RECHECK_AFTER.total_seconds()) // HOUR
 
 
-def _read_markets(page: Page) -> list[Market]:
-    return [sent.parse() for sent in page.markets]
+def _read_markets(page: Page[RawMarket]) -> list[Market]:
+    return [sent.parse() for sent in page.rows]
 
 
 async def _check_created(session: Session) -> Finding:
@@ -41,7 +41,7 @@ async def _check_updated(session: Session) -> Finding:
     return _judge(await session.listings.updated(after, None), "updated_time", after, newest["ticker"])
 
 
-def _judge(page: Page, member: str, after: int, expected: str) -> Finding:
+def _judge(page: Page[RawMarket], member: str, after: int, expected: str) -> Finding:
     """Compare a page with its filter: no market is older, and the market that is known to be newer is listed.
 
     Raises NotObservableError.

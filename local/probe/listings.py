@@ -26,13 +26,13 @@ _LISTINGS: Final = "layers/shared/kalshi_markets/exchange/listings.py"
 
 async def _check_rows(session: Session) -> Finding:
     page = await session.listings.live("open", None)
-    size = f"{len(page.markets):,}" + ("" if page.cursor else ", and no cursor")
-    return compare(len(page.markets) == PAGE_LIMIT or not page.cursor, size)
+    size = f"{len(page.rows):,}" + ("" if page.cursor else ", and no cursor")
+    return compare(len(page.rows) == PAGE_LIMIT or not page.cursor, size)
 
 
 async def _check_words(status: str, session: Session) -> Finding:
     page = await session.listings.live(status, None)
-    words = Counter(str(sent.parse().get("status")) for sent in page.markets)
+    words = Counter(str(sent.parse().get("status")) for sent in page.rows)
     if not words:
         raise NotObservableError("it lists no market at this time.")
     commonest, _ = words.most_common(1)[0]
