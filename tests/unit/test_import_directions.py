@@ -87,5 +87,21 @@ def test_no_import_leads_back_to_where_it_began() -> None:
     assert cycles == []
 
 
+def reachable(name: str) -> set[str]:
+    """Return the modules that a module loads, directly and through others."""
+    seen, pending = set[str](), [name]
+    while pending:
+        for target, at_load in imported(module := pending.pop(), MODULES[module]):
+            if at_load and target in MODULES and target not in seen:
+                seen.add(target)
+                pending.append(target)
+    return seen
+
+
+@pytest.mark.parametrize("name", sorted(name for name in MODULES if name.startswith("api.listing.")))
+def test_a_listing_depends_on_no_resource(name: str) -> None:
+    assert not [target for target in reachable(name) if target.startswith(("api.markets", "api.candlesticks"))]
+
+
 def test_every_part_is_there() -> None:
     assert {name.partition(".")[0] for name in MODULES} == set(PARTS)

@@ -24,6 +24,10 @@ _SESSION: Final = {
     "synchronous_commit": "off",  # rows that a server crash loses are fetched again
     "statement_timeout": "5000",
 }
+_TIMEOUT_SECONDS: Final = 7
+"""The server cancels a slow statement first. This timeout is for a server that does not respond."""
+_USE_RESOLUTION: Final = "interval '1 day'"
+"""SQL interval in which the use of a row is recorded at most once."""
 EVICTION_CHECKS_PER_LIMIT: Final = 16
 """Number of eviction checks of a process while it writes as many bytes as the cache's limit."""
 MEBIBYTE: Final = 1 << 20
@@ -58,7 +62,9 @@ class CandleCache:
     """Cache of candles, with its own database connection. Database errors are logged, not raised: it is optional."""
 
     def __init__(self, settings: DatabaseSettings, mebibytes: int) -> None:
-        self._database = Database(settings, application_name="candlesticks", parameters=_SESSION, timeout=7)
+        self._database = Database(
+            settings, application_name="candlesticks", parameters=_SESSION, timeout=_TIMEOUT_SECONDS
+        )
         self._lock = threading.Lock()  # a statement continues after the task that awaits it is canceled
         self._limit = mebibytes * MEBIBYTE
         self._bytes_since_check = self._limit  # check at the first write: other processes may have filled the cache
@@ -82,7 +88,7 @@ class CandleCache:
         rows = self._execute(
             f"""
             SELECT json_agg(json_build_array(c.ticker, c.covers_from, c.covers_to, octet_length(c.candles), c.crc,
-                            c.size, c.used_at < now() - interval '1 day') ORDER BY t.ordinality, c.block)::text,
+                            c.size, c.used_at < now() - {_USE_RESOLUTION}) ORDER BY t.ordinality, c.block)::text,
                    string_agg(c.candles, '' ORDER BY t.ordinality, c.block)
             FROM json_each_text($1::json) WITH ORDINALITY AS t(ticker, settled, ordinality), LATERAL (
                 SELECT * FROM {self._table}
@@ -108,7 +114,7 @@ class CandleCache:
         if stale:
             self._execute(
                 f"UPDATE {self._table} SET used_at = now() WHERE period = $2::int AND ticker IN"
-                " (SELECT json_array_elements_text($1::json)) AND used_at < now() - interval '1 day'",
+                f" (SELECT json_array_elements_text($1::json)) AND used_at < now() - {_USE_RESOLUTION}",
                 json.dumps(stale),
                 period,
             )
@@ -156,9 +162,8 @@ class CandleCache:
             with self._lock:
                 return self._database.query(sql, *values)
         except DatabaseError as error:
-            reason = (
-                error if isinstance(error, DatabaseUnavailable) else error.sqlstate
-            )  # the text of other errors may quote a value
+            # The text of other errors may quote a value.
+            reason = error if isinstance(error, DatabaseUnavailable) else error.sqlstate
             logger.warning("candlestick cache disabled: %s: %s", type(error).__name__, reason)
             return []
 

@@ -67,7 +67,7 @@ class FetchState:
         """Return the ranges of a result that have no candles yet; none if it failed."""
         if result.range is None or result.error:
             return []
-        return missing_ranges(result.range, [piece.range for piece in result.ordered()], self.grid_seconds)
+        return missing_ranges(result.range, [chunk.range for chunk in result.ordered()], self.grid_seconds)
 
     def set_lifetime(self, result: Result, lifetime: Lifetime | None) -> None:
         """Set the range and the cache class of a result. lifetime: None if the market is not in the table."""
@@ -94,7 +94,7 @@ class FetchState:
             return
         fresh = split_into_chunks(candles, part, self.period, self.last_closed_end, self.grid_seconds)
         result.chunks += fresh
-        self.fetched_bytes += sum(piece.size for piece in fresh)
+        self.fetched_bytes += sum(chunk.size for chunk in fresh)
         if result.size > MAX_RESPONSE_BYTES:
             self.fail(result, RESULT_TOO_LARGE)
 

@@ -65,7 +65,7 @@ class Result:
     @property
     def size(self) -> int:
         """Size of all chunks in bytes, compressed."""
-        return sum(piece.size for piece in self.chunks)
+        return sum(chunk.size for chunk in self.chunks)
 
     def ordered(self) -> list[CandleChunk]:
         """Return the chunks, oldest first."""
@@ -83,11 +83,11 @@ class Result:
     def trimmed(self) -> list[CandleChunk]:
         """Return the chunks trimmed to the range, oldest first."""
         span = self.range
-        return [part for piece in self.ordered() if (part := piece.trim(span))] if span else []
+        return [part for chunk in self.ordered() if (part := chunk.trim(span))] if span else []
 
     def candles(self) -> Sequence[Deflated]:
         """Return the compressed candlesticks in order, to be joined by SEPARATOR."""
-        return [piece.data for piece in self.trimmed() if piece.data]
+        return [chunk.data for chunk in self.trimmed() if chunk.data]
 
     def json_prefix(self) -> str:
         """Return the JSON text before the candlesticks."""

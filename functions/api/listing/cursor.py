@@ -19,6 +19,9 @@ from kalshi_markets.text import is_valid_pg_text
 VERSION: Final = 1
 MAX_LENGTH: Final = 20_000
 INVALID_CURSOR: Final = "is invalid: use next_cursor exactly as returned"
+MAX_DIFFERENCES: Final = 5
+MAX_DIFFERENCES_LENGTH: Final = 300
+"""Maximum of characters of all differences in an error message."""
 _DIGEST_BYTES: Final = 6
 
 
@@ -82,7 +85,7 @@ def _differences(digests: Mapping[str, Any], parameters: Mapping[str, str]) -> s
         f"{name} changed" for name, value in parameters.items() if name in digests and digests[name] != _digest(value)
     ]
     differences += [f"{name} was removed" for name in digests if name not in parameters]
-    return ", ".join(differences[:5])[:300]
+    return ", ".join(differences[:MAX_DIFFERENCES])[:MAX_DIFFERENCES_LENGTH]
 
 
 def _digest(value: str) -> str:
