@@ -101,7 +101,7 @@ def _candle(tape: Tape, period: int, number: int, now: int) -> Candle | None:
     )
     prices = [tape.price(trade) for trade in range(before, count)]
     done, volume = tape.volume(before), tape.volume(count)
-    sizes = [tape.volume(trade + 1) - tape.volume(trade) for trade in range(before, count)]
+    sizes = [tape.size(trade) for trade in range(before, count)]
     worth = sum(price * size for price, size in zip(prices, sizes, strict=True))
     return Candle(
         end=end // SECOND,

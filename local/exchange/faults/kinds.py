@@ -150,7 +150,7 @@ KINDS: Mapping[str, FaultKind] = {
     "ignored_filters": FaultKind(
         "Filters are ignored: the response is that of the query without them.",
         paging.ignored_filters,
-        {"filters": Parameter(parse_text, "m??_*_ts", "parameters: a pattern of their names, * matches any text")},
+        {"filters": Parameter(parse_text, "m??_*ts", "parameters: a pattern of their names, * matches any text")},
         before_compression=True,
     ),
     "archive_tail": FaultKind(
@@ -160,6 +160,12 @@ KINDS: Mapping[str, FaultKind] = {
             "ending": Parameter(choice_parser("early", "loop"), "early", "no cursor, or the cursor of the first page"),
             "rows": Parameter(integer_parser(1), 10, "number of rows before the end"),
         },
+        before_compression=True,
+    ),
+    "undone_trades": FaultKind(
+        "The amendment of a market's result has undone its last trades; candles and volumes agree.",
+        paging.undone_trades,
+        {"trades": Parameter(integer_parser(1), 1, "number of undone trades of each amended market")},
         before_compression=True,
     ),
     "paged_series": FaultKind(

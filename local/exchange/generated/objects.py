@@ -14,15 +14,19 @@ TIER_OVERLAP_RATE = 8  # one market in this many remains in the live tier for a 
 
 
 class GeneratedMarket:
-    """Market at a position of an event."""
+    """Market at a position of an event.
 
-    __slots__ = ("_draw", "_tape", "event", "now", "position", "ticker")
+    `undone_trades`: number of the last trades that an amendment of its result undoes.
+    """
+
+    __slots__ = ("_draw", "_tape", "_undone_trades", "event", "now", "position", "ticker")
     is_combo = False
 
-    def __init__(self, event: EventSpec, position: int, now: int) -> None:
+    def __init__(self, event: EventSpec, position: int, now: int, undone_trades: int = 0) -> None:
         self.event = event
         self.position = position
         self.now = now
+        self._undone_trades = undone_trades
         self.ticker = event.event_ticker + event.contracts[position].suffix
         self._draw: tuple[int, ...] | None = None
         self._tape: Tape | None = None
@@ -92,6 +96,8 @@ class GeneratedMarket:
     def tape(self) -> Tape:
         if self._tape is None:
             self._tape = make_tape(self.event, self.position, self.draw)
+            if self._undone_trades and self.event.is_amended(self.now):
+                self._tape.undone = self._undone_trades
         return self._tape
 
     @property

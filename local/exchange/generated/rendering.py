@@ -10,6 +10,7 @@ from json.encoder import encode_basestring
 from local.exchange import clock
 from local.exchange.catalogue import JsonObject
 from local.exchange.clock import DAY, HOUR, parse
+from local.exchange.generated.event_details import correction, event_details
 from local.exchange.generated.event_spec import EventSpec
 from local.exchange.generated.families import Family
 from local.exchange.generated.quotes import DOLLARS, STRUCTURES, format_contracts
@@ -29,7 +30,7 @@ def market_text(event: EventSpec, position: int, now: int, status: str, draw: tu
     contract = event.contracts[position]
     title, rule = event.rendered or _render(event)
     label, strike = contract.label, contract.strike_text
-    result = event.result(position) if now >= event.determined else ""
+    result = event.result(position, now) if now >= event.determined else ""
     return (
         f'{{"ticker":"{event.event_ticker}{contract.suffix}","event_ticker":"{event.event_ticker}","market_type":"binary",'
         f'"title":"{title.replace("{label}", label).replace("{strike}", strike)}",'
@@ -136,7 +137,7 @@ def event_object(event: EventSpec, now: int) -> JsonObject:
     return {
         "event_ticker": event.event_ticker,
         "series_ticker": event.series_ticker,
-        "title": family.event_title.format_map(texts),
+        "title": family.event_title.format_map(texts) + correction(event, now),
         "sub_title": f"On {texts['day']}",
         "category": family.category,
         "mutually_exclusive": family.exclusive,
@@ -145,6 +146,7 @@ def event_object(event: EventSpec, now: int) -> JsonObject:
         "settlement_sources": sources(event.subject),
         "available_on_brokers": event.number % 8 != 0,
         "last_updated_ts": rfc3339(event.updated(now)),
+        **event_details(event),
     }
 
 

@@ -16,11 +16,14 @@ from local.exchange.candles import (
 from local.exchange.catalogue import Event, Exchange, Market, to_json
 from local.exchange.clock import rfc3339
 from local.exchange.http.errors import bad_request, failed_validation, not_found, service_error
-from local.exchange.http.listing import list_archived_markets, list_events, list_markets
+from local.exchange.http.listing import list_archived_markets, list_events, list_markets, list_series, list_trades
 from local.exchange.http.parameters import Parameters
+from local.exchange.orderbook import orderbook
 
 # Limits of the requested range, not of the candles found in it (observed on production, 2026-08).
 MAX_CANDLES, MAX_BATCH_CANDLES, MAX_BATCH_MARKETS = 5_000, 10_000, 100
+# docs.kalshi.com, Get Market Orderbook and Get Multiple Market Orderbooks
+MAX_DEPTH, MAX_ORDERBOOKS, MAX_TICKER_LENGTH = 100, 100, 200
 
 
 class Endpoints:
@@ -44,14 +47,21 @@ class Endpoints:
         return _object(events=b"[" + b",".join(events) + b"]", cursor=to_json(page.cursor))
 
     def event(self, request: Request) -> bytes:
+        query = _query(request)
+        nested, without_markets = query.boolean("with_nested_markets"), query.boolean("exclude_markets")
+        if nested and without_markets:
+            raise bad_request("exclude_markets cannot be combined with with_nested_markets=true")
         event = self._exchange.event(request.path_params["event_ticker"])
         if event is None:
             raise not_found()
-        nested = _query(request).boolean("with_nested_markets")
-        return _object(event=_with_markets(event) if nested else event.json, markets=_array(event.markets))
+        markets = [] if without_markets else event.markets
+        return _object(event=_with_markets(event) if nested else event.json, markets=_array(markets))
 
-    def all_series(self, _: Request) -> bytes:
-        return _object(series=_array(self._exchange.all_series()))
+    def all_series(self, request: Request) -> bytes:
+        query = _query(request)
+        with_metadata = query.boolean("include_product_metadata")
+        rows = list_series(self._exchange, query)
+        return _object(series=to_json([series.fields for series in rows]) if with_metadata else _array(rows))
 
     def series(self, request: Request) -> bytes:
         series = self._exchange.series(request.path_params["series_ticker"])
@@ -110,6 +120,25 @@ class Endpoints:
             adjusted_end_ts=to_json(adjusted.end),
         )
 
+    def trades(self, request: Request) -> bytes:
+        return self._trades(request, archived=False)
+
+    def historical_trades(self, request: Request) -> bytes:
+        return self._trades(request, archived=True)
+
+    def orderbook(self, request: Request) -> bytes:
+        depth = _depth(_query(request))
+        return _object(orderbook_fp=to_json(orderbook(self._market(request), depth)))
+
+    def orderbooks(self, request: Request) -> bytes:
+        """Return the order books of the requested live markets. Unknown tickers are left out."""
+        tickers = _query(request).required_texts("tickers")
+        _reject_tickers(tickers)
+        known = filter(None, map(self._exchange.market, dict.fromkeys(tickers)))
+        return to_json(
+            {"orderbooks": [{"ticker": market.ticker, "orderbook_fp": orderbook(market, 0)} for market in known]}
+        )
+
     def historical_markets(self, request: Request) -> bytes:
         page = list_archived_markets(self._exchange, _query(request))
         return _object(markets=_array(page.rows), cursor=to_json(page.cursor))
@@ -133,6 +162,10 @@ class Endpoints:
         shards = ("Default", "Combos", "Crypto and commodities", "Tennis, baseball and basketball")
         statuses = [{"exchange_index": index, "description": text, **state} for index, text in enumerate(shards)]
         return to_json({**state, "exchange_index_statuses": statuses})
+
+    def _trades(self, request: Request, *, archived: bool) -> bytes:
+        page = list_trades(self._exchange, _query(request), archived=archived)
+        return _object(trades=_array(page.rows), cursor=to_json(page.cursor))
 
     def _market(self, request: Request) -> Market:
         market = self._exchange.market(request.path_params["ticker"])
@@ -191,6 +224,24 @@ def _reject_too_long(range_: Range) -> None:
     if candles > MAX_CANDLES:
         details = f"requested time range with candlesticks: {candles:.6f}, max candlesticks: {MAX_CANDLES}"
         raise bad_request(details)
+
+
+def _depth(query: Parameters) -> int:
+    depth = query.integer("depth") or 0
+    if depth < 0:
+        raise failed_validation("GetMarketOrderbook", "Depth", "min")
+    if depth > MAX_DEPTH:
+        raise failed_validation("GetMarketOrderbook", "Depth", "max")
+    return depth
+
+
+def _reject_tickers(tickers: list[str]) -> None:
+    """Raise the router's 400 for too many tickers, or for one that is too long."""
+    if len(tickers) > MAX_ORDERBOOKS:
+        raise failed_validation("GetMarketOrderbooks", "Tickers", "max")
+    for number, ticker in enumerate(tickers):
+        if len(ticker) > MAX_TICKER_LENGTH:
+            raise failed_validation("GetMarketOrderbooks", f"Tickers[{number}]", "max")
 
 
 def _with_markets(event: Event) -> bytes:

@@ -1,6 +1,6 @@
-"""Listings of GET /markets, /historical/markets and /events: filters, and the page after a cursor.
+"""Listings of GET /markets, /events, trades and the archive: filters, and the page after a cursor.
 
-Parameters and rejected combinations: docs.kalshi.com, Get Markets, Get Historical Markets and Get Events.
+Parameters and rejected combinations: docs.kalshi.com, Get Markets, Get Historical Markets, Get Events and Get Trades.
 """
 
 from collections.abc import Callable, Iterator
@@ -9,11 +9,12 @@ from hashlib import blake2b
 from itertools import islice
 from typing import Generic, TypeVar
 
-from local.exchange.catalogue import Event, EventFilter, Exchange, Market, MarketFilter, Order
-from local.exchange.clock import SECOND
+from local.exchange.catalogue import Event, EventFilter, Exchange, JsonObject, Market, MarketFilter, Order, Series
+from local.exchange.clock import SECOND, parse
 from local.exchange.cursor import Position, decode, encode
 from local.exchange.http.errors import bad_request
 from local.exchange.http.parameters import Parameters
+from local.exchange.trades import Trade, TradeFilter, trades_after
 
 Row = TypeVar("Row")
 Rows = Iterator[tuple[Position, Row]]
@@ -84,6 +85,35 @@ def list_events(exchange: Exchange, query: Parameters) -> Page[Event]:
         updated_after=_instant(query.integer("min_updated_ts")),
     )
     return _page(exchange, query, lambda after: exchange.events(after, filter_), limit)
+
+
+def list_series(exchange: Exchange, query: Parameters) -> list[Series]:
+    """Return all series that match the filters of the query. `tags` matches series with any of its tags."""
+    category, tags = query.text("category"), _set(query.names("tags"))
+    updated_after = _instant(query.integer("min_updated_ts"))
+
+    def matches(fields: JsonObject) -> bool:
+        return (
+            (category is None or category in fields["categories"])
+            and (tags is None or not tags.isdisjoint(fields["tags"] or []))
+            and (updated_after is None or parse(fields["last_updated_ts"]) > updated_after)
+        )
+
+    return [series for series in exchange.all_series() if matches(series.fields)]
+
+
+def list_trades(exchange: Exchange, query: Parameters, *, archived: bool) -> Page[Trade]:
+    """Return a page of trades. Both bounds are exclusive, compared with the microseconds of the trades."""
+    limit = query.limit("GetTradesHistorical" if archived else "GetTrades", default=100, maximum=1000)
+    low, high = query.integer("min_ts"), query.integer("max_ts")
+    filter_ = TradeFilter(
+        ticker=query.text("ticker"),
+        first=None if low is None else low * SECOND + 1,
+        last=None if high is None else high * SECOND - 1,
+        is_block=query.boolean("is_block_trade") if query.text("is_block_trade") else None,
+        archived=archived,
+    )
+    return _page(exchange, query, lambda after: trades_after(exchange, after, filter_), limit)
 
 
 def _page(

@@ -17,6 +17,7 @@ class Parameters:
     """Query parameters of one request."""
 
     def __init__(self, pairs: list[tuple[str, str]]) -> None:
+        self._pairs = pairs
         self._values: Mapping[str, str] = dict(reversed(pairs))
 
     def text(self, name: str) -> str | None:
@@ -26,6 +27,13 @@ class Parameters:
         """Return the items of a comma-separated list, without empty ones."""
         text = self.text(name)
         return None if text is None else [part for part in text.split(",") if part]
+
+    def required_texts(self, name: str) -> list[str]:
+        """Return the values of a parameter that is repeated for each item, in the order of the request."""
+        texts = [value for given, value in self._pairs if given == name]
+        if not texts:
+            raise _missing(name)
+        return texts
 
     def integer(self, name: str) -> int | None:
         text = self._values.get(name)
