@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from local.exchange.candles import DAILY, NEW_YORK, PERIODS, candlesticks
+from local.exchange.candles import DAILY, NEW_YORK, PERIODS, compute_candles
 from local.exchange.catalogue import Market, MarketFilter, Order
 from local.exchange.clock import DAY, HOUR, SECOND, Clock, parse
 from local.exchange.generated.exchange import GeneratedExchange
@@ -80,7 +80,7 @@ def test_trades_of_a_range_agree_with_its_candles(
     market = markets[pick % len(markets)]
     tape = market.tape
     start = (tape.opens + int((tape.ends - tape.opens) * begin)) // SECOND
-    for candle in candlesticks(tape, period, start, start + length * period * 60, now):
+    for candle in compute_candles(tape, period, start, start + length * period * 60, now):
         first = candle.end - period * 60
         if period == DAILY:  # a day with a clock change has 23 or 25 hours
             first = int((datetime.fromtimestamp(candle.end, NEW_YORK) - timedelta(days=1)).timestamp())
@@ -208,7 +208,7 @@ def test_an_amendment_undoes_the_last_trades_of_a_market_for_good() -> None:
             volume = sum(market.tape.size(trade.number) for trade in trades[2:])
             assert round(float(json.loads(market.json)["volume_fp"]) * 100) == volume
             hours = range(market.tape.opens // SECOND, market.tape.ends // SECOND + 86_400 * 2)
-            candles = candlesticks(market.tape, 1440, hours.start, hours.stop, instant)
+            candles = compute_candles(market.tape, 1440, hours.start, hours.stop, instant)
             assert sum(candle.volume for candle in candles) == volume
         exchange.clock.set(now)
     others = [market for market in closed if market.ticker not in {market.ticker for market in amended}]

@@ -45,9 +45,8 @@ def empty_page(_: Values, exchange: Exchange) -> Handler:
 
     async def handle(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
         after = decode(query_of(scope).get("cursor"))
-        if after and after.ticker.endswith(
-            "~"
-        ):  # see listing._page: the page before this one was empty, and an empty page would repeat its cursor
+        # See listing._page: the previous page was empty, and another empty page would repeat its cursor.
+        if after and after.ticker.endswith("~"):
             await app(scope, receive, send)
             return
         await all_empty(app, scope, receive, send)

@@ -6,7 +6,7 @@ from struct import Struct
 
 from local.exchange.clock import HOUR, SECOND, moment, parse
 from local.exchange.generated.cohorts import QUARTER_HOUR, Cohort
-from local.exchange.generated.contracts import STRIDE, Contract, contracts
+from local.exchange.generated.contracts import STRIDE, Contract, make_contracts
 from local.exchange.generated.families import Family
 from local.exchange.generated.vocabulary import TOWNS, Subject
 
@@ -170,7 +170,7 @@ def make_event(seed: int, cohort: Cohort, number: int) -> EventSpec:
         series_ticker=series,
         family=family,
         subject=subject,
-        contracts=_contracts(family, subject, size, draw[2], texts["year"]),
+        contracts=_contracts_of(family, subject, size, draw[2], texts["year"]),
         winner=winner,
         determined_winner=(winner + 2) % (size + 1) - 1 if is_disputed and draw[10] % 2 else winner,
         is_scalar=draw[5] % 25 == 0,
@@ -190,14 +190,14 @@ def make_event(seed: int, cohort: Cohort, number: int) -> EventSpec:
     )
 
 
-def _contracts(family: Family, subject: Subject, size: int, draw: int, year: str) -> tuple[Contract, ...]:
+def _contracts_of(family: Family, subject: Subject, size: int, draw: int, year: str) -> tuple[Contract, ...]:
     """Return the contracts of an event.
 
-    The arguments vary as little as the family permits, because `contracts` is cached.
+    The arguments vary as little as the family permits, because make_contracts is cached.
     """
     if family.choices:
-        return contracts(family, family.subjects[0], size, draw % CHOICES * STRIDE, "")
-    return contracts(family, subject, size, 0, year)
+        return make_contracts(family, family.subjects[0], size, draw % CHOICES * STRIDE, "")
+    return make_contracts(family, subject, size, 0, year)
 
 
 def creation_time(cohort: Cohort, number: int, draw: int) -> int:

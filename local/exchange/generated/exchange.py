@@ -20,7 +20,7 @@ from local.exchange.generated.cohorts import LIVE_DAYS
 from local.exchange.generated.combos import COMBO_SERIES
 from local.exchange.generated.families import FAMILIES
 from local.exchange.generated.population import Population
-from local.exchange.generated.rendering import series_object
+from local.exchange.generated.rendering import make_series_object
 from local.exchange.generated.series_edits import series_at
 from local.exchange.generated.snapshot import Snapshot
 
@@ -36,7 +36,7 @@ class GeneratedExchange(Exchange):
         self.population = Population(seed, size, archived, _cutoff(clock.start))
         self._seed = seed
         objects = chain(
-            (series_object(family, subject) for family in FAMILIES for subject in family.subjects), COMBO_SERIES
+            (make_series_object(family, subject) for family in FAMILIES for subject in family.subjects), COMBO_SERIES
         )
         self._series_objects = {fields["ticker"]: fields for fields in objects}
 

@@ -3,11 +3,11 @@
 from collections.abc import Callable
 
 from local.exchange.catalogue import PHASES, Market, to_json
-from local.exchange.generated.combos import ComboSpec, combo_event, combo_json
+from local.exchange.generated.combos import ComboSpec, make_combo_event_object, render_combo
 from local.exchange.generated.event_spec import EventSpec, draws
 from local.exchange.generated.population import AnySpec
 from local.exchange.generated.quotes import is_paused, make_tape
-from local.exchange.generated.rendering import created_at, event_object, market_text
+from local.exchange.generated.rendering import created_at, make_event_object, render_market
 from local.exchange.tape import Tape
 
 TIER_OVERLAP_RATE = 8  # one market in this many remains in the live tier for a while after it is archived
@@ -102,20 +102,20 @@ class GeneratedMarket:
 
     @property
     def json(self) -> bytes:
-        return market_text(self.event, self.position, self.now, self.status, self.draw, self.tape).encode()
+        return render_market(self.event, self.position, self.now, self.status, self.draw, self.tape).encode()
 
 
 class GeneratedCombo:
-    """A combo at one instant. `leg` returns an event and the position of a market for an instant and a draw."""
+    """A combo at one instant. `choose_leg` returns an event and the position of a market for an instant and a draw."""
 
-    __slots__ = ("_leg", "now", "spec", "ticker")
+    __slots__ = ("_choose_leg", "now", "spec", "ticker")
     is_combo = True
 
-    def __init__(self, spec: ComboSpec, now: int, leg: Callable[[int, int], tuple[EventSpec, int]]) -> None:
+    def __init__(self, spec: ComboSpec, now: int, choose_leg: Callable[[int, int], tuple[EventSpec, int]]) -> None:
         self.spec = spec
         self.now = now
         self.ticker = spec.ticker
-        self._leg = leg
+        self._choose_leg = choose_leg
 
     @property
     def event_ticker(self) -> str:
@@ -163,7 +163,7 @@ class GeneratedCombo:
 
     @property
     def json(self) -> bytes:
-        return combo_json(self.spec, self.now, self._leg)
+        return render_combo(self.spec, self.now, self._choose_leg)
 
 
 class GeneratedEvent:
@@ -184,4 +184,6 @@ class GeneratedEvent:
     @property
     def json(self) -> bytes:
         spec = self._spec
-        return to_json(event_object(spec, self.now) if isinstance(spec, EventSpec) else combo_event(spec))
+        return to_json(
+            make_event_object(spec, self.now) if isinstance(spec, EventSpec) else make_combo_event_object(spec)
+        )

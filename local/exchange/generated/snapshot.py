@@ -27,9 +27,8 @@ from local.exchange.generated.windows import (
     update_windows,
 )
 
-TIER_OVERLAP = (
-    3 * DAY
-)  # time in both tiers of the markets that remain in the live one (an overlap was seen on production, not measured)
+# Time in both tiers of the markets that remain in the live one. An overlap was observed on production, not its length.
+TIER_OVERLAP = 3 * DAY
 
 Row = GeneratedMarket | GeneratedCombo
 

@@ -40,9 +40,9 @@ class Parameters:
         if text is None:
             return None
         if not INTEGER.fullmatch(text):
-            raise _unreadable(name, "ParseInt", text, "invalid syntax")
+            raise _invalid_format(name, "ParseInt", text, "invalid syntax")
         if len(text.lstrip("+-0")) > 19 or not -(2**63) <= int(text) < 2**63:
-            raise _unreadable(name, "ParseInt", text, "value out of range")
+            raise _invalid_format(name, "ParseInt", text, "value out of range")
         return int(text)
 
     def required_text(self, name: str) -> str:
@@ -60,7 +60,7 @@ class Parameters:
     def boolean(self, name: str) -> bool:
         text = self._values.get(name, "false")
         if text not in TRUE | FALSE:
-            raise _unreadable(name, "ParseBool", text, "invalid syntax")
+            raise _invalid_format(name, "ParseBool", text, "invalid syntax")
         return text in TRUE
 
     def limit(self, operation: str, *, default: int, maximum: int) -> int:
@@ -77,6 +77,6 @@ def _missing(name: str) -> Exception:
     return router_error(f"Query argument {name} is required, but not found")
 
 
-def _unreadable(name: str, parser: str, text: str, problem: str) -> Exception:
+def _invalid_format(name: str, parser: str, text: str, problem: str) -> Exception:
     reason = f'error binding string parameter: strconv.{parser}: parsing "{text}": {problem}'
     return router_error(f"Invalid format for parameter {name}: {reason}")
