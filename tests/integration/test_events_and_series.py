@@ -51,7 +51,7 @@ SERIES_MEMBERS = {
 }
 EVENT = event("KXE-26", "KXE", "Temperature", **MEMBERS)
 SERIES = series("KXE", "Temperatures", "Climate", **SERIES_MEMBERS)
-MARKET: Mapping[str, Any] = {
+MARKET: dict[str, Any] = {
     "ticker": "KXE-26-T1",
     "event_ticker": "KXE-26",
     "yes_sub_title": "Above 1",
