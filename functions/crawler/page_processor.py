@@ -82,9 +82,9 @@ class PageProcessor:
             return events, unknown
         try:
             for batch in ticker_batches(sorted(await context.store.unknown_events(tickers))):
-                found, missing = await fetch_events(context.listings, batch)
-                events += found
-                unknown += missing
+                known_of_batch, unknown_of_batch = await fetch_events(context.listings, batch)
+                events += known_of_batch
+                unknown += unknown_of_batch
         except ExchangeError as error:
             # The markets are stored without them; the job `events` retries.
             logger.warning("event lookup failed", extra={"error": str(error)})
