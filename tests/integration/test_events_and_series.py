@@ -320,12 +320,13 @@ def test_an_ignored_filter_is_an_error_and_stores_nothing(fresh: dict[str, str],
 
 def test_a_listing_of_edited_events_goes_on_at_its_page(fresh: dict[str, str], database: Database) -> None:
     pages = {
-        "/events*cursor=two": [Reply(503)],
+        "/events*cursor=two": [Reply(body=b"{}")],
         "/events*min_updated_ts*": [answer(events=[sent("E1")], cursor="two")],
     }
     with scripted(pages) as server:
         assert [*crawl(fresh | {"EXCHANGE_URL": server.url}, RUN_SECONDS)["errors"]] == ["events/changed"]
     assert database.query("SELECT event_ticker FROM kalshi_markets_events") == [["E1"]]
+    database.execute("UPDATE kalshi_markets_jobs SET retry_at = NULL")
     with scripted({"/events*cursor=two": [answer(events=[sent("E2")], cursor="")]}) as server:
         assert "events/changed" in crawl(fresh | {"EXCHANGE_URL": server.url}, RUN_SECONDS)["completed"]
         assert [path for path, _ in server.requests if "/events?" in path and "cursor=two" not in path] == []
