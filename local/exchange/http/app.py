@@ -82,9 +82,9 @@ def create_app(exchange: Exchange, keys: Mapping[str, PublicKey], options: Serve
 def _public(get: Endpoints, limiter: RateLimiter) -> dict[str, Endpoint]:
     return {
         "/markets": get.markets,
+        "/markets/candlesticks": get.batch_candlesticks,
         "/markets/trades": get.trades,
         "/markets/orderbooks": get.orderbooks,
-        "/markets/candlesticks": get.batch_candlesticks,
         "/markets/{ticker}": get.market,
         "/markets/{ticker}/orderbook": get.orderbook,
         "/series/{series_ticker}/markets/{ticker}/candlesticks": get.market_candlesticks,
