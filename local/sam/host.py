@@ -19,7 +19,7 @@ from local.data_folder import DataFolder
 from local.exchange_process import KEY_ID, exchange_process
 from local.lambda_runtime.sandbox import REGION
 from local.postgres import PostgresServer
-from local.sam.cli import BIN, environment
+from local.sam.cli import BIN, sam_environment
 from local.settings import Settings
 
 API_USER: Final = "kalshi_api"
@@ -80,7 +80,7 @@ class Host:
         )
         port = str(self._port("AWS_ENDPOINT_URL_SECRETS_MANAGER"))
         moto = [str(BIN / "moto_server"), "--host", self.address, "--port", port]
-        self.secrets = ChildProcess("secrets", moto, r"Running on (http://\S+)", environment=environment())
+        self.secrets = ChildProcess("secrets", moto, r"Running on (http://\S+)", environment=sam_environment())
 
     async def start(self, parts: AsyncExitStack) -> None:
         """Start the servers and register their cleanup on the stack. Raises PostgresError, ChildFailed."""
