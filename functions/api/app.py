@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api import landing, responses, status
-from api.candlesticks import request as candlesticks_request
+from api.candlesticks.request import CandlesticksRequest, parse_body, parse_path
 from api.errors import ApiError, ErrorCode, from_service_error
 from api.formats import negotiate_format
 from api.markets import endpoints, history
@@ -100,28 +100,30 @@ def _add_candlestick_routes(app: FastAPI, resources: Resources) -> None:
     @app.post("/markets/candlesticks", summary="Candlesticks of several markets")
     async def candlesticks(request: Request) -> Response:
         reject_parameters(request.scope["query_string"])
-        results = await _fetch_candlesticks(request, candlesticks_request.parse_body(await request.body()), resources)
-        from api.candlesticks import responses as candlesticks_responses  # see _fetch_candlesticks
+        candlesticks_request = parse_body(await request.body())
+        results = await _fetch_candlesticks(request, candlesticks_request, resources)
+        from api.candlesticks.responses import batch_response  # imported here, because it imports the exchange client
 
-        return candlesticks_responses.batch_response(request, results)
+        return batch_response(request, results)
 
     @app.get("/markets/{ticker}/candlesticks", summary="Candlesticks of one market")
     async def market_candlesticks(request: Request) -> Response:
-        request_body, format_name = candlesticks_request.parse_path(_ticker(request), request.scope["query_string"])
-        [result] = await _fetch_candlesticks(request, request_body, resources)
-        from api.candlesticks import single_response  # see _fetch_candlesticks
+        candlesticks_request, format_name = parse_path(_ticker(request), request.scope["query_string"])
+        [result] = await _fetch_candlesticks(request, candlesticks_request, resources)
+        from api.candlesticks.single_response import single_response  # imported here for the same reason
 
-        return single_response.single_response(request, result, negotiate_format(request, format_name))
+        return single_response(request, result, negotiate_format(request, format_name))
 
 
 async def _fetch_candlesticks(
-    request: Request, request_body: candlesticks_request.CandlesticksRequest, resources: Resources
+    request: Request, candlesticks_request: CandlesticksRequest, resources: Resources
 ) -> "list[Result]":
-    from api.candlesticks.fetch import fetch  # imports the exchange client: 150 ms, and no other route needs it
+    # Imported here: it imports the exchange client, which takes 150 ms and which no other route needs.
+    from api.candlesticks.fetch import fetch
 
     deadline = time.monotonic() + remaining_seconds(request) - RESPONSE_RESERVE_SECONDS
     return await fetch(
-        request_body, resources.exchange, resources.market_lifetimes, resources.candle_cache, deadline=deadline
+        candlesticks_request, resources.exchange, resources.market_lifetimes, resources.candle_cache, deadline=deadline
     )
 
 
