@@ -1,0 +1,132 @@
+"""Filled candlesticks: a price for periods without a trade."""
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from decimal import Decimal
+from typing import Any, Final, NamedTuple
+
+from api.candlesticks.parsed_candle import JsonObject, ParsedCandle, build, encode_members, read_price
+from kalshi_markets.exchange import Candle
+
+_OHLC: Final = ("open", "low", "high", "close")
+
+
+class Periods(NamedTuple):
+    """Periods of one market that may be filled.
+
+    boundaries: start of the first period, then the end of each period, in Unix seconds.
+    closes_at: close of the market in Unix seconds; None if it is unknown.
+    now: Unix seconds. A later period is filled only if it has a candle.
+    """
+
+    boundaries: Sequence[int]
+    closes_at: float | None
+    now: float
+
+
+def fill_candles(candles: Iterable[ParsedCandle], periods: Periods, *, mid: bool) -> Iterator[Candle]:
+    """Yield a candle for each period from the first known price to the close, or to the last candle if that is unknown.
+
+    A period without a trade gets the last known price. The first candle's previous price shows that the market was
+    traded before the range: then the periods before this candle are filled too.
+
+    candles: oldest first, each in a period of its own.
+    mid: a period without a trade gets the middle of bid and ask at its end, if the book is not empty.
+    """
+    filler = None
+    for candle in candles:
+        filler = filler or _Filler(periods, candle, mid=mid)
+        yield from filler.fill_gap(bisect_left(periods.boundaries, candle.end))
+        yield filler.fill_candle(candle)
+    if filler and periods.closes_at is not None:
+        yield from filler.fill_gap(len(periods.boundaries))
+
+
+class _Filler:
+    """State of one market at the end of the last period that was written. A price is None while it is unknown.
+
+    _price: the price of the last period, traded or filled.
+    _traded: the last traded price.
+    _index: index of the next period's end in the boundaries.
+    _behind_gaps: index behind the last period that may be filled without a candle.
+    """
+
+    def __init__(self, periods: Periods, first: ParsedCandle, *, mid: bool) -> None:
+        self._periods = periods
+        self._mid = mid
+        self._behind_close = len(periods.boundaries)
+        if periods.closes_at is not None:
+            self._behind_close = bisect_left(periods.boundaries, periods.closes_at) + 1
+        self._behind_gaps = min(self._behind_close, bisect_right(periods.boundaries, periods.now))
+        # The open of a quote is the quote at the start of the period (docs.kalshi.com, Get Market Candlesticks).
+        self._bid, self._ask = (read_price(first.fields, name, "open") for name in ("yes_bid", "yes_ask"))
+        self._price = self._traded = read_price(first.fields, "price", "previous")
+        self._open_interest: Any = None
+        self._index = 1 if self._traded is not None else bisect_left(periods.boundaries, first.end)
+
+    def fill_gap(self, behind: int) -> Iterator[Candle]:
+        """Yield the candles of the periods before the one with the index `behind`."""
+        price, text = None, ""
+        for index in range(self._index, min(behind, self._behind_gaps)):
+            end = self._periods.boundaries[index]
+            self._price = self._price_at(end)
+            if self._price is None:
+                break
+            if self._price != price:
+                price, text = self._price, encode_members(self._members())
+            yield Candle(end, f'{{"end_period_ts":{end}{text}')
+        self._index = behind
+
+    def fill_candle(self, candle: ParsedCandle) -> Candle:
+        """Return the candle of the next period, with a price if it has none. Candles after the close stay unchanged."""
+        index, self._index = self._index, self._index + 1
+        if index >= self._behind_close:
+            return Candle(candle.end, candle.text)
+        self._read_quotes(candle.fields)
+        traded = read_price(candle.fields, "price", "close")
+        if traded is not None:
+            self._price = self._traded = traded
+            return Candle(candle.end, candle.text)
+        self._price = self._price_at(candle.end)
+        if self._price is None:
+            return Candle(candle.end, candle.text)
+        filled = build(candle.end, {**candle.fields, "price": self._flat_price(), "filled": True})
+        return Candle(filled.end, filled.text)
+
+    def _read_quotes(self, fields: JsonObject) -> None:
+        self._bid, self._ask = (read_price(fields, name, "close") for name in ("yes_bid", "yes_ask"))
+        self._open_interest = fields.get("open_interest_fp")
+
+    def _price_at(self, end: int) -> Any:
+        """Return the price of a period without a trade. After the close the quotes are no prices."""
+        closes_at = self._periods.closes_at
+        if self._mid and (closes_at is None or end <= closes_at):
+            return _middle(self._bid, self._ask) or self._price
+        return self._price
+
+    def _members(self) -> JsonObject:
+        """Return the members of a candle of a period without a trade and without a change of the quotes."""
+        quotes = {"yes_bid": self._bid, "yes_ask": self._ask}
+        return {
+            **{name: _flat(quote) for name, quote in quotes.items() if quote is not None},
+            "price": self._flat_price(),
+            "volume_fp": "0.00",
+            **({} if self._open_interest is None else {"open_interest_fp": self._open_interest}),
+            "filled": True,
+        }
+
+    def _flat_price(self) -> JsonObject:
+        previous = {} if self._traded is None else {"previous_dollars": self._traded}
+        return {**_flat(self._price), **previous}
+
+
+def _flat(price: Any) -> dict[str, Any]:
+    return {f"{member}_dollars": price for member in _OHLC}
+
+
+def _middle(bid: Any, ask: Any) -> str | None:
+    """Return the middle of the quotes; None if the book is empty. The exchange sends 0 and 1 for an empty book."""
+    if bid is None or ask is None:
+        return None
+    low, high = Decimal(bid), Decimal(ask)
+    return None if low == 0 and high == 1 else f"{(low + high) / 2:f}"
