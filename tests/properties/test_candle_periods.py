@@ -119,7 +119,10 @@ def database(environment: Mapping[str, str]) -> Iterator[Database]:
     database.close()
 
 
-ZONES = sorted(zoneinfo.available_timezones() - {"localtime", "Factory"})
+ZONES = sorted(zoneinfo.available_timezones() - {"localtime", "Factory", "CET", "EET", "MET", "WET"})
+"""All zones but local ones and the four that tzdata 2024b redefined, as this machine's may be older or newer."""
+FIRST, LAST = 1_609_459_200, 1_735_689_600
+"""2021 to 2024: later changes of zones are missing from older data."""
 EDGES = ["America/New_York", "Asia/Kathmandu", "Australia/Lord_Howe", "America/Havana", "Asia/Beirut", "America/Nuuk"]
 """Zones with changes of the clock, two of them at midnight, offsets of 45 minutes, and shifts of half an hour."""
 
@@ -138,7 +141,7 @@ def midnights(zone: str, start: int, end: int) -> list[int]:
 @examples(60, 3000)
 @given(
     zone=st.one_of(st.sampled_from(EDGES), st.sampled_from(ZONES)),
-    start=st.integers(1_609_459_200, 1_830_297_600),
+    start=st.integers(FIRST, LAST),
     days=st.integers(0, 400),
 )
 def test_days_of_a_zone_are_those_of_pythons_zones(database: Database, zone: str, start: int, days: int) -> None:
