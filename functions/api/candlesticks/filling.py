@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 from api.candlesticks.parsed_candle import JsonObject, ParsedCandle, build, encode_members, read_price
 from kalshi_markets.exchange import Candle
 
-_OHLC: Final = ("open", "low", "high", "close")
+_OHLC: Final = ("open_dollars", "low_dollars", "high_dollars", "close_dollars")
 
 
 class Periods(NamedTuple):
@@ -59,8 +59,8 @@ class _Filler:
             self._behind_close = bisect_left(periods.boundaries, periods.closes_at) + 1
         self._behind_gaps = min(self._behind_close, bisect_right(periods.boundaries, periods.now))
         # The open of a quote is the quote at the start of the period (docs.kalshi.com, Get Market Candlesticks).
-        self._bid, self._ask = (read_price(first.fields, name, "open") for name in ("yes_bid", "yes_ask"))
-        self._price = self._traded = read_price(first.fields, "price", "previous")
+        self._bid, self._ask = (read_price(first.fields, name, "open_dollars") for name in ("yes_bid", "yes_ask"))
+        self._price = self._traded = read_price(first.fields, "price", "previous_dollars")
         self._open_interest: Any = None
         self._index = 1 if self._traded is not None else bisect_left(periods.boundaries, first.end)
 
@@ -83,7 +83,7 @@ class _Filler:
         if index >= self._behind_close:
             return Candle(candle.end, candle.text)
         self._read_quotes(candle.fields)
-        traded = read_price(candle.fields, "price", "close")
+        traded = read_price(candle.fields, "price", "close_dollars")
         if traded is not None:
             self._price = self._traded = traded
             return Candle(candle.end, candle.text)
@@ -94,7 +94,7 @@ class _Filler:
         return Candle(filled.end, filled.text)
 
     def _read_quotes(self, fields: JsonObject) -> None:
-        self._bid, self._ask = (read_price(fields, name, "close") for name in ("yes_bid", "yes_ask"))
+        self._bid, self._ask = (read_price(fields, name, "close_dollars") for name in ("yes_bid", "yes_ask"))
         self._open_interest = fields.get("open_interest_fp")
 
     def _price_at(self, end: int) -> Any:
@@ -121,7 +121,7 @@ class _Filler:
 
 
 def _flat(price: Any) -> dict[str, Any]:
-    return {f"{member}_dollars": price for member in _OHLC}
+    return dict.fromkeys(_OHLC, price)
 
 
 def _middle(bid: Any, ask: Any) -> str | None:

@@ -49,4 +49,5 @@ def encode_members(members: JsonObject) -> str:
 
 def read_price(fields: JsonObject, name: str, member: str) -> Any:
     """Return a price of a candle; None if it is missing. name: `price`, `yes_bid` or `yes_ask`."""
-    return (fields.get(name) or {}).get(f"{member}_dollars")
+    prices = fields.get(name)
+    return prices.get(member) if prices else None

@@ -3,7 +3,6 @@
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
-from itertools import groupby
 from typing import Any, Final
 
 from api.candlesticks.parsed_candle import JsonObject, ParsedCandle, build, read_price
@@ -18,35 +17,46 @@ def resample(candles: Iterable[ParsedCandle], boundaries: Sequence[int]) -> Iter
     candles: oldest first. Each is within one period.
     boundaries: start of the first period, then the end of each period, in Unix seconds.
     """
-    for index, group in groupby(candles, lambda candle: bisect_left(boundaries, candle.end)):
-        if 0 < index < len(boundaries):
-            yield build(boundaries[index], _merge([candle.fields for candle in group]))
+    group: list[JsonObject] = []
+    start = end = boundaries[0]
+    for candle in candles:
+        if candle.end > end:
+            if group:
+                yield build(end, _merge(group))
+            index = bisect_left(boundaries, candle.end)
+            if index == len(boundaries):
+                return
+            end, group = boundaries[index], []
+        if candle.end > start:
+            group.append(candle.fields)
+    if group:
+        yield build(end, _merge(group))
 
 
 def _merge(group: Sequence[JsonObject]) -> JsonObject:
-    quotes = {name: _merge_prices(group, name) for name in ("yes_bid", "yes_ask")}
+    first, last = group[0], group[-1]
+    merged = {name: prices for name in ("yes_bid", "yes_ask") if (prices := _merge_prices(group, name))}
     price = _merge_prices(group, "price")
-    if price and (mean := _merge_means(group)) is not None:
+    if price and (mean := _merge_means(group)):
         price["mean_dollars"] = mean
-    if (previous := read_price(group[0], "price", "previous")) is not None:
+    if (previous := read_price(first, "price", "previous_dollars")) is not None:
         price["previous_dollars"] = previous
-    return {
-        **{name: prices for name, prices in quotes.items() if prices},
-        "price": price,
-        "volume_fp": f"{sum(map(_volume, group)):f}",
-        **{name: group[-1][name] for name in ("open_interest_fp",) if name in group[-1]},
-    }
+    merged |= {"price": price, "volume_fp": f"{sum(map(_volume, group)):f}"}
+    if (open_interest := last.get("open_interest_fp")) is not None:
+        merged["open_interest_fp"] = open_interest
+    return merged
 
 
 def _merge_prices(group: Sequence[JsonObject], name: str) -> dict[str, Any]:
     """Return open, low, high and close of the candles that have them; empty if none has."""
-    prices = [fields[name] for fields in group if read_price(fields, name, "close") is not None]
+    prices = [prices for fields in group if (prices := fields.get(name)) and prices.get("close_dollars") is not None]
     if not prices:
         return {}
+    # Prices have less than 15 digits, so their order as floating-point numbers is exact.
     return {
         "open_dollars": prices[0]["open_dollars"],
-        "low_dollars": min((price["low_dollars"] for price in prices), key=Decimal),
-        "high_dollars": max((price["high_dollars"] for price in prices), key=Decimal),
+        "low_dollars": min([price["low_dollars"] for price in prices], key=float),
+        "high_dollars": max([price["high_dollars"] for price in prices], key=float),
         "close_dollars": prices[-1]["close_dollars"],
     }
 
@@ -56,7 +66,7 @@ def _merge_means(group: Sequence[JsonObject]) -> str | None:
     means = [
         (Decimal(mean), _volume(fields))
         for fields in group
-        if (mean := read_price(fields, "price", "mean")) is not None
+        if (mean := read_price(fields, "price", "mean_dollars")) is not None
     ]
     volume = sum(volume for _, volume in means)
     return f"{(sum(mean * volume for mean, volume in means) / volume).quantize(_MEAN_STEP):f}" if volume else None
