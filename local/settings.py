@@ -174,7 +174,7 @@ def _proxies(values: Mapping[str, str]) -> dict[str, str]:
 
 
 def _check_key(key: Credentials) -> None:
-    from kalshi_markets.exchange.signing import Signer  # slow import, and few runs have a key
+    from kalshi_markets.exchange import Signer  # slow import, and few runs have a key
 
     try:
         Signer(key)

@@ -15,11 +15,11 @@ from starlette.responses import Response
 from api import landing, responses, status
 from api.candlesticks import request as candlesticks_request
 from api.errors import ApiError, ErrorCode, from_service_error
-from api.formats import FORMATS
-from api.markets import history, listing, parameters, query
+from api.formats import negotiate_format
+from api.markets import endpoints, history
 from api.middleware import RequestContextMiddleware, remaining_seconds, request_id
+from api.query_string import reject_parameters
 from api.resources import Resources
-from kalshi_markets.columns import COLUMNS
 from kalshi_markets.database import DatabaseError, DatabaseUnavailable
 from kalshi_markets.logs import make_logger
 from kalshi_markets.secrets_manager import SecretUnavailable
@@ -57,6 +57,8 @@ def create_app(resources: Resources) -> FastAPI:
     app.openapi = partial(_openapi, app)  # type: ignore[method-assign]  # as FastAPI documents ("Extending OpenAPI")
     _add_errors(app)
     _add_service_routes(app, resources)
+    _add_listing_routes(app, resources)
+    _add_candlestick_routes(app, resources)
     _add_market_routes(app, resources)
     return app
 
@@ -75,7 +77,7 @@ def _add_service_routes(app: FastAPI, resources: Resources) -> None:
 
     @app.get("/health", summary="Health of the function and its database")
     async def health(request: Request) -> Response:
-        query.reject_parameters(request.scope["query_string"])
+        reject_parameters(request.scope["query_string"])
         resources.database.query("SELECT 1")
         return responses.json_response(request, {"status": "ok", "database": "ok"})
 
@@ -84,59 +86,61 @@ def _add_service_routes(app: FastAPI, resources: Resources) -> None:
         return status.respond(request, resources.database)
 
 
-def _add_market_routes(app: FastAPI, resources: Resources) -> None:
+def _add_listing_routes(app: FastAPI, resources: Resources) -> None:
     @app.get("/markets", summary="List markets")
     async def markets(request: Request) -> Response:
-        return listing.markets(request, resources)
+        return endpoints.markets(request, resources)
 
     @app.get("/markets/columns", summary="List columns: kind, description and known values")
     async def columns(request: Request) -> Response:
-        query.reject_parameters(request.scope["query_string"])
-        return responses.json_response(
-            request, {"items": [parameters.describe_column(column) for column in COLUMNS], "count": len(COLUMNS)}
-        )
+        return endpoints.columns(request)
 
+
+def _add_candlestick_routes(app: FastAPI, resources: Resources) -> None:
     @app.post("/markets/candlesticks", summary="Candlesticks of several markets")
     async def candlesticks(request: Request) -> Response:
-        query.reject_parameters(request.scope["query_string"])
-        request_body = candlesticks_request.parse_body(await request.body())
-        from api.candlesticks import responses as candlesticks_responses  # see fetch_candlesticks
+        reject_parameters(request.scope["query_string"])
+        results = await _fetch_candlesticks(request, candlesticks_request.parse_body(await request.body()), resources)
+        from api.candlesticks import responses as candlesticks_responses  # see _fetch_candlesticks
 
-        return candlesticks_responses.batch_response(request, await fetch_candlesticks(request, request_body))
+        return candlesticks_responses.batch_response(request, results)
 
     @app.get("/markets/{ticker}/candlesticks", summary="Candlesticks of one market")
     async def market_candlesticks(request: Request) -> Response:
-        request_body, format_name = candlesticks_request.parse_path(ticker(request), request.scope["query_string"])
-        from api.candlesticks import single_response  # see fetch_candlesticks
+        request_body, format_name = candlesticks_request.parse_path(_ticker(request), request.scope["query_string"])
+        [result] = await _fetch_candlesticks(request, request_body, resources)
+        from api.candlesticks import single_response  # see _fetch_candlesticks
 
-        [result] = await fetch_candlesticks(request, request_body)
-        return single_response.single_response(
-            request, result, FORMATS[format_name] if format_name else listing.negotiate_format(request)
-        )
+        return single_response.single_response(request, result, negotiate_format(request, format_name))
 
-    async def fetch_candlesticks(
-        request: Request, request_body: candlesticks_request.CandlesticksRequest
-    ) -> "list[Result]":
-        from api.candlesticks.fetch import fetch  # imports the exchange client: 150 ms, and no other route needs it
 
-        deadline = time.monotonic() + remaining_seconds(request) - RESPONSE_RESERVE_SECONDS
-        return await fetch(
-            request_body, resources.exchange, resources.market_lifetimes, resources.candle_cache, deadline=deadline
-        )
+async def _fetch_candlesticks(
+    request: Request, request_body: candlesticks_request.CandlesticksRequest, resources: Resources
+) -> "list[Result]":
+    from api.candlesticks.fetch import fetch  # imports the exchange client: 150 ms, and no other route needs it
 
+    deadline = time.monotonic() + remaining_seconds(request) - RESPONSE_RESERVE_SECONDS
+    return await fetch(
+        request_body, resources.exchange, resources.market_lifetimes, resources.candle_cache, deadline=deadline
+    )
+
+
+def _add_market_routes(app: FastAPI, resources: Resources) -> None:
+    # These follow the routes whose paths `/markets/{ticker}` matches, too.
     @app.get("/markets/{ticker}", summary="One market")
     async def market(request: Request) -> Response:
-        if ticker(request) == "candlesticks":
+        if _ticker(request) == "candlesticks":
             raise HTTPException(405, headers={"Allow": "POST"})
-        return listing.market(request, ticker(request), resources)
+        return endpoints.market(request, _ticker(request), resources)
 
     @app.get("/markets/{ticker}/history", summary="Past states of one market")
     async def market_history(request: Request) -> Response:
-        return history.respond(request, ticker(request), resources)
+        return history.respond(request, _ticker(request), resources)
 
-    def ticker(request: Request) -> str:
-        # Not a declared path parameter: FastAPI imports pydantic.v1 for the first declared one, which takes 40 ms.
-        return str(request.path_params["ticker"])
+
+def _ticker(request: Request) -> str:
+    # Not a declared path parameter: FastAPI imports pydantic.v1 for the first declared one, which takes 40 ms.
+    return str(request.path_params["ticker"])
 
 
 def _add_errors(app: FastAPI) -> None:

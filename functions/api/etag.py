@@ -8,7 +8,6 @@ from typing import Final, Self
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.markets import sql
 from kalshi_markets.database import Database
 
 MAX_AGE_SECONDS: Final = 15
@@ -28,7 +27,7 @@ class TableVersion:
 
     @classmethod
     def from_json(cls, text: str) -> Self:
-        """Parse the JSON that sql.version_query returns."""
+        """Parse the JSON that version_sql selects."""
         return cls(*json.loads(text))
 
     def headers(self, etag: str) -> dict[str, str]:
@@ -39,6 +38,11 @@ class TableVersion:
             "x-change-number": str(self.change_number),
         }
         return headers | ({"x-crawled-at": self.crawled_at.replace("+00:00", "Z")} if self.crawled_at else {})
+
+
+def version_sql(table: str) -> str:
+    """Return a SELECT of JSON [number of the last change, time of the crawler's last commit]."""
+    return f"SELECT json_build_array(coalesce(max(change_number), 0), max(committed_at))::text FROM {table}_jobs"
 
 
 class ETag:
@@ -61,19 +65,19 @@ class ETag:
         """Return whether the request has an If-None-Match header with a value."""
         return self._if_none_match != {""}
 
-    def value(self, state: TableVersion) -> str:
+    def value(self, version: TableVersion) -> str:
         """Return the ETag of the response for this table version."""
-        return f'W/"{self._request_hash}-{state.change_number}"'
+        return f'W/"{self._request_hash}-{version.change_number}"'
 
-    def matches(self, state: TableVersion) -> bool:
+    def matches(self, version: TableVersion) -> bool:
         """Return whether If-None-Match contains the ETag for this table version, or *."""
-        return bool(self._if_none_match & {"*", self.value(state).removeprefix("W/")})
+        return bool(self._if_none_match & {"*", self.value(version).removeprefix("W/")})
 
 
 def not_modified(database: Database, tag: ETag) -> Response | None:
     """Return a 304 response if the client has the current response, else None. Raises DatabaseError."""
     if not tag.has_if_none_match:
         return None
-    statement, _ = sql.version_query(database.settings.table)
-    state = TableVersion.from_json(database.query(statement)[0][0])
-    return Response(status_code=304, headers=state.headers(tag.value(state))) if tag.matches(state) else None
+    [[text]] = database.query(version_sql(database.settings.table))
+    version = TableVersion.from_json(text)
+    return Response(status_code=304, headers=version.headers(tag.value(version))) if tag.matches(version) else None

@@ -5,7 +5,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
-from kalshi_markets.columns import Column, Kind, Table
+from starlette.requests import Request
+
+from api.query_string import Parameter, enum_schema, one_of
+from kalshi_markets.columns import Column, Kind
 
 
 @dataclass(frozen=True)
@@ -26,22 +29,46 @@ JSON: Final = Format("json", "application/json", ",\n")
 NDJSON: Final = Format("ndjson", "application/x-ndjson", "\n", "\n")
 CSV: Final = Format("csv", "text/csv; charset=utf-8; header=present", "\r\n", "\r\n")
 FORMATS: Final = {format_.name: format_ for format_ in (JSON, NDJSON, CSV)}
+FORMAT_PARAMETER: Final = Parameter(
+    "format",
+    one_of([*FORMATS]),
+    "Format of the response body. Default: the format of the Accept header, else JSON.",
+    NDJSON.name,
+    enum_schema([*FORMATS]),
+)
+_ACCEPTED: Final = {
+    "application/json": JSON,
+    "application/x-ndjson": NDJSON,
+    "text/csv": CSV,
+    "application/*": JSON,
+    "text/*": CSV,
+    "*/*": JSON,
+}
+
+
+def negotiate_format(request: Request, name: str | None) -> Format:
+    """Return the format of a response (RFC 9110, 12.5.1): JSON if the Accept header has no supported format.
+
+    name: the value of the parameter `format`, which takes precedence; None: it is missing.
+    """
+    if name is not None:
+        return FORMATS[name]
+    best, chosen = 0.0, JSON
+    for part in request.headers.get("accept", "").lower().split(","):
+        media_type, *parameters = (piece.strip() for piece in part.split(";"))
+        quality = next((piece[2:] for piece in parameters if piece.startswith("q=")), "1")
+        try:
+            weight = float(quality)
+        except ValueError:
+            continue
+        if media_type in _ACCEPTED and weight > best:
+            best, chosen = weight, _ACCEPTED[media_type]
+    return chosen
 
 
 def header_line(format_: Format, columns: Sequence[Column]) -> str:
     """Return the CSV header line with its terminator; an empty string for other formats."""
     return ",".join(column.name for column in columns) + format_.terminator if format_ is CSV else ""
-
-
-@lru_cache(maxsize=64)
-def select_list(columns: tuple[Column, ...], source: str | None = None) -> str:
-    """Return the SELECT list of the columns.
-
-    source: the alias of a relation that has all columns. None: the details table has the alias t, the quotes table q.
-    """
-    both = "t" if any(column.table is Table.DETAILS for column in columns) else "q"
-    alias = {Table.DETAILS: "t", Table.QUOTES: "q", Table.BOTH: both}
-    return ", ".join(_output(column, f"{source or alias[column.table]}.{column.name}") for column in columns)
 
 
 @lru_cache(maxsize=64)
@@ -56,7 +83,9 @@ def rfc3339_sql(name: str) -> str:
     return f"replace(replace({name}::text, ' ', 'T'), '+00', 'Z')"
 
 
-def _output(column: Column, name: str) -> str:
+def output_sql(column: Column, source: str) -> str:
+    """Return an SQL expression for a column in a SELECT list. source: the alias of a relation that has the column."""
+    name = f"{source}.{column.name}"
     return f"{rfc3339_sql(name)} AS {column.name}" if column.kind is Kind.TIME else name
 
 

@@ -6,11 +6,10 @@ from typing import Any, Final
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from api.candlesticks.request import CandlesticksRequest
+from api.candlesticks.request import CANDLESTICK_PARAMETERS, CandlesticksRequest
 from api.errors import ErrorCode
 from api.formats import FORMATS, JSON
-from api.markets.filters import FILTERS
-from api.markets.parameters import CANDLESTICK_PARAMETERS, LISTING_PARAMETERS
+from api.markets.parameters import FILTERS, LISTING_PARAMETERS
 from kalshi_markets.columns import COLUMNS, COLUMNS_BY_NAME, Column, Kind
 
 JsonObject = dict[str, Any]

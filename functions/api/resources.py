@@ -21,6 +21,11 @@ PLANNER_SETTINGS: Final = {
     "max_parallel_workers_per_gather": "0",  # the start of a worker takes longer than most pages
     "work_mem": "16MB",
 }
+TIMEOUT_MARGIN_SECONDS: Final = 2
+"""Seconds after the statement timeout until the client's.
+
+The server cancels a slow statement first. The client's timeout is for a server that does not respond.
+"""
 
 
 class Resources:
@@ -58,16 +63,14 @@ class Resources:
         """Read-only database connection. Every statement has the statement timeout."""
         timeout = self.settings.statement_timeout_ms
         parameters = {"statement_timeout": str(timeout), "default_transaction_read_only": "on"} | PLANNER_SETTINGS
-        # The server cancels a slow statement first. The client timeout is for a server that does not respond.
-        seconds = timeout / 1000 + 2
+        seconds = timeout / 1000 + TIMEOUT_MARGIN_SECONDS
         return Database(DatabaseSettings.from_env(), application_name="api", parameters=parameters, timeout=seconds)
 
     @cached_property
     def exchange(self) -> "ExchangeClient":
         """Exchange client: authenticated if there is a key. It has the interactive share of the rate limit."""
         # Imported here: httpx and cryptography take 150 ms to import, and most requests do not need them.
-        from kalshi_markets.exchange import ExchangeClient
-        from kalshi_markets.exchange.rate_limiter import DatabaseTokenBucket, RateLimiter
+        from kalshi_markets.exchange import DatabaseTokenBucket, ExchangeClient, RateLimiter
 
         settings = ExchangeSettings.from_env()
         return ExchangeClient(

@@ -8,7 +8,7 @@ from typing import Any, Final
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.markets.query import reject_parameters
+from api.query_string import reject_parameters
 from api.responses import json_response
 from kalshi_markets import job_names
 from kalshi_markets.columns import STATUSES
@@ -46,8 +46,8 @@ def respond(request: Request, database: Database) -> Response:
 
 def report(database: Database) -> dict[str, Any]:
     """Return the body of GET /status, with times as datetimes. Raises DatabaseError."""
-    table, lines = database.settings.table, _lines(database)
-    jobs = _jobs(lines)
+    table, rows = database.settings.table, _job_rows(database)
+    jobs = _jobs(rows)
     counts = {status: count for status, count in database.query(status_counts_sql(table)) if count > 0}
     [[removed]] = database.query(removed_count_sql(table))
     [[rejects]] = database.query(f"SELECT count(*) FROM {table}_rejects")
@@ -57,7 +57,7 @@ def report(database: Database) -> dict[str, Any]:
         "markets": sum(counts.values()),
         "removed": removed,
         "live": _live(jobs),
-        "archive": _archive({line["job"]: line for line in lines}),
+        "archive": _archive({row["job"]: row for row in rows}),
         "statuses": _statuses(counts, {job["job"]: job for job in jobs}),
         "jobs": jobs,
         "rejects": {"count": rejects, "newest": _rows(database, _REJECT_FIELDS, newest)},
@@ -67,18 +67,18 @@ def report(database: Database) -> dict[str, Any]:
 
 def job_states(database: Database) -> dict[str, Any]:
     """Return the number of markets and the state of each job. Raises DatabaseError."""
-    rows = _lines(database)
-    return {"markets": sum(line["added"] for line in rows), "jobs": _jobs(rows)}
+    rows = _job_rows(database)
+    return {"markets": sum(row["added"] for row in rows), "jobs": _jobs(rows)}
 
 
-def _lines(database: Database) -> list[JsonObject]:
-    members = ("job", "position", "added", "completed_by", *(name for name in _JOB_FIELDS if name != "added"))
-    return _rows(database, members, f"{database.settings.table}_jobs ORDER BY job")
+def _job_rows(database: Database) -> list[JsonObject]:
+    columns = ("job", "position", "added", "completed_by", *(name for name in _JOB_FIELDS if name != "added"))
+    return _rows(database, columns, f"{database.settings.table}_jobs ORDER BY job")
 
 
-def _jobs(lines: Sequence[JsonObject]) -> list[JsonObject]:
+def _jobs(rows: Sequence[JsonObject]) -> list[JsonObject]:
     now = datetime.now(UTC)
-    return [_job(line, now) for line in lines if line["job"] not in _MARKER_ROWS]
+    return [_job(row, now) for row in rows if row["job"] not in _MARKER_ROWS]
 
 
 def status_counts_sql(table: str) -> str:
@@ -115,24 +115,24 @@ def _job(row: JsonObject, now: datetime) -> JsonObject:
 def _public_position(position: Mapping[str, Any]) -> dict[str, Any]:
     """Return the public part of a job's position, without the exchange's cursors."""
     times = [name for name in ("since", "from", "to", "until") if name in position]
-    members = {name: position[name] for name in ("pages", "series") if name in position}
-    return {name: datetime.fromtimestamp(position[name], UTC) for name in times} | members
+    fields = {name: position[name] for name in ("pages", "series") if name in position}
+    return {name: datetime.fromtimestamp(position[name], UTC) for name in times} | fields
 
 
 def _live(jobs: Sequence[JsonObject]) -> dict[str, Any]:
-    walked = [job for job in jobs if job["job"] in _LIVE and job["confirmed_at"] is not None]
-    if len(walked) < len(_LIVE):
+    confirmed = [job for job in jobs if job["job"] in _LIVE and job["confirmed_at"] is not None]
+    if len(confirmed) < len(_LIVE):
         return {"complete": False, "started_at": None, "finished_at": None}
     return {
-        "complete": all((job["failed_at"] or _NEVER) <= (job["finished_at"] or _NEVER) for job in walked),
-        "started_at": min(job["confirmed_at"] for job in walked),
-        "finished_at": max((job["finished_at"] for job in walked if job["finished_at"]), default=None),
+        "complete": all((job["failed_at"] or _NEVER) <= (job["finished_at"] or _NEVER) for job in confirmed),
+        "started_at": min(job["confirmed_at"] for job in confirmed),
+        "finished_at": max((job["finished_at"] for job in confirmed if job["finished_at"]), default=None),
     }
 
 
-def _archive(lines: Mapping[str, JsonObject]) -> dict[str, Any]:
+def _archive(rows: Mapping[str, JsonObject]) -> dict[str, Any]:
     """Return whether a complete pass over the archive was confirmed after markets last moved there unread, and how."""
-    archive, moved = lines.get(job_names.ARCHIVE), lines.get(job_names.ARCHIVE_GAP)
+    archive, moved = rows.get(job_names.ARCHIVE), rows.get(job_names.ARCHIVE_GAP)
     confirmed_at = archive["confirmed_at"] if archive else None
     moved_at = moved["watermark"] if moved else None
     return {
@@ -153,9 +153,9 @@ def _statuses(counts: Mapping[str | None, int], jobs: Mapping[str, JsonObject]) 
     return [{"status": s, "count": counts[s], "confirmed_at": confirmed.get(s)} for s in ordered]
 
 
-def _rows(database: Database, members: Sequence[str], source: str) -> list[JsonObject]:
-    rows = database.query(f"SELECT {', '.join(members)} FROM {source}")
-    return [dict(zip(members, row, strict=True)) for row in rows]
+def _rows(database: Database, columns: Sequence[str], source: str) -> list[JsonObject]:
+    rows = database.query(f"SELECT {', '.join(columns)} FROM {source}")
+    return [dict(zip(columns, row, strict=True)) for row in rows]
 
 
 def _json_default(value: object) -> str:

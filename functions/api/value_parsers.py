@@ -25,7 +25,7 @@ _ISO: Final = re.compile(
 MAX_NUMBER_LENGTH: Final = 64
 """Characters. A stored number has at most 62."""
 MAX_TEXT_LENGTH: Final = 1000
-MAX_UNIX_SECONDS: Final = Decimal(10) ** 11
+MAX_UNIX_SECONDS: Final = 10**11
 """Upper limit of Unix seconds, reached in the year 5138. Milliseconds passed it in 1973."""
 SECONDS_FROM: Final = 10**9
 """Lower limit of Unix seconds, passed in September 2001. A smaller number is a year, or a date without dashes."""
@@ -36,11 +36,6 @@ def parse_text(value: str) -> str:
     if len(value) > MAX_TEXT_LENGTH:
         raise ValueError(f"must have at most {MAX_TEXT_LENGTH:,} characters")
     return value
-
-
-def is_storable(value: str) -> bool:
-    """Return whether PostgreSQL can store the text: it must not contain NUL or a lone surrogate."""
-    return not any(character == "\0" or "\ud800" <= character <= "\udfff" for character in value)
 
 
 def parse_number(value: str) -> str:
@@ -93,13 +88,18 @@ def _from_iso(match: re.Match[str]) -> datetime:
 
 def _from_unix(value: str) -> str:
     seconds = Decimal(value)
-    if seconds > MAX_UNIX_SECONDS:
-        raise ValueError("must be before the year 5138; use Unix seconds, not milliseconds")
+    check_unix_seconds(seconds)
     if 0 < seconds < SECONDS_FROM:
         raise ValueError(
             "must not be Unix seconds before September 2001; write a date as 2026-01-01, a year as its first day"
         )
     return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=int(seconds * 10**6))).isoformat()
+
+
+def check_unix_seconds(seconds: Decimal | int, maximum: int = MAX_UNIX_SECONDS) -> None:
+    """Raise ValueError if the number is greater than the maximum, as milliseconds are."""
+    if seconds > maximum:
+        raise ValueError("must be before the year 5138; use Unix seconds, not milliseconds")
 
 
 def parse_boolean(value: str) -> bool:

@@ -18,8 +18,8 @@ class EventWriter:
     def __init__(self, database: Database) -> None:
         self._database = database
         table = database.settings.table
-        self._write_events = _WRITE_EVENTS.format(table=table, described=_update_markets_sql(table))
-        self._write_series = _WRITE_SERIES.format(table=table, described=_update_markets_sql(table))
+        self._write_events = _WRITE_EVENTS.format(table=table, update_markets=_update_markets_sql(table))
+        self._write_series = _WRITE_SERIES.format(table=table, update_markets=_update_markets_sql(table))
 
     def write(self, events: Sequence[Event], series: Sequence[Series]) -> int:
         """Write events and series within a transaction. Return the number of changed markets."""
@@ -66,53 +66,54 @@ class EventWriter:
 def _update_markets_sql(table: str) -> str:
     """Return CTEs that update the markets of events and count them.
 
-    They follow a CTE `about` with the columns event_ticker, series_ticker, title and category.
+    They follow a CTE `written_event` with the columns event_ticker, series_ticker, title and category.
     """
     columns = ("series_ticker", "category", "title")
-    described = ", ".join(f"a.{name}" for name in columns)
+    stored, new = (", ".join(f"{source}.{name}" for name in columns) for source in ("details", "market"))
     return f"""
-        affected AS (
-            SELECT t.ticker, a.series_ticker, a.category, {TITLE_SQL.format(market="t", event="a")} AS title
-            FROM about AS a JOIN {table}_details AS t ON t.event_ticker = a.event_ticker),
-        described AS (
-            UPDATE {table}_details AS t SET ({", ".join(columns)}) = ROW({described})
-            FROM affected AS a
-            WHERE t.ticker = a.ticker AND ({", ".join(f"t.{name}" for name in columns)}) IS DISTINCT FROM ({described})
-            RETURNING t.ticker, t.category),
-        numbered AS (
-            UPDATE {table}_quotes AS q SET category = d.category, {SET_CHANGE_NUMBER_SQL.format(table=table)}
-            FROM described AS d WHERE q.ticker = d.ticker
+        market AS (
+            SELECT details.ticker, written_event.series_ticker, written_event.category,
+                   {TITLE_SQL.format(market="details", event="written_event")} AS title
+            FROM written_event JOIN {table}_details AS details ON details.event_ticker = written_event.event_ticker),
+        changed_details AS (
+            UPDATE {table}_details AS details SET ({", ".join(columns)}) = ROW({new})
+            FROM market WHERE details.ticker = market.ticker AND ({stored}) IS DISTINCT FROM ({new})
+            RETURNING details.ticker, details.category),
+        changed_quotes AS (
+            UPDATE {table}_quotes AS quotes
+            SET category = changed_details.category, {SET_CHANGE_NUMBER_SQL.format(table=table)}
+            FROM changed_details WHERE quotes.ticker = changed_details.ticker
             RETURNING 1)
-        SELECT count(*) FROM numbered"""
+        SELECT count(*) FROM changed_quotes"""
 
 
 _WRITE_EVENTS: Final = """
         WITH incoming AS MATERIALIZED (
-            SELECT * FROM json_to_recordset($1::json) AS r(event_ticker text, series_ticker text, title text)),
-        written AS (
-            INSERT INTO {table}_events AS e (event_ticker, series_ticker, title)
+            SELECT * FROM json_to_recordset($1::json) AS event(event_ticker text, series_ticker text, title text)),
+        stored AS (
+            INSERT INTO {table}_events (event_ticker, series_ticker, title)
             SELECT event_ticker, series_ticker, title FROM incoming
             ON CONFLICT (event_ticker) DO UPDATE SET
                 series_ticker = excluded.series_ticker, title = excluded.title, asked_at = excluded.asked_at),
-        about AS (
-            SELECT i.event_ticker, i.series_ticker, i.title, s.category
-            FROM incoming AS i LEFT JOIN {table}_series AS s ON s.series_ticker = i.series_ticker
-            WHERE i.series_ticker IS NOT NULL),
-        {described}"""
+        written_event AS (
+            SELECT incoming.event_ticker, incoming.series_ticker, incoming.title, series.category
+            FROM incoming LEFT JOIN {table}_series AS series ON series.series_ticker = incoming.series_ticker
+            WHERE incoming.series_ticker IS NOT NULL),
+        {update_markets}"""
 
 # Updates markets only if the category changed: a series may have a hundred thousand markets.
 _WRITE_SERIES: Final = """
         WITH incoming AS MATERIALIZED (
-            SELECT r.*, s.category IS DISTINCT FROM r.category AS differs
-            FROM json_to_recordset($1::json) AS r(series_ticker text, title text, category text)
-            LEFT JOIN {table}_series AS s ON s.series_ticker = r.series_ticker),
-        written AS (
-            INSERT INTO {table}_series AS s (series_ticker, title, category)
+            SELECT sent.*, series.category IS DISTINCT FROM sent.category AS differs
+            FROM json_to_recordset($1::json) AS sent(series_ticker text, title text, category text)
+            LEFT JOIN {table}_series AS series ON series.series_ticker = sent.series_ticker),
+        stored AS (
+            INSERT INTO {table}_series AS series (series_ticker, title, category)
             SELECT series_ticker, title, category FROM incoming
             ON CONFLICT (series_ticker) DO UPDATE SET title = excluded.title, category = excluded.category
-            WHERE (s.title, s.category) IS DISTINCT FROM (excluded.title, excluded.category)),
-        about AS (
-            SELECT e.event_ticker, e.series_ticker, e.title, i.category
-            FROM incoming AS i JOIN {table}_events AS e ON e.series_ticker = i.series_ticker
-            WHERE i.differs),
-        {described}"""
+            WHERE (series.title, series.category) IS DISTINCT FROM (excluded.title, excluded.category)),
+        written_event AS (
+            SELECT event.event_ticker, event.series_ticker, event.title, incoming.category
+            FROM incoming JOIN {table}_events AS event ON event.series_ticker = incoming.series_ticker
+            WHERE incoming.differs),
+        {update_markets}"""

@@ -6,14 +6,13 @@ from typing import Any, Final
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from crawler.crawl import SHUTDOWN_SECONDS, CrawlRun
+from crawler.crawl import GRACE_SECONDS, SHUTDOWN_SECONDS, CrawlRun
 from crawler.jobs import all_jobs
 from crawler.metrics import publish
 from crawler.store import Store
 from crawler.summary import Summary
 from kalshi_markets.database import Database
-from kalshi_markets.exchange import ExchangeClient
-from kalshi_markets.exchange.rate_limiter import DatabaseTokenBucket, RateLimiter
+from kalshi_markets.exchange import DatabaseTokenBucket, ExchangeClient, RateLimiter
 from kalshi_markets.logs import make_logger
 from kalshi_markets.settings import CrawlerSettings, DatabaseSettings, ExchangeSettings
 
@@ -38,14 +37,14 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  #
 async def _crawl(settings: CrawlerSettings, deadline: float, function: str) -> Summary:
     database_settings, exchange_settings = DatabaseSettings.from_env(), ExchangeSettings.from_env()
     # No wait for the server may outlast the run.
-    timeout = max(1.0, deadline + SHUTDOWN_SECONDS / 2 - time.monotonic())
+    timeout = max(1.0, deadline + GRACE_SECONDS - time.monotonic())
     database = Database(database_settings, application_name="crawler", parameters=_SESSION, timeout=timeout)
     reader = Database(database_settings, application_name="crawler reads", parameters=_SESSION, timeout=timeout)
     tokens = DatabaseTokenBucket(database_settings, "crawler", exchange_settings.rate)
     try:
         async with ExchangeClient(exchange_settings, RateLimiter(tokens)) as exchange:
             store = Store(database, reader)
-            crawl = CrawlRun(all_jobs(settings), store, exchange.transport, deadline=deadline, combos=settings.combos)
+            crawl = CrawlRun(all_jobs(settings), store, exchange, deadline=deadline, combos=settings.combos)
             summary = await crawl.run()
             publish(summary, crawl.states, function)
             return summary

@@ -10,13 +10,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from kalshi_markets.columns import MARKET_COLUMNS, Column, Kind, Table
+from kalshi_markets.columns import MARKET_DETAILS, MARKET_QUOTES, Column, Kind, Table
 from kalshi_markets.database import Database, StatementError
 from kalshi_markets.exchange import InvalidMarket, MarketRow, ParsedMarket, full_row
+from kalshi_markets.text import MAX_TICKER_LENGTH, excerpt
 
-_QUOTES: Final = [column for column in MARKET_COLUMNS if column.table is Table.QUOTES]
-_DETAILS: Final = [column for column in MARKET_COLUMNS if column.table is not Table.QUOTES and column.name != "ticker"]
-_SHARED_COLUMNS: Final = [column for column in _DETAILS if column.table is Table.BOTH]
+_SHARED_COLUMNS: Final = [column for column in MARKET_DETAILS if column.table is Table.BOTH]
 _HISTORY_COLUMNS: Final = ("status", "result", "close_time")
 """Columns whose former values are stored in the history."""
 # Classes of SQLSTATEs that one row may cause: data exception, constraint violation, limit exceeded (Appendix A).
@@ -46,7 +45,7 @@ class WriteResult:
 
 def make_reject(ticker: str, reason: str, market: object) -> Reject:
     """Return a Reject with an escaped ticker, because the ticker itself may not be storable."""
-    return Reject(ticker.encode("unicode_escape").decode()[:200], reason, json.dumps(market, default=str))
+    return Reject(excerpt(ticker, MAX_TICKER_LENGTH), reason, json.dumps(market, default=str))
 
 
 class MarketWriter:
@@ -121,24 +120,26 @@ def _write_quotes_sql(table: str) -> str:
     Its parameters are a JSON array of rows, and refresh_hashes. Its result is the number of changed quotes, and the
     tickers whose full rows are required.
     """
-    quotes = _names(_QUOTES)
+    quotes = _names(MARKET_QUOTES)
     return f"""
-        WITH incoming AS MATERIALIZED ({_incoming_rows_sql([*_QUOTES])}),
+        WITH incoming AS MATERIALIZED ({_incoming_rows_sql(MARKET_QUOTES)}),
         changed AS (
-            UPDATE {table}_quotes AS q SET {_assign(quotes)}, {SET_CHANGE_NUMBER_SQL.format(table=table)},
-                removed_at = NULL, object_hash = i.object_hash
-            FROM incoming AS i
-            WHERE q.ticker = i.ticker AND q.details_hash = i.details_hash
-              AND (q.removed_at IS NOT NULL OR {_differ("q", quotes)})
+            UPDATE {table}_quotes AS quotes SET {_assign(quotes)}, {SET_CHANGE_NUMBER_SQL.format(table=table)},
+                removed_at = NULL, object_hash = incoming.object_hash
+            FROM incoming
+            WHERE quotes.ticker = incoming.ticker AND quotes.details_hash = incoming.details_hash
+              AND (quotes.removed_at IS NOT NULL OR {_differ("quotes", quotes)})
             RETURNING 1),
-        renewed AS (
-            UPDATE {table}_quotes AS q SET object_hash = i.object_hash FROM incoming AS i
-            WHERE q.ticker = i.ticker AND q.details_hash = i.details_hash
-              AND (q.object_hash IS NULL OR $2::boolean) AND q.object_hash IS DISTINCT FROM i.object_hash
-              AND q.removed_at IS NULL AND NOT {_differ("q", quotes)})
+        refreshed AS (
+            UPDATE {table}_quotes AS quotes SET object_hash = incoming.object_hash FROM incoming
+            WHERE quotes.ticker = incoming.ticker AND quotes.details_hash = incoming.details_hash
+              AND (quotes.object_hash IS NULL OR $2::boolean)
+              AND quotes.object_hash IS DISTINCT FROM incoming.object_hash
+              AND quotes.removed_at IS NULL AND NOT {_differ("quotes", quotes)})
         SELECT (SELECT count(*) FROM changed), (
-            SELECT json_agg(i.ticker) FROM incoming AS i LEFT JOIN {table}_quotes AS q ON q.ticker = i.ticker
-            WHERE q.details_hash IS DISTINCT FROM i.details_hash)"""
+            SELECT json_agg(incoming.ticker) FROM incoming
+            LEFT JOIN {table}_quotes AS quotes ON quotes.ticker = incoming.ticker
+            WHERE quotes.details_hash IS DISTINCT FROM incoming.details_hash)"""
 
 
 def _write_full_sql(table: str) -> str:
@@ -148,42 +149,45 @@ def _write_full_sql(table: str) -> str:
     A new market gets its series and category if its event is stored; EventWriter updates them later. A market without a
     title gets a title made of its event's title.
     """
-    details, quotes = _names(_DETAILS), [*_names(_SHARED_COLUMNS), *_names(_QUOTES)]
-    former = ", ".join(f"t.{name} AS former_{name}" for name in _HISTORY_COLUMNS)
-    names = ["ticker", "details_hash", "object_hash", *_names([*_DETAILS, *_QUOTES])]
-    names.remove("title")
+    details, quotes = _names(MARKET_DETAILS), _names([*_SHARED_COLUMNS, *MARKET_QUOTES])
+    state, former_state = ", ".join(_HISTORY_COLUMNS), ", ".join(f"former_{name}" for name in _HISTORY_COLUMNS)
+    stored_state = ", ".join(f"details.{name} AS former_{name}" for name in _HISTORY_COLUMNS)
+    sent = ["ticker", "details_hash", "object_hash", *_names([*MARKET_DETAILS, *MARKET_QUOTES])]
+    sent.remove("title")
     return f"""
-        WITH sent AS MATERIALIZED ({_incoming_rows_sql([*_DETAILS, *_QUOTES])}),
+        WITH sent AS MATERIALIZED ({_incoming_rows_sql([*MARKET_DETAILS, *MARKET_QUOTES])}),
         incoming AS MATERIALIZED (
-            SELECT {_qualified("s", names)}, {TITLE_SQL.format(market="s", event="e")} AS title, e.series_ticker,
-                r.category
-            FROM sent AS s LEFT JOIN {table}_events AS e ON e.event_ticker = s.event_ticker
-            LEFT JOIN {table}_series AS r ON r.series_ticker = e.series_ticker),
+            SELECT {_qualified("sent", sent)}, {TITLE_SQL.format(market="sent", event="event")} AS title,
+                event.series_ticker, series.category
+            FROM sent LEFT JOIN {table}_events AS event ON event.event_ticker = sent.event_ticker
+            LEFT JOIN {table}_series AS series ON series.series_ticker = event.series_ticker),
         compared AS MATERIALIZED (
-            SELECT i.*, q.ticker IS NULL AS is_new, {_differ("t", details)} AS terms_differ, {former},
-                   q.removed_at IS NOT NULL OR {_differ("t", details)} OR {_differ("q", quotes)} AS differs
-            FROM incoming AS i
-            LEFT JOIN {table}_details AS t ON t.ticker = i.ticker LEFT JOIN {table}_quotes AS q ON q.ticker = i.ticker),
-        changed_terms AS (
-            UPDATE {table}_details AS t SET {_assign(details)}
-            FROM compared AS i WHERE t.ticker = i.ticker AND i.terms_differ),
+            SELECT incoming.*, quotes.ticker IS NULL AS is_new, {stored_state},
+                   {_differ("details", details)} AS details_differ,
+                   quotes.removed_at IS NOT NULL OR {_differ("details", details)} OR {_differ("quotes", quotes)}
+                       AS differs
+            FROM incoming
+            LEFT JOIN {table}_details AS details ON details.ticker = incoming.ticker
+            LEFT JOIN {table}_quotes AS quotes ON quotes.ticker = incoming.ticker),
+        changed_details AS (
+            UPDATE {table}_details AS details SET {_assign(details)}
+            FROM compared AS incoming WHERE details.ticker = incoming.ticker AND incoming.details_differ),
         changed AS (
-            UPDATE {table}_quotes AS q
+            UPDATE {table}_quotes AS quotes
             SET {_assign(quotes)}, {SET_CHANGE_NUMBER_SQL.format(table=table)}, removed_at = NULL,
-                details_hash = i.details_hash, object_hash = i.object_hash
-            FROM compared AS i WHERE q.ticker = i.ticker AND i.differs
-            RETURNING q.ticker, q.change_number),
-        kept AS (
-            INSERT INTO {table}_history (ticker, change_number, until, {", ".join(_HISTORY_COLUMNS)})
-            SELECT ticker, change_number, now(), {", ".join(f"former_{name}" for name in _HISTORY_COLUMNS)}
+                details_hash = incoming.details_hash, object_hash = incoming.object_hash
+            FROM compared AS incoming WHERE quotes.ticker = incoming.ticker AND incoming.differs
+            RETURNING quotes.ticker, quotes.change_number),
+        history AS (
+            INSERT INTO {table}_history (ticker, change_number, until, {state})
+            SELECT ticker, change_number, now(), {former_state}
             FROM compared JOIN changed USING (ticker)
-            WHERE NOT is_new
-              AND ({", ".join(_HISTORY_COLUMNS)})
-                  IS DISTINCT FROM ({", ".join(f"former_{name}" for name in _HISTORY_COLUMNS)})),
-        digested AS (
-            UPDATE {table}_quotes AS q SET details_hash = i.details_hash, object_hash = i.object_hash
-            FROM compared AS i WHERE q.ticker = i.ticker AND NOT i.differs),
-        added_terms AS (
+            WHERE NOT is_new AND ({state}) IS DISTINCT FROM ({former_state})),
+        refreshed AS (
+            UPDATE {table}_quotes AS quotes
+            SET details_hash = incoming.details_hash, object_hash = incoming.object_hash
+            FROM compared AS incoming WHERE quotes.ticker = incoming.ticker AND NOT incoming.differs),
+        added_details AS (
             INSERT INTO {table}_details (ticker, series_ticker, category, {", ".join(details)})
             SELECT ticker, series_ticker, category, {", ".join(details)} FROM compared WHERE is_new),
         added AS (
@@ -206,23 +210,24 @@ def _incoming_rows_sql(columns: Sequence[Column]) -> str:
 
     The type json takes half the time of jsonb, because the array is read once.
     """
-    # JSON columns arrive as text: read as jsonb, their texts would become JSON strings.
-    types = [f"{c.name} {'text' if c.kind is Kind.JSON else c.sql_type}" for c in columns]
-    values = [
-        (
-            f"{c.name}::jsonb AS "
-            if c.kind is Kind.JSON
-            else f"trim_scale({c.name}) AS "
-            if c.sql_type == "numeric"
-            else ""
-        )
-        + c.name
-        for c in columns
-    ]
+    types = ", ".join(f"{column.name} {_incoming_type(column)}" for column in columns)
     return (
-        f"SELECT ticker, details_hash, object_hash, {', '.join(values)} FROM json_to_recordset($1::json)"
-        f" AS r(ticker text, details_hash uuid, object_hash uuid, {', '.join(types)})"
+        f"SELECT ticker, details_hash, object_hash, {', '.join(map(_incoming_value, columns))}"
+        f" FROM json_to_recordset($1::json) AS market(ticker text, details_hash uuid, object_hash uuid, {types})"
     )
+
+
+def _incoming_type(column: Column) -> str:
+    # Read as jsonb, the text of a JSON column would become a JSON string.
+    return "text" if column.kind is Kind.JSON else column.sql_type
+
+
+def _incoming_value(column: Column) -> str:
+    if column.kind is Kind.JSON:
+        return f"{column.name}::jsonb AS {column.name}"
+    if column.sql_type == "numeric":
+        return f"trim_scale({column.name}) AS {column.name}"
+    return column.name
 
 
 def _names(columns: Iterable[Column]) -> list[str]:
@@ -230,11 +235,11 @@ def _names(columns: Iterable[Column]) -> list[str]:
 
 
 def _assign(names: Sequence[str]) -> str:
-    return f"({', '.join(names)}) = ROW({_qualified('i', names)})"
+    return f"({', '.join(names)}) = ROW({_qualified('incoming', names)})"
 
 
 def _differ(stored: str, names: Sequence[str]) -> str:
-    return f"({_qualified(stored, names)}) IS DISTINCT FROM ({_qualified('i', names)})"
+    return f"({_qualified(stored, names)}) IS DISTINCT FROM ({_qualified('incoming', names)})"
 
 
 def _qualified(alias: str, names: Sequence[str]) -> str:

@@ -10,7 +10,7 @@ from typing import Final
 from aws_lambda_powertools import Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
-from crawler.store import JobState
+from crawler.job_table import JobState
 from crawler.summary import Summary
 from kalshi_markets import job_names
 

@@ -2,26 +2,26 @@
 
 import hashlib
 import json
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
-from crawler.jobs.base import PageUpdate
+from crawler.jobs.base import JobContext, PageUpdate
 from crawler.jobs.lookups import fetch_events, ticker_batches
 from crawler.market_writer import Reject, make_reject
-from crawler.store import Batch, Store
+from crawler.store import Batch
+from crawler.store_queries import Comparison
 from kalshi_markets.exchange import (
     Event,
     ExchangeError,
     InvalidMarket,
     InvalidResponse,
-    Listings,
     ParsedMarket,
     RawMarket,
     find_drift,
-    is_valid_pg_text,
     parse_market,
 )
 from kalshi_markets.logs import make_logger
+from kalshi_markets.text import is_valid_pg_text
 
 MAX_KNOWN_EVENTS: Final = 100_000
 
@@ -29,19 +29,14 @@ logger = make_logger("crawler", child=True)
 
 
 class PageProcessor:
-    """Converter of the pages of a run.
+    """Converter of the pages of a run. It remembers the events that are stored."""
 
-    lookup: calls a method of the store, by priority.
-    """
-
-    def __init__(self, store: Store, lookup: Callable[..., Awaitable[Any]]) -> None:
-        self._store = store
-        self._lookup = lookup
+    def __init__(self) -> None:
         self._known_events: set[str] = set()
 
-    async def process(self, update: PageUpdate, listings: Listings) -> Batch:
+    async def process(self, update: PageUpdate, context: JobContext) -> Batch:
         """Return the batch of a page update. Raises ExchangeError, DatabaseError."""
-        known, new = await self._compare(update.markets, listings.priority)
+        known, new = await context.store.compare(update.markets) if update.markets else Comparison(set(), set())
         unchanged = [str(raw_market.ticker) for raw_market in update.markets if raw_market.digest in known]
         parsed, rejects = _parse_markets(
             [raw_market for raw_market in update.markets if raw_market.digest not in known]
@@ -57,7 +52,7 @@ class PageProcessor:
             resolved_rejects=update.resolved_rejects,
             events=[
                 *update.events,
-                *await self._unknown_events([market for market in parsed if market.ticker in new], listings),
+                *await self._unknown_events([market for market in parsed if market.ticker in new], context),
             ],
             series=update.series,
             removed=update.removed,
@@ -68,13 +63,7 @@ class PageProcessor:
             other_jobs=update.other_jobs,
         )
 
-    async def _compare(self, markets: Sequence[RawMarket], priority: float) -> tuple[set[str], set[str]]:
-        if not markets:
-            return set(), set()
-        known, new = await self._lookup(priority, self._store.compare, markets)
-        return known, new
-
-    async def _unknown_events(self, markets: Sequence[ParsedMarket], listings: Listings) -> list[Event]:
+    async def _unknown_events(self, markets: Sequence[ParsedMarket], context: JobContext) -> list[Event]:
         """Return the events of new markets that are not stored yet, so that new markets have a series at once.
 
         Combos are skipped, because the exchange does not return their events.
@@ -88,11 +77,11 @@ class PageProcessor:
         tickers -= self._known_events
         if not tickers:
             return []
-        unknown = await self._lookup(listings.priority, self._store.unknown_events, tickers)
+        unknown = await context.store.unknown_events(tickers)
         events = []
         try:
             for batch in ticker_batches(sorted(unknown)):
-                events += await fetch_events(listings, batch)
+                events += await fetch_events(context.listings, batch)
         except ExchangeError as error:
             # The markets are stored without them; the job `events` retries.
             logger.warning("event lookup failed", extra={"error": str(error)})

@@ -1,10 +1,9 @@
 """Lock with priorities for asyncio."""
 
-import asyncio
-import heapq
-import itertools
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+
+from kalshi_markets.priority import PriorityWaiters
 
 
 class PriorityLock:
@@ -12,31 +11,19 @@ class PriorityLock:
 
     def __init__(self) -> None:
         self._locked = False
-        self._waiters: list[tuple[float, int, asyncio.Future[None]]] = []
-        self._numbers = itertools.count()
+        self._waiters = PriorityWaiters[None](take_back=self._pass_on)
 
     @asynccontextmanager
     async def acquire(self, priority: float) -> AsyncIterator[None]:
         """Hold the lock while the block runs. priority: lower acquires first."""
         if self._locked:
-            waiter = asyncio.get_running_loop().create_future()
-            heapq.heappush(self._waiters, (priority, next(self._numbers), waiter))
-            try:
-                await waiter
-            except asyncio.CancelledError:
-                if waiter.done() and not waiter.cancelled():
-                    self._wake_next()  # acquired and canceled at the same time
-                raise
+            await self._waiters.add(priority, None)
         self._locked = True
         try:
             yield
         finally:
-            self._wake_next()
+            self._pass_on()
 
-    def _wake_next(self) -> None:
-        while self._waiters:
-            _, _, waiter = heapq.heappop(self._waiters)
-            if not waiter.done():
-                waiter.set_result(None)
-                return
-        self._locked = False
+    def _pass_on(self, _: None = None) -> None:
+        """Pass the lock to the first waiter. Without one, release it."""
+        self._locked = self._waiters.wake_first()

@@ -1,54 +1,21 @@
-"""Database access of the crawler. Each page is committed together with the job's state, under the lease."""
+"""Store of the crawler. Each page is committed together with the job's state, under the lease."""
 
 import json
-import uuid
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 from crawler.event_writer import EventWriter
+from crawler.job_table import JobState, JobTable, PageCounts
+from crawler.lease import Lease
 from crawler.market_writer import MarketWriter, Reject, WriteResult, is_row_error
-from crawler.store_sql import StoreSql
+from crawler.store_queries import StoreQueries
 from kalshi_markets.database import Database, StatementError
-from kalshi_markets.exchange import Deviation, Event, ParsedMarket, RawMarket, Series, is_valid_pg_text
-from kalshi_markets.exchange.account import AccountLimits, Costs
+from kalshi_markets.exchange import AccountLimits, Costs, Deviation, Event, ParsedMarket, Series
 
-LEASE_SECONDS: Final = 30
-"""Duration of the lease. A run renews it with every page, and at least every 10 s.
-
-After a crash, other runs are locked out for up to this time.
-"""
 MAX_DELETES: Final = 2_000
-
-
-class LeaseLost(Exception):
-    """Lease that another invocation has acquired. This run must stop."""
-
-
-@dataclass(frozen=True)
-class JobState:
-    """State of a job, as stored in the table of jobs.
-
-    name: name of the job.
-    position: checkpoint of the current pass; None: no pass is running.
-    watermark: time up to which the passes have seen everything, on the exchange's clock.
-    started_at: start of the last pass.
-    finished_at: end of the last complete pass.
-    confirmed_at: start of the last complete pass.
-    retry_at: time when the job is due again after an error; None: the usual schedule.
-    completed_by: how the last complete pass read the archive (crawler.jobs.archive: LISTING or SERIES).
-    """
-
-    name: str
-    position: Mapping[str, Any] | None = None
-    watermark: datetime | None = None
-    started_at: datetime | None = None
-    finished_at: datetime | None = None
-    confirmed_at: datetime | None = None
-    retry_at: datetime | None = None
-    completed_by: str | None = None
+"""Maximum of expired markets that one commit deletes."""
 
 
 @dataclass(frozen=True)
@@ -89,104 +56,36 @@ class Batch:
     delete_settled_before: datetime | None = None
     other_jobs: Sequence[JobState] = ()
 
+    def counts(self, written: WriteResult) -> PageCounts:
+        """Return the numbers that the commit of this batch adds to the counters."""
+        markets = len(self.unchanged) + len(self.markets) + len(self.rejects)
+        return PageCounts(1, markets, written.added, written.changed, len(written.rejects))
+
 
 class Store:
-    """Store of the crawler. Every method raises DatabaseError.
+    """Store of the crawler. Methods raise DatabaseError.
 
     database: connection for writes.
-    reader: connection for reads that run at the same time as a write.
+    reader: connection for queries that run at the same time as a write.
+    is_aborted: whether `abort` was called.
     """
 
     def __init__(self, database: Database, reader: Database | None = None) -> None:
+        self.lease = Lease(database)
+        self.job_table = JobTable(database)
+        self.queries = StoreQueries(database, reader or database, self.lease)
+        self.is_aborted = False
         self._database = database
         self._reader = reader or database
-        self._holder = str(uuid.uuid4())  # not the request id: Lambda may deliver an event twice with the same id
-        self._taken_at: datetime | None = None
-        self._sql = StoreSql(database.settings.table)
+        self._table = database.settings.table
         self._markets = MarketWriter(database)
         self._events = EventWriter(database)
 
-    def take_lease(self) -> bool:
-        """Acquire the lease. Return False if another run holds it or is writing."""
-        taken = self._database.execute(self._sql.take_lease, self._holder, LEASE_SECONDS)
-        self._taken_at = taken[0][0] if taken else None
-        return bool(taken)
-
-    def renew_lease(self) -> None:
-        """Extend the lease. Raises LeaseLost."""
-        if not self._database.execute(self._sql.renew_lease, self._holder, LEASE_SECONDS):
-            raise LeaseLost
-
-    def release_lease(self) -> None:
-        """Release the lease, so that the next invocation can acquire it at once."""
-        self._database.execute(self._sql.release_lease, self._holder)
-
-    def jobs(self) -> dict[str, JobState]:
-        """Return the stored states of the jobs by name. A job has none before its first page."""
-        return {row[0]: JobState(*row) for row in self._database.query(self._sql.read_jobs)}
-
     def abort(self) -> None:
-        """Abort the running statements of another thread. Their transaction is not committed."""
+        """Abort the running statements of other threads. Their transaction is not committed."""
+        self.is_aborted = True
         self._database.abort()
         self._reader.abort()
-
-    def table_size(self) -> int:
-        """Return the number of markets, computed from the counters of the jobs."""
-        return int(self._database.query(self._sql.table_size)[0][0])
-
-    def compare(self, raw_markets: Sequence[RawMarket]) -> tuple[set[str], set[str]]:
-        """Compare the markets of a page with the stored rows.
-
-        Return the digests of unchanged markets, and the tickers of markets that have no row.
-        """
-        requested = [
-            {"ticker": market.ticker, "digest": market.digest}
-            for market in raw_markets
-            if market.digest or is_valid_pg_text(market.ticker)
-        ]
-        [[known, new]] = self._reader.query(self._sql.compare, json.dumps(requested))
-        return set(known or ()), set(new or ())
-
-    def unknown_events(self, tickers: Collection[str]) -> list[str]:
-        """Return the tickers of events that were never requested. Tickers with a comma are excluded.
-
-        The exchange splits tickers at commas.
-        """
-        return [ticker for (ticker,) in self._reader.query(self._sql.unknown_events, json.dumps([*tickers]))]
-
-    def events_without_series(self, last_requested_before: datetime, maximum: int) -> list[str]:
-        """Return the events of markets without a series, the least recently requested first.
-
-        last_requested_before: events requested after it are excluded. maximum: number of events.
-        """
-        return self._tickers(self._sql.events_without_series, last_requested_before, maximum)
-
-    def known_archived(self, cutoff: datetime, maximum: int, combos: bool) -> list[str]:  # a setting
-        """Return the tickers of stored markets that were settled before the cutoff, the first created first."""
-        return self._tickers(self._sql.known_archived, cutoff, maximum, combos)
-
-    def next_series(self, after: str, combos: bool) -> str | None:  # a setting
-        """Return the first series whose ticker sorts after `after`, or None if there is none."""
-        return next(iter(self._tickers(self._sql.next_series, after, combos)), None)
-
-    def unknown(self, tickers: Sequence[str]) -> list[str]:
-        """Return the tickers that have no row."""
-        return self._tickers(self._sql.unknown, json.dumps([*tickers]))
-
-    def missing(self, jobs: Sequence[str], maximum: int, combos: bool) -> list[str]:  # a setting
-        """Return the unsettled markets that the last complete passes of these jobs did not see.
-
-        The least recently looked up come first.
-        """
-        return self._tickers(self._sql.missing, json.dumps([*jobs]), maximum, combos)
-
-    def rejected_tickers(self, maximum: int) -> list[str]:
-        """Return the tickers of rejects of earlier runs, the least recently looked up first."""
-        return self._tickers(self._sql.rejected_tickers, maximum, self._taken_at)
-
-    def has_expired(self, before: datetime) -> bool:
-        """Return whether any market was settled before a time."""
-        return bool(self._database.query(self._sql.has_expired, before))
 
     def commit(self, batch: Batch) -> WriteResult:
         """Write a batch and the job's new state in one transaction. Raises LeaseLost, having written nothing.
@@ -200,59 +99,113 @@ class Store:
                 raise
             return self._commit(batch, bisect=True)
 
-    def record_failure(self, job: JobState, message: str) -> None:
+    def record_failure(self, state: JobState, message: str) -> None:
         """Store the last error of a job, with its position and retry time. Raises LeaseLost."""
-        with self._under_lease():
-            position = None if job.position is None else json.dumps(job.position)
-            self._database.execute(self._sql.write_failure, job.name, message, position, job.started_at, job.retry_at)
+        with self.lease.transaction():
+            self.job_table.write_failure(state, message)
 
     def _commit(self, batch: Batch, *, bisect: bool) -> WriteResult:
-        with self._under_lease():
-            execute, sql = self._database.execute, self._sql
-            describe = self._events.write_bisecting if bisect else self._events.write
-            described = describe(batch.events, batch.series)
-            write = self._markets.write_bisecting if bisect else self._markets.write
-            written = write(batch.markets, refresh_hashes=batch.refresh_hashes)
-            written += WriteResult(changed=described, rejects=tuple(batch.rejects))
-            if batch.removed:
-                [[removed]] = execute(sql.mark_removed, json.dumps([*batch.removed]))
-                written += WriteResult(changed=removed)
-            if batch.looked_up:
-                execute(sql.note_lookups, json.dumps([*batch.looked_up]))
-            if batch.costs:
-                execute(sql.write_costs, json.dumps(dict(batch.costs.by_path)))
-            if batch.limits:
-                execute(sql.write_limits, batch.limits.rate, batch.limits.bucket_capacity)
-            if batch.delete_settled_before:
-                [[expired]] = execute(sql.delete_expired, batch.delete_settled_before, MAX_DELETES)
-                written += WriteResult(added=-expired)
-            for reject in written.rejects:
-                execute(sql.write_reject, reject.ticker, reject.reason, reject.object_json)
-            if batch.resolved_rejects:
-                execute(sql.delete_resolved_rejects, json.dumps([*batch.resolved_rejects]))
-            for deviation in batch.drift:
-                execute(sql.write_drift, *deviation)
-            for other in batch.other_jobs:
-                self._write_job(other, (0, 0, 0, 0, 0), ())
-            markets = len(batch.unchanged) + len(batch.markets) + len(batch.rejects)
-            counts = (1, markets, written.added, written.changed, len(written.rejects))
-            self._write_job(batch.state, counts, batch.seen)
-            if batch.state.position is None:
-                execute(sql.delete_old_seen, batch.state.name, batch.state.started_at)
+        with self.lease.transaction():
+            written = self._write_objects(batch, bisect=bisect)
+            written += WriteResult(changed=self._mark_removed(batch.removed))
+            self._write_lookups(batch.looked_up)
+            self._write_account(batch.costs, batch.limits)
+            written += WriteResult(added=-self._delete_expired(batch.delete_settled_before))
+            self._write_rejects(written.rejects, batch.resolved_rejects)
+            self._write_drift(batch.drift)
+            self._write_jobs(batch, written)
         return written
 
-    def _write_job(self, state: JobState, counts: tuple[int, ...], seen: Sequence[str]) -> None:
-        position = None if state.position is None else json.dumps(state.position)
-        times = (state.watermark, state.started_at, state.finished_at, state.confirmed_at)
-        row = (state.name, position, *times, state.completed_by)
-        self._database.execute(self._sql.write_job, *row, *counts, json.dumps(seen))
+    def _write_objects(self, batch: Batch, *, bisect: bool) -> WriteResult:
+        write_events = self._events.write_bisecting if bisect else self._events.write
+        write_markets = self._markets.write_bisecting if bisect else self._markets.write
+        described = write_events(batch.events, batch.series)
+        written = write_markets(batch.markets, refresh_hashes=batch.refresh_hashes)
+        return written + WriteResult(changed=described, rejects=tuple(batch.rejects))
 
-    def _tickers(self, sql: str, *values: object) -> list[str]:
-        return [ticker for (ticker,) in self._database.query(sql, *values)]
+    def _mark_removed(self, tickers: Collection[str]) -> int:
+        """Mark markets as removed. Return the number of markets that were not marked before."""
+        if not tickers:
+            return 0
+        sql = f"""
+            WITH removed AS (
+                UPDATE {self._table}_quotes
+                SET removed_at = now(), changed_at = now(), change_number = nextval('{self._table}_change')
+                WHERE ticker IN (SELECT json_array_elements_text($1::json)) AND removed_at IS NULL
+                RETURNING 1)
+            SELECT count(*) FROM removed"""
+        [[removed]] = self._database.execute(sql, json.dumps([*tickers]))
+        return int(removed)
 
-    @contextmanager
-    def _under_lease(self) -> Iterator[None]:
-        # The renewal locks the lease's row until the commit, so that only one batch is written at a time.
-        with self._database.transaction():
-            self.renew_lease()
-            yield
+    def _write_lookups(self, tickers: Sequence[str]) -> None:
+        """Record when markets were looked up. One that was not looked up for a week is no longer missing."""
+        if not tickers:
+            return
+        sql = f"""
+            WITH old AS (DELETE FROM {self._table}_lookups
+                WHERE asked_at < now() - interval '7 days'
+                  AND ticker NOT IN (SELECT json_array_elements_text($1::json)))
+            INSERT INTO {self._table}_lookups (ticker, asked_at)
+            SELECT DISTINCT ticker, now() FROM json_array_elements_text($1::json) AS ticker
+            ON CONFLICT (ticker) DO UPDATE SET asked_at = excluded.asked_at"""
+        self._database.execute(sql, json.dumps([*tickers]))
+
+    def _write_account(self, costs: Costs | None, limits: AccountLimits | None) -> None:
+        """Store costs and rate limits, for all processes. The rate expires after an hour unless it is renewed."""
+        if costs:
+            sql = f"UPDATE {self._table}_limiter SET endpoint_costs = $1::jsonb"
+            self._database.execute(sql, json.dumps(dict(costs.by_path)))
+        if limits:
+            sql = f"""
+                UPDATE {self._table}_limiter
+                SET account_rate = $1::double precision, bucket_capacity = $2::double precision,
+                    account_rate_until = now() + interval '1 hour'"""
+            self._database.execute(sql, limits.rate, limits.bucket_capacity)
+
+    def _delete_expired(self, settled_before: datetime | None) -> int:
+        """Delete at most MAX_DELETES markets that were settled before a time. Return their number."""
+        if not settled_before:
+            return 0
+        table = self._table
+        sql = f"""
+            WITH expired AS (
+                SELECT ticker FROM {table}_quotes WHERE settlement_ts < $1::timestamptz
+                ORDER BY settlement_ts LIMIT $2::int),
+            history AS (DELETE FROM {table}_history AS history USING expired WHERE history.ticker = expired.ticker),
+            details AS (DELETE FROM {table}_details AS details USING expired WHERE details.ticker = expired.ticker),
+            quotes AS (
+                DELETE FROM {table}_quotes AS quotes USING expired WHERE quotes.ticker = expired.ticker RETURNING 1)
+            SELECT count(*) FROM quotes"""
+        [[expired]] = self._database.execute(sql, settled_before, MAX_DELETES)
+        return int(expired)
+
+    def _write_rejects(self, rejects: Sequence[Reject], resolved: Sequence[str]) -> None:
+        """Store rejects, and delete resolved rejects."""
+        for reject in rejects:
+            sql = f"""
+                INSERT INTO {self._table}_rejects (ticker, reason, object) VALUES ($1, $2, $3)
+                ON CONFLICT (ticker) DO UPDATE SET
+                    reason = excluded.reason, object = excluded.object, last_at = now()"""
+            self._database.execute(sql, reject.ticker, reject.reason, reject.object_json)
+        if resolved:
+            # Rejects of this transaction have last_at = now() and stay.
+            sql = f"""
+                DELETE FROM {self._table}_rejects
+                WHERE ticker IN (SELECT json_array_elements_text($1::json)) AND last_at < now()"""
+            self._database.execute(sql, json.dumps([*resolved]))
+
+    def _write_drift(self, drift: Sequence[Deviation]) -> None:
+        sql = f"""
+            INSERT INTO {self._table}_drift AS drift (member, change, markets, example)
+            VALUES ($1, $2, $3::bigint, $4)
+            ON CONFLICT (member, change) DO UPDATE SET
+                markets = drift.markets + excluded.markets, example = excluded.example, last_at = now()"""
+        for deviation in drift:
+            self._database.execute(sql, *deviation)
+
+    def _write_jobs(self, batch: Batch, written: WriteResult) -> None:
+        for state in batch.other_jobs:
+            self.job_table.write(state)
+        self.job_table.write(batch.state, batch.counts(written), batch.seen)
+        if batch.state.position is None:
+            self.job_table.delete_old_seen(batch.state)

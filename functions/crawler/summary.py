@@ -3,6 +3,8 @@
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from crawler.job_table import PageCounts
+
 
 @dataclass
 class Summary:
@@ -33,6 +35,14 @@ class Summary:
     table_size: int = 0
     completed: list[str] = field(default_factory=list)
     errors: dict[str, str] = field(default_factory=dict)
+
+    def add(self, counts: PageCounts) -> None:
+        """Add the numbers of a commit."""
+        self.pages += counts.pages
+        self.markets += counts.markets
+        self.added += counts.added
+        self.changed += counts.changed
+        self.rejected += counts.rejected
 
     def as_dict(self) -> dict[str, Any]:
         """Return the summary as a dict, for the function's response and the log."""

@@ -6,9 +6,14 @@ from email.utils import parsedate_to_datetime
 from typing import Final
 
 from api.etag import MAX_AGE_SECONDS
-from kalshi_markets.exchange import AuthenticationFailed, ExchangeClientError
-from kalshi_markets.exchange.account import DEFAULT_REQUEST_COST, Costs, fetch_costs, fetch_limits
-from kalshi_markets.exchange.transport import CLOCK_TOLERANCE, HEADERS
+from kalshi_markets.exchange import (
+    CLOCK_TOLERANCE,
+    DEFAULT_REQUEST_COST,
+    HEADERS,
+    AuthenticationFailed,
+    Costs,
+    ExchangeClientError,
+)
 from kalshi_markets.settings import MAX_RATE, MIN_RATE
 from local.probe.budget import DEFAULT_RATE
 from local.probe.question import Finding, NotObservableError, Question, compare
@@ -52,8 +57,8 @@ async def _fetch_costs(session: Session) -> Costs:
     except AuthenticationFailed:
         if session.signed is None:
             raise NotObservableError("it requires an API key: set KEYID and KEYFILE.") from None
-        return await fetch_costs(session.signed, deadline=session.deadline)
-    return await fetch_costs(session.transport, deadline=session.deadline)
+        return await session.signed.costs(deadline=session.deadline)
+    return await session.client.costs(deadline=session.deadline)
 
 
 async def _check_costs(session: Session) -> Finding:
@@ -66,7 +71,7 @@ async def _check_costs(session: Session) -> Finding:
 async def _check_account(session: Session) -> Finding:
     if session.signed is None:
         raise NotObservableError("it requires an API key: set KEYID and KEYFILE.")
-    limits = await fetch_limits(session.signed, await _fetch_costs(session), deadline=session.deadline)
+    limits = await session.signed.account_limits(await _fetch_costs(session), deadline=session.deadline)
     at_once = "unknown" if limits.bucket_capacity is None else f"{limits.bucket_capacity:g}"
     return compare(limits.bucket_capacity, f"{limits.rate:g} requests a second, {at_once} at once")
 
@@ -76,7 +81,7 @@ async def _check_rate_without_key(session: Session) -> Finding:
     queries: list[Query] = [{"limit": limit, "mve_filter": "exclude"} for limit in range(1, _BURST + 1)]
     answers = await asyncio.gather(*(session.get("/markets", query) for query in queries), return_exceptions=True)
     others = [answer for answer in answers if isinstance(answer, BaseException)]
-    rate_limited, sent = session.transport.rate_limited, session.transport.requests
+    rate_limited, sent = session.client.rate_limited, session.client.requests
     if not rate_limited and others:
         raise others[0]
     return compare(not rate_limited, f"{rate_limited} of {sent} requests were answered with 429")

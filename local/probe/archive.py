@@ -5,8 +5,7 @@ from datetime import UTC
 from typing import Final
 
 from crawler.jobs.base import paginate
-from kalshi_markets.exchange import BATCH_TICKERS, RawMarket
-from kalshi_markets.exchange.listings import PAGE_LIMIT
+from kalshi_markets.exchange import BATCH_TICKERS, PAGE_LIMIT, RawMarket
 from local.exchange.clock import DAY, SECOND, moment, parse
 from local.exchange.cursor import Position, encode
 from local.exchange.generated.cohorts import LIVE_DAYS

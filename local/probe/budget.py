@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from kalshi_markets.exchange.rate_limiter import Grant, LocalTokenBucket
+from kalshi_markets.exchange import Grant, LocalTokenBucket
 from kalshi_markets.settings import ExchangeSettings
 
 MAX_REQUESTS: Final = 60

@@ -8,9 +8,16 @@ from zoneinfo import ZoneInfo
 from api.candlesticks.lifetimes import Lifetime
 from api.candlesticks.planner import Call, MissingRange, plan_calls
 from api.candlesticks.time_ranges import TimeRange, count_periods, grid_seconds
-from kalshi_markets.exchange import BATCH_TICKERS, Candle, CandleQuery, ExchangeClientError
-from kalshi_markets.exchange.candles import parse_archived, parse_batch
-from kalshi_markets.exchange.client import MAX_ARCHIVE_CANDLES, MAX_BATCH_CANDLES
+from kalshi_markets.exchange import (
+    BATCH_TICKERS,
+    MAX_ARCHIVE_CANDLES,
+    MAX_BATCH_CANDLES,
+    Candle,
+    CandleQuery,
+    ExchangeClientError,
+    parse_archived,
+    parse_batch,
+)
 from local.exchange.clock import SECOND, parse
 from local.probe.listings import NEARLY, UNKNOWN
 from local.probe.question import Finding, NotObservableError, Question, compare, expect_rejection

@@ -5,7 +5,7 @@ from functools import partial
 from typing import Final
 
 from crawler.jobs.settled import RECHECK_AFTER
-from kalshi_markets.exchange.listings import PAGE_LIMIT, Page
+from kalshi_markets.exchange import PAGE_LIMIT, Page
 from local.exchange.clock import SECOND, parse
 from local.probe.question import Finding, NotObservableError, Question, compare, expect_rejection
 from local.probe.samples import (

@@ -7,8 +7,7 @@ from typing import Final
 from crawler.filters import SAME_LISTING
 from crawler.jobs.base import paginate
 from kalshi_markets.columns import STATUSES
-from kalshi_markets.exchange import BATCH_TICKERS, LIVE_FILTERS
-from kalshi_markets.exchange.listings import PAGE_LIMIT
+from kalshi_markets.exchange import BATCH_TICKERS, LIVE_FILTERS, PAGE_LIMIT
 from local.exchange.catalogue import PHASES
 from local.exchange.clock import parse
 from local.exchange.cursor import Position, decode

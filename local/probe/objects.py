@@ -11,8 +11,8 @@ from kalshi_markets.exchange import (
     InvalidResponse,
     find_drift,
     market_row,
+    parse_page,
 )
-from kalshi_markets.exchange.raw_markets import parse_page
 from local.probe.question import Finding, NotObservableError, Question, compare
 from local.probe.samples import Market, fetch_archive_page, fetch_open_page, fetch_settled_page, find_markets
 from local.probe.session import Answer, Session

@@ -8,11 +8,15 @@ from typing import Any, Final, NamedTuple, Self
 
 import httpx
 
-from kalshi_markets.exchange import ExchangeClientError, Listings
-from kalshi_markets.exchange.parsing import parse_object
-from kalshi_markets.exchange.rate_limiter import RateLimiter
-from kalshi_markets.exchange.raw_markets import parse_page
-from kalshi_markets.exchange.transport import Transport
+from kalshi_markets.exchange import (
+    ExchangeClient,
+    ExchangeClientError,
+    Listings,
+    RateLimiter,
+    Transport,
+    parse_object,
+    parse_page,
+)
 from kalshi_markets.settings import ExchangeSettings
 from local.probe.budget import RequestBudget
 
@@ -74,9 +78,11 @@ class RecordingTransport(Transport):
 
 
 class Session:
-    """Client of the questions. It requests market data without a key.
+    """Clients of the questions. They request market data without a key.
 
-    `signed`: a transport that uses the key, or None without one.
+    `transport`: transport of `client`.
+    `client`: client without a key.
+    `signed`: client that uses the key, or None without one.
     `deadline`: time limit of all requests, as a value of time.monotonic().
     Raises SettingsError if the key is invalid.
     """
@@ -85,8 +91,10 @@ class Session:
         self.budget = budget
         self._deadline = deadline
         limiter = RateLimiter(budget)
-        self.signed = Transport(settings, limiter) if settings.key_id else None
-        self.transport = RecordingTransport(replace(settings, key_id=None, key_file=None, secret_arn=None), limiter)
+        self.signed = ExchangeClient(settings, limiter) if settings.key_id else None
+        unsigned = replace(settings, key_id=None, key_file=None, secret_arn=None)
+        self.transport = RecordingTransport(unsigned, limiter)
+        self.client = ExchangeClient(unsigned, limiter, self.transport)
 
     async def __aenter__(self) -> Self:
         return self
@@ -94,7 +102,7 @@ class Session:
     async def __aexit__(self, *_: object) -> None:
         if self.signed:
             await self.signed.aclose()
-        await self.transport.aclose()
+        await self.client.aclose()
 
     @property
     def deadline(self) -> float:
@@ -104,7 +112,7 @@ class Session:
     @property
     def listings(self) -> Listings:
         """The listings that the crawler uses."""
-        return Listings(self.transport, self.deadline)
+        return self.client.listings(deadline=self.deadline)
 
     @cached_property
     def now(self) -> int:
@@ -112,7 +120,7 @@ class Session:
 
         It is cached, so that equal questions send equal requests.
         """
-        return int(self.transport.now())
+        return int(self.client.now())
 
     async def get(self, path: str, query: Query | None = None) -> Answer:
         """Request a path below the API's root. Raises ExchangeError and BudgetSpentError."""

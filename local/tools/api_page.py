@@ -10,9 +10,11 @@ from typing import Final
 
 import local  # noqa: F401  # adds the functions and the layer to sys.path
 from api.app import create_app
+from api.candlesticks.request import CANDLESTICK_PARAMETERS
 from api.errors import SQLSTATES, ErrorCode
-from api.markets.filters import OPERATORS
-from api.markets.parameters import CANDLESTICK_PARAMETERS, LISTING_PARAMETERS, Parameter
+from api.listing.filters import OPERATORS
+from api.markets.parameters import LISTING_PARAMETERS
+from api.query_string import Parameter
 from api.resources import Resources
 from kalshi_markets.columns import COLUMNS, Kind
 from local.tools.markdown import renewed

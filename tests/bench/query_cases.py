@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 from urllib.parse import quote
 
-from api.markets.filters import FILTERS
+from api.markets.parameters import FILTERS
 from kalshi_markets.columns import COLUMNS
 from tests.bench.samples import Sample, texts, words
 from tests.bench.server import TABLE, Connection

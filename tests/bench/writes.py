@@ -16,8 +16,9 @@ from itertools import chain
 from statistics import median
 from typing import Any, Final
 
+from crawler.job_table import JobState
 from crawler.market_writer import MarketWriter
-from crawler.store import Batch, JobState, Store
+from crawler.store import Batch, Store
 from kalshi_markets.columns import MARKET_COLUMNS, Column, Kind, Table
 from kalshi_markets.database import Database
 from kalshi_markets.exchange import parse_market
@@ -167,7 +168,7 @@ def _write(environment: Mapping[str, str], count: int) -> None:
         pages = live(connection)
     writer = database(environment)
     store, chance = Store(writer), random.Random(2)
-    assert store.take_lease(), "another crawler writes"
+    assert store.lease.acquire(), "another crawler writes"
     for page in pages:
         store.commit(Batch(JobState("bench/writer"), [parse_market(market) for market in page]))
     print("ready", flush=True)
@@ -176,7 +177,7 @@ def _write(environment: Mapping[str, str], count: int) -> None:
         page = traded(pages[number % len(pages)], chance)
         store.commit(Batch(JobState("bench/writer"), [parse_market(market) for market in page]))
     print("done", flush=True)
-    store.release_lease()
+    store.lease.release()
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from urllib.parse import quote, unquote
 import pytest
 
 from api.landing import QUERIES
-from api.markets.filters import FILTERS as EVERY_FILTER
+from api.markets.parameters import FILTERS as EVERY_FILTER
 from api.markets.parameters import LISTING_PARAMETERS
 from kalshi_markets.columns import COLUMNS, DEFAULT_COLUMNS
 from kalshi_markets.database import Database

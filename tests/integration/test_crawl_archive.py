@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from crawler.store import Batch, JobState, Store
+from crawler.job_table import JobState
+from crawler.store import Batch, Store
 from kalshi_markets.database import Database
 from kalshi_markets.exchange import Series, parse_market
 from tests.support.api_client import ApiClient, crawl
@@ -118,12 +119,12 @@ def test_a_listing_that_ends_before_a_known_market_is_not_the_whole_archive(
     fresh: dict[str, str], database: Database
 ) -> None:
     store = Store(database)
-    assert store.take_lease()
+    assert store.lease.acquire()
     known = [settled("KNOWN"), settled("DELETED"), settled("LISTED")]
     store.commit(
         Batch(JobState("settled"), [parse_market(market) for market in known], series=[Series("KXA", "A", "C")])
     )
-    store.release_lease()
+    store.lease.release()
     paths = {
         "/historical/markets?tickers=*": [page()],
         **of_series("KXA", page(settled("KNOWN"), settled("TAIL"))),
@@ -141,9 +142,9 @@ def test_a_listing_that_ends_before_a_known_market_is_not_the_whole_archive(
 
 def test_a_known_market_that_no_series_lists_makes_nothing_complete(fresh: dict[str, str], database: Database) -> None:
     store = Store(database)
-    assert store.take_lease()
+    assert store.lease.acquire()
     store.commit(Batch(JobState("settled"), [parse_market(settled("KNOWN"))], series=[Series("KXA", "A", "C")]))
-    store.release_lease()
+    store.lease.release()
     paths = {"/historical/markets?tickers=*": [page(settled("KNOWN"))], **of_series("KXA", page(settled("A")))}
     with archive("KXA", listing=[page(settled("A"))], paths=paths) as server:
         environment = fresh | {"EXCHANGE_URL": server.url}
@@ -200,12 +201,12 @@ def test_an_archive_whose_series_cannot_all_be_read_is_not_complete_and_goes_on_
 
 def test_a_walk_by_series_goes_on_in_the_series_where_it_was(fresh: dict[str, str], database: Database) -> None:
     store = Store(database)
-    assert store.take_lease()
+    assert store.lease.acquire()
     position_ = {"cursor": "a", "first": "A1", "pages": 1}
     position = {"after": "", "skipped": [], "unlisted": [], "series": "KXA", **position_}
     series = [Series(name, name, "C") for name in ("KXA", "KXB")]
     store.commit(Batch(JobState("archive", position, started_at=NOW), series=series))
-    store.release_lease()
+    store.lease.release()
     paths = {
         "/historical/markets?*series_ticker=KXA&cursor=a": [page(settled("A2"))],
         **of_series("KXB", page(settled("B1"))),
@@ -243,7 +244,7 @@ def test_a_page_that_is_never_readable_leads_to_the_series_too(fresh: dict[str, 
 
 def test_a_cutoff_that_moved_afterwards_makes_it_incomplete(fresh: dict[str, str], database: Database) -> None:
     store = Store(database)
-    assert store.take_lease()
+    assert store.lease.acquire()
     walked = JobState("archive", started_at=NOW, finished_at=NOW, confirmed_at=NOW, completed_by="listing")
     store.commit(Batch(walked))
     assert get_archive_status(fresh) == {

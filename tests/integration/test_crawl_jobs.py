@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from crawler.store import Batch, JobState, Store
+from crawler.job_table import JobState
+from crawler.store import Batch, Store
 from kalshi_markets.database import Database, DatabaseUnavailable
 from kalshi_markets.exchange import Event, Series, find_drift, parse_market
 from local.exchange.catalogue import MarketFilter, Order
@@ -36,7 +37,7 @@ def fresh(environment: dict[str, str], database: Database) -> dict[str, str]:
 @pytest.fixture
 def store(fresh: dict[str, str], database: Database) -> Store:
     store = Store(database)
-    assert store.take_lease()
+    assert store.lease.acquire()
     return store
 
 
@@ -185,7 +186,7 @@ def test_a_page_that_postgresql_rejects_is_bisected_to_the_failing_row(store: St
         written = store.commit(Batch(JobState("j", {"cursor": "next"}), [parse_market(market) for market in markets]))
         assert (written.added, [reject.ticker for reject in written.rejects]) == (10, ["M-5"])
         assert database.query("SELECT ticker, reason FROM kalshi_markets_rejects") == [["M-5", "no such row"]]
-        assert store.jobs()["j"].position == {"cursor": "next"}
+        assert store.job_table.states()["j"].position == {"cursor": "next"}
     finally:
         database.execute_script("DROP FUNCTION refuse CASCADE")
 
@@ -199,7 +200,7 @@ def test_an_error_of_the_whole_statement_stops_the_page(store: Store, database: 
     try:
         with pytest.raises(DatabaseUnavailable, match="read only"):
             store.commit(Batch(JobState("j"), [parse_market(MARKET)]))
-        assert "j" not in store.jobs()
+        assert "j" not in store.job_table.states()
     finally:
         database.execute_script("DROP FUNCTION refuse CASCADE")
 

@@ -11,7 +11,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from crawler.store import Batch, JobState, Store
+from crawler.job_table import JobState
+from crawler.store import Batch, Store
 from kalshi_markets.database import Database
 from kalshi_markets.exchange import Event, Series, parse_market
 from kalshi_markets.settings import SettingsError
@@ -34,7 +35,7 @@ def fresh(environment: dict[str, str], database: Database, monkeypatch: pytest.M
 @pytest.fixture
 def store(fresh: dict[str, str], database: Database) -> Store:
     store = Store(database)
-    assert store.take_lease()
+    assert store.lease.acquire()
     return store
 
 
@@ -226,7 +227,7 @@ def test_a_damaged_position_stops_only_its_job_and_only_once(
     fresh: dict[str, str], store: Store, database: Database, position: Any
 ) -> None:
     store.commit(Batch(JobState("changed/created", position, started_at=NOW)))
-    store.release_lease()
+    store.lease.release()
     with scripted({}) as server:
         environment = fresh | {"EXCHANGE_URL": server.url}
         summary = crawl(environment, RUN_SECONDS)
@@ -242,7 +243,7 @@ def test_an_event_that_the_exchange_refuses_keeps_no_other_from_its_series(
 ) -> None:
     markets = [market(name, event_ticker=f"E-{name}") for name in ("A", "BAD", "C")]
     store.commit(Batch(JobState("live/open"), [parse_market(market_) for market_ in markets]))
-    store.release_lease()
+    store.lease.release()
     events_ = [answer(events=[{"event_ticker": f"E-{n}", "series_ticker": "S", "title": n} for n in "AC"], cursor="")]
     with scripted({"/events?*E-BAD*": [Reply(400)], "/events*": events_}) as server:
         environment = fresh | {"EXCHANGE_URL": server.url}
@@ -259,7 +260,7 @@ def test_a_market_whose_name_the_exchange_rejects_is_not_removed(
     fresh: dict[str, str], store: Store, database: Database
 ) -> None:
     store.commit(Batch(JobState("live/open"), [parse_market(market(name)) for name in ("A", "BAD", "C")]))
-    store.release_lease()
+    store.lease.release()
     with scripted({"*tickers=*BAD*": [Reply(400)]}) as server:
         assert crawl(fresh | {"EXCHANGE_URL": server.url}, RUN_SECONDS)["errors"] == {}
     removed = database.query("SELECT ticker FROM kalshi_markets WHERE removed_at IS NOT NULL ORDER BY 1")
@@ -291,7 +292,7 @@ def test_the_oldest_lookup_is_repeated_first(
     monkeypatch.setattr("crawler.jobs.lookups.MAX_LOOKUPS", 2)
     markets = [market(name) for name in ("A", "B", "C", "D", "E")]
     store.commit(Batch(JobState("live/open"), [parse_market(market_) for market_ in markets]))
-    store.release_lease()
+    store.lease.release()
     pairs = itertools.permutations("ABCDE", 2)
     paths = {f"/markets?tickers={a}%2C{b}&*": [page(market(a), market(b))] for a, b in pairs}
     with scripted(paths) as server:
@@ -314,16 +315,16 @@ def test_rejects_and_events_take_turns_too(store: Store, database: Database) -> 
         " SELECT t, '', '', now() - interval '1 hour' FROM json_array_elements_text($1::json) AS t",
         json.dumps([*names, "A,B"]),
     )
-    assert store.rejected_tickers(2) == ["R0", "R1"]
+    assert store.queries.rejected_tickers(2) == ["R0", "R1"]
     store.commit(Batch(JobState("rejects"), looked_up=["R0", "R1"]))
-    assert store.rejected_tickers(3) == ["R2", "R3", "R0"]
+    assert store.queries.rejected_tickers(3) == ["R2", "R3", "R0"]
     store.commit(
         Batch(JobState("live/open"), [parse_market(market(name, event_ticker=name)) for name in [*names, "A,B"]])
     )
     soon = NOW + timedelta(days=1)
-    first = store.events_without_series(soon, 2)
+    first = store.queries.events_without_series(soon, 2)
     store.commit(Batch(JobState("events"), events=[Event(name, None, None) for name in first]))
-    assert store.events_without_series(soon, 9) == [*(name for name in names if name not in first), *first]
+    assert store.queries.events_without_series(soon, 9) == [*(name for name in names if name not in first), *first]
 
 
 def test_credentials_that_cannot_be_read_end_the_run_by_name_and_ask_nothing(fresh: dict[str, str]) -> None:

@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 
 from crawler.crawl import SIZE_LOG_SECONDS
-from crawler.store import Batch, JobState, LeaseLost, Store
+from crawler.job_table import JobState
+from crawler.lease import LeaseLost
+from crawler.store import Batch, Store
 from kalshi_markets.columns import MARKET_COLUMNS, Kind
 from kalshi_markets.database import Database, StatementError
 from kalshi_markets.exchange import market_row, parse_market
@@ -162,10 +164,10 @@ def test_while_one_run_holds_the_lease_another_does_nothing(
     fresh: dict[str, str], database: Database, server: ExchangeServer
 ) -> None:
     holder = Store(database)
-    assert holder.take_lease()
+    assert holder.lease.acquire()
     summary = crawl(fresh | {"EXCHANGE_URL": server.url})
     assert (summary["outcome"], summary["requests"]) == ("busy", 0)
-    holder.release_lease()
+    holder.lease.release()
     assert crawl(fresh | {"EXCHANGE_URL": server.url})["outcome"] == "idle"
 
 
@@ -173,10 +175,10 @@ def test_a_lease_that_ran_out_is_taken_and_its_old_holder_writes_nothing(
     fresh: dict[str, str], database: Database
 ) -> None:
     old, new = Store(database), Store(database)
-    assert old.take_lease()
-    assert not new.take_lease()
+    assert old.lease.acquire()
+    assert not new.lease.acquire()
     database.execute("UPDATE kalshi_markets_lease SET ends_at = now() - interval '1 second'")
-    assert new.take_lease()
+    assert new.lease.acquire()
     with pytest.raises(LeaseLost):
         old.commit(Batch(JobState("live/open", {"cursor": "x"}), [parse_market({"ticker": "A"})]))
     assert database.query(
@@ -186,21 +188,21 @@ def test_a_lease_that_ran_out_is_taken_and_its_old_holder_writes_nothing(
 
 def test_a_page_and_the_job_position_are_committed_together(fresh: dict[str, str], database: Database) -> None:
     store = Store(database)
-    store.take_lease()
+    store.lease.acquire()
     good = parse_market({"ticker": "A"})
     with pytest.raises(StatementError):
         store.commit(Batch(JobState("live/open", {"cursor": "next"}, "no time"), [good]))  # type: ignore[arg-type]  # on purpose
-    assert "live/open" not in store.jobs()
+    assert "live/open" not in store.job_table.states()
     assert database.query("SELECT count(*) FROM kalshi_markets") == [[0]]
     store.commit(Batch(JobState("live/open", {"cursor": "next"}), [good]))
-    assert store.jobs()["live/open"].position == {"cursor": "next"}
+    assert store.job_table.states()["live/open"].position == {"cursor": "next"}
 
 
 def test_every_change_has_its_own_rising_number_and_no_change_has_none(
     fresh: dict[str, str], database: Database
 ) -> None:
     store = Store(database)
-    store.take_lease()
+    store.lease.acquire()
     rows = [parse_market({"ticker": ticker, "volume_fp": "1.00"}) for ticker in "ABC"]
     assert store.commit(Batch(JobState("j"), rows)).added == 3
     numbers = "SELECT ticker, change_number, changed_at = first_seen_at FROM kalshi_markets ORDER BY ticker"
@@ -220,7 +222,7 @@ def test_every_change_has_its_own_rising_number_and_no_change_has_none(
 
 def test_a_market_that_comes_back_is_no_longer_removed(fresh: dict[str, str], database: Database) -> None:
     store = Store(database)
-    store.take_lease()
+    store.lease.acquire()
     row = parse_market({"ticker": "A"})
     store.commit(Batch(JobState("j"), [row]))
     database.execute("UPDATE kalshi_markets_quotes SET removed_at = now()")
@@ -230,7 +232,7 @@ def test_a_market_that_comes_back_is_no_longer_removed(fresh: dict[str, str], da
 
 def test_state_written_by_other_jobs_is_not_overwritten(fresh: dict[str, str], database: Database) -> None:
     store = Store(database)
-    store.take_lease()
+    store.lease.acquire()
     store.commit(Batch(JobState("j"), [parse_market({"ticker": "A"})]))
     database.execute("UPDATE kalshi_markets_details SET series_ticker = 'S', category = 'C'")
     store.commit(Batch(JobState("j"), [parse_market({"ticker": "A", "title": "new"})]))
@@ -299,12 +301,12 @@ def test_no_text_of_the_exchange_stops_a_run(fresh: dict[str, str], database: Da
 
 def test_a_rejected_cursor_restarts_the_job(fresh: dict[str, str], database: Database, server: ExchangeServer) -> None:
     store = Store(database)
-    store.take_lease()
+    store.lease.acquire()
     store.commit(Batch(JobState("live/open", {"cursor": "bad"}, started_at=datetime.now(UTC)), []))
-    store.release_lease()
+    store.lease.release()
     with ScriptedServer([Reply(400, b'{"error": {"code": "bad_request", "message": "cursor"}}')]) as broken:
         crawl(fresh | {"EXCHANGE_URL": broken.url})
-    assert store.jobs()["live/open"].position is None
+    assert store.job_table.states()["live/open"].position is None
     crawl(fresh | {"EXCHANGE_URL": server.url})
     assert stored(database) == expected(served(server))
 
@@ -340,7 +342,7 @@ def test_the_same_key_signs_for_the_simulated_exchange(
 def replay_states(states: Sequence[str], database: Database) -> None:
     """Write Market objects in order, a thousand to a page, as a pass does."""
     store = Store(database)
-    store.take_lease()
+    store.lease.acquire()
     for first in range(0, len(states), 1000):
         rows = [parse_market(json.loads(state, parse_float=Decimal)) for state in states[first : first + 1000]]
         store.commit(Batch(JobState("replay", {"at": first}), rows))
@@ -394,7 +396,7 @@ def row_locations(database: Database, part: str) -> dict[str, str]:
 
 def test_only_what_differs_is_written(fresh: dict[str, str], database: Database) -> None:
     store = Store(database)
-    store.take_lease()
+    store.lease.acquire()
     a, b, c = ({"ticker": name, "title": "t", "status": "active", "volume_fp": "1.00"} for name in "ABC")
     store.commit(Batch(JobState("j"), [parse_market(market) for market in (a, b, c)]))
     details, quotes = row_locations(database, "details"), row_locations(database, "quotes")
@@ -413,7 +415,7 @@ def test_rows_without_a_digest_get_one_and_no_change_number_unless_they_differ(
     fresh: dict[str, str], database: Database
 ) -> None:
     store = Store(database)
-    store.take_lease()
+    store.lease.acquire()
     rows = [parse_market({"ticker": "A", "title": "t"}), parse_market({"ticker": "B", "title": "t"})]
     store.commit(Batch(JobState("j"), rows))
     database.execute("UPDATE kalshi_markets_quotes SET details_hash = NULL")
@@ -429,7 +431,7 @@ def test_rows_without_a_digest_get_one_and_no_change_number_unless_they_differ(
 
 def test_the_job_state_has_the_last_change_number(fresh: dict[str, str], database: Database) -> None:
     store = Store(database)
-    store.take_lease()
+    store.lease.acquire()
     store.commit(Batch(JobState("j"), [parse_market({"ticker": name}) for name in "ABC"]))
     [[recorded, last]] = database.query(
         "SELECT (SELECT max(change_number) FROM kalshi_markets_jobs), (SELECT max(change_number) FROM kalshi_markets)"

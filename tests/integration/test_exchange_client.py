@@ -58,7 +58,7 @@ def ask(server: ScriptedServer, question: Callable[[ExchangeClient], Coroutine[A
 
 
 def first_page(client: ExchangeClient) -> Coroutine[Any, Any, Page]:
-    return Listings(client.transport, time.monotonic() + 5).live("open", None)
+    return client.listings(deadline=time.monotonic() + 5).live("open", None)
 
 
 def test_requests_accept_english_and_gzip_and_numbers_are_parsed_exactly() -> None:
@@ -70,7 +70,7 @@ def test_requests_accept_english_and_gzip_and_numbers_are_parsed_exactly() -> No
         path, headers = server.requests[0]
         assert (headers["accept-language"], headers["accept-encoding"]) == ("en", "gzip")
         assert path == "/trade-api/v2/markets?limit=1000&mve_filter=exclude&status=open"
-        ask(server, lambda client: Listings(client.transport, time.monotonic() + 5).live("open", page.cursor))
+        ask(server, lambda client: client.listings(deadline=time.monotonic() + 5).live("open", page.cursor))
         assert server.requests[1][0].endswith("&cursor=next%2B%2F%3D")
 
 
@@ -95,7 +95,7 @@ NULL = b'{"%s": null, "cursor": "%s"}'
 
 
 def listings(client: ExchangeClient) -> Listings:
-    return Listings(client.transport, time.monotonic() + 5)
+    return client.listings(deadline=time.monotonic() + 5)
 
 
 @pytest.mark.parametrize(
@@ -216,13 +216,13 @@ def test_a_server_that_is_not_there_is_unavailable() -> None:
 def test_no_answer_is_waited_for_beyond_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(transport, "TIMEOUTS", None)  # only the deadline ends the wait
     with ScriptedServer([Reply(delay=60)]) as server, pytest.raises(ExchangeUnavailable, match="before the deadline"):
-        ask(server, lambda client: Listings(client.transport, time.monotonic() + 0.3).live("open", None))
+        ask(server, lambda client: client.listings(deadline=time.monotonic() + 0.3).live("open", None))
 
 
 def test_no_request_is_sent_after_the_deadline() -> None:
     with ScriptedServer([Reply()]) as server:
         with pytest.raises(ExchangeError):
-            ask(server, lambda client: Listings(client.transport, time.monotonic() - 1).live("open", None))
+            ask(server, lambda client: client.listings(deadline=time.monotonic() - 1).live("open", None))
         assert server.requests == []
 
 
@@ -314,4 +314,4 @@ def test_unreadable_candles_and_cutoffs_are_errors() -> None:
                 lambda client: client.archived_candlesticks("A", CandleQuery(0, 60, 1), deadline=time.monotonic() + 5),
             )
     with ScriptedServer([Reply(body=b'{"market_settled_ts": "soon"}')]) as server, pytest.raises(InvalidResponse):
-        ask(server, lambda client: Listings(client.transport, time.monotonic() + 5).cutoff())
+        ask(server, lambda client: client.listings(deadline=time.monotonic() + 5).cutoff())

@@ -373,10 +373,10 @@ async def count_pages(environment: Mapping[str, str], share: Share, seconds: flo
 
         async def ask() -> None:
             while time.monotonic() < ends_at:
-                await client.transport.get("/exchange/status", {}, deadline=ends_at + 5)
+                await client._transport.get("/exchange/status", {}, deadline=ends_at + 5)
 
         await asyncio.gather(*(ask() for _ in range(4)))
-        return client.requests, client.transport.rate_limited
+        return client.requests, client.rate_limited
 
 
 def test_two_processes_at_full_rate_are_never_rate_limited(
@@ -402,7 +402,7 @@ def learn(environment: Mapping[str, str], **settings: str) -> dict[str, str]:
         tokens = DatabaseTokenBucket(DatabaseSettings.from_env(environment), "crawler", read.rate)
         async with ExchangeClient(read, RateLimiter(tokens)) as client:
             ends_at = time.monotonic() + 3
-            crawl = CrawlRun([LimitsJob()], Store(writer, reader), client.transport, deadline=ends_at)
+            crawl = CrawlRun([LimitsJob()], Store(writer, reader), client, deadline=ends_at)
             summary = await crawl.run()
         writer.close()
         reader.close()
@@ -517,7 +517,7 @@ def test_dear_requests_take_their_part_of_the_rate(environment: Mapping[str, str
         async with ExchangeClient(settings, limiter) as client:
             began = time.monotonic()
             for _ in range(8):
-                await client.transport.get("/markets", {}, deadline=time.monotonic() + 20)
+                await client._transport.get("/markets", {}, deadline=time.monotonic() + 20)
             return time.monotonic() - began
 
     with ScriptedServer([Reply()]) as server:
@@ -561,9 +561,8 @@ def test_a_429_slows_all_down_and_is_counted(
 
     async def run(server: ScriptedServer) -> tuple[int, int, int]:
         async with over(environment, server) as client:
-            await client.transport.get("/exchange/status", {}, deadline=time.monotonic() + 5)
-            sent = client.transport
-            return sent.requests, sent.rate_limited, sent.bytes_received
+            await client._transport.get("/exchange/status", {}, deadline=time.monotonic() + 5)
+            return client.requests, client.rate_limited, client.bytes_received
 
     with ScriptedServer([Reply(429, b"slow down"), Reply(503, b"no"), Reply()]) as server:
         assert asyncio.run(run(server)) == (3, 1, len(b"slow down") + len(b"no") + len(Reply().body))
@@ -575,7 +574,7 @@ def test_no_request_waits_for_a_token_beyond_the_deadline(environment: Mapping[s
         settings = ExchangeSettings.from_env({"EXCHANGE_URL": server.url, "EXCHANGE_RATE": "0.1"})
         limiter = RateLimiter(DatabaseTokenBucket(DatabaseSettings.from_env(environment), "interactive", 0.1))
         async with ExchangeClient(settings, limiter) as client:
-            await client.transport.get("/exchange/status", {}, deadline=time.monotonic() + 0.3)
+            await client._transport.get("/exchange/status", {}, deadline=time.monotonic() + 0.3)
 
     with ScriptedServer([Reply()]) as server:
         with pytest.raises(ExchangeUnavailable, match="before the deadline"):

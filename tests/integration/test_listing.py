@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 import pytest
 
-from api.markets.sorting import SORT_ORDERS
+from api.markets.parameters import SORT_ORDERS
 from kalshi_markets.columns import COLUMNS, COLUMNS_BY_NAME, DEFAULT_COLUMNS, Kind
 from kalshi_markets.database import Database
 from tests.support.api_client import ApiClient, ApiResponse, error, escaped, items

@@ -5,7 +5,7 @@ import pytest
 
 from kalshi_markets import secrets_manager
 from kalshi_markets.database import Database, LoginFailed
-from kalshi_markets.exchange import ExchangeClient, Listings, Page
+from kalshi_markets.exchange import ExchangeClient, Page
 from kalshi_markets.exchange.rate_limiter import LocalTokenBucket, RateLimiter
 from kalshi_markets.exchange.signing import Signer
 from kalshi_markets.secrets_manager import SecretUnavailable, get_secret
@@ -106,7 +106,7 @@ def ask(server: ScriptedServer, arn: str) -> Page:
     async def run() -> Page:
         settings = ExchangeSettings.from_env({"EXCHANGE_URL": server.url, "KALSHI_SECRET_ARN": arn})
         async with ExchangeClient(settings, RateLimiter(LocalTokenBucket(15))) as client:
-            return await Listings(client.transport, time.monotonic() + 5).live("open", None)
+            return await client.listings(deadline=time.monotonic() + 5).live("open", None)
 
     return asyncio.run(run())
 

@@ -15,7 +15,7 @@ import snapshot_restore_py
 from awslambdaric.lambda_runtime_hooks_runner import run_after_restore, run_before_snapshot
 
 from kalshi_markets.database import Database
-from kalshi_markets.exchange import ExchangeClient, ExchangeUnavailable, Listings
+from kalshi_markets.exchange import ExchangeClient, ExchangeUnavailable
 from kalshi_markets.exchange.rate_limiter import LocalTokenBucket, RateLimiter
 from kalshi_markets.settings import ExchangeSettings
 from local.lambda_runtime.events import HttpRequest, http_event
@@ -130,7 +130,7 @@ def test_restored_processes_spread_their_retries() -> None:
             settings = ExchangeSettings.from_env({"EXCHANGE_URL": url})
             async with ExchangeClient(settings, RateLimiter(LocalTokenBucket(1000))) as client:
                 with pytest.raises(ExchangeUnavailable):
-                    await Listings(client.transport, time.monotonic() + 60).live("open", None)
+                    await client.listings(deadline=time.monotonic() + 60).live("open", None)
 
         with (
             ScriptedServer([Reply(503)] * 6) as server,

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from api import status
+from crawler.job_table import JobState
 from crawler.jobs.lookups import LIVE_JOBS
 from crawler.market_writer import Reject
-from crawler.store import Batch, JobState, Store
+from crawler.store import Batch, Store
 from kalshi_markets.columns import STATUSES
 from kalshi_markets.database import Database
 from kalshi_markets.exchange import Deviation, parse_market
@@ -36,7 +37,7 @@ def store(database: Database) -> Store:
     """Empty the tables and return a store that holds the lease."""
     truncate_all(database)
     store = Store(database)
-    assert store.take_lease()
+    assert store.lease.acquire()
     return store
 
 

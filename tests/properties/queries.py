@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from hypothesis import strategies as st
 
-from api.markets.sorting import SORT_ORDERS
+from api.markets.parameters import SORT_ORDERS
 from kalshi_markets.columns import COLUMNS, COLUMNS_BY_NAME, Column, Kind
 from tests.properties import tables
 from tests.properties.model import Condition, Json, Question, Row, cases, names, pattern, plain

@@ -9,8 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api.app import create_app
-from api.markets.filters import FILTERS
-from api.markets.parameters import LISTING_PARAMETERS
+from api.markets.parameters import FILTERS, LISTING_PARAMETERS
 from api.middleware import RequestContextMiddleware
 from tests.properties import corpus
 from tests.properties.answers import items

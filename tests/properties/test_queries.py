@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, note
 from hypothesis import strategies as st
 
-from api.markets.sorting import SORT_ORDERS
+from api.markets.parameters import SORT_ORDERS
 from tests.properties.answers import assert_page, walk
 from tests.properties.model import Question, matching, page, written
 from tests.properties.queries import RenderedQuery, random_query

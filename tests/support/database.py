@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from crawler.store import Batch, JobState, Store
+from crawler.job_table import JobState
+from crawler.store import Batch, Store
 from kalshi_markets.columns import Table
 from kalshi_markets.database import Database
 from kalshi_markets.exchange import parse_market
@@ -30,9 +31,9 @@ def connect(environment: Mapping[str, str]) -> Database:
 def store_markets(database: Database, *markets: Mapping[str, Any]) -> None:
     """Store Market objects in the tables as the crawler does."""
     store = Store(database)
-    assert store.take_lease()
+    assert store.lease.acquire()
     store.commit(Batch(JobState("live/open"), [parse_market(market) for market in markets]))
-    store.release_lease()
+    store.lease.release()
 
 
 def truncate_all(database: Database) -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.markets.cursor import Position, decode, encode
+from api.listing.cursor import Position, decode, encode
 from kalshi_markets.columns import Kind
 
 PARAMETERS = {"order_by": "volume", "status": "active"}

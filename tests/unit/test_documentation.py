@@ -3,8 +3,7 @@ import json
 import re
 from pathlib import Path
 
-from api.markets.filters import FILTERS
-from api.markets.parameters import LISTING_PARAMETERS
+from api.markets.parameters import FILTERS, LISTING_PARAMETERS
 from crawler import metrics
 from crawler.jobs import all_jobs
 from crawler.summary import Summary

@@ -18,6 +18,12 @@ PERMITTED: Final = {
     "local": set(PARTS),
 }
 """Parts that each part may import. The layer imports no function, no function another one, and nothing tests."""
+FRONT_DOOR: Final = "kalshi_markets.exchange"
+"""Package from which other packages import, and not from its modules.
+
+No exception is needed for the cost of imports: the package loads httpx and cryptography, whichever name is imported.
+So the API imports it in the routes that request candlesticks (test_imports.py).
+"""
 
 
 def module_name(path: Path, source: Path) -> str:
@@ -64,6 +70,12 @@ def test_a_module_imports_only_what_its_part_may(name: str) -> None:
     assert parts & {*PARTS, "tests"} <= PERMITTED[part]
 
 
+@pytest.mark.parametrize("name", sorted(name for name in MODULES if not f"{name}.".startswith(f"{FRONT_DOOR}.")))
+def test_the_exchange_client_is_imported_from_its_package(name: str) -> None:
+    targets = {target for target, _ in imported(name, MODULES[name])}
+    assert not {target for target in targets if target.startswith(f"{FRONT_DOOR}.")}
+
+
 def test_no_import_leads_back_to_where_it_began() -> None:
     graph = {
         name: {target for target, at_load in imported(name, path) if at_load and target in MODULES and target != name}
@@ -85,6 +97,22 @@ def test_no_import_leads_back_to_where_it_began() -> None:
         if name not in state:
             visit(name, [name])
     assert cycles == []
+
+
+def reachable(name: str) -> set[str]:
+    """Return the modules that a module loads, directly and through others."""
+    seen, pending = set[str](), [name]
+    while pending:
+        for target, at_load in imported(module := pending.pop(), MODULES[module]):
+            if at_load and target in MODULES and target not in seen:
+                seen.add(target)
+                pending.append(target)
+    return seen
+
+
+@pytest.mark.parametrize("name", sorted(name for name in MODULES if name.startswith("api.listing.")))
+def test_a_listing_depends_on_no_resource(name: str) -> None:
+    assert not [target for target in reachable(name) if target.startswith(("api.markets", "api.candlesticks"))]
 
 
 def test_every_part_is_there() -> None:

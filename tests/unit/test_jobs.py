@@ -1,11 +1,12 @@
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 import pytest
 
+from crawler.job_table import JobState
 from crawler.jobs.archive import ArchiveJob
 from crawler.jobs.base import (
     DUE_FRACTION,
@@ -19,8 +20,8 @@ from crawler.jobs.base import (
 from crawler.jobs.listings import ChangedJob, LiveJob
 from crawler.jobs.lookups import LIVE_JOBS, MissingMarketsJob
 from crawler.jobs.settled import INITIAL_WINDOW_SECONDS, RECHECK_AFTER, BacklogJob, SettledJob
-from crawler.store import JobState, Store
-from kalshi_markets.exchange import Listings, Page, RawMarket
+from crawler.store_gate import StoreGate
+from kalshi_markets.exchange import ExchangeClient, Listings, Page, RawMarket
 from kalshi_markets.job_names import ARCHIVE_GAP
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -62,18 +63,13 @@ class Exchange:
         return next(self.pages)
 
 
-async def read(*_: Any) -> Any:
-    raise AssertionError("these walks read nothing of the store")
-
-
 def steps(job_code: Job, exchange: Exchange, job: JobState, *others: JobState, limit: int = 10_000) -> list[PageUpdate]:
     """Run a pass to its end, or its first `limit` steps, and return the updates."""
 
     async def run() -> list[PageUpdate]:
         jobs = {state.name: state for state in (job, *others)}
-        context = JobContext(
-            cast("Listings", exchange), cast("Store", None), jobs, cast("Callable[..., Awaitable[Any]]", read)
-        )
+        # These jobs send no other requests, and they do not query the store.
+        context = JobContext(cast("ExchangeClient", None), cast("Listings", exchange), cast("StoreGate", None), jobs)
         updates: list[PageUpdate] = []
         walking = job_code.run(context, job)
         async for update in walking:

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from crawler.job_table import JobState
 from crawler.metrics import LAGS, NAMESPACE, publish
-from crawler.store import JobState
 from crawler.summary import Summary
 from local.tools.templates import ROOT, template
 

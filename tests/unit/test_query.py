@@ -6,10 +6,11 @@ from urllib.parse import urlencode
 
 import pytest
 
+from api.candlesticks.request import CANDLESTICK_PARAMETERS
 from api.errors import ApiError
-from api.markets.filters import FILTERS
-from api.markets.parameters import CANDLESTICK_PARAMETERS
-from api.markets.query import parse_fields, parse_parameters, parse_query, reject_parameters
+from api.markets.parameters import FILTERS
+from api.markets.query import parse_fields, parse_query
+from api.query_string import parse_parameters, reject_parameters
 from kalshi_markets.columns import COLUMNS, DEFAULT_COLUMNS, Column, Kind
 
 

@@ -1,6 +1,6 @@
 import pytest
 
-from api.markets.regex_guard import rejection_reason, translated
+from api.listing.regex_guard import rejection_reason, translated
 
 
 @pytest.mark.parametrize(

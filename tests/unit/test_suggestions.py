@@ -1,8 +1,9 @@
 import pytest
 
-from api.markets.filters import FILTERS
-from api.markets.parameters import LISTING_PARAMETERS
-from api.markets.suggestions import COLUMN_NAMES, NAMES, SUFFIXES, suggestion
+from api.listing.suggestions import SUFFIXES
+from api.markets.parameters import FILTERS, LISTING_PARAMETERS
+from api.markets.query import GRAMMAR
+from api.markets.suggestions import COLUMN_NAMES, NAMES
 from kalshi_markets.columns import COLUMNS_BY_NAME
 
 
@@ -40,7 +41,7 @@ from kalshi_markets.columns import COLUMNS_BY_NAME
     ],
 )
 def test_the_parameter_of_the_same_meaning_is_suggested(unknown: str, meant: str | None) -> None:
-    assert suggestion(unknown) == meant
+    assert GRAMMAR.suggest(unknown) == meant
 
 
 def test_every_name_in_the_tables_leads_to_a_parameter_and_none_is_one() -> None:

@@ -10,6 +10,7 @@ import logging
 import threading
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from enum import Enum, auto
 from typing import Any, Final, NamedTuple
 
 from api.candlesticks.chunks import BLOCK_SECONDS, CandleChunk
@@ -23,11 +24,26 @@ _SESSION: Final = {
     "synchronous_commit": "off",  # rows that a server crash loses are fetched again
     "statement_timeout": "5000",
 }
+_TIMEOUT_SECONDS: Final = 7
+"""The server cancels a slow statement first. This timeout is for a server that does not respond."""
+_USE_RESOLUTION: Final = "interval '1 day'"
+"""SQL interval in which the use of a row is recorded at most once."""
 EVICTION_CHECKS_PER_LIMIT: Final = 16
 """Number of eviction checks of a process while it writes as many bytes as the cache's limit."""
 MEBIBYTE: Final = 1 << 20
 
 logger = logging.getLogger(__name__)
+
+
+class CacheClass(Enum):
+    """Treatment of a market's candles by the cache."""
+
+    NOT_CACHED = auto()
+    """Candles are neither stored nor read."""
+    UNSETTLED = auto()
+    """Candles are stored, and read until the market is closed."""
+    SETTLED = auto()
+    """Candles are stored and read. Only those that were fetched after the settlement are read."""
 
 
 class CacheEntry(NamedTuple):
@@ -46,7 +62,9 @@ class CandleCache:
     """Cache of candles, with its own database connection. Database errors are logged, not raised: it is optional."""
 
     def __init__(self, settings: DatabaseSettings, mebibytes: int) -> None:
-        self._database = Database(settings, application_name="candlesticks", parameters=_SESSION, timeout=7)
+        self._database = Database(
+            settings, application_name="candlesticks", parameters=_SESSION, timeout=_TIMEOUT_SECONDS
+        )
         self._lock = threading.Lock()  # a statement continues after the task that awaits it is canceled
         self._limit = mebibytes * MEBIBYTE
         self._bytes_since_check = self._limit  # check at the first write: other processes may have filled the cache
@@ -70,9 +88,9 @@ class CandleCache:
         rows = self._execute(
             f"""
             SELECT json_agg(json_build_array(c.ticker, c.covers_from, c.covers_to, octet_length(c.candles), c.crc,
-                            c.size, c.used_at < now() - interval '1 day') ORDER BY t.place, c.block)::text,
-                   string_agg(c.candles, '' ORDER BY t.place, c.block)
-            FROM json_each_text($1::json) WITH ORDINALITY AS t(ticker, settled, place), LATERAL (
+                            c.size, c.used_at < now() - {_USE_RESOLUTION}) ORDER BY t.ordinality, c.block)::text,
+                   string_agg(c.candles, '' ORDER BY t.ordinality, c.block)
+            FROM json_each_text($1::json) WITH ORDINALITY AS t(ticker, settled, ordinality), LATERAL (
                 SELECT * FROM {self._table}
                 WHERE ticker = t.ticker AND period = $2::int AND block BETWEEN $3::int AND $4::int OFFSET 0) AS c
             WHERE c.settled = t.settled::boolean
@@ -96,7 +114,7 @@ class CandleCache:
         if stale:
             self._execute(
                 f"UPDATE {self._table} SET used_at = now() WHERE period = $2::int AND ticker IN"
-                " (SELECT json_array_elements_text($1::json)) AND used_at < now() - interval '1 day'",
+                f" (SELECT json_array_elements_text($1::json)) AND used_at < now() - {_USE_RESOLUTION}",
                 json.dumps(stale),
                 period,
             )
@@ -129,11 +147,11 @@ class CandleCache:
         """Delete the least recently used rows beyond the size limit."""
         self._execute(
             f"""
-            WITH weighed AS (
+            WITH running AS (
                 SELECT ticker, period, block, sum(bytes) OVER (ORDER BY used_at DESC, ticker, period, block) AS total
                 FROM {self._table})
-            DELETE FROM {self._table} AS c USING weighed AS w
-            WHERE w.total > $1::bigint AND (c.ticker, c.period, c.block) = (w.ticker, w.period, w.block)""",
+            DELETE FROM {self._table} AS c USING running AS r
+            WHERE r.total > $1::bigint AND (c.ticker, c.period, c.block) = (r.ticker, r.period, r.block)""",
             self._limit,
         )
 
@@ -144,9 +162,8 @@ class CandleCache:
             with self._lock:
                 return self._database.query(sql, *values)
         except DatabaseError as error:
-            reason = (
-                error if isinstance(error, DatabaseUnavailable) else error.sqlstate
-            )  # the text of other errors may quote a value
+            # The text of other errors may quote a value.
+            reason = error if isinstance(error, DatabaseUnavailable) else error.sqlstate
             logger.warning("candlestick cache disabled: %s: %s", type(error).__name__, reason)
             return []
 

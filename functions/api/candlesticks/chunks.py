@@ -65,41 +65,41 @@ def split_into_chunks(
     closed: the end of the last closed period. Later periods are not cached.
     grid: the result of grid_seconds.
     """
-    packed, start = [], span.start
+    chunks, start = [], span.start
     while start <= span.end:
         last = (start // BLOCK_SECONDS[period] + 1) * BLOCK_SECONDS[period] - grid
         end = min(span.end, last, closed if start <= closed else last)
-        first, behind = bisect_left(candles, start, key=_end), bisect_right(candles, end, key=_end)
-        packed.append(CandleChunk(TimeRange(start, end), _compress(candles[first:behind])))
+        first, after = bisect_left(candles, start, key=_end), bisect_right(candles, end, key=_end)
+        chunks.append(CandleChunk(TimeRange(start, end), _compress(candles[first:after])))
         start = end + grid
-    return packed
+    return chunks
 
 
-def merge_chunks(pieces: Iterable[CandleChunk], period: int, closed: int, grid: int) -> list[CandleChunk]:
+def merge_chunks(chunks: Iterable[CandleChunk], period: int, closed: int, grid: int) -> list[CandleChunk]:
     """Merge adjacent chunks of the same block. Return them oldest first.
 
     Chunks before and after `closed`, the end of the last closed period, are not merged.
     """
-    chunks: list[CandleChunk] = []
-    ordered = sorted(pieces, key=lambda piece: piece.range)
+    merged: list[CandleChunk] = []
+    ordered = sorted(chunks, key=lambda chunk: chunk.range)
     for _, group in groupby(
-        ordered, lambda piece: (piece.range.start // BLOCK_SECONDS[period], piece.range.end > closed)
+        ordered, lambda chunk: (chunk.range.start // BLOCK_SECONDS[period], chunk.range.end > closed)
     ):
         run: list[CandleChunk] = []
-        for piece in group:
-            if run and piece.range.start > run[-1].range.end + grid:
-                chunks.append(_joined(run))
+        for chunk in group:
+            if run and chunk.range.start > run[-1].range.end + grid:
+                merged.append(_joined(run))
                 run = []
-            run.append(piece)
-        chunks.append(_joined(run))
-    return chunks
+            run.append(chunk)
+        merged.append(_joined(run))
+    return merged
 
 
 def _joined(run: Sequence[CandleChunk]) -> CandleChunk:
     if len(run) == 1:
         return run[0]
-    span = TimeRange(run[0].range.start, max(piece.range.end for piece in run))
-    texts = {candle.end: candle.text for piece in run for candle in piece.candles()}
+    span = TimeRange(run[0].range.start, max(chunk.range.end for chunk in run))
+    texts = {candle.end: candle.text for chunk in run for candle in chunk.candles()}
     return CandleChunk(span, _compress(Candle(end, texts[end]) for end in sorted(texts)))
 
 

@@ -12,13 +12,13 @@ from api.candlesticks.result import UNKNOWN_TICKER
 from api.candlesticks.time_ranges import count_periods
 from kalshi_markets.exchange import (
     BATCH_TICKERS,
+    MAX_BATCH_CANDLES,
     AuthenticationFailed,
     Candle,
     CandleQuery,
     ExchangeClientError,
     ExchangeError,
 )
-from kalshi_markets.exchange.client import MAX_BATCH_CANDLES
 
 MAX_CONCURRENT_CALLS: Final = 20
 """Maximum of concurrent calls, equal to the client's connections. The rate limiter limits the rate."""

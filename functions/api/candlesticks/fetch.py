@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
-from api.candlesticks.cache import CandleCache
+from api.candlesticks.cache import CacheClass, CandleCache
 from api.candlesticks.exchange_calls import fetch_from_exchange
 from api.candlesticks.fetch_state import MAX_FETCHED_BYTES, MAX_RESPONSE_BYTES, FetchState
 from api.candlesticks.lifetimes import Lifetime, MarketLifetimes
@@ -64,7 +64,11 @@ async def _read_cache(
             for result in slice_.values():
                 result.fail(RESPONSE_FULL)
             continue
-        settled = {result.ticker: result.settled for result in slice_.values() if result.settled is not None}
+        settled = {
+            result.ticker: result.cache_class is CacheClass.SETTLED
+            for result in slice_.values()
+            if result.cache_class is not CacheClass.NOT_CACHED
+        }
         cached = await asyncio.to_thread(cache.get, settled, state.period, span)
         for index, result in slice_.items():
             if gaps := state.add_cached(result, cached.get(result.ticker, [])):

@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Final
 
-from api.candlesticks.cache import CacheEntry
+from api.candlesticks.cache import CacheClass, CacheEntry
 from api.candlesticks.chunks import CandleChunk, merge_chunks, split_into_chunks
-from api.candlesticks.gzip_body import MAX_LAMBDA_RESPONSE, RESPONSE_OVERHEAD
 from api.candlesticks.lifetimes import Lifetime
 from api.candlesticks.planner import MissingRange
 from api.candlesticks.request import DAY, CandlesticksRequest
 from api.candlesticks.result import DEADLINE, RESULT_TOO_LARGE, Result, ResultError, exchange_error
 from api.candlesticks.time_ranges import TimeRange, aligned, grid_seconds, missing_ranges
+from api.responses import MAX_LAMBDA_RESPONSE, RESPONSE_OVERHEAD
 from kalshi_markets.exchange import Candle, ExchangeClient, ExchangeError, ExchangeUnavailable
 
 MAX_RESPONSE_BYTES: Final = (MAX_LAMBDA_RESPONSE - RESPONSE_OVERHEAD) * 3 // 4
@@ -67,13 +67,13 @@ class FetchState:
         """Return the ranges of a result that have no candles yet; none if it failed."""
         if result.range is None or result.error:
             return []
-        return missing_ranges(result.range, [piece.range for piece in result.ordered()], self.grid_seconds)
+        return missing_ranges(result.range, [chunk.range for chunk in result.ordered()], self.grid_seconds)
 
     def set_lifetime(self, result: Result, lifetime: Lifetime | None) -> None:
         """Set the range and the cache class of a result. lifetime: None if the market is not in the table."""
         result.range = self.range
         if lifetime and self.range:
-            result.range, result.settled = lifetime.trimmed(self.range, self.period), lifetime.cached_as_settled
+            result.range, result.cache_class = lifetime.trimmed(self.range, self.period), lifetime.cache_class
 
     def add_cached(self, result: Result, chunks: Sequence[CandleChunk]) -> Sequence[TimeRange]:
         """Add cached chunks to a result. Return the ranges that are still missing.
@@ -94,7 +94,7 @@ class FetchState:
             return
         fresh = split_into_chunks(candles, part, self.period, self.last_closed_end, self.grid_seconds)
         result.chunks += fresh
-        self.fetched_bytes += sum(piece.size for piece in fresh)
+        self.fetched_bytes += sum(chunk.size for chunk in fresh)
         if result.size > MAX_RESPONSE_BYTES:
             self.fail(result, RESULT_TOO_LARGE)
 
@@ -115,10 +115,13 @@ class FetchState:
         """Return the fetched chunks of closed periods, merged by block, and mark them as cached."""
         entries = []
         for result in results:
-            if any(piece.fetched for piece in result.chunks):
+            if any(chunk.fetched for chunk in result.chunks):
                 result.chunks = merge_chunks(result.chunks, self.period, self.last_closed_end, self.grid_seconds)
-            for at, piece in enumerate(result.chunks):
-                if piece.fetched and piece.range.end <= self.last_closed_end and result.settled is not None:
-                    entries.append(CacheEntry(result.ticker, self.period, result.settled, piece))
-                    result.chunks[at] = piece._replace(fetched=False)
+            if result.cache_class is CacheClass.NOT_CACHED:
+                continue
+            is_settled = result.cache_class is CacheClass.SETTLED
+            for index, chunk in enumerate(result.chunks):
+                if chunk.fetched and chunk.range.end <= self.last_closed_end:
+                    entries.append(CacheEntry(result.ticker, self.period, is_settled, chunk))
+                    result.chunks[index] = chunk._replace(fetched=False)
         return entries

@@ -1,4 +1,10 @@
-"""Response bodies below Lambda's size limit, built from text and from data that is already compressed."""
+"""Bodies of candlestick responses below Lambda's size limit, built from text and from data that is already compressed.
+
+The body is one gzip member (RFC 1952) with all compressed parts as its deflate blocks. A gzip file may also be a
+sequence of members, which would make each cached part a member and save the arithmetic of the trailer. But httpx, as
+other clients that use zlib, stops decoding at the end of the first member: a response of several members would be
+truncated without an error (tests/unit/test_responses.py).
+"""
 
 import json
 import struct
@@ -6,16 +12,15 @@ import zlib
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple, Self
 
-MAX_LAMBDA_RESPONSE: Final = 6_291_556
-"""Maximum bytes of a serialized response (docs.aws.amazon.com/lambda, quotas: 6 MB)."""
-RESPONSE_OVERHEAD: Final = 16_384
-"""Bytes reserved for the status, the headers, the JSON around them and the trailer of a compressed body."""
+from api.responses import MAX_LAMBDA_RESPONSE, RESPONSE_OVERHEAD
+
 _LEVEL: Final = 3
 """zlib level for candlesticks. Level 1 is not faster and compresses less. Level 6 saves a fifth in triple the time."""
 _STORE_BELOW_BYTES: Final = 160
 """Texts with fewer bytes are stored uncompressed: compression takes ten times as long and does not shorten them."""
 _HEADER: Final = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x04\xff"  # RFC 1952, 2.3: deflate, no name, no time, fastest
 _FINAL_BLOCK: Final = b"\x03\x00"  # RFC 1951, 3.2.6: an empty final block
+_UINT32: Final = 0xFFFFFFFF
 
 
 class Deflated(NamedTuple):
@@ -77,12 +82,12 @@ class BoundedBody:
         """Return the bytes of the budget that a text takes."""
         return self._cost([self._encoded(text)])
 
-    def finish(self) -> bytes:
-        """Return the complete body."""
-        data = [part.encode() if isinstance(part, str) else part.data for part in self._parts]
-        if self._compress:
-            data = [_HEADER, *data, _FINAL_BLOCK, _trailer(part for part in self._parts if isinstance(part, Deflated))]
-        return b"".join(data)
+    def finish(self) -> str | bytes:
+        """Return the complete body: bytes if compressed, else text."""
+        if not self._compress:
+            return "".join(part for part in self._parts if isinstance(part, str))
+        parts = [part for part in self._parts if isinstance(part, Deflated)]
+        return b"".join([_HEADER, *(part.data for part in parts), _FINAL_BLOCK, _trailer(parts)])
 
     def _encoded(self, part: str | Deflated) -> str | Deflated:
         """Convert a part to the body's encoding: Deflated for a gzip body, text for a plain one."""
@@ -97,13 +102,18 @@ class BoundedBody:
 
 
 def _trailer(parts: Iterable[Deflated]) -> bytes:
-    """Return the trailer of a gzip body: CRC-32 and size of the uncompressed data (RFC 1952, 2.3.1).
-
-    CRC-32 is linear. The CRC of two texts is the CRC of the first, continued over as many zero bytes as the second has,
-    XOR the CRC of the second. zlib inverts the input and the output of crc32, hence the two XORs with 0xFFFFFFFF.
-    """
+    """Return the trailer of a gzip body: CRC-32 and size of the uncompressed data (RFC 1952, 2.3.1)."""
     crc = total = 0
-    for _, own, size in parts:
-        crc = zlib.crc32(bytes(size), crc ^ 0xFFFFFFFF) ^ 0xFFFFFFFF ^ own
-        total += size
-    return struct.pack("<II", crc, total & 0xFFFFFFFF)
+    for part in parts:
+        crc = _crc32_combine(crc, part.crc, part.size)
+        total += part.size
+    return struct.pack("<II", crc, total & _UINT32)
+
+
+def _crc32_combine(crc1: int, crc2: int, len2: int) -> int:
+    """Return the CRC-32 of two concatenated texts from their CRCs and the bytes of the second, as zlib's function does.
+
+    CRC-32 is linear: it is the CRC of the first text, continued over as many zero bytes as the second has, XOR the CRC
+    of the second. zlib inverts the input and the output of crc32, hence the two other XORs.
+    """
+    return zlib.crc32(bytes(len2), crc1 ^ _UINT32) ^ _UINT32 ^ crc2

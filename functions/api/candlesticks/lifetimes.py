@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Final, NamedTuple
 
+from api.candlesticks.cache import CacheClass
 from api.candlesticks.time_ranges import TimeRange, aligned
-from api.markets import sql
 from kalshi_markets.database import Database
 from kalshi_markets.exchange import ExchangeClient, ExchangeError
 
@@ -15,7 +15,10 @@ CUTOFF_SECONDS: Final = 600.0
 """Seconds that the exchange's cutoff is cached. It moves once a day, at midnight (observed on production, 2026-09)."""
 DST_SLACK_SECONDS: Final = 3600
 """Slack for daily candles: a day in New York may have 25 hours."""
-_IS_SETTLED_BY_STATUS: Final[Mapping[str | None, bool]] = {"active": False, "finalized": True}
+_CACHE_CLASS_BY_STATUS: Final[Mapping[str | None, CacheClass]] = {
+    "active": CacheClass.UNSETTLED,
+    "finalized": CacheClass.SETTLED,
+}
 
 
 class Lifetime(NamedTuple):
@@ -43,13 +46,13 @@ class Lifetime(NamedTuple):
         return span if (start, end) == span else aligned(start, end, period)
 
     @property
-    def cached_as_settled(self) -> bool | None:
-        """Return whether candles are cached as those of a settled market; None if they are not cached.
+    def cache_class(self) -> CacheClass:
+        """Treatment of the market's candles by the cache.
 
         Between the close and the settlement an outcome may be amended, and trades with it. Nothing is cached in this
         time, and candles that were cached before it are not used after it.
         """
-        return _IS_SETTLED_BY_STATUS.get(self.status)
+        return _CACHE_CLASS_BY_STATUS.get(self.status, CacheClass.NOT_CACHED)
 
 
 class MarketLifetimes:
@@ -62,10 +65,9 @@ class MarketLifetimes:
 
     def by_ticker(self, tickers: Sequence[str]) -> Mapping[str, Lifetime]:
         """Return the lifetimes of the tickers that are in the table. Raises DatabaseError."""
-        statement, values = sql.trading_times(tickers, self._database.settings.table)
-        [[lifetimes]] = self._database.query(statement, *values)
-        known, *members = json.loads(lifetimes)
-        return dict(zip(known, map(Lifetime, *members), strict=True))
+        [[lifetimes]] = self._database.query(_lifetimes_sql(self._database.settings.table), json.dumps(tickers))
+        known, *fields = json.loads(lifetimes)
+        return dict(zip(known, map(Lifetime, *fields), strict=True))
 
     async def cutoff(self, exchange: ExchangeClient, deadline: float) -> float:
         """Return the Unix time before which settled markets are in the archive.
@@ -77,3 +79,16 @@ class MarketLifetimes:
                 self._cutoff = (await exchange.cutoff(deadline=deadline)).timestamp()
                 self._fetched_at = time.monotonic()
         return self._cutoff or 0.0
+
+
+def _lifetimes_sql(table: str) -> str:
+    """Return the statement for the lifetimes of many tickers, a JSON array $1.
+
+    It returns one row of JSON: five arrays of equal length, with the tickers that are in the table, and the fields of
+    their lifetimes.
+    """
+    times = [f"extract(epoch FROM q.{name})" for name in ("open_time", "close_time", "settlement_ts")]
+    arrays = ", ".join(f"coalesce(json_agg({field}), '[]')" for field in ("q.ticker", "q.status", *times))
+    return f"""
+        SELECT json_build_array({arrays})::text
+        FROM json_array_elements_text($1::json) AS t(ticker) JOIN {table}_quotes AS q ON q.ticker = t.ticker"""

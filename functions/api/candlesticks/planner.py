@@ -10,8 +10,7 @@ from functools import lru_cache
 from typing import Final
 
 from api.candlesticks.time_ranges import TimeRange, count_periods, grid_seconds, split
-from kalshi_markets.exchange.client import MAX_ARCHIVE_CANDLES, MAX_BATCH_CANDLES
-from kalshi_markets.exchange.listings import BATCH_TICKERS
+from kalshi_markets.exchange import BATCH_TICKERS, MAX_ARCHIVE_CANDLES, MAX_BATCH_CANDLES
 
 MAX_BATCH_PERIODS: Final = MAX_BATCH_CANDLES * 99 // 100
 MAX_ARCHIVE_PERIODS: Final = MAX_ARCHIVE_CANDLES * 98 // 100

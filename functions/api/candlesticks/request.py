@@ -6,13 +6,20 @@ from typing import Annotated, Final, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictInt, ValidationError, model_validator
 
 from api.errors import ErrorCode, Problem, market_not_found, validation_error
-from api.markets.parameters import CANDLESTICK_PARAMETERS, PERIODS
-from api.markets.query import parse_parameters
-from api.value_parsers import MAX_UNIX_SECONDS
+from api.formats import FORMAT_PARAMETER
+from api.query_string import MAX_NAME_LENGTH, Parameter, integer_schema, parse_parameters
+from api.value_parsers import MAX_UNIX_SECONDS, check_unix_seconds, parse_integer
+from kalshi_markets.text import MAX_TICKER_LENGTH, excerpt
 
 MAX_TICKERS: Final = 10_000
-MAX_TICKER_LENGTH: Final = 200
+MAX_BODY_PROBLEMS: Final = 20
+EXAMPLE_BODY: Final = '{"tickers": ["KXBTCD-26NOV2417-T91249.99"], "period_interval": 60}'
+PERIODS: Final = (1, 60, 1440)
+"""Lengths of a period in minutes."""
+_PERIOD_MESSAGE: Final = "must be 1, 60 or 1440 minutes"
 DAY: Final = 86_400
+MAX_SECOND: Final = MAX_UNIX_SECONDS - 1
+_MAX_INTEGER: Final = 2**63 - 1
 
 
 def _ticker(value: str) -> str:
@@ -22,16 +29,54 @@ def _ticker(value: str) -> str:
 
 
 def _seconds(value: int) -> int:
-    if value >= MAX_UNIX_SECONDS:
-        raise ValueError("must be before the year 5138; use Unix seconds, not milliseconds")
+    check_unix_seconds(value, MAX_SECOND)
     return value
 
 
 def _period(value: int) -> int:
     if value not in PERIODS:
-        raise ValueError("must be 1, 60 or 1440 minutes")
+        raise ValueError(_PERIOD_MESSAGE)
     return value
 
+
+def _parse_seconds(text: str) -> int:
+    return _seconds(parse_integer(text, 0, _MAX_INTEGER))
+
+
+def _parse_period(text: str) -> int:
+    if text not in map(str, PERIODS):
+        raise ValueError(_PERIOD_MESSAGE)
+    return int(text)
+
+
+CANDLESTICK_PARAMETERS: Final = {
+    parameter.name: parameter
+    for parameter in (
+        Parameter(
+            "start_ts",
+            _parse_seconds,
+            "Earliest end of a period, in Unix seconds. Default: 24 hours before end_ts.",
+            "1795435200",
+            integer_schema(0, MAX_SECOND),
+        ),
+        Parameter(
+            "end_ts",
+            _parse_seconds,
+            "Latest end of a period, in Unix seconds. Default: now.",
+            "1795521600",
+            integer_schema(0, MAX_SECOND),
+        ),
+        Parameter(
+            "period_interval",
+            _parse_period,
+            "Length of a period, in minutes.",
+            "60",
+            {"type": "integer", "enum": [*PERIODS], "default": 60},
+        ),
+        FORMAT_PARAMETER,
+    )
+}
+"""Parameters of GET /markets/{ticker}/candlesticks, by name."""
 
 Ticker = Annotated[str, Field(min_length=1, max_length=MAX_TICKER_LENGTH), AfterValidator(_ticker)]
 Seconds = Annotated[StrictInt, Field(ge=0, description="Unix seconds"), AfterValidator(_seconds)]
@@ -65,15 +110,15 @@ def parse_body(body: bytes) -> CandlesticksRequest:
     try:
         return CandlesticksRequest.model_validate_json(body)
     except ValidationError as error:
-        hint = '{"tickers": ["KXBTCD-26NOV2417-T91249.99"], "period_interval": 60}'
+        errors = error.errors(include_url=False, include_context=False, include_input=False)
         problems = [
             Problem(
                 ErrorCode.INVALID_BODY,
                 ("body", *map(_safe_loc, details["loc"])),
                 details["msg"].removeprefix("Value error, "),
-                hint,
+                EXAMPLE_BODY,
             )
-            for details in error.errors(include_url=False, include_context=False, include_input=False)[:20]
+            for details in errors[:MAX_BODY_PROBLEMS]
         ]
         raise validation_error(problems) from None
 
@@ -94,5 +139,5 @@ def parse_path(ticker: str, query_string: bytes) -> tuple[CandlesticksRequest, s
 
 
 def _safe_loc(item: str | int) -> str | int:
-    """Return a location item limited to 100 ASCII characters: it may be a field name that the client chose."""
-    return item[:100].encode("ascii", "replace").decode() if isinstance(item, str) else item
+    """Return an item of a location. A text is truncated and escaped: it may be a field name that the client chose."""
+    return excerpt(item, MAX_NAME_LENGTH) if isinstance(item, str) else item

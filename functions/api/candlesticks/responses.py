@@ -26,7 +26,7 @@ def batch_response(request: Request, results: Sequence[Result]) -> Response:
     rest = ",".join(result.json_prefix() + result.json_suffix() for result in results[written:])
     unanswered = json.dumps([result.ticker for result in results if result.retryable])
     body.append(f'{pending}{rest}],"unanswered":{unanswered}}}')
-    return encoded_response(body.finish(), compress=compress)
+    return encoded_response(body.finish())
 
 
 def _fill(body: BoundedBody, results: Sequence[Result]) -> tuple[int, str]:

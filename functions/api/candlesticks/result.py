@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Final, NamedTuple
 
+from api.candlesticks.cache import CacheClass
 from api.candlesticks.chunks import CandleChunk
 from api.candlesticks.gzip_body import Deflated
 from api.candlesticks.time_ranges import TimeRange
@@ -52,19 +53,19 @@ class Result:
     """Candlesticks of one ticker, or the error instead.
 
     range: the part of the requested range in which the market can have candlesticks; None if it has none.
-    settled: whether candlesticks are cached as those of a settled market; None: they are not cached.
+    cache_class: the treatment of the candlesticks by the cache.
     """
 
     ticker: str
     range: TimeRange | None = None
-    settled: bool | None = None
+    cache_class: CacheClass = CacheClass.NOT_CACHED
     chunks: list[CandleChunk] = field(default_factory=list)
     error: ResultError | None = None
 
     @property
     def size(self) -> int:
         """Size of all chunks in bytes, compressed."""
-        return sum(piece.size for piece in self.chunks)
+        return sum(chunk.size for chunk in self.chunks)
 
     def ordered(self) -> list[CandleChunk]:
         """Return the chunks, oldest first."""
@@ -82,11 +83,11 @@ class Result:
     def trimmed(self) -> list[CandleChunk]:
         """Return the chunks trimmed to the range, oldest first."""
         span = self.range
-        return [part for piece in self.ordered() if (part := piece.trim(span))] if span else []
+        return [part for chunk in self.ordered() if (part := chunk.trim(span))] if span else []
 
     def candles(self) -> Sequence[Deflated]:
         """Return the compressed candlesticks in order, to be joined by SEPARATOR."""
-        return [piece.data for piece in self.trimmed() if piece.data]
+        return [chunk.data for chunk in self.trimmed() if chunk.data]
 
     def json_prefix(self) -> str:
         """Return the JSON text before the candlesticks."""

@@ -12,7 +12,7 @@ from api.candlesticks.chunks import SEPARATOR
 from api.candlesticks.result import INVALID_TICKER, RESULT_TOO_LARGE, UNKNOWN_TICKER, Result, ResultError
 from api.errors import RETRY_HINT, ApiError, ErrorCode, Problem, market_not_found, validation_error
 from api.formats import CSV, JSON, Format
-from api.responses import MIN_COMPRESS_LENGTH, accepts_gzip, encoding_headers, fraction_of_limit, gzip_text
+from api.responses import encode_body, encoded_response, fraction_of_limit
 
 _OHLC: Final = ("open", "low", "high", "close")
 _PRICES: Final = {"yes_bid": _OHLC, "yes_ask": _OHLC, "price": (*_OHLC, "mean", "previous")}
@@ -27,12 +27,10 @@ def single_response(request: Request, result: Result, format_: Format) -> Respon
     texts = list(chain.from_iterable(packed.decompress().split(SEPARATOR) for packed in result.candles()))
     if result.error:
         raise _api_error(result.error)
-    text = _render(result.ticker, texts, format_)
-    compress = accepts_gzip(request) and len(text) > MIN_COMPRESS_LENGTH
-    body = gzip_text(text) if compress else text
+    body = encode_body(request, _render(result.ticker, texts, format_))
     if fraction_of_limit(body) > 1:
         raise _api_error(RESULT_TOO_LARGE)
-    return Response(body, 200, encoding_headers(compress=compress), format_.media_type)
+    return encoded_response(body, format_.media_type)
 
 
 def _render(ticker: str, texts: Sequence[str], format_: Format) -> str:

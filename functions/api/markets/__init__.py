@@ -1,1 +1,1 @@
-"""GET /markets, one market and its history: parameters, filters, sort orders, cursors and SQL."""
+"""GET /markets, one market and its history: the listing of the markets, and their statements."""

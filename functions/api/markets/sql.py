@@ -1,8 +1,7 @@
-"""SQL statements and their parameters. Identifiers come from columns.py; values are always parameters.
+"""SQL statements of GET /markets and GET /markets/{ticker}.
 
-In the statement of a page, the CTE `found` has the tickers of the page and their sort values. With filters, it reads
-only the tables that the filters and the sort order need, and the rows are then read for those tickers only. Without
-filters, it also selects the columns of the rows.
+A search with filters reads only the tables that the filters and the sort order need, and the rows are then read for the
+tickers of the page only. A search without filters also selects the columns of the rows.
 """
 
 import json
@@ -12,62 +11,34 @@ from functools import lru_cache
 from math import ceil, floor
 from typing import Final
 
-from api.formats import Format, rfc3339_sql, row_text_sql, select_list
-from api.markets.cursor import Position
-from api.markets.filters import CASTS, Condition
+from api.etag import version_sql
+from api.formats import Format, output_sql, row_text_sql
+from api.listing.filters import Condition
+from api.listing.search import Search, Source, Statement
 from api.markets.query import Query
-from kalshi_markets.columns import SEARCH_EXPRESSION, Column, Kind, Table
+from kalshi_markets.columns import Column, Table
 
-Statement = tuple[str, list[object]]
-
-PLANNER_LIMIT_FACTOR: Final = 4
-"""Factor of the LIMIT in the branches of a query with filters.
-
-The planner assumes that matching rows are spread evenly over every sort order. If all of them are at the end, a plan
-that scans an index in sort order would read the complete table. A larger LIMIT makes that plan less attractive.
-"""
-
-_CHECKS: Final = {Kind.STRING: "SELECT '' ~* $1::text", Kind.JSON: "SELECT $1::jsonb"}
+_MICROSECONDS_PER_MINUTE: Final = 60_000_000
 _MAX_INTERVAL: Final = 10**18
 """Microseconds, more than 30,000 years."""
 
 
 def page(query: Query, table: str, format_: Format) -> Statement:
-    """Return the statement of one page. It returns one row with four columns.
+    """Return the statement of one page, which Search.page describes."""
+    search = _MarketSearch(query, table, with_rows=True)
 
-    1. The rows as text, joined by the format's separator.
-    2. The number of rows.
-    3. JSON [sort value, ticker] of the last row; NULL if there is no next page.
-    4. The JSON of version_sql.
-    """
-    search = _Search(query, table, with_rows=True)
-    limit = search.parameter(query.limit, "bigint")
-    matches, first = search.matches_sql(), f"(SELECT * FROM found LIMIT {limit}) AS p"
-    if search.includes_rows:
-        rows = f"SELECT {select_list(query.fields, 'p')} FROM {first}"
-    else:
-        read = f"SELECT {select_list(query.fields)} FROM {_joined(query.fields, table)} OFFSET 0"
-        rows = f"SELECT m.* FROM {first}, LATERAL ({read}) AS m"
-    statement = f"""
-        WITH found AS MATERIALIZED ({matches})
-        SELECT coalesce(string_agg({row_text_sql(format_, query.fields)}, '{format_.separator}'), ''), count(*),
-               (SELECT json_build_array(l.key::text, l.ticker)::text FROM (SELECT * FROM found OFFSET {limit} - 1) AS l
-                WHERE EXISTS (SELECT FROM found OFFSET {limit}) LIMIT 1),
-               ({version_sql(table)})
-        FROM ({rows}) AS r"""
-    return statement, search.values
+    def rows_sql(matches: str) -> str:
+        if search.includes_rows:
+            return f"SELECT {_select_list(query.fields, 'p')} FROM {matches}"
+        rows = f"SELECT {_select_list(query.fields)} FROM {_joined(query.fields, table)} OFFSET 0"
+        return f"SELECT m.* FROM {matches}, LATERAL ({rows}) AS m"
+
+    return search.page(rows_sql, format_, version_sql(table))
 
 
 def total(query: Query, table: str, *, estimated: bool) -> Statement:
-    """Return the statement that counts all markets that match a query.
-
-    It returns one row with the count. estimated: it returns the JSON of EXPLAIN instead.
-    """
-    search = _Search(query, table, with_rows=False)
-    selected = f"FROM {search.source} {search.where()}"
-    if estimated:
-        return f"EXPLAIN (FORMAT JSON) SELECT {selected}", search.values
-    return f"SELECT count(*) {selected}", search.values
+    """Return the statement that counts all markets that match a query, which Search.total describes."""
+    return _MarketSearch(query, table, with_rows=False).total(estimated=estimated)
 
 
 def market(ticker: str, columns: tuple[Column, ...], table: str, format_: Format) -> Statement:
@@ -75,50 +46,9 @@ def market(ticker: str, columns: tuple[Column, ...], table: str, format_: Format
     # Both tables compare the ticker with the parameter, not with each other: the planner then expects one row in each.
     statement = f"""
         SELECT {row_text_sql(format_, columns)}, ({version_sql(table)})
-        FROM (SELECT {select_list(columns)} FROM {table}_details AS t, {table}_quotes AS q
+        FROM (SELECT {_select_list(columns)} FROM {table}_details AS t, {table}_quotes AS q
               WHERE t.ticker = $1::text AND q.ticker = $1::text) AS r"""
     return statement, [ticker]
-
-
-def history(ticker: str, table: str, maximum: int) -> Statement:
-    """Return the statement of one market's history. It returns no row if there is no such market, else four columns.
-
-    1. The JSON of the newest `maximum` states, oldest first, comma-separated.
-    2. The number of states.
-    3. A boolean: there are older states.
-    4. The JSON of version_sql.
-    """
-    # A state starts when the previous one ends, so the window function needs one state more than the result has.
-    # The details table has all columns of the current state.
-    statement = f"""
-        WITH market AS (SELECT first_seen_at, status, result, close_time FROM {table}_details WHERE ticker = $1::text),
-        states AS (
-            (SELECT until, status, result, close_time, change_number FROM {table}_history WHERE ticker = $1::text
-             ORDER BY change_number DESC LIMIT {maximum})
-            UNION ALL SELECT NULL, status, result, close_time, NULL FROM market),
-        told AS (
-            SELECT coalesce(lag(s.until) OVER (ORDER BY s.change_number), m.first_seen_at) AS since, s.*
-            FROM states AS s, market AS m ORDER BY s.change_number DESC NULLS FIRST LIMIT {maximum})
-        SELECT string_agg(row_to_json(r)::text, ',\n' ORDER BY r.change_number), count(*),
-               (SELECT count(*) FROM states) > {maximum}, ({version_sql(table)})
-        FROM (SELECT {rfc3339_sql("since")} AS "from", {rfc3339_sql("until")} AS until, status, result,
-                     {rfc3339_sql("close_time")} AS close_time, change_number FROM told) AS r
-        HAVING count(*) > 0"""
-    return statement, [ticker]
-
-
-def trading_times(tickers: Sequence[str], table: str) -> Statement:
-    """Return the statement for the status and the times of many tickers.
-
-    It returns one row of JSON: five arrays of equal length, with the tickers that are in the table, their statuses, and
-    their open, close and settlement times in Unix seconds.
-    """
-    times = [f"extract(epoch FROM q.{name})" for name in ("open_time", "close_time", "settlement_ts")]
-    members = ", ".join(f"coalesce(json_agg({member}), '[]')" for member in ("q.ticker", "q.status", *times))
-    statement = f"""
-        SELECT json_build_array({members})::text
-        FROM json_array_elements_text($1::json) AS t(ticker) JOIN {table}_quotes AS q ON q.ticker = t.ticker"""
-    return statement, [json.dumps(tickers)]
 
 
 def stored_words(column: Column, candidates: Collection[str], table: str) -> Statement:
@@ -129,150 +59,85 @@ def stored_words(column: Column, candidates: Collection[str], table: str) -> Sta
     return statement, [json.dumps([*candidates])]
 
 
-def version_query(table: str) -> Statement:
-    """Return the statement for the table's version. It returns one row with the JSON of version_sql."""
-    return f"SELECT ({version_sql(table)})", []
+@lru_cache(maxsize=64)
+def _select_list(columns: tuple[Column, ...], source: str | None = None) -> str:
+    """Return the SELECT list of the columns.
 
-
-def version_sql(table: str) -> str:
-    """Return SQL for JSON [number of the last change, time of the crawler's last commit]."""
-    return f"SELECT json_build_array(coalesce(max(change_number), 0), max(committed_at))::text FROM {table}_jobs"
-
-
-def validation_statements(query: Query) -> list[tuple[str, Statement]]:
-    """Return (parameter name, statement) for each regular expression and JSON value. It fails for an invalid value."""
-    return [
-        (condition.filter.name, (_CHECKS[condition.filter.column.kind], [condition.values[0]]))
-        for condition in query.conditions
-        if condition.values and (condition.filter.is_pattern or condition.filter.column.kind is Kind.JSON)
-    ]
+    source: the alias of a relation that has all columns. None: the details table has the alias t, the quotes table q.
+    """
+    both = "t" if any(column.table is Table.DETAILS for column in columns) else "q"
+    alias = {Table.DETAILS: "t", Table.QUOTES: "q", Table.BOTH: both}
+    return ", ".join(output_sql(column, source or alias[column.table]) for column in columns)
 
 
 @lru_cache(maxsize=64)
 def _joined(columns: tuple[Column, ...], table: str) -> str:
     """Return FROM and WHERE of the tables that have the columns, joined to the tickers of a page p."""
-    parts = {column.table for column in columns}
-    terms, quotes = f"{table}_details AS t", f"{table}_quotes AS q"
-    if Table.DETAILS not in parts:
+    tables = {column.table for column in columns}
+    details, quotes = f"{table}_details AS t", f"{table}_quotes AS q"
+    if Table.DETAILS not in tables:
         return f"{quotes} WHERE q.ticker = p.ticker"
-    if Table.QUOTES not in parts:
-        return f"{terms} WHERE t.ticker = p.ticker"
-    return f"{terms}, {quotes} WHERE t.ticker = p.ticker AND q.ticker = p.ticker"
+    if Table.QUOTES not in tables:
+        return f"{details} WHERE t.ticker = p.ticker"
+    return f"{details}, {quotes} WHERE t.ticker = p.ticker AND q.ticker = p.ticker"
 
 
-class _Search:
-    """Search subquery: matching tickers in sort order.
+class _MarketSearch(Search):
+    """Search for markets.
 
-    with_rows: if there are no filters, also select the columns of the rows, which saves the join back.
+    with_rows: if there are no filters, also select the columns of the rows.
     """
 
+    query: Query
+
     def __init__(self, query: Query, table: str, *, with_rows: bool) -> None:
-        self.values: list[object] = []
-        self._query = query
-        self._order = query.order
-        self._direction, self._comparator = ("DESC", "<") if query.descending else ("ASC", ">")
         filtered = query.conditions or query.min_duration_minutes or query.max_duration_minutes
-        self.includes_rows = with_rows and not filtered
-        row_columns = [column for column in query.fields if column.name != "ticker"] if self.includes_rows else []
-        used = [*(condition.filter.column for condition in query.conditions), *row_columns]
-        parts = {column.table for column in used} | {self._order.table}
-        drive_from_quotes = self._order.table is Table.QUOTES or Table.DETAILS not in parts
-        self._alias = "q" if Table.QUOTES in parts and drive_from_quotes else "t"
-        self._row_columns = "".join(f", {self._qualified(column)}" for column in row_columns)
-        terms, quotes = f"{table}_details AS t", f"{table}_quotes AS q"
-        if {Table.DETAILS, Table.QUOTES} <= parts:
-            self.source, self._aliases = f"{terms} JOIN {quotes} ON q.ticker = t.ticker", "tq"
-        else:
-            self.source, self._aliases = (quotes if self._alias == "q" else terms), self._alias
-        self._conditions = self._filters()
+        row_columns = None
+        if with_rows and not filtered:
+            row_columns = [column for column in query.fields if column.name != "ticker"]
+        columns = [*(condition.filter.column for condition in query.conditions), *(row_columns or ())]
+        super().__init__(query, _source(table, {column.table for column in columns}, query.order.table), row_columns)
 
-    def parameter(self, value: object, cast: str) -> str:
-        """Add a parameter and return its placeholder."""
-        self.values.append(value)
-        return f"${len(self.values)}::{cast}"
-
-    def where(self, *further: str) -> str:
-        """Return the WHERE clause, with additional conditions."""
-        conditions = [*self._conditions, *further]
-        return f"WHERE {' AND '.join(conditions)}" if conditions else ""
-
-    def matches_sql(self) -> str:
-        """Return the SELECT of tickers and sort keys: rows with a sort value, then rows where it is NULL.
-
-        It selects one row more than the page, which shows that there is a next page.
-        """
-        query, position = self._query, self._query.position
-        wanted = query.limit + query.offset + 1
-        planner_limit = wanted if self.includes_rows else wanted * PLANNER_LIMIT_FACTOR
-        branches = []
-        if self._order.by_ticker_only or position is None or position.key is not None:
-            branches.append(self._non_null_branch(position, planner_limit))
-        if not self._order.by_ticker_only:
-            after = None if position is None or position.key is not None else position
-            branches.append(self._null_branch(after, planner_limit))
-        rows = " UNION ALL ".join(f"({branch})" for branch in branches)
-        offset = f" OFFSET {self.parameter(query.offset, 'bigint')}" if query.offset else ""
-        return f"SELECT * FROM ({rows}) AS u{offset} LIMIT {self.parameter(query.limit + 1, 'bigint')}"
-
-    def _non_null_branch(self, after: Position | None, planner_limit: int) -> str:
-        order, key, ticker = self._order, self._shared_column(self._order.key), f"{self._alias}.ticker"
-        conditions = [] if order.by_ticker_only else [f"{self._shared_column(order.null_column)} IS NOT NULL"]
-        if after and order.by_ticker_only:
-            # The condition is on both tables. The planner does not derive it for the second table from the join, and
-            # would scan that table from its end.
-            last = self.parameter(after.ticker, "text")
-            conditions += [f"{alias}.ticker {self._comparator} {last}" for alias in self._aliases]
-        elif after:
-            value = self.parameter(after.key, CASTS[order.kind])
-            conditions.append(f"({key}, {ticker}) {self._comparator} ({value}, {self.parameter(after.ticker, 'text')})")
-        columns = ticker if order.by_ticker_only else f"{key} {self._direction}, {ticker}"
-        return (
-            f"SELECT {ticker}, {key} AS key{self._row_columns} FROM {self.source} {self.where(*conditions)}"
-            f" ORDER BY {columns} {self._direction} LIMIT {self.parameter(planner_limit, 'bigint')}"
-        )
-
-    def _null_branch(self, after: Position | None, planner_limit: int) -> str:
-        ticker = f"{self._alias}.ticker"
-        conditions = [f"{self._shared_column(self._order.null_column)} IS NULL"]
-        if after:
-            conditions.append(f"{ticker} {self._comparator} {self.parameter(after.ticker, 'text')}")
-        return (
-            f"SELECT {ticker}, NULL AS key{self._row_columns} FROM {self.source} {self.where(*conditions)}"
-            f" ORDER BY {ticker} {self._direction} LIMIT {self.parameter(planner_limit, 'bigint')}"
-        )
-
-    def _filters(self) -> list[str]:
-        conditions = [self._filter(condition) for condition in self._query.conditions]
-        duration = f"{self._shared_column('close_time')} - {self._shared_column('open_time')}"
+    def further_conditions(self) -> list[str]:
+        """Return the conditions of the duration."""
+        conditions = []
+        duration = f"{self.key_column('close_time')} - {self.key_column('open_time')}"
         for compared, minutes, rounding in (
-            (">=", self._query.min_duration_minutes, ceil),
-            ("<=", self._query.max_duration_minutes, floor),
+            (">=", self.query.min_duration_minutes, ceil),
+            ("<=", self.query.max_duration_minutes, floor),
         ):
             if minutes is not None:
                 bound = self.parameter(_microseconds(minutes, rounding), "interval")
                 conditions.append(f"{duration} {compared} {bound}")
-        if self._query.changed_since is not None:
-            conditions.append(f"q.change_number > {self.parameter(self._query.changed_since, 'bigint')}")
         return conditions
 
-    def _filter(self, condition: Condition) -> str:
+    def condition_sql(self, condition: Condition, placeholders: Sequence[str]) -> str:
+        """Return the SQL of a filter. placeholders: those of its values."""
         column = condition.filter.column
-        name = self._qualified(column)
-        placeholders = [self.parameter(value, condition.cast) for value in condition.values]
         if column.name == "close_time" and condition.filter.operator.excludes_null:
             # `recent` is equal to close_time where there is one, and has the index.
-            return f"{condition.sql.format(*placeholders, column=self._shared_column('recent'))} AND {name} IS NOT NULL"
-        return condition.sql.format(*placeholders, column=name, searched=SEARCH_EXPRESSION.format(column=name))
+            recent = condition.sql.format(*placeholders, column=self.key_column("recent"))
+            return f"{recent} AND {self.source.column(column)} IS NOT NULL"
+        return super().condition_sql(condition, placeholders)
 
-    def _qualified(self, column: Column) -> str:
-        alias = {Table.DETAILS: "t", Table.QUOTES: "q", Table.BOTH: self._alias}[column.table]
-        return f"{alias}.{column.name}"
 
-    def _shared_column(self, name: str) -> str:
-        return f"{self._alias}.{name}"
+def _source(table: str, filtered: Collection[Table], sorted_by: Table) -> Source:
+    """Return the tables of a search.
+
+    filtered: the tables of the columns that are compared or selected.
+    sorted_by: the table that has the sort key.
+    """
+    tables = {*filtered, sorted_by}
+    drive_from_quotes = sorted_by is Table.QUOTES or Table.DETAILS not in tables
+    alias = "q" if Table.QUOTES in tables and drive_from_quotes else "t"
+    details, quotes = f"{table}_details AS t", f"{table}_quotes AS q"
+    if {Table.DETAILS, Table.QUOTES} <= tables:
+        aliases = {Table.DETAILS: "t", Table.QUOTES: "q", Table.BOTH: alias}
+        return Source(f"{details} JOIN {quotes} ON q.ticker = t.ticker", aliases, alias)
+    return Source(quotes if alias == "q" else details, dict.fromkeys(Table, alias), alias)
 
 
 def _microseconds(minutes: str, rounding: Callable[[Fraction], int]) -> str:
     """Return a duration in microseconds. Stored times have whole microseconds, so rounding the bound is exact."""
-    bound = rounding(Fraction(minutes) * 60_000_000)
+    bound = rounding(Fraction(minutes) * _MICROSECONDS_PER_MINUTE)
     return f"{max(-_MAX_INTERVAL, min(bound, _MAX_INTERVAL))} microseconds"

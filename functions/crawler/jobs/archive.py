@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from crawler.filters import page_digest, same_pages_error
+from crawler.job_table import JobState
 from crawler.jobs.base import (
     LOWEST_PRIORITY,
     Job,
@@ -17,7 +18,6 @@ from crawler.jobs.base import (
     started,
 )
 from crawler.jobs.lookups import fetch_bisecting, tickers_of
-from crawler.store import JobState
 from kalshi_markets import job_names
 from kalshi_markets.exchange import (
     BATCH_TICKERS,
@@ -26,9 +26,9 @@ from kalshi_markets.exchange import (
     FilterIgnored,
     InvalidResponse,
     RawMarket,
-    is_valid_pg_text,
+    parse_time,
 )
-from kalshi_markets.exchange.values import parse_time
+from kalshi_markets.text import is_valid_pg_text
 
 LISTING, SERIES = "listing", "series"
 """Values of completed_by. LISTING: the listing had all markets. SERIES: the listings by series had more."""
@@ -82,7 +82,7 @@ class ArchiveJob(Job):
         horizon = await context.listings.exchange_time() - self._retention if self._retention else None
         if state.position is None:
             cutoff = await context.listings.cutoff()
-            sample = await context.query(context.store.known_archived, cutoff, SAMPLE_SIZE, context.listings.combos)
+            sample = await context.store.known_archived(cutoff, SAMPLE_SIZE, context.listings.combos)
             state = started(state, {"unlisted": sample})
         if "after" not in _position(state):
             source = LISTING
@@ -165,7 +165,7 @@ async def _read_by_series(
 async def _has_unknown(context: JobContext, markets: Sequence[RawMarket]) -> bool:
     """Return whether a page has a market that has no row."""
     tickers = sorted(filter(is_valid_pg_text, tickers_of(markets)))
-    return bool(tickers) and bool(await context.query(context.store.unknown, tickers))
+    return bool(tickers) and bool(await context.store.unknown(tickers))
 
 
 async def _next_series(context: JobContext, position: Mapping[str, Any], skipped: list[str]) -> str | None:
@@ -174,8 +174,7 @@ async def _next_series(context: JobContext, position: Mapping[str, Any], skipped
         return str(position["series"])
     if skipped:
         return skipped.pop()
-    series: str | None = await context.query(context.store.next_series, position["after"], context.listings.combos)
-    return series
+    return await context.store.next_series(position["after"], context.listings.combos)
 
 
 def _first_series(state: JobState, source: str) -> dict[str, Any]:

@@ -7,9 +7,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final, NamedTuple
 
 from crawler.filters import FirstPages
-from crawler.store import JobState, Store
+from crawler.job_table import JobState
+from crawler.store_gate import StoreGate
 from kalshi_markets.exchange import (
+    AccountLimits,
+    Costs,
     Event,
+    ExchangeClient,
     ExchangeClientError,
     ExchangeError,
     ExchangeUnavailable,
@@ -19,9 +23,8 @@ from kalshi_markets.exchange import (
     Page,
     RawMarket,
     Series,
-    is_valid_pg_text,
 )
-from kalshi_markets.exchange.account import AccountLimits, Costs
+from kalshi_markets.text import is_valid_pg_text
 
 OVERLAP_SECONDS: Final = 120
 """Overlap of two passes.
@@ -47,17 +50,17 @@ class PaginationLoop(InvalidResponse):
 class JobContext:
     """Context of a job in one run.
 
-    listings: listings with the job's priority.
-    store: store, for methods passed to `query`.
+    exchange: client of the exchange.
+    listings: the client's listings, with the deadline and the job's priority.
+    store: store, with the job's priority.
     states: current states of all jobs, by name.
     first_pages: first pages of the listings of this run.
     """
 
+    exchange: ExchangeClient
     listings: Listings
-    store: Store
+    store: StoreGate
     states: Mapping[str, JobState]
-    query: Callable[..., Awaitable[Any]]
-    """Call a method of the store in turn: `await query(store.method, *arguments)`."""
     first_pages: FirstPages = field(default_factory=FirstPages)
 
 

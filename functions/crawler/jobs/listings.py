@@ -5,8 +5,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from crawler.filters import check_times
+from crawler.job_table import JobState
 from crawler.jobs.base import OVERLAP_SECONDS, Job, JobContext, PageUpdate, finished, paginate, started
-from crawler.store import JobState
 from kalshi_markets import job_names
 
 

@@ -4,8 +4,8 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Itera
 from datetime import UTC, datetime, timedelta
 from typing import Final, TypeVar
 
+from crawler.job_table import JobState
 from crawler.jobs.base import Job, JobContext, PageUpdate, finished, started
-from crawler.store import JobState
 from kalshi_markets import job_names
 from kalshi_markets.exchange import (
     BATCH_TICKERS,
@@ -42,7 +42,7 @@ class EventsJob(Job):
         """Yield the events in batches. An unknown event is stored without a series."""
         state = started(state, {})
         last_requested_before = datetime.now(UTC) - EVENT_RETRY_INTERVAL
-        tickers = await context.query(context.store.events_without_series, last_requested_before, MAX_LOOKUPS)
+        tickers = await context.store.events_without_series(last_requested_before, MAX_LOOKUPS)
         for batch in ticker_batches(tickers):
             yield PageUpdate(state, events=await fetch_events(context.listings, batch))
         yield PageUpdate(finished(state))
@@ -74,7 +74,7 @@ class MissingMarketsJob(Job):
     async def run(self, context: JobContext, state: JobState) -> AsyncGenerator[PageUpdate, None]:
         """Yield the markets in batches. A ticker that the exchange rejects is neither found nor removed."""
         state = started(state, {})
-        tickers = await context.query(context.store.missing, LIVE_JOBS, MAX_LOOKUPS, context.listings.combos)
+        tickers = await context.store.missing(LIVE_JOBS, MAX_LOOKUPS, context.listings.combos)
         for batch in ticker_batches(tickers):
             live, rejected = await fetch_bisecting(context.listings.by_ticker, batch)
             missing = sorted(set(batch) - tickers_of(live) - set(rejected))
@@ -95,7 +95,7 @@ class RetryRejectsJob(Job):
     async def run(self, context: JobContext, state: JobState) -> AsyncGenerator[PageUpdate, None]:
         """Yield the markets in batches. A reject is resolved if the market can be stored now or no longer exists."""
         state = started(state, {})
-        tickers = await context.query(context.store.rejected_tickers, MAX_LOOKUPS)
+        tickers = await context.store.rejected_tickers(MAX_LOOKUPS)
         for batch in ticker_batches(tickers):
             live, rejected = await fetch_bisecting(context.listings.by_ticker, batch)
             archived, unclear = await fetch_bisecting(_find_archived(context.listings), batch)

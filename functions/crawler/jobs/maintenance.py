@@ -4,10 +4,9 @@ from collections.abc import AsyncGenerator
 from datetime import timedelta
 from typing import Final
 
+from crawler.job_table import JobState
 from crawler.jobs.base import LOWEST_PRIORITY, Job, JobContext, PageUpdate, finished, started
-from crawler.store import JobState
 from kalshi_markets import job_names
-from kalshi_markets.exchange.account import fetch_costs, fetch_limits
 
 LIMITS_INTERVAL: Final = timedelta(hours=1)
 
@@ -21,13 +20,13 @@ class LimitsJob(Job):
 
     async def run(self, context: JobContext, state: JobState) -> AsyncGenerator[PageUpdate, None]:
         """Yield the costs, then the rate limits. Without an API key there are only costs."""
-        state, listings = started(state, {}), context.listings
-        costs = await fetch_costs(listings.transport, deadline=listings.deadline, priority=listings.priority)
-        if not listings.transport.is_signed:
+        state, exchange, deadline = started(state, {}), context.exchange, context.listings.deadline
+        costs = await exchange.costs(deadline=deadline, priority=self.priority)
+        if not exchange.is_signed:
             yield PageUpdate(finished(state), costs=costs)
             return
         yield PageUpdate(state, costs=costs)
-        limits = await fetch_limits(listings.transport, costs, deadline=listings.deadline, priority=listings.priority)
+        limits = await exchange.account_limits(costs, deadline=deadline, priority=self.priority)
         yield PageUpdate(finished(state), costs=costs, limits=limits)
 
 
@@ -60,6 +59,6 @@ class RetentionJob(Job):
         """Yield deletions in batches until no expired market is left."""
         state = started(state, {})
         horizon = await context.listings.exchange_time() - self._retention
-        while await context.query(context.store.has_expired, horizon):
+        while await context.store.has_expired(horizon):
             yield PageUpdate(state, delete_settled_before=horizon)
         yield PageUpdate(finished(state))

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from crawler.filters import check_times
+from crawler.job_table import JobState
 from crawler.jobs.base import (
     LOWEST_PRIORITY,
     OVERLAP_SECONDS,
@@ -16,7 +17,6 @@ from crawler.jobs.base import (
     paginate,
     started,
 )
-from crawler.store import JobState
 from kalshi_markets import job_names
 
 INITIAL_WINDOW_SECONDS: Final = 6 * 3600

@@ -244,6 +244,12 @@ COLUMNS: Final = (
 COLUMNS_BY_NAME: Final = {column.name: column for column in COLUMNS}
 DEFAULT_COLUMNS: Final = tuple(column for column in COLUMNS if column.in_default_response)
 MARKET_COLUMNS: Final = tuple(column for column in COLUMNS if column.origin is Origin.MARKET)
+MARKET_QUOTES: Final = tuple(column for column in MARKET_COLUMNS if column.table is Table.QUOTES)
+"""Columns from the Market object that only the quotes have."""
+MARKET_DETAILS: Final = tuple(
+    column for column in MARKET_COLUMNS if column.table is not Table.QUOTES and column.name != "ticker"
+)
+"""Columns from the Market object that the details have, without the key."""
 
 
 def columns_of(table: Table) -> list[Column]:

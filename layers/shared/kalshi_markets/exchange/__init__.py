@@ -1,7 +1,12 @@
-"""Client of Kalshi's Trade API v2. No other package contains the names of its endpoints and members."""
+"""Client of Kalshi's Trade API v2. No other package contains the names of its endpoints and members.
 
-from kalshi_markets.exchange.candles import Candle
-from kalshi_markets.exchange.client import CandleQuery, ExchangeClient
+Functions and `local` import from this package, not from its modules. A flat list of names costs nothing: the first
+import of any module loads httpx and cryptography (150 ms), whichever name is used.
+"""
+
+from kalshi_markets.exchange.account import DEFAULT_REQUEST_COST, AccountLimits, Costs
+from kalshi_markets.exchange.candles import Candle, parse_archived, parse_batch
+from kalshi_markets.exchange.client import MAX_ARCHIVE_CANDLES, MAX_BATCH_CANDLES, CandleQuery, ExchangeClient
 from kalshi_markets.exchange.errors import (
     AuthenticationFailed,
     ExchangeClientError,
@@ -10,25 +15,38 @@ from kalshi_markets.exchange.errors import (
     FilterIgnored,
     InvalidResponse,
 )
-from kalshi_markets.exchange.listings import BATCH_TICKERS, LIVE_FILTERS, Event, Listings, Page, Series
+from kalshi_markets.exchange.listings import BATCH_TICKERS, LIVE_FILTERS, PAGE_LIMIT, Event, Listings, Page, Series
 from kalshi_markets.exchange.market_rows import (
     InvalidMarket,
     MarketRow,
     ParsedMarket,
     full_row,
-    is_valid_pg_text,
     market_row,
     parse_market,
 )
-from kalshi_markets.exchange.raw_markets import RawMarket
+from kalshi_markets.exchange.parsing import parse_object
+from kalshi_markets.exchange.rate_limiter import DatabaseTokenBucket, Grant, LocalTokenBucket, RateLimiter
+from kalshi_markets.exchange.raw_markets import RawMarket, parse_page
 from kalshi_markets.exchange.schema_drift import Deviation, find_drift
+from kalshi_markets.exchange.signing import Signer
+from kalshi_markets.exchange.transport import CLOCK_TOLERANCE, HEADERS, Transport
+from kalshi_markets.exchange.values import parse_time
 
 __all__ = [
     "BATCH_TICKERS",
+    "CLOCK_TOLERANCE",
+    "DEFAULT_REQUEST_COST",
+    "HEADERS",
     "LIVE_FILTERS",
+    "MAX_ARCHIVE_CANDLES",
+    "MAX_BATCH_CANDLES",
+    "PAGE_LIMIT",
+    "AccountLimits",
     "AuthenticationFailed",
     "Candle",
     "CandleQuery",
+    "Costs",
+    "DatabaseTokenBucket",
     "Deviation",
     "Event",
     "ExchangeClient",
@@ -36,17 +54,26 @@ __all__ = [
     "ExchangeError",
     "ExchangeUnavailable",
     "FilterIgnored",
+    "Grant",
     "InvalidMarket",
     "InvalidResponse",
     "Listings",
+    "LocalTokenBucket",
     "MarketRow",
     "Page",
     "ParsedMarket",
+    "RateLimiter",
     "RawMarket",
     "Series",
+    "Signer",
+    "Transport",
     "find_drift",
     "full_row",
-    "is_valid_pg_text",
     "market_row",
+    "parse_archived",
+    "parse_batch",
     "parse_market",
+    "parse_object",
+    "parse_page",
+    "parse_time",
 ]

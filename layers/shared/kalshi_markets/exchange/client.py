@@ -1,4 +1,4 @@
-"""Client of the exchange, for candlesticks and lookups in the archive."""
+"""Client of the exchange, for the API and the crawler."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 import httpx
 
+from kalshi_markets.exchange.account import AccountLimits, Costs, fetch_costs, fetch_limits
 from kalshi_markets.exchange.candles import Candle, parse_archived, parse_batch
 from kalshi_markets.exchange.errors import ExchangeClientError
 from kalshi_markets.exchange.listings import BATCH_TICKERS, Listings
@@ -39,13 +40,17 @@ class CandleQuery:
 
 
 class ExchangeClient:
-    """Client of Kalshi's market data. Every method raises ExchangeError, and the errors of the rate limiter.
+    """Client of the exchange. Methods that send requests raise ExchangeError and the errors of the rate limiter.
 
-    deadline: value of time.monotonic(). priority: lower runs first.
+    transport: replaces the transport that is created from the settings.
+
+    Parameters of the methods:
+    deadline: value of time.monotonic().
+    priority: lower runs first.
     """
 
-    def __init__(self, settings: ExchangeSettings, limiter: RateLimiter) -> None:
-        self.transport = Transport(settings, limiter)
+    def __init__(self, settings: ExchangeSettings, limiter: RateLimiter, transport: Transport | None = None) -> None:
+        self._transport = transport or Transport(settings, limiter)
         self._limiter = limiter
 
     async def __aenter__(self) -> Self:
@@ -56,16 +61,43 @@ class ExchangeClient:
 
     async def aclose(self) -> None:
         """Close the connections and the rate limiter."""
-        await self.transport.aclose()
+        await self._transport.aclose()
 
     @property
     def requests(self) -> int:
         """Number of requests sent."""
-        return self.transport.requests
+        return self._transport.requests
+
+    @property
+    def rate_limited(self) -> int:
+        """Number of responses with the status 429."""
+        return self._transport.rate_limited
+
+    @property
+    def bytes_received(self) -> int:
+        """Compressed size of all responses."""
+        return self._transport.bytes_received
+
+    @property
+    def is_signed(self) -> bool:
+        """Return whether requests are signed with an API key."""
+        return self._transport.is_signed
 
     def now(self) -> float:
         """Return the exchange's time, in Unix seconds."""
-        return self.transport.now()
+        return self._transport.now()
+
+    def listings(self, *, deadline: float, priority: float = 0.0, combos: bool = False) -> Listings:
+        """Return the listings for one job or request. combos: whether combos are listed too."""
+        return Listings(self._transport, deadline, priority, combos)
+
+    async def costs(self, *, deadline: float, priority: float = 0.0) -> Costs:
+        """Return the costs of requests, or the documented default if the exchange rejects the request."""
+        return await fetch_costs(self._transport, deadline=deadline, priority=priority)
+
+    async def account_limits(self, costs: Costs, *, deadline: float, priority: float = 0.0) -> AccountLimits:
+        """Return the rate limits of the API key's account, in requests of the default cost."""
+        return await fetch_limits(self._transport, costs, deadline=deadline, priority=priority)
 
     async def rate(self) -> float:
         """Return the permitted requests per second of all processes together."""
@@ -82,7 +114,7 @@ class ExchangeClient:
         size = await self._limiter.batch_size(_BATCH_PATH, BATCH_TICKERS)
         for start in range(0, len(tickers), size):
             parameters = {"market_tickers": ",".join(tickers[start : start + size])} | query.parameters()
-            candles |= await self.transport.get(
+            candles |= await self._transport.get(
                 _BATCH_PATH, parameters, deadline=deadline, priority=priority, parse=parse_batch
             )
         return candles
@@ -96,7 +128,7 @@ class ExchangeClient:
         """
         path = f"/historical/markets/{quote(ticker, safe='')}/candlesticks"
         try:
-            answer = await self.transport.get(
+            answer = await self._transport.get(
                 path, query.parameters(), deadline=deadline, priority=priority, parse=parse_archived
             )
         except ExchangeClientError as error:
@@ -108,9 +140,9 @@ class ExchangeClient:
 
     async def find_archived(self, tickers: Sequence[str], *, deadline: float) -> set[str]:
         """Return which of at most BATCH_TICKERS tickers are in the archive."""
-        markets = await Listings(self.transport, deadline).by_ticker(tickers, archived=True)
+        markets = await self.listings(deadline=deadline).by_ticker(tickers, archived=True)
         return {market.ticker for market in markets if market.ticker}
 
     async def cutoff(self, *, deadline: float) -> datetime:
         """Return the instant before which settled markets are only in the archive."""
-        return await Listings(self.transport, deadline).cutoff()
+        return await self.listings(deadline=deadline).cutoff()

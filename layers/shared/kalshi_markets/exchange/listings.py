@@ -9,11 +9,11 @@ import httpx
 
 from kalshi_markets import job_names
 from kalshi_markets.exchange.errors import ExchangeError, FilterIgnored, InvalidResponse
-from kalshi_markets.exchange.market_rows import is_valid_pg_text
 from kalshi_markets.exchange.members import parse_members
 from kalshi_markets.exchange.raw_markets import RawMarket, parse_page
 from kalshi_markets.exchange.transport import Transport
 from kalshi_markets.exchange.values import parse_time
+from kalshi_markets.text import is_valid_pg_text
 
 PAGE_LIMIT: Final = 1000
 """Maximum of markets on a page (docs.kalshi.com, Get Markets)."""

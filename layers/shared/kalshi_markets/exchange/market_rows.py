@@ -15,22 +15,19 @@ from collections.abc import Callable, Mapping
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from operator import itemgetter
 from pathlib import Path
-from typing import Any, Final, NamedTuple, TypeGuard
+from typing import Any, Final, NamedTuple
 
-from kalshi_markets import columns
-from kalshi_markets.columns import MARKET_COLUMNS, Column, Kind, Table
+from kalshi_markets import columns, text
+from kalshi_markets.columns import MARKET_DETAILS, MARKET_QUOTES, Column, Kind
 from kalshi_markets.exchange import values
 from kalshi_markets.exchange.values import PLAIN_NUMBER, has_printable_size, parse_number, parse_time
+from kalshi_markets.text import MAX_TICKER_LENGTH, is_valid_pg_text
 
 SqlText = str | bool | None
 MarketRow = dict[str, SqlText]
 """Values by column name. Numbers, times and JSON are texts that PostgreSQL parses."""
 
 _SQL_RANGE: Final = {"integer": 2**31, "bigint": 2**63}
-# PostgreSQL's type text accepts any Unicode character except NUL. A lone surrogate is not a character.
-_NOT_TEXT: Final = re.compile("[\x00\ud800-\udfff]")
-MAX_TICKER_LENGTH: Final = 200
-"""Maximum of characters; the longest observed ticker has 57. An index entry has at most 2,700 bytes."""
 # Maximum nesting of a JSON value: more than the exchange uses, less than Python's and PostgreSQL's stacks permit.
 _MAX_DEPTH: Final = 50
 # Enough precision for every number that PLAIN_NUMBER matches.
@@ -44,16 +41,17 @@ _ABSENT_IF_EMPTY: Final = frozenset(
 
 In other columns an empty text is a value, such as "no result yet".
 """
-_QUOTES: Final = [column for column in MARKET_COLUMNS if column.table is Table.QUOTES and column.name != "liquidity"]
-_DETAILS: Final = [column for column in MARKET_COLUMNS if column.table is not Table.QUOTES and column.name != "ticker"]
-_QUOTE_NAMES: Final = tuple(column.name for column in _QUOTES)
-_get_quotes: Final = itemgetter(*(column.source_field for column in _QUOTES))
-_DETAIL_FIELDS: Final = tuple(column.source_field for column in _DETAILS)
+# The liquidity is computed.
+_SENT_QUOTES: Final = tuple(column for column in MARKET_QUOTES if column.name != "liquidity")
+_QUOTE_NAMES: Final = tuple(column.name for column in _SENT_QUOTES)
+_get_quotes: Final = itemgetter(*(column.source_field for column in _SENT_QUOTES))
+_DETAIL_FIELDS: Final = tuple(column.source_field for column in MARKET_DETAILS)
 # One match validates all quotes of a market, if each is a string as the exchange usually sends it.
-_QUOTES_PATTERN: Final = re.compile("\n".join([rf"(?:{PLAIN_NUMBER.pattern})"] * len(_QUOTES)))
+_QUOTES_PATTERN: Final = re.compile("\n".join([rf"(?:{PLAIN_NUMBER.pattern})"] * len(_SENT_QUOTES)))
 # Part of every hash, so that a change of the parser converts every market again.
 PARSER_FINGERPRINT: Final = hashlib.blake2b(
-    b"".join(Path(file).read_bytes() for file in (__file__, columns.__file__, values.__file__)), digest_size=16
+    b"".join(Path(file).read_bytes() for file in (__file__, columns.__file__, values.__file__, text.__file__)),
+    digest_size=16,
 ).digest()
 
 
@@ -77,11 +75,6 @@ class ParsedMarket(NamedTuple):
     object_hash: str | None = None
 
 
-def is_valid_pg_text(text: object) -> TypeGuard[str]:
-    """Return whether the value is a text that PostgreSQL can store."""
-    return isinstance(text, str) and not _NOT_TEXT.search(text)
-
-
 def parse_market(market: Mapping[str, Any], object_hash: str | None = None) -> ParsedMarket:
     """Convert the ticker and the quotes of a Market object, and hash its details. Raises InvalidMarket."""
     if not isinstance(market, Mapping):
@@ -101,7 +94,7 @@ def market_row(market: Mapping[str, Any]) -> MarketRow:
 
 def full_row(market: ParsedMarket) -> MarketRow:
     """Return the full row of a parsed market. Raises InvalidMarket."""
-    details = {column.name: _value(column, market.fields.get(column.source_field)) for column in _DETAILS}
+    details = {column.name: _value(column, market.fields.get(column.source_field)) for column in MARKET_DETAILS}
     if details["subtitle"] is None:
         details["subtitle"] = details["yes_sub_title"]
     return {"ticker": market.ticker, **details, **market.quotes}
@@ -116,7 +109,7 @@ def _quotes(market: Mapping[str, Any]) -> MarketRow:
     if is_plain:
         row: MarketRow = dict(zip(_QUOTE_NAMES, values, strict=True))
     else:
-        row = {column.name: _value(column, market.get(column.source_field)) for column in _QUOTES}
+        row = {column.name: _value(column, market.get(column.source_field)) for column in _SENT_QUOTES}
     row["liquidity"] = _liquidity(row)
     return row
 

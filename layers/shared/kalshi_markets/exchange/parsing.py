@@ -8,6 +8,7 @@ from typing import Any, Final, NoReturn
 import httpx
 
 from kalshi_markets.exchange.errors import InvalidResponse
+from kalshi_markets.text import excerpt
 
 MAX_REASON_LENGTH: Final = 300
 
@@ -30,7 +31,7 @@ def parse_object(response: httpx.Response, *, parse_float: Callable[[str], objec
 
 def printable(text: object) -> str:
     """Return at most MAX_REASON_LENGTH characters of a text, escaped to printable ASCII for logs and the database."""
-    return str(text)[:MAX_REASON_LENGTH].encode("unicode_escape").decode("ascii")
+    return excerpt(str(text), MAX_REASON_LENGTH)
 
 
 def _reject_constant(constant: str) -> NoReturn:

@@ -5,8 +5,6 @@ process. Tokens that a process has not used when it ends are lost.
 """
 
 import asyncio
-import heapq
-import itertools
 import math
 import threading
 import time
@@ -15,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Final, Literal, Protocol
 
 from kalshi_markets.database import Database, Row, StatementError, UndefinedObject
+from kalshi_markets.priority import PriorityWaiters
 from kalshi_markets.settings import DatabaseSettings
 
 Share = Literal["crawler", "interactive"]
@@ -81,8 +80,8 @@ class RateLimiter:
         self._source = source
         self._tokens = 0.0
         self._last: Grant | None = None
-        self._waiters: list[tuple[float, int, asyncio.Future[float], str]] = []
-        self._sequence = itertools.count()
+        self._waiters = PriorityWaiters[str](take_back=self._refund)
+        """Waiting requests: their paths."""
         self._refilling: asyncio.Task[None] | None = None
 
     async def acquire(self, priority: float = 0.0, path: str = "") -> None:
@@ -91,18 +90,11 @@ class RateLimiter:
         Requests behind an expensive request wait until it has collected its tokens.
         Raises the errors of the source: DatabaseError, SettingsError and SecretUnavailable from the database.
         """
-        waiter = asyncio.get_running_loop().create_future()
-        heapq.heappush(self._waiters, (priority, next(self._sequence), waiter, path))
+        waiting = self._waiters.add(priority, path)
         self._wake_waiters()
         if self._waiters and (self._refilling is None or self._refilling.done()):
             self._refilling = asyncio.create_task(self._refill())
-        try:
-            await waiter
-        except asyncio.CancelledError:
-            if not waiter.cancelled() and waiter.exception() is None:  # granted and canceled at the same time
-                self._tokens += waiter.result()
-                self._wake_waiters()
-            raise
+        await waiting
 
     async def on_rate_limited(self) -> None:
         """Discard the tokens and slow down all processes after a 429. Raises the errors of acquire."""
@@ -136,15 +128,13 @@ class RateLimiter:
 
     def _wake_waiters(self) -> None:
         """Wake the first waiters until the tokens do not suffice or no waiter is left."""
-        while self._waiters:
-            _, _, waiter, path = self._waiters[0]
-            if not waiter.done():
-                cost = self._cost(path)
-                if self._tokens < cost - _ROUNDING:
-                    return
-                self._tokens = max(0.0, self._tokens - cost)
-                waiter.set_result(cost)
-            heapq.heappop(self._waiters)
+        while self._waiters and self._tokens >= (cost := self._cost(self._waiters.first)) - _ROUNDING:
+            self._tokens = max(0.0, self._tokens - cost)
+            self._waiters.wake_first()
+
+    def _refund(self, path: str) -> None:
+        self._tokens += self._cost(path)
+        self._wake_waiters()
 
     def _cost(self, path: str) -> float:
         """Return the cost of a request in tokens, at most the capacity of the exchange's bucket."""
@@ -162,7 +152,7 @@ class RateLimiter:
         try:
             while self._waiters:
                 chunk = int(self._last.rate * GRANT_SECONDS) if self._last else 1
-                lacking = math.ceil(self._cost(self._waiters[0][3]) - self._tokens - _ROUNDING)
+                lacking = math.ceil(self._cost(self._waiters.first) - self._tokens - _ROUNDING)
                 grant = self._last = await self._source.acquire(max(1, chunk, lacking))
                 self._tokens += grant.tokens
                 self._wake_waiters()
@@ -170,9 +160,7 @@ class RateLimiter:
                     await asyncio.sleep(grant.retry_after)
                     self._wake_waiters()  # waiters canceled in the meantime need no tokens
         except Exception as error:  # noqa: BLE001  # every waiter raises it
-            for _, _, waiter, _ in self._waiters:
-                if not waiter.done():
-                    waiter.set_exception(error)
+            self._waiters.fail(error)
 
 
 def _matches(part: str, segment: str) -> bool:

@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Any, Final, Literal, NamedTuple
 
 from kalshi_markets.columns import MARKET_COLUMNS, Column, Kind
+from kalshi_markets.text import excerpt
 
 Change = Literal["added", "removed", "type_changed", "new_value"]
 MAX_EXAMPLE_LENGTH: Final = 200
@@ -78,7 +79,7 @@ def find_drift(markets: Iterable[Mapping[str, Any]]) -> list[Deviation]:
         for member, change in (*_drift_of(market), *_new_values(market)):
             count, example = counts.get((member, change), (0, None))
             if example is None and member in market:
-                example = repr(market[member])[:MAX_EXAMPLE_LENGTH].encode("unicode_escape").decode("ascii")
+                example = excerpt(repr(market[member]), MAX_EXAMPLE_LENGTH)
             counts[member, change] = (count + 1, example)
     return [Deviation(member, change, *counted) for (member, change), counted in counts.items()]
 
@@ -103,7 +104,7 @@ def _new_values(market: Mapping[str, Any]) -> Iterator[tuple[str, Change]]:
 def _compare(market: Mapping[str, Any]) -> Iterable[tuple[str, Change]]:
     for member in market.keys() - _KNOWN:
         # The name is escaped, because the database may be unable to store it.
-        yield member[:MAX_EXAMPLE_LENGTH].encode("unicode_escape").decode("ascii"), "added"
+        yield excerpt(member, MAX_EXAMPLE_LENGTH), "added"
     for member in _REQUIRED - market.keys():
         yield member, "removed"
     for member, types in _TYPES.items():

@@ -2,13 +2,13 @@
 
 import csv
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from api import value_parsers
-from api.markets import regex_guard, text_search
-from kalshi_markets.columns import COLUMNS, Column, Kind
+from api.listing import regex_guard, text_search
+from kalshi_markets.columns import Column, Kind
 
 _ALL: Final = frozenset(Kind)
 _ORDERED: Final = frozenset({Kind.NUMBER, Kind.TIME})
@@ -30,14 +30,6 @@ _SCHEMA_TYPES: Final = {Kind.NUMBER: "number", Kind.BOOLEAN: "boolean"}
 _INTEGER_DIGITS: Final = {"integer": 9, "bigint": 18}
 """Number of decimal digits that always fit into the SQL type."""
 
-EXCHANGE_STATUS_FILTERS: Final = {
-    "open": "active",
-    "unopened": "initialized",
-    "paused": "inactive",
-    "settled": "finalized",
-}
-"""Status words of the exchange's list filter, and the words that its market objects contain instead."""
-
 
 HasWords = Callable[[Column, Collection[str]], Collection[str]]
 """Function that returns the subset of undocumented words that are stored in a column."""
@@ -48,45 +40,49 @@ def no_words(_: Column, __: Collection[str]) -> Collection[str]:
     return ()
 
 
-def _parse_value(column: Column, text: str, has_words: HasWords) -> value_parsers.SqlValue:
-    _check_words(column, [text], has_words)
-    return value_parsers.PARSERS[column.kind](text)
+def _parse_value(filter_: "Filter", text: str, has_words: HasWords) -> value_parsers.SqlValue:
+    _check_words(filter_, [text], has_words)
+    return value_parsers.PARSERS[filter_.column.kind](text)
 
 
-def _parse_list(column: Column, text: str, has_words: HasWords) -> list[value_parsers.SqlValue]:
+def _parse_list(filter_: "Filter", text: str, has_words: HasWords) -> list[value_parsers.SqlValue]:
     try:
         [record] = csv.reader([text], strict=True)
     except (csv.Error, ValueError):
         raise ValueError('must be one line of CSV, such as a,"b, with a comma",c') from None
     if len(record) > MAX_VALUES:
         raise ValueError(f"must have at most {MAX_VALUES:,} values")
-    _check_words(column, record, has_words)
-    return [value_parsers.PARSERS[column.kind](value) for value in record or [""]]
+    _check_words(filter_, record, has_words)
+    return [value_parsers.PARSERS[filter_.column.kind](value) for value in record or [""]]
 
 
-def _check_words(column: Column, texts: Sequence[str], has_words: HasWords) -> None:
+def _check_words(filter_: "Filter", texts: Sequence[str], has_words: HasWords) -> None:
     """Raise ValueError for a word that is neither documented nor stored. A stored word may be new on the exchange."""
+    column = filter_.column
     unlisted = (
         [value_parsers.parse_text(text) for text in texts if text not in column.allowed_values]
         if column.allowed_values
         else []
     )
     missing = set(unlisted).difference(has_words(column, unlisted)) if unlisted else set()
-    if missing:
-        raise ValueError(_unknown_value_message(column, next(word for word in unlisted if word in missing)))
+    for word in unlisted:
+        if word in missing:
+            known = ", ".join(value or "(empty)" for value in column.allowed_values)
+            meant = filter_.synonyms.get(word)
+            raise ValueError(f"must be one of {known}" + (f"; did you mean {meant}?" if meant else ""))
 
 
-def _parse_flag(_: Column, text: str, __: HasWords) -> bool:
+def _parse_flag(_: "Filter", text: str, __: HasWords) -> bool:
     return value_parsers.parse_boolean(text)
 
 
-def _parse_regex(_: Column, text: str, __: HasWords) -> str:
+def _parse_regex(_: "Filter", text: str, __: HasWords) -> str:
     if reason := regex_guard.rejection_reason(text):
         raise ValueError(reason)
     return regex_guard.translated(text)
 
 
-def _parse_substring(_: Column, text: str, __: HasWords) -> str:
+def _parse_substring(_: "Filter", text: str, __: HasWords) -> str:
     if not text:
         raise ValueError("must not be empty, which matches every value")
     return value_parsers.parse_text(text)
@@ -108,7 +104,7 @@ class Operator:
     kinds: frozenset[Kind]
     sql: str
     description: str
-    parse: Callable[[Column, str, HasWords], value_parsers.SqlValue | list[value_parsers.SqlValue]] = _parse_value
+    parse: Callable[["Filter", str, HasWords], value_parsers.SqlValue | list[value_parsers.SqlValue]] = _parse_value
     sql_if_false: str = ""
     cast: str = "{type}"
     example: str = ""
@@ -187,10 +183,16 @@ class Condition:
 
 @dataclass(frozen=True)
 class Filter:
-    """Query parameter that filters markets: a column and an operator."""
+    """Query parameter that filters rows: a column and an operator.
+
+    rows: noun for the rows, such as "markets".
+    synonyms: common words for the column's allowed values, and these values.
+    """
 
     column: Column
     operator: Operator
+    rows: str
+    synonyms: Mapping[str, str] = field(default_factory=dict, compare=False)
 
     @property
     def name(self) -> str:
@@ -211,7 +213,8 @@ class Filter:
     @property
     def description(self) -> str:
         """Description for the documentation."""
-        return f"Markets whose {self.column.name} {self.operator.description}. {self.column.description}"
+        rows, column = self.rows.capitalize(), self.column
+        return f"{rows} whose {column.name} {self.operator.description}. {column.description}"
 
     @property
     def schema(self) -> dict[str, Any]:
@@ -224,7 +227,7 @@ class Filter:
         if operator.parse is _parse_list:
             return {"type": "string"}
         if column.allowed_values:
-            # Not an enum: a word that is new on the exchange is valid as soon as a market has it.
+            # Not an enum: a word that is new on the exchange is valid as soon as a row has it.
             return {"type": "string", "examples": list(column.allowed_values)}
         # A time is a string: ISO 8601 or Unix seconds.
         return {"type": _SCHEMA_TYPES.get(column.kind, "string")}
@@ -236,7 +239,7 @@ class Filter:
         has_words.
         """
         operator = self.operator
-        value = operator.parse(self.column, text, has_words)
+        value = operator.parse(self, text, has_words)
         sql: str = operator.sql
         compared: Sequence[value_parsers.SqlValue | list[value_parsers.SqlValue]] = [value]
         if operator.sql_if_false:
@@ -260,17 +263,18 @@ def _type(column: Column, compared: Sequence[value_parsers.SqlValue | list[value
     return CASTS[column.kind]
 
 
-def _unknown_value_message(column: Column, value: str) -> str:
-    known = ", ".join(word or "(empty)" for word in column.allowed_values)
-    if column.name == "status" and value in EXCHANGE_STATUS_FILTERS:
-        return f"must be one of {known}; did you mean {EXCHANGE_STATUS_FILTERS[value]}?"
-    return f"must be one of {known}"
+def make_filters(
+    columns: Iterable[Column], rows: str, synonyms: Mapping[str, Mapping[str, str]]
+) -> Mapping[str, Filter]:
+    """Return all filters of the columns, by parameter name.
 
-
-FILTERS: Final[Mapping[str, Filter]] = {
-    made.name: made
-    for made in (
-        Filter(column, operator) for column in COLUMNS for operator in OPERATORS if column.kind in operator.kinds
+    rows: noun for the rows.
+    synonyms: the synonyms of Filter by name of the column.
+    """
+    filters = (
+        Filter(column, operator, rows, synonyms.get(column.name, {}))
+        for column in columns
+        for operator in OPERATORS
+        if column.kind in operator.kinds
     )
-}
-"""Filters by parameter name."""
+    return {filter_.name: filter_ for filter_ in filters}

@@ -23,7 +23,7 @@ _TOKEN: Final = re.compile(
   | (?P<open> \( )
   | (?P<close> \) )
   | (?P<open_bound> \{,[0-9]+\} )
-  | (?P<bound> \{(?P<least>[0-9]+)(?:,(?P<most>[0-9]*))?\} )
+  | (?P<bound> \{(?P<minimum>[0-9]+)(?:,(?P<maximum>[0-9]*))?\} )
   | .
     """,
     re.VERBOSE | re.DOTALL,
@@ -94,7 +94,7 @@ def _max_nested_repetitions(pattern: str) -> int:
             last.pop()
             last[-1] = inner
         elif match["bound"]:
-            last[-1] *= max(int(match["least"]), int(match["most"] or 0), 1)
+            last[-1] *= max(int(match["minimum"]), int(match["maximum"] or 0), 1)
         elif match[0] not in "*+?":
             last[-1] = 1
         largest[-1] = max(largest[-1], last[-1])

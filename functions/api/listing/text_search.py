@@ -9,7 +9,7 @@ from string import ascii_lowercase, ascii_uppercase
 from typing import Final
 from unicodedata import normalize
 
-from api.markets import regex_guard
+from api.listing import regex_guard
 
 SqlCondition = tuple[str, list[str]]
 _ASCII_LOWER: Final = str.maketrans(ascii_uppercase, ascii_lowercase)
@@ -26,7 +26,7 @@ def text_condition(suffix: str, text: str, *, indexed: bool) -> SqlCondition | N
 
 def _regex(pattern: str, _: bool = False) -> SqlCondition:
     if alternatives := regex_guard.literal_alternatives(pattern):
-        # LIKE finds the same markets in a quarter of the time.
+        # LIKE finds the same rows in a quarter of the time.
         conditions = [_contains(alternative) for alternative in alternatives]
         clauses = [f"{{searched}} LIKE {{{number}}}" for number in range(len(conditions))]
         return f"({' OR '.join(clauses)})", [value for _, [value] in conditions]
@@ -38,8 +38,8 @@ def _contains(text: str, _: bool = False) -> SqlCondition:
         return "{searched} LIKE {0}", [f"%{_escape_like(_ascii_lower(text))}%"]
     # An accented letter is one character (NFC) or two (NFD), depending on the title's author.
     spellings = dict.fromkeys([text, normalize("NFC", text), normalize("NFD", text)])
-    places = " OR ".join(f"{{searched}} ILIKE {{{number}}}" for number in range(len(spellings)))
-    return f"({places})", [f"%{_escape_like(spelling)}%" for spelling in spellings]
+    condition = " OR ".join(f"{{searched}} ILIKE {{{number}}}" for number in range(len(spellings)))
+    return f"({condition})", [f"%{_escape_like(spelling)}%" for spelling in spellings]
 
 
 def _starts_with(text: str, indexed: bool) -> SqlCondition:

@@ -1,0 +1,184 @@
+"""SQL statements of listings. Identifiers come from columns.py; values are always parameters.
+
+In the statement of a page, the CTE `matches` has the IDs of the page's rows and their sort values. It may also have the
+columns of the rows.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from api.formats import Format, row_text_sql
+from api.listing.cursor import Position
+from api.listing.filters import CASTS, Condition
+from api.listing.query import ListingQuery
+from kalshi_markets.columns import SEARCH_EXPRESSION, Column, Kind, Table
+
+Statement = tuple[str, list[object]]
+
+PLANNER_LIMIT_FACTOR: Final = 4
+"""Factor of the LIMIT in the branches of a query with filters.
+
+The planner assumes that matching rows are spread evenly over every sort order. If all of them are at the end, a plan
+that scans an index in sort order would read the complete table. A larger LIMIT makes that plan less attractive.
+"""
+
+_CHECKS: Final = {Kind.STRING: "SELECT '' ~* $1::text", Kind.JSON: "SELECT $1::jsonb"}
+
+
+@dataclass(frozen=True)
+class Source:
+    """Tables that a search reads.
+
+    sql: the tables, as they follow FROM.
+    aliases: the alias of the table that has a column, by Column.table.
+    alias: the alias of the table that has the sort key.
+    """
+
+    sql: str
+    aliases: Mapping[Table, str]
+    alias: str
+
+    def column(self, column: Column) -> str:
+        """Return the qualified name of a column."""
+        return f"{self.aliases[column.table]}.{column.name}"
+
+
+class Search:
+    """Search of one query: the IDs of the matching rows in sort order.
+
+    row_columns: columns that are also selected, which saves the join back to the tables. None: only the IDs.
+    """
+
+    def __init__(self, query: ListingQuery, source: Source, row_columns: Sequence[Column] | None = None) -> None:
+        self.values: list[object] = []
+        self.query = query
+        self.source = source
+        self.includes_rows = row_columns is not None
+        self._id = query.grammar.id_column
+        self._order = query.order
+        self._direction, self._comparator = ("DESC", "<") if query.descending else ("ASC", ">")
+        self._row_columns = "".join(f", {source.column(column)}" for column in row_columns or ())
+        self._conditions = self._filters()
+
+    def parameter(self, value: object, cast: str) -> str:
+        """Add a parameter and return its placeholder."""
+        self.values.append(value)
+        return f"${len(self.values)}::{cast}"
+
+    def page(self, rows_sql: Callable[[str], str], format_: Format, version_sql: str) -> Statement:
+        """Return the statement of one page. It returns one row with four columns.
+
+        1. The rows as text, joined by the format's separator.
+        2. The number of rows.
+        3. JSON [sort value, ID] of the last row; NULL if there is no next page.
+        4. The result of version_sql, a SELECT.
+
+        rows_sql: returns a SELECT of the query's fields from the matches of the page, which have the alias p.
+        """
+        limit = self.parameter(self.query.limit, "bigint")
+        rows = rows_sql(f"(SELECT * FROM matches LIMIT {limit}) AS p")
+        text = row_text_sql(format_, self.query.fields)
+        statement = f"""
+        WITH matches AS MATERIALIZED ({self._matches_sql()})
+        SELECT coalesce(string_agg({text}, '{format_.separator}'), ''), count(*),
+               (SELECT json_build_array(l.key::text, l.{self._id})::text
+                FROM (SELECT * FROM matches OFFSET {limit} - 1) AS l
+                WHERE EXISTS (SELECT FROM matches OFFSET {limit}) LIMIT 1),
+               ({version_sql})
+        FROM ({rows}) AS r"""
+        return statement, self.values
+
+    def total(self, *, estimated: bool) -> Statement:
+        """Return the statement that counts all matching rows.
+
+        It returns one row with the count. estimated: it returns the JSON of EXPLAIN instead.
+        """
+        selected = f"FROM {self.source.sql} {self._where()}"
+        if estimated:
+            return f"EXPLAIN (FORMAT JSON) SELECT {selected}", self.values
+        return f"SELECT count(*) {selected}", self.values
+
+    def further_conditions(self) -> list[str]:
+        """Return the conditions of parameters that only this listing has."""
+        return []
+
+    def condition_sql(self, condition: Condition, placeholders: Sequence[str]) -> str:
+        """Return the SQL of a filter. placeholders: those of its values."""
+        name = self.source.column(condition.filter.column)
+        return condition.sql.format(*placeholders, column=name, searched=SEARCH_EXPRESSION.format(column=name))
+
+    def key_column(self, name: str) -> str:
+        """Return the qualified name of a column that the table of the sort key has."""
+        return f"{self.source.alias}.{name}"
+
+    def _filters(self) -> list[str]:
+        conditions = [
+            self.condition_sql(condition, [self.parameter(value, condition.cast) for value in condition.values])
+            for condition in self.query.conditions
+        ]
+        conditions += self.further_conditions()
+        if self.query.changed_since is not None:
+            key = self.key_column(self._order.key)
+            conditions.append(f"{key} > {self.parameter(self.query.changed_since, 'bigint')}")
+        return conditions
+
+    def _where(self, *further: str) -> str:
+        conditions = [*self._conditions, *further]
+        return f"WHERE {' AND '.join(conditions)}" if conditions else ""
+
+    def _matches_sql(self) -> str:
+        """Return the SELECT of IDs and sort keys: rows with a sort value, then rows where it is NULL.
+
+        It selects one row more than the page, which shows that there is a next page.
+        """
+        query, position = self.query, self.query.position
+        wanted = query.limit + query.offset + 1
+        planner_limit = wanted if self.includes_rows else wanted * PLANNER_LIMIT_FACTOR
+        branches = []
+        if self._order.by_id_only or position is None or position.key is not None:
+            branches.append(self._non_null_branch(position, planner_limit))
+        if not self._order.by_id_only:
+            after = None if position is None or position.key is not None else position
+            branches.append(self._null_branch(after, planner_limit))
+        rows = " UNION ALL ".join(f"({branch})" for branch in branches)
+        offset = f" OFFSET {self.parameter(query.offset, 'bigint')}" if query.offset else ""
+        return f"SELECT * FROM ({rows}) AS u{offset} LIMIT {self.parameter(query.limit + 1, 'bigint')}"
+
+    def _non_null_branch(self, after: Position | None, planner_limit: int) -> str:
+        order, key, row_id = self._order, self.key_column(self._order.key), self.key_column(self._id)
+        conditions = [] if order.by_id_only else [f"{self.key_column(order.null_column)} IS NOT NULL"]
+        if after and order.by_id_only:
+            # The condition is on all tables. The planner does not derive it for the others from the join, and would
+            # scan those from their end.
+            last = self.parameter(after.row_id, "text")
+            aliases = dict.fromkeys(self.source.aliases.values())
+            conditions += [f"{alias}.{self._id} {self._comparator} {last}" for alias in aliases]
+        elif after:
+            value = self.parameter(after.key, CASTS[order.kind])
+            last = self.parameter(after.row_id, "text")
+            conditions.append(f"({key}, {row_id}) {self._comparator} ({value}, {last})")
+        columns = row_id if order.by_id_only else f"{key} {self._direction}, {row_id}"
+        return (
+            f"SELECT {row_id}, {key} AS key{self._row_columns} FROM {self.source.sql} {self._where(*conditions)}"
+            f" ORDER BY {columns} {self._direction} LIMIT {self.parameter(planner_limit, 'bigint')}"
+        )
+
+    def _null_branch(self, after: Position | None, planner_limit: int) -> str:
+        row_id = self.key_column(self._id)
+        conditions = [f"{self.key_column(self._order.null_column)} IS NULL"]
+        if after:
+            conditions.append(f"{row_id} {self._comparator} {self.parameter(after.row_id, 'text')}")
+        return (
+            f"SELECT {row_id}, NULL AS key{self._row_columns} FROM {self.source.sql} {self._where(*conditions)}"
+            f" ORDER BY {row_id} {self._direction} LIMIT {self.parameter(planner_limit, 'bigint')}"
+        )
+
+
+def validation_statements(query: ListingQuery) -> list[tuple[str, Statement]]:
+    """Return (parameter name, statement) for each regular expression and JSON value. It fails for an invalid value."""
+    return [
+        (condition.filter.name, (_CHECKS[condition.filter.column.kind], [condition.values[0]]))
+        for condition in query.conditions
+        if condition.values and (condition.filter.is_pattern or condition.filter.column.kind is Kind.JSON)
+    ]
