@@ -111,17 +111,29 @@ def _add_candlestick_routes(app: FastAPI, resources: Resources) -> None:
         [result] = await _fetch_candlesticks(request, request_body, resources)
         from api.candlesticks import single_response  # see _fetch_candlesticks
 
-        return single_response.single_response(request, result, negotiate_format(request, format_name))
+        return single_response.single_response(
+            request, result, negotiate_format(request, format_name), with_filled=request_body.fill != "none"
+        )
 
 
 async def _fetch_candlesticks(
     request: Request, request_body: candlesticks_request.CandlesticksRequest, resources: Resources
 ) -> "list[Result]":
+    from api.candlesticks.derivation import UnknownZone, plan_derivation
     from api.candlesticks.fetch import fetch  # imports the exchange client: 150 ms, and no other route needs it
 
     deadline = time.monotonic() + remaining_seconds(request) - RESPONSE_RESERVE_SECONDS
+    try:
+        derivation = plan_derivation(request_body, resources.database, resources.exchange.now())
+    except UnknownZone:
+        raise candlesticks_request.unknown_zone(in_body=request.method == "POST") from None
     return await fetch(
-        request_body, resources.exchange, resources.market_lifetimes, resources.candle_cache, deadline=deadline
+        request_body,
+        resources.exchange,
+        resources.market_lifetimes,
+        resources.candle_cache,
+        deadline=deadline,
+        derivation=derivation,
     )
 
 

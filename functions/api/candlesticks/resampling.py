@@ -35,7 +35,7 @@ def resample(candles: Iterable[ParsedCandle], boundaries: Sequence[int]) -> Iter
 
 def _merge(group: Sequence[JsonObject]) -> JsonObject:
     first, last = group[0], group[-1]
-    merged = {name: prices for name in ("yes_bid", "yes_ask") if (prices := _merge_prices(group, name))}
+    merged: dict[str, Any] = {name: prices for name in ("yes_bid", "yes_ask") if (prices := _merge_prices(group, name))}
     price = _merge_prices(group, "price")
     if price and (mean := _merge_means(group)):
         price["mean_dollars"] = mean
