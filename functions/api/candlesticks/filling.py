@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
-from api.candlesticks.parsed_candle import JsonObject, ParsedCandle, build, encode_members, read_price
+from api.candlesticks.parsed_candle import JsonObject, ParsedCandle, build, encode, read_price
 from kalshi_markets.exchange import Candle
 
 _OHLC: Final = ("open_dollars", "low_dollars", "high_dollars", "close_dollars")
@@ -36,7 +36,8 @@ def fill_candles(candles: Iterable[ParsedCandle], periods: Periods, *, mid: bool
     filler = None
     for candle in candles:
         filler = filler or _Filler(periods, candle, mid=mid)
-        yield from filler.fill_gap(bisect_left(periods.boundaries, candle.end))
+        if (index := bisect_left(periods.boundaries, candle.end)) > filler.index:
+            yield from filler.fill_gap(index)
         yield filler.fill_candle(candle)
     if filler and periods.closes_at is not None:
         yield from filler.fill_gap(len(periods.boundaries))
@@ -47,7 +48,8 @@ class _Filler:
 
     _price: the price of the last period, traded or filled.
     _traded: the last traded price.
-    _index: index of the next period's end in the boundaries.
+    _fields: the candle that has the quotes: in the member _quote_member.
+    index: index of the next period's end in the boundaries.
     _behind_gaps: index behind the last period that may be filled without a candle.
     """
 
@@ -59,30 +61,31 @@ class _Filler:
             self._behind_close = bisect_left(periods.boundaries, periods.closes_at) + 1
         self._behind_gaps = min(self._behind_close, bisect_right(periods.boundaries, periods.now))
         # The open of a quote is the quote at the start of the period (docs.kalshi.com, Get Market Candlesticks).
-        self._bid, self._ask = (read_price(first.fields, name, "open_dollars") for name in ("yes_bid", "yes_ask"))
-        self._price = self._traded = read_price(first.fields, "price", "previous_dollars")
+        self._fields, self._quote_member = first.fields, "open_dollars"
         self._open_interest: Any = None
-        self._index = 1 if self._traded is not None else bisect_left(periods.boundaries, first.end)
+        self._price = self._traded = read_price(first.fields, "price", "previous_dollars")
+        self.index = 1 if self._traded is not None else bisect_left(periods.boundaries, first.end)
 
     def fill_gap(self, behind: int) -> Iterator[Candle]:
         """Yield the candles of the periods before the one with the index `behind`."""
         price, text = None, ""
-        for index in range(self._index, min(behind, self._behind_gaps)):
+        for index in range(self.index, min(behind, self._behind_gaps)):
             end = self._periods.boundaries[index]
             self._price = self._price_at(end)
             if self._price is None:
                 break
             if self._price != price:
-                price, text = self._price, encode_members(self._members())
+                price, text = self._price, self._gap_text()
             yield Candle(end, f'{{"end_period_ts":{end}{text}')
-        self._index = behind
+        self.index = behind
 
     def fill_candle(self, candle: ParsedCandle) -> Candle:
         """Return the candle of the next period, with a price if it has none. Candles after the close stay unchanged."""
-        index, self._index = self._index, self._index + 1
+        index, self.index = self.index, self.index + 1
         if index >= self._behind_close:
             return Candle(candle.end, candle.text)
-        self._read_quotes(candle.fields)
+        self._fields, self._quote_member = candle.fields, "close_dollars"
+        self._open_interest = candle.fields.get("open_interest_fp")
         traded = read_price(candle.fields, "price", "close_dollars")
         if traded is not None:
             self._price = self._traded = traded
@@ -93,35 +96,41 @@ class _Filler:
         filled = build(candle.end, {**candle.fields, "price": self._flat_price(), "filled": True})
         return Candle(filled.end, filled.text)
 
-    def _read_quotes(self, fields: JsonObject) -> None:
-        self._bid, self._ask = (read_price(fields, name, "close_dollars") for name in ("yes_bid", "yes_ask"))
-        self._open_interest = fields.get("open_interest_fp")
-
     def _price_at(self, end: int) -> Any:
         """Return the price of a period without a trade. After the close the quotes are no prices."""
         closes_at = self._periods.closes_at
         if self._mid and (closes_at is None or end <= closes_at):
-            return _middle(self._bid, self._ask) or self._price
+            return _middle(*self._quotes()) or self._price
         return self._price
 
-    def _members(self) -> JsonObject:
-        """Return the members of a candle of a period without a trade and without a change of the quotes."""
-        quotes = {"yes_bid": self._bid, "yes_ask": self._ask}
-        return {
-            **{name: _flat(quote) for name, quote in quotes.items() if quote is not None},
-            "price": self._flat_price(),
-            "volume_fp": "0.00",
-            **({} if self._open_interest is None else {"open_interest_fp": self._open_interest}),
-            "filled": True,
-        }
+    def _quotes(self) -> tuple[Any, Any]:
+        """Return bid and ask at the end of the last period."""
+        bid, ask = (read_price(self._fields, name, self._quote_member) for name in ("yes_bid", "yes_ask"))
+        return bid, ask
+
+    def _gap_text(self) -> str:
+        """Return the text, after its end, of a candle of a period without a trade and without a change of the quotes.
+
+        It is formatted here, because encoding an object takes several times as long.
+        """
+        quotes = "".join(
+            f'"{name}":{{{_flat_text(quote)}}},'
+            for name, quote in zip(("yes_bid", "yes_ask"), self._quotes(), strict=True)
+            if quote is not None
+        )
+        previous = "" if self._traded is None else f',"previous_dollars":{encode(self._traded)}'
+        interest = "" if self._open_interest is None else f'"open_interest_fp":{encode(self._open_interest)},'
+        price = f'"price":{{{_flat_text(self._price)}{previous}}}'
+        return f',{quotes}{price},"volume_fp":"0.00",{interest}"filled":true}}'
 
     def _flat_price(self) -> JsonObject:
         previous = {} if self._traded is None else {"previous_dollars": self._traded}
-        return {**_flat(self._price), **previous}
+        return {**dict.fromkeys(_OHLC, self._price), **previous}
 
 
-def _flat(price: Any) -> dict[str, Any]:
-    return dict.fromkeys(_OHLC, price)
+def _flat_text(price: Any) -> str:
+    text = encode(price)
+    return f'"open_dollars":{text},"low_dollars":{text},"high_dollars":{text},"close_dollars":{text}'
 
 
 def _middle(bid: Any, ask: Any) -> str | None:

@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 from api.candlesticks.gzip_body import Deflated
 
 _DECODER: Final = json.JSONDecoder(parse_float=str)  # a price that is a number keeps its digits
-_ENCODER: Final = json.JSONEncoder(separators=(",", ":"))
+encode: Final = json.JSONEncoder(separators=(",", ":")).encode
 
 JsonObject = Mapping[str, Any]
 
@@ -39,12 +39,7 @@ def parse(packed: Iterable[Deflated], separator: str) -> Iterator[ParsedCandle]:
 def build(end: int, members: JsonObject) -> ParsedCandle:
     """Return a candle with other members than the exchange's. members: all but end_period_ts."""
     fields = {"end_period_ts": end, **members}
-    return ParsedCandle(end, fields, _ENCODER.encode(fields))
-
-
-def encode_members(members: JsonObject) -> str:
-    """Return the JSON text of a candle after the number of end_period_ts."""
-    return f",{_ENCODER.encode(members)[1:]}"
+    return ParsedCandle(end, fields, encode(fields))
 
 
 def read_price(fields: JsonObject, name: str, member: str) -> Any:
