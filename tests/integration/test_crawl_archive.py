@@ -1,9 +1,7 @@
 """The archive is complete only after its listing was read to the end."""
 
-import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from email.utils import format_datetime
 from typing import Any
 
 import pytest
@@ -14,7 +12,7 @@ from kalshi_markets.database import Database
 from kalshi_markets.exchange import Series, parse_market
 from tests.support.api_client import ApiClient, crawl
 from tests.support.database import truncate_all
-from tests.support.scripted_server import Reply, ScriptedServer
+from tests.support.scripted_server import Reply, ScriptedServer, answer, page
 
 NOW = datetime.now(UTC)
 RUN_SECONDS = 8
@@ -27,15 +25,6 @@ def fresh(environment: dict[str, str], database: Database, monkeypatch: pytest.M
     monkeypatch.setattr("kalshi_markets.exchange.transport.INITIAL_BACKOFF", 0.01)
     truncate_all(database)
     return environment | {"EXCHANGE_RATE": "1000"}
-
-
-def answer(**members: Any) -> Reply:
-    date = format_datetime(datetime.now(UTC), usegmt=True)
-    return Reply(body=json.dumps(members).encode(), headers={"date": date})
-
-
-def page(*markets: Any, cursor: str = "") -> Reply:
-    return answer(markets=markets, cursor=cursor)
 
 
 def settled(ticker: str, **members: Any) -> dict[str, Any]:

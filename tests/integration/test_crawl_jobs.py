@@ -6,7 +6,6 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from email.utils import format_datetime
 from typing import Any
 
 import pytest
@@ -22,7 +21,7 @@ from local.exchange.http.server import ExchangeServer
 from tests.faults.hiding_exchange import HidingExchange
 from tests.support.api_client import crawl
 from tests.support.database import connect, truncate_all
-from tests.support.scripted_server import Reply, ScriptedServer
+from tests.support.scripted_server import Reply, ScriptedServer, answer
 
 QUICK = {"EXCHANGE_RATE": "1000"}
 
@@ -203,11 +202,6 @@ def test_an_error_of_the_whole_statement_stops_the_page(store: Store, database: 
         assert "j" not in store.job_table.states()
     finally:
         database.execute_script("DROP FUNCTION refuse CASCADE")
-
-
-def answer(**members: Any) -> Reply:
-    date = format_datetime(datetime.now(UTC), usegmt=True)
-    return Reply(body=json.dumps(members).encode(), headers={"date": date})
 
 
 def quiet() -> dict[str, list[Reply]]:

@@ -5,7 +5,6 @@ import json
 import secrets
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from email.utils import format_datetime
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -18,7 +17,7 @@ from kalshi_markets.exchange import Event, Series, parse_market
 from kalshi_markets.settings import SettingsError
 from tests.support.api_client import ApiClient, crawl
 from tests.support.database import truncate_all
-from tests.support.scripted_server import Reply, ScriptedServer
+from tests.support.scripted_server import Reply, ScriptedServer, answer, page
 
 NOW = datetime.now(UTC)
 RUN_SECONDS = 8
@@ -37,15 +36,6 @@ def store(fresh: dict[str, str], database: Database) -> Store:
     store = Store(database)
     assert store.lease.acquire()
     return store
-
-
-def answer(**members: Any) -> Reply:
-    date = format_datetime(datetime.now(UTC), usegmt=True)
-    return Reply(body=json.dumps(members).encode(), headers={"date": date})
-
-
-def page(*markets: Any, cursor: str = "") -> Reply:
-    return answer(markets=markets, cursor=cursor)
 
 
 def market(ticker: str, **members: Any) -> dict[str, Any]:

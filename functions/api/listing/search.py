@@ -5,8 +5,7 @@ columns of the rows.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from api.formats import Format, row_text_sql
 from api.listing.cursor import Position
@@ -26,8 +25,7 @@ that scans an index in sort order would read the complete table. A larger LIMIT 
 _CHECKS: Final = {Kind.STRING: "SELECT '' ~* $1::text", Kind.JSON: "SELECT $1::jsonb"}
 
 
-@dataclass(frozen=True)
-class Source:
+class Source(NamedTuple):
     """Tables that a search reads.
 
     sql: the tables, as they follow FROM.

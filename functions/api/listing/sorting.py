@@ -1,13 +1,11 @@
 """Sort orders of listings."""
 
-from dataclasses import dataclass
-from typing import Self
+from typing import NamedTuple, Self
 
 from kalshi_markets.columns import Column, Kind, Table
 
 
-@dataclass(frozen=True)
-class SortOrder:
+class SortOrder(NamedTuple):
     """Sort order of a listing.
 
     key: the column to ORDER BY.

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Collection
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import ClassVar
 
@@ -67,22 +67,23 @@ def _known_words(database: Database, column: Column, words: Collection[str]) -> 
         return []
 
 
-@dataclass
 class MarketReader:
     """Reader of the pages of one query. Methods raise ApiError and DatabaseError."""
 
     row: ClassVar[str] = "market"
     few_fields: ClassVar[str] = "ticker,title"
-    database: Database
-    query: Query
-    format: Format
+
+    def __init__(self, database: Database, query: Query, format_: Format) -> None:
+        self._database = database
+        self._query = query
+        self._format = format_
 
     def read_page(self, limit: int) -> Page:
         """Return the page with at most this number of markets."""
-        query = replace(self.query, limit=limit)
-        statement, values = sql.page(query, self.database.settings.table, self.format)
+        query = replace(self._query, limit=limit)
+        statement, values = sql.page(query, self._database.settings.table, self._format)
         try:
-            [[rows, count, last, version]] = self.database.query(statement, *values)
+            [[rows, count, last, version]] = self._database.query(statement, *values)
         except (UndefinedObject, StatementTimeout):
             raise
         except StatementError as error:
@@ -99,11 +100,11 @@ class MarketReader:
 
     def read_total(self) -> int | None:
         """Return the total that `count_total` requests; None if it requests none."""
-        if self.query.count_total == "none":
+        if self._query.count_total == "none":
             return None
-        estimated = self.query.count_total == "estimated"
-        statement, values = sql.total(self.query, self.database.settings.table, estimated=estimated)
-        [[result]] = self.database.query(statement, *values)
+        estimated = self._query.count_total == "estimated"
+        statement, values = sql.total(self._query, self._database.settings.table, estimated=estimated)
+        [[result]] = self._database.query(statement, *values)
         if not estimated:
             return int(result)
         plan = json.loads(result) if isinstance(result, str) else result
@@ -111,9 +112,9 @@ class MarketReader:
 
     def _find_invalid_value(self) -> ApiError | None:
         """Return the error of the pattern or JSON value that PostgreSQL rejects; None if all of them are valid."""
-        for name, (statement, values) in validation_statements(self.query):
+        for name, (statement, values) in validation_statements(self._query):
             try:
-                self.database.query(statement, *values)
+                self._database.query(statement, *values)
             except StatementError:
                 message = f"{name} is invalid: PostgreSQL cannot parse it"
                 hint = (
