@@ -148,7 +148,7 @@ def test_filling_ends_with_the_close_of_the_market(api: Callable[..., ApiClient]
     ],
     ids=str,
 )
-def test_calls_request_the_longest_sufficient_period(
+def test_calls_request_as_few_candles_as_possible(
     api: Callable[..., ApiClient], query: dict[str, Any], source: str
 ) -> None:
     with scripted("KXA-1") as exchange:
