@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api import landing, responses, status
-from api.candlesticks.request import CandlesticksRequest, parse_body, parse_path
+from api.candlesticks.request import CandlesticksRequest, parse_body, parse_path, unknown_zone
 from api.errors import ApiError, ErrorCode, from_service_error
 from api.formats import negotiate_format
 from api.markets import endpoints, history
@@ -112,18 +112,33 @@ def _add_candlestick_routes(app: FastAPI, resources: Resources) -> None:
         [result] = await _fetch_candlesticks(request, candlesticks_request, resources)
         from api.candlesticks.single_response import single_response  # imported here for the same reason
 
-        return single_response(request, result, negotiate_format(request, format_name))
+        return single_response(
+            request,
+            result,
+            negotiate_format(request, format_name),
+            with_filled=candlesticks_request.fill != "none",
+        )
 
 
 async def _fetch_candlesticks(
     request: Request, candlesticks_request: CandlesticksRequest, resources: Resources
 ) -> "list[Result]":
-    # Imported here: it imports the exchange client, which takes 150 ms and which no other route needs.
+    # Imported here: they import the exchange client, which takes 150 ms and which no other route needs.
+    from api.candlesticks.derivation import UnknownZone, plan_derivation
     from api.candlesticks.fetch import fetch
 
     deadline = time.monotonic() + remaining_seconds(request) - RESPONSE_RESERVE_SECONDS
+    try:
+        derivation = plan_derivation(candlesticks_request, resources.database, resources.exchange.now())
+    except UnknownZone:
+        raise unknown_zone(in_body=request.method == "POST") from None
     return await fetch(
-        candlesticks_request, resources.exchange, resources.market_lifetimes, resources.candle_cache, deadline=deadline
+        candlesticks_request,
+        resources.exchange,
+        resources.market_lifetimes,
+        resources.candle_cache,
+        deadline=deadline,
+        derivation=derivation,
     )
 
 

@@ -36,7 +36,7 @@ class Lifetime(NamedTuple):
         closed before it opened has a close_time before its open_time; its range is not trimmed.
         """
         start, end = span
-        if self.opens_at is not None and self.closes_at is not None and self.closes_at < self.opens_at:
+        if self._closes_before_opening:
             return span
         if self.opens_at is not None and self.status != "initialized":
             start = max(start, int(self.opens_at))
@@ -44,6 +44,15 @@ class Lifetime(NamedTuple):
             # The last candle ends at most one period after the close (observed on production, 2026-08).
             end = min(end, int(self.closes_at) + period * 60 + DST_SLACK_SECONDS)
         return span if (start, end) == span else aligned(start, end, period)
+
+    @property
+    def fills_until(self) -> float | None:
+        """Close of the market, until which its candles may be filled; None if it is before the opening or unknown."""
+        return None if self._closes_before_opening else self.closes_at
+
+    @property
+    def _closes_before_opening(self) -> bool:
+        return self.opens_at is not None and self.closes_at is not None and self.closes_at < self.opens_at
 
     @property
     def cache_class(self) -> CacheClass:
