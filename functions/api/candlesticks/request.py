@@ -9,7 +9,6 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictInt, Va
 from api.errors import ApiError, ErrorCode, Problem, market_not_found, validation_error
 from api.formats import FORMAT_PARAMETER
 from api.query_string import (
-    MAX_NAME_LENGTH,
     Parameter,
     enum_schema,
     integer_schema,
@@ -17,11 +16,10 @@ from api.query_string import (
     one_of,
     parse_parameters,
 )
+from api.request_body import Ticker, parse_model
 from api.value_parsers import MAX_UNIX_SECONDS, check_unix_seconds, parse_integer
-from kalshi_markets.text import MAX_TICKER_LENGTH, excerpt
 
 MAX_TICKERS: Final = 10_000
-MAX_BODY_PROBLEMS: Final = 20
 EXAMPLE_BODY: Final = '{"tickers": ["KXBTCD-26NOV2417-T91249.99"], "period_interval": 60}'
 DAY_MINUTES: Final = 1440
 PERIODS: Final = tuple(minutes for minutes in range(1, DAY_MINUTES + 1) if DAY_MINUTES % minutes == 0)
@@ -38,12 +36,6 @@ _CONFLICT_HINTS: Final = {"start_ts": "Swap the two values.", "tz": "period_inte
 DAY: Final = 86_400
 MAX_SECOND: Final = MAX_UNIX_SECONDS - 1
 _MAX_INTEGER: Final = 2**63 - 1
-
-
-def _ticker(value: str) -> str:
-    if not value.isprintable():  # lone surrogates are not printable
-        raise ValueError("must contain only printable characters")
-    return value
 
 
 def _seconds(value: int) -> int:
@@ -63,7 +55,8 @@ def _zone(value: str) -> str:
     return value
 
 
-def _parse_seconds(text: str) -> int:
+def parse_seconds(text: str) -> int:
+    """Return Unix seconds. Raises ValueError."""
     return _seconds(parse_integer(text, 0, _MAX_INTEGER))
 
 
@@ -78,14 +71,14 @@ CANDLESTICK_PARAMETERS: Final = {
     for parameter in (
         Parameter(
             "start_ts",
-            _parse_seconds,
+            parse_seconds,
             "Earliest end of a period, in Unix seconds. Default: 24 hours before end_ts.",
             "1795435200",
             integer_schema(0, MAX_SECOND),
         ),
         Parameter(
             "end_ts",
-            _parse_seconds,
+            parse_seconds,
             "Latest end of a period, in Unix seconds. Default: now.",
             "1795521600",
             integer_schema(0, MAX_SECOND),
@@ -117,7 +110,6 @@ CANDLESTICK_PARAMETERS: Final = {
 }
 """Parameters of GET /markets/{ticker}/candlesticks, by name."""
 
-Ticker = Annotated[str, Field(min_length=1, max_length=MAX_TICKER_LENGTH), AfterValidator(_ticker)]
 Seconds = Annotated[StrictInt, Field(ge=0, description="Unix seconds"), AfterValidator(_seconds)]
 Period = Annotated[StrictInt, AfterValidator(_period)]
 Fill = Literal["none", "previous", "mid"]
@@ -158,20 +150,7 @@ class CandlesticksRequest(BaseModel):
 
 def parse_body(body: bytes) -> CandlesticksRequest:
     """Parse the body of POST /markets/candlesticks. Raises ApiError, a 422 that does not quote the body."""
-    try:
-        return CandlesticksRequest.model_validate_json(body)
-    except ValidationError as error:
-        errors = error.errors(include_url=False, include_context=False, include_input=False)
-        problems = [
-            Problem(
-                ErrorCode.INVALID_BODY,
-                ("body", *map(_safe_loc, details["loc"])),
-                details["msg"].removeprefix("Value error, "),
-                EXAMPLE_BODY,
-            )
-            for details in errors[:MAX_BODY_PROBLEMS]
-        ]
-        raise validation_error(problems) from None
+    return parse_model(CandlesticksRequest, body, EXAMPLE_BODY)
 
 
 def parse_path(ticker: str, query_string: bytes) -> tuple[CandlesticksRequest, str | None]:
@@ -196,8 +175,3 @@ def unknown_zone(*, in_body: bool) -> ApiError:
     else:
         problem = invalid_parameter("tz", _ZONE_MESSAGE, f"tz={CANDLESTICK_PARAMETERS['tz'].example}")
     return validation_error([problem])
-
-
-def _safe_loc(item: str | int) -> str | int:
-    """Return an item of a location. A text is truncated and escaped: it may be a field name that the client chose."""
-    return excerpt(item, MAX_NAME_LENGTH) if isinstance(item, str) else item

@@ -125,9 +125,16 @@ class Listings:
 
     async def cutoff(self) -> datetime:
         """Return the instant before which settled markets are only in the archive."""
+        return await self._cutoff("market_settled_ts")
+
+    async def trade_cutoff(self) -> datetime:
+        """Return the instant before which trades are in the archive."""
+        return await self._cutoff("trades_created_ts")
+
+    async def _cutoff(self, member: str) -> datetime:
         answer = await self._get("/historical/cutoff", {})
         try:
-            return parse_time(answer["market_settled_ts"])
+            return parse_time(answer[member])
         except (KeyError, ValueError) as error:
             raise InvalidResponse("the exchange returned an invalid cutoff.") from error
 
