@@ -59,6 +59,7 @@ def create_app(resources: Resources) -> FastAPI:
     _add_service_routes(app, resources)
     _add_listing_routes(app, resources)
     _add_candlestick_routes(app, resources)
+    _add_trade_routes(app, resources)
     _add_market_routes(app, resources)
     return app
 
@@ -119,17 +120,47 @@ async def _fetch_candlesticks(
 ) -> "list[Result]":
     from api.candlesticks.fetch import fetch  # imports the exchange client: 150 ms, and no other route needs it
 
-    deadline = time.monotonic() + remaining_seconds(request) - RESPONSE_RESERVE_SECONDS
     return await fetch(
-        request_body, resources.exchange, resources.market_lifetimes, resources.candle_cache, deadline=deadline
+        request_body,
+        resources.exchange,
+        resources.market_lifetimes,
+        resources.candle_cache,
+        deadline=_deadline(request),
     )
+
+
+def _add_trade_routes(app: FastAPI, resources: Resources) -> None:
+    # Modules of these routes import the exchange client (see _fetch_candlesticks).
+    @app.get("/markets/{ticker}/trades", summary="Trades of one market")
+    async def trades(request: Request) -> Response:
+        from api.trades import endpoint
+
+        return await endpoint.respond(request, _ticker(request), resources, deadline=_deadline(request))
+
+    @app.get("/markets/{ticker}/orderbook", summary="Order book of one market")
+    async def orderbook(request: Request) -> Response:
+        from api.orderbooks import endpoints as orderbooks
+
+        return await orderbooks.single(request, _ticker(request), resources.exchange, deadline=_deadline(request))
+
+    @app.post("/markets/orderbooks", summary="Order books of several markets")
+    async def orderbooks(request: Request) -> Response:
+        reject_parameters(request.scope["query_string"])
+        from api.orderbooks import endpoints as orderbooks
+
+        return await orderbooks.batch(request, await request.body(), resources.exchange, deadline=_deadline(request))
+
+
+def _deadline(request: Request) -> float:
+    """Return the time.monotonic() value by which calls to the exchange must end."""
+    return time.monotonic() + remaining_seconds(request) - RESPONSE_RESERVE_SECONDS
 
 
 def _add_market_routes(app: FastAPI, resources: Resources) -> None:
     # These follow the routes whose paths `/markets/{ticker}` matches, too.
     @app.get("/markets/{ticker}", summary="One market")
     async def market(request: Request) -> Response:
-        if _ticker(request) == "candlesticks":
+        if _ticker(request) in ("candlesticks", "orderbooks"):
             raise HTTPException(405, headers={"Allow": "POST"})
         return endpoints.market(request, _ticker(request), resources)
 

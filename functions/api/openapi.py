@@ -10,6 +10,9 @@ from api.candlesticks.request import CANDLESTICK_PARAMETERS, CandlesticksRequest
 from api.errors import ErrorCode
 from api.formats import FORMATS, JSON
 from api.markets.parameters import FILTERS, LISTING_PARAMETERS
+from api.orderbooks.request import ORDERBOOK_PARAMETERS, OrderbooksRequest
+from api.query_string import Parameter
+from api.trades.request import TRADE_COLUMNS, TRADE_PARAMETERS
 from kalshi_markets.columns import COLUMNS, COLUMNS_BY_NAME, Column, Kind
 
 JsonObject = dict[str, Any]
@@ -51,6 +54,11 @@ def document(app: FastAPI) -> JsonObject:
     candlesticks["requestBody"] = {"required": True, "content": _json(CandlesticksRequest.model_json_schema())}
     candlesticks["responses"] = {"200": _response("Results", _json({"$ref": "#/components/schemas/Candlesticks"}))}
     _document_candlesticks(paths["/markets/{ticker}/candlesticks"]["get"])
+    _document_trades(paths["/markets/{ticker}/trades"]["get"])
+    _document_orderbook(paths["/markets/{ticker}/orderbook"]["get"])
+    orderbooks = paths["/markets/orderbooks"]["post"]
+    orderbooks["requestBody"] = {"required": True, "content": _json(OrderbooksRequest.model_json_schema())}
+    orderbooks["responses"] = {"200": _response("Results", _json({"$ref": "#/components/schemas/Orderbooks"}))}
     for path in paths.values():
         for operation in path.values():
             _errors(operation)
@@ -58,15 +66,10 @@ def document(app: FastAPI) -> JsonObject:
 
 
 def _document_listing(operation: JsonObject) -> None:
-    settings = [
-        _parameter(name, parameter.description, parameter.schema, parameter.example)
-        for name, parameter in LISTING_PARAMETERS.items()
-    ]
     filters = [
-        _parameter(name, parameter.description, parameter.schema, parameter.example)
-        for name, parameter in FILTERS.items()
+        _parameter(name, filter_.description, filter_.schema, filter_.example) for name, filter_ in FILTERS.items()
     ]
-    operation["parameters"] = settings + filters
+    operation["parameters"] = _parameters(LISTING_PARAMETERS) + filters
     page = _text_content() | _json({"$ref": "#/components/schemas/Page"})
     operation["responses"] = {
         "200": _response("One page of markets", page, _HEADERS | _PAGE_HEADERS),
@@ -90,13 +93,22 @@ def _document_history(operation: JsonObject) -> None:
 
 
 def _document_candlesticks(operation: JsonObject) -> None:
-    settings = [
-        _parameter(name, parameter.description, parameter.schema, parameter.example)
-        for name, parameter in CANDLESTICK_PARAMETERS.items()
-    ]
-    operation["parameters"] = [_TICKER, *settings]
+    operation["parameters"] = [_TICKER, *_parameters(CANDLESTICK_PARAMETERS)]
     content = _text_content() | _json({"$ref": "#/components/schemas/MarketCandlesticks"})
     operation["responses"] = {"200": _response("Candlesticks of the market, oldest first", content)}
+
+
+def _document_trades(operation: JsonObject) -> None:
+    operation["parameters"] = [_TICKER, *_parameters(TRADE_PARAMETERS)]
+    content = _text_content() | _json({"$ref": "#/components/schemas/TradePage"})
+    headers = {name: about for name, about in _PAGE_HEADERS.items() if name != "X-Total-Count"}
+    operation["responses"] = {"200": _response("One page of trades", content, headers)}
+
+
+def _document_orderbook(operation: JsonObject) -> None:
+    operation["parameters"] = [_TICKER, *_parameters(ORDERBOOK_PARAMETERS)]
+    content = _json({"$ref": "#/components/schemas/MarketOrderbook"})
+    operation["responses"] = {"200": _response("Order book of the market", content)}
 
 
 def _text_content() -> JsonObject:
@@ -105,6 +117,13 @@ def _text_content() -> JsonObject:
 
 def _not_modified() -> JsonObject:
     return {"description": "Not modified: If-None-Match matches the ETag."}
+
+
+def _parameters(parameters: Mapping[str, Parameter]) -> list[JsonObject]:
+    return [
+        _parameter(name, parameter.description, parameter.schema, parameter.example)
+        for name, parameter in parameters.items()
+    ]
 
 
 def _parameter(name: str, about: str, schema: JsonObject, example: str) -> JsonObject:
@@ -164,6 +183,8 @@ def _schemas() -> JsonObject:
         "History": _history(),
         "MarketCandlesticks": _object(one_market, [*one_market]),
         "Candlesticks": _object(candlesticks, [*candlesticks]),
+        "TradePage": _trades(),
+        **_orderbooks(),
         "Status": _status(),
         "Error": _object(error, [*error]),
     }
@@ -178,6 +199,34 @@ def _history() -> JsonObject:
     }
     states = {"ticker": _TEXT, "items": _list(_object(state, [*state])), "count": _COUNT}
     return _object(states | {"truncated": {"const": True}}, [*states])
+
+
+def _trades() -> JsonObject:
+    nullable = _TYPES[Kind.STRING]
+    trade = dict.fromkeys(TRADE_COLUMNS, _TEXT) | {"created_time": _TIME, "is_block_trade": {"type": "boolean"}}
+    page = {
+        "items": _list(_object(trade, [])),
+        "count": _COUNT,
+        "next_cursor": nullable,
+        "next_url": nullable,
+    }
+    return _object(page | {"truncated": {"const": True}}, [*page])
+
+
+def _orderbooks() -> JsonObject:
+    nullable = _TYPES[Kind.STRING]
+    level = {"type": "array", "items": _TEXT, "minItems": 2, "maxItems": 2}
+    sides = dict.fromkeys(("yes_bids", "yes_asks", "no_bids", "no_asks"), _list(level))
+    orderbook = _object(sides, [*sides])
+    market = {"ticker": _TEXT, "orderbook": orderbook}
+    result = {
+        "ticker": _TEXT,
+        "orderbook": orderbook | {"type": ["object", "null"]},
+        "error": nullable,
+        "code": nullable,
+    }
+    results = {"results": _list(_object(result, [*result])), "unanswered": _list(_TEXT)}
+    return {"MarketOrderbook": _object(market, [*market]), "Orderbooks": _object(results, [*results])}
 
 
 def _status() -> JsonObject:

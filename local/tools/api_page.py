@@ -12,8 +12,10 @@ from api.candlesticks.request import CANDLESTICK_PARAMETERS
 from api.errors import SQLSTATES, ErrorCode
 from api.listing.filters import OPERATORS
 from api.markets.parameters import LISTING_PARAMETERS
+from api.orderbooks.request import ORDERBOOK_PARAMETERS
 from api.query_string import Parameter
 from api.resources import Resources
+from api.trades.request import TRADE_PARAMETERS
 from kalshi_markets.columns import COLUMNS, Kind
 from local import ROOT
 from local.tools.markdown import replace_tables
@@ -28,6 +30,8 @@ def render(text: str) -> str:
     tables = {
         "settings": _settings(LISTING_PARAMETERS),
         "candlesticks": _settings(CANDLESTICK_PARAMETERS),
+        "trades": _settings(TRADE_PARAMETERS),
+        "orderbook": _settings(ORDERBOOK_PARAMETERS),
         "filters": _filters(),
         "columns": _columns(),
         "errors": _errors(),

@@ -314,6 +314,7 @@ def test_docs_and_the_openapi_document_are_served(api: ApiClient) -> None:
     assert set(document["paths"]) == {
         *("/", "/health", "/status", "/markets", "/markets/columns", "/markets/candlesticks"),
         *("/markets/{ticker}", "/markets/{ticker}/history", "/markets/{ticker}/candlesticks"),
+        *("/markets/{ticker}/trades", "/markets/{ticker}/orderbook", "/markets/orderbooks"),
     }
     assert len(document["paths"]["/markets"]["get"]["parameters"]) == len(LISTING_PARAMETERS) + len(EVERY_FILTER)
 

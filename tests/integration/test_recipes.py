@@ -1,5 +1,6 @@
 """Programs of docs/recipes.md, run unchanged over HTTP."""
 
+import ast
 import csv
 import json
 import re
@@ -7,12 +8,16 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from kalshi_markets.database import Database
+from local.exchange.clock import Clock
+from local.exchange.generated import generate
+from local.exchange.http.server import ExchangeServer
 from local.lambda_runtime.functions import function_spec
 from local.lambda_runtime.gateway import gateway_in_thread
 from tests.support.database import store_markets
@@ -26,10 +31,10 @@ BLOCKS = {
 
 @pytest.fixture(scope="module")
 def service(environment: Mapping[str, str], markets: Sequence[Any]) -> Iterator[str]:
-    with gateway_in_thread(
-        function_spec("api", {**environment, "DB_SSLMODE": "disable"}), workers=1, log=lambda _: None
-    ) as url:
-        yield url
+    with ExchangeServer(generate(3, 1500, Clock(speed=0))) as exchange:
+        variables = {**environment, "DB_SSLMODE": "disable", "EXCHANGE_URL": exchange.url, "EXCHANGE_RATE": "1000"}
+        with gateway_in_thread(function_spec("api", variables), workers=1, log=lambda _: None) as url:
+            yield url
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +60,7 @@ def test_every_recipe_has_its_test() -> None:
         "Page through everything": 2,
         "Follow changes into SQLite": 1,
         "DuckDB over NDJSON": 1,
+        "Trades into DuckDB": 1,
         "pandas over CSV": 1,
         "Ask only for what is new": 1,
     }
@@ -95,6 +101,16 @@ def test_duckdb_reads_the_walk(service: str, folder: Path, markets: Sequence[Any
     if not (folder / "markets.ndjson").exists():
         run("Page through everything", 0, service, folder)
     assert f"('binary', {len(markets)}, " in run("DuckDB over NDJSON", 0, service, folder)
+
+
+def test_the_trades_in_duckdb_are_brought_up_to_date(
+    service: str, folder: Path, markets: Sequence[Mapping[str, Any]]
+) -> None:
+    output = run("Trades into DuckDB", 0, service, folder)
+    [(count, contracts)] = ast.literal_eval(output.replace("Decimal(", "").replace("')", "'"))
+    assert count > 500
+    assert Decimal(contracts) == max(Decimal(market["volume_fp"]) for market in markets)
+    assert run("Trades into DuckDB", 0, service, folder) == output
 
 
 def test_pandas_reads_csv(service: str, folder: Path) -> None:
