@@ -145,24 +145,31 @@ def _write_quotes_sql(table: str) -> str:
 def _write_full_sql(table: str) -> str:
     """Return the SQL that writes full rows and their hashes.
 
-    Its parameter is a JSON array of rows. Its result is the numbers of added and of changed markets.
+    Its parameter is a JSON array of rows. Its result is one row: the number of added markets, and that of changed ones.
     A new market gets its series and category if its event is stored; EventWriter updates them later. A market without a
     title gets a title made of its event's title.
+
+    sent: the rows of the parameter.
+    incoming: the rows as they are to be stored, with title, series and category.
+    compared: the incoming rows, and how they differ from the stored ones. It has the alias `incoming` wherever the SQL
+    of _assign or _differ requires this alias.
+    former_{name}: the stored value of a column, which goes into the history if it changes.
     """
     details, quotes = _names(MARKET_DETAILS), _names([*_SHARED_COLUMNS, *MARKET_QUOTES])
-    state, former_state = ", ".join(_HISTORY_COLUMNS), ", ".join(f"former_{name}" for name in _HISTORY_COLUMNS)
-    stored_state = ", ".join(f"details.{name} AS former_{name}" for name in _HISTORY_COLUMNS)
-    sent = ["ticker", "details_hash", "object_hash", *_names([*MARKET_DETAILS, *MARKET_QUOTES])]
-    sent.remove("title")
+    state = ", ".join(_HISTORY_COLUMNS)
+    former_state = ", ".join(f"former_{name}" for name in _HISTORY_COLUMNS)
+    select_former_state = ", ".join(f"details.{name} AS former_{name}" for name in _HISTORY_COLUMNS)
+    copied = ["ticker", "details_hash", "object_hash", *_names([*MARKET_DETAILS, *MARKET_QUOTES])]
+    copied.remove("title")  # TITLE_SQL computes it
     return f"""
         WITH sent AS MATERIALIZED ({_incoming_rows_sql([*MARKET_DETAILS, *MARKET_QUOTES])}),
         incoming AS MATERIALIZED (
-            SELECT {_qualified("sent", sent)}, {TITLE_SQL.format(market="sent", event="event")} AS title,
+            SELECT {_qualified("sent", copied)}, {TITLE_SQL.format(market="sent", event="event")} AS title,
                 event.series_ticker, series.category
             FROM sent LEFT JOIN {table}_events AS event ON event.event_ticker = sent.event_ticker
             LEFT JOIN {table}_series AS series ON series.series_ticker = event.series_ticker),
         compared AS MATERIALIZED (
-            SELECT incoming.*, quotes.ticker IS NULL AS is_new, {stored_state},
+            SELECT incoming.*, quotes.ticker IS NULL AS is_new, {select_former_state},
                    {_differ("details", details)} AS details_differ,
                    quotes.removed_at IS NOT NULL OR {_differ("details", details)} OR {_differ("quotes", quotes)}
                        AS differs
@@ -235,10 +242,15 @@ def _names(columns: Iterable[Column]) -> list[str]:
 
 
 def _assign(names: Sequence[str]) -> str:
+    """Return the assignment of SET that copies columns from the relation `incoming`."""
     return f"({', '.join(names)}) = ROW({_qualified('incoming', names)})"
 
 
 def _differ(stored: str, names: Sequence[str]) -> str:
+    """Return the condition that a column differs between the relations `stored` and `incoming`.
+
+    stored: alias of the first relation.
+    """
     return f"({_qualified(stored, names)}) IS DISTINCT FROM ({_qualified('incoming', names)})"
 
 

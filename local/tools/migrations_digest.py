@@ -18,7 +18,7 @@ _LINE: Final = re.compile(r'(?<=\n      Digest: ")[^"]*')
 
 
 def digest() -> str:
-    """Return a digest of the names and contents of the migrator's files and of the table of columns."""
+    """Return a digest of the names and contents of the migrator's files and of columns.py, which it reads."""
     sha256 = hashlib.sha256()
     for path in sorted([*_MIGRATOR.rglob("*.py"), *_MIGRATOR.rglob("*.sql"), _COLUMNS]):
         sha256.update(path.relative_to(ROOT).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")

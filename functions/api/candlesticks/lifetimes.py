@@ -47,13 +47,22 @@ class Lifetime(NamedTuple):
         An open time may change until it has passed, a close time until the market is finalized. A market that was
         closed before it opened has a close_time before its open_time, which bounds nothing.
         """
-        opens_at, closes_at = self.opens_at, self.closes_at
-        if opens_at is not None and closes_at is not None and closes_at < opens_at:
+        if self._closes_before_opening:
             return None, None
+        opens_at, closes_at = self.opens_at, self.closes_at
         return (
             int(opens_at) if opens_at is not None and self.status != "initialized" else None,
             int(closes_at) if closes_at is not None and self.status == "finalized" else None,
         )
+
+    @property
+    def fills_until(self) -> float | None:
+        """Close of the market, until which its candles may be filled; None if it is before the opening or unknown."""
+        return None if self._closes_before_opening else self.closes_at
+
+    @property
+    def _closes_before_opening(self) -> bool:
+        return self.opens_at is not None and self.closes_at is not None and self.closes_at < self.opens_at
 
     @property
     def cache_class(self) -> CacheClass:

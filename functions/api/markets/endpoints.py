@@ -26,29 +26,33 @@ from kalshi_markets.database import Database, StatementError, StatementTimeout, 
 from kalshi_markets.text import is_valid_pg_text
 
 
-def markets(request: Request, service: Resources) -> Response:
+def markets(request: Request, resources: Resources) -> Response:
     """Return the response of GET /markets. Raises ApiError and DatabaseError."""
-    query = parse_query(request.scope["query_string"], partial(_known_words, service.database))
+    database = resources.database
+    query = parse_query(request.scope["query_string"], partial(_known_words, database))
     format_ = negotiate_format(request, query.format)
-    tag = ETag(request, format_.name, service.source_fingerprint)
-    if unchanged := not_modified(service.database, tag):
-        return unchanged
-    return page_response(request, query, format_, tag, MarketReader(service.database, query, format_))
+    etag = ETag(request, format_.name, resources.source_fingerprint)
+    if response_304 := not_modified(database, etag):
+        return response_304
+    return page_response(request, query, format_, etag, MarketReader(database, query, format_))
 
 
-def market(request: Request, ticker: str, service: Resources) -> Response:
+def market(request: Request, ticker: str, resources: Resources) -> Response:
     """Return the response of GET /markets/{ticker}. Raises ApiError and DatabaseError."""
+    database = resources.database
     fields = parse_fields(request.scope["query_string"])
-    database, tag = service.database, ETag(request, JSON.name, service.source_fingerprint)
-    if unchanged := not_modified(database, tag):
-        return unchanged
+    etag = ETag(request, JSON.name, resources.source_fingerprint)
+    if response_304 := not_modified(database, etag):
+        return response_304
+    if not is_valid_pg_text(ticker):  # PostgreSQL would reject the parameter
+        raise market_not_found()
     statement, values = sql.market(ticker, fields, database.settings.table, JSON)
-    rows = database.query(statement, *values) if is_valid_pg_text(ticker) else []
+    rows = database.query(statement, *values)
     if not rows:
         raise market_not_found()
-    [[text, version_text]] = rows
-    version = TableVersion.from_json(version_text)
-    return json_response(request, text, headers=version.headers(tag.value(version)))
+    [[market_json, version_json]] = rows
+    version = TableVersion.from_json(version_json)
+    return json_response(request, market_json, headers=version.headers(etag.value(version)))
 
 
 def columns(request: Request) -> Response:

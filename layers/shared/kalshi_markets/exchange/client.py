@@ -112,12 +112,14 @@ class ExchangeClient:
     ) -> dict[str, list[Candle]]:
         """Return the candles of markets, by ticker. Unknown and archived tickers are missing from the result.
 
-        It accepts at most BATCH_TICKERS tickers, none with a comma, and MAX_BATCH_CANDLES tickers × periods.
+        tickers: at most BATCH_TICKERS, and at most MAX_BATCH_CANDLES tickers × periods. None contains a comma.
+        The method sends several requests if the token bucket is too small for one request with all tickers.
         """
         candles: dict[str, list[Candle]] = {}
         size = await self._limiter.batch_size(_BATCH_PATH, BATCH_TICKERS)
         for start in range(0, len(tickers), size):
-            parameters = {"market_tickers": ",".join(tickers[start : start + size])} | query.parameters()
+            batch = tickers[start : start + size]
+            parameters = {"market_tickers": ",".join(batch)} | query.parameters()
             candles |= await self._transport.get(
                 _BATCH_PATH, parameters, deadline=deadline, priority=priority, parse=parse_batch
             )

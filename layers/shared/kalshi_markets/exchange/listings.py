@@ -17,10 +17,12 @@ from kalshi_markets.text import is_valid_pg_text
 
 PAGE_LIMIT: Final = 1000
 """Maximum of markets on a page (docs.kalshi.com, Get Markets)."""
+EVENT_PAGE_LIMIT: Final = 200
+"""Maximum of events on a page (docs.kalshi.com, Get Events)."""
 BATCH_TICKERS: Final = 100
 """Maximum of tickers in a request.
 
-No limit is documented for markets; 300 were observed to work. A page of events has at most 200.
+No limit is documented for markets; 300 were observed to work. A page of events has at most EVENT_PAGE_LIMIT.
 """
 LIVE_FILTERS: Final = tuple(job_names.LIVE)
 """Values of the filter `status` that together list every unsettled market.
@@ -138,13 +140,8 @@ class Listings:
 
     async def events(self, tickers: Collection[str]) -> list[Event]:
         """Return the events with these tickers, at most BATCH_TICKERS. Unknown ones and those of combos are missing."""
-        events = await self._get_named("/events", "events", tickers, 200)
-        objects = [event for event in events if isinstance(event, Mapping)]
-        return [
-            Event(ticker, _text_field(event, "series_ticker"), _text_field(event, "title"))
-            for event in objects
-            if (ticker := _text_field(event, "event_ticker"))
-        ]
+        objects = await self._get_named("/events", "events", tickers, EVENT_PAGE_LIMIT)
+        return [event for event in map(_event, objects) if event]
 
     async def all_series(self) -> list[Series]:
         """Return all series.
@@ -237,7 +234,7 @@ def _check_requested(page: Collection[Any], requested: Collection[str]) -> None:
 
 
 def _text_field(fields: Any, member: str) -> str | None:
-    """Return a text member, or None if it is missing, empty or not storable in PostgreSQL."""
+    """Return a text member of an object, or None if it is missing, empty or not storable in PostgreSQL."""
     value = fields.get(member) if isinstance(fields, Mapping) else None
     return value or None if is_valid_pg_text(value) else None
 
@@ -250,6 +247,13 @@ def _series_of(response: httpx.Response) -> dict[str, Any]:
         raise InvalidResponse("the exchange returned an invalid list of series.") from error
 
 
+def _event(fields: Any) -> Event | None:
+    """Return an Event object as an Event, or None if it has no valid ticker."""
+    ticker = _text_field(fields, "event_ticker")
+    return Event(ticker, _text_field(fields, "series_ticker"), _text_field(fields, "title")) if ticker else None
+
+
 def _series(fields: Any) -> Series | None:
-    ticker = _text_field(fields, "ticker") if isinstance(fields, Mapping) else None
+    """Return a Series object as a Series, or None if it has no valid ticker."""
+    ticker = _text_field(fields, "ticker")
     return Series(ticker, _text_field(fields, "title"), _text_field(fields, "category")) if ticker else None

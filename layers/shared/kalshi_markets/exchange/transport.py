@@ -145,9 +145,11 @@ class Transport:
         raise failure
 
     async def _send(self, path: str, query: Query, priority: float) -> httpx.Response:
+        """Send a request once and return its response, whose status is 200. Raises ExchangeError."""
         await self._limiter.acquire(priority, path)
         request = self._http.build_request("GET", self._settings.url + path, params=query)
         if self._signer:
+            # The signature does not include the query string (docs.kalshi.com, API Keys).
             signed_path = request.url.raw_path.partition(b"?")[0].decode("ascii")
             request.headers.update(self._signer.headers("GET", signed_path, round(self.now() * 1000)))
         self.requests += 1
@@ -157,7 +159,8 @@ class Transport:
             raise ExchangeUnavailable(f"the exchange did not respond: {type(error).__name__}.") from error
         except httpx.DecodingError as error:
             raise InvalidResponse("the exchange returned invalid compressed data.") from error
-        response.stream = httpx.ByteStream(b"")  # its reference cycle delays freeing the body
+        # httpx's stream refers back to the response. Without this reference cycle the body is freed at once.
+        response.stream = httpx.ByteStream(b"")
         self.bytes_received += response.num_bytes_downloaded
         self._sync_clock(response)
         if response.status_code == httpx.codes.TOO_MANY_REQUESTS:
