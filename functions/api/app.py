@@ -124,7 +124,7 @@ def _add_candlestick_routes(app: FastAPI, resources: Resources) -> None:
 async def _fetch_candlesticks(
     request: Request, candlesticks_request: CandlesticksRequest, resources: Resources
 ) -> "list[Result]":
-    # Imported here: they import the exchange client, which takes 150 ms and which no other route needs.
+    # Imported here: they import the exchange client, which takes 150 ms and which most routes do not need.
     from api.candlesticks.derivation import UnknownZone, plan_derivation
     from api.candlesticks.fetch import fetch
 

@@ -13,8 +13,11 @@ from local.exchange.catalogue import MarketFilter, Order
 from local.exchange.clock import Clock, parse
 from local.exchange.generated import generate
 from local.exchange.http.server import ExchangeServer
+from tests.integration.test_candlesticks import api
 from tests.support.api_client import ApiClient, error
 from tests.support.scripted_server import Reply, ScriptedServer
+
+__all__ = ["api"]
 
 Api = Callable[..., ApiClient]
 
@@ -35,19 +38,9 @@ def active(server: ExchangeServer) -> list[str]:
     return [row["ticker"] for row in rows if row["status"] == "active" and "0.0000" < row["yes_bid_dollars"] < "1.0000"]
 
 
-@pytest.fixture
-def api(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Api]:
-    """Yield a factory of API functions over an exchange."""
+@pytest.fixture(autouse=True)
+def _quick_retries(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(transport, "INITIAL_BACKOFF", 0.01)
-    clients = []
-
-    def over(exchange: ExchangeServer | ScriptedServer, **settings: str) -> ApiClient:
-        clients.append(ApiClient(environment | {"EXCHANGE_URL": exchange.url, "EXCHANGE_RATE": "1000"} | settings))
-        return clients[-1]
-
-    yield over
-    for client in clients:
-        client.close()
 
 
 def bids(server: ExchangeServer, ticker: str) -> dict[str, list[list[str]]]:

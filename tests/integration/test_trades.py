@@ -20,6 +20,7 @@ from local.exchange.clock import DAY, SECOND, Clock, parse
 from local.exchange.generated.exchange import GeneratedExchange
 from local.exchange.http.server import ExchangeServer
 from local.exchange.trades import Trade, TradeFilter, trades_after
+from tests.integration.test_candlesticks import api
 from tests.support.api_client import ApiClient, ApiResponse, error, escaped
 from tests.support.database import connect, delete_market, store_markets
 
@@ -37,6 +38,8 @@ FAULTS: list[list[dict[str, Any]]] = [
     [{"kind": "ignored_filters", "path": "*trades*", "probability": 0.5}],
     [{"kind": "latency", "seconds": 0.02}],
 ]
+
+__all__ = ["api"]
 
 Api = Callable[..., ApiClient]
 
@@ -63,19 +66,9 @@ def traded(server: ExchangeServer, environment: Mapping[str, str]) -> list[Marke
     return sorted(markets, key=lambda market: -market.tape.trades)
 
 
-@pytest.fixture
-def api(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Api]:
-    """Yield a factory of API functions over an exchange."""
+@pytest.fixture(autouse=True)
+def _quick_retries(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(transport, "INITIAL_BACKOFF", 0.01)
-    clients = []
-
-    def over(exchange: ExchangeServer, **settings: str) -> ApiClient:
-        clients.append(ApiClient(environment | {"EXCHANGE_URL": exchange.url, "EXCHANGE_RATE": "1000"} | settings))
-        return clients[-1]
-
-    yield over
-    for client in clients:
-        client.close()
 
 
 @pytest.fixture

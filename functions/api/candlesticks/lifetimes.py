@@ -47,9 +47,9 @@ class Lifetime(NamedTuple):
         An open time may change until it has passed, a close time until the market is finalized. A market that was
         closed before it opened has a close_time before its open_time, which bounds nothing.
         """
-        opens_at, closes_at = self.opens_at, self.closes_at
         if self._closes_before_opening:
             return None, None
+        opens_at, closes_at = self.opens_at, self.closes_at
         return (
             int(opens_at) if opens_at is not None and self.status != "initialized" else None,
             int(closes_at) if closes_at is not None and self.status == "finalized" else None,
