@@ -18,8 +18,11 @@ class StoredColumn:
     has_default: bool
 
 
-def columns_of(database: Database) -> dict[str, StoredColumn]:
-    """Return the columns of the markets table, by name. The result is empty if there is no table."""
+def columns_of(database: Database, suffix: str = "") -> dict[str, StoredColumn]:
+    """Return the columns of the markets table, by name. The result is empty if there is no table.
+
+    suffix: suffix of another table's name.
+    """
     rows = database.execute(
         """
         SELECT a.attname, format_type(a.atttypid, a.atttypmod)
@@ -28,7 +31,7 @@ def columns_of(database: Database) -> dict[str, StoredColumn]:
         FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid LEFT JOIN pg_collation c ON c.oid = a.attcollation
         WHERE a.attrelid = to_regclass($1::text) AND a.attnum > 0 AND NOT a.attisdropped
         """,
-        database.settings.table,
+        f"{database.settings.table}{suffix}",
     )
     return {name: StoredColumn(*rest) for name, *rest in rows}
 

@@ -1,22 +1,25 @@
-"""Indexes of the markets, each with its purpose. They are built without locking a live table.
+"""Indexes of markets, events and series, each with its purpose. They are built without locking a live table.
 
 docs/decisions.md has their costs and the alternatives. A changed quote updates every index of the quotes, and no index
 of the details.
 """
 
+import json
 import time
 from dataclasses import dataclass
 from typing import Final
 
-from kalshi_markets.columns import COLUMNS, SEARCH_EXPRESSION, Table
+from kalshi_markets.columns import MARKETS, SEARCH_EXPRESSION, Entity, Table
 from kalshi_markets.database import Database
+from kalshi_markets.event_columns import EVENTS
 
 _LOCK_ATTEMPT_SECONDS: Final = 0.1
+_TABLES: Final = (Table.DETAILS, Table.QUOTES, Table.EVENTS, Table.SERIES)
 
 
 @dataclass(frozen=True)
 class Index:
-    """Index of the details or the quotes.
+    """Index of a table.
 
     name: suffix after the table's name.
     definition: SQL after `ON table`.
@@ -30,10 +33,24 @@ class Index:
     unique: bool = False
 
 
-def _trigram(column: str) -> Index:
-    definition = f"USING gin (({SEARCH_EXPRESSION.format(column=column)}) gin_trgm_ops)"
-    serves = f"`{column}_regex`, `{column}__icontains`" + ("" if column == "ticker" else f", `{column}=`")
-    return Index(Table.DETAILS, f"{column}_trgm", definition, serves)
+def _trigram(table: Table, column: str, key: str) -> Index:
+    """Return the index of the text filters on a column. key: the column that identifies a row."""
+    serves = f"`{column}_regex`, `{column}__icontains`" + ("" if column == key else f", `{column}=`")
+    return Index(table, f"{column}_trgm", _trigram_of(SEARCH_EXPRESSION.format(column=column)), serves)
+
+
+def _search(table: Table, entity: Entity) -> Index:
+    return Index(table, "search", _trigram_of(entity.search_expression()), "`search=`")
+
+
+def _trigram_of(expression: str) -> str:
+    return f"USING gin (({expression}) gin_trgm_ops)"
+
+
+def _categories(table: Table) -> Index:
+    return Index(
+        table, "categories", "USING gin (categories) WHERE categories IS NOT NULL", "`category=`: secondary categories"
+    )
 
 
 def _partial(table: Table, column: str) -> Index:
@@ -52,6 +69,10 @@ INDEXES: Final = (
         "status",
         "(status, volume, ticker) WHERE status <> 'finalized'",
         "`status` of what is not settled with the orders of quotes",
+    ),
+    *(
+        Index(Table.QUOTES, name, f"({column}, ticker) WHERE status <> 'finalized'", f"`order_by={column}`")
+        for name, column in (("volume_24h", "volume_24h"), ("price_change", "price_change_24h_dollars"))
     ),
     # A market that is traded has no entry in these two indexes, so its changes do not update them.
     *(_partial(Table.QUOTES, name) for name in ("settlement_ts", "removed_at")),
@@ -88,7 +109,23 @@ INDEXES: Final = (
     *(_partial(Table.DETAILS, name) for name in ("floor_strike", "cap_strike", "functional_strike")),
     _partial(Table.DETAILS, "settlement_floor_dollars"),
     *(_partial(Table.DETAILS, name) for name in ("mve_collection_ticker", "is_provisional")),
-    *(_trigram(column.name) for column in COLUMNS if column.text_indexed),
+    *(_trigram(Table.DETAILS, column.name, MARKETS.key) for column in MARKETS.columns if column.text_indexed),
+    _search(Table.DETAILS, MARKETS),
+    _categories(Table.DETAILS),
+    Index(Table.DETAILS, "counts", "(series_ticker, category, status, strike_type, result)", "the job `counts`"),
+    Index(Table.EVENTS, "change", "(change_number)", "`changed_since`"),
+    Index(Table.EVENTS, "updated", "(last_updated_ts, event_ticker)", "`order_by=last_updated_ts`"),
+    Index(Table.EVENTS, "strike_date", "(strike_date, event_ticker)", "`order_by=strike_date`"),
+    Index(Table.EVENTS, "series", "(series_ticker, last_updated_ts)", "`series_ticker`"),
+    Index(Table.EVENTS, "category", "(category, last_updated_ts)", "`category`"),
+    *(_trigram(Table.EVENTS, column.name, EVENTS.key) for column in EVENTS.columns if column.text_indexed),
+    _search(Table.EVENTS, EVENTS),
+    _categories(Table.EVENTS),
+    # There are few series: their other filters read the whole table.
+    Index(Table.SERIES, "change", "(change_number)", "`changed_since`"),
+    Index(Table.SERIES, "updated", "(last_updated_ts, series_ticker)", "`order_by=last_updated_ts`"),
+    Index(Table.SERIES, "category", "(category, last_updated_ts)", "`category`"),
+    _categories(Table.SERIES),
 )
 
 
@@ -105,8 +142,7 @@ def build_indexes(database: Database) -> list[str]:
     is_valid = _indexes_of(database)
     # CONCURRENTLY takes twenty times as long, and an empty table does not need it.
     concurrently = {
-        part: "CONCURRENTLY" if database.execute(f"SELECT FROM {table}_{part} LIMIT 1") else ""
-        for part in (Table.DETAILS, Table.QUOTES)
+        part: "CONCURRENTLY" if database.execute(f"SELECT FROM {table}_{part} LIMIT 1") else "" for part in _TABLES
     }
     built = []
     for index in INDEXES:
@@ -121,7 +157,7 @@ def build_indexes(database: Database) -> list[str]:
         )
         built.append(name)
     if built:
-        database.execute_script(f"ANALYZE {table}_{Table.DETAILS}, {table}_{Table.QUOTES}")
+        database.execute_script(f"ANALYZE {', '.join(f'{table}_{part}' for part in _TABLES)}")
     database.execute("SELECT pg_advisory_unlock(hashtext($1::text))", f"{table}_indexes")
     return built
 
@@ -131,9 +167,8 @@ def _indexes_of(database: Database) -> dict[str, bool]:
     table = database.settings.table
     rows = database.execute(
         "SELECT c.relname, i.indisvalid FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid"
-        " WHERE i.indrelid IN (to_regclass($1::text), to_regclass($2::text))",
-        f"{table}_{Table.DETAILS}",
-        f"{table}_{Table.QUOTES}",
+        " WHERE i.indrelid IN (SELECT to_regclass(name) FROM json_array_elements_text($1::json) AS name)",
+        json.dumps([f"{table}_{part}" for part in _TABLES]),
     )
     return {name: bool(is_valid) for name, is_valid in rows}
 

@@ -3,8 +3,9 @@
 from pathlib import Path
 from typing import Final
 
-from kalshi_markets.columns import COLUMNS
+from kalshi_markets.columns import MARKETS, Table
 from kalshi_markets.database import Database
+from kalshi_markets.event_columns import EVENTS, SERIES
 from kalshi_markets.settings import MigratorSettings
 from migrator.adoption import adopt_legacy_table
 from migrator.catalog import MigrationError, columns_of
@@ -66,8 +67,19 @@ def _check_server(database: Database) -> None:
 
 
 def _check_columns(database: Database) -> None:
-    columns = columns_of(database)
-    for column in COLUMNS:
-        sql_type = columns[column.name].sql_type if column.name in columns else "missing"
-        if sql_type != column.sql_type:
-            raise MigrationError(f"the column {column.name} is {sql_type}; it must be {column.sql_type}.")
+    columns_by_suffix = {
+        "": MARKETS.columns,  # the view
+        **{
+            f"_{table}": [column for column in (*EVENTS.columns, *SERIES.columns) if column.table is table]
+            for table in (Table.EVENTS, Table.SERIES, Table.SERIES_COUNTS)
+        },
+    }
+    for suffix, columns in columns_by_suffix.items():
+        stored = columns_of(database, suffix)
+        for column in columns:
+            sql_type = stored[column.name].sql_type if column.name in stored else "missing"
+            if sql_type != column.sql_type:
+                relation = f"{database.settings.table}{suffix}"
+                raise MigrationError(
+                    f"the column {column.name} of {relation} is {sql_type}; it must be {column.sql_type}."
+                )

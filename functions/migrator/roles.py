@@ -15,6 +15,8 @@ _NOT_PERMITTED: Final = "42501"
 _GRANTS: Final = {
     "api": (
         "GRANT SELECT ON {table}, {table}_details, {table}_quotes, {table}_history TO {role}",
+        "GRANT SELECT ON {table}_events, {table}_series, {table}_series_counts TO {role}",
+        "GRANT SELECT ON {table}_counts, {table}_facets TO {role}",
         "GRANT SELECT ON {table}_jobs, {table}_drift TO {role}",
         # Without the column of the rejected objects.
         "GRANT SELECT (ticker, reason, first_at, last_at) ON {table}_rejects TO {role}",
@@ -29,11 +31,13 @@ _GRANTS: Final = {
         # The crawler deletes markets if RETENTION_DAYS is set.
         "GRANT SELECT, INSERT, UPDATE, DELETE ON {table}_details, {table}_quotes TO {role}",
         "GRANT SELECT, INSERT, DELETE ON {table}_history, {table}_seen TO {role}",
-        "GRANT SELECT, INSERT, UPDATE ON {table}_events, {table}_series, {table}_drift TO {role}",
+        "GRANT SELECT, INSERT, UPDATE ON {table}_series, {table}_drift TO {role}",
+        "GRANT SELECT, INSERT, UPDATE, DELETE ON {table}_events, {table}_unknown_events TO {role}",
+        "GRANT SELECT, INSERT, DELETE ON {table}_counts, {table}_facets TO {role}",
         "GRANT SELECT, INSERT, UPDATE ON {table}_jobs, {table}_lease TO {role}",
         "GRANT SELECT, INSERT, UPDATE, DELETE ON {table}_rejects, {table}_lookups TO {role}",
         "GRANT SELECT ON {table} TO {role}",
-        "GRANT SELECT, USAGE ON SEQUENCE {table}_change TO {role}",
+        "GRANT SELECT, USAGE ON SEQUENCE {table}_change, {table}_events_change, {table}_series_change TO {role}",
         "GRANT EXECUTE ON FUNCTION {table}_take_tokens, {table}_slow_down TO {role}",
         "GRANT SELECT (bucket_capacity, endpoint_costs) ON {table}_limiter TO {role}",
         "GRANT UPDATE (account_rate, account_rate_until, bucket_capacity, endpoint_costs) ON {table}_limiter TO {role}",

@@ -86,7 +86,7 @@ async def _check_after_last_page(session: Session) -> Finding:
     at = parse(markets[-1]["created_time"])
     cursor = encode(Position(at, markets[-1]["ticker"]))
     page = await session.listings.archived(cursor, await _fetch_series(session, markets[-1]))
-    older = sum(created < at for created in _parse_created(page.markets))
+    older = sum(created < at for created in _parse_created(page.rows))
     return compare(not older, f"{older} older markets in the series of the last one")
 
 
@@ -94,8 +94,8 @@ async def _check_series(session: Session) -> Finding:
     """Compare the listing of one series with the listing without a filter, which has all series and combos."""
     unfiltered = await find_markets(fetch_archive_page, session)
     page = await session.listings.archived(None, await _fetch_series(session, unfiltered[0]))
-    listed = {market.ticker for market in page.markets}
-    combos = sum(bool(market.parse().get("mve_collection_ticker")) for market in page.markets)
+    listed = {market.ticker for market in page.rows}
+    combos = sum(bool(market.parse().get("mve_collection_ticker")) for market in page.rows)
     common = sum(market["ticker"] in listed for market in unfiltered)
     observed = f"{len(listed):,} markets, {combos} combos; {common} of the {len(unfiltered):,} without the filter"
     is_filtered = unfiltered[0]["ticker"] in listed and common < len(unfiltered) * MIN_SHARE
@@ -104,9 +104,9 @@ async def _check_series(session: Session) -> Finding:
 
 async def _fetch_series(session: Session, market: Market) -> str:
     events = await session.listings.events([market["event_ticker"]])
-    if not events or not events[0].series_ticker:
+    if not events:
         raise NotObservableError("the series of the market is unknown.")
-    return events[0].series_ticker
+    return str(events[0]["series_ticker"])
 
 
 async def _fetch_last_pages(session: Session) -> tuple[list[Market], bool]:
@@ -130,13 +130,13 @@ async def _find_end(session: Session) -> str | None:
     A cursor is an encoded position, so it can be made from a time. The position is found by bisection.
     """
     page = await session.listings.archived(None)
-    if page.cursor is None or len(page.markets) < PAGE_LIMIT:
+    if page.cursor is None or len(page.rows) < PAGE_LIMIT:
         return None
     low = at = _OPENING
-    high = min(_parse_created(page.markets))
+    high = min(_parse_created(page.rows))
     for _ in range(_MAX_JUMPS):
         cursor = encode(Position(at, ""))
-        created = _parse_created((await session.listings.archived(cursor)).markets)
+        created = _parse_created((await session.listings.archived(cursor)).rows)
         if any(when > at for when in created):
             raise NotObservableError("the exchange does not accept a cursor that is made from a time.")
         if created and (at == _OPENING or len(created) < PAGE_LIMIT):

@@ -5,7 +5,7 @@ from functools import partial
 from typing import Final
 
 from crawler.jobs.settled import RECHECK_AFTER
-from kalshi_markets.exchange import PAGE_LIMIT, Page
+from kalshi_markets.exchange import PAGE_LIMIT, Page, RawMarket
 from local.exchange.clock import SECOND, parse
 from local.probe.listings import LISTINGS
 from local.probe.question import Finding, NotObservableError, Question, compare, expect_rejection
@@ -25,8 +25,8 @@ _SIMULATION: Final = "local/exchange/http/listing.py"
 _RECHECK_HOURS: Final = int(RECHECK_AFTER.total_seconds()) // HOUR
 
 
-def _parse_markets(page: Page) -> list[Market]:
-    return [market.parse() for market in page.markets]
+def _parse_markets(page: Page[RawMarket]) -> list[Market]:
+    return [market.parse() for market in page.rows]
 
 
 async def _check_created(session: Session) -> Finding:
@@ -41,7 +41,7 @@ async def _check_updated(session: Session) -> Finding:
     return _compare_with_bound(await session.listings.updated(after, None), "updated_time", after, newest["ticker"])
 
 
-def _compare_with_bound(page: Page, member: str, after: int, expected: str) -> Finding:
+def _compare_with_bound(page: Page[RawMarket], member: str, after: int, expected: str) -> Finding:
     """Compare a page with its lower bound: no market is older, and the expected market, which is newer, is listed.
 
     Raises NotObservableError.

@@ -26,13 +26,13 @@ LISTINGS: Final = "layers/shared/kalshi_markets/exchange/listings.py"
 
 async def _check_rows(session: Session) -> Finding:
     page = await session.listings.live("open", None)
-    size = f"{len(page.markets):,}" + ("" if page.cursor else ", and no cursor")
-    return compare(len(page.markets) == PAGE_LIMIT or not page.cursor, size)
+    size = f"{len(page.rows):,}" + ("" if page.cursor else ", and no cursor")
+    return compare(len(page.rows) == PAGE_LIMIT or not page.cursor, size)
 
 
 async def _check_statuses(status: str, session: Session) -> Finding:
     page = await session.listings.live(status, None)
-    statuses = Counter(str(market.parse().get("status")) for market in page.markets)
+    statuses = Counter(str(market.parse().get("status")) for market in page.rows)
     if not statuses:
         raise NotObservableError("no market has this status at this time.")
     are_known = all(name in STATUSES and name != "finalized" for name in statuses)

@@ -83,9 +83,9 @@ async def _check_splitting(session: Session) -> Finding:
 async def _check_events(session: Session) -> Finding:
     markets = await find_markets(fetch_open_page, session)
     names = [*dict.fromkeys(str(market["event_ticker"]) for market in markets)][:BATCH_TICKERS]
-    events = {event.event_ticker: event for event in await session.listings.events(names)}
+    events = {event["event_ticker"]: event for event in await session.listings.events(names)}
     known = [events[ticker] for ticker in names if ticker in events]
-    complete = sum(bool(event.series_ticker and event.title) for event in known)
+    complete = sum(bool(event["title"]) for event in known)
     observed = f"{len(known)} of {len(names)} are returned, {complete} with series and title"
     return compare(complete == len(names), observed)
 
@@ -96,7 +96,7 @@ async def _check_series(session: Session) -> Finding:
     size = f"{len(answer.response.content) / 1e6:.1f} MB"
     if answer.json().get("cursor"):
         return compare(agrees=False, observed=f"{len(answer.json()['series']):,} series, {size}, then a cursor")
-    series = await session.listings.all_series()
+    series = await session.listings.series(None)
     return compare(series, f"{len(series):,} series, {size}, no cursor")
 
 

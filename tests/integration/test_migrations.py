@@ -5,6 +5,7 @@ import pytest
 
 from kalshi_markets.columns import COLUMNS, Table
 from kalshi_markets.database import Database, DatabaseError, LoginFailed, StatementError
+from kalshi_markets.event_columns import EVENTS, SERIES
 from kalshi_markets.settings import DatabaseSettings, MigratorSettings
 from migrator.catalog import MigrationError, columns_of
 from migrator.indexes import INDEXES, build_indexes, index_name
@@ -42,6 +43,13 @@ def test_the_table_is_what_columns_say(table: Database) -> None:
     assert {name: column.sql_type for name, column in columns.items()} == {c.name: c.sql_type for c in COLUMNS}
     for part in (Table.DETAILS, Table.QUOTES):
         assert_tickers_are_unique(table, part)
+    stored = {part: columns_of(table, f"_{part}") for part in (Table.EVENTS, Table.SERIES, Table.SERIES_COUNTS)}
+    del stored[Table.EVENTS]["asked_at"]  # of earlier versions
+    del stored[Table.SERIES_COUNTS]["series_ticker"]
+    for part, columns in stored.items():
+        assert {name: column.sql_type for name, column in columns.items()} == {
+            c.name: c.sql_type for c in (*EVENTS.columns, *SERIES.columns) if c.table is part
+        }
 
 
 def test_two_at_once_apply_each_migration_once(table: Database) -> None:
@@ -123,7 +131,7 @@ def test_an_unrelated_table_is_rejected_in_a_sentence(table: Database, definitio
 def test_a_column_that_is_not_as_it_should_be_is_named(table: Database) -> None:
     migrate(table, NO_ROLES)
     table.execute(f"ALTER VIEW {table.settings.table} RENAME COLUMN title TO headline")
-    with pytest.raises(MigrationError, match="title is missing"):
+    with pytest.raises(MigrationError, match=f"title of {table.settings.table} is missing"):
         migrate(table, NO_ROLES)
 
 
@@ -160,7 +168,8 @@ def test_every_index_is_there_and_one_that_was_interrupted_is_made_anew(table: D
     name = table.settings.table
     read = (
         "SELECT relname FROM pg_index JOIN pg_class ON oid = indexrelid"
-        f" WHERE indrelid IN ('{name}_details'::regclass, '{name}_quotes'::regclass) AND indisvalid"
+        f" WHERE indrelid IN ('{name}_details'::regclass, '{name}_quotes'::regclass, '{name}_events'::regclass,"
+        f" '{name}_series'::regclass) AND indisvalid"
     )
     names = {index_name(index, name) for index in INDEXES}
     assert names <= {row[0] for row in table.execute(read)}

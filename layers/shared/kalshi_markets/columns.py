@@ -1,11 +1,12 @@
-"""Table of all market columns.
+"""Table of all market columns. event_columns.py has those of events and series.
 
 The parser, the batch write, the filters, the OpenAPI document and the documentation are derived from it.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import partial
+from functools import cached_property, partial
 from typing import Final
 
 
@@ -25,15 +26,17 @@ class Origin(StrEnum):
     MARKET = "market"
     """The exchange's Market object."""
     EVENT = "event"
-    """The exchange's Event and Series objects."""
+    """The exchange's Event object."""
+    SERIES = "series"
+    """The exchange's Series object."""
     SERVICE = "ours"
-    """The crawler itself."""
+    """This service itself."""
 
 
 class Table(StrEnum):
-    """Table that stores a column. The view of the markets joins the two tables by ticker.
+    """Table that stores a column. The view of the markets joins details and quotes by ticker.
 
-    docs/decisions.md has the measurements that led to two tables.
+    docs/decisions.md has the measurements that led to two tables of markets.
     """
 
     DETAILS = "details"
@@ -42,6 +45,10 @@ class Table(StrEnum):
     """Columns that trading changes, and the number of the last change."""
     BOTH = "both"
     """Columns of the details that the quotes repeat. Filters and sort orders on them need no join."""
+    EVENTS = "events"
+    SERIES = "series"
+    SERIES_COUNTS = "series_counts"
+    """View of the numbers of markets of each series."""
 
 
 TEXT_TYPE: Final = 'text COLLATE "C"'
@@ -65,19 +72,20 @@ SQL_TYPES: Final = {
 
 @dataclass(frozen=True)
 class Column:
-    """Column of the markets.
+    """Column of an entity.
 
     name: name in the database, the responses and the filters.
     description: sentence for the documentation.
     kind: kind of value.
-    source_field: the exchange's name, where it differs (docs.kalshi.com, Market object, 3.34.0).
+    source_field: the exchange's name, where it differs (docs.kalshi.com, Market, Event and Series object, 3.34.0).
     sql_type: PostgreSQL type; SQL_TYPES has the default of each kind.
     allowed_values: all values that the column may hold. A filter on another value is rejected. Empty: any value.
     in_default_response: whether a response without the parameter `fields` includes the column.
     orderable: whether `order_by` accepts the column.
     origin: source that fills the column.
     table: table that stores the column.
-    text_indexed: whether a trigram index serves text search.
+    text_indexed: whether a trigram index serves the column's text filters.
+    filterable: whether there are filters on the column.
     """
 
     name: str
@@ -91,10 +99,48 @@ class Column:
     origin: Origin = Origin.MARKET
     table: Table = Table.DETAILS
     text_indexed: bool = False
+    filterable: bool = True
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "source_field", self.source_field or self.name)
         object.__setattr__(self, "sql_type", self.sql_type or SQL_TYPES[self.kind])
+
+
+@dataclass(frozen=True)
+class Entity:
+    """Kind of row that the service stores and lists: markets, events or series.
+
+    name: the plural, as in paths and messages.
+    key: name of the column that identifies a row.
+    columns: all columns, in the order of `fields=all`.
+    default_order: sort order of a listing without `order_by`, descending; NULL comes last.
+    searched: names of the columns that `search` matches; empty: no search.
+    """
+
+    name: str
+    key: str
+    columns: tuple[Column, ...]
+    default_order: str
+    searched: tuple[str, ...] = ()
+
+    @cached_property
+    def by_name(self) -> Mapping[str, Column]:
+        """Columns by name."""
+        return {column.name: column for column in self.columns}
+
+    @cached_property
+    def default_columns(self) -> tuple[Column, ...]:
+        """Columns of a response without the parameter `fields`."""
+        return tuple(column for column in self.columns if column.in_default_response)
+
+    def search_expression(self, alias: str = "") -> str:
+        """Return the SQL expression that `search` matches against. A trigram index has the same expression.
+
+        alias: alias of the table; empty: unqualified names.
+        """
+        prefix = f"{alias}." if alias else ""
+        texts = " || ' ' || ".join(f"coalesce({prefix}{name}, '')" for name in self.searched)
+        return SEARCH_EXPRESSION.format(column=f"({texts})")
 
 
 STATUSES: Final = ("initialized", "inactive", "active", "closed", "determined", "disputed", "amended", "finalized")
@@ -185,7 +231,9 @@ COLUMNS: Final = (
     _string("rules_primary", "The rule that decides the market.", in_default_response=True, text_indexed=True),
     # Further columns of the exchange.
     _string("series_ticker", "The series of the market's event.", origin=Origin.EVENT),
-    _string("category", "The category of the market's series.", origin=Origin.EVENT, table=Table.BOTH),
+    _string("event_title", "The title of the market's event.", origin=Origin.EVENT),
+    _string("category", "The primary category of the market's series.", origin=Origin.SERIES, table=Table.BOTH),
+    _json("categories", "All categories of the market's series.", origin=Origin.SERIES, table=Table.BOTH),
     _string("status", "Lifecycle status of the market.", allowed_values=STATUSES, table=Table.BOTH),
     _string("yes_sub_title", "The label of the YES side."),
     _string("no_sub_title", "The label of the NO side."),
@@ -196,12 +244,18 @@ COLUMNS: Final = (
     _quote("no_ask_dollars", "Best NO ask."),
     _quote("last_price_dollars", "Price of the last trade; 0 if there was none."),
     _quote("previous_price_dollars", "Last price a day ago."),
+    _quote(
+        "price_change_24h_dollars",
+        "Price of the last trade minus the last price a day ago; null without a trade or without a price a day ago.",
+        orderable=True,
+        origin=Origin.SERVICE,
+    ),
     _quote("previous_yes_bid_dollars", "Best YES bid a day ago."),
     _quote("previous_yes_ask_dollars", "Best YES ask a day ago."),
     _number("notional_value_dollars", "Payout of a winning contract."),
     _quote("yes_bid_size", "Contracts at the best YES bid.", source_field="yes_bid_size_fp"),
     _quote("yes_ask_size", "Contracts at the best YES ask.", source_field="yes_ask_size_fp"),
-    _quote("volume_24h", "Contracts traded in the last 24 hours.", source_field="volume_24h_fp"),
+    _quote("volume_24h", "Contracts traded in the last 24 hours.", source_field="volume_24h_fp", orderable=True),
     _number("floor_strike", "Lower strike."),
     _number("cap_strike", "Upper strike."),
     _string("functional_strike", "Strike given as a function."),
@@ -241,8 +295,9 @@ COLUMNS: Final = (
 )
 """All columns, in the order of `fields=all`."""
 
-COLUMNS_BY_NAME: Final = {column.name: column for column in COLUMNS}
-DEFAULT_COLUMNS: Final = tuple(column for column in COLUMNS if column.in_default_response)
+MARKETS: Final = Entity("markets", "ticker", COLUMNS, "recent", ("ticker", "title", "subtitle", "event_title"))
+COLUMNS_BY_NAME: Final = MARKETS.by_name
+DEFAULT_COLUMNS: Final = MARKETS.default_columns
 MARKET_COLUMNS: Final = tuple(column for column in COLUMNS if column.origin is Origin.MARKET)
 MARKET_QUOTES: Final = tuple(column for column in MARKET_COLUMNS if column.table is Table.QUOTES)
 """Columns from the Market object that only the quotes have."""
@@ -253,5 +308,5 @@ MARKET_DETAILS: Final = tuple(
 
 
 def columns_of(table: Table) -> list[Column]:
-    """Return the columns of a table, including the columns of both tables."""
+    """Return the columns of a table of markets, including the columns of both tables."""
     return [column for column in COLUMNS if column.table in (table, Table.BOTH)]

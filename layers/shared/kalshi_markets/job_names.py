@@ -4,6 +4,8 @@ from typing import Final
 
 SERIES: Final = "series"
 EVENTS: Final = "events"
+EVENTS_CHANGED: Final = "events/changed"
+COUNTS: Final = "counts"
 LIMITS: Final = "limits"
 MISSING: Final = "missing"
 REJECTS: Final = "rejects"

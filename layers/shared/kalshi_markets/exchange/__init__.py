@@ -7,6 +7,7 @@ import of any module loads httpx and cryptography (150 ms), whichever name is us
 from kalshi_markets.exchange.account import DEFAULT_REQUEST_COST, AccountLimits, Costs
 from kalshi_markets.exchange.candles import Candle, parse_archived, parse_batch
 from kalshi_markets.exchange.client import MAX_ARCHIVE_CANDLES, MAX_BATCH_CANDLES, CandleQuery, ExchangeClient
+from kalshi_markets.exchange.column_values import Row
 from kalshi_markets.exchange.errors import (
     AuthenticationFailed,
     ExchangeClientError,
@@ -15,10 +16,10 @@ from kalshi_markets.exchange.errors import (
     FilterIgnored,
     InvalidResponse,
 )
-from kalshi_markets.exchange.listings import BATCH_TICKERS, LIVE_FILTERS, PAGE_LIMIT, Event, Listings, Page, Series
+from kalshi_markets.exchange.event_rows import event_row, series_row
+from kalshi_markets.exchange.listings import BATCH_TICKERS, LIVE_FILTERS, PAGE_LIMIT, Listings, Page
 from kalshi_markets.exchange.market_rows import (
     InvalidMarket,
-    MarketRow,
     ParsedMarket,
     full_row,
     market_row,
@@ -60,7 +61,6 @@ __all__ = [
     "Costs",
     "DatabaseTokenBucket",
     "Deviation",
-    "Event",
     "ExchangeClient",
     "ExchangeClientError",
     "ExchangeError",
@@ -72,18 +72,18 @@ __all__ = [
     "Level",
     "Listings",
     "LocalTokenBucket",
-    "MarketRow",
     "OrderBook",
     "Page",
     "ParsedMarket",
     "RateLimiter",
     "RawMarket",
-    "Series",
+    "Row",
     "Signer",
     "Trade",
     "TradePage",
     "TradeQuery",
     "Transport",
+    "event_row",
     "find_drift",
     "full_row",
     "market_row",
@@ -94,5 +94,6 @@ __all__ = [
     "parse_page",
     "parse_time",
     "parse_trade",
+    "series_row",
     "to_microseconds",
 ]
