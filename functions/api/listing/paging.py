@@ -3,13 +3,13 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Final, Protocol
+from typing import Any, Final, Protocol
 from urllib.parse import quote, unquote_plus
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.errors import ErrorCode, Problem, validation_error
+from api.errors import ApiError
 from api.etag import ETag, TableVersion
 from api.formats import JSON, Format, header_line
 from api.listing.cursor import Position, encode
@@ -54,20 +54,16 @@ class Page:
 
 
 class PageReader(Protocol):
-    """Reader of the pages of one query. Methods raise ApiError and DatabaseError.
-
-    row: noun for one row, such as "market".
-    few_fields: a value of `fields` with a small response.
-    """
-
-    row: ClassVar[str]
-    few_fields: ClassVar[str]
+    """Reader of the pages of one query. Methods raise ApiError and DatabaseError."""
 
     def read_page(self, limit: int) -> Page:
         """Return the page with at most this number of rows."""
 
     def read_total(self) -> int | None:
         """Return the total that `count_total` requests; None if it requests none."""
+
+    def too_large(self) -> ApiError:
+        """Return the error of a single row that exceeds the response limit."""
 
 
 def page_response(request: Request, query: ListingQuery, format_: Format, tag: ETag, reader: PageReader) -> Response:
@@ -91,9 +87,7 @@ def _shrink(reader: PageReader, page: Page, size_ratio: float) -> Page:
     The new rows and their cursor come from one statement, so they agree. Raises ApiError if a single row does not fit.
     """
     if page.count <= 1:
-        hint = f"Request fewer fields, such as fields={reader.few_fields}, or accept gzip."
-        message = f"a single {reader.row} exceeds the 6 MB response limit"
-        raise validation_error([Problem(ErrorCode.ANSWER_TOO_LARGE, ("query", "limit"), message, hint)])
+        raise reader.too_large()
     return reader.read_page(max(1, int(page.count / size_ratio * SHRINK_MARGIN)))
 
 

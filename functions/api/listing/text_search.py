@@ -27,13 +27,14 @@ def text_condition(suffix: str, text: str, *, indexed: bool) -> SqlCondition | N
 def _regex(pattern: str, _: bool = False) -> SqlCondition:
     if alternatives := regex_guard.literal_alternatives(pattern):
         # LIKE finds the same rows in a quarter of the time.
-        conditions = [_contains(alternative) for alternative in alternatives]
+        conditions = [contains(alternative) for alternative in alternatives]
         clauses = [f"{{searched}} LIKE {{{number}}}" for number in range(len(conditions))]
         return f"({' OR '.join(clauses)})", [value for _, [value] in conditions]
     return "{searched} ~* {0}", [pattern]
 
 
-def _contains(text: str, _: bool = False) -> SqlCondition:
+def contains(text: str, _: bool = False) -> SqlCondition:
+    """Return the condition that a text contains another one, case-insensitive."""
     if text.isascii():
         return "{searched} LIKE {0}", [f"%{_escape_like(_ascii_lower(text))}%"]
     # An accented letter is one character (NFC) or two (NFD), depending on the title's author.
@@ -64,6 +65,6 @@ def _equals(text: str, indexed: bool) -> SqlCondition | None:
 _SEARCHES: Final[Mapping[str, Callable[[str, bool], SqlCondition | None]]] = {
     "": _equals,
     "_regex": _regex,
-    "__icontains": _contains,
+    "__icontains": contains,
     "__startswith": _starts_with,
 }
