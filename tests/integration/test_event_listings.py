@@ -220,8 +220,8 @@ def test_a_post_is_the_get_with_its_parameters_in_the_body(api: ApiClient) -> No
     assert post.json["items"] == get.json["items"]
     assert post.json["next_cursor"] == get.json["next_cursor"]
     assert ids(api, post.json["next_url"], "ticker") == ["B55"]
-    again = api.post("/markets", body | {"cursor": post.json["next_cursor"]})
-    assert [item["ticker"] for item in again.json["items"]] == ["B55"]
+    second = api.post("/markets", body | {"cursor": post.json["next_cursor"]})
+    assert [item["ticker"] for item in second.json["items"]] == ["B55"]
     assert api.post("/markets", {"format": "csv", "fields": "ticker"}).text.startswith("ticker\r\n")
     many = api.post("/markets", {"ticker__in": [f"B{n:030}" for n in range(998)] + ["B55", "B65"], "limit": 1})
     assert (many.json["count"], many.json["next_url"]) == (1, None)
