@@ -15,7 +15,7 @@ STOP_SECONDS: Final = 3.0
 
 
 class ChildFailed(Exception):
-    """The child process ended before it was ready. The message is the output of the process."""
+    """Child process that ended before it was ready. The message is its output."""
 
 
 class ChildProcess:

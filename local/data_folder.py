@@ -6,12 +6,16 @@ import secrets
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import IO
+from typing import IO, Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from local import ROOT
+
+API_USER: Final = "kalshi_api"
+CRAWLER_USER: Final = "kalshi_crawler"
+"""Database users of the functions. The folder stores their passwords."""
 
 
 def stored_secret(path: Path, make: Callable[[], str] = lambda: secrets.token_urlsafe(24)) -> str:
@@ -30,7 +34,7 @@ def stored_secret(path: Path, make: Callable[[], str] = lambda: secrets.token_ur
 
 
 class FolderInUse(Exception):
-    """Another run uses the data folder."""
+    """Data folder that another run uses."""
 
 
 class DataFolder:

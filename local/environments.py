@@ -46,7 +46,7 @@ GROUPS: Final = {
 
 
 class EnvironmentFailure(Exception):
-    """The environment cannot be built. The message gives the reason and a solution."""
+    """Environment that cannot be built. The message gives the reason and a solution."""
 
 
 def environment_folder() -> Path:
@@ -56,7 +56,7 @@ def environment_folder() -> Path:
 
 def is_environment(folder: Path) -> bool:
     """Return whether this module created the folder, complete or not."""
-    return any(_mark(folder, group).exists() for group in GROUPS)
+    return any(_marker(folder, group).exists() for group in GROUPS)
 
 
 def environment(group: str) -> str:
@@ -67,7 +67,7 @@ def environment(group: str) -> str:
     try:
         if folder.exists() and any(folder.iterdir()) and not is_environment(folder):
             raise EnvironmentFailure(
-                f"VENV: {folder} was not made by make, so it stays as it is: name a new folder, as VENV=.venv-2 does."
+                f"VENV: {folder} was not made by make, so it is not changed: name a new folder, such as VENV=.venv-2."
             )
         folder.mkdir(parents=True, exist_ok=True)
         with _locked(folder):
@@ -78,30 +78,30 @@ def environment(group: str) -> str:
 
 
 def _ensure(folder: Path, group: str) -> None:
-    mark = _mark(folder, group)
+    marker = _marker(folder, group)
     digest = hashlib.sha256(b"".join((ROOT / lock).read_bytes() for lock in GROUPS[group].locks)).hexdigest()
-    complete = _runs(folder, "") and not any(path.exists() and not path.read_text() for path in _marks(folder))
-    if complete and mark.exists() and mark.read_text() == digest:
+    complete = _runs(folder, "") and not any(path.exists() and not path.read_text() for path in _markers(folder))
+    if complete and marker.exists() and marker.read_text() == digest:
         return
-    mark.write_text("")
+    marker.write_text("")
     if not complete:
-        _create(folder, mark)
+        _create(folder, marker)
     _install(folder, group)
-    mark.write_text(digest)
+    marker.write_text(digest)
 
 
-def _create(folder: Path, mark: Path) -> None:
+def _create(folder: Path, marker: Path) -> None:
     try:
         import ensurepip  # noqa: F401  # Debian ships python3 without it
     except ImportError:
         raise EnvironmentFailure(
-            "python3 cannot make environments here: install the package, apt-get install python3-venv"
+            "python3 cannot create environments here: install its module venv (apt-get install python3-venv)."
         ) from None
     print(f"python     {folder.name} with Python {sys.version.split()[0]}", flush=True)
     for path in folder.iterdir():
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
-        elif path != mark:
+        elif path != marker:
             path.unlink()
     try:
         venv.create(folder, with_pip=True, symlinks=True)
@@ -110,7 +110,7 @@ def _create(folder: Path, mark: Path) -> None:
 
 
 def _install(folder: Path, group: str) -> None:
-    print(f"python     installing what {group} needs, once", flush=True)
+    print(f"python     installing the packages of {group}, once", flush=True)
     python = _python(folder)
     try:
         settings = pip_environment(python)
@@ -122,17 +122,19 @@ def _install(folder: Path, group: str) -> None:
         *(f"--requirement={ROOT / lock}" for lock in GROUPS[group].locks),
     ]
     if subprocess.run(pip, env=settings, check=False).returncode:
-        raise EnvironmentFailure(f"pip did not install what {group} needs: see pip's output above.")
+        raise EnvironmentFailure(f"pip did not install the packages of {group}: see its output above.")
     if not _runs(folder, f"import {GROUPS[group].modules}", show=True):
-        raise EnvironmentFailure(f"what {group} needs is installed in {folder} but does not work: see above.")
+        raise EnvironmentFailure(
+            f"the packages of {group} are installed in {folder}, but cannot be imported: see above."
+        )
 
 
-def _mark(folder: Path, group: str) -> Path:
+def _marker(folder: Path, group: str) -> Path:
     return folder / f"{group}.installed"
 
 
-def _marks(folder: Path) -> list[Path]:
-    return [_mark(folder, group) for group in GROUPS]
+def _markers(folder: Path) -> list[Path]:
+    return [_marker(folder, group) for group in GROUPS]
 
 
 def _python(folder: Path) -> str:
@@ -150,7 +152,7 @@ def _runs(folder: Path, code: str, *, show: bool = False) -> bool:
 
 def _last_line(output: bytes | str) -> str:
     text = output.decode(errors="replace") if isinstance(output, bytes) else output
-    return (text.splitlines() or ["it wrote nothing"])[-1]
+    return (text.splitlines() or ["it printed no error"])[-1]
 
 
 @contextmanager

@@ -26,12 +26,12 @@ def pip_environment(python: str) -> dict[str, str]:
     Raises subprocess.CalledProcessError if pip cannot read them.
     """
     command = [python, "-I", "-m", "pip", "config", "list"]
-    asking = {name: value for name, value in os.environ.items() if name != "PIP_PYTHON"} | LIST_ALL
-    listed = subprocess.run(command, env=asking, capture_output=True, text=True, check=True).stdout
+    environment = {name: value for name, value in os.environ.items() if name != "PIP_PYTHON"} | LIST_ALL
+    settings = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
     variables = {name: value for name, value in os.environ.items() if not name.startswith("PIP_")}
     variables["PIP_CONFIG_FILE"] = os.devnull
     for section in SECTIONS:
-        for line in listed.splitlines():
+        for line in settings.splitlines():
             name, _, value = line.removeprefix(section).partition("=")
             if line.startswith(section) and name in NETWORK:
                 variables[f"PIP_{name.upper().replace('-', '_')}"] = ast.literal_eval(value)

@@ -85,8 +85,8 @@ class PostgresServer:
                     self._create(programs, account)
                 self._start(programs, account, log)
         except OSError as error:
-            at = f": {error.filename}" if error.filename else ""
-            raise PostgresError(f"PostgreSQL cannot run over {self.folder} ({error.strerror}{at}).") from None
+            file = f": {error.filename}" if error.filename else ""
+            raise PostgresError(f"PostgreSQL cannot run over {self.folder} ({error.strerror}{file}).") from None
 
     def stop(self) -> None:
         """Stop the server with a fast shutdown: open connections end, committed data is not lost."""
@@ -141,12 +141,12 @@ class PostgresServer:
                 *(["--no-sync"] if self._settings.get("fsync") == "off" else []),
             ]
             command = [str(programs / "initdb"), *options]
-            process = self._spawn(command, fresh, account, "KILL", output=subprocess.PIPE, keep=[password])
+            process = self._spawn(command, fresh, account, "KILL", output=subprocess.PIPE, pass_fds=[password])
         finally:
             os.close(password)
         output, _ = process.communicate()
         if process.returncode:
-            raise PostgresError(f"initdb failed: {self._named(output.decode(errors='replace').strip())}")
+            raise PostgresError(f"initdb failed: {self._with_path(output.decode(errors='replace').strip())}")
         with (fresh / "pg_hba.conf").open("a") as access:  # initdb writes lines for 127.0.0.1 only
             access.write("host all all samenet scram-sha-256\n")
         fresh.replace(self.data_dir)
@@ -173,16 +173,16 @@ class PostgresServer:
         command: list[str],
         data_dir: Path,
         account: Account,
-        signal_at_parents_end: str,
+        parent_death_signal: str,
         *,
         output: int,
-        keep: Sequence[int] = (),
+        pass_fds: Sequence[int] = (),
     ) -> subprocess.Popen[bytes]:
         """Start a program over data_dir. The program receives it as an open file descriptor, so any path works."""
         directory = os.open(data_dir, os.O_RDONLY | os.O_DIRECTORY)
         command = [command[0], "-D", f"/proc/self/fd/{directory}", *command[1:]]
         if self._ends_with_parent:
-            command = die_with_parent(command, signal_at_parents_end)
+            command = die_with_parent(command, parent_death_signal)
         try:
             return subprocess.Popen(
                 command,
@@ -191,7 +191,7 @@ class PostgresServer:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
-                pass_fds=[directory, *keep],
+                pass_fds=[directory, *pass_fds],
                 **account.popen,
             )
         finally:
@@ -202,12 +202,14 @@ class PostgresServer:
         pid, _ = _status(self.data_dir)
         deadline = time.monotonic() + STOP_SECONDS
         stopped = False
-        while not _locked(log):
+        while not _try_lock(log):
             if not stopped and pid is not None and _is_postgres(pid, self.data_dir):
                 os.kill(pid, signal.SIGINT)
                 stopped = True
             if time.monotonic() > deadline:
-                raise PostgresError(f"an old PostgreSQL over {self.data_dir} does not stop: end process {pid}.")
+                raise PostgresError(
+                    f"the PostgreSQL of an earlier run over {self.data_dir} does not stop: end process {pid}."
+                )
             time.sleep(0.02)
         if pid is None or stopped or not Path(f"/proc/{pid}").exists():
             return
@@ -217,11 +219,11 @@ class PostgresServer:
 
     def _last_log(self) -> str:
         lines = self.log_file.read_text(errors="replace").splitlines() if self.log_file.exists() else []
-        telling = [line for line in lines[-8:] if "FATAL" in line or "PANIC" in line or "error" in line]
-        return self._named((telling or lines or ["it wrote nothing"])[-1])
+        errors = [line for line in lines[-8:] if "FATAL" in line or "PANIC" in line or "error" in line]
+        return self._with_path((errors or lines or ["its log is empty"])[-1])
 
-    def _named(self, message: str) -> str:
-        """Return a message of the server with the path of the data folder in place of its file descriptor."""
+    def _with_path(self, message: str) -> str:
+        """Return a message of PostgreSQL with the path of the data folder in place of its file descriptor."""
         return re.sub(r"/proc/self/fd/\d+", lambda _: str(self.data_dir), message)
 
 
@@ -232,7 +234,7 @@ def _free_port() -> int:
         return port
 
 
-def _locked(log: IO[bytes]) -> bool:
+def _try_lock(log: IO[bytes]) -> bool:
     """Lock the log, also for child processes that inherit it. Return False while other processes hold the lock."""
     try:
         fcntl.flock(log, fcntl.LOCK_EX | fcntl.LOCK_NB)

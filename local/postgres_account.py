@@ -26,7 +26,7 @@ UNQUOTABLE: Final = re.compile(r"[\"$`\\\r\n]")
 
 
 class PostgresError(Exception):
-    """The server did not start. The message gives the reason and a solution."""
+    """Server that did not start. The message gives the reason and a solution."""
 
 
 @dataclass(frozen=True)

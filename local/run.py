@@ -12,11 +12,11 @@ import asyncio
 import json
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import Final
 
 from local.base_run import BaseRun, RunFailed
 from local.child_process import ChildFailed
 from local.console import echo, function_log
+from local.data_folder import API_USER, CRAWLER_USER
 from local.exchange_process import KEY_ID, exchange_process
 from local.lambda_runtime.events import HttpRequest, MalformedResponse, http_event, http_response
 from local.lambda_runtime.functions import function_spec
@@ -25,9 +25,6 @@ from local.lambda_runtime.lambda_errors import LambdaError
 from local.lambda_runtime.lambda_function import LambdaFunction
 from local.postgres import PostgresError, PostgresServer
 from local.scheduler import Scheduler
-
-API_USER: Final = "kalshi_api"
-CRAWLER_USER: Final = "kalshi_crawler"
 
 
 class Run(BaseRun):
@@ -143,17 +140,17 @@ class Run(BaseRun):
 
 async def _show_examples(api: LambdaFunction, url: str) -> None:
     """Print three example commands as soon as the table has markets."""
-    tickers = await _tickers(api)
+    tickers = await _fetch_tickers(api)
     while not tickers:
         await asyncio.sleep(1)
-        tickers = await _tickers(api)
+        tickers = await _fetch_tickers(api)
     body = json.dumps({"tickers": tickers})
     echo("try", f"curl '{url}/markets?limit=5'")
     echo("", f"curl '{url}/markets?status=active&volume__gte=1000&order_by=volume'")
     echo("", f"curl -X POST {url}/markets/candlesticks -H 'content-type: application/json' -d '{body}'")
 
 
-async def _tickers(api: LambdaFunction) -> list[str]:
+async def _fetch_tickers(api: LambdaFunction) -> list[str]:
     """Return the tickers of the two markets with the highest volume in the table."""
     request = HttpRequest("GET", "/markets", "limit=2&order_by=volume")
     with suppress(LambdaError, MalformedResponse):

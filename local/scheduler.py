@@ -70,8 +70,8 @@ class Scheduler:
         A run that was killed with an earlier supervisor may still hold the lease.
         """
         loop = asyncio.get_running_loop()
-        gives_up = loop.time() + self._interval - self._retry
-        while await self._invoke() == "busy" and loop.time() < gives_up:
+        deadline = loop.time() + self._interval - self._retry
+        while await self._invoke() == "busy" and loop.time() < deadline:
             echo(self._component, f"an earlier run still holds the lease: retry in {self._retry:.0f} s")
             await asyncio.sleep(self._retry)
         echo(self._component, f"the first run has ended, further runs start every {self._interval:.0f} s")

@@ -2,8 +2,7 @@
 
 import hashlib
 import json
-from dataclasses import dataclass
-from typing import Final, Self
+from typing import Final, NamedTuple, Self
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -15,8 +14,7 @@ MAX_AGE_SECONDS: Final = 15
 """Cache-Control max-age. The exchange caches its own responses for 15 s (observed on production, 2026-08)."""
 
 
-@dataclass(frozen=True)
-class TableVersion:
+class TableVersion(NamedTuple):
     """Version of the contents of a table.
 
     change_number: the number of the last change.

@@ -1,9 +1,8 @@
 """Row formats: JSON, NDJSON and CSV. PostgreSQL renders the rows as text, so Python never decodes them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 
 from starlette.requests import Request
 
@@ -11,8 +10,7 @@ from api.query_string import Parameter, enum_schema, one_of
 from kalshi_markets.columns import Column, Kind
 
 
-@dataclass(frozen=True)
-class Format:
+class Format(NamedTuple):
     """Format of a response body.
 
     separator: the text between two rows, as written in an SQL string.

@@ -2,8 +2,7 @@
 
 import difflib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from urllib.parse import unquote_to_bytes
 
 from api.errors import ApiError, ErrorCode, Problem, validation_error
@@ -16,8 +15,7 @@ MAX_NAME_LENGTH: Final = 100
 """Maximum of characters of a parameter's name in an error message."""
 
 
-@dataclass(frozen=True)
-class Parameter:
+class Parameter(NamedTuple):
     """Query parameter of an endpoint.
 
     parse: converts the text of the value. Raises ValueError, whose message continues a sentence that begins with the

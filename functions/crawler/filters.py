@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from kalshi_markets import job_names
-from kalshi_markets.exchange import FilterIgnored, InvalidResponse, RawMarket
+from kalshi_markets.exchange import FilterIgnored, InvalidResponse, RawMarket, Row
 
 TOLERANCE_SECONDS: Final = 60
 """Tolerance of a row's time outside the requested window."""
@@ -30,9 +30,19 @@ def check_times(markets: Sequence[RawMarket], field: str, after: float, before: 
     time counts as outside only if it is an unsettled market in a listing of settlements.
     """
     window = (after - TOLERANCE_SECONDS, before + TOLERANCE_SECONDS)
-    outside = sum(_is_outside(market, field, *window) for market in markets)
-    if outside > 1 and outside * 2 > len(markets):
-        message = f"{outside} of {len(markets)} rows have a {field} outside the requested window"
+    _check_outside(sum(_is_outside(market, field, *window) for market in markets), len(markets), field)
+
+
+def check_updated(rows: Sequence[Row], after: float) -> None:
+    """Check that events or series were updated after a Unix second. Raises FilterIgnored, as check_times does."""
+    times = [datetime.fromisoformat(str(row["last_updated_ts"])) for row in rows if row["last_updated_ts"]]
+    older = sum(time.timestamp() < after - TOLERANCE_SECONDS for time in times)
+    _check_outside(older, len(rows), "last_updated_ts")
+
+
+def _check_outside(outside: int, rows: int, field: str) -> None:
+    if outside > 1 and outside * 2 > rows:
+        message = f"{outside} of {rows} rows have a {field} outside the requested window"
         raise FilterIgnored(f"the exchange ignored a filter: {message}.")
 
 

@@ -10,12 +10,21 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from kalshi_markets.columns import MARKET_DETAILS, MARKET_QUOTES, Column, Kind, Table
+from crawler.incoming_rows import (
+    assign_sql,
+    differ_sql,
+    incoming_rows_sql,
+    names_of,
+    qualified,
+    set_change_number_sql,
+)
+from kalshi_markets.columns import MARKET_DETAILS, MARKET_QUOTES, Table
 from kalshi_markets.database import Database, StatementError
-from kalshi_markets.exchange import InvalidMarket, MarketRow, ParsedMarket, full_row
+from kalshi_markets.exchange import InvalidMarket, ParsedMarket, Row, full_row
 from kalshi_markets.text import MAX_TICKER_LENGTH, excerpt
 
 _SHARED_COLUMNS: Final = [column for column in MARKET_DETAILS if column.table is Table.BOTH]
+_KEYS: Final = (("ticker", "text"), ("details_hash", "uuid"), ("object_hash", "uuid"))
 _HISTORY_COLUMNS: Final = ("status", "result", "close_time")
 """Columns whose former values are stored in the history."""
 # Classes of SQLSTATEs that one row may cause: data exception, constraint violation, limit exceeded (Appendix A).
@@ -100,7 +109,7 @@ def is_row_error(error: StatementError) -> bool:
     return error.sqlstate.startswith(_ROW_ERROR_CLASSES)
 
 
-def _payload(row: MarketRow, market: ParsedMarket) -> Mapping[str, Any]:
+def _payload(row: Row, market: ParsedMarket) -> Mapping[str, Any]:
     return {
         **row,
         "ticker": market.ticker,
@@ -109,7 +118,7 @@ def _payload(row: MarketRow, market: ParsedMarket) -> Mapping[str, Any]:
     }
 
 
-def _without_nulls(row: MarketRow) -> MarketRow:
+def _without_nulls(row: Row) -> Row:
     """Return the row without nulls: json_to_recordset returns null for a missing member."""
     return {name: value for name, value in row.items() if value is not None}
 
@@ -120,22 +129,22 @@ def _write_quotes_sql(table: str) -> str:
     Its parameters are a JSON array of rows, and refresh_hashes. Its result is the number of changed quotes, and the
     tickers whose full rows are required.
     """
-    quotes = _names(MARKET_QUOTES)
+    quotes = names_of(MARKET_QUOTES)
     return f"""
-        WITH incoming AS MATERIALIZED ({_incoming_rows_sql(MARKET_QUOTES)}),
+        WITH incoming AS MATERIALIZED ({incoming_rows_sql(MARKET_QUOTES, _KEYS)}),
         changed AS (
-            UPDATE {table}_quotes AS quotes SET {_assign(quotes)}, {SET_CHANGE_NUMBER_SQL.format(table=table)},
+            UPDATE {table}_quotes AS quotes SET {assign_sql(quotes)}, {set_change_number_sql(table)},
                 removed_at = NULL, object_hash = incoming.object_hash
             FROM incoming
             WHERE quotes.ticker = incoming.ticker AND quotes.details_hash = incoming.details_hash
-              AND (quotes.removed_at IS NOT NULL OR {_differ("quotes", quotes)})
+              AND (quotes.removed_at IS NOT NULL OR {differ_sql("quotes", quotes)})
             RETURNING 1),
         refreshed AS (
             UPDATE {table}_quotes AS quotes SET object_hash = incoming.object_hash FROM incoming
             WHERE quotes.ticker = incoming.ticker AND quotes.details_hash = incoming.details_hash
               AND (quotes.object_hash IS NULL OR $2::boolean)
               AND quotes.object_hash IS DISTINCT FROM incoming.object_hash
-              AND quotes.removed_at IS NULL AND NOT {_differ("quotes", quotes)})
+              AND quotes.removed_at IS NULL AND NOT {differ_sql("quotes", quotes)})
         SELECT (SELECT count(*) FROM changed), (
             SELECT json_agg(incoming.ticker) FROM incoming
             LEFT JOIN {table}_quotes AS quotes ON quotes.ticker = incoming.ticker
@@ -146,35 +155,39 @@ def _write_full_sql(table: str) -> str:
     """Return the SQL that writes full rows and their hashes.
 
     Its parameter is a JSON array of rows. Its result is the numbers of added and of changed markets.
-    A new market gets its series and category if its event is stored; EventWriter updates them later. A market without a
-    title gets a title made of its event's title.
+    A new market gets the columns of its event and series if its event is stored; EventWriter updates them later. A
+    market without a title gets a title made of its event's title.
     """
-    details, quotes = _names(MARKET_DETAILS), _names([*_SHARED_COLUMNS, *MARKET_QUOTES])
+    details, quotes = names_of(MARKET_DETAILS), names_of([*_SHARED_COLUMNS, *MARKET_QUOTES])
     state, former_state = ", ".join(_HISTORY_COLUMNS), ", ".join(f"former_{name}" for name in _HISTORY_COLUMNS)
     stored_state = ", ".join(f"details.{name} AS former_{name}" for name in _HISTORY_COLUMNS)
-    sent = ["ticker", "details_hash", "object_hash", *_names([*MARKET_DETAILS, *MARKET_QUOTES])]
+    sent = [*(name for name, _ in _KEYS), *names_of([*MARKET_DETAILS, *MARKET_QUOTES])]
     sent.remove("title")
+    stored_details = [*details, "title_from_event"]
+    added_details = ", ".join(["ticker", *FROM_EVENT, *stored_details])
+    added_quotes = ", ".join(["ticker", "category", "categories", *quotes, "details_hash", "object_hash"])
     return f"""
-        WITH sent AS MATERIALIZED ({_incoming_rows_sql([*MARKET_DETAILS, *MARKET_QUOTES])}),
+        WITH sent AS MATERIALIZED ({incoming_rows_sql([*MARKET_DETAILS, *MARKET_QUOTES], _KEYS)}),
         incoming AS MATERIALIZED (
-            SELECT {_qualified("sent", sent)}, {TITLE_SQL.format(market="sent", event="event")} AS title,
-                event.series_ticker, series.category
+            SELECT {qualified("sent", sent)}, {TITLE_SQL.format(market="sent", event="event")} AS title,
+                nullif(sent.title, '') IS NULL AS title_from_event,
+                event.series_ticker, event.title AS event_title, series.category, series.categories
             FROM sent LEFT JOIN {table}_events AS event ON event.event_ticker = sent.event_ticker
             LEFT JOIN {table}_series AS series ON series.series_ticker = event.series_ticker),
         compared AS MATERIALIZED (
             SELECT incoming.*, quotes.ticker IS NULL AS is_new, {stored_state},
-                   {_differ("details", details)} AS details_differ,
-                   quotes.removed_at IS NOT NULL OR {_differ("details", details)} OR {_differ("quotes", quotes)}
+                   {differ_sql("details", stored_details)} AS details_differ,
+                   quotes.removed_at IS NOT NULL OR {differ_sql("details", details)} OR {differ_sql("quotes", quotes)}
                        AS differs
             FROM incoming
             LEFT JOIN {table}_details AS details ON details.ticker = incoming.ticker
             LEFT JOIN {table}_quotes AS quotes ON quotes.ticker = incoming.ticker),
         changed_details AS (
-            UPDATE {table}_details AS details SET {_assign(details)}
+            UPDATE {table}_details AS details SET {assign_sql(stored_details)}
             FROM compared AS incoming WHERE details.ticker = incoming.ticker AND incoming.details_differ),
         changed AS (
             UPDATE {table}_quotes AS quotes
-            SET {_assign(quotes)}, {SET_CHANGE_NUMBER_SQL.format(table=table)}, removed_at = NULL,
+            SET {assign_sql(quotes)}, {set_change_number_sql(table)}, removed_at = NULL,
                 details_hash = incoming.details_hash, object_hash = incoming.object_hash
             FROM compared AS incoming WHERE quotes.ticker = incoming.ticker AND incoming.differs
             RETURNING quotes.ticker, quotes.change_number),
@@ -188,59 +201,16 @@ def _write_full_sql(table: str) -> str:
             SET details_hash = incoming.details_hash, object_hash = incoming.object_hash
             FROM compared AS incoming WHERE quotes.ticker = incoming.ticker AND NOT incoming.differs),
         added_details AS (
-            INSERT INTO {table}_details (ticker, series_ticker, category, {", ".join(details)})
-            SELECT ticker, series_ticker, category, {", ".join(details)} FROM compared WHERE is_new),
+            INSERT INTO {table}_details ({added_details}) SELECT {added_details} FROM compared WHERE is_new),
         added AS (
-            INSERT INTO {table}_quotes (ticker, category, {", ".join(quotes)}, details_hash, object_hash)
-            SELECT ticker, category, {", ".join(quotes)}, details_hash, object_hash FROM compared WHERE is_new
+            INSERT INTO {table}_quotes ({added_quotes}) SELECT {added_quotes} FROM compared WHERE is_new
             RETURNING 1)
         SELECT (SELECT count(*) FROM added), (SELECT count(*) FROM changed)"""
 
 
-TITLE_SQL: Final = (
-    "coalesce(nullif({market}.title, ''), {event}.title || coalesce(': ' || nullif({market}.yes_sub_title, ''), ''),"
-    " {market}.title)"
-)
-"""SQL of a market's title: its own title, else the title of its event and the label of the outcome."""
-SET_CHANGE_NUMBER_SQL: Final = "changed_at = now(), change_number = nextval('{table}_change')"
-
-
-def _incoming_rows_sql(columns: Sequence[Column]) -> str:
-    """Return the SQL that reads the rows of the parameter, a JSON array of objects.
-
-    The type json takes half the time of jsonb, because the array is read once.
-    """
-    types = ", ".join(f"{column.name} {_incoming_type(column)}" for column in columns)
-    return (
-        f"SELECT ticker, details_hash, object_hash, {', '.join(map(_incoming_value, columns))}"
-        f" FROM json_to_recordset($1::json) AS market(ticker text, details_hash uuid, object_hash uuid, {types})"
-    )
-
-
-def _incoming_type(column: Column) -> str:
-    # Read as jsonb, the text of a JSON column would become a JSON string.
-    return "text" if column.kind is Kind.JSON else column.sql_type
-
-
-def _incoming_value(column: Column) -> str:
-    if column.kind is Kind.JSON:
-        return f"{column.name}::jsonb AS {column.name}"
-    if column.sql_type == "numeric":
-        return f"trim_scale({column.name}) AS {column.name}"
-    return column.name
-
-
-def _names(columns: Iterable[Column]) -> list[str]:
-    return [column.name for column in columns]
-
-
-def _assign(names: Sequence[str]) -> str:
-    return f"({', '.join(names)}) = ROW({_qualified('incoming', names)})"
-
-
-def _differ(stored: str, names: Sequence[str]) -> str:
-    return f"({_qualified(stored, names)}) IS DISTINCT FROM ({_qualified('incoming', names)})"
-
-
-def _qualified(alias: str, names: Sequence[str]) -> str:
-    return ", ".join(f"{alias}.{name}" for name in names)
+FROM_EVENT: Final = ("series_ticker", "event_title", "category", "categories")
+"""Columns of the details that a market's event and series fill."""
+EVENT_TITLE_SQL: Final = "{event}.title || coalesce(': ' || nullif({market}.yes_sub_title, ''), '')"
+"""SQL of the title of a market without one: the title of its event and the label of the outcome."""
+TITLE_SQL: Final = f"coalesce(nullif({{market}}.title, ''), {EVENT_TITLE_SQL}, {{market}}.title)"
+"""SQL of a market's title."""

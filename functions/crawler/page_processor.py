@@ -11,12 +11,12 @@ from crawler.market_writer import Reject, make_reject
 from crawler.store import Batch
 from crawler.store_queries import Comparison
 from kalshi_markets.exchange import (
-    Event,
     ExchangeError,
     InvalidMarket,
     InvalidResponse,
     ParsedMarket,
     RawMarket,
+    Row,
     find_drift,
     parse_market,
 )
@@ -41,6 +41,7 @@ class PageProcessor:
         parsed, rejects = _parse_markets(
             [raw_market for raw_market in update.markets if raw_market.digest not in known]
         )
+        events, unknown = await self._new_events([market for market in parsed if market.ticker in new], context)
         return Batch(
             update.state,
             parsed,
@@ -50,11 +51,10 @@ class PageProcessor:
             seen=[*unchanged, *_tickers(parsed), *_tickers(rejects)] if update.track_seen else (),
             refresh_hashes=update.refresh_hashes,
             resolved_rejects=update.resolved_rejects,
-            events=[
-                *update.events,
-                *await self._unknown_events([market for market in parsed if market.ticker in new], context),
-            ],
+            events=[*update.events, *events],
+            unknown_events=[*update.unknown_events, *unknown],
             series=update.series,
+            count_markets=update.count_markets,
             removed=update.removed,
             looked_up=update.looked_up,
             costs=update.costs,
@@ -63,9 +63,10 @@ class PageProcessor:
             other_jobs=update.other_jobs,
         )
 
-    async def _unknown_events(self, markets: Sequence[ParsedMarket], context: JobContext) -> list[Event]:
+    async def _new_events(self, markets: Sequence[ParsedMarket], context: JobContext) -> tuple[list[Row], list[str]]:
         """Return the events of new markets that are not stored yet, so that new markets have a series at once.
 
+        The second list has the tickers of events that the exchange does not know.
         Combos are skipped, because the exchange does not return their events.
         """
         tickers = {
@@ -75,21 +76,23 @@ class PageProcessor:
             and not market.fields.get("mve_collection_ticker")
         }
         tickers -= self._known_events
+        events: list[Row] = []
+        unknown: list[str] = []
         if not tickers:
-            return []
-        unknown = await context.store.unknown_events(tickers)
-        events = []
+            return events, unknown
         try:
-            for batch in ticker_batches(sorted(unknown)):
-                events += await fetch_events(context.listings, batch)
+            for batch in ticker_batches(sorted(await context.store.unknown_events(tickers))):
+                found, missing = await fetch_events(context.listings, batch)
+                events += found
+                unknown += missing
         except ExchangeError as error:
             # The markets are stored without them; the job `events` retries.
             logger.warning("event lookup failed", extra={"error": str(error)})
-            return events
+            return events, unknown
         if len(self._known_events) > MAX_KNOWN_EVENTS:
             self._known_events.clear()
         self._known_events |= tickers
-        return events
+        return events, unknown
 
 
 def _parse_markets(markets: Sequence[RawMarket]) -> tuple[list[ParsedMarket], list[Reject]]:

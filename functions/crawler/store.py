@@ -9,10 +9,11 @@ from typing import Final
 from crawler.event_writer import EventWriter
 from crawler.job_table import JobState, JobTable, PageCounts
 from crawler.lease import Lease
+from crawler.market_counter import MarketCounter
 from crawler.market_writer import MarketWriter, Reject, WriteResult, is_row_error
 from crawler.store_queries import StoreQueries
 from kalshi_markets.database import Database, StatementError
-from kalshi_markets.exchange import AccountLimits, Costs, Deviation, Event, ParsedMarket, Series
+from kalshi_markets.exchange import AccountLimits, Costs, Deviation, ParsedMarket, Row
 
 MAX_DELETES: Final = 2_000
 """Maximum of expired markets that one commit deletes."""
@@ -31,6 +32,8 @@ class Batch:
     refresh_hashes: parameter of MarketWriter.write.
     resolved_rejects: tickers of rejects to delete, unless this batch rejects them again.
     events, series: events and series to store.
+    unknown_events: tickers of events that the exchange does not know.
+    count_markets: whether to count the markets after the other changes.
     removed: tickers that the exchange no longer has.
     looked_up: tickers that were looked up by name.
     costs: costs of requests.
@@ -47,8 +50,10 @@ class Batch:
     seen: Sequence[str] = ()
     refresh_hashes: bool = False
     resolved_rejects: Sequence[str] = ()
-    events: Sequence[Event] = ()
-    series: Sequence[Series] = ()
+    events: Sequence[Row] = ()
+    series: Sequence[Row] = ()
+    unknown_events: Sequence[str] = ()
+    count_markets: bool = False
     removed: Collection[str] = ()
     looked_up: Sequence[str] = ()
     costs: Costs | None = None
@@ -80,6 +85,7 @@ class Store:
         self._table = database.settings.table
         self._markets = MarketWriter(database)
         self._events = EventWriter(database)
+        self._counter = MarketCounter(database)
 
     def abort(self) -> None:
         """Abort the running statements of other threads. Their transaction is not committed."""
@@ -113,13 +119,15 @@ class Store:
             written += WriteResult(added=-self._delete_expired(batch.delete_settled_before))
             self._write_rejects(written.rejects, batch.resolved_rejects)
             self._write_drift(batch.drift)
+            if batch.count_markets:
+                self._counter.count()
             self._write_jobs(batch, written)
         return written
 
     def _write_objects(self, batch: Batch, *, bisect: bool) -> WriteResult:
         write_events = self._events.write_bisecting if bisect else self._events.write
         write_markets = self._markets.write_bisecting if bisect else self._markets.write
-        described = write_events(batch.events, batch.series)
+        described = write_events(batch.events, batch.series, batch.unknown_events)
         written = write_markets(batch.markets, refresh_hashes=batch.refresh_hashes)
         return written + WriteResult(changed=described, rejects=tuple(batch.rejects))
 

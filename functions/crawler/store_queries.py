@@ -59,7 +59,8 @@ class StoreQueries:
         sql = f"""
             SELECT incoming.ticker FROM json_array_elements_text($1::json) AS incoming(ticker)
             WHERE incoming.ticker NOT LIKE '%,%'
-              AND NOT EXISTS (SELECT FROM {self._table}_events WHERE event_ticker = incoming.ticker)"""
+              AND NOT EXISTS (SELECT FROM {self._table}_events WHERE event_ticker = incoming.ticker)
+              AND NOT EXISTS (SELECT FROM {self._table}_unknown_events WHERE event_ticker = incoming.ticker)"""
         return [ticker for (ticker,) in self._reader.query(sql, json.dumps([*tickers]))]
 
     def events_without_series(self, last_requested_before: datetime, maximum: int) -> list[str]:
@@ -69,7 +70,7 @@ class StoreQueries:
         """
         sql = f"""
             SELECT details.event_ticker FROM {self._table}_details AS details
-            LEFT JOIN {self._table}_events AS event ON event.event_ticker = details.event_ticker
+            LEFT JOIN {self._table}_unknown_events AS event ON event.event_ticker = details.event_ticker
             WHERE details.series_ticker IS NULL AND details.event_ticker IS NOT NULL
               AND details.event_ticker NOT LIKE '%,%'
               AND (event.asked_at IS NULL OR event.asked_at < $1::timestamptz)

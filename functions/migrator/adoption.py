@@ -37,7 +37,7 @@ def adopt_legacy_table(database: Database) -> None:
         if name not in COLUMNS_BY_NAME and column.not_null and not column.has_default:
             raise _cannot_adopt(table, f"requires a value in column {name}, which the exchange does not have")
     try:
-        if changes := _changes(table, columns):
+        if changes := _column_changes(table, columns):
             database.execute_script(f"ALTER TABLE {table} {', '.join(changes)}")
         if not has_unique_ticker(database):
             database.execute_script(f"ALTER TABLE {table} ALTER COLUMN ticker SET NOT NULL, ADD UNIQUE (ticker)")
@@ -49,7 +49,7 @@ def _cannot_adopt(table: str, reason: str) -> MigrationError:
     return MigrationError(f"{table} exists and {reason}: set MARKETS_TABLE to another name to keep it unchanged.")
 
 
-def _changes(table: str, columns: Mapping[str, StoredColumn]) -> list[str]:
+def _column_changes(table: str, columns: Mapping[str, StoredColumn]) -> list[str]:
     changes = []
     for name, stored in columns.items():
         column = COLUMNS_BY_NAME.get(name)
@@ -65,12 +65,12 @@ def _changes(table: str, columns: Mapping[str, StoredColumn]) -> list[str]:
     return changes
 
 
-def _conversion(table: str, column: Column, stored: str) -> str:
-    if stored not in _CONVERTIBLE[column.kind]:
+def _conversion(table: str, column: Column, stored_type: str) -> str:
+    if stored_type not in _CONVERTIBLE[column.kind]:
         raise _cannot_adopt(
-            table, f"its column {column.name} is {stored}, which cannot be converted to {column.sql_type}"
+            table, f"its column {column.name} is {stored_type}, which cannot be converted to {column.sql_type}"
         )
-    if column.name == "settlement_value" and stored in _INTEGERS:
+    if column.name == "settlement_value" and stored_type in _INTEGERS:
         return "trim_scale(settlement_value / 100.0)"  # the original service stored cents
     if column.sql_type == "numeric":
         return f"trim_scale({column.name}::numeric)"

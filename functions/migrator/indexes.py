@@ -139,13 +139,7 @@ def build_indexes(database: Database) -> list[str]:
     # Poll for the lock: a concurrent build waits for every running statement, also for one that waits for the lock.
     while not database.execute("SELECT pg_try_advisory_lock(hashtext($1::text))", f"{table}_indexes")[0][0]:
         time.sleep(_LOCK_ATTEMPT_SECONDS)
-    valid_by_name = dict(
-        database.execute(
-            "SELECT c.relname, i.indisvalid FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid"
-            " WHERE i.indrelid IN (SELECT to_regclass(name) FROM json_array_elements_text($1::json) AS name)",
-            json.dumps([f"{table}_{part}" for part in _TABLES]),
-        )
-    )
+    is_valid = _indexes_of(database)
     # CONCURRENTLY takes twenty times as long, and an empty table does not need it.
     concurrently = {
         part: "CONCURRENTLY" if database.execute(f"SELECT FROM {table}_{part} LIMIT 1") else "" for part in _TABLES
@@ -153,9 +147,9 @@ def build_indexes(database: Database) -> list[str]:
     built = []
     for index in INDEXES:
         name = index_name(index, table)
-        if valid_by_name.get(name):
+        if is_valid.get(name):
             continue
-        if name in valid_by_name:
+        if name in is_valid:
             database.execute(f"DROP INDEX CONCURRENTLY {name}")
         unique = "UNIQUE" if index.unique else ""
         database.execute(
@@ -166,6 +160,17 @@ def build_indexes(database: Database) -> list[str]:
         database.execute_script(f"ANALYZE {', '.join(f'{table}_{part}' for part in _TABLES)}")
     database.execute("SELECT pg_advisory_unlock(hashtext($1::text))", f"{table}_indexes")
     return built
+
+
+def _indexes_of(database: Database) -> dict[str, bool]:
+    """Return the names of the existing indexes, each with whether it is valid."""
+    table = database.settings.table
+    rows = database.execute(
+        "SELECT c.relname, i.indisvalid FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid"
+        " WHERE i.indrelid IN (SELECT to_regclass(name) FROM json_array_elements_text($1::json) AS name)",
+        json.dumps([f"{table}_{part}" for part in _TABLES]),
+    )
+    return {name: bool(is_valid) for name, is_valid in rows}
 
 
 def index_name(index: Index, table: str) -> str:

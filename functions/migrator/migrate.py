@@ -35,17 +35,17 @@ def migrate(database: Database, settings: MigratorSettings) -> list[str]:
             f"CREATE TABLE IF NOT EXISTS {table}_migrations (name text PRIMARY KEY,"
             " applied_at timestamp with time zone NOT NULL DEFAULT now())"
         )
-        done = {row[0] for row in database.execute(f"SELECT name FROM {table}_migrations")}
+        earlier = {row[0] for row in database.execute(f"SELECT name FROM {table}_migrations")}
         files = sorted(FOLDER.glob("*.sql"))
-        if done - {path.name for path in files}:
+        if earlier - {path.name for path in files}:
             raise MigrationError(
                 f"{table} was made by an earlier development version and cannot be upgraded: "
                 "delete the data folder of make run (.data), or set MARKETS_TABLE to another name."
             )
-        if not done:
+        if not earlier:
             adopt_legacy_table(database)
         for path in files:
-            if path.name not in done:
+            if path.name not in earlier:
                 # The files use the default table name, so that psql can run them too.
                 database.execute_script(path.read_text(encoding="utf-8").replace("kalshi_markets", table))
                 database.execute(f"INSERT INTO {table}_migrations (name) VALUES ($1)", path.name)

@@ -69,8 +69,8 @@ def grant(database: Database, roles: Mapping[str, Credentials]) -> None:
 
 
 def _upsert_role_sql(database: Database, role: str, credentials: Credentials) -> str:
-    known = database.execute("SELECT FROM pg_roles WHERE rolname = $1::text", credentials.username)
-    return f"{'ALTER' if known else 'CREATE'} ROLE {role} LOGIN PASSWORD '{_scram_verifier(credentials.secret)}'"
+    exists = database.execute("SELECT FROM pg_roles WHERE rolname = $1::text", credentials.username)
+    return f"{'ALTER' if exists else 'CREATE'} ROLE {role} LOGIN PASSWORD '{_scram_verifier(credentials.secret)}'"
 
 
 def _scram_verifier(password: str) -> str:

@@ -40,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _prepare(options: argparse.Namespace, clock: Clock) -> None:
     clock.run(0)  # all pages show the same instant
-    exchange = _exchange(options, clock)
+    exchange = _make_exchange(options, clock)
     source = {name: getattr(options, name) for name in SOURCE_OPTIONS} | {"now": clock.now()}
     if options.recording:
         source["recording"] = str(options.recording.resolve())
@@ -57,7 +57,7 @@ def _serve(options: argparse.Namespace, clock: Clock) -> None:
     except OSError as error:
         sys.exit(f"exchange: cannot listen on {options.host}:{options.port}: {error.strerror}")
     with listener:
-        exchange = _exchange(options, clock)
+        exchange = _make_exchange(options, clock)
         try:
             server = make_server(exchange, dict(options.api_key), _server_options(options), verbose=options.verbose)
         except ValueError as error:
@@ -66,7 +66,7 @@ def _serve(options: argparse.Namespace, clock: Clock) -> None:
         server.run([listener])
 
 
-def _exchange(options: argparse.Namespace, clock: Clock) -> Exchange:
+def _make_exchange(options: argparse.Namespace, clock: Clock) -> Exchange:
     if options.recording is None:
         return generate(options.seed, options.markets, clock, archived=options.archived)
     try:
@@ -94,13 +94,13 @@ def make_parser() -> argparse.ArgumentParser:
         description="Simulated Kalshi exchange: the public market data of its REST API, without network or account.",
         epilog="kinds of faults: " + ", ".join(KINDS) + ". See docs/exchange.md.",
     )
-    _add_source(parser.add_argument_group("markets and clock"))
-    _add_customers(parser.add_argument_group("clients and faults"))
-    _add_program(parser.add_argument_group("server"))
+    _add_market_options(parser.add_argument_group("markets and clock"))
+    _add_client_options(parser.add_argument_group("clients and faults"))
+    _add_server_options(parser.add_argument_group("server"))
     return parser
 
 
-def _add_source(group: argparse._ArgumentGroup) -> None:
+def _add_market_options(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--seed", type=int, default=1, help="seed of the generated markets (default: %(default)s)")
     group.add_argument(
         "--markets",
@@ -149,7 +149,7 @@ def _add_source(group: argparse._ArgumentGroup) -> None:
     )
 
 
-def _add_customers(group: argparse._ArgumentGroup) -> None:
+def _add_client_options(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--api-key",
         type=_api_key,
@@ -195,7 +195,7 @@ def _add_customers(group: argparse._ArgumentGroup) -> None:
     )
 
 
-def _add_program(group: argparse._ArgumentGroup) -> None:
+def _add_server_options(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     group.add_argument(
         "--port", type=int, default=9000, help="port to listen on, 0 for a free one (default: %(default)s)"

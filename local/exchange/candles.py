@@ -39,31 +39,32 @@ class Candle:
     open_interest: int
 
 
-def candlesticks(tape: Tape, period: int, start: int, end: int, now: int) -> Iterator[Candle]:
+def compute_candles(tape: Tape, period: int, start: int, end: int, now: int) -> Iterator[Candle]:
     """Yield the candles of `period` minutes that end in [`start`, `end`] (Unix seconds), as of the instant `now`."""
-    oldest, youngest = _number(period, max(tape.opens, 0) // SECOND), _number(period, min(now, tape.ends) // SECOND) + 1
     if now < tape.opens:
         return
-    for number in range(max(oldest, _number(period, start - 1)), min(youngest, _number(period, end)) + 1):
-        candle = _candle(tape, period, number, now)
+    first = max(_candle_number(period, max(tape.opens, 0) // SECOND), _candle_number(period, start - 1))
+    last = min(_candle_number(period, min(now, tape.ends) // SECOND) + 1, _candle_number(period, end))
+    for number in range(first, last + 1):
+        candle = _make_candle(tape, period, number, now)
         if candle is not None and start <= candle.end <= end:
             yield candle
 
 
-def latest_before(tape: Tape, period: int, start: int, now: int) -> Candle | None:
+def compute_candle_before(tape: Tape, period: int, start: int, now: int) -> Candle | None:
     """Return the state before `start` as a candle without trades that ends at the next boundary.
 
     Return None if the market had neither quotes nor trades by then.
     """
-    number = _number(period, start - 1)
-    at = min(_end(period, number) * SECOND, now, tape.ends)
+    number = _candle_number(period, start - 1)
+    at = min(_end_of_candle(period, number) * SECOND, now, tape.ends)
     count = tape.count(at)
     if at <= tape.opens or not (tape.is_quoted or count):
         return None
     quotes = tape.quotes(tape.quote_number(at))
     volume = tape.volume(count)
     return Candle(
-        end=_end(period, number + 1),
+        end=_end_of_candle(period, number + 1),
         bids=[quotes.bid],
         asks=[quotes.ask],
         prices=[],
@@ -74,20 +75,20 @@ def latest_before(tape: Tape, period: int, start: int, now: int) -> Candle | Non
     )
 
 
-def _number(period: int, at: int) -> int:
+def _candle_number(period: int, at: int) -> int:
     """Return the number of the last candle that ends at or before a Unix second."""
     return moment(at * SECOND).astimezone(NEW_YORK).toordinal() if period == DAILY else at // (period * 60)
 
 
-def _end(period: int, number: int) -> int:
+def _end_of_candle(period: int, number: int) -> int:
     if period != DAILY:
         return number * period * 60
     return int(datetime.combine(date.fromordinal(number), time(), NEW_YORK).timestamp())
 
 
-def _candle(tape: Tape, period: int, number: int, now: int) -> Candle | None:
+def _make_candle(tape: Tape, period: int, number: int, now: int) -> Candle | None:
     """Return a candle, or None if its period has neither a trade nor a change of the quotes."""
-    begin, end = _end(period, number - 1) * SECOND, _end(period, number) * SECOND
+    begin, end = _end_of_candle(period, number - 1) * SECOND, _end_of_candle(period, number) * SECOND
     first, last = max(begin, tape.opens), min(end, tape.ends, now)
     before, count = tape.count(begin), tape.count(min(end, now))
     quote_numbers = range(tape.quote_number(first), tape.quote_number(last) + 1)
@@ -100,61 +101,61 @@ def _candle(tape: Tape, period: int, number: int, now: int) -> Candle | None:
         else [tape.quotes(quote_numbers[0])]
     )
     prices = [tape.price(trade) for trade in range(before, count)]
-    done, volume = tape.volume(before), tape.volume(count)
-    sizes = [tape.volume(trade + 1) - tape.volume(trade) for trade in range(before, count)]
-    worth = sum(price * size for price, size in zip(prices, sizes, strict=True))
+    volume_before, volume = tape.volume(before), tape.volume(count)
+    sizes = [tape.size(trade) for trade in range(before, count)]
+    turnover = sum(price * size for price, size in zip(prices, sizes, strict=True))
     return Candle(
         end=end // SECOND,
         bids=[quote.bid for quote in quotes],
         asks=[quote.ask for quote in quotes],
         prices=prices,
-        mean=worth // (volume - done) if volume > done else 0,
+        mean=turnover // (volume - volume_before) if volume > volume_before else 0,
         previous=tape.price(before - 1) if before else None,
-        volume=volume - done,
+        volume=volume - volume_before,
         open_interest=tape.open_interest(volume),
     )
 
 
-def live_object(candle: Candle) -> dict[str, object]:
+def to_live_object(candle: Candle) -> dict[str, object]:
     """Return a candle in the format of the live endpoints, which omits missing prices."""
-    price = _distribution(candle.prices, "_dollars") if candle.prices else {}
+    price = _to_ohlc(candle.prices, "_dollars") if candle.prices else {}
     if candle.prices:
         price["mean_dollars"] = DOLLARS[candle.mean]
     if candle.previous is not None:
         price["previous_dollars"] = DOLLARS[candle.previous]
     return {
         "end_period_ts": candle.end,
-        "yes_bid": _distribution(candle.bids, "_dollars"),
-        "yes_ask": _distribution(candle.asks, "_dollars"),
+        "yes_bid": _to_ohlc(candle.bids, "_dollars"),
+        "yes_ask": _to_ohlc(candle.asks, "_dollars"),
         "price": price,
         "volume_fp": format_contracts(candle.volume),
         "open_interest_fp": format_contracts(candle.open_interest),
     }
 
 
-def synthetic_object(candle: Candle) -> dict[str, object]:
+def to_synthetic_object(candle: Candle) -> dict[str, object]:
     """Return the candle before the start, with null prices (docs.kalshi.com, Get Market Candlesticks)."""
-    candlestick = live_object(candle)
+    candlestick = to_live_object(candle)
     previous = None if candle.previous is None else DOLLARS[candle.previous]
     names = (*OHLC, "mean")
     return candlestick | {"price": {**dict.fromkeys(f"{name}_dollars" for name in names), "previous_dollars": previous}}
 
 
-def archived_object(candle: Candle) -> dict[str, object]:
+def to_archived_object(candle: Candle) -> dict[str, object]:
     """Return a candle in the format of the archive: names without a suffix, and null for missing prices."""
-    price = _distribution(candle.prices, "") if candle.prices else dict.fromkeys(OHLC)
+    price = _to_ohlc(candle.prices, "") if candle.prices else dict.fromkeys(OHLC)
     previous = None if candle.previous is None else DOLLARS[candle.previous]
     return {
         "end_period_ts": candle.end,
-        "yes_bid": _distribution(candle.bids, ""),
-        "yes_ask": _distribution(candle.asks, ""),
+        "yes_bid": _to_ohlc(candle.bids, ""),
+        "yes_ask": _to_ohlc(candle.asks, ""),
         "price": {**price, "mean": DOLLARS[candle.mean] if candle.prices else None, "previous": previous},
         "volume": format_contracts(candle.volume),
         "open_interest": format_contracts(candle.open_interest),
     }
 
 
-def _distribution(prices: list[int], ending: str) -> dict[str, str | None]:
+def _to_ohlc(prices: list[int], suffix: str) -> dict[str, str | None]:
     """Return open, low, high and close of a period's prices in time order."""
     values = (prices[0], min(prices), max(prices), prices[-1])
-    return {name + ending: DOLLARS[value] for name, value in zip(OHLC, values, strict=True)}
+    return {name + suffix: DOLLARS[value] for name, value in zip(OHLC, values, strict=True)}

@@ -71,12 +71,19 @@ class Event(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Series:
+    """A series at one instant. `fields` are those of the Series object, including `product_metadata`."""
+
     ticker: str
-    json: bytes
+    fields: JsonObject
 
     @classmethod
     def from_object(cls, fields: JsonObject) -> "Series":
-        return cls(fields["ticker"], to_json(fields))
+        return cls(fields["ticker"], fields)
+
+    @property
+    def json(self) -> bytes:
+        """Series object of a response without `product_metadata`, which is sent on request only."""
+        return to_json({name: value for name, value in self.fields.items() if name != "product_metadata"})
 
 
 def to_json(value: object) -> bytes:
@@ -149,11 +156,13 @@ class Exchange(ABC):
     """Contents of an exchange at the present instant of its clock. `len` counts the live markets.
 
     `empty_pages`: fraction of pages that are empty although more rows follow, as observed on production.
+    `undone_trades`: number of the last trades of a market that an amendment of its result undoes.
     """
 
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
         self.empty_pages = 0.0
+        self.undone_trades = 0
 
     @property
     @abstractmethod
@@ -174,6 +183,15 @@ class Exchange(ABC):
 
         Markets without the time of the order are left out.
         """
+
+    @property
+    @abstractmethod
+    def first_opening(self) -> int:
+        """Instant before which no market of either tier opened."""
+
+    @abstractmethod
+    def traded_markets(self, first: int, last: int) -> Iterable[Market]:
+        """Return the markets of both tiers that may have trades between two instants, both inclusive."""
 
     @abstractmethod
     def event(self, ticker: str) -> Event | None: ...

@@ -26,7 +26,7 @@ from local.exchange.catalogue import (
     Series,
     to_json,
 )
-from local.exchange.clock import DAY, SECOND, Clock, parse
+from local.exchange.clock import DAY, SECOND, Clock, parse, rfc3339
 from local.exchange.cursor import Position
 from local.exchange.tape import MAX_TRADES, Tape
 
@@ -127,8 +127,14 @@ class RecordedEvent:
                 "mutually_exclusive": False,
                 "collateral_return_type": "",
                 "settlement_sources": [],
+                "last_updated_ts": rfc3339(self.updated),
             }
         )
+
+    @property
+    def updated(self) -> int:
+        """Instant of the last update of its markets."""
+        return max(market.updated for market in self.markets)
 
     def matches(self, filter_: EventFilter) -> bool:
         return (
@@ -136,9 +142,7 @@ class RecordedEvent:
             and (filter_.series is None or self.markets[0].series_ticker == filter_.series)
             and (filter_.tickers is None or self.ticker in filter_.tickers)
             and (filter_.closes_after is None or max(market.closes for market in self.markets) > filter_.closes_after)
-            and (
-                filter_.updated_after is None or max(market.updated for market in self.markets) > filter_.updated_after
-            )
+            and (filter_.updated_after is None or self.updated > filter_.updated_after)
         )
 
 
@@ -160,8 +164,10 @@ class Recording(Exchange):
         self._events = {ticker: RecordedEvent(ticker, markets_of_event) for ticker, markets_of_event in nested.items()}
         listed = (event for event in self._events.values() if not event.markets[0].is_combo)
         self._listed_events = _ascending(listed, lambda event: event.created)
-        tickers = dict.fromkeys(market.series_ticker for market in self._markets.values())
-        self._series = {ticker: Series.from_object(_series(ticker)) for ticker in tickers}
+        updates: dict[str, int] = {}
+        for market in self._markets.values():
+            updates[market.series_ticker] = max(market.updated, updates.get(market.series_ticker, market.updated))
+        self._series = {ticker: Series.from_object(_series(ticker, at)) for ticker, at in updates.items()}
 
     @property
     def cutoff(self) -> int:
@@ -179,6 +185,13 @@ class Recording(Exchange):
         if filter_.archived:
             return iter(())
         return ((at, market) for at, market in _descending(self._orders[order], after) if filter_.matches(market))
+
+    @property
+    def first_opening(self) -> int:
+        return min((market.opens for market in self._markets.values()), default=self.clock.start)
+
+    def traded_markets(self, first: int, last: int) -> Iterable[Market]:
+        return (market for market in self._markets.values() if market.opens <= last and market.closes >= first)
 
     def event(self, ticker: str) -> Event | None:
         return self._events.get(ticker)
@@ -219,7 +232,7 @@ def _descending(rows: Ordered[Row], after: Position | None) -> Iterator[tuple[Po
     return (rows[at] for at in range(end - 1, -1, -1))
 
 
-def _series(ticker: str) -> JsonObject:
+def _series(ticker: str, updated: int) -> JsonObject:
     return {
         "ticker": ticker,
         "title": ticker,
@@ -233,4 +246,5 @@ def _series(ticker: str) -> JsonObject:
         "fee_type": "quadratic",
         "fee_multiplier": 1,
         "additional_prohibitions": None,
+        "last_updated_ts": rfc3339(updated),
     }

@@ -45,6 +45,7 @@ class Tape:
     `tick`: price step in tenths of a cent.
     `no_quote_share`: fraction of the time without quotes, in 1/256.
     `paused`: start and end of the time without trading, if any.
+    `undone`: number of the last trades that were undone; they do not count.
     """
 
     key: int
@@ -58,6 +59,7 @@ class Tape:
     tick: int
     no_quote_share: int
     paused: tuple[int, int] | None = None
+    undone: int = 0
 
     @property
     def is_quoted(self) -> bool:
@@ -68,12 +70,13 @@ class Tape:
         """Return the number of trades up to and including an instant."""
         elapsed = self._elapsed(at)
         length = self._trading_time()
-        if elapsed < 0 or not self.trades:
+        remaining = self.trades - self.undone
+        if elapsed < 0 or remaining <= 0:
             return 0
         if elapsed >= length:
-            return self.trades
+            return remaining
         slot = elapsed * self.trades // length
-        return slot + (self._offset(slot, length) <= elapsed)
+        return min(remaining, slot + (self._offset(slot, length) <= elapsed))
 
     def volume(self, count: int) -> int:
         """Return the volume of the first `count` trades, in hundredths of a contract."""
@@ -84,9 +87,17 @@ class Tape:
     def open_interest(self, volume: int) -> int:
         return volume * (80 + self.key % 97) // 256 // 100 * 100
 
+    def time(self, number: int) -> int:
+        """Return the instant of a trade."""
+        return self._time_of(self._offset(number, self._trading_time()))
+
+    def size(self, number: int) -> int:
+        """Return the size of a trade in hundredths of a contract."""
+        return self.volume(number + 1) - self.volume(number)
+
     def price(self, number: int) -> int:
         """Return the price of a trade in tenths of a cent."""
-        at = self._time_of(self._offset(number, self._trading_time()))
+        at = self.time(number)
         noise = (((number ^ self.key) * GOLDEN_RATIO_64 & MASK) >> 61) % 3 - 1
         return min(1000 - self.tick, max(self.tick, (self._fair_price(at) // self.tick + noise) * self.tick))
 

@@ -20,7 +20,7 @@ def is_preflight(method: str, headers: Mapping[str, str]) -> bool:
     return method == "OPTIONS" and "origin" in headers and "access-control-request-method" in headers
 
 
-def permit(method: str, request: Mapping[str, str], response: MutableHeaders) -> None:
+def set_cors_headers(method: str, request: Mapping[str, str], response: MutableHeaders) -> None:
     """Replace the function's CORS headers by API Gateway's, if the request has an Origin header."""
     for name in [name for name in response if name.startswith("access-control-")]:
         del response[name]

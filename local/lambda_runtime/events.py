@@ -24,7 +24,7 @@ _HOP_BY_HOP_HEADERS: Final = {"connection", "keep-alive", "trailer", "transfer-e
 
 
 class MalformedResponse(Exception):
-    """The function's response does not have the format that API Gateway requires."""
+    """Response of a function without the format that API Gateway requires."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ def http_event(request: HttpRequest, request_id: str) -> dict[str, Any]:
         event["pathParameters"] = {"proxy": path.removeprefix("/")}
     if cookies:
         event["cookies"] = cookies
-    if parameters := _joined(parse_qsl(request.query, keep_blank_values=True)):
+    if parameters := _join_repeated(parse_qsl(request.query, keep_blank_values=True)):
         event["queryStringParameters"] = parameters
     return event | _event_body(request.body, headers.get("content-type", ""))
 
@@ -132,7 +132,7 @@ def _event_headers(request: HttpRequest) -> tuple[dict[str, str], list[str]]:
     cookies = [
         pair.strip() for name, value in request.headers if name == "cookie" for pair in value.split(";") if pair.strip()
     ]
-    headers = _joined([(name, value) for name, value in request.headers if name != "cookie"])
+    headers = _join_repeated([(name, value) for name, value in request.headers if name != "cookie"])
     if not _HOST.fullmatch(headers.get("host", "")):
         headers["host"] = f"{DOMAIN}:{request.port}"
     forwarded = [value for value in (headers.get("x-forwarded-for"), request.source_ip) if value]
@@ -144,7 +144,7 @@ def _event_headers(request: HttpRequest) -> tuple[dict[str, str], list[str]]:
     return headers, cookies
 
 
-def _joined(pairs: list[tuple[str, str]]) -> dict[str, str]:
+def _join_repeated(pairs: list[tuple[str, str]]) -> dict[str, str]:
     joined: dict[str, str] = {}
     for name, value in pairs:
         joined[name] = f"{joined[name]},{value}" if name in joined else value

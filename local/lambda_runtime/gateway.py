@@ -47,7 +47,7 @@ class Gateway:
         self._integration_seconds = integration_seconds
         self._log = log
         self._invocations: set[asyncio.Task[bytes]] = set()
-        self._limits: set[asyncio.Timeout] = set()
+        self._timeouts: set[asyncio.Timeout] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle a request: the ASGI interface."""
@@ -55,7 +55,7 @@ class Gateway:
         request_id = base64.urlsafe_b64encode(os.urandom(11)).decode()
         request = Request(scope, receive)
         response = await self._answer(request, request_id)
-        cors.permit(request.method, request.headers, response.headers)
+        cors.set_cors_headers(request.method, request.headers, response.headers)
         response.headers["apigw-requestid"] = request_id
         milliseconds = (time.monotonic() - started) * 1000
         line = f"{scope['method']} {_target(request)} {response.status_code}"
@@ -73,16 +73,16 @@ class Gateway:
                 yield f"http://127.0.0.1:{port_of(listener)}"
             finally:
                 at = asyncio.get_running_loop().time() + GRACE_SECONDS
-                for limit in self._limits:
-                    if not limit.expired():
-                        limit.reschedule(at)
+                for timeout in self._timeouts:
+                    if not timeout.expired():
+                        timeout.reschedule(at)
 
     async def _answer(self, request: Request, request_id: str) -> Response:
-        if error := _too_long(request):
+        if error := _reject_too_long(request):
             return error
         if cors.is_preflight(request.method, request.headers):
             return Response(status_code=204)
-        body = await _body(request)
+        body = await _read_body(request)
         if body is None:
             return _message(413, "Request Entity Too Large")
         event = json.dumps(http_event(_to_http_request(request, body), request_id)).encode()
@@ -104,12 +104,12 @@ class Gateway:
         invocation = asyncio.create_task(self._function.invoke(event))
         self._invocations.add(invocation)
         invocation.add_done_callback(self._consume_exception)
-        async with asyncio.timeout(self._integration_seconds) as limit:
-            self._limits.add(limit)
+        async with asyncio.timeout(self._integration_seconds) as timeout:
+            self._timeouts.add(timeout)
             try:
                 return await asyncio.shield(invocation)
             finally:
-                self._limits.discard(limit)
+                self._timeouts.discard(timeout)
 
     def _consume_exception(self, invocation: asyncio.Task[bytes]) -> None:
         self._invocations.discard(invocation)
@@ -132,7 +132,7 @@ def gateway_in_thread(
         yield url
 
 
-def _too_long(request: Request) -> Response | None:
+def _reject_too_long(request: Request) -> Response | None:
     scope = request.scope
     line = len(f"{scope['method']} {_target(request)} HTTP/{scope['http_version']}\r\n")
     headers = sum(len(name) + len(value) + len(": \r\n") for name, value in scope["headers"])
@@ -147,7 +147,7 @@ def _target(request: Request) -> str:
     return f"{path}?{query}" if query else path
 
 
-async def _body(request: Request) -> bytes | None:
+async def _read_body(request: Request) -> bytes | None:
     """Return the request body, or None if it is over the limit."""
     length = request.headers.get("content-length", "0")
     if length.isdecimal() and int(length) > BODY_BYTES:

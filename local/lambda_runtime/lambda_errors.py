@@ -14,7 +14,7 @@ from typing import Any, Self
 
 
 class LambdaError(Exception):
-    """The invocation gave no response."""
+    """Invocation without a response."""
 
 
 class FunctionError(LambdaError):
@@ -38,20 +38,20 @@ class FunctionError(LambdaError):
 
 
 class FunctionTimeout(LambdaError):
-    """The function exceeded its timeout."""
+    """Function that exceeded its timeout."""
 
 
 class SandboxEnded(LambdaError):
-    """The process ended before it responded."""
+    """Process that ended before it responded."""
 
 
 class ResponseTooLarge(LambdaError):
-    """The response is over Lambda's limit."""
+    """Response over Lambda's limit."""
 
 
 class RequestTooLarge(LambdaError):
-    """The event is over Lambda's limit."""
+    """Event over Lambda's limit."""
 
 
 class Throttled(LambdaError):
-    """No sandbox is free and the queue is full."""
+    """Event for which no sandbox is free, while the queue is full."""

@@ -233,7 +233,7 @@ def _accepted() -> Response:
 
 
 def _unknown_id() -> Response:
-    return _error_response(400, "InvalidRequestID", "This is not the id of the event in work.")
+    return _error_response(400, "InvalidRequestID", "This is not the id of the current event.")
 
 
 def _error_response(status: int, error_type: str, message: str) -> Response:

@@ -20,22 +20,22 @@ from local.probe.question import Finding, NotObservableError, Question, compare
 from local.probe.samples import fetch_open_page
 from local.probe.session import Query, Session
 
-_REQUESTED: Final = frozenset(
+_REQUESTED_PATHS: Final = frozenset(
     {"/markets", "/markets/candlesticks", "/events", "/series", "/account/limits", "/account/endpoint_costs"}
     | {"/historical/cutoff", "/historical/markets", "/historical/markets/*/candlesticks"}
 )
 """Paths that the functions request, with `*` for each path parameter."""
 _ACCOUNT: Final = "layers/shared/kalshi_markets/exchange/account.py"
-_BURST: Final = 5
+_CONCURRENT_REQUESTS: Final = 5
 
 
 async def _check_clock(session: Session) -> Finding:
     answer = await session.get("/exchange/status")
     date = answer.response.headers.get("date")
     if not date:
-        return compare(agrees=False, observed="there is no Date header")
-    ahead = parsedate_to_datetime(date).timestamp() - answer.received_at
-    return compare(abs(ahead) <= CLOCK_TOLERANCE, f"{ahead:+.0f} s")
+        return compare(agrees=False, observed="the response has no Date header")
+    difference = parsedate_to_datetime(date).timestamp() - answer.received_at
+    return compare(abs(difference) <= CLOCK_TOLERANCE, f"{difference:+.0f} s")
 
 
 async def _check_cache(session: Session) -> Finding:
@@ -63,27 +63,29 @@ async def _fetch_costs(session: Session) -> Costs:
 
 async def _check_costs(session: Session) -> Finding:
     costs = await _fetch_costs(session)
-    others = {path: cost * costs.default for path, cost in costs.by_path.items() if path in _REQUESTED and cost != 1}
-    observed = [f"default {costs.default:g}", *(f"{path} {cost:g}" for path, cost in others.items())]
-    return compare(costs.default == DEFAULT_REQUEST_COST and not others, ", ".join(observed))
+    exceptions = {
+        path: cost * costs.default for path, cost in costs.by_path.items() if path in _REQUESTED_PATHS and cost != 1
+    }
+    observed = [f"default {costs.default:g}", *(f"{path} {cost:g}" for path, cost in exceptions.items())]
+    return compare(costs.default == DEFAULT_REQUEST_COST and not exceptions, ", ".join(observed))
 
 
 async def _check_account(session: Session) -> Finding:
     if session.signed is None:
         raise NotObservableError("it requires an API key: set KEYID and KEYFILE.")
     limits = await session.signed.account_limits(await _fetch_costs(session), deadline=session.deadline)
-    at_once = "unknown" if limits.bucket_capacity is None else f"{limits.bucket_capacity:g}"
-    return compare(limits.bucket_capacity, f"{limits.rate:g} requests a second, {at_once} at once")
+    capacity = "an unknown number" if limits.bucket_capacity is None else f"{limits.bucket_capacity:g}"
+    return compare(limits.bucket_capacity, f"{limits.rate:g} requests per second, {capacity} at once")
 
 
 async def _check_rate_without_key(session: Session) -> Finding:
     """Send requests concurrently, at the highest rate that the budget permits. Earlier questions may be slower."""
-    queries: list[Query] = [{"limit": limit, "mve_filter": "exclude"} for limit in range(1, _BURST + 1)]
+    queries: list[Query] = [{"limit": limit, "mve_filter": "exclude"} for limit in range(1, _CONCURRENT_REQUESTS + 1)]
     answers = await asyncio.gather(*(session.get("/markets", query) for query in queries), return_exceptions=True)
-    others = [answer for answer in answers if isinstance(answer, BaseException)]
+    errors = [answer for answer in answers if isinstance(answer, BaseException)]
     rate_limited, sent = session.client.rate_limited, session.client.requests
-    if not rate_limited and others:
-        raise others[0]
+    if not rate_limited and errors:
+        raise errors[0]
     return compare(not rate_limited, f"{rate_limited} of {sent} requests were answered with 429")
 
 
@@ -94,7 +96,7 @@ async def _check_without_key(session: Session) -> Finding:
         if not isinstance(error, AuthenticationFailed):
             raise
         return compare(agrees=False, observed=f"rejected with {error.status}")
-    return compare(agrees=True, observed="answered without one")
+    return compare(agrees=True, observed="answered with 200")
 
 
 FIRST: Final = (
@@ -105,8 +107,10 @@ FIRST: Final = (
         1,
         _check_clock,
     ),
-    Question("market data: key", "needs none", "layers/shared/kalshi_markets/settings.py", 1, _check_without_key),
-    Question("cache: how long", f"Cache-Control: max-age={MAX_AGE_SECONDS}", "functions/api/etag.py", 0, _check_cache),
+    Question(
+        "market data without a key", "is public", "layers/shared/kalshi_markets/settings.py", 1, _check_without_key
+    ),
+    Question("cache: max-age", f"Cache-Control: max-age={MAX_AGE_SECONDS}", "functions/api/etag.py", 0, _check_cache),
     Question(
         "compression",
         HEADERS["accept-encoding"],
@@ -116,14 +120,14 @@ FIRST: Final = (
     ),
     Question(
         "/account/endpoint_costs",
-        f"{DEFAULT_REQUEST_COST:g} tokens for each path that is requested",
+        f"{DEFAULT_REQUEST_COST:g} tokens for each path that the functions request",
         _ACCOUNT,
         2,
         _check_costs,
     ),
     Question(
         "/account/limits",
-        f"the key is accepted; {MIN_RATE:g} to {MAX_RATE:,} requests a second, and a bucket",
+        f"the key is accepted; the rate is {MIN_RATE:g} to {MAX_RATE:,} requests per second, the bucket is known",
         _ACCOUNT,
         2,  # one more if the clocks differ
         _check_account,
@@ -132,9 +136,9 @@ FIRST: Final = (
 LAST: Final = (
     Question(
         "rate without a key",
-        f"{DEFAULT_RATE:g} requests a second are not answered with 429",
+        f"{DEFAULT_RATE:g} requests per second are not answered with 429",
         "layers/shared/kalshi_markets/settings.py",
-        _BURST,
+        _CONCURRENT_REQUESTS,
         _check_rate_without_key,
     ),
 )

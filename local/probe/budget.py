@@ -12,7 +12,7 @@ SLOWEST_RATE: Final = 1.0
 
 
 class BudgetSpentError(Exception):
-    """Error for a request after the last token of the budget."""
+    """Request after the last token of the budget."""
 
 
 class RequestBudget:
@@ -36,9 +36,9 @@ class RequestBudget:
         """Grant at most one token, so that the count is exact. Raises BudgetSpentError."""
         if wanted and not self.left:
             raise BudgetSpentError(f"the budget of {self.maximum} requests is exhausted.")
-        lease = await self._tokens.acquire(min(wanted, 1))
-        self.left -= lease.tokens
-        return lease
+        grant = await self._tokens.acquire(min(wanted, 1))
+        self.left -= grant.tokens
+        return grant
 
     async def on_rate_limited(self) -> None:
         """Halve the rate and start with an empty bucket."""

@@ -21,7 +21,7 @@ _EXCHANGE: Final = "layers/shared/kalshi_markets/exchange/"
 
 
 async def _fetch_pages(session: Session) -> list[Answer]:
-    """Return the pages of open, settled and archived markets, which other questions have requested.
+    """Return the pages of open, settled and archived markets, which other questions request too.
 
     Raises NotObservableError.
     """
@@ -32,7 +32,7 @@ async def _fetch_pages(session: Session) -> list[Answer]:
         except (ExchangeClientError, InvalidResponse):
             continue
     if not any(page.markets() for page in pages):
-        raise NotObservableError("there is no market to look at.")
+        raise NotObservableError("no market is listed at this time.")
     return pages
 
 
@@ -40,7 +40,7 @@ async def _fetch_markets(session: Session) -> list[Market]:
     return [market for page in await _fetch_pages(session) for market in page.markets()]
 
 
-async def _check_members(session: Session) -> Finding:
+async def _check_fields(session: Session) -> Finding:
     markets = await _fetch_markets(session)
     changes = [f"{deviation.member} {deviation.change} ({deviation.markets:,})" for deviation in find_drift(markets)]
     return compare(not changes, ", ".join(changes) or f"as documented in {len(markets):,} markets")
@@ -58,32 +58,35 @@ async def _check_storable(session: Session) -> Finding:
     return compare(not reasons, message or f"all of {len(markets):,} markets")
 
 
-async def _check_words(session: Session) -> Finding:
+async def _check_enumerations(session: Session) -> Finding:
     markets = await _fetch_markets(session)
     unknown: Counter[str] = Counter()
     for column in MARKET_COLUMNS:
         if column.allowed_values:
-            words = (market.get(column.source_field) for market in markets)
+            values = (market.get(column.source_field) for market in markets)
             unknown.update(
-                f"{column.name} {word!a}" for word in words if word is not None and word not in column.allowed_values
+                f"{column.name} {value!a}"
+                for value in values
+                if value is not None and value not in column.allowed_values
             )
-    message = ", ".join(f"{word} ({count:,})" for word, count in unknown.most_common())
-    return compare(not unknown, message or f"no other in {len(markets):,} markets")
+    message = ", ".join(f"{value} ({count:,})" for value, count in unknown.most_common())
+    return compare(not unknown, message or f"no others in {len(markets):,} markets")
 
 
-async def _check_taken_apart(session: Session) -> Finding:
-    sent = [market for page in await _fetch_pages(session) for market in parse_page(page.response.content)["markets"]]
-    parsed = sum(market.digest is None for market in sent)
-    return compare(not parsed, f"{parsed} of {len(sent):,} markets need more than that")
+async def _check_splitting(session: Session) -> Finding:
+    pages = await _fetch_pages(session)
+    markets = [market for page in pages for market in parse_page(page.response.content)["markets"]]
+    parsed = sum(market.digest is None for market in markets)
+    return compare(not parsed, f"{parsed} of {len(markets):,} markets had to be parsed")
 
 
 async def _check_events(session: Session) -> Finding:
     markets = await find_markets(fetch_open_page, session)
     names = [*dict.fromkeys(str(market["event_ticker"]) for market in markets)][:BATCH_TICKERS]
-    events = {event.event_ticker: event for event in await session.listings.events(names)}
+    events = {event["event_ticker"]: event for event in await session.listings.events(names)}
     known = [events[ticker] for ticker in names if ticker in events]
-    complete = sum(bool(event.series_ticker and event.title) for event in known)
-    observed = f"{len(known)} of {len(names)} are answered, {complete} with series and title"
+    complete = sum(bool(event["title"]) for event in known)
+    observed = f"{len(known)} of {len(names)} are returned, {complete} with series and title"
     return compare(complete == len(names), observed)
 
 
@@ -93,7 +96,7 @@ async def _check_series(session: Session) -> Finding:
     size = f"{len(answer.response.content) / 1e6:.1f} MB"
     if answer.json().get("cursor"):
         return compare(agrees=False, observed=f"{len(answer.json()['series']):,} series, {size}, then a cursor")
-    series = await session.listings.all_series()
+    series = await session.listings.series(None)
     return compare(series, f"{len(series):,} series, {size}, no cursor")
 
 
@@ -101,15 +104,25 @@ async def _check_categories(session: Session) -> Finding:
     series = (await session.get("/series")).json()["series"]
     without = sum(not entry.get("category") for entry in series)
     several = sum(len(entry.get("categories") or []) > 1 for entry in series)
-    return compare(not several and not without, f"{without} without one, {several:,} of {len(series):,} with several")
+    return compare(not several and not without, f"{without} of {len(series):,} have none, {several:,} several")
 
 
 QUESTIONS: Final = (
-    Question("market: members", "as documented", _EXCHANGE + "schema_drift.py", 0, _check_members),
-    Question("market: values", "PostgreSQL can hold them", _EXCHANGE + "market_rows.py", 0, _check_storable),
-    Question("market: words", "only the documented ones", "layers/shared/kalshi_markets/columns.py", 0, _check_words),
-    Question("market: JSON", "compact, members in one order", _EXCHANGE + "raw_markets.py", 0, _check_taken_apart),
-    Question("events", "named ones are answered, with their series", _EXCHANGE + "listings.py", 1, _check_events),
-    Question("/series", "all in one answer, without a cursor", _EXCHANGE + "listings.py", 1, _check_series),
+    Question("market: fields", "as documented", _EXCHANGE + "schema_drift.py", 0, _check_fields),
+    Question("market: values", "PostgreSQL can store them", _EXCHANGE + "market_rows.py", 0, _check_storable),
+    Question(
+        "market: enumerations",
+        "only documented values",
+        "layers/shared/kalshi_markets/columns.py",
+        0,
+        _check_enumerations,
+    ),
+    Question(
+        "market: JSON", "a page is split without parsing its markets", _EXCHANGE + "raw_markets.py", 0, _check_splitting
+    ),
+    Question(
+        "events by ticker", "all are returned, with series and title", _EXCHANGE + "listings.py", 1, _check_events
+    ),
+    Question("/series", "all in one response, without a cursor", _EXCHANGE + "listings.py", 1, _check_series),
     Question("/series: categories", "one for each series", _EXCHANGE + "listings.py", 0, _check_categories),
 )

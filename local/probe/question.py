@@ -9,7 +9,7 @@ from kalshi_markets.exchange import ExchangeClientError, ExchangeUnavailable, In
 from local.probe.budget import BudgetSpentError
 from local.probe.session import Session
 
-_OTHER_SHAPE: Final = (KeyError, TypeError, ValueError, AttributeError, IndexError, ArithmeticError)
+_SHAPE_ERRORS: Final = (KeyError, TypeError, ValueError, AttributeError, IndexError, ArithmeticError)
 """Exceptions that a response of an unexpected shape causes."""
 
 
@@ -29,7 +29,7 @@ class Finding(NamedTuple):
 
 
 class NotObservableError(Exception):
-    """Error for a question that the exchange has no data for at this time."""
+    """Question for which the exchange has no data at this time. The message is a sentence with the reason."""
 
 
 @dataclass(frozen=True)
@@ -58,8 +58,8 @@ class Question:
             return Finding(Verdict.DIFFERS, describe_rejection(error))
         except InvalidResponse as error:
             return Finding(Verdict.DIFFERS, str(error))
-        except _OTHER_SHAPE as error:
-            return Finding(Verdict.DIFFERS, f"the answer has another shape: {type(error).__name__} {error}")
+        except _SHAPE_ERRORS as error:
+            return Finding(Verdict.DIFFERS, f"the response has an unexpected shape: {type(error).__name__} {error}")
 
 
 def compare(agrees: object, observed: str) -> Finding:

@@ -46,9 +46,9 @@ async def find_markets(page: Callable[[Session], Awaitable[Answer]], session: Se
     try:
         markets: list[Market] = [*(await page(session)).markets()]
     except (ExchangeClientError, InvalidResponse) as error:
-        raise NotObservableError(f"there is no page of markets to ask about: {error}") from error
+        raise NotObservableError(f"the page of markets cannot be fetched: {error}") from error
     if not markets:
-        raise NotObservableError("there is no market to ask about at this time.")
+        raise NotObservableError("no market is listed at this time.")
     return markets
 
 
@@ -56,7 +56,7 @@ def list_tickers(markets: list[Market], count: int) -> list[str]:
     """Return the first `count` tickers without a comma. Raises NotObservableError if there are fewer."""
     names = [market["ticker"] for market in markets if "," not in market["ticker"]][:count]
     if len(names) < count:
-        raise NotObservableError(f"{len(names)} markets are known, {count} are needed.")
+        raise NotObservableError(f"{len(names)} markets are listed; the question requires {count}.")
     return names
 
 

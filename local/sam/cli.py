@@ -34,7 +34,7 @@ _ERROR: Final = {"errorType", "errorMessage"}
 
 
 class SamFailed(Exception):
-    """A command of the SAM CLI failed. The message is the last line of its stderr."""
+    """Command of the SAM CLI that failed. The message is the last line of its stderr."""
 
 
 def environment() -> dict[str, str]:
@@ -106,13 +106,13 @@ class Sam:
                 log(line)
         if code:
             raise SamFailed(_last_line(stderr))
-        return response(output, stderr)
+        return parse_response(output, stderr)
 
-    def serve(self, what: str, port: int, component: str) -> ChildProcess:
+    def server(self, command: str, port: int, component: str) -> ChildProcess:
         """Return the process of `sam local start-api` or `start-lambda`, on a port of 127.0.0.1."""
-        command = self._local(what, "--port", str(port))
+        arguments = self._local(command, "--port", str(port))
         return ChildProcess(
-            component, command, r"Running on (http://\S+)", environment=environment(), stop_seconds=STOP_SECONDS
+            component, arguments, r"Running on (http://\S+)", environment=environment(), stop_seconds=STOP_SECONDS
         )
 
     def _local(self, *arguments: str) -> list[str]:
@@ -120,8 +120,8 @@ class Sam:
         return self._command("local", *arguments, "--template", built, "--env-vars", variables)
 
     def _command(self, *arguments: str) -> list[str]:
-        given = ["--config-file", str(CONFIG), "--parameter-overrides", f"Architecture={self.architecture}"]
-        return [str(BIN / "sam"), *arguments, *given]
+        options = ["--config-file", str(CONFIG), "--parameter-overrides", f"Architecture={self.architecture}"]
+        return [str(BIN / "sam"), *arguments, *options]
 
 
 @dataclass(frozen=True)
@@ -140,12 +140,12 @@ class SamFunction:
             raise LambdaError(str(error)) from None
 
 
-def response(output: str, stderr: str) -> bytes:
+def parse_response(output: str, stderr: str) -> bytes:
     """Return the function's response from the output of `sam local invoke`. Raises LambdaError."""
     payload = output.strip()
     if not payload:
-        if over := next((line for line in stderr.splitlines() if "timed out after" in line), None):
-            raise FunctionTimeout(over)
+        if message := next((line for line in stderr.splitlines() if "timed out after" in line), None):
+            raise FunctionTimeout(message)
         raise SandboxEnded(_last_line(stderr))
     value: Any = json.loads(payload)
     if isinstance(value, dict) and value.keys() >= _ERROR:
@@ -164,18 +164,18 @@ async def _run(command: list[str], event: bytes = b"") -> tuple[str, str, int]:
         stderr=asyncio.subprocess.PIPE,
         start_new_session=True,
     )
-    ending = asyncio.ensure_future(process.communicate(event))
+    outputs = asyncio.ensure_future(process.communicate(event))
     try:
-        output, stderr = await asyncio.shield(ending)
+        output, stderr = await asyncio.shield(outputs)
     except asyncio.CancelledError:
         signal_session(process, signal.SIGINT)  # after SIGTERM the container would continue
-        await asyncio.wait({ending}, timeout=STOP_SECONDS)
+        await asyncio.wait({outputs}, timeout=STOP_SECONDS)
         signal_session(process, signal.SIGKILL)
-        await ending
+        await outputs
         raise
     return output.decode(), stderr.decode(errors="replace"), await process.wait()
 
 
 def _last_line(stderr: str) -> str:
     lines = [line for line in stderr.splitlines() if line.strip()]
-    return (lines or ["it said nothing"])[-1]
+    return (lines or ["it printed no error"])[-1]

@@ -15,25 +15,23 @@ from urllib.parse import urlsplit
 import boto3
 
 from local.child_process import ChildProcess
-from local.data_folder import DataFolder
+from local.data_folder import API_USER, CRAWLER_USER, DataFolder
 from local.exchange_process import KEY_ID, exchange_process
 from local.lambda_runtime.sandbox import REGION
 from local.postgres import PostgresServer
 from local.sam.cli import BIN, environment
 from local.settings import Settings
 
-API_USER: Final = "kalshi_api"
-CRAWLER_USER: Final = "kalshi_crawler"
 _BRIDGE_NAME: Final = '{{index .Options "com.docker.network.bridge.name"}}'
 _SIOCGIFADDR: Final = 0x8915
 """ioctl request that returns the address of a network interface: man 7 netdevice."""
 
 
 class NoEngine(Exception):
-    """No container engine responds. The message is the output of docker."""
+    """Missing container engine, or one that does not respond. The message is the output of docker."""
 
 
-def containers_host() -> str:
+def find_containers_host() -> str:
     """Return the address of this machine that containers use as host-gateway. Raises NoEngine."""
     command = ["docker", "network", "inspect", "bridge", "--format", _BRIDGE_NAME]
     try:
@@ -64,7 +62,7 @@ class Host:
         self._variables = variables
         self._settings = settings
         self._folder = folder
-        self.address = containers_host()
+        self.address = find_containers_host()
         self.postgres = PostgresServer(
             folder.path / "sam-postgres",
             host=self.address,

@@ -79,7 +79,7 @@ class SamRun(BaseRun):
             raise RunFailed(f"sam build failed: {error} (VERBOSE=1 shows all)") from None
 
     async def _migrate(self, sam: Sam) -> None:
-        echo("sam", "local invoke MigratorFunction (the first time it fetches AWS's image)")
+        echo("sam", "local invoke MigratorFunction (the first run downloads AWS's image)")
         migrator = SamFunction(sam, "MigratorFunction", function_log("migrator", verbose=self._settings.verbose))
         try:
             applied = json.loads(await migrator.invoke(json.dumps(scheduled_event()).encode()))["applied"]
@@ -88,7 +88,7 @@ class SamRun(BaseRun):
         echo("migrator", f"{len(applied)} migrations applied" if applied else "the schema is up to date")
 
     async def _serve(self, sam: Sam) -> None:
-        api = sam.serve("start-api", self._settings.port, "api")
+        api = sam.server("start-api", self._settings.port, "api")
         self._stack.push_async_callback(api.close)
         try:
             await api.start()

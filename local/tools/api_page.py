@@ -5,10 +5,8 @@ usage: python -m local.tools.api_page
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path
 from typing import Any, Final
 
-import local  # noqa: F401  # adds the functions and the layer to sys.path
 from api.app import create_app
 from api.candlesticks.request import CANDLESTICK_PARAMETERS
 from api.errors import SQLSTATES, ErrorCode
@@ -22,14 +20,15 @@ from api.query_string import Parameter
 from api.resources import Resources
 from api.series.resource import RESOURCE as SERIES
 from kalshi_markets.columns import Column, Kind
-from local.tools.markdown import renewed
+from local import ROOT
+from local.tools.markdown import replace_tables
 
-DOCS: Final = Path(__file__).parents[2] / "docs"
+DOCS: Final = ROOT / "docs"
 PAGE: Final = DOCS / "api.md"
 OPENAPI: Final = DOCS / "openapi.json"
 
 
-def rendered(text: str) -> str:
+def render(text: str) -> str:
     """Return the page with its generated parts replaced."""
     tables = {
         "settings": _settings(MARKETS.grammar.parameters),
@@ -45,14 +44,14 @@ def rendered(text: str) -> str:
         "errors": _errors(),
         "sqlstates": _sqlstates(),
     }
-    return renewed(text, tables)
+    return replace_tables(text, tables)
 
 
 def _settings(settings: Mapping[str, Parameter]) -> Iterator[tuple[str, ...]]:
     yield "parameter", "default", "meaning"
     for setting in settings.values():
-        words = f" One of {', '.join(map(str, setting.schema['enum']))}." if "enum" in setting.schema else ""
-        yield f"`{setting.name}`", str(setting.schema.get("default", "–")), setting.description + words
+        values = f" One of {', '.join(map(str, setting.schema['enum']))}." if "enum" in setting.schema else ""
+        yield f"`{setting.name}`", str(setting.schema.get("default", "–")), setting.description + values
 
 
 def _own_parameters(resource: ListedResource[Any]) -> Mapping[str, Parameter]:
@@ -71,7 +70,7 @@ def _filters() -> Iterator[tuple[str, ...]]:
 def _columns(columns: Iterable[Column]) -> Iterator[tuple[str, ...]]:
     yield "column", "kind", "by default", "meaning"
     for column in columns:
-        words = (
+        values = (
             f" One of {', '.join(f'`{word}`' if word else 'empty' for word in column.allowed_values)}."
             if column.allowed_values
             else ""
@@ -80,7 +79,7 @@ def _columns(columns: Iterable[Column]) -> Iterator[tuple[str, ...]]:
             f"`{column.name}`",
             column.kind.value,
             "yes" if column.in_default_response else "",
-            column.description + words,
+            column.description + values,
         )
 
 
@@ -104,4 +103,4 @@ def openapi() -> str:
 
 if __name__ == "__main__":
     OPENAPI.write_text(openapi(), encoding="utf-8")
-    PAGE.write_text(rendered(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+    PAGE.write_text(render(PAGE.read_text(encoding="utf-8")), encoding="utf-8")

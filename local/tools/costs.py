@@ -5,15 +5,14 @@ usage: python -m local.tools.costs
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final, NamedTuple
 
-import local  # noqa: F401  # adds the functions and the layer to sys.path
 from crawler.metrics import COUNTS, LAGS
-from local.tools.markdown import renewed
+from local import ROOT
+from local.tools.markdown import replace_tables
 from local.tools.templates import template
 
-PAGE: Final = Path(__file__).parents[2] / "docs" / "costs.md"
+PAGE: Final = ROOT / "docs" / "costs.md"
 HOURS: Final = 730.0
 DAYS: Final = HOURS / 24
 GB: Final = 1e9
@@ -181,14 +180,14 @@ def dollars(name: str, quantity: float, *, allowances: bool = True) -> float:
     return price.dollars * (max(0.0, quantity - price.free) if allowances else quantity)
 
 
-def total(taken: Mapping[str, float], *, allowances: bool = True) -> float:
+def total(bought: Mapping[str, float], *, allowances: bool = True) -> float:
     """Return the sum of the prices of all quantities per month."""
-    return sum(dollars(name, quantity, allowances=allowances) for name, quantity in taken.items())
+    return sum(dollars(name, quantity, allowances=allowances) for name, quantity in bought.items())
 
 
-def rendered(text: str) -> str:
+def render(text: str) -> str:
     """Return the page with its generated parts replaced."""
-    return renewed(text, {"sizes": _sizes(), "bill": _bill(), "ways": _ways(), "prices": _prices()})
+    return replace_tables(text, {"sizes": _sizes(), "bill": _bill(), "ways": _ways(), "prices": _prices()})
 
 
 def _sizes() -> Iterator[tuple[str, ...]]:
@@ -230,4 +229,4 @@ def _prices() -> Iterator[tuple[str, ...]]:
 
 
 if __name__ == "__main__":
-    PAGE.write_text(rendered(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+    PAGE.write_text(render(PAGE.read_text(encoding="utf-8")), encoding="utf-8")

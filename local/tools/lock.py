@@ -10,18 +10,18 @@ import sys
 
 OPTIONS = ["--quiet", "--universal", "--python-version", "3.11", "--generate-hashes", "--no-header", "--upgrade"]
 # Lambda's Python has the AWS SDK (docs.aws.amazon.com/lambda/latest/dg/lambda-python.html): 17 of our 27 MB, zipped.
-OF_LAMBDA = ("boto3", "botocore", "s3transfer", "urllib3")
+IN_LAMBDA = ("boto3", "botocore", "s3transfer", "urllib3")
 RUNTIME, LOCAL, TESTS = (f"{folder}/requirements.txt" for folder in ("layers/shared", "local", "tests"))
 SAM = "local/sam/requirements.txt"
 
-for output, *wanted in (
-    (RUNTIME, "pyproject.toml", *(f"--no-emit-package={name}" for name in OF_LAMBDA)),
+for output, *arguments in (
+    (RUNTIME, "pyproject.toml", *(f"--no-emit-package={name}" for name in IN_LAMBDA)),
     (LOCAL, "pyproject.toml", "--extra", "local", "--constraint", RUNTIME),
     (TESTS, "pyproject.toml", "--extra", "dev", "--constraint", LOCAL),
     (SAM, "--group", "local-sam"),
     ("tests/emulator.txt", "--group", "sam", "--no-deps", "--constraint", SAM),
     ("tests/scan.txt", "--group", "scan"),
 ):
-    command = [sys.executable, "-m", "uv", "pip", "compile", *wanted, *OPTIONS, "--output-file", output]
+    command = [sys.executable, "-m", "uv", "pip", "compile", *arguments, *OPTIONS, "--output-file", output]
     subprocess.run(command, check=True)
     print(f"wrote {output}")

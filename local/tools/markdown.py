@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Mapping
 
 
-def renewed(text: str, tables: Mapping[str, Iterable[tuple[str, ...]]]) -> str:
+def replace_tables(text: str, tables: Mapping[str, Iterable[tuple[str, ...]]]) -> str:
     """Return the page with each table replaced. tables: rows by the name in the marker."""
     for name, rows in tables.items():
         before, marker, rest = text.partition(f"<!-- {name} -->\n")

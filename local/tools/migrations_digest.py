@@ -7,10 +7,10 @@ CloudFormation updates a custom resource only if one of its properties changes.
 
 import hashlib
 import re
-from pathlib import Path
 from typing import Final
 
-ROOT: Final = Path(__file__).parents[2]
+from local import ROOT
+
 TEMPLATE: Final = ROOT / "template.yaml"
 _MIGRATOR: Final = ROOT / "functions" / "migrator"
 _LAYER: Final = ROOT / "layers" / "shared" / "kalshi_markets"

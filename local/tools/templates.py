@@ -1,11 +1,11 @@
 """The stack's templates as data. Short forms are expanded as by CloudFormation: `!Ref x` is {"Ref": x}."""
 
-from pathlib import Path
 from typing import Any, Final
 
 import yaml
 
-ROOT: Final = Path(__file__).parents[2]
+from local import ROOT
+
 _WITHOUT_PREFIX: Final = ("Ref", "Condition")
 
 

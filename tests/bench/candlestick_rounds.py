@@ -17,8 +17,8 @@ from unittest import mock
 import httpx
 
 import api.handler  # noqa: F401  # its import configures garbage collection
+from local import ROOT
 from tests.bench.api_process import body
-from tests.bench.exchange import ROOT
 from tests.bench.memoized_exchange import RATE
 from tests.bench.report import peak
 from tests.support.api_client import ApiClient

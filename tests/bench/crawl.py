@@ -18,7 +18,7 @@ from statistics import median
 from tempfile import TemporaryDirectory
 from typing import Final
 
-from crawler.jobs.lookups import LIVE_JOBS
+from crawler.jobs.base import LIVE_JOBS
 from kalshi_markets.settings import MAX_RATE
 from tests.bench.crawl_fixture import CrawlerTables, PageFolders, customer, live, pages, prepare, serve
 from tests.bench.crawl_once import Walked, walk

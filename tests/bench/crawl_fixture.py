@@ -18,11 +18,12 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from crawler.jobs import all_jobs
 from kalshi_markets.database import Database
 from kalshi_markets.settings import CrawlerSettings, DatabaseSettings, MigratorSettings
+from local import ROOT
 from local.exchange.http.prerendered import MANIFEST
 from migrator.migrate import migrate
 from tests.bench.exchange import program
 from tests.bench.server import TABLE, Connection
-from tests.bench.table import NOW, ROOT, SEED, run
+from tests.bench.table import NOW, SEED, run
 from tests.bench.writes import Page
 
 LATER: Final = 300

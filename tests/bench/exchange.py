@@ -26,9 +26,9 @@ import uvicorn
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from local import ROOT
 from tests.bench.report import peak
 
-ROOT = Path(__file__).parents[2]
 READY = re.compile(r"exchange: \d+ markets at (\S+)\n|static: (\S+)\n")
 CONNECTIONS, ROUNDS, SECONDS = 2, 3, 1.5
 MARKETS = 20_000

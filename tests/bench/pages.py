@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Final
 
+from local import ROOT
 from tests.bench.api_process import ApiProcess, next_url
 from tests.bench.reference import Floor, Reference
 from tests.bench.report import Bar, Line, interleaved, max_bar
 from tests.bench.server import Connection
-from tests.bench.table import ROOT, run
+from tests.bench.table import run
 
 LARGE, SMALL = "/markets?limit=10000", "/markets?limit=100"
 EXPORT: Final = "/markets?limit=10000&order_by=ticker&order_direction=asc&format=ndjson"

@@ -22,6 +22,7 @@ from kalshi_markets.columns import COLUMNS, Column, Kind, Origin, Table, columns
 from kalshi_markets.database import Database
 from kalshi_markets.exchange import market_row
 from kalshi_markets.settings import DatabaseSettings, MigratorSettings
+from local import ROOT
 from local.exchange.catalogue import MarketFilter, Order
 from local.exchange.clock import Clock
 from local.exchange.generated import generate
@@ -29,7 +30,6 @@ from migrator.indexes import INDEXES, build_indexes, index_name
 from migrator.migrate import FOLDER, migrate
 from tests.bench.server import TABLE, Connection, connect, running, step
 
-ROOT: Final = Path(__file__).parents[2]
 ROWS: Final = 2_000_000
 NOW: Final = 1_795_600_000
 """Time of the exchange's clock: 2026-11-25T09:46:40Z."""

@@ -22,10 +22,11 @@ from crawler.store import Batch, Store
 from kalshi_markets.columns import MARKET_COLUMNS, Column, Kind, Table
 from kalshi_markets.database import Database
 from kalshi_markets.exchange import parse_market
+from local import ROOT
 from tests.bench.pages import LARGE, SMALL, Bench
 from tests.bench.report import RUNS, Bar, Line, milliseconds, p95
 from tests.bench.server import TABLE, Connection, connect, step
-from tests.bench.table import ROOT, database, run
+from tests.bench.table import database, run
 
 PAGE: Final = 1_000
 PAGES: Final = 40

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from local import ROOT
 from local.pip_settings import pip_environment
-from tests.env.checkouts import ROOT, Make, checkout
+from tests.env.checkouts import Make, checkout
 
 CACHE = Path("/var/cache/kalshi-markets-api")
 
@@ -69,8 +70,8 @@ def installed(private_dir: Path, offline: dict[str, str]) -> Path:
     home_dir.mkdir()
     run = Make(folder, "run", HOME=str(home_dir), **offline)
     try:
-        run.serves()
-        run.stops()
+        run.wait_until_serving()
+        run.stop()
     finally:
         run.kill()
     return folder / ".venv"

@@ -21,14 +21,14 @@ def test_after_ctrl_c_at_any_moment_of_the_first_run_the_next_one_starts(
     for seconds in (0.3, 0.7, 1.1, 2.5):
         run = start(fresh, **offline)
         time.sleep(seconds)
-        run.gives_up()
-    for line in ("installing what local needs", "postgres"):
+        run.cancel()
+    for line in ("installing the packages of local", "postgres"):
         run = start(fresh, **offline)
-        run.until(line)
-        run.gives_up()
+        run.wait_for_line(line)
+        run.cancel()
     last = start(fresh, **offline)
-    last.serves()
-    last.stops()
+    last.wait_until_serving()
+    last.stop()
 
 
 def test_settings_of_pip_and_python_that_lead_elsewhere_do_not_count_but_the_index_does(
@@ -60,10 +60,10 @@ def test_settings_of_pip_and_python_that_lead_elsewhere_do_not_count_but_the_ind
         PYTHONHOME=str(home_dir),
         PYTHONSAFEPATH="1",
     )
-    run.serves()
-    run.stops()
+    run.wait_until_serving()
+    run.stop()
     assert {"target", "prefix", "root", ".local"} & {path.name for path in home_dir.iterdir()} == set()
-    assert start(fresh, "clean", VENV="~/an environment").ended() == 0
+    assert start(fresh, "clean", VENV="~/an environment").wait() == 0
     assert not (home_dir / "an environment").exists()
 
 
@@ -78,7 +78,7 @@ def test_a_folder_that_make_did_not_make_is_neither_filled_nor_emptied(
     (fresh / "link").symlink_to("other")
     before = files(fresh)
     command = start(fresh, target, VENV=name)
-    code = command.ended()
+    code = command.wait()
     if (target, name) == ("clean", "link"):  # the link is removed, and its target remains
         assert code == 0
         assert not (fresh / "link").is_symlink()
@@ -90,12 +90,12 @@ def test_a_folder_that_make_did_not_make_is_neither_filled_nor_emptied(
 
 def test_make_clean_removes_what_make_run_made_but_not_while_it_runs(ready: Path, start: Start) -> None:
     run = start(ready)
-    run.serves()
+    run.wait_until_serving()
     rejected = start(ready, "clean")
     assert rejected.process.wait(SECONDS) == 2
     assert rejected.lines[0] == "make clean: .data is in use, so nothing is removed: stop the run."
-    run.stops()
-    assert start(ready, "clean").ended() == 0
+    run.stop()
+    assert start(ready, "clean").wait() == 0
     assert sorted(path.name for path in ready.iterdir()) == ["Makefile", "functions", "home", "layers", "local"]
 
 
@@ -104,7 +104,7 @@ def test_make_clean_leaves_a_data_folder_that_is_not_ours(fresh: Path, start: St
     (fresh / ".data" / "thesis.txt").write_text("years of work")
     (fresh / ".mypy_cache").mkdir()
     clean = start(fresh, "clean")
-    assert clean.ended() == 2
+    assert clean.wait() == 2
     assert ".data was not made by make, so nothing is removed" in clean.lines[0]
     assert (fresh / ".data" / "thesis.txt").read_text() == "years of work"
     assert (fresh / ".mypy_cache").exists()
@@ -117,7 +117,7 @@ def test_a_path_with_any_characters_works(installed: Path) -> None:
 
 def test_a_path_with_a_colon_is_rejected_with_a_message(private_dir: Path, start: Start) -> None:
     run = start(checkout(private_dir / "a:b"))
-    assert run.ended() == 2
+    assert run.wait() == 2
     assert f"{private_dir / 'a:b'} has a ':'" in run.lines[0]
     assert "move the checkout" in run.lines[0]
     assert not (private_dir / "a:b" / ".venv").exists()

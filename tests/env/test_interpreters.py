@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent.parent
+from local import ROOT
+
 OLDEST = (3, 11)
 FOLDERS = (
     *map(Path, os.get_exec_path()),

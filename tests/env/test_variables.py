@@ -22,7 +22,7 @@ pytestmark = pytest.mark.timeout(900)  # the first test in the session also wait
 )
 def test_an_unusable_variable_is_reported_by_name(ready: Path, start: Start, name: str, value: str) -> None:
     run = start(ready, **{name: value})
-    assert run.ended() == 2
+    assert run.wait() == 2
     assert run.lines[0].startswith("make run: ")
     assert name in run.lines[0]
     assert "Traceback" not in run.output

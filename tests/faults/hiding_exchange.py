@@ -39,6 +39,13 @@ class HidingExchange(Exchange):
     ) -> Iterator[tuple[Position, Market]]:
         return (row for row in self.inner.markets(order, after, filter_) if row[1].ticker not in self.hidden)
 
+    @property
+    def first_opening(self) -> int:
+        return self.inner.first_opening
+
+    def traded_markets(self, first: int, last: int) -> Iterable[Market]:
+        return (market for market in self.inner.traded_markets(first, last) if market.ticker not in self.hidden)
+
     def event(self, ticker: str) -> Event | None:
         return self.inner.event(ticker)
 

@@ -27,9 +27,9 @@ from cryptography.hazmat.primitives.asymmetric import ed25519
 from crawler.crawl import SHUTDOWN_SECONDS
 from crawler.jobs import all_jobs
 from kalshi_markets.columns import MARKET_COLUMNS, Kind
-from kalshi_markets.database import Database, DatabaseError
+from kalshi_markets.database import DatabaseError
 from kalshi_markets.exchange import market_row
-from kalshi_markets.settings import CrawlerSettings, DatabaseSettings, MigratorSettings
+from kalshi_markets.settings import CrawlerSettings, MigratorSettings
 from local.exchange.catalogue import MarketFilter, Order
 from local.exchange.clock import Clock, parse
 from local.exchange.generated import generate
@@ -41,6 +41,7 @@ from tests.faults.hiding_exchange import HidingExchange
 from tests.faults.schedule import Step, make_steps
 from tests.faults.witness import Witness
 from tests.support.api_client import ApiClient, ApiResponse, crawl
+from tests.support.database import connect, environment_of
 
 START: Final = parse("2026-10-30T21:10:00Z")
 LIVE, ARCHIVED = 120, 60
@@ -131,7 +132,7 @@ class Scenario:
         httpx.post(f"{self.admin}/costs", json=costs).raise_for_status()
 
     def _execute(self, sql: str) -> list[list[Any]]:
-        database = Database(DatabaseSettings.from_env(self.environment), application_name="trial")
+        database = connect(self.environment)
         try:
             return database.query(sql)
         finally:
@@ -273,10 +274,10 @@ def server(folder: Path) -> Iterator[PostgresServer]:
     postgres = PostgresServer(folder / "postgres", settings=settings, ends_with_parent=True)
     postgres.start()
     try:
-        owner = _connect(postgres, postgres.database)
+        owner = connect(environment_of(postgres, postgres.database))
         owner.execute("CREATE DATABASE template")
         owner.close()
-        template = _connect(postgres, "template")
+        template = connect(environment_of(postgres, "template"))
         migrate(template, MigratorSettings({}))
         template.execute_script(_WRITE_FAILURE_SQL)
         template.close()
@@ -292,25 +293,11 @@ _WRITE_FAILURE_SQL: Final = f"""
     ALTER TABLE kalshi_markets_quotes DISABLE TRIGGER {TRIGGER}"""
 
 
-def _environment(postgres: PostgresServer, database: str) -> dict[str, str]:
-    return {
-        "DB_HOST": postgres.host,
-        "DB_PORT": str(postgres.port),
-        "DB_NAME": database,
-        "DB_USER": postgres.user,
-        "DB_PASSWORD": postgres.password,
-    }
-
-
-def _connect(postgres: PostgresServer, database: str) -> Database:
-    return Database(DatabaseSettings.from_env(_environment(postgres, database)), application_name="trial")
-
-
 @contextmanager
 def scenario(seed: int, postgres: PostgresServer, folder: Path) -> Iterator[Scenario]:
     """Yield a scenario over an empty, migrated database."""
     name = f"trial_{seed}"
-    owner = _connect(postgres, postgres.database)
+    owner = connect(environment_of(postgres, postgres.database))
     owner.execute(f"CREATE DATABASE {name} TEMPLATE template")
     owner.close()
     key = ed25519.Ed25519PrivateKey.generate()
@@ -321,14 +308,14 @@ def scenario(seed: int, postgres: PostgresServer, folder: Path) -> Iterator[Scen
     with ExchangeServer(exchange, {"trial": key.public_key()}) as at:
         ours = {"KEYID": "trial", "KEYFILE": str(key_file), "EXCHANGE_URL": at.url, "EXCHANGE_RATE": "1000"}
         combos = seed % 2 == 1  # many combos are removed
-        environment = _environment(postgres, name) | ours | {"COMBOS": str(combos).lower()}
+        environment = environment_of(postgres, name) | ours | {"COMBOS": str(combos).lower()}
         api = ApiClient(environment)
         try:
             witness = Witness(exchange, combos)
             yield Scenario(seed, postgres, environment, exchange, f"{at.root}/admin", api, combos, witness)
         finally:
             api.close()
-    owner = _connect(postgres, postgres.database)
+    owner = connect(environment_of(postgres, postgres.database))
     owner.execute(f"DROP DATABASE {name} WITH (FORCE)")
     owner.close()
 

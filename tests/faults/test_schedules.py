@@ -1,8 +1,7 @@
 import subprocess
 import sys
-from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
+from local import ROOT
 
 
 def test_after_any_schedule_of_faults_the_table_is_the_exchange() -> None:

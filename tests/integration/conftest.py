@@ -25,6 +25,7 @@ from tests.support.aws import account as aws_account
 from tests.support.aws_proxy import AwsProxy
 from tests.support.certificates import certificate_for
 from tests.support.database import connect, environment_of, store_markets
+from tests.support.emulator import link_packages
 
 _numbers = itertools.count(1)
 
@@ -103,6 +104,12 @@ def aws(account: Account, monkeypatch: pytest.MonkeyPatch) -> Iterator[Account]:
     clear_cache()
     yield account
     clear_cache()
+
+
+@pytest.fixture(scope="session")
+def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with the packages of the layer and of the runtime, and no others."""
+    return link_packages(tmp_path_factory.mktemp("layer") / "python")
 
 
 @pytest.fixture(scope="session")

@@ -1,9 +1,7 @@
 """The archive is complete only after its listing was read to the end."""
 
-import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from email.utils import format_datetime
 from typing import Any
 
 import pytest
@@ -11,10 +9,11 @@ import pytest
 from crawler.job_table import JobState
 from crawler.store import Batch, Store
 from kalshi_markets.database import Database
-from kalshi_markets.exchange import Series, parse_market
+from kalshi_markets.exchange import parse_market
 from tests.support.api_client import ApiClient, crawl
 from tests.support.database import truncate_all
-from tests.support.scripted_server import Reply, ScriptedServer
+from tests.support.event_rows import series as series_row
+from tests.support.scripted_server import Reply, ScriptedServer, answer, page
 
 NOW = datetime.now(UTC)
 RUN_SECONDS = 8
@@ -27,15 +26,6 @@ def fresh(environment: dict[str, str], database: Database, monkeypatch: pytest.M
     monkeypatch.setattr("kalshi_markets.exchange.transport.INITIAL_BACKOFF", 0.01)
     truncate_all(database)
     return environment | {"EXCHANGE_RATE": "1000"}
-
-
-def answer(**members: Any) -> Reply:
-    date = format_datetime(datetime.now(UTC), usegmt=True)
-    return Reply(body=json.dumps(members).encode(), headers={"date": date})
-
-
-def page(*markets: Any, cursor: str = "") -> Reply:
-    return answer(markets=markets, cursor=cursor)
 
 
 def settled(ticker: str, **members: Any) -> dict[str, Any]:
@@ -122,7 +112,7 @@ def test_a_listing_that_ends_before_a_known_market_is_not_the_whole_archive(
     assert store.lease.acquire()
     known = [settled("KNOWN"), settled("DELETED"), settled("LISTED")]
     store.commit(
-        Batch(JobState("settled"), [parse_market(market) for market in known], series=[Series("KXA", "A", "C")])
+        Batch(JobState("settled"), [parse_market(market) for market in known], series=[series_row("KXA", "A", "C")])
     )
     store.lease.release()
     paths = {
@@ -143,7 +133,7 @@ def test_a_listing_that_ends_before_a_known_market_is_not_the_whole_archive(
 def test_a_known_market_that_no_series_lists_makes_nothing_complete(fresh: dict[str, str], database: Database) -> None:
     store = Store(database)
     assert store.lease.acquire()
-    store.commit(Batch(JobState("settled"), [parse_market(settled("KNOWN"))], series=[Series("KXA", "A", "C")]))
+    store.commit(Batch(JobState("settled"), [parse_market(settled("KNOWN"))], series=[series_row("KXA", "A", "C")]))
     store.lease.release()
     paths = {"/historical/markets?tickers=*": [page(settled("KNOWN"))], **of_series("KXA", page(settled("A")))}
     with archive("KXA", listing=[page(settled("A"))], paths=paths) as server:
@@ -204,7 +194,7 @@ def test_a_walk_by_series_goes_on_in_the_series_where_it_was(fresh: dict[str, st
     assert store.lease.acquire()
     position_ = {"cursor": "a", "first": "A1", "pages": 1}
     position = {"after": "", "skipped": [], "unlisted": [], "series": "KXA", **position_}
-    series = [Series(name, name, "C") for name in ("KXA", "KXB")]
+    series = [series_row(name, name, "C") for name in ("KXA", "KXB")]
     store.commit(Batch(JobState("archive", position, started_at=NOW), series=series))
     store.lease.release()
     paths = {

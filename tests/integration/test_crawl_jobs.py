@@ -6,7 +6,6 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from email.utils import format_datetime
 from typing import Any
 
 import pytest
@@ -14,7 +13,7 @@ import pytest
 from crawler.job_table import JobState
 from crawler.store import Batch, Store
 from kalshi_markets.database import Database, DatabaseUnavailable
-from kalshi_markets.exchange import Event, Series, find_drift, parse_market
+from kalshi_markets.exchange import find_drift, parse_market
 from local.exchange.catalogue import MarketFilter, Order
 from local.exchange.clock import Clock
 from local.exchange.generated import generate
@@ -22,7 +21,9 @@ from local.exchange.http.server import ExchangeServer
 from tests.faults.hiding_exchange import HidingExchange
 from tests.support.api_client import crawl
 from tests.support.database import connect, truncate_all
-from tests.support.scripted_server import Reply, ScriptedServer
+from tests.support.event_rows import event as event_row
+from tests.support.event_rows import series as series_row
+from tests.support.scripted_server import Reply, ScriptedServer, answer
 
 QUICK = {"EXCHANGE_RATE": "1000"}
 
@@ -47,14 +48,14 @@ def hurry(database: Database) -> None:
         "UPDATE kalshi_markets_jobs SET started_at = started_at - interval '2 days' WHERE position IS NULL"
     )
     database.execute("UPDATE kalshi_markets_jobs SET retry_at = NULL")
-    database.execute("UPDATE kalshi_markets_events SET asked_at = asked_at - interval '2 hours'")
+    database.execute("UPDATE kalshi_markets_unknown_events SET asked_at = asked_at - interval '2 hours'")
 
 
 def column(database: Database, name: str) -> dict[str, Any]:
     return dict(database.query(f"SELECT ticker, {name} FROM kalshi_markets"))
 
 
-EVENT, SERIES = Event("E", "S", "The event"), Series("S", "The series", "Politics")
+EVENT, SERIES = event_row("E", "S", "The event"), series_row("S", "The series", "Politics")
 MARKET = {"ticker": "E-1", "event_ticker": "E", "yes_sub_title": "Yes", "status": "active", "volume_fp": "1.00"}
 
 
@@ -79,7 +80,7 @@ def test_an_event_that_becomes_known_later_changes_its_markets_once(store: Store
 
 def test_a_series_that_moves_takes_its_markets_along(store: Store, database: Database) -> None:
     store.commit(Batch(JobState("j"), [parse_market(MARKET)], events=[EVENT], series=[SERIES]))
-    assert store.commit(Batch(JobState("j"), series=[Series("S", "The series", "World")])).changed == 1
+    assert store.commit(Batch(JobState("j"), series=[series_row("S", "The series", "World")])).changed == 1
     assert column(database, "category") == {"E-1": "World"}
     assert store.commit(Batch(JobState("j"), [parse_market(MARKET)])).changed == 0
 
@@ -203,11 +204,6 @@ def test_an_error_of_the_whole_statement_stops_the_page(store: Store, database: 
         assert "j" not in store.job_table.states()
     finally:
         database.execute_script("DROP FUNCTION refuse CASCADE")
-
-
-def answer(**members: Any) -> Reply:
-    date = format_datetime(datetime.now(UTC), usegmt=True)
-    return Reply(body=json.dumps(members).encode(), headers={"date": date})
 
 
 def quiet() -> dict[str, list[Reply]]:

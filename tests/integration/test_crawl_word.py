@@ -5,7 +5,6 @@ import json
 import secrets
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from email.utils import format_datetime
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -14,11 +13,13 @@ import pytest
 from crawler.job_table import JobState
 from crawler.store import Batch, Store
 from kalshi_markets.database import Database
-from kalshi_markets.exchange import Event, Series, parse_market
+from kalshi_markets.exchange import Row, parse_market
 from kalshi_markets.settings import SettingsError
 from tests.support.api_client import ApiClient, crawl
 from tests.support.database import truncate_all
-from tests.support.scripted_server import Reply, ScriptedServer
+from tests.support.event_rows import event as event_row
+from tests.support.event_rows import series as series_row
+from tests.support.scripted_server import Reply, ScriptedServer, answer, page
 
 NOW = datetime.now(UTC)
 RUN_SECONDS = 8
@@ -37,15 +38,6 @@ def store(fresh: dict[str, str], database: Database) -> Store:
     store = Store(database)
     assert store.lease.acquire()
     return store
-
-
-def answer(**members: Any) -> Reply:
-    date = format_datetime(datetime.now(UTC), usegmt=True)
-    return Reply(body=json.dumps(members).encode(), headers={"date": date})
-
-
-def page(*markets: Any, cursor: str = "") -> Reply:
-    return answer(markets=markets, cursor=cursor)
 
 
 def market(ticker: str, **members: Any) -> dict[str, Any]:
@@ -269,19 +261,22 @@ def test_a_market_whose_name_the_exchange_rejects_is_not_removed(
 
 def test_a_series_that_postgresql_refuses_keeps_no_other_out(store: Store, database: Database) -> None:
     """The key exceeds the size limit of an index row, and it does not compress."""
-    poison = secrets.token_hex(4000)
+    poisoned: Row = {"series_ticker": secrets.token_hex(4000)}
     store.commit(
         Batch(
             JobState("live/open"),
             [parse_market(market("A", event_ticker="E1")), parse_market(market("B", event_ticker="E2"))],
         )
     )
-    series = [Series("S1", "One", "C"), Series(poison, "Two", "C"), Series("S3", "Three", "C")]
+    series = [series_row("S1", "One", "C"), series_row("S2", "Two", "C") | poisoned, series_row("S3", "Three", "C")]
     store.commit(Batch(JobState("series"), series=series))
     assert database.query("SELECT series_ticker FROM kalshi_markets_series ORDER BY 1") == [["S1"], ["S3"]]
-    store.commit(Batch(JobState("events"), events=[Event("E1", poison, "One"), Event("E2", "S3", "Two")]))
+    store.commit(
+        Batch(JobState("events"), events=[event_row("E1", "S2", "One") | poisoned, event_row("E2", "S3", "Two")])
+    )
     events = database.query("SELECT event_ticker, series_ticker FROM kalshi_markets_events ORDER BY 1")
-    assert events == [["E1", None], ["E2", "S3"]]
+    assert events == [["E2", "S3"]]
+    assert database.query("SELECT event_ticker FROM kalshi_markets_unknown_events") == [["E1"]]
     assert database.query("SELECT ticker, category FROM kalshi_markets ORDER BY 1") == [["A", None], ["B", "C"]]
 
 
@@ -323,7 +318,7 @@ def test_rejects_and_events_take_turns_too(store: Store, database: Database) -> 
     )
     soon = NOW + timedelta(days=1)
     first = store.queries.events_without_series(soon, 2)
-    store.commit(Batch(JobState("events"), events=[Event(name, None, None) for name in first]))
+    store.commit(Batch(JobState("events"), unknown_events=first))
     assert store.queries.events_without_series(soon, 9) == [*(name for name in names if name not in first), *first]
 
 

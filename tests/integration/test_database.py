@@ -229,7 +229,7 @@ def test_tls_that_the_server_does_not_have_is_not_done_without(environment: dict
 def test_the_end_of_a_long_statement_does_not_wait_for_its_beginning_to_be_confirmed(database: Database) -> None:
     assert database.query("SELECT length($1::text)", "x" * 300_000) == [[300_000]]
     assert database._connection is not None
-    assert database._connection._usock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+    assert database._connection._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 def test_lists_of_texts_arrive_as_they_are(database: Database) -> None:

@@ -14,7 +14,7 @@ from local.exchange.http.server import ExchangeServer
 from local.lambda_runtime.events import HttpRequest, http_event, scheduled_event
 from local.lambda_runtime.lambda_errors import FunctionError, FunctionTimeout
 from local.lambda_runtime.sandbox import FunctionSpec
-from tests.support.emulator import Emulator, emulated, link_packages, packaged
+from tests.support.emulator import Emulator, emulated, packaged
 
 FUNCTIONS = ("migrator", "crawler", "api")
 PROBE = """
@@ -33,11 +33,6 @@ def handler(event, context):
 """
 
 Start = Callable[[FunctionSpec], Emulator]
-
-
-@pytest.fixture(scope="module")
-def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return link_packages(tmp_path_factory.mktemp("layer") / "python")
 
 
 @pytest.fixture

@@ -9,10 +9,12 @@ import pytest
 from local.exchange.clock import DAY, SECOND, Clock, parse
 from local.exchange.generated import generate
 from local.exchange.http.server import ExchangeServer
+from tests.support.listings import fetch_all, tickers_of
 
 NOW = parse("2026-11-24T12:00:00Z")
 NOW_S = NOW // SECOND
 HOUR = 3600
+ARCHIVE = "/historical/markets"
 
 Json = dict[str, Any]
 
@@ -28,22 +30,7 @@ def api() -> Iterator[httpx.Client]:
 
 @pytest.fixture(scope="module")
 def archived(api: httpx.Client) -> list[Json]:
-    return walk(api)
-
-
-def walk(api: httpx.Client, **query: str | int) -> list[Json]:
-    markets: list[Json] = []
-    cursor = ""
-    while True:
-        page = api.get("/historical/markets", params={"limit": 300, **query, "cursor": cursor}).json()
-        markets += page["markets"]
-        cursor = page["cursor"]
-        if not cursor:
-            return markets
-
-
-def tickers(markets: list[Json]) -> set[str]:
-    return {market["ticker"] for market in markets}
+    return fetch_all(api, ARCHIVE, limit=300)
 
 
 def test_the_archive_holds_what_settled_before_the_cutoff_newest_first(api: httpx.Client, archived: list[Json]) -> None:
@@ -90,16 +77,18 @@ def test_archived_markets_are_found_by_ticker_event_series_and_without_combos(
     api: httpx.Client, archived: list[Json]
 ) -> None:
     some = archived[5:600:90]
-    assert tickers(walk(api, tickers=",".join(["NOSUCH", *tickers(some)]))) == tickers(some)
+    assert tickers_of(
+        fetch_all(api, ARCHIVE, limit=300, tickers=",".join(["NOSUCH", *tickers_of(some)]))
+    ) == tickers_of(some)
     event = archived[0]["event_ticker"]
     of_event = {market["ticker"] for market in archived if market["event_ticker"] == event}
-    assert tickers(walk(api, event_ticker=event)) == of_event
+    assert tickers_of(fetch_all(api, ARCHIVE, limit=300, event_ticker=event)) == of_event
     series = api.get(f"/events/{event}").json()["event"]["series_ticker"]
-    of_series = tickers(walk(api, series_ticker=series))
+    of_series = tickers_of(fetch_all(api, ARCHIVE, limit=300, series_ticker=series))
     assert of_event <= of_series
     assert all(ticker.startswith(series + "-") for ticker in of_series)
-    combos = {ticker for ticker in tickers(archived) if ticker.startswith("KXMVE")}
-    assert tickers(walk(api, mve_filter="exclude")) == tickers(archived) - combos
+    combos = {ticker for ticker in tickers_of(archived) if ticker.startswith("KXMVE")}
+    assert tickers_of(fetch_all(api, ARCHIVE, limit=300, mve_filter="exclude")) == tickers_of(archived) - combos
     response = api.get("/historical/markets", params={"mve_filter": "only"})
     assert response.status_code == 400
 

@@ -17,7 +17,6 @@ from kalshi_markets.exchange import (
     AuthenticationFailed,
     Candle,
     CandleQuery,
-    Event,
     ExchangeClient,
     ExchangeClientError,
     ExchangeError,
@@ -25,11 +24,13 @@ from kalshi_markets.exchange import (
     InvalidResponse,
     Listings,
     Page,
-    Series,
+    RawMarket,
     transport,
 )
 from kalshi_markets.exchange.rate_limiter import LocalTokenBucket, RateLimiter
 from kalshi_markets.settings import ExchangeSettings
+from tests.support.event_rows import event
+from tests.support.event_rows import series as series_
 from tests.support.scripted_server import Reply, ScriptedServer
 
 T = TypeVar("T")
@@ -57,7 +58,7 @@ def ask(server: ScriptedServer, question: Callable[[ExchangeClient], Coroutine[A
     return asyncio.run(run())
 
 
-def first_page(client: ExchangeClient) -> Coroutine[Any, Any, Page]:
+def first_page(client: ExchangeClient) -> Coroutine[Any, Any, Page[RawMarket]]:
     return client.listings(deadline=time.monotonic() + 5).live("open", None)
 
 
@@ -66,7 +67,7 @@ def test_requests_accept_english_and_gzip_and_numbers_are_parsed_exactly() -> No
     with ScriptedServer([Reply(body=body, headers={"content-encoding": "gzip"}), Reply()]) as server:
         page = ask(server, first_page)
         assert page.cursor == "next+/="
-        assert [sent.parse() for sent in page.markets] == [{"floor_strike": Decimal("0.10000000000000000001")}]
+        assert [sent.parse() for sent in page.rows] == [{"floor_strike": Decimal("0.10000000000000000001")}]
         path, headers = server.requests[0]
         assert (headers["accept-language"], headers["accept-encoding"]) == ("en", "gzip")
         assert path == "/trade-api/v2/markets?limit=1000&mve_filter=exclude&status=open"
@@ -103,8 +104,8 @@ def listings(client: ExchangeClient) -> Listings:
     [
         (b"markets", b'{"ticker":"A"}', lambda c: listings(c).by_ticker(["A"])),
         (b"markets", b'{"ticker":"A"}', lambda c: listings(c).by_ticker(["A"], archived=True)),
-        (b"events", b'{"event_ticker":"A"}', lambda c: listings(c).events(["A"])),
-        (b"series", b'{"ticker":"A"}', lambda c: listings(c).all_series()),
+        (b"events", b'{"event_ticker":"A","series_ticker":"S"}', lambda c: listings(c).events(["A"])),
+        (b"series", b'{"ticker":"A"}', lambda c: listings(c).series(None)),
     ],
 )
 def test_every_list_goes_on_behind_a_page_that_is_null(
@@ -131,15 +132,18 @@ def test_series_are_read_in_pages_whatever_the_order_of_their_members() -> None:
         b'{"series": null}',
     ]
     with ScriptedServer([Reply(body=page) for page in pages]) as server:
-        series = ask(server, lambda client: listings(client).all_series())
-        assert series == [Series("A", None, "C"), Series("B", None, None), Series("C", "T", None)]
+        series = ask(server, lambda client: listings(client).series(None))
+        assert series == [series_("A", category="C"), series_("B"), series_("C", "T")]
         assert [path.partition("?")[2] for path, _ in server.requests] == ["", "cursor=2", "cursor=3"]
 
 
-def test_texts_that_an_event_has_empty_are_none() -> None:
-    body = b'{"events": [{"event_ticker": "E", "series_ticker": "", "title": ""}], "cursor": "", "milestones": []}'
+def test_texts_that_an_event_has_empty_are_none_and_one_without_a_series_is_unknown() -> None:
+    empty = b'{"event_ticker": "E", "series_ticker": "S", "title": "", "collateral_return_type": ""}'
+    body = b'{"events": [%s, {"event_ticker": "F", "series_ticker": ""}], "cursor": "", "milestones": []}' % empty
     with ScriptedServer([Reply(body=body)]) as server:
-        assert ask(server, lambda client: listings(client).events(["E"])) == [Event("E", None, None)]
+        assert ask(server, lambda client: listings(client).events(["E", "F"])) == [
+            event("E", "S", collateral_return_type="")
+        ]
 
 
 @pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504, 520])

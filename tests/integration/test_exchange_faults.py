@@ -21,6 +21,7 @@ from local.exchange.faults.rewrites import MARKET, UNUSUAL
 from local.exchange.generated import generate
 from local.exchange.http.app import ServerOptions
 from local.exchange.http.server import ExchangeServer
+from tests.support.listings import fetch_pages
 
 NOW = parse("2026-11-24T12:00:00Z")
 KEY = Ed25519PrivateKey.generate()
@@ -73,16 +74,8 @@ def signed(server: ExchangeServer, path: str) -> dict[str, str]:
 def walk(
     api: httpx.Client, path: str = "/markets", rows: str = "markets", **query: str | int
 ) -> list[list[dict[str, Any]]]:
-    """Return the pages of a listing, fetched by cursor."""
-    pages: list[list[dict[str, Any]]] = []
-    cursor = ""
-    while len(pages) < 500:
-        page = api.get(path, params={**query, "cursor": cursor}).json()
-        pages.append(page[rows] or [])
-        cursor = page["cursor"]
-        if not cursor:
-            return pages
-    raise AssertionError("it does not end")
+    """Return the rows of each page of a listing."""
+    return [page[rows] or [] for page in fetch_pages(api, path, **query)]
 
 
 def test_a_late_answer_is_late_and_right(server: ExchangeServer, api: httpx.Client) -> None:

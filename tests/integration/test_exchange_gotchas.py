@@ -20,6 +20,7 @@ from local.exchange.clock import DAY, SECOND, Clock, parse
 from local.exchange.generated import generate
 from local.exchange.http.app import ServerOptions
 from local.exchange.http.server import ExchangeServer
+from tests.support.listings import fetch_all
 
 NOW = parse("2026-11-24T12:00:00Z")
 KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
@@ -44,17 +45,6 @@ def api(server: ExchangeServer) -> Iterator[httpx.Client]:
 
 def strike(api: httpx.Client, **rule: object) -> None:
     api.post(str(api.base_url.copy_with(path="/admin/faults")), json=[rule]).raise_for_status()
-
-
-def walk(api: httpx.Client, path: str = "/markets", **query: str | int) -> list[Row]:
-    rows: list[Row] = []
-    cursor = ""
-    while True:
-        page = api.get(path, params={"limit": 1000, **query, "cursor": cursor}).json()
-        rows += page["markets"]
-        cursor = page["cursor"]
-        if not cursor:
-            return rows
 
 
 def signed(at: int | str, signature: bytes) -> dict[str, str]:
@@ -118,7 +108,7 @@ def test_without_mve_filter_the_open_listing_begins_with_combos(api: httpx.Clien
     combos = [row for row in first if row["ticker"].startswith("KXMVE")]
     assert len(combos) > 10
     assert all("mve_collection_ticker" in row and row["rules_primary"] == "" for row in combos)
-    assert not [row for row in walk(api, mve_filter="exclude") if row["ticker"].startswith("KXMVE")]
+    assert not [row for row in fetch_all(api, mve_filter="exclude") if row["ticker"].startswith("KXMVE")]
 
 
 def test_a_page_can_be_empty_and_yet_lead_on(api: httpx.Client) -> None:
@@ -159,21 +149,21 @@ def test_a_member_that_vanishes_or_changes_breaks_strict_models(api: httpx.Clien
 def test_removed_members_are_not_sent(api: httpx.Client) -> None:
     removed = {"liquidity", "liquidity_dollars", "yes_bid", "last_price", "volume", "open_interest", "settlement_value"}
     removed |= {"category", "risk_limit_cents", "tick_size", "response_price_units", "fractional_trading_enabled"}
-    assert not [row for row in walk(api) if removed & row.keys()]
+    assert not [row for row in fetch_all(api) if removed & row.keys()]
 
 
 def test_closing_expiring_and_settling_are_three_times(api: httpx.Client) -> None:
-    settled = walk(api, status="settled", mve_filter="exclude")
+    settled = fetch_all(api, status="settled", mve_filter="exclude")
     apart = [
         row for row in settled if len({row["close_time"], row["latest_expiration_time"], row["settlement_ts"]}) == 3
     ]
     assert len(apart) > 0.9 * len(settled) > 0
-    live = walk(api, status="open", mve_filter="exclude")
+    live = fetch_all(api, status="open", mve_filter="exclude")
     assert [row for row in live if parse(row["expected_expiration_time"]) < parse(row["close_time"])]
 
 
 def test_times_have_up_to_six_digits_and_are_left_out_where_unset(api: httpx.Client) -> None:
-    rows = walk(api, mve_filter="exclude")
+    rows = fetch_all(api, mve_filter="exclude")
     digits = Counter(len(re.sub(r"^[^.]*\.?|Z$", "", row["created_time"])) for row in rows)
     assert {0, 5, 6} <= set(digits) <= set(range(7))
     assert not [row for row in rows if None in row.values()]
@@ -183,15 +173,17 @@ def test_times_have_up_to_six_digits_and_are_left_out_where_unset(api: httpx.Cli
 
 def test_numbers_are_strings_but_for_a_few(api: httpx.Client) -> None:
     numbers: set[str] = set()
-    for row in walk(api, mve_filter="exclude"):
+    for row in fetch_all(api, mve_filter="exclude"):
         numbers |= {name for name, value in row.items() if type(value) in (int, float)}
         assert all(Decimal(row[name]) >= 0 for name in row if name.endswith(("_dollars", "_fp")))
     assert numbers == {"floor_strike", "cap_strike", "settlement_timer_seconds", "exchange_index"}
 
 
 def test_candles_have_other_names_in_the_archive_and_no_prices_where_nothing_traded(api: httpx.Client) -> None:
-    live = _candles(api, walk(api, status="settled", mve_filter="exclude"), "/series/ANY/markets/{}/candlesticks")
-    old = _candles(api, walk(api, "/historical/markets", mve_filter="exclude"), "/historical/markets/{}/candlesticks")
+    live = _candles(api, fetch_all(api, status="settled", mve_filter="exclude"), "/series/ANY/markets/{}/candlesticks")
+    old = _candles(
+        api, fetch_all(api, "/historical/markets", mve_filter="exclude"), "/historical/markets/{}/candlesticks"
+    )
     assert {frozenset(candle["yes_bid"]) for candle in live} == {
         frozenset({"open_dollars", "low_dollars", "high_dollars", "close_dollars"})
     }
@@ -212,7 +204,7 @@ def _candles(api: httpx.Client, rows: list[Row], path: str) -> list[Row]:
 
 
 def test_an_empty_book_has_the_prices_zero_and_one(api: httpx.Client) -> None:
-    rows = walk(api, status="open", mve_filter="exclude")
+    rows = fetch_all(api, status="open", mve_filter="exclude")
     empty = [row for row in rows if Decimal(row["yes_bid_size_fp"]) == 0 and Decimal(row["yes_ask_size_fp"]) == 0]
     assert {(row["yes_bid_dollars"], row["yes_ask_dollars"]) for row in empty} == {("0.0000", "1.0000")}
 
@@ -221,7 +213,7 @@ def test_old_settlements_are_not_in_the_settled_listing_but_in_the_archive(api: 
     cutoff = parse(api.get("/historical/cutoff").json()["market_settled_ts"]) // SECOND
     window = {"min_settled_ts": cutoff - 200 * 86_400, "max_settled_ts": cutoff - 20 * 86_400}
     assert api.get("/markets?status=settled", params=window).json() == {"markets": [], "cursor": ""}
-    archived = walk(api, "/historical/markets", mve_filter="exclude")
+    archived = fetch_all(api, "/historical/markets", mve_filter="exclude")
     assert min(parse(row["settlement_ts"]) // SECOND for row in archived) < cutoff - 20 * 86_400
     assert api.get(f"/markets/{archived[-1]['ticker']}").status_code == 404
 
@@ -247,14 +239,14 @@ def test_a_response_is_cached_for_fifteen_seconds(server: ExchangeServer, api: h
 
 
 def test_a_market_does_not_tell_its_series(api: httpx.Client) -> None:
-    rows = walk(api, mve_filter="exclude")
+    rows = fetch_all(api, mve_filter="exclude")
     assert not [row for row in rows if "series_ticker" in row]
     events = api.get("/events").json()["events"]
     assert [event for event in events if event["event_ticker"].partition("-")[0] != event["series_ticker"]]
 
 
 def test_a_listed_market_can_be_missing_afterwards(server: ExchangeServer, api: httpx.Client) -> None:
-    listed = walk(api, status="open", mve_filter="only")
+    listed = fetch_all(api, status="open", mve_filter="only")
     server.exchange.clock.set(NOW + DAY)
     provisional = [row["ticker"] for row in listed if row.get("is_provisional")]
     statuses = {(_status(api, "", ticker), _status(api, "/historical", ticker)) for ticker in provisional}

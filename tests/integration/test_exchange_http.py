@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any
 
 import httpx
 import pytest
@@ -11,6 +10,7 @@ import pytest
 from local.exchange.clock import Clock, parse
 from local.exchange.generated import generate
 from local.exchange.http.server import ExchangeServer
+from tests.support.listings import fetch_all
 
 NOW = "2026-11-24T12:00:00Z"
 NOT_FOUND = {"error": {"code": "not_found", "message": "not found"}}
@@ -51,22 +51,10 @@ def test_a_trailing_slash_is_moved_permanently_to_the_path_without(api: httpx.Cl
     assert httpx.URL(response.headers["location"]).raw_path == b"/trade-api/v2/markets?limit=3"
 
 
-def walk(api: httpx.Client, path: str, **query: str | int) -> list[dict[str, Any]]:
-    """Return all rows of a listing, fetched by cursor."""
-    members: list[dict[str, Any]] = []
-    cursor = ""
-    while True:
-        page = api.get(path, params={**query, "cursor": cursor}).json()
-        members += page[path.removeprefix("/")]
-        cursor = page["cursor"]
-        if not cursor:
-            return members
-
-
 def test_a_walk_over_events_meets_every_event_but_those_of_combos(api: httpx.Client) -> None:
-    seen = [event["event_ticker"] for event in walk(api, "/events", limit=50)]
+    seen = [event["event_ticker"] for event in fetch_all(api, "/events", "events", limit=50)]
     assert len(seen) == len(set(seen)) > 200
-    markets = walk(api, "/markets", mve_filter="exclude", limit=1000)
+    markets = fetch_all(api, mve_filter="exclude", limit=1000)
     assert set(seen) == {market["event_ticker"] for market in markets}
 
 

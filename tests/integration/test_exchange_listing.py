@@ -10,6 +10,7 @@ from local.exchange.catalogue import Exchange
 from local.exchange.clock import SECOND, Clock, parse
 from local.exchange.generated import generate
 from local.exchange.http.server import ExchangeServer
+from tests.support.listings import fetch_all, tickers_of
 
 NOW = parse("2026-11-24T12:00:00Z")
 DAY = 86_400
@@ -37,30 +38,14 @@ def api(exchange: Exchange) -> Iterator[httpx.Client]:
 
 @pytest.fixture(scope="module")
 def every_market(api: httpx.Client) -> list[Market]:
-    return walk(api)
-
-
-def walk(api: httpx.Client, **query: str | int) -> list[Market]:
-    """Return all markets of a query, fetched by cursor."""
-    markets: list[Market] = []
-    cursor = ""
-    while True:
-        page = api.get("/markets", params={"limit": 1000, **query, "cursor": cursor}).json()
-        markets += page["markets"]
-        cursor = page["cursor"]
-        if not cursor:
-            return markets
-
-
-def tickers(markets: list[Market]) -> set[str]:
-    return {market["ticker"] for market in markets}
+    return fetch_all(api)
 
 
 def test_a_walk_by_cursors_meets_every_market_once(
     every_market: list[Market], api: httpx.Client, exchange: Exchange
 ) -> None:
-    assert len(every_market) == len(tickers(every_market)) == len(exchange)
-    assert [market["ticker"] for market in walk(api, limit=70)] == [market["ticker"] for market in every_market]
+    assert len(every_market) == len(tickers_of(every_market)) == len(exchange)
+    assert [market["ticker"] for market in fetch_all(api, limit=70)] == [market["ticker"] for market in every_market]
 
 
 def test_markets_are_listed_newest_first_then_by_ticker_descending(every_market: list[Market]) -> None:
@@ -107,17 +92,17 @@ def test_a_truncated_cursor_silently_starts_again(api: httpx.Client) -> None:
 def test_a_status_filter_finds_the_statuses_that_it_stands_for(
     api: httpx.Client, every_market: list[Market], status: str
 ) -> None:
-    markets = walk(api, status=status)
-    assert tickers(markets) == {market["ticker"] for market in every_market if market["status"] in PHASES[status]}
+    markets = fetch_all(api, status=status)
+    assert tickers_of(markets) == {market["ticker"] for market in every_market if market["status"] in PHASES[status]}
     assert {market["status"] for market in markets} <= PHASES[status]
     assert markets
 
 
 def test_combos_are_listed_unless_excluded(api: httpx.Client, every_market: list[Market]) -> None:
-    combos = tickers(walk(api, mve_filter="only"))
+    combos = tickers_of(fetch_all(api, mve_filter="only"))
     assert 20 < len(combos) < 80
     assert all(ticker.startswith("KXMVE") for ticker in combos)
-    assert tickers(walk(api, mve_filter="exclude")) == tickers(every_market) - combos
+    assert tickers_of(fetch_all(api, mve_filter="exclude")) == tickers_of(every_market) - combos
 
 
 def test_unknown_tickers_are_silently_omitted(api: httpx.Client, every_market: list[Market]) -> None:
@@ -130,15 +115,17 @@ def test_markets_are_found_by_event_and_by_series(api: httpx.Client, every_marke
     event_ticker = next(
         market["event_ticker"] for market in every_market if market["event_ticker"].startswith("KXRAIN-")
     )
-    of_event = walk(api, event_ticker=event_ticker)
-    assert tickers(of_event) == {market["ticker"] for market in every_market if market["event_ticker"] == event_ticker}
+    of_event = fetch_all(api, event_ticker=event_ticker)
+    assert tickers_of(of_event) == {
+        market["ticker"] for market in every_market if market["event_ticker"] == event_ticker
+    }
     series_ticker = api.get(f"/events/{event_ticker}").json()["event"]["series_ticker"]
     assert series_ticker.count("-") == 1
-    of_series = tickers(walk(api, series_ticker=series_ticker))
+    of_series = tickers_of(fetch_all(api, series_ticker=series_ticker))
     assert of_series == {
         market["ticker"] for market in every_market if market["ticker"].startswith(series_ticker + "-")
     }
-    assert walk(api, event_ticker="NOSUCH") == walk(api, series_ticker="NOSUCH") == []
+    assert fetch_all(api, event_ticker="NOSUCH") == fetch_all(api, series_ticker="NOSUCH") == []
 
 
 FAMILIES = {"created": "created_time", "close": "close_time", "settled": "settlement_ts", "updated": "updated_time"}
@@ -151,17 +138,17 @@ def test_time_bounds_are_whole_seconds_and_exclusive_but_for_max_updated(
     times = {market["ticker"]: parse(market[member]) for market in every_market if member in market}
     on_the_second = [at for at in times.values() if at % SECOND == 0 and at > 0]
     low, high = min(on_the_second), max(on_the_second)
-    matches = tickers(walk(api, **{f"min_{family}_ts": low // SECOND, f"max_{family}_ts": high // SECOND}))
+    matches = tickers_of(fetch_all(api, **{f"min_{family}_ts": low // SECOND, f"max_{family}_ts": high // SECOND}))
     includes_high = family == "updated"
     assert matches == {ticker for ticker, at in times.items() if low < at < high or (at == high and includes_high)}
     assert matches
-    above = tickers(walk(api, **{f"min_{family}_ts": low // SECOND}))
+    above = tickers_of(fetch_all(api, **{f"min_{family}_ts": low // SECOND}))
     assert above == {ticker for ticker, at in times.items() if at > low}
 
 
 @pytest.mark.parametrize(("family", "member"), [("settled", "settlement_ts"), ("close", "close_time")])
 def test_settled_and_close_bounds_list_by_their_own_time(api: httpx.Client, family: str, member: str) -> None:
-    markets = walk(api, limit=100, **{f"min_{family}_ts": 1})
+    markets = fetch_all(api, limit=100, **{f"min_{family}_ts": 1})
     keys = [(parse(market[member]), market["ticker"]) for market in markets]
     assert keys == sorted(keys, reverse=True)
     assert len(keys) > 100

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
@@ -15,6 +14,7 @@ from local.exchange.generated import generate
 from local.exchange.http.app import ServerOptions
 from local.exchange.http.prerendered import LIVE, PageStore, write_pages
 from local.exchange.http.server import ExchangeServer
+from tests.support.listings import fetch_pages
 
 NOW = parse("2026-11-24T12:00:00Z")
 WALK = {"limit": "1000", "mve_filter": "exclude", "status": "open"}
@@ -49,25 +49,14 @@ def computed() -> Iterator[httpx.Client]:
         yield client
 
 
-def walk(api: httpx.Client, path: str, query: dict[str, str]) -> list[dict[str, Any]]:
-    """Return the responses of a listing, fetched by cursor."""
-    answers: list[dict[str, Any]] = []
-    cursor = ""
-    while True:
-        answers.append(api.get(path, params={**query, "cursor": cursor}).json())
-        cursor = answers[-1]["cursor"]
-        if not cursor:
-            return answers
-
-
 @pytest.mark.parametrize("status", LIVE)
 def test_a_walk_over_prepared_pages_is_the_walk_over_computed_ones(
     api: httpx.Client, computed: httpx.Client, status: str
 ) -> None:
     query = {**WALK, "status": status}
-    pages = walk(api, "/markets", query)
+    pages = fetch_pages(api, "/markets", **query)
     assert sum(len(page["markets"]) for page in pages) > 10
-    assert pages == walk(computed, "/markets", query)
+    assert pages == fetch_pages(computed, "/markets", **query)
 
 
 @pytest.mark.parametrize(
@@ -77,9 +66,9 @@ def test_a_walk_over_prepared_pages_is_the_walk_over_computed_ones(
 def test_events_and_the_archive_are_prepared_too(
     api: httpx.Client, computed: httpx.Client, path: str, query: dict[str, str]
 ) -> None:
-    pages = walk(api, path, query)
+    pages = fetch_pages(api, path, **query)
     assert len(pages) > 1
-    assert pages == walk(computed, path, query)
+    assert pages == fetch_pages(computed, path, **query)
 
 
 def test_parameters_may_stand_in_any_order_and_the_first_cursor_may_be_empty(api: httpx.Client) -> None:

@@ -19,10 +19,10 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
+from local import ROOT
 from local.exchange.__main__ import main
 from local.exchange.faults.kinds import KINDS
 
-ROOT = Path(__file__).parents[2]
 READY = re.compile(r"exchange: (\d+) markets at (http://127\.0\.0\.1:\d+/trade-api/v2)\n")
 
 

@@ -127,6 +127,40 @@ def test_the_sdk_reads_the_archive(client: KalshiClient) -> None:
     assert candles.ticker == newest.ticker
 
 
+def test_the_sdk_reads_trades_of_both_tiers(client: KalshiClient) -> None:
+    page = MarketApi(client).get_trades(limit=50)
+    rest = MarketApi(client).get_trades(limit=50, cursor=page.cursor)
+    times = [trade.created_time for trade in page.trades + rest.trades]
+    assert len({trade.trade_id for trade in page.trades + rest.trades}) == 100
+    assert times == sorted(times, reverse=True)
+    ticker = page.trades[0].ticker
+    single = MarketApi(client).get_trades(limit=50, ticker=ticker, is_block_trade=False).trades
+    assert {(trade.ticker, trade.is_block_trade) for trade in single} == {(ticker, False)}
+    cutoff = HistoricalApi(client).get_historical_cutoff().trades_created_ts
+    archived = HistoricalApi(client).get_trades_historical(limit=50).trades
+    assert len(archived) == 50
+    assert all(trade.created_time < cutoff for trade in archived)
+
+
+def test_the_sdk_reads_orderbooks(client: KalshiClient) -> None:
+    markets = MarketApi(client).get_markets(limit=100, status="open", mve_filter="exclude").markets
+    orderbooks = MarketApi(client).get_market_orderbooks([market.ticker for market in markets]).orderbooks
+    assert [book.ticker for book in orderbooks] == [market.ticker for market in markets]
+    quoted = next(market for market in markets if market.yes_bid_size_fp != "0.00")
+    book = MarketApi(client).get_market_orderbook(quoted.ticker, depth=2).orderbook_fp
+    assert book.yes_dollars[-1] == [quoted.yes_bid_dollars, quoted.yes_bid_size_fp]
+    assert len(book.yes_dollars) <= 2
+
+
+def test_the_sdk_refreshes_series_and_events(client: KalshiClient) -> None:
+    since = int(time.time()) - 5 * 86_400
+    series = MarketApi(client).get_series_list(min_updated_ts=since, include_product_metadata=True).series
+    assert 0 < len(series) < 60
+    assert all(entry.last_updated_ts and entry.last_updated_ts.timestamp() > since for entry in series)
+    events = EventsApi(client).get_events(limit=20, min_updated_ts=since).events
+    assert all(event.last_updated_ts and event.last_updated_ts.timestamp() > since for event in events)
+
+
 def test_the_sdk_reads_the_exchange_status_and_the_endpoint_costs(client: KalshiClient) -> None:
     status = ExchangeApi(client).get_exchange_status()
     assert status.exchange_active

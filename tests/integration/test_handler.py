@@ -1,15 +1,13 @@
 """Handler of the API function in a process of its own: events that are no requests, and invalid settings."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from local.lambda_runtime.events import HttpRequest, http_event, scheduled_event
-from tests.support.emulator import link_packages, packaged
+from tests.support.emulator import run_script
 
 PROBE = """
 import importlib, json, sys
@@ -22,23 +20,8 @@ print(json.dumps([handler(event, context) for event in json.load(sys.stdin)]))
 MARKETS = http_event(HttpRequest("GET", "/markets", "limit=1", [("host", "localhost")]), "request-id")
 
 
-@pytest.fixture(scope="module")
-def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return link_packages(tmp_path_factory.mktemp("layer") / "python")
-
-
 def answers(packages: Path, environment: dict[str, str], *events: object) -> list[dict[str, Any]]:
-    spec = packaged("api", environment, packages)
-    run = subprocess.run(
-        [sys.executable, "-S", "-c", PROBE],
-        env=spec.sandbox_environment(""),
-        input=json.dumps(events),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert run.returncode == 0, run.stderr
-    responses: list[dict[str, Any]] = json.loads(run.stdout.splitlines()[-1])
+    responses: list[dict[str, Any]] = run_script(PROBE, "api", environment, packages, events)
     return responses
 
 

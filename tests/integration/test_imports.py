@@ -3,8 +3,6 @@
 Each addition costs time in every cold start; python -X importtime measures it.
 """
 
-import json
-import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,14 +11,14 @@ import pytest
 
 from local.lambda_runtime.events import HttpRequest, http_event
 from tests.support.aws import Account
-from tests.support.emulator import link_packages, packaged
+from tests.support.emulator import run_script
 
 PROBE = """
 import gc, importlib, json, sys
 from types import SimpleNamespace
 
 handler = importlib.import_module(sys.argv[1] + ".handler").handler
-imported, collected = sorted(sys.modules), [one["collections"] for one in gc.get_stats()]
+imported, collected = sorted(sys.modules), [generation["collections"] for generation in gc.get_stats()]
 context = SimpleNamespace(aws_request_id="1", get_remaining_time_in_millis=lambda: 29_000)
 answers = [handler(event, context) for event in json.load(sys.stdin)]
 print(json.dumps([answers, imported, sorted(sys.modules), sum(collected), gc.get_freeze_count(), gc.isenabled()]))
@@ -59,23 +57,8 @@ class Loaded:
     collects: bool
 
 
-@pytest.fixture(scope="module")
-def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return link_packages(tmp_path_factory.mktemp("layer") / "python")
-
-
 def loaded_by(name: str, packages: Path, environment: dict[str, str], *events: object) -> Loaded:
-    spec = packaged(name, environment, packages)
-    run = subprocess.run(
-        [sys.executable, "-S", "-c", PROBE, name],
-        env=spec.sandbox_environment(""),
-        input=json.dumps(events),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert run.returncode == 0, run.stderr
-    answers, imported, afterwards, *garbage = json.loads(run.stdout.splitlines()[-1])
+    answers, imported, afterwards, *garbage = run_script(PROBE, name, environment, packages, events)
     assert [answer["statusCode"] for answer in answers] == [200] * len(events)
     return Loaded(set(imported), set(afterwards), *garbage)
 

@@ -1,13 +1,10 @@
 """`make run` in full: python -m local with all its parts, in a copy of the sources without a .env file."""
 
 import os
-import re
 import shutil
 import signal
 import socket
-import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -23,56 +20,27 @@ from local.exchange.http.app import ServerOptions
 from local.exchange.http.server import ExchangeServer
 from tests.integration.proxy import Proxy
 from tests.support.certificates import certificate_for
+from tests.support.program import Program
 
 SECONDS = 30.0
 
 
-class Run:
+class Run(Program):
     """Process of `python -m local` on a free port."""
 
     def __init__(self, root: Path, **environment: str) -> None:
         variables = {"PATH": os.environ["PATH"], "PORT": "0", "MARKETS": "300", **environment}
-        self.lines: list[str] = []
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "local"],
-            cwd=root,
-            env=variables,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        self._reader = threading.Thread(target=self._read)
-        self._reader.start()
-
-    def _read(self) -> None:
-        assert self.process.stdout is not None
-        with self.process.stdout as lines:
-            self.lines.extend(line.rstrip("\n") for line in lines)
-
-    def until(self, pattern: str) -> str:
-        """Return the group of the first line that matches, or the match if the pattern has no group."""
-        deadline = time.monotonic() + SECONDS
-        while time.monotonic() < deadline:
-            ended = not self._reader.is_alive()
-            for line in list(self.lines):
-                if match := re.search(pattern, line):
-                    return match[match.lastindex or 0]
-            assert not ended, f"it ended without {pattern}: {self.lines}"
-            time.sleep(0.01)
-        raise AssertionError(f"no {pattern} in {self.lines}")
+        super().__init__([sys.executable, "-m", "local"], folder=root, environment=variables, seconds=SECONDS)
 
     @property
     def url(self) -> str:
         """Address of the gateway. Waits until it is printed."""
-        return self.until(r"gateway +(http://\S+)")
+        return self.wait_for_line(r"gateway +(http://\S+)")
 
-    def end(self, number: signal.Signals | None = None) -> int:
+    def end(self, number: signal.Signals) -> int:
         """Send a signal, wait for the process and return its exit code."""
-        if number is not None:
-            self.process.send_signal(number)
-        code = self.process.wait(SECONDS)
-        self._reader.join()
-        return code
+        self.process.send_signal(number)
+        return self.wait()
 
 
 Start = Callable[..., Run]
@@ -129,19 +97,19 @@ def test_a_run_serves_crawled_markets_stops_at_ctrl_c_and_resumes_with_the_same_
     first = start()
     url = first.url
     assert httpx.get(f"{url}/health").status_code == 200
-    first.until(r"crawler +the first run has ended")
+    first.wait_for_line(r"crawler +the first run has ended")
     served = count(url)
     assert 250 < served < 350
-    assert first.until(r"curl '(\S+)'") == f"{url}/markets?limit=5"
-    first.until(r"-d '\{\"tickers\": \[\"KX")
-    first.until(r"gateway +GET /health 200 \d+ ms")
+    assert first.wait_for_line(r"curl '(\S+)'") == f"{url}/markets?limit=5"
+    first.wait_for_line(r"-d '\{\"tickers\": \[\"KX")
+    first.wait_for_line(r"gateway +GET /health 200 \d+ ms")
 
     assert first.end(signal.SIGINT) == 0
     assert first.lines[-1] == "stopped:   all processes stopped, the data remains in .data"
 
     second = start(MARKETS="301")
     assert count(second.url) >= served
-    second.until("also holds markets of another source .300 markets simulated.")
+    second.wait_for_line("also holds markets of another source .300 markets simulated.")
     assert second.end(signal.SIGTERM) == 0
     assert "Traceback" not in "\n".join(first.lines + second.lines)
 
@@ -150,14 +118,14 @@ def test_a_taken_port_and_a_taken_data_folder_are_reported_before_anything_start
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         second = start(PORT=str(port))
-        assert second.end() == 1
+        assert second.wait() == 1
     assert second.lines == [
         f"make run: port {port} is taken: stop the other program or choose another with PORT={port + 1} make run"
     ]
     running = start()
-    running.until("postgres")
+    running.wait_for_line("postgres")
     second = start()
-    assert second.end() == 1
+    assert second.wait() == 1
     assert second.lines == ["make run: .data is in use: stop the other run, or choose another with DATA_DIR=.data-2"]
 
 
@@ -181,11 +149,11 @@ def test_a_killed_supervisor_leaves_no_process_and_the_next_one_goes_on(start: S
 
 def test_a_part_that_ends_by_itself_ends_the_run(start: Start) -> None:
     run = start()
-    run.until("exchange")
+    run.wait_for_line("exchange")
     children = Path(f"/proc/{run.process.pid}/task/{run.process.pid}/children").read_text().split()
     [exchange] = [int(pid) for pid in children if b"local.exchange" in Path(f"/proc/{pid}/cmdline").read_bytes()]
     os.kill(exchange, signal.SIGKILL)
-    assert run.end() == 1
+    assert run.wait() == 1
     assert any("the simulated exchange exited unexpectedly" in line for line in run.lines)
 
 
@@ -199,7 +167,7 @@ def test_a_second_ctrl_c_ends_everything_at_once(start: Start, root: Path) -> No
 
 def test_an_unreachable_database_is_reported_in_a_sentence(start: Start) -> None:
     run = start(DB_HOST="127.0.0.1", DB_PORT="1", DB_USER="nobody", DATA_DIR=".data-external")
-    assert run.end() == 1
+    assert run.wait() == 1
     assert run.lines[-1].startswith("make run: the database could not be prepared: ")
 
 
@@ -214,7 +182,7 @@ def test_an_unreachable_database_is_reported_in_a_sentence(start: Start) -> None
 )
 def test_an_invalid_variable_is_reported_by_name(start: Start, name: str, value: str, message: str) -> None:
     run = start(**{name: value})
-    assert run.end() == 2
+    assert run.wait() == 2
     assert run.lines == [f"make run: {message}"]
 
 
@@ -232,7 +200,7 @@ def test_a_proxy_is_used_for_the_exchange_and_for_nothing_on_this_machine(start:
             DATA_DIR=".data-proxy",
             **proxies,
         )
-        run.until(r"crawler +the first run has ended")
+        run.wait_for_line(r"crawler +the first run has ended")
         assert count(run.url) > 0
         assert set(proxy.requests) == {"CONNECT exchange.example:443 HTTP/1.1"}
 
@@ -251,5 +219,5 @@ def test_a_host_of_no_proxy_is_requested_directly(start: Start, certificate: tup
 def test_an_exchange_that_cannot_start_is_reported_with_its_own_message(start: Start, root: Path) -> None:
     (root / "broken.jsonl").write_text("not JSON\n")
     run = start(RECORDING="broken.jsonl", DATA_DIR=".data-broken")
-    assert run.end() == 1
+    assert run.wait() == 1
     assert run.lines[-1].startswith("make run: the simulated exchange did not start: ")

@@ -36,7 +36,7 @@ from tests.support.scripted_server import Reply, ScriptedServer
 
 NOW = "2026-11-28T04:30:00Z"
 """Time at which the exchange has markets of every kind that the probe needs."""
-COLUMNS_BY_NAME = {question.name: question for question in QUESTIONS}
+QUESTIONS_BY_NAME = {question.name: question for question in QUESTIONS}
 CLOCK, SIZE = "clock: Date header", "archive: size"
 
 
@@ -116,12 +116,12 @@ def settled_until(hours: int) -> str:
 CUTOFF = {"market_settled_ts": "2026-11-14T00:00:00Z"}
 TROUBLES: Mapping[str, Trouble] = {
     CLOCK: fault("clock_skew", seconds=3600),
-    "market data: key": alter("/markets*", status=401),
-    "cache: how long": alter("/markets*", headers={"cache-control": "public, max-age=60"}),
+    "market data without a key": alter("/markets*", status=401),
+    "cache: max-age": alter("/markets*", headers={"cache-control": "public, max-age=60"}),
     "compression": alter("*"),
     "/account/endpoint_costs": Trouble(costs={"/historical/markets/{ticker}/candlesticks": 50}),
     "/account/limits": alter("/account/limits", body=lambda limits: {**limits, "read": {"refill_rate": 0}}),
-    "rows on a page": fault("short_page"),
+    "rows of a page": fault("short_page"),
     "status=unopened": fault("unusual", "*status=unopened*", content="status"),
     "status=open": alter("*status=open*", body=each(status="finalized")),
     "status=paused": alter("*status=paused*", body=each(status="active")),
@@ -133,13 +133,13 @@ TROUBLES: Mapping[str, Trouble] = {
     "damaged cursor": alter("*cursor=invalid*", status=400),
     "limit=0": alter("*limit=0&*", query=lambda query: {**query, "limit": "1000"}),
     "unknown ticker": alter("*tickers=NO-SUCH*", status=404),
-    "tickers in a request": alter("*tickers=*", query=first_tickers(50)),
-    "most tickers in a request": alter("*tickers=*", status=414),
+    "100 tickers in a request": alter("*tickers=*", query=first_tickers(50)),
+    "300 tickers in a request": alter("*tickers=*", status=414),
     "min_created_ts": fault("ignored_filters", filters="min_created_ts"),
     "min_updated_ts": fault("ignored_filters", filters="min_updated_ts"),
-    "order of min_updated_ts": alter("*min_updated_ts=*", body=rows(by_edit)),
+    "min_updated_ts: order": alter("*min_updated_ts=*", body=rows(by_edit)),
     "min_settled_ts, max_settled_ts": fault("ignored_filters", filters="*_settled_ts"),
-    "order of min_settled_ts": alter("*min_settled_ts=*", body=rows(backwards)),
+    "min_settled_ts: order": alter("*min_settled_ts=*", body=rows(backwards)),
     "min_updated_ts with status=open": fault("ignored_filters", filters="status"),
     "min_created_ts with status=paused": alter("*status=paused&min_created_ts=*", status=400),
     "volume_24h 25 hours after settlement": alter(settled_until(25), body=each(volume_24h_fp="3.00")),
@@ -151,26 +151,26 @@ TROUBLES: Mapping[str, Trouble] = {
     "archive: tickers": alter("/historical/markets?tickers=*", query=first_tickers(50)),
     "archive: min_close_ts": alter("/historical/markets?*min_close_ts*", body=rows(lambda _: [])),
     "archive: series_ticker": fault("ignored_filters", filters="series_ticker"),
-    "archive: tail": fault("archive_tail", ending="loop"),
-    "archive: after the tail": fault("archive_tail", ending="early"),
+    "archive: last page": fault("archive_tail", ending="loop"),
+    "archive: after the last page": fault("archive_tail", ending="early"),
     "candles: tickers × periods": alter("/markets/candlesticks?*", status=400),
     "candles: 101 tickers": alter("/markets/candlesticks?*", query=first_tickers(100, "market_tickers")),
     "candles: more than 10,000 periods": alter("/markets/candlesticks?*", query=short),
-    "candles: tickers that have none": alter("/markets/candlesticks?*", status=404),
-    "candles: ends of hours": alter("/markets/candlesticks?*", body=later(1)),
-    "candles: bounds": alter("/markets/candlesticks?*", query=exclusive),
-    "candles: last one": alter("/markets/candlesticks?*", body=later(9 * 86_400)),
+    "candles: archived, unknown tickers": alter("/markets/candlesticks?*", status=404),
+    "hourly candles: ends": alter("/markets/candlesticks?*", body=later(1)),
+    "candles: bounds of the range": alter("/markets/candlesticks?*", query=exclusive),
+    "candles after the close": alter("/markets/candlesticks?*", body=later(9 * 86_400)),
     "candles: series in the path": alter("/series/*/candlesticks?*", status=404),
-    "archived candles: ends of days": alter("/historical/markets/*/candlesticks?*", body=an_hour_later),
-    "archived candles: names": alter("/historical/markets/*/candlesticks?*", body=renamed),
+    "archived daily candles: ends": alter("/historical/markets/*/candlesticks?*", body=an_hour_later),
+    "archived candles: fields": alter("/historical/markets/*/candlesticks?*", body=renamed),
     "archived candles: periods": alter("/historical/markets/*/candlesticks?*", status=400),
     "archived candles: more than 5,000": alter("/historical/markets/*/candlesticks?*", query=short),
     "archived candles: unknown ticker": alter("/historical/markets/*/candlesticks?*", status=400),
-    "market: members": fault("field_drift", change="removed"),
+    "market: fields": fault("field_drift", change="removed"),
     "market: values": fault("unstorable", content="nul"),
-    "market: words": fault("unusual", content="result"),
+    "market: enumerations": fault("unusual", content="result"),
     "market: JSON": alter("*", indent=1),
-    "events": alter("/events?*", body=each("events", series_ticker=None)),
+    "events by ticker": alter("/events?*", body=each("events", series_ticker=None)),
     "/series": fault("paged_series"),
     "/series: categories": alter("/series", body=each("series", categories=["Sports", "Politics"])),
     "rate without a key": fault("429", "/markets?limit=3*", requests=1),
@@ -224,14 +224,14 @@ def ask(
 
 
 def test_every_question_but_one_can_differ_here() -> None:
-    assert set(TROUBLES) == set(COLUMNS_BY_NAME) - {SIZE}
+    assert set(TROUBLES) == set(QUESTIONS_BY_NAME) - {SIZE}
 
 
 def test_an_exchange_as_assumed_agrees_but_for_its_clock(exchange: ExchangeServer, key: dict[str, str]) -> None:
     with troubled(exchange, Trouble()) as url:
         lines, budget = ask(url, key)
     verdicts = {line.question.name: line.finding for line in lines}
-    assert list(verdicts) == list(COLUMNS_BY_NAME)
+    assert list(verdicts) == list(QUESTIONS_BY_NAME)
     others = {name: finding for name, finding in verdicts.items() if finding.verdict is not Verdict.AGREES}
     assert others.keys() == {CLOCK, SIZE}, others
     assert [line.question.name for line in lines if line.requests > line.question.requests] == []
@@ -241,9 +241,9 @@ def test_an_exchange_as_assumed_agrees_but_for_its_clock(exchange: ExchangeServe
 @pytest.mark.parametrize("name", TROUBLES)
 def test_a_question_tells_an_exchange_that_differs(name: str, exchange: ExchangeServer, key: dict[str, str]) -> None:
     with troubled(exchange, TROUBLES[name]) as url:
-        [line], _ = ask(url, key, [COLUMNS_BY_NAME[name]])
+        [line], _ = ask(url, key, [QUESTIONS_BY_NAME[name]])
     assert line.finding.verdict is Verdict.DIFFERS, line.finding
-    assert "another shape" not in line.finding.observed
+    assert "unexpected shape" not in line.finding.observed
 
 
 def test_no_request_is_sent_beyond_the_budget(exchange: ExchangeServer, key: dict[str, str]) -> None:
@@ -258,7 +258,7 @@ def test_retries_come_out_of_the_budget_and_each_429_halves_the_rate(
     exchange: ExchangeServer, key: dict[str, str]
 ) -> None:
     with troubled(exchange, fault("429", "/markets*", requests=8)) as url, Altering(url, []) as counted:
-        lines, budget = ask(counted.url, key, [COLUMNS_BY_NAME["limit=0"], *access.LAST])
+        lines, budget = ask(counted.url, key, [QUESTIONS_BY_NAME["limit=0"], *access.LAST])
     assert counted.requests == budget.used == 1 + 6 + 2 + 5
     assert budget.rate == 1000 / 2**8
     assert lines[0].finding == (Verdict.UNOBSERVABLE, "the exchange returned 429: too many requests")
@@ -267,27 +267,27 @@ def test_retries_come_out_of_the_budget_and_each_429_halves_the_rate(
 
 def test_a_429_is_reported_even_if_the_budget_is_spent(exchange: ExchangeServer, key: dict[str, str]) -> None:
     with troubled(exchange, fault("429", "/markets*", requests=2)) as url:
-        lines, budget = ask(url, key, [COLUMNS_BY_NAME["limit=0"], *access.LAST], maximum=4)
+        lines, budget = ask(url, key, [QUESTIONS_BY_NAME["limit=0"], *access.LAST], maximum=4)
     assert budget.left == 0
     assert lines[1].finding == (Verdict.DIFFERS, "2 of 4 requests were answered with 429")
 
 
 def test_a_null_list_is_an_empty_one(exchange: ExchangeServer, key: dict[str, str]) -> None:
     with troubled(exchange, fault("null_list", "/markets?tickers=*")) as url:
-        [line], _ = ask(url, key, [COLUMNS_BY_NAME["unknown ticker"]])
+        [line], _ = ask(url, key, [QUESTIONS_BY_NAME["unknown ticker"]])
     assert line.finding == (Verdict.AGREES, "200, 0 markets")
 
 
 def test_what_an_exchange_does_not_answer_is_not_observable(exchange: ExchangeServer, key: dict[str, str]) -> None:
     with troubled(exchange, fault("5xx", "/events*", status="502")) as url:
-        [events, series], _ = ask(url, key, [COLUMNS_BY_NAME["events"], COLUMNS_BY_NAME["/series"]])
+        [events, series], _ = ask(url, key, [QUESTIONS_BY_NAME["events by ticker"], QUESTIONS_BY_NAME["/series"]])
     assert events.finding.verdict is Verdict.UNOBSERVABLE
     assert "502" in events.finding.observed
     assert series.finding.verdict is Verdict.AGREES
 
 
 def test_what_needs_a_key_is_not_observable_without_one(exchange: ExchangeServer) -> None:
-    costs, limits = COLUMNS_BY_NAME["/account/endpoint_costs"], COLUMNS_BY_NAME["/account/limits"]
+    costs, limits = QUESTIONS_BY_NAME["/account/endpoint_costs"], QUESTIONS_BY_NAME["/account/limits"]
     with troubled(exchange, alter("/account/endpoint_costs", status=401)) as url:
         lines, _ = ask(url, {}, [costs, limits])
     assert [line.finding.verdict for line in lines] == [Verdict.UNOBSERVABLE] * 2
@@ -295,7 +295,7 @@ def test_what_needs_a_key_is_not_observable_without_one(exchange: ExchangeServer
 
 def test_a_rejected_key_is_a_difference(exchange: ExchangeServer, key: dict[str, str]) -> None:
     with troubled(exchange, Trouble()) as url:
-        [line], _ = ask(url, {**key, "KEYID": "nobody"}, [COLUMNS_BY_NAME["/account/limits"]])
+        [line], _ = ask(url, {**key, "KEYID": "nobody"}, [QUESTIONS_BY_NAME["/account/limits"]])
     assert line.finding.verdict is Verdict.DIFFERS
     assert line.finding.observed.startswith("rejected with 401")
 
@@ -323,12 +323,12 @@ def dated(objects: list[Any]) -> list[Any]:
         (
             alter("/historical/markets?*cursor*", query=without_cursor),
             Verdict.UNOBSERVABLE,
-            "a cursor made here is not taken for a position.",
+            "the exchange does not accept a cursor that is made from a time.",
         ),
         (
             alter("/historical/markets?*cursor=C??????*", body=lambda page: {**page, "cursor": "CgA"}),
             Verdict.DIFFERS,
-            "the last page leads back to newer markets",
+            "after the oldest markets the listing starts again",
         ),
     ],
     ids=["undated", "dated", "opaque", "circle"],
@@ -337,7 +337,7 @@ def test_the_end_of_a_long_archive_is_found_by_jumps(
     trouble: Trouble, verdict: Verdict, observed: str, old: ExchangeServer
 ) -> None:
     with troubled(old, trouble) as url:
-        [tail], _ = ask(url, {}, [COLUMNS_BY_NAME["archive: tail"]])
+        [tail], _ = ask(url, {}, [QUESTIONS_BY_NAME["archive: last page"]])
     assert tail.finding.verdict is verdict, tail.finding
     assert re.fullmatch(observed, tail.finding.observed), tail.finding
 
@@ -376,15 +376,15 @@ def test_the_command_fails_where_something_differs(
     exchange: ExchangeServer, fast: dict[str, str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(
-        "local.probe.__main__.QUESTIONS", [COLUMNS_BY_NAME["cache: how long"], COLUMNS_BY_NAME["limit=0"]]
+        "local.probe.__main__.QUESTIONS", [QUESTIONS_BY_NAME["cache: max-age"], QUESTIONS_BY_NAME["limit=0"]]
     )
-    with troubled(exchange, TROUBLES["cache: how long"]) as url:
+    with troubled(exchange, TROUBLES["cache: max-age"]) as url:
         monkeypatch.setenv("EXCHANGE", url)
         assert main(["--json"]) == 1
     answers = {entry["question"]: entry for entry in json.loads(capsys.readouterr().out)}
-    assert answers["cache: how long"] == {
+    assert answers["cache: max-age"] == {
         "verdict": "differs",
-        "question": "cache: how long",
+        "question": "cache: max-age",
         "assumes": "Cache-Control: max-age=15",
         "observed": "Cache-Control: public, max-age=60",
         "where": "functions/api/etag.py",

@@ -19,11 +19,11 @@ import pytest
 
 from kalshi_markets.columns import DEFAULT_COLUMNS, Kind
 from kalshi_markets.exchange import market_row
+from local import ROOT
 from local.exchange.catalogue import Order
 from local.exchange.clock import Clock
 from local.exchange.generated import generate
 
-ROOT = Path(__file__).parent.parent.parent
 BLOCKS = re.findall(r"```sh\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
 COMMANDS = [line.split("#")[0].strip() for line in BLOCKS[0].splitlines()]
 SECONDS = 60

@@ -5,7 +5,7 @@ import pytest
 
 from kalshi_markets import secrets_manager
 from kalshi_markets.database import Database, LoginFailed
-from kalshi_markets.exchange import ExchangeClient, Page
+from kalshi_markets.exchange import ExchangeClient, Page, RawMarket
 from kalshi_markets.exchange.rate_limiter import LocalTokenBucket, RateLimiter
 from kalshi_markets.exchange.signing import Signer
 from kalshi_markets.secrets_manager import SecretUnavailable, get_secret
@@ -102,8 +102,8 @@ def test_pasted_values_of_a_key_secret_are_cleaned_or_rejected_by_name(aws: Acco
         settings.credentials(fresh=True)
 
 
-def ask(server: ScriptedServer, arn: str) -> Page:
-    async def run() -> Page:
+def ask(server: ScriptedServer, arn: str) -> Page[RawMarket]:
+    async def run() -> Page[RawMarket]:
         settings = ExchangeSettings.from_env({"EXCHANGE_URL": server.url, "KALSHI_SECRET_ARN": arn})
         async with ExchangeClient(settings, RateLimiter(LocalTokenBucket(15))) as client:
             return await client.listings(deadline=time.monotonic() + 5).live("open", None)

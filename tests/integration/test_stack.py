@@ -8,7 +8,8 @@ import boto3
 import pytest
 from cryptography import x509
 
-from local.tools.templates import ROOT, template
+from local import ROOT
+from local.tools.templates import template
 from tests.support.stack import Deployed, deployed
 
 SECRET = "arn:aws:secretsmanager:us-east-1:123456789012:secret"

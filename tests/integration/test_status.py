@@ -9,7 +9,7 @@ import pytest
 
 from api import status
 from crawler.job_table import JobState
-from crawler.jobs.lookups import LIVE_JOBS
+from crawler.jobs.base import LIVE_JOBS
 from crawler.market_writer import Reject
 from crawler.store import Batch, Store
 from kalshi_markets.columns import STATUSES

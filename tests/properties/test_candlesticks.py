@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from api.candlesticks import planner
 from api.candlesticks.result import UNKNOWN_TICKER
-from local.exchange.candles import candlesticks, live_object
+from local.exchange.candles import compute_candles, to_live_object
 from local.exchange.catalogue import ALL_MARKETS, MarketFilter, Order
 from local.exchange.clock import SECOND, Clock, parse
 from local.exchange.generated import generate
@@ -55,7 +55,9 @@ class Setup:
         exchange = self.server.exchange
         market = exchange.market(ticker) or exchange.market(ticker, archived=True)
         assert market is not None
-        return [live_object(candle) for candle in candlesticks(market.tape, period, start, end, exchange.clock.now())]
+        return [
+            to_live_object(candle) for candle in compute_candles(market.tape, period, start, end, exchange.clock.now())
+        ]
 
 
 @pytest.fixture(scope="module", params=NOWS)

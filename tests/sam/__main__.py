@@ -11,7 +11,7 @@ from typing import Final
 
 from local import ROOT
 from local.sam.cli import BIN, RUNTIME, Sam, SamFailed, environment, finds_python
-from local.sam.host import NoEngine, containers_host
+from local.sam.host import NoEngine, find_containers_host
 from tests.sam import base_image, engine
 
 FOLDER: Final = ROOT / ".data" / "sam-test"
@@ -29,17 +29,17 @@ def main(arguments: Sequence[str]) -> int:
         print(f"make sam-test: {RUNTIME}, which the functions run on, must be on PATH")
         return 1
     try:
-        containers_host()
-        around: list[str] = []
+        find_containers_host()
+        prefix: list[str] = []
     except NoEngine:
         engine.install()
         base_image.make(FOLDER / "image")
-        around = engine.around(FOLDER / "image")
+        prefix = engine.command_prefix(FOLDER / "image")
     subprocess.run([BIN / "sam", "validate", "--lint"], cwd=ROOT, env=environment(), check=True)
     for architecture in ARCHITECTURES:
         asyncio.run(build_for(architecture).build(print))
     tests = [sys.executable, "-m", "pytest", "tests/sam", *arguments]
-    return subprocess.run([*around, *tests], cwd=ROOT, check=False).returncode
+    return subprocess.run([*prefix, *tests], cwd=ROOT, check=False).returncode
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from local.sam.cli import RUNTIME, environment
 
 PROGRAMS: Final = ("sh", "mv", "cp", "rm", "chmod", "cat", "ls", "mkdir", "env")
 """Programs of busybox. The build of the SAM CLI's image uses some of them."""
-LEFT_OUT: Final = ("test", "idlelib", "tkinter", "turtledemo", "ensurepip", "*-packages", "__pycache__", "config-*")
+NOT_COPIED: Final = ("test", "idlelib", "tkinter", "turtledemo", "ensurepip", "*-packages", "__pycache__", "config-*")
 """Parts of the standard library that are not copied."""
 LIBRARIES: Final = (
     *("librt.so.1", "libdl.so.2", "libm.so.6", "libpthread.so.0", "libutil.so.1", "libresolv.so.2"),
@@ -81,25 +81,29 @@ def load(root: Path, name: str) -> None:
 
 def _python() -> dict[str, Any]:
     """Return the paths of the program and the standard library of the functions' version of Python."""
-    ask = "import json, os, sys, sysconfig as c; base = {'base': sys.base_prefix, 'installed_base': sys.base_prefix};"
-    ask += "print(json.dumps({'executable': os.path.realpath(sys.executable), 'library': c.get_path('stdlib', vars=base)}))"
-    output = subprocess.run([RUNTIME, "-c", ask], env=environment(), capture_output=True, text=True, check=True).stdout
-    versions: dict[str, Any] = json.loads(output)
-    return versions
+    script = (
+        "import json, os, sys, sysconfig as c; base = {'base': sys.base_prefix, 'installed_base': sys.base_prefix};"
+    )
+    script += "print(json.dumps({'executable': os.path.realpath(sys.executable), 'library': c.get_path('stdlib', vars=base)}))"
+    output = subprocess.run(
+        [RUNTIME, "-c", script], env=environment(), capture_output=True, text=True, check=True
+    ).stdout
+    paths: dict[str, Any] = json.loads(output)
+    return paths
 
 
 def _copy_python(python: dict[str, Any], prefix: Path) -> None:
     (prefix / "bin").mkdir(parents=True)
     shutil.copy(python["executable"], prefix / "bin" / RUNTIME)
-    shutil.copytree(python["library"], prefix / "lib" / RUNTIME, ignore=shutil.ignore_patterns(*LEFT_OUT))
+    shutil.copytree(python["library"], prefix / "lib" / RUNTIME, ignore=shutil.ignore_patterns(*NOT_COPIED))
 
 
 def _install_runtime(folder: Path) -> None:
     """Install the runtime client and the AWS SDK, in the versions of `make test`."""
     pip = [RUNTIME, "-m", "pip", "install", "-qq", "--disable-pip-version-check", "--no-warn-conflicts"]
     lock = (ROOT / "tests" / "requirements.txt").read_text(encoding="utf-8")
-    wanted = re.findall(r"^(?:awslambdaric|boto3)==\S+", lock, re.MULTILINE)
-    subprocess.run([*pip, "--target", folder, *wanted], env=environment(), check=True)
+    packages = re.findall(r"^(?:awslambdaric|boto3)==\S+", lock, re.MULTILINE)
+    subprocess.run([*pip, "--target", folder, *packages], env=environment(), check=True)
 
 
 def _libraries(root: Path) -> Iterator[Path]:
@@ -124,6 +128,8 @@ def _copy(path: Path, root: Path) -> None:
 
 def _compile(python: str, root: Path) -> None:
     """Compile the standard library and the runtime, which halves the start time of a container."""
-    own = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    environment_variables = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     command = [python, "-m", "compileall", "-q", "-j", "2", "--invalidation-mode", "unchecked-hash"]
-    subprocess.run([*command, root / "var" / "lang" / "lib", root / "var" / "runtime"], env=own, check=True)
+    subprocess.run(
+        [*command, root / "var" / "lang" / "lib", root / "var" / "runtime"], env=environment_variables, check=True
+    )

@@ -84,11 +84,11 @@ def crawled(functions: Functions, applied: list[str]) -> dict[str, Any]:
 
 
 @contextmanager
-def serving(portal: BlockingPortal, sam: Sam, what: str) -> Iterator[str]:
+def serving(portal: BlockingPortal, sam: Sam, command: str) -> Iterator[str]:
     """Run `sam local start-api` or `start-lambda` on a free port and yield its address."""
     with listen() as free:
         port = port_of(free)
-    server = sam.serve(what, port, what)
+    server = sam.server(command, port, command)
     try:
         portal.call(server.start)
         yield server.url

@@ -35,10 +35,10 @@ def install() -> None:
         subprocess.run(install, env=environment, check=True)
 
 
-def around(image: Path) -> list[str]:
+def command_prefix(image: Path) -> list[str]:
     """Return the command prefix that runs a command with the engine. image: folder of the base image."""
-    own = ["unshare", "--net", "--mount", "--pid", "--mount-proc", "--fork", "--kill-child"]
-    return [*own, sys.executable, "-m", "tests.sam.engine", str(image)]
+    namespaces = ["unshare", "--net", "--mount", "--pid", "--mount-proc", "--fork", "--kill-child"]
+    return [*namespaces, sys.executable, "-m", "tests.sam.engine", str(image)]
 
 
 def main(image: Path, command: Sequence[str]) -> int:

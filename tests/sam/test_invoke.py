@@ -42,9 +42,9 @@ def test_the_functions_log_in_as_the_roles_that_the_secrets_name(host: Host, cra
 
 
 def test_no_secret_is_logged(functions: Functions, host: Host, crawled: dict[str, Any]) -> None:
-    said = "\n".join(functions.lines)
-    assert "run ended" in said
-    assert host.postgres.password not in said
+    log = "\n".join(functions.lines)
+    assert "run ended" in log
+    assert host.postgres.password not in log
 
 
 def test_the_api_answers_an_event_of_api_gateway(functions: Functions, crawled: dict[str, Any]) -> None:

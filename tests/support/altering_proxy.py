@@ -5,14 +5,15 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Self
+from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import httpx
 
+from kalshi_markets.settings import API_PATH
+from tests.support.http_server import HttpServer, Request, Response
+
 Query = dict[str, str]
-BASE = "/trade-api/v2"
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class Alteration:
     indent: int | None = None
 
 
-class Altering:
+class Altering(HttpServer):
     """Reverse proxy for `with Altering(server.url, [Alteration(…)]) as front:`.
 
     url: address of the proxy.
@@ -43,42 +44,30 @@ class Altering:
     """
 
     def __init__(self, url: str, alterations: Sequence[Alteration]) -> None:
+        super().__init__(["GET"])
+        self.url = self.address + API_PATH
         self.requests = 0
+        self._server_url = url
+        self._alterations = alterations
         self._client = httpx.Client(timeout=30)
-        lock = threading.Lock()
+        self._lock = threading.Lock()
 
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_GET(handler) -> None:  # noqa: N805  # the library's name; self is the proxy
-                with lock:
-                    self.requests += 1
-                path = handler.path.removeprefix(BASE)
-                matching = [alteration for alteration in alterations if fnmatchcase(path, alteration.pattern)]
-                status, headers, body = self._answer(url, handler, matching)
-                handler.send_response_only(status)
-                for name, value in {**headers, "content-length": str(len(body))}.items():
-                    handler.send_header(name, value)
-                handler.end_headers()
-                handler.wfile.write(body)
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
-        self.url = f"http://127.0.0.1:{self._server.server_port}{BASE}"
-
-    def _answer(
-        self, url: str, request: BaseHTTPRequestHandler, matching: Sequence[Alteration]
-    ) -> tuple[int, dict[str, str], bytes]:
-        parts = urlsplit(request.path)
+    def respond(self, request: Request) -> Response:
+        """Return the server's response with all alterations whose pattern matches."""
+        with self._lock:
+            self.requests += 1
+        path = request.path.removeprefix(API_PATH)
+        matching = [alteration for alteration in self._alterations if fnmatchcase(path, alteration.pattern)]
+        parts = urlsplit(path)
         query = dict(parse_qsl(parts.query))
         for alteration in matching:
             if alteration.status:
-                return alteration.status, {}, json.dumps({"error": {"code": "altered", "message": "altered"}}).encode()
+                error = {"error": {"code": "altered", "message": "altered"}}
+                return Response(alteration.status, json.dumps(error).encode())
             query = alteration.query(query) if alteration.query else query
         forwarded = {name: value for name, value in request.headers.items() if name.lower().startswith("kalshi")}
-        path = url + parts.path.removeprefix(BASE) + (f"?{urlencode(query)}" if query else "")
-        answer = self._client.get(path, headers={**forwarded, "accept-encoding": "identity"})
+        url = self._server_url + parts.path + (f"?{urlencode(query)}" if query else "")
+        answer = self._client.get(url, headers={**forwarded, "accept-encoding": "identity"})
         headers = {name: answer.headers[name] for name in ("date", "cache-control") if name in answer.headers}
         body = answer.content
         for alteration in matching:
@@ -88,14 +77,8 @@ class Altering:
                 altered = alteration.body(document) if alteration.body else document
                 separators = None if alteration.indent else (",", ":")
                 body = json.dumps(altered, indent=alteration.indent, separators=separators).encode()
-        return answer.status_code, headers, body
+        return Response(answer.status_code, body, headers)
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
+    def __exit__(self, *details: object) -> None:
+        super().__exit__(*details)
         self._client.close()

@@ -1,20 +1,18 @@
 """Proxy between the functions and AWS. It records each call and can fail as AWS does."""
 
 import json
-import threading
 from collections.abc import Iterator, Mapping
 from http.client import HTTPConnection
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Self
 from urllib.parse import urlsplit
 
 from tests.support.aws import Account
+from tests.support.http_server import HttpServer, Request, Response
 
 DOWN = "down"
 """Fault that closes the connection without a response. Any other fault is an error code (AccessDeniedException)."""
 
 
-class AwsProxy:
+class AwsProxy(HttpServer):
     """Proxy for `with AwsProxy(account) as proxy:`.
 
     environment: variables that route a function's calls to the proxy, for all services.
@@ -23,51 +21,30 @@ class AwsProxy:
     """
 
     def __init__(self, account: Account) -> None:
+        super().__init__(["GET", "HEAD", "POST", "PUT", "DELETE"])
+        self.environment = account.environment | {"AWS_ENDPOINT_URL": self.address}
         self.calls: list[tuple[str, str]] = []
         self.faults: Iterator[str] = iter(())
-        proxy = self
-        behind = urlsplit(account.environment["AWS_ENDPOINT_URL"]).netloc
+        self._account = urlsplit(account.environment["AWS_ENDPOINT_URL"]).netloc
 
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
+    def respond(self, request: Request) -> Response | None:
+        """Return the next fault, or the account's response."""
+        self.calls.append((_action(request.headers), json.loads(request.body or "{}").get("SecretId")))
+        fault = next(self.faults, None)
+        if fault == DOWN:
+            return None
+        if fault:
+            return _json(400, json.dumps({"__type": fault, "Message": "no"}).encode())
+        connection = HTTPConnection(self._account)
+        connection.request(request.method, request.path, request.body, request.headers)
+        response = connection.getresponse()
+        body = response.read()
+        connection.close()
+        return _json(response.status, body)
 
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers.get("content-length", 0)))
-                proxy.calls.append((_action(dict(self.headers)), json.loads(body or "{}").get("SecretId")))
-                fault = next(proxy.faults, None)
-                if fault == DOWN:
-                    self.close_connection = True
-                elif fault:
-                    self._answer(400, json.dumps({"__type": fault, "Message": "no"}).encode())
-                else:
-                    connection = HTTPConnection(behind)
-                    connection.request("POST", self.path, body, dict(self.headers))
-                    response = connection.getresponse()
-                    self._answer(response.status, response.read())
-                    connection.close()
 
-            def _answer(self, status: int, body: bytes) -> None:
-                self.send_response_only(status)
-                self.send_header("content-type", "application/x-amz-json-1.1")
-                self.send_header("content-length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-        for method in ("GET", "HEAD", "PUT", "DELETE"):  # methods of other services
-            setattr(Handler, f"do_{method}", Handler.do_POST)
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
-        self.environment = account.environment | {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{self._server.server_port}"}
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
+def _json(status: int, body: bytes) -> Response:
+    return Response(status, body, {"content-type": "application/x-amz-json-1.1"})
 
 
 def _action(headers: Mapping[str, str]) -> str:

@@ -38,7 +38,8 @@ def store_markets(database: Database, *markets: Mapping[str, Any]) -> None:
 
 def truncate_all(database: Database) -> None:
     """Empty all tables, including the job states."""
-    names = ("details", "quotes", "jobs", "rejects", "history", "events", "series", "seen", "drift", "lookups")
+    crawled = ("details", "quotes", "jobs", "rejects", "history", "seen", "drift", "lookups")
+    names = (*crawled, "events", "unknown_events", "series", "counts", "facets")
     database.execute_script(
         f"TRUNCATE {', '.join(f'kalshi_markets_{name}' for name in names)};"
         " UPDATE kalshi_markets_lease SET ends_at = '-infinity', holder = NULL"

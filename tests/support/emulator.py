@@ -13,7 +13,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, distribution
@@ -92,6 +92,23 @@ def packaged(name: str, environment: Mapping[str, str], packages: Path) -> Funct
     """Return the function `name` with a folder of packages, as in its sandbox."""
     spec = function_spec(name, environment)
     return replace(spec, python_path=(*spec.python_path, str(packages)))
+
+
+def run_script(script: str, name: str, environment: Mapping[str, str], packages: Path, events: Sequence[object]) -> Any:
+    """Run a script in a process with only the function's own modules and packages. Return the JSON of its last line.
+
+    Its argument is the function's name, and its input the events as JSON.
+    """
+    run = subprocess.run(
+        [sys.executable, "-S", "-c", script, name],
+        env=packaged(name, environment, packages).sandbox_environment(""),
+        input=json.dumps(events),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr
+    return json.loads(run.stdout.splitlines()[-1])
 
 
 def link_packages(folder: Path) -> Path:

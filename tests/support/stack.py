@@ -156,7 +156,7 @@ def _transformed(parameters: Mapping[str, str]) -> dict[str, Any]:
 def _patched_moto(deployment: Deployed) -> Iterator[Any]:
     parse = parsing.parse_resource
 
-    def parse_and_keep(resource: dict[str, Any], resources: Any) -> Any:
+    def parse_and_record(resource: dict[str, Any], resources: Any) -> Any:
         parsed = parse(resource, resources)
         name = next(name for name, other in resources._resource_json_map.items() if other is resource)
         deployment.resources[resources["AWS::StackName"], name] = (resource["Type"], parsed[1]["Properties"])
@@ -164,17 +164,17 @@ def _patched_moto(deployment: Deployed) -> Iterator[Any]:
 
     clean = parsing.clean_json
 
-    def clean_wholly(value: Any, resources: Any) -> Any:
+    def clean_completely(value: Any, resources: Any) -> Any:
         if isinstance(value, dict) and "Fn::Cidr" in value:
-            block, count, bits = clean_wholly(value["Fn::Cidr"], resources)
+            block, count, bits = clean_completely(value["Fn::Cidr"], resources)
             subnets = ip_network(block).subnets(new_prefix=ip_network(block).max_prefixlen - int(bits))
             return [str(subnet) for subnet in islice(subnets, int(count))]
         cleaned = clean(value, resources)
         # AWS::NoValue removes an item; moto leaves a None for it in lists.
         return [item for item in cleaned if item is not None] if isinstance(cleaned, list) else cleaned
 
-    yield mock.patch.object(parsing, "parse_resource", parse_and_keep)
-    yield mock.patch.object(parsing, "clean_json", clean_wholly)
+    yield mock.patch.object(parsing, "parse_resource", parse_and_record)
+    yield mock.patch.object(parsing, "clean_json", clean_completely)
     yield mock.patch.dict(parsing.get_model_map(), dict.fromkeys(UNKNOWN_TO_MOTO, _RecordedResource))
     yield mock.patch.dict(parsing.get_name_type_map(), dict.fromkeys(UNKNOWN_TO_MOTO, ""))
     yield mock.patch.object(Stack, "get_cfn_attribute", _output, create=True)

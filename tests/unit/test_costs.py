@@ -16,7 +16,7 @@ def properties(name: str, resource: str) -> dict[str, Any]:
 
 def test_the_page_is_what_is_computed() -> None:
     text = costs.PAGE.read_text(encoding="utf-8")
-    assert text == costs.rendered(text), "renew it: python -m local.tools.costs"
+    assert text == costs.render(text), "renew it: python -m local.tools.costs"
 
 
 def test_every_price_is_used_and_says_where_it_is_from() -> None:

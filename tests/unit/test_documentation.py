@@ -1,19 +1,18 @@
 import ast
 import json
 import re
-from pathlib import Path
 
 from api.markets.parameters import FILTERS, LISTING_PARAMETERS
 from crawler import metrics
 from crawler.jobs import all_jobs
 from crawler.summary import Summary
 from kalshi_markets.settings import CrawlerSettings
+from local import ROOT
 from local.probe.budget import DEFAULT_RATE, MAX_REQUESTS
 from local.probe.run import QUESTIONS
 from local.tools import parameters_page
-from local.tools.api_page import OPENAPI, PAGE, openapi, rendered
+from local.tools.api_page import OPENAPI, PAGE, openapi, render
 
-ROOT = Path(__file__).parent.parent.parent
 OPERATIONS = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
 
 
@@ -26,7 +25,7 @@ def names_in(path: str) -> set[str]:
 
 def test_the_api_page_is_what_the_code_says() -> None:
     text = PAGE.read_text(encoding="utf-8")
-    assert text == rendered(text), "renew it: python -m local.tools.api_page"
+    assert text == render(text), "renew it: python -m local.tools.api_page"
 
 
 def test_the_openapi_document_is_what_the_code_says() -> None:
@@ -52,7 +51,7 @@ def test_every_setting_of_the_local_run_is_documented() -> None:
 
 
 def test_the_parameters_are_those_of_the_template() -> None:
-    assert parameters_page.rendered(OPERATIONS) == OPERATIONS, "renew them: python -m local.tools.parameters_page"
+    assert parameters_page.render(OPERATIONS) == OPERATIONS, "renew them: python -m local.tools.parameters_page"
 
 
 def test_every_job_and_metric_is_documented() -> None:

@@ -2,8 +2,8 @@
 
 import re
 from argparse import SUPPRESS
-from pathlib import Path
 
+from local import ROOT
 from local.exchange.__main__ import make_parser
 from local.exchange.clock import Clock
 from local.exchange.faults.kinds import KINDS
@@ -13,7 +13,6 @@ from local.exchange.generated import generate
 from local.exchange.http.app import BASE, ServerOptions, create_app
 from local.exchange.http.rate_limiter import TIERS
 
-ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "exchange.md").read_text(encoding="utf-8")
 
 

@@ -8,7 +8,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from local.exchange.candles import DAILY, PERIODS, Candle, archived_object, candlesticks, latest_before, live_object
+from local.exchange.candles import (
+    DAILY,
+    PERIODS,
+    Candle,
+    compute_candle_before,
+    compute_candles,
+    to_archived_object,
+    to_live_object,
+)
 from local.exchange.clock import DAY, HOUR, SECOND, parse
 from local.exchange.tape import Tape
 
@@ -39,7 +47,7 @@ def tapes(draw: st.DrawFn) -> Tape:
 
 
 def all_candles(tape: Tape, period: int, now: int) -> list[Candle]:
-    return list(candlesticks(tape, period, tape.opens // SECOND - 2 * 86_400, tape.ends // SECOND + 3 * 86_400, now))
+    return list(compute_candles(tape, period, tape.opens // SECOND - 2 * 86_400, tape.ends // SECOND + 3 * 86_400, now))
 
 
 @settings(max_examples=60, deadline=None)
@@ -122,7 +130,7 @@ def test_days_end_at_midnight_in_new_york_across_both_clock_changes(change: str,
 @given(tape=tapes(), part=st.floats(0.05, 1.3))
 def test_the_candle_before_the_start_remembers_the_last_price(tape: Tape, part: float) -> None:
     start = (tape.opens + int((tape.ends - tape.opens) * part)) // SECOND
-    before = latest_before(tape, 60, start, tape.ends + DAY)
+    before = compute_candle_before(tape, 60, start, tape.ends + DAY)
     earlier = [candle for candle in all_candles(tape, 60, tape.ends + DAY) if candle.end < start]
     if before is None:
         assert not earlier
@@ -136,7 +144,14 @@ def test_the_candle_before_the_start_remembers_the_last_price(tape: Tape, part: 
 
 def test_untraded_prices_are_left_out_live_and_null_in_the_archive() -> None:
     candle = Candle(3600, [10], [20], [], 0, None, 0, 0)
-    assert live_object(candle)["price"] == {}
+    assert to_live_object(candle)["price"] == {}
     names = ("open", "low", "high", "close", "mean", "previous")
-    assert archived_object(candle)["price"] == dict.fromkeys(names)
-    assert set(archived_object(candle)) == {"end_period_ts", "yes_bid", "yes_ask", "price", "volume", "open_interest"}
+    assert to_archived_object(candle)["price"] == dict.fromkeys(names)
+    assert set(to_archived_object(candle)) == {
+        "end_period_ts",
+        "yes_bid",
+        "yes_ask",
+        "price",
+        "volume",
+        "open_interest",
+    }

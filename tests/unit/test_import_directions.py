@@ -7,7 +7,8 @@ from typing import Final
 
 import pytest
 
-ROOT: Final = Path(__file__).parent.parent.parent
+from local import ROOT
+
 SOURCES: Final = {"functions": ROOT / "functions", "layers": ROOT / "layers" / "shared", "local": ROOT}
 PARTS: Final = ("kalshi_markets", "api", "crawler", "migrator", "local")
 PERMITTED: Final = {

@@ -10,6 +10,7 @@ from crawler.job_table import JobState
 from crawler.jobs.archive import ArchiveJob
 from crawler.jobs.base import (
     DUE_FRACTION,
+    LIVE_JOBS,
     OVERLAP_SECONDS,
     Job,
     JobContext,
@@ -18,7 +19,7 @@ from crawler.jobs.base import (
     paginate,
 )
 from crawler.jobs.listings import ChangedJob, LiveJob
-from crawler.jobs.lookups import LIVE_JOBS, MissingMarketsJob
+from crawler.jobs.lookups import MissingMarketsJob
 from crawler.jobs.settled import INITIAL_WINDOW_SECONDS, RECHECK_AFTER, BacklogJob, SettledJob
 from crawler.store_gate import StoreGate
 from kalshi_markets.exchange import ExchangeClient, Listings, Page, RawMarket
@@ -27,10 +28,11 @@ from kalshi_markets.job_names import ARCHIVE_GAP
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 CUTOFF = NOW - timedelta(days=60)
 MINUTE = timedelta(minutes=1)
-EMPTY = Page([], None)
+MarketPage = Page[RawMarket]
+EMPTY: MarketPage = Page([], None)
 
 
-def forever(page: Page) -> Iterator[Page]:
+def forever(page: MarketPage) -> Iterator[MarketPage]:
     while True:
         yield page
 
@@ -43,7 +45,7 @@ class Exchange:
     windows: the windows that a pass requests.
     """
 
-    pages: Iterator[Page] = field(default_factory=lambda: forever(EMPTY))
+    pages: Iterator[MarketPage] = field(default_factory=lambda: forever(EMPTY))
     at: datetime = NOW
     behind: datetime = CUTOFF
     windows: list[tuple[int, int]] = field(default_factory=list)
@@ -57,7 +59,7 @@ class Exchange:
     async def cutoff(self) -> datetime:
         return self.behind
 
-    async def settled(self, after: int, before: int, cursor: str | None) -> Page:
+    async def settled(self, after: int, before: int, cursor: str | None) -> MarketPage:
         if cursor is None:
             self.windows.append((after, before))
         return next(self.pages)
@@ -224,10 +226,10 @@ def test_missing_markets_are_looked_up_after_each_complete_live_job() -> None:
     assert not missing.is_due(job, {**walked, "settled": settled}, NOW), "one has never been walked"
 
 
-def pages_of(pages: Sequence[Page], position: dict[str, Any] | None = None) -> list[Any]:
+def pages_of(pages: Sequence[MarketPage], position: dict[str, Any] | None = None) -> list[Any]:
     given = iter(pages)
 
-    async def ask(_: str | None) -> Page:
+    async def ask(_: str | None) -> MarketPage:
         return next(given)
 
     async def run() -> list[Any]:
@@ -236,13 +238,13 @@ def pages_of(pages: Sequence[Page], position: dict[str, Any] | None = None) -> l
     return asyncio.run(run())
 
 
-def some(*tickers: str, cursor: str | None) -> Page:
+def some(*tickers: str, cursor: str | None) -> MarketPage:
     return Page([RawMarket(ticker, None, b"", {"ticker": ticker}) for ticker in tickers], cursor)
 
 
 def test_a_listing_is_followed_to_its_end_over_empty_pages() -> None:
     pages = pages_of([some("A", "B", cursor="b"), Page([], "c"), some("C", cursor=None)])
-    assert [len(page.markets) for page in pages] == [2, 0, 1]
+    assert [len(page.rows) for page in pages] == [2, 0, 1]
     assert [page.next_position and page.next_position["cursor"] for page in pages] == ["b", "c", None]
 
 
@@ -255,7 +257,7 @@ def test_a_listing_is_followed_to_its_end_over_empty_pages() -> None:
     ],
     ids=["the same cursor", "the same page", "from the beginning"],
 )
-def test_a_listing_that_leads_in_a_circle_is_left(pages: Sequence[Page]) -> None:
+def test_a_listing_that_leads_in_a_circle_is_left(pages: Sequence[MarketPage]) -> None:
     with pytest.raises(PaginationLoop):
         pages_of(pages)
 
@@ -284,7 +286,7 @@ def test_changes_are_fetched_since_the_start_of_the_last_changed_job() -> None:
     since: list[int] = []
 
     class Changes(Exchange):
-        async def created(self, after: int, _: str | None) -> Page:
+        async def created(self, after: int, _: str | None) -> MarketPage:
             since.append(after)
             return EMPTY
 

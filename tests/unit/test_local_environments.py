@@ -30,7 +30,7 @@ def test_an_environment_is_complete_only_when_its_packages_can_be_imported(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     needs(monkeypatch, "no_such_module")
-    with pytest.raises(EnvironmentFailure, match="is installed in"):
+    with pytest.raises(EnvironmentFailure, match="are installed in"):
         environment("local")
     assert (folder / "local.installed").read_text() == ""
     (folder / "left").mkdir()
@@ -48,7 +48,7 @@ def test_an_environment_is_complete_only_when_its_packages_can_be_imported(
 def test_a_folder_that_is_not_ours_stays_as_it_is(folder: Path, content: str) -> None:
     folder.mkdir()
     (folder / "pyvenv.cfg").write_text(content)
-    with pytest.raises(EnvironmentFailure, match="was not made by make, so it stays as it is"):
+    with pytest.raises(EnvironmentFailure, match="was not made by make, so it is not changed"):
         environment("local")
     assert [path.name for path in folder.iterdir()] == ["pyvenv.cfg"]
 

@@ -1,11 +1,11 @@
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent.parent
+from local import ROOT
+
 SOURCES = os.pathsep.join(str(ROOT / folder) for folder in ("functions", "layers/shared"))
 READ = """
 from {module} import handler

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from kalshi_markets.columns import MARKET_COLUMNS, Table
 from kalshi_markets.exchange import InvalidMarket, market_row
-from kalshi_markets.exchange.market_rows import json_text
+from kalshi_markets.exchange.column_values import json_text
 
 MARKET = {"ticker": "KXTEST-26NOV24-T1", "event_ticker": "KXTEST-26NOV24", "yes_sub_title": "Above 1"}
 

@@ -11,7 +11,8 @@ import pytest
 from crawler.job_table import JobState
 from crawler.metrics import LAGS, NAMESPACE, publish
 from crawler.summary import Summary
-from local.tools.templates import ROOT, template
+from local import ROOT
+from local.tools.templates import template
 
 TEMPLATE = template("infra/monitoring.yaml")
 ALARMS = {

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent.parent
+from local import ROOT
+
 PAGES = [
     *(ROOT / name for name in ("README.md", "CHANGELOG.md", "Makefile", ".ci/run", "pyproject.toml", "samconfig.toml")),
     *sorted((ROOT / ".github" / "workflows").glob("*.yml")),

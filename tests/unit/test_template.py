@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
+from local import ROOT
 from local.lambda_runtime import cors
-from local.tools.templates import ROOT, template
+from local.tools.templates import template
 
 TEMPLATE = template()
 RESOURCES: dict[str, Any] = TEMPLATE["Resources"]

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Final
 from urllib.parse import quote
 
@@ -61,7 +60,7 @@ STRIKE_PARAMETERS: Final[Mapping[str, Parameter]] = {
 class EventMarkets(Markets):
     """The markets of one event."""
 
-    grammar = replace(GRAMMAR, parameters={**GRAMMAR.parameters, **STRIKE_PARAMETERS}, sort_orders=SORT_ORDERS)
+    grammar = GRAMMAR._replace(parameters={**GRAMMAR.parameters, **STRIKE_PARAMETERS}, sort_orders=SORT_ORDERS)
 
     def parse_query(self, query_string: bytes, has_words: HasWords) -> Query:
         """Parse the query string of the listing. Raises ApiError, and any error of has_words."""

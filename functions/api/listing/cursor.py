@@ -9,8 +9,7 @@ import base64
 import hashlib
 import json
 from collections.abc import Callable, Container, Mapping
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from api import value_parsers
 from kalshi_markets.text import is_valid_pg_text
@@ -24,8 +23,7 @@ MAX_DIFFERENCES_LENGTH: Final = 300
 _DIGEST_BYTES: Final = 6
 
 
-@dataclass(frozen=True)
-class Position:
+class Position(NamedTuple):
     """Position of the last row of a page.
 
     key: the sort value as text; None if it is NULL.

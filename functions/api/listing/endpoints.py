@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Collection
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -97,25 +97,25 @@ def known_words(
         return []
 
 
-@dataclass
 class RowReader:
     """Reader of the pages of one query. Methods raise ApiError and DatabaseError."""
 
-    database: Database
-    resource: ListedResource[Any]
-    query: ListingQuery
-    format: Format
+    def __init__(self, database: Database, resource: ListedResource[Any], query: ListingQuery, format_: Format) -> None:
+        self._database = database
+        self._resource = resource
+        self._query = query
+        self._format = format_
 
     def read_page(self, limit: int) -> Page:
         """Return the page with at most this number of rows."""
-        query = replace(self.query, limit=limit)
-        statement, values = self.resource.page(query, self.database.settings.table, self.format)
+        query = replace(self._query, limit=limit)
+        statement, values = self._resource.page(query, self._database.settings.table, self._format)
         try:
-            [[rows, count, last, version]] = self.database.query(statement, *values)
+            [[rows, count, last, version]] = self._database.query(statement, *values)
         except (UndefinedObject, StatementTimeout):
             raise
         except StatementError as error:
-            raise find_invalid_value(self.database, query) or error from None
+            raise find_invalid_value(self._database, query) or error from None
         position = None if last is None else Position(*json.loads(last))
         page = Page(query, rows, count, position, TableVersion.from_json(version))
         if query.changed_since is not None and query.changed_since > page.version.change_number:
@@ -128,11 +128,11 @@ class RowReader:
 
     def read_total(self) -> int | None:
         """Return the total that `count_total` requests; None if it requests none."""
-        if self.query.count_total == "none":
+        if self._query.count_total == "none":
             return None
-        estimated = self.query.count_total == "estimated"
-        statement, values = self.resource.total(self.query, self.database.settings.table, estimated=estimated)
-        [[result]] = self.database.query(statement, *values)
+        estimated = self._query.count_total == "estimated"
+        statement, values = self._resource.total(self._query, self._database.settings.table, estimated=estimated)
+        [[result]] = self._database.query(statement, *values)
         if not estimated:
             return int(result)
         plan = json.loads(result) if isinstance(result, str) else result
@@ -140,8 +140,8 @@ class RowReader:
 
     def too_large(self) -> ApiError:
         """Return the 422 error of a single row that exceeds the response limit."""
-        hint = f"Request fewer fields, such as fields={self.resource.few_fields}, or accept gzip."
-        message = f"a single {self.resource.row} exceeds the 6 MB response limit"
+        hint = f"Request fewer fields, such as fields={self._resource.few_fields}, or accept gzip."
+        message = f"a single {self._resource.row} exceeds the 6 MB response limit"
         return validation_error([Problem(ErrorCode.ANSWER_TOO_LARGE, ("query", "limit"), message, hint)])
 
 

@@ -4,7 +4,7 @@ import csv
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from api import value_parsers
 from api.listing import regex_guard, text_search
@@ -87,8 +87,7 @@ def _parse_substring(_: "Filter", text: str, __: HasWords) -> str:
     return value_parsers.parse_text(text)
 
 
-@dataclass(frozen=True)
-class Operator:
+class Operator(NamedTuple):
     """Operator of a filter, named by the suffix that follows the column's name.
 
     sql: condition with the placeholders {column} and {0} (the value); empty if it depends on the value: text_search.
@@ -165,8 +164,7 @@ OPERATORS: Final = (
 )
 
 
-@dataclass(frozen=True)
-class Condition:
+class Condition(NamedTuple):
     """Condition of a WHERE clause: a filter with its values.
 
     sql: condition with the placeholders {column}, {searched} (the column in lower case, as indexed), {alias} (the alias

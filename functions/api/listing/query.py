@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 from api.errors import Problem, validation_error
 from api.listing.cursor import Position, decode
@@ -24,8 +24,7 @@ _CURSOR_INDEPENDENT: Final = frozenset({"cursor", "limit", "offset", "format"})
 """Parameters that may differ between the pages of one listing."""
 
 
-@dataclass(frozen=True)
-class Grammar:
+class Grammar(NamedTuple):
     """Parameters of a listing.
 
     parameters: parameters other than filters, by name. Each sets the field of the query with its name.

@@ -5,8 +5,7 @@ columns of the rows.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from api.formats import Format, output_sql, row_text_sql
 from api.listing.cursor import Position
@@ -27,8 +26,7 @@ that scans an index in sort order would read the complete table. A larger LIMIT 
 _CHECKS: Final = {Kind.STRING: "SELECT '' ~* $1::text", Kind.JSON: "SELECT $1::jsonb"}
 
 
-@dataclass(frozen=True)
-class Source:
+class Source(NamedTuple):
     """Tables that a search reads.
 
     sql: the tables, as they follow FROM.

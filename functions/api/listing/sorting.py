@@ -1,8 +1,7 @@
 """Sort orders of listings."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Final, Self
+from typing import Final, NamedTuple, Self
 
 from api import value_parsers
 from kalshi_markets.columns import Column, Kind, Table
@@ -17,8 +16,7 @@ CASTS: Final = {
 """SQL type that a value of each kind is cast to."""
 
 
-@dataclass(frozen=True)
-class SortOrder:
+class SortOrder(NamedTuple):
     """Sort order of a listing.
 
     key: SQL expression to ORDER BY. {alias} is the alias of the table that has its columns.

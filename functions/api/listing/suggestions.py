@@ -3,8 +3,7 @@
 import difflib
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from api.query_string import MAX_NAME_LENGTH
 
@@ -47,8 +46,7 @@ _PREFIXES: Final = {"min": "__gte", "max": "__lte", "not": "__ne", "from": "__gt
 _MIN_SIMILARITY: Final = 0.5
 
 
-@dataclass(frozen=True)
-class Synonyms:
+class Synonyms(NamedTuple):
     """Synonyms of a listing's parameters and columns.
 
     names: parameter names of other services, and this listing's names.

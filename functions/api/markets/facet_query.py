@@ -1,7 +1,7 @@
 """Query of GET /markets/facets: the filters of GET /markets, and the columns whose values are counted."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 from api.listing.filters import HasWords
@@ -41,7 +41,7 @@ FACET_PARAMETERS: Final[Mapping[str, Parameter]] = {
 }
 """Parameters other than filters, by name."""
 
-FACET_GRAMMAR: Final = replace(GRAMMAR, parameters=FACET_PARAMETERS)
+FACET_GRAMMAR: Final = GRAMMAR._replace(parameters=FACET_PARAMETERS)
 
 
 @dataclass

@@ -2,9 +2,9 @@
 
 from crawler.jobs.archive import ArchiveJob
 from crawler.jobs.base import Job
-from crawler.jobs.listings import ChangedJob, LiveJob
+from crawler.jobs.listings import ChangedEventsJob, ChangedJob, LiveJob
 from crawler.jobs.lookups import EventsJob, MissingMarketsJob, RetryRejectsJob
-from crawler.jobs.maintenance import LimitsJob, RetentionJob, SeriesJob
+from crawler.jobs.maintenance import CountsJob, LimitsJob, RetentionJob, SeriesJob
 from crawler.jobs.settled import RECHECK_AFTER, BacklogJob, SettledJob
 from kalshi_markets import job_names
 from kalshi_markets.settings import CrawlerSettings
@@ -15,13 +15,15 @@ def all_jobs(settings: CrawlerSettings) -> list[Job]:
     live, slow = settings.live_interval, settings.maintenance_interval
     jobs: list[Job] = [
         LimitsJob(),
-        SeriesJob(slow),
+        SeriesJob(live),
         ChangedJob("created", settings.changed_interval),
         ChangedJob("updated", settings.changed_interval),
         SettledJob(job_names.SETTLED, settings.settled_interval),
         *(LiveJob(status, live) for status in job_names.LIVE),
         EventsJob(live),
+        ChangedEventsJob(live),
         MissingMarketsJob(),
+        CountsJob(),
         SettledJob(job_names.SETTLED_RECHECK, slow, RECHECK_AFTER),
         RetryRejectsJob(slow),
         BacklogJob(settings.retention),

@@ -4,15 +4,16 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, NamedTuple
+from operator import attrgetter
+from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 from crawler.filters import FirstPages
 from crawler.job_table import JobState
 from crawler.store_gate import StoreGate
+from kalshi_markets import job_names
 from kalshi_markets.exchange import (
     AccountLimits,
     Costs,
-    Event,
     ExchangeClient,
     ExchangeClientError,
     ExchangeError,
@@ -22,7 +23,7 @@ from kalshi_markets.exchange import (
     Listings,
     Page,
     RawMarket,
-    Series,
+    Row,
 )
 from kalshi_markets.text import is_valid_pg_text
 
@@ -40,6 +41,9 @@ MAX_PAGES: Final = 100_000
 """Maximum of pages in one listing. All markets with combos have 6,000 pages."""
 LOWEST_PRIORITY: Final = 10.0**6
 """Priority of a job that may use all the remaining time of a run. Lower runs first."""
+LIVE_JOBS: Final = tuple(job_names.LIVE.values())
+DISTANT_PAST: Final = datetime.min.replace(tzinfo=UTC)
+T = TypeVar("T")
 
 
 class PaginationLoop(InvalidResponse):
@@ -76,8 +80,10 @@ class PageUpdate:
     track_seen: bool = False
     resolved_rejects: Sequence[str] = ()
     refresh_hashes: bool = False
-    series: Sequence[Series] = ()
-    events: Sequence[Event] = ()
+    series: Sequence[Row] = ()
+    events: Sequence[Row] = ()
+    unknown_events: Sequence[str] = ()
+    count_markets: bool = False
     removed: Collection[str] = ()
     looked_up: Sequence[str] = ()
     costs: Costs | None = None
@@ -148,6 +154,14 @@ def must_wait(error: Exception, initial_state: JobState, state: JobState) -> boo
     return not isinstance(error, ExchangeUnavailable)
 
 
+def has_new_live_walk(state: JobState, states: Mapping[str, JobState]) -> bool:
+    """Return whether all live jobs have completed a pass since the last pass of a job started."""
+    walked = [
+        states[name].finished_at or DISTANT_PAST for name in LIVE_JOBS if name in states and states[name].confirmed_at
+    ]
+    return len(walked) == len(LIVE_JOBS) and min(walked) > (state.started_at or DISTANT_PAST)
+
+
 def started(state: JobState, position: Mapping[str, Any]) -> JobState:
     """Return the state at the start of a pass."""
     return replace(state, position=position, started_at=datetime.now(UTC))
@@ -158,16 +172,18 @@ def finished(state: JobState, **changes: Any) -> JobState:
     return replace(state, position=None, finished_at=datetime.now(UTC), confirmed_at=state.started_at, **changes)
 
 
-class ListingPage(NamedTuple):
+class ListingPage(NamedTuple, Generic[T]):
     """Page of a listing. next_position: position of the next page; None on the last page."""
 
-    markets: Sequence[RawMarket]
+    rows: Sequence[T]
     next_position: Mapping[str, Any] | None
 
 
 async def paginate(
-    fetch_page: Callable[[str | None], Awaitable[Page]], position: Mapping[str, Any]
-) -> AsyncIterator[ListingPage]:
+    fetch_page: Callable[[str | None], Awaitable[Page[T]]],
+    position: Mapping[str, Any],
+    ticker_of: Callable[[T], str | None] = attrgetter("ticker"),
+) -> AsyncIterator[ListingPage[T]]:
     """Yield the pages of a listing from a position on. Raises ExchangeError; PaginationLoop if the pagination loops.
 
     The exchange does not reject a damaged cursor but restarts the listing (observed on production, 2026-08). The first
@@ -177,7 +193,7 @@ async def paginate(
     before: list[str | None] = []
     while True:
         page = await fetch_page(cursor)
-        tickers = [market.ticker for market in page.markets]
+        tickers = [ticker_of(row) for row in page.rows]
         pages += 1
         if cursor and first is not None and first in tickers:
             raise PaginationLoop("the exchange's listing restarted in the middle.")
@@ -186,6 +202,6 @@ async def paginate(
             raise PaginationLoop("the exchange's pagination does not end.")
         cursor, before = page.cursor, tickers
         if cursor is None:
-            yield ListingPage(page.markets, None)
+            yield ListingPage(page.rows, None)
             return
-        yield ListingPage(page.markets, {"cursor": cursor, "first": first, "pages": pages})
+        yield ListingPage(page.rows, {"cursor": cursor, "first": first, "pages": pages})

@@ -1,13 +1,18 @@
 """Jobs that read one listing from its first page to its last."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from operator import attrgetter
+from typing import TypeVar
 
-from crawler.filters import check_times
+from crawler.filters import check_times, check_updated
 from crawler.job_table import JobState
 from crawler.jobs.base import OVERLAP_SECONDS, Job, JobContext, PageUpdate, finished, paginate, started
 from kalshi_markets import job_names
+from kalshi_markets.exchange import Page
+
+T = TypeVar("T")
 
 
 class LiveJob(Job):
@@ -50,20 +55,47 @@ class ChangedJob(Job):
         self._change = change
 
     async def run(self, context: JobContext, state: JobState) -> AsyncGenerator[PageUpdate, None]:
-        """Yield the markets changed since the watermark.
-
-        The first pass has no watermark and starts at the current time, because the live jobs read older markets.
-        """
-        now = await context.listings.exchange_time()
-        if not state.position:
-            since = int((state.watermark or now).timestamp()) - OVERLAP_SECONDS
-            state = started(state, {"since": since, "until": int(now.timestamp())})
-        position = dict(state.position or {})
+        """Yield the markets changed since the watermark."""
         fetch_page = context.listings.created if self._change == "created" else context.listings.updated
-        field = f"{self._change}_time"
-        window = {name: position[name] for name in ("since", "until")}
-        async for markets, following in paginate(lambda cursor: fetch_page(position["since"], cursor), position):
-            check_times(markets, field, position["since"])
-            until = datetime.fromtimestamp(position["until"], UTC)
-            state = replace(state, position={**window, **following}) if following else finished(state, watermark=until)
-            yield PageUpdate(state, markets)
+        async for markets, since, following in changed_pages(context, state, fetch_page):
+            check_times(markets, f"{self._change}_time", since)
+            yield PageUpdate(following, markets)
+
+
+class ChangedEventsJob(Job):
+    """Job that reads the events edited since the last pass started, and new ones. Those of combos are not listed."""
+
+    name = job_names.EVENTS_CHANGED
+
+    def __init__(self, interval: timedelta) -> None:
+        self.interval = interval
+
+    async def run(self, context: JobContext, state: JobState) -> AsyncGenerator[PageUpdate, None]:
+        """Yield the events changed since the watermark."""
+        pages = changed_pages(context, state, context.listings.events_updated, lambda event: str(event["event_ticker"]))
+        async for events, since, following in pages:
+            check_updated(events, since)
+            yield PageUpdate(following, events=events)
+
+
+async def changed_pages(
+    context: JobContext,
+    state: JobState,
+    fetch_page: Callable[[int, str | None], Awaitable[Page[T]]],
+    ticker_of: Callable[[T], str | None] = attrgetter("ticker"),
+) -> AsyncIterator[tuple[Sequence[T], int, JobState]]:
+    """Yield the rows of each page, the Unix second since which they changed, and the state after the page.
+
+    The position has that second (`since`), the end of the pass (`until`), and the position of the page (paginate).
+    The first pass has no watermark and starts at the current time, because other jobs read what is older.
+    """
+    now = await context.listings.exchange_time()
+    if not state.position:
+        since = int((state.watermark or now).timestamp()) - OVERLAP_SECONDS
+        state = started(state, {"since": since, "until": int(now.timestamp())})
+    position = dict(state.position or {})
+    since, window = position["since"], {name: position[name] for name in ("since", "until")}
+    async for rows, following in paginate(lambda cursor: fetch_page(since, cursor), position, ticker_of):
+        until = datetime.fromtimestamp(position["until"], UTC)
+        state = replace(state, position={**window, **following}) if following else finished(state, watermark=until)
+        yield rows, since, state

@@ -5,19 +5,17 @@ from datetime import UTC, datetime, timedelta
 from typing import Final, TypeVar
 
 from crawler.job_table import JobState
-from crawler.jobs.base import Job, JobContext, PageUpdate, finished, started
+from crawler.jobs.base import LIVE_JOBS, Job, JobContext, PageUpdate, finished, has_new_live_walk, started
 from kalshi_markets import job_names
 from kalshi_markets.exchange import (
     BATCH_TICKERS,
     AuthenticationFailed,
-    Event,
     ExchangeClientError,
     Listings,
     RawMarket,
+    Row,
 )
 
-LIVE_JOBS: Final = tuple(job_names.LIVE.values())
-DISTANT_PAST: Final = datetime.min.replace(tzinfo=UTC)
 MAX_LOOKUPS: Final = 5_000
 """Maximum of markets or events in one pass; the next pass reads the rest."""
 EVENT_RETRY_INTERVAL: Final = timedelta(hours=1)
@@ -39,12 +37,13 @@ class EventsJob(Job):
         self.interval = interval
 
     async def run(self, context: JobContext, state: JobState) -> AsyncGenerator[PageUpdate, None]:
-        """Yield the events in batches. An unknown event is stored without a series."""
+        """Yield the events in batches."""
         state = started(state, {})
         last_requested_before = datetime.now(UTC) - EVENT_RETRY_INTERVAL
         tickers = await context.store.events_without_series(last_requested_before, MAX_LOOKUPS)
         for batch in ticker_batches(tickers):
-            yield PageUpdate(state, events=await fetch_events(context.listings, batch))
+            events, unknown = await fetch_events(context.listings, batch)
+            yield PageUpdate(state, events=events, unknown_events=unknown)
         yield PageUpdate(finished(state))
 
 
@@ -62,14 +61,9 @@ class MissingMarketsJob(Job):
 
         Most markets are missing because they have settled.
         """
-        walked = [
-            states[name].finished_at or DISTANT_PAST
-            for name in LIVE_JOBS
-            if name in states and states[name].confirmed_at
-        ]
         settled = states.get(job_names.SETTLED, JobState(job_names.SETTLED))
-        is_news = len(walked) == len(LIVE_JOBS) and min(walked) > (state.started_at or DISTANT_PAST)
-        return is_news and settled.position is None and settled.confirmed_at is not None
+        is_settled_current = settled.position is None and settled.confirmed_at is not None
+        return has_new_live_walk(state, states) and is_settled_current
 
     async def run(self, context: JobContext, state: JobState) -> AsyncGenerator[PageUpdate, None]:
         """Yield the markets in batches. A ticker that the exchange rejects is neither found nor removed."""
@@ -104,11 +98,11 @@ class RetryRejectsJob(Job):
         yield PageUpdate(finished(state))
 
 
-async def fetch_events(listings: Listings, tickers: Sequence[str]) -> list[Event]:
-    """Return one event for each of at most BATCH_TICKERS tickers. An unknown event has no series."""
+async def fetch_events(listings: Listings, tickers: Sequence[str]) -> tuple[list[Row], list[str]]:
+    """Return the events of at most BATCH_TICKERS tickers, and the tickers of unknown events."""
     events, _ = await fetch_bisecting(listings.events, tickers)
-    events_by_ticker = {event.event_ticker: event for event in events}
-    return [events_by_ticker.get(ticker, Event(ticker, None, None)) for ticker in tickers]
+    known = {event["event_ticker"] for event in events}
+    return events, [ticker for ticker in tickers if ticker not in known]
 
 
 async def fetch_bisecting(

@@ -1,14 +1,26 @@
-"""Maintenance jobs: rate limits, series and retention."""
+"""Maintenance jobs: rate limits, series, counts and retention."""
 
-from collections.abc import AsyncGenerator
-from datetime import timedelta
+from collections.abc import AsyncGenerator, Mapping
+from datetime import datetime, timedelta
 from typing import Final
 
+from crawler.filters import check_updated
 from crawler.job_table import JobState
-from crawler.jobs.base import LOWEST_PRIORITY, Job, JobContext, PageUpdate, finished, started
+from crawler.jobs.base import (
+    LOWEST_PRIORITY,
+    OVERLAP_SECONDS,
+    Job,
+    JobContext,
+    PageUpdate,
+    finished,
+    has_new_live_walk,
+    started,
+)
 from kalshi_markets import job_names
 
 LIMITS_INTERVAL: Final = timedelta(hours=1)
+SERIES_BATCH: Final = 1_000
+"""Maximum of series in one commit."""
 
 
 class LimitsJob(Job):
@@ -31,7 +43,10 @@ class LimitsJob(Job):
 
 
 class SeriesJob(Job):
-    """Job that fetches all series, for the categories of the markets."""
+    """Job that reads the series edited since the last pass started, and all series in the first pass of a day.
+
+    A series that is missing from a listing of edits is found a day later. A day is one of UTC.
+    """
 
     name = job_names.SERIES
     runs_alone_first = True  # markets that are read later get their category at once
@@ -40,9 +55,41 @@ class SeriesJob(Job):
         self.interval = interval
 
     async def run(self, context: JobContext, state: JobState) -> AsyncGenerator[PageUpdate, None]:
-        """Yield all series in one update."""
-        state = started(state, {})
-        yield PageUpdate(finished(state), series=await context.listings.all_series())
+        """Yield the series in batches."""
+        now, state = await context.listings.exchange_time(), started(state, {})
+        since = _edited_since(state)
+        series = await context.listings.series(since)
+        if since is not None:
+            check_updated(series, since)
+        for start in range(0, len(series), SERIES_BATCH):
+            yield PageUpdate(state, series=series[start : start + SERIES_BATCH])
+        yield PageUpdate(finished(state, watermark=now))
+
+
+def _edited_since(state: JobState) -> int | None:
+    """Return the Unix second since which edited series are read. None: all series are read.
+
+    state: state at the start of a pass.
+    """
+    if state.watermark is None or state.confirmed_at is None or state.started_at is None:
+        return None
+    is_first_of_day = state.started_at.date() != state.confirmed_at.date()
+    return None if is_first_of_day else int(state.watermark.timestamp()) - OVERLAP_SECONDS
+
+
+class CountsJob(Job):
+    """Job that counts the markets, for facets and for the series."""
+
+    name = job_names.COUNTS
+    priority = 1000.0
+
+    def is_due(self, state: JobState, states: Mapping[str, JobState], now: datetime) -> bool:  # noqa: ARG002  # signature of Job
+        """Return whether all live jobs have completed a pass since the last one started."""
+        return has_new_live_walk(state, states)
+
+    async def run(self, context: JobContext, state: JobState) -> AsyncGenerator[PageUpdate, None]:  # noqa: ARG002  # signature of Job
+        """Yield one update that counts."""
+        yield PageUpdate(finished(started(state, {})), count_markets=True)
 
 
 class RetentionJob(Job):

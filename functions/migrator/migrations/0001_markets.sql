@@ -1,5 +1,5 @@
 -- The markets: two tables behind a view. The details seldom change; the quotes change with every trade. The live jobs
--- rewrite a fifth of the quotes and so neither texts nor their indexes (docs/decisions.md). columns.py lists every
+-- rewrite a fifth of the quotes, but neither texts nor their indexes (docs/decisions.md). columns.py lists every
 -- column; a test and the migrator compare it with the result.
 --
 -- IF NOT EXISTS: the table of the original service is kept and becomes the details (adoption.py).
@@ -143,7 +143,7 @@ SELECT
     q.removed_at, t.settlement_bounds_type, t.settlement_floor_dollars
 FROM kalshi_markets_details AS t JOIN kalshi_markets_quotes AS q ON q.ticker = t.ticker;
 
--- Few rows of many change: with the default, a vacuum would wait until a fifth of the table is dead.
+-- Few of the rows change: with the default, a vacuum would wait until a fifth of the table is dead.
 ALTER TABLE kalshi_markets_quotes SET (autovacuum_vacuum_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.02);
 -- Index-only scans need pages that a vacuum has marked all-visible.
 ALTER TABLE kalshi_markets_details

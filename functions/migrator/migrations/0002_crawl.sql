@@ -4,7 +4,7 @@
 CREATE TABLE kalshi_markets_jobs (
     job text COLLATE "C" PRIMARY KEY,
     position jsonb,                             -- where to continue; null between two passes
-    watermark timestamp with time zone,         -- everything before it has been seen, for jobs where that has a meaning
+    watermark timestamp with time zone,         -- everything before it has been read; null for jobs without such a time
     run_count bigint NOT NULL DEFAULT 0,        -- passes started
     started_at timestamp with time zone,        -- of the current or the last pass
     finished_at timestamp with time zone,       -- of the last complete pass
@@ -26,7 +26,7 @@ CREATE TABLE kalshi_markets_jobs (
 INSERT INTO kalshi_markets_jobs (job, added, markets, change_number)
 SELECT 'adopted', count(*), count(*), coalesce(max(change_number), 0) FROM kalshi_markets_quotes;
 
--- The lease of the one writer. A crawler that dies leaves it to expire.
+-- Lease of the only writer. If a crawler ends without releasing it, it expires.
 CREATE TABLE kalshi_markets_lease (
     only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
     holder text,
@@ -34,7 +34,7 @@ CREATE TABLE kalshi_markets_lease (
 );
 INSERT INTO kalshi_markets_lease DEFAULT VALUES;
 
--- Markets that could not become rows: the newest object of each, and the reason.
+-- Markets that cannot be stored: the newest object of each, and the reason.
 CREATE TABLE kalshi_markets_rejects (
     ticker text COLLATE "C" PRIMARY KEY,
     reason text NOT NULL,

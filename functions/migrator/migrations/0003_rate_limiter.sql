@@ -15,25 +15,25 @@ CREATE TABLE kalshi_markets_limiter (
 );
 INSERT INTO kalshi_markets_limiter DEFAULT VALUES;
 
--- The part of the rate that is in force: it grows back to 1 within 60 s of a slow-down.
+-- Factor of the rate at an instant: it grows linearly back to 1 within 60 s of a slow-down.
 CREATE FUNCTION kalshi_markets_limiter_factor(bucket kalshi_markets_limiter, at timestamp with time zone)
 RETURNS double precision LANGUAGE sql IMMUTABLE AS $$
     SELECT CASE
-        WHEN at < bucket.slowed_at THEN 1 -- the clock was set back: better a second 429 than slow until it is there again
+        WHEN at < bucket.slowed_at THEN 1 -- the clock was set back: another 429 costs less than a slow rate until then
         ELSE least(1, bucket.slowed_to + (1 - bucket.slowed_to) * extract(epoch FROM at - bucket.slowed_at) / 60)
     END
 $$;
 
--- Takes up to so many tokens of a share, 'crawler' or 'interactive'.
--- rate: requests a second; null: the account's, where that is known. Returned as it was used.
--- seconds: until as many as were wanted are there again, if nobody else takes any.
+-- Take up to `wanted` tokens of a share, 'crawler' or 'interactive'. `granted` is the number taken.
+-- rate: requests per second. Null: the account's rate if it is known, otherwise 15. The result is the rate that was used.
+-- seconds: time until `wanted` tokens are available again, if no other process takes any.
 CREATE FUNCTION kalshi_markets_take_tokens(
     share text, wanted integer, INOUT rate double precision, OUT granted integer, OUT seconds double precision
 ) LANGUAGE plpgsql SECURITY DEFINER AS $$
 DECLARE
     part CONSTANT double precision NOT NULL := CASE share WHEN 'interactive' THEN 1.0 / 3 WHEN 'crawler' THEN 2.0 / 3 END;
-    -- Seconds' worth that both buckets hold. With the tenth that each process may have in hand it stays within the
-    -- second's worth that every tier permits at once.
+    -- Capacity of both buckets, in seconds of the rate. A process may hold the tokens of another tenth of a second.
+    -- Together they are less than the tokens of one second, which every tier permits at once.
     burst CONSTANT double precision := 0.75;
     bucket kalshi_markets_limiter;
     at timestamp with time zone;
@@ -45,15 +45,15 @@ DECLARE
     other_room double precision;
 BEGIN
     SELECT * INTO STRICT bucket FROM kalshi_markets_limiter FOR UPDATE;
-    at := clock_timestamp(); -- not before the row is ours
+    at := clock_timestamp(); -- after the row is locked
     rate := coalesce(rate, CASE WHEN at < bucket.account_rate_until THEN bucket.account_rate END, 15);
     speed := rate * kalshi_markets_limiter_factor(bucket, at);
-    refill := speed * greatest(0, extract(epoch FROM at - bucket.filled_at)); -- nothing where the clock was set back
+    refill := speed * greatest(0, extract(epoch FROM at - bucket.filled_at)); -- 0 if the clock was set back
     own := CASE share WHEN 'interactive' THEN bucket.interactive ELSE bucket.crawler END + refill * part;
     other := CASE share WHEN 'interactive' THEN bucket.crawler ELSE bucket.interactive END + refill * (1 - part);
     own_room := greatest(1, rate * burst * part);
     other_room := greatest(1, rate * burst * (1 - part));
-    -- What a share does not take overflows into the other.
+    -- Tokens over the capacity of one bucket go to the other.
     SELECT
         least(own_room, own + greatest(0, other - other_room)),
         least(other_room, other + greatest(0, own - own_room))
@@ -68,7 +68,7 @@ BEGIN
 END
 $$;
 
--- What a 429 calls for: empties the buckets and halves the rate in force. Many 429s at once count as one.
+-- After a 429: empty the buckets and halve the rate. Several 429s within a second count as one.
 CREATE FUNCTION kalshi_markets_slow_down() RETURNS void LANGUAGE plpgsql SECURITY DEFINER AS $$
 DECLARE
     bucket kalshi_markets_limiter;
@@ -87,7 +87,7 @@ BEGIN
 END
 $$;
 
--- Both run as their owner, so no caller may choose what their names mean.
+-- Both functions run as their owner, so the caller's search_path must not apply to the names in them.
 DO $$
 BEGIN
     EXECUTE format('ALTER FUNCTION kalshi_markets_take_tokens SET search_path = %I, pg_temp', current_schema());

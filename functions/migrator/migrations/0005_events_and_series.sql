@@ -47,7 +47,8 @@ DELETE FROM kalshi_markets_events WHERE series_ticker IS NULL;
 
 ALTER TABLE kalshi_markets_details
     ADD COLUMN event_title text COLLATE "C",
-    ADD COLUMN categories jsonb;
+    ADD COLUMN categories jsonb,
+    ADD COLUMN title_from_event boolean;        -- the exchange sent no title: it follows that of the event
 ALTER TABLE kalshi_markets_quotes
     ADD COLUMN categories jsonb,
     -- A price of 0 stands for no trade.

@@ -1,15 +1,13 @@
-"""PostgreSQL connection through pg8000. Only this module and database_errors use the driver."""
+"""PostgreSQL session: transactions, retries and reconnection over the connections of driver.py."""
 
 import json
 import logging
-import socket
 import traceback
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from typing import Any, Final
+from typing import Final
 
 import pg8000.native
-from pg8000 import core
 
 from kalshi_markets import tls
 from kalshi_markets.database_errors import (
@@ -22,6 +20,7 @@ from kalshi_markets.database_errors import (
     UndefinedObject,
     map_error,
 )
+from kalshi_markets.driver import PipelinedConnection, Row, Statement
 from kalshi_markets.settings import Credentials, DatabaseSettings
 
 __all__ = [
@@ -37,16 +36,13 @@ __all__ = [
     "map_error",
 ]
 
-Row = list[Any]
-Statement = tuple[str, Sequence[object]]
-
-_OF_TEXTS: Final = {"timezone": "UTC", "datestyle": "ISO"}
-"""Parameters of every session.
+_FORMATS: Final = {"timezone": "UTC", "datestyle": "ISO"}
+"""Parameters of every session: the formats of times.
 
 PgBouncer accepts these two and client_encoding in a startup packet, and no others.
 """
 _PROTOCOL_VIOLATION: Final = "08P01"
-_SET: Final = "SELECT FROM json_each_text($1::json) AS p WHERE set_config(p.key, p.value, true) IS NULL"
+_SET_PARAMETERS: Final = "SELECT FROM json_each_text($1::json) AS p WHERE set_config(p.key, p.value, true) IS NULL"
 
 logger = logging.getLogger(__name__)
 
@@ -73,7 +69,7 @@ class Database:
         self._timeout = timeout
         self._is_pooled = False
         self._in_transaction = False
-        self._connection: pg8000.native.Connection | None = None
+        self._connection: PipelinedConnection | None = None
 
     def query(self, sql: str, *values: object) -> list[Row]:
         """Return the rows of a statement that is safe to retry. Raises DatabaseError.
@@ -95,23 +91,23 @@ class Database:
         """Return the rows of one parameterized statement ($1, $2, …). Raises DatabaseError."""
         with self._mapped_errors() as connection:
             if not self._is_pooled or self._in_transaction:
-                return _execute(connection, (sql, values))
+                return connection.execute((sql, values))
             try:
-                return _execute(connection, *self._begin(), (sql, values), ("COMMIT", ()))
+                return connection.execute(*self._begin_statements(), (sql, values), ("COMMIT", ()))
             except pg8000.native.DatabaseError:
-                _execute(connection, ("ROLLBACK", ()))
+                connection.execute(("ROLLBACK", ()))
                 raise
 
     def execute_script(self, sql: str) -> None:
         """Run trusted SQL of several statements, such as a migration. Raises DatabaseError."""
         with self._mapped_errors() as connection:
-            connection.execute_simple(sql)
+            connection.execute_script(sql)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """Run the block in a transaction: commit at its end, roll back on an exception. Raises DatabaseError."""
         with self._mapped_errors() as connection:
-            _execute(connection, *self._begin())
+            connection.execute(*self._begin_statements())
         self._in_transaction = True
         try:
             yield
@@ -127,20 +123,20 @@ class Database:
     @contextmanager
     def savepoint(self) -> Iterator[None]:
         """Run the block in a savepoint: a StatementError rolls back the block, not the transaction."""
-        self.execute("SAVEPOINT one")
+        self.execute("SAVEPOINT block")
         try:
             yield
         except StatementError:
-            self.execute("ROLLBACK TO SAVEPOINT one")
+            self.execute("ROLLBACK TO SAVEPOINT block")
             raise
-        self.execute("RELEASE SAVEPOINT one")
+        self.execute("RELEASE SAVEPOINT block")
 
     def abort(self) -> None:
         """Abort the statement of another thread, where it raises DatabaseUnavailable. Uncommitted changes are lost."""
         connection = self._connection
         if connection is not None:
             with suppress(OSError):
-                connection._usock.shutdown(socket.SHUT_RDWR)
+                connection.abort()
 
     def close(self) -> None:
         """Close the connection. The next statement opens another one."""
@@ -150,7 +146,7 @@ class Database:
                 connection.close()
 
     @contextmanager
-    def _mapped_errors(self) -> Iterator[pg8000.native.Connection]:
+    def _mapped_errors(self) -> Iterator[PipelinedConnection]:
         """Map the driver's errors to ours. Every exception except an error of the server closes the connection.
 
         After a client-side error, pg8000 1.31 returns the previous statement's response to the next statement.
@@ -174,7 +170,7 @@ class Database:
             self.close()
             raise
 
-    def _connect(self) -> pg8000.native.Connection:
+    def _connect(self) -> PipelinedConnection:
         try:
             return self._open(self.settings.credentials())
         except pg8000.native.DatabaseError as error:
@@ -183,74 +179,40 @@ class Database:
                 raise
         return self._open(self.settings.credentials(fresh=True))
 
-    def _open(self, credentials: Credentials) -> pg8000.native.Connection:
+    def _open(self, credentials: Credentials) -> PipelinedConnection:
         try:
-            return self._start(credentials, _OF_TEXTS | ({} if self._is_pooled else self._parameters))
+            return self._start(credentials, _FORMATS | ({} if self._is_pooled else self._parameters))
         except pg8000.native.DatabaseError as error:
             rejection = map_error(error)
             if self._is_pooled or not self._parameters or rejection.sqlstate != _PROTOCOL_VIOLATION:
                 raise
-        connection = self._start(credentials, _OF_TEXTS)
+        connection = self._start(credentials, _FORMATS)
         logger.warning("the pooler rejected startup parameters, so each transaction sets them: %s", rejection)
         self._is_pooled = True
         return connection
 
-    def _start(self, credentials: Credentials, parameters: Mapping[str, str]) -> pg8000.native.Connection:
-        attempts = tls.ssl_options(self.settings)
-        for attempt in attempts:
+    def _start(self, credentials: Credentials, parameters: Mapping[str, str]) -> PipelinedConnection:
+        options = tls.ssl_options(self.settings)
+        for option in options:
             try:
-                connection = pg8000.native.Connection(
-                    credentials.username,
-                    password=credentials.secret,
-                    host=self.settings.host,
-                    port=self.settings.port,
-                    database=self.settings.name,
-                    ssl_context=attempt,
+                return PipelinedConnection(
+                    self.settings,
+                    credentials,
+                    ssl_context=option,
                     timeout=self._timeout,
                     application_name=self._application_name,
-                    startup_params=dict(parameters),
+                    parameters=parameters,
                 )
-                # Without it, the last packet of a long statement waits 40 ms for the acknowledgment of the first one.
-                connection._usock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                return connection
             except (pg8000.native.Error, OSError):
-                if attempt is attempts[-1]:
+                if option is options[-1]:
                     raise
-        raise AssertionError("a mode has at least one attempt")
+        raise AssertionError("an sslmode has at least one option")
 
-    def _begin(self) -> list[Statement]:
+    def _begin_statements(self) -> list[Statement]:
         """Return the statements that begin a transaction. Behind a pooler they set its parameters too."""
         if not self._is_pooled:
             return [("BEGIN", ())]
-        own = dict(self._parameters)
+        parameters = dict(self._parameters)
         modes = {"on": "BEGIN READ ONLY", "off": "BEGIN READ WRITE", None: "BEGIN"}
-        return [(modes[own.pop("default_transaction_read_only", None)], ()), (_SET, (json.dumps(own),))]
-
-
-def _execute(connection: pg8000.native.Connection, *statements: Statement) -> list[Row]:
-    """Execute statements in one round trip and return their rows. pg8000's execute_unnamed needs three round trips.
-
-    It always uses the extended protocol. pg8000's run() uses the simple protocol for a statement without parameters,
-    which permits several statements separated by `;`. After a failed statement the server skips the rest.
-    """
-    context = core.Context(statements[0][0])
-    for sql, values in statements:
-        connection.send_PARSE(core.NULL_BYTE, sql)
-        connection.send_DESCRIBE_STATEMENT(core.NULL_BYTE)
-        connection.send_BIND(core.NULL_BYTE, core.make_params(connection.py_types, [*map(_encode_text_array, values)]))
-        connection.send_EXECUTE()
-    core._write(connection._sock, core.SYNC_MSG)
-    core._flush(connection._sock)
-    connection.handle_messages(context)
-    return context.rows or []
-
-
-def _encode_text_array(value: object) -> object:
-    """Return a list of texts as an array literal with every item quoted; return other values unchanged.
-
-    pg8000 1.31 does not quote `null`, which PostgreSQL reads as NULL.
-    """
-    if isinstance(value, list) and all(isinstance(item, str) for item in value):
-        quoted = (item.replace("\\", "\\\\").replace('"', '\\"') for item in value)
-        return "{" + ",".join(f'"{item}"' for item in quoted) + "}"
-    return value
+        begin = modes[parameters.pop("default_transaction_read_only", None)]
+        return [(begin, ()), (_SET_PARAMETERS, (json.dumps(parameters),))]

@@ -87,3 +87,8 @@ SERIES: Final = Entity(
     ),
     "last_updated_ts",
 )
+
+EVENT_COLUMNS: Final = tuple(column for column in EVENTS.columns if column.origin is Origin.EVENT)
+"""Columns of events from the Event object."""
+SERIES_COLUMNS: Final = tuple(column for column in SERIES.columns if column.origin is Origin.SERIES)
+"""Columns of series from the Series object."""

@@ -4,9 +4,10 @@ from typing import Final
 
 SERIES: Final = "series"
 EVENTS: Final = "events"
+EVENTS_CHANGED: Final = "events/changed"
+COUNTS: Final = "counts"
 LIMITS: Final = "limits"
 MISSING: Final = "missing"
-COUNTS: Final = "counts"
 REJECTS: Final = "rejects"
 RETENTION: Final = "retention"
 CREATED: Final = "changed/created"

@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl, urlencode
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from local.exchange.catalogue import JsonObject
+from local.exchange.catalogue import Exchange, JsonObject
 from local.exchange.faults.effects import Handler
 
 
@@ -19,6 +19,23 @@ def query_of(scope: Scope) -> dict[str, str]:
 def with_query(scope: Scope, query: dict[str, str]) -> Scope:
     """Return the request with other query parameters."""
     return {**scope, "query_string": urlencode(query).encode()}
+
+
+def with_setting(name: str, value: object, exchange: Exchange) -> Handler:
+    """Return a handler during whose responses an attribute of the exchange has a value."""
+
+    async def handle(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+        previous = getattr(exchange, name)
+
+        async def restore(message: Message) -> None:
+            setattr(exchange, name, previous)
+            await send(message)
+
+        # No other request runs before the response is made: the first await is the one that sends it.
+        setattr(exchange, name, value)
+        await app(scope, receive, restore)
+
+    return handle
 
 
 def rewriting(rewrite: Callable[[bytes, Scope], bytes]) -> Handler:

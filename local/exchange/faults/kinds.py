@@ -86,7 +86,7 @@ def parse_instant(value: object) -> int:
 
 SECONDS = number_parser(0, 86_400)
 WITHIN = Parameter(
-    choice_parser("page", "rows"), "page", "members of the response itself, or of each object in its lists"
+    choice_parser("page", "rows"), "page", "fields of the response itself, or of each object in its lists"
 )
 
 KINDS: Mapping[str, FaultKind] = {
@@ -150,7 +150,7 @@ KINDS: Mapping[str, FaultKind] = {
     "ignored_filters": FaultKind(
         "Filters are ignored: the response is that of the query without them.",
         paging.ignored_filters,
-        {"filters": Parameter(parse_text, "m??_*_ts", "parameters: a pattern of their names, * matches any text")},
+        {"filters": Parameter(parse_text, "m??_*ts", "parameters: a pattern of their names, * matches any text")},
         before_compression=True,
     ),
     "archive_tail": FaultKind(
@@ -162,6 +162,12 @@ KINDS: Mapping[str, FaultKind] = {
         },
         before_compression=True,
     ),
+    "undone_trades": FaultKind(
+        "The amendment of a market's result has undone its last trades; candles and volumes agree.",
+        paging.undone_trades,
+        {"trades": Parameter(integer_parser(1), 1, "number of undone trades of each amended market")},
+        before_compression=True,
+    ),
     "paged_series": FaultKind(
         "The list of all series is paginated; the cursor precedes the series.",
         paging.paged_series,
@@ -169,27 +175,29 @@ KINDS: Mapping[str, FaultKind] = {
         before_compression=True,
     ),
     "extra_members": FaultKind(
-        "Objects have undocumented members.",
+        "Objects have undocumented fields.",
         extras.extra_members,
         {
             "content": Parameter(choice_parser(*extras.EXTRAS, "all"), "all", "content"),
-            "place": Parameter(choice_parser(*extras.POSITIONS, "all"), "all", "position among the known members"),
+            "place": Parameter(choice_parser(*extras.POSITIONS, "all"), "all", "position among the known fields"),
             "within": WITHIN,
         },
         before_compression=True,
     ),
     "sorted_members": FaultKind(
-        "The members of objects are sorted by name.",
+        "The fields of objects are sorted by name.",
         extras.sorted_members,
         {"within": WITHIN},
         before_compression=True,
     ),
     "field_drift": FaultKind(
-        "The objects of a response have an additional member, a missing one, or one of another type.",
+        "The objects of a response have an additional field, a missing one, or one of another type.",
         rewrites.field_drift,
         {
-            "change": Parameter(choice_parser("added", "removed", "type_changed"), "added", "change of the member"),
-            "member": Parameter(parse_text, "volume_fp", "member; an added one is named after it"),
+            "change": Parameter(choice_parser("added", "removed", "type_changed"), "added", "change of the field"),
+            "member": Parameter(
+                parse_text, "volume_fp", "name of the field; the name of an added one is derived from it"
+            ),
         },
         before_compression=True,
     ),
@@ -207,7 +215,9 @@ KINDS: Mapping[str, FaultKind] = {
         rewrites.unusual,
         {
             "content": Parameter(choice_parser(*rewrites.UNUSUAL), "status", "kind of unusual value"),
-            "share": Parameter(number_parser(0, 1), 1.0, "share of them; the same ones in every response"),
+            "share": Parameter(
+                number_parser(0, 1), 1.0, "share of the markets or candles; the same ones in every response"
+            ),
         },
         before_compression=True,
     ),

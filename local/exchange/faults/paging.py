@@ -7,11 +7,11 @@ from functools import partial
 from itertools import islice
 from typing import Any
 
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from local.exchange.catalogue import Exchange, JsonObject, MarketFilter, Order, to_json
 from local.exchange.cursor import Position, decode, encode
-from local.exchange.faults.bodies import query_of, rewriting, with_query
+from local.exchange.faults.bodies import query_of, rewriting, with_query, with_setting
 from local.exchange.faults.effects import Handler, Values
 
 # A cursor with an empty timestamp. It is parsed as no cursor, so the response is the first page.
@@ -41,22 +41,15 @@ def repeated_cursor(_: Values, __: Exchange) -> Handler:
 
 
 def empty_page(_: Values, exchange: Exchange) -> Handler:
+    all_empty = with_setting("empty_pages", 1.0, exchange)
+
     async def handle(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
         after = decode(query_of(scope).get("cursor"))
-        if after and after.ticker.endswith(
-            "~"
-        ):  # see listing._page: the page before this one was empty, and an empty page would repeat its cursor
+        # See listing._page: the previous page was empty, and another empty page would repeat its cursor.
+        if after and after.ticker.endswith("~"):
             await app(scope, receive, send)
             return
-        previous_share = exchange.empty_pages
-
-        async def restore(message: Message) -> None:
-            exchange.empty_pages = previous_share
-            await send(message)
-
-        # No other request runs before the response is made: the first await is the one that sends it.
-        exchange.empty_pages = 1.0
-        await app(scope, receive, restore)
+        await all_empty(app, scope, receive, send)
 
     return handle
 
@@ -103,6 +96,11 @@ def ignored_filters(values: Values, _: Exchange) -> Handler:
         await app(with_query(scope, remaining), receive, send)
 
     return handle
+
+
+def undone_trades(values: Values, exchange: Exchange) -> Handler:
+    """Return a handler whose responses lack the last trades of amended markets: in listings, candles and volumes."""
+    return with_setting("undone_trades", values["trades"], exchange)
 
 
 def archive_tail(values: Values, exchange: Exchange) -> Handler:

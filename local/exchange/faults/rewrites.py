@@ -64,23 +64,23 @@ def field_drift(values: Values, _: Exchange) -> Handler:
 
 def unstorable(values: Values, _: Exchange) -> Handler:
     member, content = UNSTORABLE[values["content"]]
-    mark = "what is to be put here"  # placeholder, since no encoder writes the text that replaces it
+    placeholder = "value of the fault"  # the JSON encoder writes none of the texts that replace it
 
     def rewrite(body: bytes, _: Scope) -> bytes:
         answer = json.loads(body)
         for rows in lists_of(answer):
-            rows[: values["rows"]] = [{**row, member: mark} for row in rows[: values["rows"]]]
-        return to_json(answer).replace(to_json(mark), content.encode())
+            rows[: values["rows"]] = [{**row, member: placeholder} for row in rows[: values["rows"]]]
+        return to_json(answer).replace(to_json(placeholder), content.encode())
 
     return rewriting(rewrite)
 
 
 def unusual(values: Values, _: Exchange) -> Handler:
     """Return a handler that changes a share of the markets or candles at any depth; always the same ones."""
-    mark, members = UNUSUAL[values["content"]]
+    marker, members = UNUSUAL[values["content"]]
 
     def is_drawn(known: JsonObject) -> bool:
-        name = known.get("ticker", known[mark])
+        name = known.get("ticker", known[marker])
         share: float = values["share"]
         return Random(f"{name}").random() < share
 
@@ -90,6 +90,6 @@ def unusual(values: Values, _: Exchange) -> Handler:
         if not isinstance(value, dict):
             return value
         changed = {name: change(member) for name, member in value.items()}
-        return changed | members if mark in value and is_drawn(value) else changed
+        return changed | members if marker in value and is_drawn(value) else changed
 
     return rewriting(lambda body, _: to_json(change(json.loads(body))))

@@ -54,9 +54,9 @@ class Rule:
             return False
         self.matched += 1
         probability: float = self.values["probability"]
-        hit = Random(f"{self.values['seed']}/{self.kind}/{self.matched}").random() < probability
-        self.fired += hit
-        return hit
+        fires = Random(f"{self.values['seed']}/{self.kind}/{self.matched}").random() < probability
+        self.fired += fires
+        return fires
 
     def describe(self) -> dict[str, object]:
         """Return the rule as POST /admin/faults accepts it, with its counts."""

@@ -146,10 +146,10 @@ def _tape(draw: tuple[int, ...], opens: int, ends: int, total: int) -> Tape:
     )
 
 
-def combo_json(spec: ComboSpec, now: int, leg: Callable[[int, int], tuple[EventSpec, int]]) -> bytes:
+def render_combo(spec: ComboSpec, now: int, choose_leg: Callable[[int, int], tuple[EventSpec, int]]) -> bytes:
     """Return the Market object of a combo as JSON text.
 
-    `leg` returns an event and the position of a market for an instant and a draw.
+    `choose_leg` returns an event and the position of a market for an instant and a draw.
     """
     count = spec.tape.count(now)
     volume, earlier = spec.tape.volume(count), spec.tape.volume(spec.tape.count(now - DAY))
@@ -170,7 +170,7 @@ def combo_json(spec: ComboSpec, now: int, leg: Callable[[int, int], tuple[EventS
         "open_interest_fp": format_contracts(0 if is_settled else volume),
         "last_price_dollars": DOLLARS[spec.tape.price(count - 1) if count else 0],
         "mve_collection_ticker": f"{spec.series_ticker}-R",
-        **_legs(spec, leg),
+        **_legs(spec, choose_leg),
     }
     if is_settled:
         fields |= {"settlement_ts": rfc3339(spec.settled), "settlement_value_dollars": "0.0000"}
@@ -179,12 +179,12 @@ def combo_json(spec: ComboSpec, now: int, leg: Callable[[int, int], tuple[EventS
     return COMMON[:-1] + b"," + to_json(fields)[1:]
 
 
-def _legs(spec: ComboSpec, leg: Callable[[int, int], tuple[EventSpec, int]]) -> JsonObject:
+def _legs(spec: ComboSpec, choose_leg: Callable[[int, int], tuple[EventSpec, int]]) -> JsonObject:
     """Return the fields that describe the legs."""
     legs, labels = [], []
     for at in range(LEGS[spec.draw[5] % len(LEGS)]):
         dice = spec.draw[6 + at % 9] * (at + 1)
-        event, position = leg(spec.created, dice)
+        event, position = choose_leg(spec.created, dice)
         contract = event.contracts[position]
         side = "no" if dice % 3 == 0 else "yes"
         legs.append(
@@ -203,7 +203,7 @@ def _legs(spec: ComboSpec, leg: Callable[[int, int], tuple[EventSpec, int]]) -> 
     }
 
 
-def combo_event(spec: ComboSpec) -> JsonObject:
+def make_combo_event_object(spec: ComboSpec) -> JsonObject:
     """Return the Event object of a combo."""
     return {
         "event_ticker": spec.event_ticker,

@@ -6,7 +6,7 @@ from struct import Struct
 
 from local.exchange.clock import HOUR, SECOND, moment, parse
 from local.exchange.generated.cohorts import QUARTER_HOUR, Cohort
-from local.exchange.generated.contracts import STRIDE, Contract, contracts
+from local.exchange.generated.contracts import STRIDE, Contract, make_contracts
 from local.exchange.generated.families import Family
 from local.exchange.generated.vocabulary import TOWNS, Subject
 
@@ -56,6 +56,7 @@ class EventSpec:
 
     `winner`: position of the market that resolves to yes, or -1 for none. On a ladder lower positions resolve to yes
     too, or higher ones if the strike is `less_or_equal`.
+    `determined_winner`: the same before the amendment; it differs from `winner` if the amendment changes the results.
     `created_from`: creation of the first market; the next ones follow at intervals of `creation_spacing` microseconds.
     `created`: reported creation time.
     `time_resolution`: unit in microseconds to which some of the times are rounded down.
@@ -70,6 +71,7 @@ class EventSpec:
     subject: Subject
     contracts: tuple[Contract, ...]
     winner: int
+    determined_winner: int
     is_scalar: bool
     is_disputed: bool
     is_paused: bool
@@ -111,9 +113,12 @@ class EventSpec:
         if now < self.determined:
             return "closed"
         if self.is_disputed and now >= self.determined + (self.settled - self.determined) // 4:
-            is_amended = now >= self.determined + (self.settled - self.determined) // 2
-            return "amended" if is_amended else "disputed"
+            return "amended" if self.is_amended(now) else "disputed"
         return "determined"
+
+    def is_amended(self, now: int) -> bool:
+        """Return whether the results have been amended. They stay so after the settlement."""
+        return self.is_disputed and now >= self.determined + (self.settled - self.determined) // 2
 
     @property
     def pause(self) -> tuple[int, int]:
@@ -121,12 +126,14 @@ class EventSpec:
         length = self.ends - self.opens
         return self.opens + length * 55 // 100, self.opens + length * 67 // 100
 
-    def result(self, position: int) -> str:
-        if self.is_scalar:
+    def result(self, position: int, now: int) -> str:
+        """Return the result of a market after its determination. An amendment may change it."""
+        winner = self.winner if self.is_amended(now) else self.determined_winner
+        if self.is_scalar and winner == self.winner:
             return "scalar"
         if self.family.exclusive:
-            return "yes" if position == self.winner else "no"
-        reached = position >= self.winner if self.family.strike == "less_or_equal" else position <= self.winner
+            return "yes" if position == winner else "no"
+        reached = position >= winner if self.family.strike == "less_or_equal" else position <= winner
         return "yes" if reached else "no"
 
     def chance(self, position: int) -> int:
@@ -154,6 +161,7 @@ def make_event(seed: int, cohort: Cohort, number: int) -> EventSpec:
     texts["number"] = str(number * COHORT_SLOTS + cohort.index)
     series = family.ticker.format(code=subject.code)
     is_far = cohort.quirk == "far"
+    winner, is_disputed = draw[4] % (size + 1) - 1, draw[6] % 5 == 0
     return EventSpec(
         cohort=cohort,
         number=number,
@@ -162,10 +170,11 @@ def make_event(seed: int, cohort: Cohort, number: int) -> EventSpec:
         series_ticker=series,
         family=family,
         subject=subject,
-        contracts=_contracts(family, subject, size, draw[2], texts["year"]),
-        winner=draw[4] % (size + 1) - 1,
+        contracts=_contracts_of(family, subject, size, draw[2], texts["year"]),
+        winner=winner,
+        determined_winner=(winner + 2) % (size + 1) - 1 if is_disputed and draw[10] % 2 else winner,
         is_scalar=draw[5] % 25 == 0,
-        is_disputed=draw[6] % 5 == 0,
+        is_disputed=is_disputed,
         is_paused=draw[7] % 2 == 0,
         edits=tuple(created_from + age for age, dice in zip(cohort.edits, draw[8:10], strict=True) if dice % 3 == 0),
         created_from=created_from,
@@ -181,14 +190,14 @@ def make_event(seed: int, cohort: Cohort, number: int) -> EventSpec:
     )
 
 
-def _contracts(family: Family, subject: Subject, size: int, draw: int, year: str) -> tuple[Contract, ...]:
+def _contracts_of(family: Family, subject: Subject, size: int, draw: int, year: str) -> tuple[Contract, ...]:
     """Return the contracts of an event.
 
-    The arguments vary as little as the family permits, because `contracts` is cached.
+    The arguments vary as little as the family permits, because make_contracts is cached.
     """
     if family.choices:
-        return contracts(family, family.subjects[0], size, draw % CHOICES * STRIDE, "")
-    return contracts(family, subject, size, 0, year)
+        return make_contracts(family, family.subjects[0], size, draw % CHOICES * STRIDE, "")
+    return make_contracts(family, subject, size, 0, year)
 
 
 def creation_time(cohort: Cohort, number: int, draw: int) -> int:

@@ -20,7 +20,8 @@ from local.exchange.generated.cohorts import LIVE_DAYS
 from local.exchange.generated.combos import COMBO_SERIES
 from local.exchange.generated.families import FAMILIES
 from local.exchange.generated.population import Population
-from local.exchange.generated.rendering import series_object
+from local.exchange.generated.rendering import make_series_object
+from local.exchange.generated.series_edits import series_at
 from local.exchange.generated.snapshot import Snapshot
 
 
@@ -33,10 +34,11 @@ class GeneratedExchange(Exchange):
     def __init__(self, seed: int, size: int, clock: Clock, archived: int) -> None:
         super().__init__(clock)
         self.population = Population(seed, size, archived, _cutoff(clock.start))
+        self._seed = seed
         objects = chain(
-            (series_object(family, subject) for family in FAMILIES for subject in family.subjects), COMBO_SERIES
+            (make_series_object(family, subject) for family in FAMILIES for subject in family.subjects), COMBO_SERIES
         )
-        self._series = {series.ticker: series for series in map(Series.from_object, objects)}
+        self._series_objects = {fields["ticker"]: fields for fields in objects}
 
     @property
     def cutoff(self) -> int:
@@ -53,6 +55,13 @@ class GeneratedExchange(Exchange):
     ) -> Iterator[tuple[Position, Market]]:
         return self._snapshot().markets(order, after, filter_)
 
+    @property
+    def first_opening(self) -> int:
+        return self.population.first_opening
+
+    def traded_markets(self, first: int, last: int) -> Iterable[Market]:
+        return self._snapshot().traded_markets(first, last)
+
     def event(self, ticker: str) -> Event | None:
         return self._snapshot().event(ticker)
 
@@ -60,14 +69,16 @@ class GeneratedExchange(Exchange):
         return self._snapshot().events(after, filter_)
 
     def series(self, ticker: str) -> Series | None:
-        return self._series.get(ticker)
+        fields = self._series_objects.get(ticker)
+        return None if fields is None else series_at(self._seed, fields, self.clock.now())
 
     def all_series(self) -> Iterable[Series]:
-        return self._series.values()
+        now = self.clock.now()
+        return [series_at(self._seed, fields, now) for fields in self._series_objects.values()]
 
     def _snapshot(self) -> Snapshot:
         now = self.clock.now()
-        return Snapshot(self.population, now, _cutoff(now))
+        return Snapshot(self.population, now, _cutoff(now), self.undone_trades)
 
 
 def _cutoff(now: int) -> int:

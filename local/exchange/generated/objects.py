@@ -3,26 +3,30 @@
 from collections.abc import Callable
 
 from local.exchange.catalogue import PHASES, Market, to_json
-from local.exchange.generated.combos import ComboSpec, combo_event, combo_json
+from local.exchange.generated.combos import ComboSpec, make_combo_event_object, render_combo
 from local.exchange.generated.event_spec import EventSpec, draws
 from local.exchange.generated.population import AnySpec
 from local.exchange.generated.quotes import is_paused, make_tape
-from local.exchange.generated.rendering import created_at, event_object, market_text
+from local.exchange.generated.rendering import created_at, make_event_object, render_market
 from local.exchange.tape import Tape
 
 TIER_OVERLAP_RATE = 8  # one market in this many remains in the live tier for a while after it is archived
 
 
 class GeneratedMarket:
-    """Market at a position of an event."""
+    """Market at a position of an event.
 
-    __slots__ = ("_draw", "_tape", "event", "now", "position", "ticker")
+    `undone_trades`: number of the last trades that an amendment of its result undoes.
+    """
+
+    __slots__ = ("_draw", "_tape", "_undone_trades", "event", "now", "position", "ticker")
     is_combo = False
 
-    def __init__(self, event: EventSpec, position: int, now: int) -> None:
+    def __init__(self, event: EventSpec, position: int, now: int, undone_trades: int = 0) -> None:
         self.event = event
         self.position = position
         self.now = now
+        self._undone_trades = undone_trades
         self.ticker = event.event_ticker + event.contracts[position].suffix
         self._draw: tuple[int, ...] | None = None
         self._tape: Tape | None = None
@@ -92,24 +96,26 @@ class GeneratedMarket:
     def tape(self) -> Tape:
         if self._tape is None:
             self._tape = make_tape(self.event, self.position, self.draw)
+            if self._undone_trades and self.event.is_amended(self.now):
+                self._tape.undone = self._undone_trades
         return self._tape
 
     @property
     def json(self) -> bytes:
-        return market_text(self.event, self.position, self.now, self.status, self.draw, self.tape).encode()
+        return render_market(self.event, self.position, self.now, self.status, self.draw, self.tape).encode()
 
 
 class GeneratedCombo:
-    """A combo at one instant. `leg` returns an event and the position of a market for an instant and a draw."""
+    """A combo at one instant. `choose_leg` returns an event and the position of a market for an instant and a draw."""
 
-    __slots__ = ("_leg", "now", "spec", "ticker")
+    __slots__ = ("_choose_leg", "now", "spec", "ticker")
     is_combo = True
 
-    def __init__(self, spec: ComboSpec, now: int, leg: Callable[[int, int], tuple[EventSpec, int]]) -> None:
+    def __init__(self, spec: ComboSpec, now: int, choose_leg: Callable[[int, int], tuple[EventSpec, int]]) -> None:
         self.spec = spec
         self.now = now
         self.ticker = spec.ticker
-        self._leg = leg
+        self._choose_leg = choose_leg
 
     @property
     def event_ticker(self) -> str:
@@ -157,7 +163,7 @@ class GeneratedCombo:
 
     @property
     def json(self) -> bytes:
-        return combo_json(self.spec, self.now, self._leg)
+        return render_combo(self.spec, self.now, self._choose_leg)
 
 
 class GeneratedEvent:
@@ -178,4 +184,6 @@ class GeneratedEvent:
     @property
     def json(self) -> bytes:
         spec = self._spec
-        return to_json(event_object(spec, self.now) if isinstance(spec, EventSpec) else combo_event(spec))
+        return to_json(
+            make_event_object(spec, self.now) if isinstance(spec, EventSpec) else make_combo_event_object(spec)
+        )

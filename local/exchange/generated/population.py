@@ -2,6 +2,7 @@
 
 from functools import lru_cache, partial
 
+from local.exchange.clock import DAY
 from local.exchange.generated.cohorts import Cohort, make_cohorts
 from local.exchange.generated.combos import ComboSpec, decode_combo_ticker, make_combo
 from local.exchange.generated.event_spec import EventSpec, decode_code, make_event
@@ -23,6 +24,12 @@ class Population:
         self._bettable = [cohort for cohort in self.cohorts if not cohort.quirk and cohort.end is None]
         self._event_spec = lru_cache(maxsize=2048)(partial(make_event, seed))
         self._combo_spec = partial(make_combo, seed)
+
+    @property
+    def first_opening(self) -> int:
+        """Instant before which no event opened, among those that settle after `earliest_settlement`."""
+        max_age = max((cohort.settled - cohort.opens for cohort in self.cohorts), default=0)
+        return self.earliest_settlement - max_age - DAY  # a day for the rounding of times
 
     def spec(self, cohort: Cohort, number: int) -> AnySpec:
         """Return the event with a number of a cohort."""

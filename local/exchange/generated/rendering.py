@@ -10,6 +10,7 @@ from json.encoder import encode_basestring
 from local.exchange import clock
 from local.exchange.catalogue import JsonObject
 from local.exchange.clock import DAY, HOUR, parse
+from local.exchange.generated.event_details import correction, event_details
 from local.exchange.generated.event_spec import EventSpec
 from local.exchange.generated.families import Family
 from local.exchange.generated.quotes import DOLLARS, STRUCTURES, format_contracts
@@ -24,12 +25,12 @@ rfc3339 = lru_cache(maxsize=8192)(clock.rfc3339)  # the markets of an event shar
 rules_text = lru_cache(maxsize=VARIANTS)(lambda variant: encode_basestring(secondary_rules(variant)))
 
 
-def market_text(event: EventSpec, position: int, now: int, status: str, draw: tuple[int, ...], tape: Tape) -> str:
+def render_market(event: EventSpec, position: int, now: int, status: str, draw: tuple[int, ...], tape: Tape) -> str:
     """Return the Market object as JSON text."""
     contract = event.contracts[position]
     title, rule = event.rendered or _render(event)
     label, strike = contract.label, contract.strike_text
-    result = event.result(position) if now >= event.determined else ""
+    result = event.result(position, now) if now >= event.determined else ""
     return (
         f'{{"ticker":"{event.event_ticker}{contract.suffix}","event_ticker":"{event.event_ticker}","market_type":"binary",'
         f'"title":"{title.replace("{label}", label).replace("{strike}", strike)}",'
@@ -66,12 +67,12 @@ def _times(event: EventSpec, created: int, now: int) -> str:
     return (
         f'"created_time":"{clock.rfc3339(created)}","updated_time":"{rfc3339(event.updated(now))}",'
         f'"open_time":"{rfc3339(opens)}","close_time":"{rfc3339(closes)}",'
-        f'"expected_expiration_time":"{rfc3339(expected(event) + 3 * HOUR)}",'
+        f'"expected_expiration_time":"{rfc3339(expected_outcome_time(event) + 3 * HOUR)}",'
         f'"expiration_time":"{latest}","latest_expiration_time":"{latest}"'
     )
 
 
-def expected(event: EventSpec) -> int:
+def expected_outcome_time(event: EventSpec) -> int:
     """Return the instant when the outcome is expected, mostly before the scheduled close."""
     return event.ends // HOUR * HOUR
 
@@ -114,7 +115,7 @@ def _extras(event: EventSpec, now: int, label: str, draw: tuple[int, ...]) -> st
     dice = draw[15]
     text = ""
     if dice % 50:
-        text += f',"occurrence_datetime":"{rfc3339(expected(event))}"'
+        text += f',"occurrence_datetime":"{rfc3339(expected_outcome_time(event))}"'
     else:
         text += f',"subtitle":"{label}"'
     if event.ends != event.schedule or dice % 8 == 0:
@@ -130,25 +131,26 @@ def _extras(event: EventSpec, now: int, label: str, draw: tuple[int, ...]) -> st
     return text
 
 
-def event_object(event: EventSpec, now: int) -> JsonObject:
+def make_event_object(event: EventSpec, now: int) -> JsonObject:
     """Return the Event object."""
     family, texts = event.family, event.texts
     return {
         "event_ticker": event.event_ticker,
         "series_ticker": event.series_ticker,
-        "title": family.event_title.format_map(texts),
+        "title": family.event_title.format_map(texts) + correction(event, now),
         "sub_title": f"On {texts['day']}",
         "category": family.category,
         "mutually_exclusive": family.exclusive,
         "collateral_return_type": "MECNET" if family.exclusive else "",
         "strike_period": "",
-        "settlement_sources": sources(event.subject),
+        "settlement_sources": settlement_sources(event.subject),
         "available_on_brokers": event.number % 8 != 0,
         "last_updated_ts": rfc3339(event.updated(now)),
+        **event_details(event),
     }
 
 
-def series_object(family: Family, subject: Subject) -> JsonObject:
+def make_series_object(family: Family, subject: Subject) -> JsonObject:
     """Return the Series object of a family and a subject."""
     ticker = family.ticker.format(code=subject.code)
     return {
@@ -158,7 +160,7 @@ def series_object(family: Family, subject: Subject) -> JsonObject:
         "categories": [family.category],
         "tags": None if family.category == "World" else [family.category.split()[0], subject.name],
         "frequency": family.frequency,
-        "settlement_sources": sources(subject),
+        "settlement_sources": settlement_sources(subject),
         "contract_url": f"https://contracts.example/filings/{ticker}.pdf",
         "contract_terms_url": f"https://contracts.example/terms/{ticker}.pdf",
         "fee_type": "quadratic",
@@ -168,6 +170,6 @@ def series_object(family: Family, subject: Subject) -> JsonObject:
     }
 
 
-def sources(subject: Subject) -> list[dict[str, str]]:
+def settlement_sources(subject: Subject) -> list[dict[str, str]]:
     """Return the settlement sources of a subject."""
     return [{"name": f"Bulletin of {subject.name}", "url": f"https://sources.example/{subject.code.lower()}"}]

@@ -27,9 +27,8 @@ from local.exchange.generated.windows import (
     update_windows,
 )
 
-TIER_OVERLAP = (
-    3 * DAY
-)  # time in both tiers of the markets that remain in the live one (an overlap was seen on production, not measured)
+# Time in both tiers of the markets that remain in the live one. An overlap was observed on production, not its length.
+TIER_OVERLAP = 3 * DAY
 
 Row = GeneratedMarket | GeneratedCombo
 
@@ -37,10 +36,11 @@ Row = GeneratedMarket | GeneratedCombo
 class Snapshot:
     """Contents of a generated exchange at one instant."""
 
-    def __init__(self, population: Population, now: int, cutoff: int) -> None:
+    def __init__(self, population: Population, now: int, cutoff: int, undone_trades: int = 0) -> None:
         self._population = population
         self._now = now
         self._cutoff = cutoff
+        self._undone_trades = undone_trades
 
     def market(self, ticker: str, *, archived: bool) -> Row | None:
         for event_ticker in (ticker, ticker.rpartition("-")[0]):
@@ -64,6 +64,15 @@ class Snapshot:
             return iter(self._sorted(order, after, filter_, self._markets_of(spec) if spec else []))
         streams = [self._stream(cohort, order, after, filter_) for cohort in self._matching_cohorts(filter_)]
         return heapq.merge(*streams, key=itemgetter(0), reverse=True)
+
+    def traded_markets(self, first: int, last: int) -> Iterator[Market]:
+        """Yield the markets that may have trades between two instants. See Exchange.traded_markets."""
+        for cohort in self._population.cohorts:
+            earliest = self._population.earliest_settlement - cohort.settled
+            for number in cohort.candidate_range(max(earliest, first - cohort.ends), last - cohort.opens):
+                for market in self._markets_of(self._population.spec(cohort, number)):
+                    if market.tape.total and self._is_in_any_tier(market):
+                        yield market
 
     def events(self, after: Position | None, filter_: EventFilter) -> Iterator[tuple[Position, Event]]:
         """Return the matching events. See Exchange.events."""
@@ -136,8 +145,7 @@ class Snapshot:
             windows = [time_window(0, filter_)] if filter_.time == "created" else [ALWAYS]
             if filter_.time == "updated" and filter_.first is not None:
                 windows = update_windows(cohort, filter_, self._now)
-            ranges = [cohort.candidate_range(*overlap(window, bounds)) for bounds in windows]
-            numbers = ranges[0] if len(ranges) == 1 else sorted({number for range_ in ranges for number in range_})
+            numbers = _numbers(cohort, window, windows)
         return self._rows(self._specs(cohort, numbers, filter_), key, Order.CREATED, after, filter_)
 
     def _by_close(
@@ -197,7 +205,8 @@ class Snapshot:
     def _markets_of(self, spec: AnySpec) -> list[Row]:
         if isinstance(spec, ComboSpec):
             return [GeneratedCombo(spec, self._now, self._population.leg_at)]
-        return [GeneratedMarket(spec, position, self._now) for position in range(len(spec.contracts))]
+        positions = range(len(spec.contracts))
+        return [GeneratedMarket(spec, position, self._now, self._undone_trades) for position in positions]
 
     def _is_in(self, market: Row, *, archived: bool) -> bool:
         """Return whether a market is in a tier: live or archived."""
@@ -212,8 +221,10 @@ class Snapshot:
 
     def _exists(self, spec: AnySpec) -> bool:
         """Return whether an event exists: at least one of its markets is in one of the tiers."""
-        markets = self._markets_of(spec)
-        return any(self._is_in(market, archived=archived) for market in markets for archived in (False, True))
+        return any(map(self._is_in_any_tier, self._markets_of(spec)))
+
+    def _is_in_any_tier(self, market: Row) -> bool:
+        return self._is_in(market, archived=False) or self._is_in(market, archived=True)
 
     def _event(self, spec: AnySpec) -> GeneratedEvent:
         return GeneratedEvent(spec, self._now, self._live_markets)
@@ -230,8 +241,12 @@ class Snapshot:
             (self._population.earliest_settlement - cohort.settled, self._now),
             phase_window(cohort, filter_.phase, self._now),
         )
-        is_year_1 = cohort.quirk == "year 1"
-        numbers = cohort.candidate_range(*(window if is_year_1 else overlap(window, cursor_window(0, after))))
+        numbers: Sequence[int] = cohort.candidate_range(*window)
+        if cohort.quirk != "year 1":
+            windows = [ALWAYS]
+            if filter_.updated_after is not None:
+                windows = update_windows(cohort, MarketFilter(first=filter_.updated_after), self._now)
+            numbers = _numbers(cohort, overlap(window, cursor_window(0, after)), windows)
         specs = self._specs(cohort, numbers, series_filter)
         for _, group in groupby(specs, key=attrgetter("created")):
             yield from self._sorted_events(after, filter_, group)
@@ -255,3 +270,9 @@ class Snapshot:
             and (filter_.updated_after is None or spec.updated(self._now) > filter_.updated_after)
             and self._exists(spec)
         )
+
+
+def _numbers(cohort: Cohort, window: Window, windows: Sequence[Window]) -> Sequence[int]:
+    """Return the numbers of the events that were created in a window and in one of several others."""
+    ranges = [cohort.candidate_range(*overlap(window, bounds)) for bounds in windows]
+    return ranges[0] if len(ranges) == 1 else sorted({number for range_ in ranges for number in range_})

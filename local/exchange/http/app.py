@@ -82,14 +82,18 @@ def create_app(exchange: Exchange, keys: Mapping[str, PublicKey], options: Serve
 def _public(get: Endpoints, limiter: RateLimiter) -> dict[str, Endpoint]:
     return {
         "/markets": get.markets,
+        "/markets/trades": get.trades,
+        "/markets/orderbooks": get.orderbooks,
         "/markets/candlesticks": get.batch_candlesticks,
         "/markets/{ticker}": get.market,
+        "/markets/{ticker}/orderbook": get.orderbook,
         "/series/{series_ticker}/markets/{ticker}/candlesticks": get.market_candlesticks,
         "/events": get.events,
         "/events/{event_ticker}": get.event,
         "/series": get.all_series,
         "/series/{series_ticker}": get.series,
         "/series/{series_ticker}/events/{event_ticker}/candlesticks": get.event_candlesticks,
+        "/historical/trades": get.historical_trades,
         "/historical/markets": get.historical_markets,
         "/historical/markets/{ticker}": get.historical_market,
         "/historical/markets/{ticker}/candlesticks": get.historical_candlesticks,

@@ -7,20 +7,23 @@ from starlette.requests import Request
 
 from local.exchange.candles import (
     PERIODS,
-    archived_object,
-    candlesticks,
-    latest_before,
-    live_object,
-    synthetic_object,
+    compute_candle_before,
+    compute_candles,
+    to_archived_object,
+    to_live_object,
+    to_synthetic_object,
 )
 from local.exchange.catalogue import Event, Exchange, Market, to_json
 from local.exchange.clock import rfc3339
 from local.exchange.http.errors import bad_request, failed_validation, not_found, service_error
-from local.exchange.http.listing import list_archived_markets, list_events, list_markets
+from local.exchange.http.listing import list_archived_markets, list_events, list_markets, list_series, list_trades
 from local.exchange.http.parameters import Parameters
+from local.exchange.orderbook import orderbook
 
 # Limits of the requested range, not of the candles found in it (observed on production, 2026-08).
 MAX_CANDLES, MAX_BATCH_CANDLES, MAX_BATCH_MARKETS = 5_000, 10_000, 100
+# docs.kalshi.com, Get Market Orderbook and Get Multiple Market Orderbooks
+MAX_DEPTH, MAX_ORDERBOOKS, MAX_TICKER_LENGTH = 100, 100, 200
 
 
 class Endpoints:
@@ -30,28 +33,35 @@ class Endpoints:
         self._exchange = exchange
 
     def markets(self, request: Request) -> bytes:
-        page = list_markets(self._exchange, _query(request))
+        page = list_markets(self._exchange, _parse_query(request))
         return _object(markets=_array(page.rows), cursor=to_json(page.cursor))
 
     def market(self, request: Request) -> bytes:
         return _object(market=self._market(request).json)
 
     def events(self, request: Request) -> bytes:
-        query = _query(request)
+        query = _parse_query(request)
         nested = query.boolean("with_nested_markets")
         page = list_events(self._exchange, query)
         events = [_with_markets(event) if nested else event.json for event in page.rows]
         return _object(events=b"[" + b",".join(events) + b"]", cursor=to_json(page.cursor))
 
     def event(self, request: Request) -> bytes:
+        query = _parse_query(request)
+        nested, without_markets = query.boolean("with_nested_markets"), query.boolean("exclude_markets")
+        if nested and without_markets:
+            raise bad_request("exclude_markets cannot be combined with with_nested_markets=true")
         event = self._exchange.event(request.path_params["event_ticker"])
         if event is None:
             raise not_found()
-        nested = _query(request).boolean("with_nested_markets")
-        return _object(event=_with_markets(event) if nested else event.json, markets=_array(event.markets))
+        markets = [] if without_markets else event.markets
+        return _object(event=_with_markets(event) if nested else event.json, markets=_array(markets))
 
-    def all_series(self, _: Request) -> bytes:
-        return _object(series=_array(self._exchange.all_series()))
+    def all_series(self, request: Request) -> bytes:
+        query = _parse_query(request)
+        with_metadata = query.boolean("include_product_metadata")
+        rows = list_series(self._exchange, query)
+        return _object(series=to_json([series.fields for series in rows]) if with_metadata else _array(rows))
 
     def series(self, request: Request) -> bytes:
         series = self._exchange.series(request.path_params["series_ticker"])
@@ -64,17 +74,17 @@ class Endpoints:
 
         The series in the path is not compared with the market's series (observed on production, 2026-08).
         """
-        query = _query(request)
-        range_ = _range(query, "GetMarketCandlesticks")
+        query = _parse_query(request)
+        range_ = _parse_range(query, "GetMarketCandlesticks")
         latest = query.boolean("include_latest_before_start")
         market = self._market(request)
         _reject_too_long(range_)
         return _object(ticker=to_json(market.ticker), candlesticks=self._candlesticks(market, range_, latest=latest))
 
     def batch_candlesticks(self, request: Request) -> bytes:
-        query = _query(request)
+        query = _parse_query(request)
         tickers = query.required_text("market_tickers").split(",")
-        range_ = _range(query, "BatchGetMarketCandlesticks")
+        range_ = _parse_range(query, "BatchGetMarketCandlesticks")
         latest = query.boolean("include_latest_before_start")
         if len(tickers) > MAX_BATCH_MARKETS:
             raise bad_request(f"requested {len(tickers)} markets, max markets: {MAX_BATCH_MARKETS}")
@@ -96,7 +106,7 @@ class Endpoints:
 
         A range that is too long is shortened, and `adjusted_end_ts` is its new end.
         """
-        range_ = _range(_query(request), "GetMarketCandlesticksByEvent")
+        range_ = _parse_range(_parse_query(request), "GetMarketCandlesticksByEvent")
         event = self._exchange.event(request.path_params["event_ticker"])
         if event is None:
             raise not_found()
@@ -110,19 +120,38 @@ class Endpoints:
             adjusted_end_ts=to_json(adjusted.end),
         )
 
+    def trades(self, request: Request) -> bytes:
+        return self._trades(request, archived=False)
+
+    def historical_trades(self, request: Request) -> bytes:
+        return self._trades(request, archived=True)
+
+    def orderbook(self, request: Request) -> bytes:
+        depth = _depth(_parse_query(request))
+        return _object(orderbook_fp=to_json(orderbook(self._market(request), depth)))
+
+    def orderbooks(self, request: Request) -> bytes:
+        """Return the order books of the requested live markets. Unknown tickers are left out."""
+        tickers = _parse_query(request).required_texts("tickers")
+        _reject_tickers(tickers)
+        known = filter(None, map(self._exchange.market, dict.fromkeys(tickers)))
+        return to_json(
+            {"orderbooks": [{"ticker": market.ticker, "orderbook_fp": orderbook(market, 0)} for market in known]}
+        )
+
     def historical_markets(self, request: Request) -> bytes:
-        page = list_archived_markets(self._exchange, _query(request))
+        page = list_archived_markets(self._exchange, _parse_query(request))
         return _object(markets=_array(page.rows), cursor=to_json(page.cursor))
 
     def historical_market(self, request: Request) -> bytes:
         return _object(market=self._archived_market(request).json)
 
     def historical_candlesticks(self, request: Request) -> bytes:
-        wanted = _range(_query(request), "GetMarketCandlesticksHistorical")
+        range_ = _parse_range(_parse_query(request), "GetMarketCandlesticksHistorical")
         market = self._archived_market(request)
-        _reject_too_long(wanted)
-        candles = candlesticks(market.tape, *wanted, self._exchange.clock.now())
-        return _object(ticker=to_json(market.ticker), candlesticks=to_json(list(map(archived_object, candles))))
+        _reject_too_long(range_)
+        candles = compute_candles(market.tape, *range_, self._exchange.clock.now())
+        return _object(ticker=to_json(market.ticker), candlesticks=to_json(list(map(to_archived_object, candles))))
 
     def historical_cutoff(self, _: Request) -> bytes:
         names = ("market_settled_ts", "trades_created_ts", "orders_updated_ts", "market_positions_last_updated_ts")
@@ -133,6 +162,10 @@ class Endpoints:
         shards = ("Default", "Combos", "Crypto and commodities", "Tennis, baseball and basketball")
         statuses = [{"exchange_index": index, "description": text, **state} for index, text in enumerate(shards)]
         return to_json({**state, "exchange_index_statuses": statuses})
+
+    def _trades(self, request: Request, *, archived: bool) -> bytes:
+        page = list_trades(self._exchange, _parse_query(request), archived=archived)
+        return _object(trades=_array(page.rows), cursor=to_json(page.cursor))
 
     def _market(self, request: Request) -> Market:
         market = self._exchange.market(request.path_params["ticker"])
@@ -152,12 +185,12 @@ class Endpoints:
 
     def _candlesticks(self, market: Market, range_: "Range", *, latest: bool = False) -> bytes:
         now, tape = self._exchange.clock.now(), market.tape
-        candles = [live_object(candle) for candle in candlesticks(tape, *range_, now)]
-        before = latest_before(tape, range_.period, range_.start, now) if latest else None
+        candles = [to_live_object(candle) for candle in compute_candles(tape, *range_, now)]
+        before = compute_candle_before(tape, range_.period, range_.start, now) if latest else None
         # The synthetic candle ends at the first boundary. It is omitted if a real candle ends there, because production
         # never returned two candles with the same end.
         if before and before.end not in (member["end_period_ts"] for member in candles[:1]):
-            candles.insert(0, synthetic_object(before))
+            candles.insert(0, to_synthetic_object(before))
         return to_json(candles)
 
 
@@ -174,11 +207,11 @@ class HasJson(Protocol):
     def json(self) -> bytes: ...
 
 
-def _query(request: Request) -> Parameters:
+def _parse_query(request: Request) -> Parameters:
     return Parameters(request.query_params.multi_items())
 
 
-def _range(query: Parameters, operation: str) -> Range:
+def _parse_range(query: Parameters, operation: str) -> Range:
     start, end = query.required_integer("start_ts"), query.required_integer("end_ts")
     period = query.required_integer("period_interval")
     if period not in PERIODS:
@@ -191,6 +224,24 @@ def _reject_too_long(range_: Range) -> None:
     if candles > MAX_CANDLES:
         details = f"requested time range with candlesticks: {candles:.6f}, max candlesticks: {MAX_CANDLES}"
         raise bad_request(details)
+
+
+def _depth(query: Parameters) -> int:
+    depth = query.integer("depth") or 0
+    if depth < 0:
+        raise failed_validation("GetMarketOrderbook", "Depth", "min")
+    if depth > MAX_DEPTH:
+        raise failed_validation("GetMarketOrderbook", "Depth", "max")
+    return depth
+
+
+def _reject_tickers(tickers: list[str]) -> None:
+    """Raise the router's 400 for too many tickers, or for one that is too long."""
+    if len(tickers) > MAX_ORDERBOOKS:
+        raise failed_validation("GetMarketOrderbooks", "Tickers", "max")
+    for number, ticker in enumerate(tickers):
+        if len(ticker) > MAX_TICKER_LENGTH:
+            raise failed_validation("GetMarketOrderbooks", f"Tickers[{number}]", "max")
 
 
 def _with_markets(event: Event) -> bytes:

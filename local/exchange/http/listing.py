@@ -1,6 +1,6 @@
-"""Listings of GET /markets, /historical/markets and /events: filters, and the page after a cursor.
+"""Listings of GET /markets, /events, trades and the archive: filters, and the page after a cursor.
 
-Parameters and rejected combinations: docs.kalshi.com, Get Markets, Get Historical Markets and Get Events.
+Parameters and rejected combinations: docs.kalshi.com, Get Markets, Get Historical Markets, Get Events and Get Trades.
 """
 
 from collections.abc import Callable, Iterator
@@ -9,11 +9,12 @@ from hashlib import blake2b
 from itertools import islice
 from typing import Generic, TypeVar
 
-from local.exchange.catalogue import Event, EventFilter, Exchange, Market, MarketFilter, Order
-from local.exchange.clock import SECOND
+from local.exchange.catalogue import Event, EventFilter, Exchange, JsonObject, Market, MarketFilter, Order, Series
+from local.exchange.clock import SECOND, parse
 from local.exchange.cursor import Position, decode, encode
 from local.exchange.http.errors import bad_request
 from local.exchange.http.parameters import Parameters
+from local.exchange.trades import Trade, TradeFilter, trades_after
 
 Row = TypeVar("Row")
 Rows = Iterator[tuple[Position, Row]]
@@ -54,9 +55,9 @@ BEFORE_FIRST = Position(2**62, "")  # before every row
 
 def list_markets(exchange: Exchange, query: Parameters) -> Page[Market]:
     limit = query.limit("GetMarkets", default=100, maximum=1000)
-    phase = _phase(query, MARKET_PHASES)
-    time_filter = _time_filter(query)
-    filter_ = replace(_base_filter(query), phase=phase, combos=_combos(query, ("only", "exclude")))
+    phase = _parse_phase(query, MARKET_PHASES)
+    time_filter = _parse_time_filter(query)
+    filter_ = replace(_parse_filter(query), phase=phase, combos=_parse_combos(query, ("only", "exclude")))
     order = Order.CREATED
     if time_filter:
         _reject_combinations(query, time_filter, phase)
@@ -70,20 +71,49 @@ def list_archived_markets(exchange: Exchange, query: Parameters) -> Page[Market]
     `status` and time filters are silently ignored (observed on production, 2026-08).
     """
     limit = query.limit("GetHistoricalMarkets", default=100, maximum=1000)
-    filter_ = replace(_base_filter(query), archived=True, combos=_combos(query, ("exclude",)))
+    filter_ = replace(_parse_filter(query), archived=True, combos=_parse_combos(query, ("exclude",)))
     return _page(exchange, query, lambda after: exchange.markets(Order.CREATED, after, filter_), limit)
 
 
 def list_events(exchange: Exchange, query: Parameters) -> Page[Event]:
     limit = query.limit("GetEvents", default=200, maximum=200)
     filter_ = EventFilter(
-        phase=_phase(query, EVENT_PHASES),
+        phase=_parse_phase(query, EVENT_PHASES),
         series=query.text("series_ticker"),
         tickers=_set(query.names("tickers")),
         closes_after=_instant(query.integer("min_close_ts")),
         updated_after=_instant(query.integer("min_updated_ts")),
     )
     return _page(exchange, query, lambda after: exchange.events(after, filter_), limit)
+
+
+def list_series(exchange: Exchange, query: Parameters) -> list[Series]:
+    """Return all series that match the filters of the query. `tags` matches series with any of its tags."""
+    category, tags = query.text("category"), _set(query.names("tags"))
+    updated_after = _instant(query.integer("min_updated_ts"))
+
+    def matches(fields: JsonObject) -> bool:
+        return (
+            (category is None or category in fields["categories"])
+            and (tags is None or not tags.isdisjoint(fields["tags"] or []))
+            and (updated_after is None or parse(fields["last_updated_ts"]) > updated_after)
+        )
+
+    return [series for series in exchange.all_series() if matches(series.fields)]
+
+
+def list_trades(exchange: Exchange, query: Parameters, *, archived: bool) -> Page[Trade]:
+    """Return a page of trades. Both bounds are exclusive, compared with the microseconds of the trades."""
+    limit = query.limit("GetTradesHistorical" if archived else "GetTrades", default=100, maximum=1000)
+    low, high = query.integer("min_ts"), query.integer("max_ts")
+    filter_ = TradeFilter(
+        ticker=query.text("ticker"),
+        first=None if low is None else low * SECOND + 1,
+        last=None if high is None else high * SECOND - 1,
+        is_block=query.boolean("is_block_trade") if query.text("is_block_trade") else None,
+        archived=archived,
+    )
+    return _page(exchange, query, lambda after: trades_after(exchange, after, filter_), limit)
 
 
 def _page(
@@ -95,7 +125,7 @@ def _page(
     """
     after = decode(query.text("cursor"))
     rows = list(islice(list_rows(after), limit))
-    if rows and _comes_empty(exchange.empty_pages, after or BEFORE_FIRST):
+    if rows and _is_empty_page(exchange.empty_pages, after or BEFORE_FIRST):
         # The cursor is just before the first row, so that no row is lost. The page after that cursor is never empty, so
         # that no cursor repeats.
         before = Position(rows[0][0].at, rows[0][0].ticker + "~")
@@ -104,7 +134,7 @@ def _page(
     return Page([row for _, row in rows], encode(rows[-1][0]) if len(rows) == limit else "")
 
 
-def _comes_empty(share: float, after: Position) -> bool:
+def _is_empty_page(share: float, after: Position) -> bool:
     return share > 0 and int.from_bytes(blake2b(encode(after).encode(), digest_size=4).digest()) < share * 2**32
 
 
@@ -116,7 +146,7 @@ def _instant(seconds: int | None) -> int | None:
     return None if seconds is None else seconds * SECOND
 
 
-def _base_filter(query: Parameters) -> MarketFilter:
+def _parse_filter(query: Parameters) -> MarketFilter:
     return MarketFilter(
         event=query.text("event_ticker"),
         series=query.text("series_ticker"),
@@ -124,14 +154,14 @@ def _base_filter(query: Parameters) -> MarketFilter:
     )
 
 
-def _combos(query: Parameters, known: tuple[str, ...]) -> bool | None:
+def _parse_combos(query: Parameters, known: tuple[str, ...]) -> bool | None:
     combos = query.text("mve_filter")
     if combos not in (None, *known):
         raise bad_request("invalid mve_filter")
     return None if combos is None else combos == "only"
 
 
-def _phase(query: Parameters, known: tuple[str, ...]) -> str | None:
+def _parse_phase(query: Parameters, known: tuple[str, ...]) -> str | None:
     status = query.text("status")
     if status and "," in status:
         raise bad_request("only one status filter may be supplied")
@@ -140,12 +170,12 @@ def _phase(query: Parameters, known: tuple[str, ...]) -> str | None:
     return status
 
 
-def _bounds(query: Parameters, time_filter: TimeFilter) -> tuple[int | None, int | None]:
+def _parse_bounds(query: Parameters, time_filter: TimeFilter) -> tuple[int | None, int | None]:
     return query.integer(f"min_{time_filter.name}_ts"), query.integer(f"max_{time_filter.name}_ts")
 
 
-def _time_filter(query: Parameters) -> TimeFilter | None:
-    used = [time_filter for time_filter in TIME_FILTERS if _bounds(query, time_filter) != (None, None)]
+def _parse_time_filter(query: Parameters) -> TimeFilter | None:
+    used = [time_filter for time_filter in TIME_FILTERS if _parse_bounds(query, time_filter) != (None, None)]
     if len(used) > 1:
         raise bad_request(
             "timestamp filters are mutually exclusive: " + ", ".join(f"{time_filter.name}_ts" for time_filter in used)
@@ -172,7 +202,7 @@ def _with_time_bounds(filter_: MarketFilter, query: Parameters, time_filter: Tim
 
     Bounds are exclusive, compared with the microseconds of the rows; only max_updated_ts is inclusive ("at or before").
     """
-    low, high = _bounds(query, time_filter)
+    low, high = _parse_bounds(query, time_filter)
     first = None if low is None else low * SECOND + 1
     last = None if high is None else high * SECOND - (time_filter.name != "updated")
     return replace(filter_, time=time_filter.time, first=first, last=last)

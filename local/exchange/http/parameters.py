@@ -17,6 +17,7 @@ class Parameters:
     """Query parameters of one request."""
 
     def __init__(self, pairs: list[tuple[str, str]]) -> None:
+        self._pairs = pairs
         self._values: Mapping[str, str] = dict(reversed(pairs))
 
     def text(self, name: str) -> str | None:
@@ -27,14 +28,21 @@ class Parameters:
         text = self.text(name)
         return None if text is None else [part for part in text.split(",") if part]
 
+    def required_texts(self, name: str) -> list[str]:
+        """Return the values of a parameter that is repeated for each item, in the order of the request."""
+        texts = [value for given, value in self._pairs if given == name]
+        if not texts:
+            raise _missing(name)
+        return texts
+
     def integer(self, name: str) -> int | None:
         text = self._values.get(name)
         if text is None:
             return None
         if not INTEGER.fullmatch(text):
-            raise _unreadable(name, "ParseInt", text, "invalid syntax")
+            raise _invalid_format(name, "ParseInt", text, "invalid syntax")
         if len(text.lstrip("+-0")) > 19 or not -(2**63) <= int(text) < 2**63:
-            raise _unreadable(name, "ParseInt", text, "value out of range")
+            raise _invalid_format(name, "ParseInt", text, "value out of range")
         return int(text)
 
     def required_text(self, name: str) -> str:
@@ -52,7 +60,7 @@ class Parameters:
     def boolean(self, name: str) -> bool:
         text = self._values.get(name, "false")
         if text not in TRUE | FALSE:
-            raise _unreadable(name, "ParseBool", text, "invalid syntax")
+            raise _invalid_format(name, "ParseBool", text, "invalid syntax")
         return text in TRUE
 
     def limit(self, operation: str, *, default: int, maximum: int) -> int:
@@ -69,6 +77,6 @@ def _missing(name: str) -> Exception:
     return router_error(f"Query argument {name} is required, but not found")
 
 
-def _unreadable(name: str, parser: str, text: str, problem: str) -> Exception:
+def _invalid_format(name: str, parser: str, text: str, problem: str) -> Exception:
     reason = f'error binding string parameter: strconv.{parser}: parsing "{text}": {problem}'
     return router_error(f"Invalid format for parameter {name}: {reason}")

@@ -31,7 +31,7 @@ class Page:
 def write_pages(exchange: Exchange, folder: Path, source: Mapping[str, object]) -> int:
     """Write the pages of a full crawl to a folder and return their number.
 
-    `source`: the options that the exchange was made from.
+    `source`: the options that determine the exchange's contents.
     Raises OSError.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -41,7 +41,7 @@ def write_pages(exchange: Exchange, folder: Path, source: Mapping[str, object]) 
         (folder / file).write_bytes(body)
         (folder / f"{file}.gz").write_bytes(gzip.compress(body, compresslevel=6, mtime=0))
         pages.append({"path": path, "query": urlencode(query), "file": file})
-    (folder / MANIFEST).write_text(json.dumps({"world": source, "pages": pages}, indent=1) + "\n", encoding="utf-8")
+    (folder / MANIFEST).write_text(json.dumps({"source": source, "pages": pages}, indent=1) + "\n", encoding="utf-8")
     return len(pages)
 
 
@@ -79,7 +79,7 @@ class PageStore:
     def __init__(self, folder: Path) -> None:
         manifest = json.loads((folder / MANIFEST).read_bytes())
         try:
-            self.source: dict[str, Any] = manifest["world"]
+            self.source: dict[str, Any] = manifest["source"]
             pages = [(page["path"], dict(parse_qsl(page["query"])), page["file"]) for page in manifest["pages"]]
         except (KeyError, TypeError) as error:
             raise ValueError(f"{MANIFEST} is invalid: {error!r}") from error

@@ -7,6 +7,7 @@ import of any module loads httpx and cryptography (150 ms), whichever name is us
 from kalshi_markets.exchange.account import DEFAULT_REQUEST_COST, AccountLimits, Costs
 from kalshi_markets.exchange.candles import Candle, parse_archived, parse_batch
 from kalshi_markets.exchange.client import MAX_ARCHIVE_CANDLES, MAX_BATCH_CANDLES, CandleQuery, ExchangeClient
+from kalshi_markets.exchange.column_values import Row
 from kalshi_markets.exchange.errors import (
     AuthenticationFailed,
     ExchangeClientError,
@@ -15,10 +16,10 @@ from kalshi_markets.exchange.errors import (
     FilterIgnored,
     InvalidResponse,
 )
-from kalshi_markets.exchange.listings import BATCH_TICKERS, LIVE_FILTERS, PAGE_LIMIT, Event, Listings, Page, Series
+from kalshi_markets.exchange.event_rows import event_row, series_row
+from kalshi_markets.exchange.listings import BATCH_TICKERS, LIVE_FILTERS, PAGE_LIMIT, Listings, Page
 from kalshi_markets.exchange.market_rows import (
     InvalidMarket,
-    MarketRow,
     ParsedMarket,
     full_row,
     market_row,
@@ -48,7 +49,6 @@ __all__ = [
     "Costs",
     "DatabaseTokenBucket",
     "Deviation",
-    "Event",
     "ExchangeClient",
     "ExchangeClientError",
     "ExchangeError",
@@ -59,14 +59,14 @@ __all__ = [
     "InvalidResponse",
     "Listings",
     "LocalTokenBucket",
-    "MarketRow",
     "Page",
     "ParsedMarket",
     "RateLimiter",
     "RawMarket",
-    "Series",
+    "Row",
     "Signer",
     "Transport",
+    "event_row",
     "find_drift",
     "full_row",
     "market_row",
@@ -76,4 +76,5 @@ __all__ = [
     "parse_object",
     "parse_page",
     "parse_time",
+    "series_row",
 ]

@@ -1,14 +1,16 @@
 """Paginated listings of the exchange: markets, events and series."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 import httpx
 
 from kalshi_markets import job_names
+from kalshi_markets.exchange.column_values import Row
 from kalshi_markets.exchange.errors import ExchangeError, FilterIgnored, InvalidResponse
+from kalshi_markets.exchange.event_rows import event_row, series_row
 from kalshi_markets.exchange.members import parse_members
 from kalshi_markets.exchange.raw_markets import RawMarket, parse_page
 from kalshi_markets.exchange.transport import Transport
@@ -17,6 +19,8 @@ from kalshi_markets.text import is_valid_pg_text
 
 PAGE_LIMIT: Final = 1000
 """Maximum of markets on a page (docs.kalshi.com, Get Markets)."""
+EVENT_PAGE_LIMIT: Final = 200
+"""Maximum of events on a page (docs.kalshi.com, Get Events)."""
 BATCH_TICKERS: Final = 100
 """Maximum of tickers in a request.
 
@@ -33,30 +37,15 @@ MAX_LOOKUP_PAGES: Final = 50
 MAX_SERIES_PAGES: Final = 1_000
 """Maximum of pages in the listing of series. There are 14,000 series (2026-09), in one response so far."""
 
+T = TypeVar("T")
 ResponseParser = Callable[[httpx.Response], dict[str, Any]] | None
 
 
-class Page(NamedTuple):
+class Page(NamedTuple, Generic[T]):
     """Page of a listing. cursor: start of the next page; None on the last page. Any page may be empty."""
 
-    markets: Sequence[RawMarket]
+    rows: Sequence[T]
     cursor: str | None
-
-
-class Event(NamedTuple):
-    """Event of a market."""
-
-    event_ticker: str
-    series_ticker: str | None
-    title: str | None
-
-
-class Series(NamedTuple):
-    """Series of a market."""
-
-    series_ticker: str
-    title: str | None
-    category: str | None
 
 
 @dataclass(frozen=True)
@@ -86,23 +75,23 @@ class Listings:
                 raise
         return datetime.fromtimestamp(self.exchange_timestamp(), UTC)
 
-    async def live(self, status: str, cursor: str | None) -> Page:
+    async def live(self, status: str, cursor: str | None) -> Page[RawMarket]:
         """Return a page of the markets that a status filter selects, newest first."""
         return await self._page("/markets", {"status": status}, cursor)
 
-    async def created(self, after: int, cursor: str | None) -> Page:
+    async def created(self, after: int, cursor: str | None) -> Page[RawMarket]:
         """Return a page of the markets created after a Unix second, newest first."""
         return await self._page("/markets", {"min_created_ts": after}, cursor)
 
-    async def updated(self, after: int, cursor: str | None) -> Page:
+    async def updated(self, after: int, cursor: str | None) -> Page[RawMarket]:
         """Return a page of the markets whose metadata was edited after a Unix second. Trading is not an edit."""
         return await self._page("/markets", {"min_updated_ts": after}, cursor)
 
-    async def settled(self, after: int, before: int, cursor: str | None) -> Page:
+    async def settled(self, after: int, before: int, cursor: str | None) -> Page[RawMarket]:
         """Return a page of the markets settled between two Unix seconds, both exclusive, latest first."""
         return await self._page("/markets", {"min_settled_ts": after, "max_settled_ts": before}, cursor)
 
-    async def archived(self, cursor: str | None, series: str | None = None) -> Page:
+    async def archived(self, cursor: str | None, series: str | None = None) -> Page[RawMarket]:
         """Return a page of the archived markets, newest first, or of the archived markets of one series.
 
         The markets of a series include its combos.
@@ -129,24 +118,25 @@ class Listings:
         except (KeyError, ValueError) as error:
             raise InvalidResponse("the exchange returned an invalid cutoff.") from error
 
-    async def events(self, tickers: Collection[str]) -> list[Event]:
+    async def events(self, tickers: Collection[str]) -> list[Row]:
         """Return the events with these tickers, at most BATCH_TICKERS. Unknown ones and those of combos are missing."""
-        events = await self._get_named("/events", "events", tickers, 200)
-        objects = [event for event in events if isinstance(event, Mapping)]
-        return [
-            Event(ticker, _text_field(event, "series_ticker"), _text_field(event, "title"))
-            for event in objects
-            if (ticker := _text_field(event, "event_ticker"))
-        ]
+        return _event_rows(await self._get_named("/events", "events", tickers, EVENT_PAGE_LIMIT))
 
-    async def all_series(self) -> list[Series]:
-        """Return all series.
+    async def events_updated(self, after: int, cursor: str | None) -> Page[Row]:
+        """Return a page of the events whose metadata was edited after a Unix second. Those of combos are missing."""
+        query: dict[str, str | int] = {"limit": EVENT_PAGE_LIMIT, "min_updated_ts": after}
+        answer = await self._get("/events", query | ({"cursor": cursor} if cursor else {}))
+        return Page(_event_rows(_list_field(answer, "events")), _cursor(answer))
 
-        It is one response of 16 MB (2026-09). A cursor in it is followed (docs.kalshi.com, Pagination).
+    async def series(self, updated_after: int | None) -> list[Row]:
+        """Return the series whose metadata was edited after a Unix second. None: all series.
+
+        All series are one response of 16 MB (2026-09). A cursor in it is followed (docs.kalshi.com, Pagination).
         """
-        return await self._get_all_pages("/series", "series", {}, parse=_series_of, max_pages=MAX_SERIES_PAGES)
+        query = {} if updated_after is None else {"min_updated_ts": updated_after}
+        return await self._get_all_pages("/series", "series", query, parse=_parse_series, max_pages=MAX_SERIES_PAGES)
 
-    async def _page(self, path: str, filters: Mapping[str, str | int], cursor: str | None) -> Page:
+    async def _page(self, path: str, filters: Mapping[str, str | int], cursor: str | None) -> Page[RawMarket]:
         combos = {} if self.combos else {"mve_filter": "exclude"}
         query: dict[str, str | int] = {"limit": PAGE_LIMIT, **combos, **filters}
         if cursor:
@@ -235,14 +225,13 @@ def _text_field(fields: Any, member: str) -> str | None:
     return value or None if is_valid_pg_text(value) else None
 
 
-def _series_of(response: httpx.Response) -> dict[str, Any]:
+def _event_rows(events: Iterable[object]) -> list[Row]:
+    return [row for event in events if (row := event_row(event))]
+
+
+def _parse_series(response: httpx.Response) -> dict[str, Any]:
     """Parse the series object by object. Parsed at once, they take 100 MB. Raises InvalidResponse."""
     try:
-        return parse_members(response.content.decode("utf-8-sig"), "series", _series)
+        return parse_members(response.content.decode("utf-8-sig"), "series", series_row)
     except (ValueError, RecursionError) as error:
         raise InvalidResponse("the exchange returned an invalid list of series.") from error
-
-
-def _series(fields: Any) -> Series | None:
-    ticker = _text_field(fields, "ticker") if isinstance(fields, Mapping) else None
-    return Series(ticker, _text_field(fields, "title"), _text_field(fields, "category")) if ticker else None

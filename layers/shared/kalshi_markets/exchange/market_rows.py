@@ -11,25 +11,19 @@ import hashlib
 import json
 import marshal
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from operator import itemgetter
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from kalshi_markets import columns, text
-from kalshi_markets.columns import MARKET_DETAILS, MARKET_QUOTES, Column, Kind
-from kalshi_markets.exchange import values
-from kalshi_markets.exchange.values import PLAIN_NUMBER, has_printable_size, parse_number, parse_time
+from kalshi_markets.columns import MARKET_DETAILS, MARKET_QUOTES, Column
+from kalshi_markets.exchange import column_values, values
+from kalshi_markets.exchange.column_values import Row, SqlText, sql_text
+from kalshi_markets.exchange.values import PLAIN_NUMBER
 from kalshi_markets.text import MAX_TICKER_LENGTH, is_valid_pg_text
 
-SqlText = str | bool | None
-MarketRow = dict[str, SqlText]
-"""Values by column name. Numbers, times and JSON are texts that PostgreSQL parses."""
-
-_SQL_RANGE: Final = {"integer": 2**31, "bigint": 2**63}
-# Maximum nesting of a JSON value: more than the exchange uses, less than Python's and PostgreSQL's stacks permit.
-_MAX_DEPTH: Final = 50
 # Enough precision for every number that PLAIN_NUMBER matches.
 _DECIMAL_CONTEXT: Final = Context(prec=200, rounding=ROUND_HALF_EVEN)
 
@@ -48,9 +42,10 @@ _get_quotes: Final = itemgetter(*(column.source_field for column in _SENT_QUOTES
 _DETAIL_FIELDS: Final = tuple(column.source_field for column in MARKET_DETAILS)
 # One match validates all quotes of a market, if each is a string as the exchange usually sends it.
 _QUOTES_PATTERN: Final = re.compile("\n".join([rf"(?:{PLAIN_NUMBER.pattern})"] * len(_SENT_QUOTES)))
+_PARSER_FILES: Final = (__file__, columns.__file__, column_values.__file__, values.__file__, text.__file__)
 # Part of every hash, so that a change of the parser converts every market again.
 PARSER_FINGERPRINT: Final = hashlib.blake2b(
-    b"".join(Path(file).read_bytes() for file in (__file__, columns.__file__, values.__file__, text.__file__)),
+    b"".join(Path(file).read_bytes() for file in _PARSER_FILES),
     digest_size=16,
 ).digest()
 
@@ -69,7 +64,7 @@ class ParsedMarket(NamedTuple):
     """
 
     ticker: str
-    quotes: MarketRow
+    quotes: Row
     details_hash: str
     fields: Mapping[str, Any]
     object_hash: str | None = None
@@ -87,12 +82,12 @@ def parse_market(market: Mapping[str, Any], object_hash: str | None = None) -> P
     return ParsedMarket(ticker, _quotes(market), _digest(market), market, object_hash)
 
 
-def market_row(market: Mapping[str, Any]) -> MarketRow:
+def market_row(market: Mapping[str, Any]) -> Row:
     """Return the full row of a Market object. Raises InvalidMarket."""
     return full_row(parse_market(market))
 
 
-def full_row(market: ParsedMarket) -> MarketRow:
+def full_row(market: ParsedMarket) -> Row:
     """Return the full row of a parsed market. Raises InvalidMarket."""
     details = {column.name: _value(column, market.fields.get(column.source_field)) for column in MARKET_DETAILS}
     if details["subtitle"] is None:
@@ -100,14 +95,14 @@ def full_row(market: ParsedMarket) -> MarketRow:
     return {"ticker": market.ticker, **details, **market.quotes}
 
 
-def _quotes(market: Mapping[str, Any]) -> MarketRow:
+def _quotes(market: Mapping[str, Any]) -> Row:
     try:
         values = _get_quotes(market)
         is_plain = _QUOTES_PATTERN.fullmatch("\n".join(values)) is not None
     except (KeyError, TypeError):  # a quote is missing or is not a string
         is_plain = False
     if is_plain:
-        row: MarketRow = dict(zip(_QUOTE_NAMES, values, strict=True))
+        row: Row = dict(zip(_QUOTE_NAMES, values, strict=True))
     else:
         row = {column.name: _value(column, market.get(column.source_field)) for column in _SENT_QUOTES}
     row["liquidity"] = _liquidity(row)
@@ -126,82 +121,15 @@ def _digest(market: Mapping[str, Any]) -> str:
 
 
 def _value(column: Column, value: Any) -> SqlText:
-    if value is None:
+    if value == "" and column.name in _ABSENT_IF_EMPTY:
         return None
     try:
-        return _CONVERTERS[column.kind](column, value)
+        return sql_text(column, value)
     except ValueError as error:
         raise InvalidMarket(f"{column.source_field}: {error}") from None
 
 
-def _string(column: Column, value: Any) -> str | None:
-    if value == "" and column.name in _ABSENT_IF_EMPTY:
-        return None
-    return _storable(value) if isinstance(value, str) else json_text(value)
-
-
-def _storable(text: str) -> str:
-    if not is_valid_pg_text(text):
-        raise ValueError("contains a character that PostgreSQL cannot store")
-    return text
-
-
-def _number(column: Column, value: Any) -> str | None:
-    if value == "":
-        return None
-    text = parse_number(value)
-    if limit := _SQL_RANGE.get(column.sql_type):
-        if Decimal(text) % 1 or not -limit <= Decimal(text) < limit:
-            raise ValueError(f"must be an integer in the range of {column.sql_type}")
-        return str(int(Decimal(text)))
-    return text
-
-
-def _time(_: Column, value: Any) -> str | None:
-    return None if value == "" else parse_time(value).isoformat()
-
-
-def _boolean(_: Column, value: Any) -> bool:
-    if not isinstance(value, bool):
-        raise ValueError("must be true or false")  # noqa: TRY004  # one error for every invalid value
-    return value
-
-
-def _json(_: Column, value: Any) -> str:
-    return json_text(value)
-
-
-_CONVERTERS: Final[Mapping[Kind, Callable[[Column, Any], SqlText]]] = {
-    Kind.STRING: _string,
-    Kind.NUMBER: _number,
-    Kind.TIME: _time,
-    Kind.BOOLEAN: _boolean,
-    Kind.JSON: _json,
-}
-
-
-def json_text(value: Any, depth: int = 0) -> str:
-    """Return the JSON of a parsed value with all digits of its Decimals.
-
-    Raises ValueError if PostgreSQL cannot store it.
-    """
-    if depth > _MAX_DEPTH:
-        raise ValueError("is nested too deeply")
-    if isinstance(value, str):
-        return json.dumps(_storable(value), ensure_ascii=False)
-    if isinstance(value, Mapping):
-        members = (f"{json_text(str(key))}:{json_text(member, depth + 1)}" for key, member in value.items())
-        return "{" + ",".join(members) + "}"
-    if isinstance(value, list):
-        return "[" + ",".join(json_text(member, depth + 1) for member in value) + "]"
-    if isinstance(value, Decimal):
-        if not has_printable_size(value):
-            raise ValueError("contains a number that is out of range")
-        return str(value)
-    return json.dumps(value)
-
-
-def _liquidity(row: MarketRow) -> str | None:
+def _liquidity(row: Row) -> str | None:
     """Return the value of the orders at the best bid and ask, in whole cents, or None if a quote is missing."""
     bid, bid_size = row["yes_bid_dollars"], row["yes_bid_size"]
     ask, ask_size = row["yes_ask_dollars"], row["yes_ask_size"]

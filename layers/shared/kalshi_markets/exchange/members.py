@@ -3,10 +3,13 @@
 import json
 import re
 from collections.abc import Callable, Iterator
+from decimal import Decimal
 from typing import Any, Final
 
+from kalshi_markets.exchange.parsing import reject_constant
+
 _SPACE: Final = re.compile(r"[ \t\r\n]*")
-_DECODER: Final = json.JSONDecoder()
+_DECODER: Final = json.JSONDecoder(parse_float=Decimal, parse_constant=reject_constant)
 
 
 def parse_members(text: str, name: str, convert: Callable[[Any], object | None]) -> dict[str, Any]:

@@ -16,7 +16,7 @@ MAX_REASON_LENGTH: Final = 300
 def parse_json(text: str | bytes, *, parse_float: Callable[[str], object] = Decimal) -> Any:
     """Parse JSON. parse_float: converts non-integer numbers. Raises InvalidResponse."""
     try:
-        return json.loads(text, parse_float=parse_float, parse_constant=_reject_constant)
+        return json.loads(text, parse_float=parse_float, parse_constant=reject_constant)
     except (ValueError, RecursionError) as error:
         raise InvalidResponse("the exchange returned invalid JSON.") from error
 
@@ -34,5 +34,6 @@ def printable(text: object) -> str:
     return excerpt(str(text), MAX_REASON_LENGTH)
 
 
-def _reject_constant(constant: str) -> NoReturn:
+def reject_constant(constant: str) -> NoReturn:
+    """Raise ValueError: NaN and Infinity are not JSON."""
     raise ValueError(constant)
