@@ -15,11 +15,11 @@ from api.formats import FORMATS, JSON
 from api.listing.json_body import EXAMPLE_BODY, takes_list
 from api.listing.query import Grammar
 from api.listing.resource import ListedResource
-from api.markets.facet_query import FACET_GRAMMAR, FACETS
+from api.markets.facet_query import FACET_GRAMMAR
 from api.markets.sql import RESOURCE as MARKETS
 from api.query_string import Parameter
 from api.series.resource import RESOURCE as SERIES
-from kalshi_markets.columns import COLUMNS_BY_NAME, Column, Kind
+from kalshi_markets.columns import COLUMNS_BY_NAME, FACETS, Column, Kind
 
 JsonObject = dict[str, Any]
 

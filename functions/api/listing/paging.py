@@ -26,6 +26,8 @@ MAX_LINK_LENGTH: Final = 4_000
 
 X-Next-Cursor has the cursor in any case.
 """
+_PATH_CHARACTERS: Final = "/:@!$&'()*+,;="
+"""Characters that are valid in a path beside letters, digits and -._~ (RFC 3986, 3.3)."""
 SHRINK_MARGIN: Final = 0.97
 """Factor of the number of rows that are estimated to fit into a response: rows differ in size."""
 
@@ -116,7 +118,7 @@ def _next_url(request: Request, cursor: str | None) -> str | None:
     remaining = [pair for pair in pairs if pair and unquote_plus(pair.partition("=")[0]) not in ("cursor", "offset")]
     # Characters that are invalid in a URL (RFC 3986) are percent-encoded: they could end the target of a Link header.
     query = quote("&".join([*remaining, f"cursor={cursor}"]), safe="%/:?@!$&'()*+,;=")
-    url = f"{request.scope['path']}?{query}"
+    url = f"{quote(request.scope['path'], safe=_PATH_CHARACTERS)}?{query}"
     # The next request is assumed to have the same headers.
     headers = sum(len(name) + len(value) + len(": \r\n") for name, value in request.scope["headers"])
     return url if len(f"GET {url} HTTP/1.1\r\n") + headers <= MAX_REQUEST_BYTES else None

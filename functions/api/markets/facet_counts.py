@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from api.listing.search import Search, Source
-from api.markets.facet_query import FACETS, FacetQuery
+from api.markets.facet_query import FacetQuery
 from api.markets.sql import MarketSearch
-from kalshi_markets.columns import COLUMNS_BY_NAME, Table
+from kalshi_markets.columns import COLUMNS_BY_NAME, FACETS, Table
 from kalshi_markets.database import Database, Row, StatementTimeout
 
 _COUNTED_COLUMNS: Final = frozenset({*FACETS, "categories"})

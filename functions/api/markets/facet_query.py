@@ -8,9 +8,8 @@ from api.listing.filters import HasWords
 from api.listing.query import parse_listing
 from api.markets.query import GRAMMAR, Query
 from api.query_string import Parameter, integer, integer_schema
+from kalshi_markets.columns import FACETS
 
-FACETS: Final = ("status", "category", "series_ticker", "strike_type", "result")
-"""Columns whose values are counted."""
 DEFAULT_VALUES: Final = 10
 MAX_VALUES: Final = 1_000
 
