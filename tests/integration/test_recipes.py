@@ -7,15 +7,18 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from crawler.event_writer import EventWriter
 from kalshi_markets.database import Database
 from local.lambda_runtime.functions import function_spec
 from local.lambda_runtime.gateway import gateway_in_thread
 from tests.support.database import store_markets
+from tests.support.event_rows import event, series
 
 RECIPES = (Path(__file__).parents[2] / "docs" / "recipes.md").read_text(encoding="utf-8")
 BLOCKS = {
@@ -57,6 +60,8 @@ def test_every_recipe_has_its_test() -> None:
         "DuckDB over NDJSON": 1,
         "pandas over CSV": 1,
         "Ask only for what is new": 1,
+        "Fees of a market": 1,
+        "All outcomes of an event as a probability distribution": 1,
     }
 
 
@@ -103,3 +108,34 @@ def test_pandas_reads_csv(service: str, folder: Path) -> None:
 
 def test_the_second_answer_is_a_304(service: str, folder: Path) -> None:
     assert run("Ask only for what is new", 0, service, folder) == "304\n"
+
+
+@pytest.fixture
+def most_traded(database: Database, markets: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """Store the event and the series of the most traded active market, and return the market."""
+    active = [market for market in markets if market["status"] == "active"]
+    market = max(active, key=lambda market: (Decimal(market["volume_fp"]), market["ticker"]))
+    store_markets(database, {**market, "last_price_dollars": "0.3300"})
+    fees = {"fee_type": "quadratic", "fee_multiplier": 1}
+    overridden = event(market["event_ticker"], "S", fee_multiplier_override=Decimal("0.5"))
+    EventWriter(database).write([overridden], [series("S", "Series", "World", **fees)], [])
+    return market
+
+
+def test_the_fees_of_the_event_replace_those_of_its_series(
+    service: str, folder: Path, most_traded: Mapping[str, Any]
+) -> None:
+    # 0.07 x 0.5 x 100 x 0.33 x 0.67 is 0.77385.
+    expected = f"{most_traded['ticker']} quadratic 0.78 dollars\n"
+    assert run("Fees of a market", 0, service, folder) == expected
+
+
+def test_probabilities_of_all_outcomes_have_the_sum_of_one(
+    service: str, folder: Path, most_traded: Mapping[str, Any], markets: Sequence[Mapping[str, Any]]
+) -> None:
+    title = "All outcomes of an event as a probability distribution"
+    event_ticker, *outcomes = run(title, 0, service, folder).splitlines()
+    assert event_ticker == most_traded["event_ticker"]
+    of_event = [market for market in markets if market["event_ticker"] == event_ticker]
+    assert len(outcomes) == sum(market["status"] == "active" for market in of_event)
+    assert abs(sum(float(outcome.split("%")[0]) for outcome in outcomes) - 100) < 0.1 * len(outcomes)
