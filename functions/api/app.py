@@ -16,7 +16,9 @@ from api import landing, responses, status
 from api.candlesticks.request import CandlesticksRequest, parse_body, parse_path, unknown_zone
 from api.errors import ApiError, ErrorCode, from_service_error
 from api.formats import negotiate_format
-from api.markets import endpoints, history
+from api.listing import endpoints
+from api.markets import history
+from api.markets.sql import RESOURCE as MARKETS
 from api.middleware import RequestContextMiddleware, remaining_seconds, request_id
 from api.query_string import reject_parameters
 from api.resources import Resources
@@ -26,7 +28,10 @@ from kalshi_markets.secrets_manager import SecretUnavailable
 from kalshi_markets.settings import SettingsError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from api.candlesticks.result import Result
+    from api.listing.resource import ListedResource
 
 logger = make_logger("api")
 # Mangum logs every path at INFO. It also logs the text of exceptions that handle_error has already logged.
@@ -58,6 +63,7 @@ def create_app(resources: Resources) -> FastAPI:
     _add_errors(app)
     _add_service_routes(app, resources)
     _add_listing_routes(app, resources)
+    _add_event_routes(app, resources)
     _add_candlestick_routes(app, resources)
     _add_trade_routes(app, resources)
     _add_market_routes(app, resources)
@@ -90,11 +96,69 @@ def _add_service_routes(app: FastAPI, resources: Resources) -> None:
 def _add_listing_routes(app: FastAPI, resources: Resources) -> None:
     @app.get("/markets", summary="List markets")
     async def markets(request: Request) -> Response:
-        return endpoints.markets(request, resources)
+        return endpoints.list_rows(request, resources, MARKETS)
 
     @app.get("/markets/columns", summary="List columns: kind, description and known values")
     async def columns(request: Request) -> Response:
-        return endpoints.columns(request)
+        return endpoints.columns(request, MARKETS)
+
+    @app.post("/markets", summary="List markets, with the parameters in the body")
+    async def markets_by_body(request: Request) -> Response:
+        from api.listing import json_body  # imported here: only POST needs it
+
+        reject_parameters(request.scope["query_string"])
+        get_request = json_body.as_get_request(request, await request.body())
+        try:
+            return endpoints.list_rows(get_request, resources, MARKETS)
+        except ApiError as error:
+            raise json_body.located_in_body(error) from None
+
+    @app.get("/markets/facets", summary="Numbers of markets by the values of columns")
+    async def market_facets(request: Request) -> Response:
+        from api.markets import facets  # imported here: only this route needs it
+
+        return facets.respond(request, resources)
+
+
+def _add_event_routes(app: FastAPI, resources: Resources) -> None:
+    # Their modules are imported in the routes: the other routes start without them.
+    def load_events() -> "ListedResource[Any]":
+        from api.events.resource import RESOURCE
+
+        return RESOURCE
+
+    def load_series() -> "ListedResource[Any]":
+        from api.series.resource import RESOURCE
+
+        return RESOURCE
+
+    _add_listing(app, resources, "/events", "event_ticker", load_events)
+    _add_listing(app, resources, "/series", "series_ticker", load_series)
+
+    @app.get("/events/{event_ticker}/markets", summary="Markets of one event, ordered by strike")
+    async def event_markets(request: Request) -> Response:
+        from api.events import markets
+
+        return markets.respond(request, str(request.path_params["event_ticker"]), resources)
+
+
+def _add_listing(
+    app: FastAPI, resources: Resources, path: str, key: str, load: "Callable[[], ListedResource[Any]]"
+) -> None:
+    """Add the routes of a resource that has a listing. key: the path parameter of one row."""
+    rows = path.removeprefix("/")
+
+    @app.get(path, summary=f"List {rows}")
+    async def listing(request: Request) -> Response:
+        return endpoints.list_rows(request, resources, load())
+
+    @app.get(f"{path}/columns", summary=f"List columns of {rows}: kind, description and known values")
+    async def columns(request: Request) -> Response:
+        return endpoints.columns(request, load())
+
+    @app.get(f"{path}/{{{key}}}", summary=f"One of the {rows}")
+    async def row(request: Request) -> Response:
+        return endpoints.one_row(request, str(request.path_params[key]), resources, load())
 
 
 def _add_candlestick_routes(app: FastAPI, resources: Resources) -> None:
@@ -175,7 +239,7 @@ def _add_market_routes(app: FastAPI, resources: Resources) -> None:
     async def market(request: Request) -> Response:
         if _ticker(request) in ("candlesticks", "orderbooks"):
             raise HTTPException(405, headers={"Allow": "POST"})
-        return endpoints.market(request, _ticker(request), resources)
+        return endpoints.one_row(request, _ticker(request), resources, MARKETS)
 
     @app.get("/markets/{ticker}/history", summary="Past states of one market")
     async def market_history(request: Request) -> Response:

@@ -22,9 +22,11 @@ class ErrorCode(Enum):
         422,
         "one ticker requires more calls to the exchange than the deadline allows",
     )
-    ANSWER_TOO_LARGE = "answer_too_large", 422, "one market alone exceeds the response size limit"
+    ANSWER_TOO_LARGE = "answer_too_large", 422, "one row alone exceeds the response size limit"
     CHANGE_NUMBER_AHEAD = "change_number_ahead", 409, "changed_since is greater than the latest change number"
     MARKET_NOT_FOUND = "market_not_found", 404, "unknown ticker"
+    EVENT_NOT_FOUND = "event_not_found", 404, "unknown event ticker"
+    SERIES_NOT_FOUND = "series_not_found", 404, "unknown series ticker"
     NOT_FOUND = "not_found", 404, "unknown path"
     METHOD_NOT_ALLOWED = "method_not_allowed", 405, "the path does not support the method"
     QUERY_TIMEOUT = "query_timeout", 503, "the query exceeded the statement timeout"

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from crawler.event_writer import EventWriter
 from kalshi_markets.database import Database
 from local.exchange.clock import Clock
 from local.exchange.generated import generate
@@ -21,6 +22,7 @@ from local.exchange.http.server import ExchangeServer
 from local.lambda_runtime.functions import function_spec
 from local.lambda_runtime.gateway import gateway_in_thread
 from tests.support.database import store_markets
+from tests.support.event_rows import event, series
 
 RECIPES = (Path(__file__).parents[2] / "docs" / "recipes.md").read_text(encoding="utf-8")
 BLOCKS = {
@@ -63,6 +65,8 @@ def test_every_recipe_has_its_test() -> None:
         "Trades into DuckDB": 1,
         "pandas over CSV": 1,
         "Ask only for what is new": 1,
+        "Fees of a market": 1,
+        "All outcomes of an event as a probability distribution": 1,
     }
 
 
@@ -119,3 +123,34 @@ def test_pandas_reads_csv(service: str, folder: Path) -> None:
 
 def test_the_second_answer_is_a_304(service: str, folder: Path) -> None:
     assert run("Ask only for what is new", 0, service, folder) == "304\n"
+
+
+@pytest.fixture
+def highest_volume(database: Database, markets: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """Store the event and the series of the most traded active market, and return the market."""
+    active = [market for market in markets if market["status"] == "active"]
+    market = max(active, key=lambda market: (Decimal(market["volume_fp"]), market["ticker"]))
+    store_markets(database, {**market, "last_price_dollars": "0.3300"})
+    fees = {"fee_type": "quadratic", "fee_multiplier": 1}
+    overridden = event(market["event_ticker"], "S", fee_multiplier_override=Decimal("0.5"))
+    EventWriter(database).write([overridden], [series("S", "Series", "World", **fees)], [])
+    return market
+
+
+def test_the_fees_of_the_event_replace_those_of_its_series(
+    service: str, folder: Path, highest_volume: Mapping[str, Any]
+) -> None:
+    # 0.07 x 0.5 x 100 x 0.33 x 0.67 is 0.77385.
+    expected = f"{highest_volume['ticker']} quadratic 0.78 dollars\n"
+    assert run("Fees of a market", 0, service, folder) == expected
+
+
+def test_probabilities_of_all_outcomes_have_the_sum_of_one(
+    service: str, folder: Path, highest_volume: Mapping[str, Any], markets: Sequence[Mapping[str, Any]]
+) -> None:
+    title = "All outcomes of an event as a probability distribution"
+    event_ticker, *outcomes = run(title, 0, service, folder).splitlines()
+    assert event_ticker == highest_volume["event_ticker"]
+    of_event = [market for market in markets if market["event_ticker"] == event_ticker]
+    assert len(outcomes) == sum(market["status"] == "active" for market in of_event)
+    assert abs(sum(float(outcome.split("%")[0]) for outcome in outcomes) - 100) < 0.1 * len(outcomes)

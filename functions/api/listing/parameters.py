@@ -1,11 +1,12 @@
 """Query parameters that every listing has, other than filters."""
 
 import difflib
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
 from api.formats import FORMAT_PARAMETER
 from api.listing.cursor import MAX_LENGTH
+from api.listing.sorting import SortOrder
 from api.query_string import MAX_NAME_LENGTH, Parameter, enum_schema, integer, integer_schema, one_of
 from kalshi_markets.columns import Column
 
@@ -58,12 +59,13 @@ def limit_parameter(rows: str) -> Parameter:
     )
 
 
-def sort_parameters(rows: str, id_column: str, sort_orders: Collection[str], notes: str) -> list[Parameter]:
+def sort_parameters(rows: str, id_column: str, sort_orders: Mapping[str, SortOrder], notes: str) -> list[Parameter]:
     """Return the parameters of the sort order. The first sort order is the default.
 
     notes: a description of sort orders that are not columns.
     """
     names = [*sort_orders]
+    directions = {order.direction for order in sort_orders.values()}
     return [
         Parameter(
             "order_by",
@@ -77,7 +79,7 @@ def sort_parameters(rows: str, id_column: str, sort_orders: Collection[str], not
             one_of(DIRECTIONS),
             f"Sort direction; {rows} with equal values are sorted by {id_column} in the same direction.",
             DIRECTIONS[0],
-            enum_schema(DIRECTIONS, DIRECTIONS[0]),
+            enum_schema(DIRECTIONS, directions.pop() if len(directions) == 1 else None),
         ),
     ]
 

@@ -33,8 +33,8 @@ def _regex(pattern: str, _: bool) -> SqlCondition:
     return _matches_any("LIKE", [_containing(_ascii_lower(alternative)) for alternative in alternatives])
 
 
-def _contains(text: str, _: bool) -> SqlCondition:
-    """Return the condition that a column contains a text, case-insensitive."""
+def contains(text: str, _: bool = False) -> SqlCondition:
+    """Return the condition that a text contains another one, case-insensitive."""
     if text.isascii():
         return "{searched} LIKE {0}", [_containing(_ascii_lower(text))]
     # An accented letter is one character (NFC) or two (NFD), depending on the title's author.
@@ -75,6 +75,6 @@ def _equals(text: str, indexed: bool) -> SqlCondition | None:
 _SEARCHES: Final[Mapping[str, Callable[[str, bool], SqlCondition | None]]] = {
     "": _equals,
     "_regex": _regex,
-    "__icontains": _contains,
+    "__icontains": contains,
     "__startswith": _starts_with,
 }

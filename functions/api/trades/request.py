@@ -10,7 +10,7 @@ from api.listing import cursor
 from api.listing.parameters import CURSOR_PARAMETER, DEFAULT_LIMIT, limit_parameter
 from api.query_string import Parameter, enum_schema, integer_schema, invalid_parameter, one_of, parse_parameters
 from api.trades.position import Order, Position
-from kalshi_markets.columns import Kind
+from api.value_parsers import parse_text
 
 ORDERS: Final = get_args(Order)
 _KEY_PARTS: Final = 2
@@ -90,7 +90,7 @@ class TradesRequest:
 
     def parse_cursor(self, text: str) -> Position:
         """Return the position that a cursor of this request contains. Raises ValueError."""
-        end = cursor.decode(text, self._cursor_parameters, Kind.STRING, {"ticker", *TRADE_PARAMETERS})
+        end = cursor.decode(text, self._cursor_parameters, parse_text, {"ticker", *TRADE_PARAMETERS})
         numbers = (end.key or "").split("/")
         if len(numbers) != _KEY_PARTS or not all(number.isdecimal() and number.isascii() for number in numbers):
             raise ValueError(cursor.INVALID_CURSOR)
