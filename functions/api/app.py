@@ -13,10 +13,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api import landing, responses, status
-from api.candlesticks import request as candlesticks_request
+from api.candlesticks.request import CandlesticksRequest, parse_body, parse_path, unknown_zone
 from api.errors import ApiError, ErrorCode, from_service_error
 from api.formats import negotiate_format
-from api.markets import endpoints, history
+from api.listing import endpoints
+from api.markets import history
+from api.markets.sql import RESOURCE as MARKETS
 from api.middleware import RequestContextMiddleware, remaining_seconds, request_id
 from api.query_string import reject_parameters
 from api.resources import Resources
@@ -26,7 +28,10 @@ from kalshi_markets.secrets_manager import SecretUnavailable
 from kalshi_markets.settings import SettingsError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from api.candlesticks.result import Result
+    from api.listing.resource import ListedResource
 
 logger = make_logger("api")
 # Mangum logs every path at INFO. It also logs the text of exceptions that handle_error has already logged.
@@ -58,7 +63,9 @@ def create_app(resources: Resources) -> FastAPI:
     _add_errors(app)
     _add_service_routes(app, resources)
     _add_listing_routes(app, resources)
+    _add_event_routes(app, resources)
     _add_candlestick_routes(app, resources)
+    _add_trade_routes(app, resources)
     _add_market_routes(app, resources)
     return app
 
@@ -89,49 +96,150 @@ def _add_service_routes(app: FastAPI, resources: Resources) -> None:
 def _add_listing_routes(app: FastAPI, resources: Resources) -> None:
     @app.get("/markets", summary="List markets")
     async def markets(request: Request) -> Response:
-        return endpoints.markets(request, resources)
+        return endpoints.list_rows(request, resources, MARKETS)
 
     @app.get("/markets/columns", summary="List columns: kind, description and known values")
     async def columns(request: Request) -> Response:
-        return endpoints.columns(request)
+        return endpoints.columns(request, MARKETS)
+
+    @app.post("/markets", summary="List markets, with the parameters in the body")
+    async def markets_by_body(request: Request) -> Response:
+        from api.listing import json_body  # imported here: only POST needs it
+
+        reject_parameters(request.scope["query_string"])
+        get_request = json_body.as_get_request(request, await request.body())
+        try:
+            return endpoints.list_rows(get_request, resources, MARKETS)
+        except ApiError as error:
+            raise json_body.located_in_body(error) from None
+
+    @app.get("/markets/facets", summary="Numbers of markets by the values of columns")
+    async def market_facets(request: Request) -> Response:
+        from api.markets import facets  # imported here: only this route needs it
+
+        return facets.respond(request, resources)
+
+
+def _add_event_routes(app: FastAPI, resources: Resources) -> None:
+    # Their modules are imported in the routes: the other routes start without them.
+    def load_events() -> "ListedResource[Any]":
+        from api.events.resource import RESOURCE
+
+        return RESOURCE
+
+    def load_series() -> "ListedResource[Any]":
+        from api.series.resource import RESOURCE
+
+        return RESOURCE
+
+    _add_listing(app, resources, "/events", "event_ticker", load_events)
+    _add_listing(app, resources, "/series", "series_ticker", load_series)
+
+    @app.get("/events/{event_ticker}/markets", summary="Markets of one event, ordered by strike")
+    async def event_markets(request: Request) -> Response:
+        from api.events import markets
+
+        return markets.respond(request, str(request.path_params["event_ticker"]), resources)
+
+
+def _add_listing(
+    app: FastAPI, resources: Resources, path: str, key: str, load: "Callable[[], ListedResource[Any]]"
+) -> None:
+    """Add the routes of a resource that has a listing. key: the path parameter of one row."""
+    rows = path.removeprefix("/")
+
+    @app.get(path, summary=f"List {rows}")
+    async def listing(request: Request) -> Response:
+        return endpoints.list_rows(request, resources, load())
+
+    @app.get(f"{path}/columns", summary=f"List columns of {rows}: kind, description and known values")
+    async def columns(request: Request) -> Response:
+        return endpoints.columns(request, load())
+
+    @app.get(f"{path}/{{{key}}}", summary=f"One of the {rows}")
+    async def row(request: Request) -> Response:
+        return endpoints.one_row(request, str(request.path_params[key]), resources, load())
 
 
 def _add_candlestick_routes(app: FastAPI, resources: Resources) -> None:
     @app.post("/markets/candlesticks", summary="Candlesticks of several markets")
     async def candlesticks(request: Request) -> Response:
         reject_parameters(request.scope["query_string"])
-        results = await _fetch_candlesticks(request, candlesticks_request.parse_body(await request.body()), resources)
-        from api.candlesticks import responses as candlesticks_responses  # see _fetch_candlesticks
+        candlesticks_request = parse_body(await request.body())
+        results = await _fetch_candlesticks(request, candlesticks_request, resources)
+        from api.candlesticks.responses import batch_response  # imported here, because it imports the exchange client
 
-        return candlesticks_responses.batch_response(request, results)
+        return batch_response(request, results)
 
     @app.get("/markets/{ticker}/candlesticks", summary="Candlesticks of one market")
     async def market_candlesticks(request: Request) -> Response:
-        request_body, format_name = candlesticks_request.parse_path(_ticker(request), request.scope["query_string"])
-        [result] = await _fetch_candlesticks(request, request_body, resources)
-        from api.candlesticks import single_response  # see _fetch_candlesticks
+        candlesticks_request, format_name = parse_path(_ticker(request), request.scope["query_string"])
+        [result] = await _fetch_candlesticks(request, candlesticks_request, resources)
+        from api.candlesticks.single_response import single_response  # imported here for the same reason
 
-        return single_response.single_response(request, result, negotiate_format(request, format_name))
+        return single_response(
+            request,
+            result,
+            negotiate_format(request, format_name),
+            with_filled=candlesticks_request.fill != "none",
+        )
 
 
 async def _fetch_candlesticks(
-    request: Request, request_body: candlesticks_request.CandlesticksRequest, resources: Resources
+    request: Request, candlesticks_request: CandlesticksRequest, resources: Resources
 ) -> "list[Result]":
-    from api.candlesticks.fetch import fetch  # imports the exchange client: 150 ms, and no other route needs it
+    # Imported here: they import the exchange client, which takes 150 ms and which most routes do not need.
+    from api.candlesticks.derivation import UnknownZone, plan_derivation
+    from api.candlesticks.fetch import fetch
 
-    deadline = time.monotonic() + remaining_seconds(request) - RESPONSE_RESERVE_SECONDS
+    try:
+        derivation = plan_derivation(candlesticks_request, resources.database, resources.exchange.now())
+    except UnknownZone:
+        raise unknown_zone(in_body=request.method == "POST") from None
     return await fetch(
-        request_body, resources.exchange, resources.market_lifetimes, resources.candle_cache, deadline=deadline
+        candlesticks_request,
+        resources.exchange,
+        resources.market_lifetimes,
+        resources.candle_cache,
+        deadline=_deadline(request),
+        derivation=derivation,
     )
+
+
+def _add_trade_routes(app: FastAPI, resources: Resources) -> None:
+    # Modules of these routes import the exchange client (see _fetch_candlesticks).
+    @app.get("/markets/{ticker}/trades", summary="Trades of one market")
+    async def trades(request: Request) -> Response:
+        from api.trades import endpoint
+
+        return await endpoint.respond(request, _ticker(request), resources, deadline=_deadline(request))
+
+    @app.get("/markets/{ticker}/orderbook", summary="Order book of one market")
+    async def orderbook(request: Request) -> Response:
+        from api.orderbooks import endpoints as orderbooks
+
+        return await orderbooks.single(request, _ticker(request), resources.exchange, deadline=_deadline(request))
+
+    @app.post("/markets/orderbooks", summary="Order books of several markets")
+    async def orderbooks(request: Request) -> Response:
+        reject_parameters(request.scope["query_string"])
+        from api.orderbooks import endpoints as orderbooks
+
+        return await orderbooks.batch(request, await request.body(), resources.exchange, deadline=_deadline(request))
+
+
+def _deadline(request: Request) -> float:
+    """Return the time.monotonic() value by which calls to the exchange must end."""
+    return time.monotonic() + remaining_seconds(request) - RESPONSE_RESERVE_SECONDS
 
 
 def _add_market_routes(app: FastAPI, resources: Resources) -> None:
     # These follow the routes whose paths `/markets/{ticker}` matches, too.
     @app.get("/markets/{ticker}", summary="One market")
     async def market(request: Request) -> Response:
-        if _ticker(request) == "candlesticks":
+        if _ticker(request) in ("candlesticks", "orderbooks"):
             raise HTTPException(405, headers={"Allow": "POST"})
-        return endpoints.market(request, _ticker(request), resources)
+        return endpoints.one_row(request, _ticker(request), resources, MARKETS)
 
     @app.get("/markets/{ticker}/history", summary="Past states of one market")
     async def market_history(request: Request) -> Response:

@@ -22,16 +22,18 @@ class ErrorCode(Enum):
         422,
         "one ticker requires more calls to the exchange than the deadline allows",
     )
-    ANSWER_TOO_LARGE = "answer_too_large", 422, "one market alone exceeds the response size limit"
+    ANSWER_TOO_LARGE = "answer_too_large", 422, "one row alone exceeds the response size limit"
     CHANGE_NUMBER_AHEAD = "change_number_ahead", 409, "changed_since is greater than the latest change number"
     MARKET_NOT_FOUND = "market_not_found", 404, "unknown ticker"
+    EVENT_NOT_FOUND = "event_not_found", 404, "unknown event ticker"
+    SERIES_NOT_FOUND = "series_not_found", 404, "unknown series ticker"
     NOT_FOUND = "not_found", 404, "unknown path"
     METHOD_NOT_ALLOWED = "method_not_allowed", 405, "the path does not support the method"
     QUERY_TIMEOUT = "query_timeout", 503, "the query exceeded the statement timeout"
     DATABASE_UNAVAILABLE = "database_unavailable", 503, "the database is unreachable or closed the connection"
     DATABASE_LOGIN_FAILED = "database_login_failed", 503, "the database rejected the user, password or database name"
     TABLE_MISSING = "table_missing", 503, "the migrations have not been applied"
-    EXCHANGE_UNAVAILABLE = "exchange_unavailable", 503, "the exchange returned no candlesticks before the deadline"
+    EXCHANGE_UNAVAILABLE = "exchange_unavailable", 503, "the exchange returned nothing before the deadline"
     NOT_CONFIGURED = "not_configured", 503, "a setting or a secret of the service is missing or invalid"
     INTERNAL_ERROR = "internal_error", 500, "internal server error"
 

@@ -8,20 +8,23 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from kalshi_markets.database import Database
+from kalshi_markets.job_names import COUNTS
 
 MAX_AGE_SECONDS: Final = 15
 """Cache-Control max-age. The exchange caches its own responses for 15 s (observed on production, 2026-08)."""
 
 
 class TableVersion(NamedTuple):
-    """Version of the table's contents.
+    """Version of the contents of a table.
 
     change_number: the number of the last change.
     crawled_at: the time of the crawler's last commit; None before the first one.
+    counted_at: the time of the last count of markets; None if the response contains no counts.
     """
 
     change_number: int
     crawled_at: str | None
+    counted_at: str | None = None
 
     @classmethod
     def from_json(cls, text: str) -> Self:
@@ -38,9 +41,15 @@ class TableVersion(NamedTuple):
         return headers | ({"x-crawled-at": self.crawled_at.replace("+00:00", "Z")} if self.crawled_at else {})
 
 
-def version_sql(table: str) -> str:
-    """Return a SELECT of JSON [number of the last change, time of the crawler's last commit]."""
-    return f"SELECT json_build_array(coalesce(max(change_number), 0), max(committed_at))::text FROM {table}_jobs"
+def version_sql(table: str, changed_table: str | None = None, *, counts: bool = False) -> str:
+    """Return a SELECT of the JSON of a TableVersion.
+
+    changed_table: the table that has the change numbers; None: the jobs, which have the last one of the markets.
+    counts: the response contains counts of markets.
+    """
+    change = f"(SELECT max(change_number) FROM {changed_table})" if changed_table else "max(change_number)"
+    counted = f", max(confirmed_at) FILTER (WHERE job = '{COUNTS}')" if counts else ""
+    return f"SELECT json_build_array(coalesce({change}, 0), max(committed_at){counted})::text FROM {table}_jobs"
 
 
 class ETag:
@@ -65,17 +74,21 @@ class ETag:
 
     def value(self, version: TableVersion) -> str:
         """Return the ETag of the response for this table version."""
-        return f'W/"{self._request_hash}-{version.change_number}"'
+        counted = f"-{version.counted_at}" if version.counted_at else ""
+        return f'W/"{self._request_hash}-{version.change_number}{counted}"'
 
     def matches(self, version: TableVersion) -> bool:
         """Return whether If-None-Match contains the ETag for this table version, or *."""
         return bool(self._if_none_match & {"*", self.value(version).removeprefix("W/")})
 
 
-def not_modified(database: Database, tag: ETag) -> Response | None:
-    """Return a 304 response if the client has the current response, else None. Raises DatabaseError."""
+def not_modified(database: Database, tag: ETag, version_sql: str) -> Response | None:
+    """Return a 304 response if the client has the current response, else None. Raises DatabaseError.
+
+    version_sql: the SELECT of the current version.
+    """
     if not tag.has_if_none_match:
         return None
-    [[text]] = database.query(version_sql(database.settings.table))
+    [[text]] = database.query(version_sql)
     version = TableVersion.from_json(text)
     return Response(status_code=304, headers=version.headers(tag.value(version))) if tag.matches(version) else None

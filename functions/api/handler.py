@@ -17,7 +17,7 @@ from mangum.types import LambdaContext
 from snapshot_restore_py import register_after_restore, register_before_snapshot
 
 from api.app import lambda_handler
-from api.events import is_http_request
+from api.lambda_events import is_http_request
 from api.resources import Resources
 from kalshi_markets.database import DatabaseError
 from kalshi_markets.secrets_manager import SecretUnavailable, clear_cache

@@ -8,7 +8,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.events import decoded_path
+from api.lambda_events import decoded_path
 
 GATEWAY_SECONDS = 29.0
 """Time limit of a request in seconds. API Gateway's is 30 s (docs.aws.amazon.com/apigateway, HTTP API quotas)."""

@@ -1,5 +1,6 @@
 """OpenAPI document: FastAPI's skeleton, completed from the tables of parameters, filters, columns and errors."""
 
+import json
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -8,13 +9,22 @@ from fastapi.openapi.utils import get_openapi
 
 from api.candlesticks.request import CANDLESTICK_PARAMETERS, CandlesticksRequest
 from api.errors import ErrorCode
+from api.events.markets import RESOURCE as EVENT_MARKETS
+from api.events.resource import RESOURCE as EVENTS
 from api.formats import FORMATS, JSON
-from api.markets.parameters import FILTERS, LISTING_PARAMETERS
-from kalshi_markets.columns import COLUMNS, COLUMNS_BY_NAME, Column, Kind
+from api.listing.json_body import EXAMPLE_BODY, takes_list
+from api.listing.query import Grammar
+from api.listing.resource import ListedResource
+from api.markets.facet_query import FACET_GRAMMAR
+from api.markets.sql import RESOURCE as MARKETS
+from api.orderbooks.request import ORDERBOOK_PARAMETERS, OrderbooksRequest
+from api.query_string import Parameter
+from api.series.resource import RESOURCE as SERIES
+from api.trades.request import TRADE_COLUMNS, TRADE_PARAMETERS
+from kalshi_markets.columns import COLUMNS_BY_NAME, FACETS, Column, Kind
 
 JsonObject = dict[str, Any]
 
-_MARKET: Final = {"$ref": "#/components/schemas/Market"}
 _TYPES: Final[Mapping[Kind, JsonObject]] = {
     Kind.STRING: {"type": ["string", "null"]},
     Kind.NUMBER: {"type": ["number", "null"]},
@@ -25,7 +35,8 @@ _TYPES: Final[Mapping[Kind, JsonObject]] = {
 _TEXT: Final[JsonObject] = {"type": "string"}
 _TIME: Final[JsonObject] = {"type": "string", "format": "date-time"}
 _COUNT: Final[JsonObject] = {"type": "integer", "minimum": 0}
-_TICKER: Final[JsonObject] = {"name": "ticker", "in": "path", "required": True, "schema": _TEXT}
+_SHARED: Final = "#/components/parameters/market."
+"""Reference to a parameter of the markets, without its name."""
 _HEADERS: Final = {
     "ETag": "Version of the data and of the service; send it as If-None-Match.",
     "X-Change-Number": "Latest change number that the response covers; use it as the next changed_since.",
@@ -34,7 +45,7 @@ _HEADERS: Final = {
 _PAGE_HEADERS: Final = {
     "Link": 'rel="next": URL of the next page, if there is one.',
     "X-Next-Cursor": "Cursor of the next page.",
-    "X-Total-Count": "Total number of matching markets, if count_total is set.",
+    "X-Total-Count": "Total number of matching rows, if count_total is set.",
     "X-Truncated": "true if the page was truncated to the response size limit.",
 }
 
@@ -43,45 +54,101 @@ def document(app: FastAPI) -> JsonObject:
     """Return the OpenAPI document of the application's routes."""
     base = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
     paths = base["paths"]
-    _document_listing(paths["/markets"]["get"])
-    _document_market(paths["/markets/{ticker}"]["get"])
+    for path, resource in (("/markets", MARKETS), ("/events", EVENTS), ("/series", SERIES)):
+        _document_listing(paths[path]["get"], resource)
+        _document_row(paths[f"{path}/{{{resource.entity.key}}}"]["get"], resource)
+    _document_listing(paths["/events/{event_ticker}/markets"]["get"], EVENT_MARKETS)
+    paths["/events/{event_ticker}/markets"]["get"]["parameters"].insert(0, _path_parameter("event_ticker"))
+    _document_body(paths["/markets"]["post"], MARKETS.grammar, paths["/markets"]["get"])
+    _document_facets(paths["/markets/facets"]["get"])
     _document_history(paths["/markets/{ticker}/history"]["get"])
     paths["/status"]["get"]["responses"] = {"200": _response("Status", _json({"$ref": "#/components/schemas/Status"}))}
     candlesticks = paths["/markets/candlesticks"]["post"]
     candlesticks["requestBody"] = {"required": True, "content": _json(CandlesticksRequest.model_json_schema())}
     candlesticks["responses"] = {"200": _response("Results", _json({"$ref": "#/components/schemas/Candlesticks"}))}
     _document_candlesticks(paths["/markets/{ticker}/candlesticks"]["get"])
+    _document_trades(paths["/markets/{ticker}/trades"]["get"])
+    _document_orderbook(paths["/markets/{ticker}/orderbook"]["get"])
+    orderbooks = paths["/markets/orderbooks"]["post"]
+    orderbooks["requestBody"] = {"required": True, "content": _json(OrderbooksRequest.model_json_schema())}
+    orderbooks["responses"] = {"200": _response("Results", _json({"$ref": "#/components/schemas/Orderbooks"}))}
     for path in paths.values():
         for operation in path.values():
             _errors(operation)
-    return base | {"components": {"schemas": _schemas()}}
+    return base | {"components": {"schemas": _schemas(), "parameters": _market_parameters()}}
 
 
-def _document_listing(operation: JsonObject) -> None:
-    settings = [
-        _parameter(name, parameter.description, parameter.schema, parameter.example)
-        for name, parameter in LISTING_PARAMETERS.items()
-    ]
-    filters = [
-        _parameter(name, parameter.description, parameter.schema, parameter.example)
-        for name, parameter in FILTERS.items()
-    ]
-    operation["parameters"] = settings + filters
-    page = _text_content() | _json({"$ref": "#/components/schemas/Page"})
+def _document_listing(operation: JsonObject, resource: ListedResource[Any]) -> None:
+    operation["parameters"] = _grammar_parameters(resource.grammar)
+    page = _text_content() | _json(_schema_of(resource, "Page"))
     operation["responses"] = {
-        "200": _response("One page of markets", page, _HEADERS | _PAGE_HEADERS),
+        "200": _response(f"One page of {resource.entity.name}", page, _HEADERS | _PAGE_HEADERS),
         "304": _not_modified(),
     }
 
 
-def _document_market(operation: JsonObject) -> None:
-    fields = LISTING_PARAMETERS["fields"]
-    operation["parameters"] = [_TICKER, _parameter("fields", fields.description, fields.schema, fields.example)]
-    operation["responses"] = {"200": _response("The market", _json(_MARKET), _HEADERS), "304": _not_modified()}
+def _document_row(operation: JsonObject, resource: ListedResource[Any]) -> None:
+    fields = resource.grammar.parameters["fields"]
+    operation["parameters"] = [_path_parameter(resource.entity.key), _described(fields)]
+    operation["responses"] = {
+        "200": _response(f"The {resource.row}", _json(_schema_of(resource)), _HEADERS),
+        "304": _not_modified(),
+    }
+
+
+def _document_body(operation: JsonObject, grammar: Grammar, listing: JsonObject) -> None:
+    """Document the POST of a listing: the parameters of its GET are the members of its body."""
+    members = {name: _member(name) for name in (*grammar.parameters, *grammar.filters)}
+    schema = {"type": "object", "properties": members, "additionalProperties": False}
+    content = {JSON.media_type: {"schema": schema, "example": json.loads(EXAMPLE_BODY)}}
+    operation["requestBody"] = {"required": True, "content": content}
+    operation["responses"] = {"200": listing["responses"]["200"]}
+
+
+def _member(name: str) -> JsonObject:
+    schema: JsonObject = {"$ref": f"{_SHARED}{name}/schema"}
+    if not takes_list(name):
+        return schema
+    return {"oneOf": [schema, {"type": "array", "items": {"type": ["string", "number"]}, "minItems": 1}]}
+
+
+def _document_facets(operation: JsonObject) -> None:
+    operation["parameters"] = _grammar_parameters(FACET_GRAMMAR)
+    operation["responses"] = {
+        "200": _response("Numbers of markets", _json({"$ref": "#/components/schemas/Facets"}), _HEADERS),
+        "304": _not_modified(),
+    }
+
+
+def _grammar_parameters(grammar: Grammar) -> list[JsonObject]:
+    """Return the parameters of a grammar. Those that are equal for all routes of markets are references."""
+    shared = _market_parameters()
+    return [
+        {"$ref": f"{_SHARED}{parameter['name']}"}
+        if parameter == shared.get(f"market.{parameter['name']}")
+        else parameter
+        for parameter in _inline_parameters(grammar)
+    ]
+
+
+def _market_parameters() -> dict[str, JsonObject]:
+    return {f"market.{parameter['name']}": parameter for parameter in _inline_parameters(MARKETS.grammar)}
+
+
+def _inline_parameters(grammar: Grammar) -> list[JsonObject]:
+    filters = (
+        _parameter(name, filter_.description, filter_.schema, filter_.example)
+        for name, filter_ in grammar.filters.items()
+    )
+    return [*(_described(parameter) for parameter in grammar.parameters.values()), *filters]
+
+
+def _schema_of(resource: ListedResource[Any], suffix: str = "") -> JsonObject:
+    return {"$ref": f"#/components/schemas/{resource.row.capitalize()}{suffix}"}
 
 
 def _document_history(operation: JsonObject) -> None:
-    operation["parameters"] = [_TICKER]
+    operation["parameters"] = [_path_parameter("ticker")]
     states = _json({"$ref": "#/components/schemas/History"})
     operation["responses"] = {
         "200": _response("States of the market, oldest first", states, _HEADERS),
@@ -90,13 +157,22 @@ def _document_history(operation: JsonObject) -> None:
 
 
 def _document_candlesticks(operation: JsonObject) -> None:
-    settings = [
-        _parameter(name, parameter.description, parameter.schema, parameter.example)
-        for name, parameter in CANDLESTICK_PARAMETERS.items()
-    ]
-    operation["parameters"] = [_TICKER, *settings]
+    operation["parameters"] = [_path_parameter("ticker"), *_parameters(CANDLESTICK_PARAMETERS)]
     content = _text_content() | _json({"$ref": "#/components/schemas/MarketCandlesticks"})
     operation["responses"] = {"200": _response("Candlesticks of the market, oldest first", content)}
+
+
+def _document_trades(operation: JsonObject) -> None:
+    operation["parameters"] = [_path_parameter("ticker"), *_parameters(TRADE_PARAMETERS)]
+    content = _text_content() | _json({"$ref": "#/components/schemas/TradePage"})
+    headers = {name: about for name, about in _PAGE_HEADERS.items() if name != "X-Total-Count"}
+    operation["responses"] = {"200": _response("One page of trades", content, headers)}
+
+
+def _document_orderbook(operation: JsonObject) -> None:
+    operation["parameters"] = [_path_parameter("ticker"), *_parameters(ORDERBOOK_PARAMETERS)]
+    content = _json({"$ref": "#/components/schemas/MarketOrderbook"})
+    operation["responses"] = {"200": _response("Order book of the market", content)}
 
 
 def _text_content() -> JsonObject:
@@ -105,6 +181,18 @@ def _text_content() -> JsonObject:
 
 def _not_modified() -> JsonObject:
     return {"description": "Not modified: If-None-Match matches the ETag."}
+
+
+def _parameters(parameters: Mapping[str, Parameter]) -> list[JsonObject]:
+    return [_described(parameter) for parameter in parameters.values()]
+
+
+def _path_parameter(name: str) -> JsonObject:
+    return {"name": name, "in": "path", "required": True, "schema": _TEXT}
+
+
+def _described(parameter: Parameter) -> JsonObject:
+    return _parameter(parameter.name, parameter.description, parameter.schema, parameter.example)
 
 
 def _parameter(name: str, about: str, schema: JsonObject, example: str) -> JsonObject:
@@ -140,16 +228,6 @@ def _errors(operation: JsonObject) -> None:
 
 def _schemas() -> JsonObject:
     text, nullable, count = _TEXT, _TYPES[Kind.STRING], _COUNT
-    page = {
-        "items": _list(_MARKET),
-        "count": count,
-        "next_cursor": nullable,
-        "next_url": nullable,
-        "total": count,
-        "change_number": count,
-        "truncated": {"const": True},
-        "next_offset": count,
-    }
     candles = _list({"type": "object"})
     result = {"ticker": text, "candlesticks": candles, "error": nullable, "code": nullable}
     one_market = {"ticker": text, "candlesticks": candles, "count": count}
@@ -159,14 +237,53 @@ def _schemas() -> JsonObject:
     }
     error = {"detail": {"type": ["string", "array"]}, "code": text, "hint": text, "request_id": text}
     return {
-        "Market": _object({column.name: _column(column) for column in COLUMNS}, []),
-        "Page": _object(page, ["items", "count", "next_cursor", "next_url"]),
+        **_row_schemas(MARKETS),
+        **_row_schemas(EVENTS),
+        **_row_schemas(SERIES),
+        "Facets": _facets(),
         "History": _history(),
         "MarketCandlesticks": _object(one_market, [*one_market]),
         "Candlesticks": _object(candlesticks, [*candlesticks]),
+        "TradePage": _trades(),
+        **_orderbooks(),
         "Status": _status(),
         "Error": _object(error, [*error]),
     }
+
+
+def _row_schemas(resource: ListedResource[Any]) -> JsonObject:
+    """Return the schemas of a row and of a page of rows."""
+    page = {
+        "items": _list(_schema_of(resource)),
+        "count": _COUNT,
+        "next_cursor": _TYPES[Kind.STRING],
+        "next_url": _TYPES[Kind.STRING],
+        "total": _COUNT,
+        "change_number": _COUNT,
+        "truncated": {"const": True},
+        "next_offset": _COUNT,
+    }
+    name = resource.row.capitalize()
+    return {
+        name: _object({column.name: _column(column) for column in resource.entity.columns}, []),
+        f"{name}Page": _object(page, ["items", "count", "next_cursor", "next_url"]),
+    }
+
+
+def _facets() -> JsonObject:
+    number = _COUNT | {"type": ["integer", "null"]}
+    value = {"value": _TYPES[Kind.STRING], "count": number}
+    facet = {
+        "values": _list(_object(value, [*value])) | {"type": ["array", "null"]},
+        "estimated": {"type": "boolean"},
+        "truncated": {"type": "boolean"},
+    }
+    members = {
+        "facets": _object(dict.fromkeys(FACETS, _object(facet, [*facet])), []),
+        "count": number,
+        "counted_at": _TYPES[Kind.TIME],
+    }
+    return _object(members, [*members])
 
 
 def _history() -> JsonObject:
@@ -178,6 +295,34 @@ def _history() -> JsonObject:
     }
     states = {"ticker": _TEXT, "items": _list(_object(state, [*state])), "count": _COUNT}
     return _object(states | {"truncated": {"const": True}}, [*states])
+
+
+def _trades() -> JsonObject:
+    nullable = _TYPES[Kind.STRING]
+    trade = dict.fromkeys(TRADE_COLUMNS, _TEXT) | {"created_time": _TIME, "is_block_trade": {"type": "boolean"}}
+    page = {
+        "items": _list(_object(trade, [])),
+        "count": _COUNT,
+        "next_cursor": nullable,
+        "next_url": nullable,
+    }
+    return _object(page | {"truncated": {"const": True}}, [*page])
+
+
+def _orderbooks() -> JsonObject:
+    nullable = _TYPES[Kind.STRING]
+    level = {"type": "array", "items": _TEXT, "minItems": 2, "maxItems": 2}
+    sides = dict.fromkeys(("yes_bids", "yes_asks", "no_bids", "no_asks"), _list(level))
+    orderbook = _object(sides, [*sides])
+    market = {"ticker": _TEXT, "orderbook": orderbook}
+    result = {
+        "ticker": _TEXT,
+        "orderbook": orderbook | {"type": ["object", "null"]},
+        "error": nullable,
+        "code": nullable,
+    }
+    results = {"results": _list(_object(result, [*result])), "unanswered": _list(_TEXT)}
+    return {"MarketOrderbook": _object(market, [*market]), "Orderbooks": _object(results, [*results])}
 
 
 def _status() -> JsonObject:

@@ -1,11 +1,7 @@
 """Counts of all markets by the values of a few columns, for facets and for the series."""
 
-from typing import Final
-
+from kalshi_markets.columns import FACETS
 from kalshi_markets.database import Database
-
-FACETS: Final = ("status", "category", "series_ticker", "strike_type", "result")
-"""Columns whose values are counted."""
 
 
 class MarketCounter:

@@ -4,17 +4,24 @@ usage: python -m local.tools.api_page
 """
 
 import json
-from collections.abc import Iterator, Mapping
-from typing import Final
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final
 
 from api.app import create_app
 from api.candlesticks.request import CANDLESTICK_PARAMETERS
 from api.errors import SQLSTATES, ErrorCode
+from api.events.markets import STRIKE_PARAMETERS
+from api.events.resource import RESOURCE as EVENTS
 from api.listing.filters import OPERATORS
-from api.markets.parameters import LISTING_PARAMETERS
+from api.listing.resource import ListedResource
+from api.markets.facet_query import FACET_PARAMETERS
+from api.markets.sql import RESOURCE as MARKETS
+from api.orderbooks.request import ORDERBOOK_PARAMETERS
 from api.query_string import Parameter
 from api.resources import Resources
-from kalshi_markets.columns import COLUMNS, Kind
+from api.series.resource import RESOURCE as SERIES
+from api.trades.request import TRADE_PARAMETERS
+from kalshi_markets.columns import Column, Kind
 from local import ROOT
 from local.tools.markdown import replace_tables
 
@@ -26,10 +33,18 @@ OPENAPI: Final = DOCS / "openapi.json"
 def render(text: str) -> str:
     """Return the page with its generated parts replaced."""
     tables = {
-        "settings": _settings(LISTING_PARAMETERS),
+        "settings": _settings(MARKETS.grammar.parameters),
+        "facets": _settings(FACET_PARAMETERS),
+        "events": _settings(_own_parameters(EVENTS)),
+        "event columns": _columns(EVENTS.entity.columns),
+        "strike": _settings(STRIKE_PARAMETERS),
+        "series": _settings(_own_parameters(SERIES)),
+        "series columns": _columns(SERIES.entity.columns),
         "candlesticks": _settings(CANDLESTICK_PARAMETERS),
+        "trades": _settings(TRADE_PARAMETERS),
+        "orderbook": _settings(ORDERBOOK_PARAMETERS),
         "filters": _filters(),
-        "columns": _columns(),
+        "columns": _columns(MARKETS.entity.columns),
         "errors": _errors(),
         "sqlstates": _sqlstates(),
     }
@@ -43,6 +58,12 @@ def _settings(settings: Mapping[str, Parameter]) -> Iterator[tuple[str, ...]]:
         yield f"`{setting.name}`", str(setting.schema.get("default", "–")), setting.description + values
 
 
+def _own_parameters(resource: ListedResource[Any]) -> Mapping[str, Parameter]:
+    """Return the parameters that differ from those of GET /markets."""
+    names = ("order_by", "order_direction", "search")
+    return {name: parameter for name, parameter in resource.grammar.parameters.items() if name in names}
+
+
 def _filters() -> Iterator[tuple[str, ...]]:
     yield "parameter", "on columns that are", "keeps markets whose value"
     for operator in OPERATORS:
@@ -50,9 +71,9 @@ def _filters() -> Iterator[tuple[str, ...]]:
         yield f"`column{operator.suffix}=`", ", ".join(kinds), operator.description
 
 
-def _columns() -> Iterator[tuple[str, ...]]:
+def _columns(columns: Iterable[Column]) -> Iterator[tuple[str, ...]]:
     yield "column", "kind", "by default", "meaning"
-    for column in COLUMNS:
+    for column in columns:
         values = (
             f" One of {', '.join(f'`{word}`' if word else 'empty' for word in column.allowed_values)}."
             if column.allowed_values

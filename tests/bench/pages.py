@@ -139,7 +139,7 @@ def sizes(connection: Connection) -> Iterator[str]:
     relations = run(
         connection,
         "SELECT relname, relkind, pg_relation_size(oid), pg_table_size(oid) FROM pg_class"
-        " WHERE relname ~ '^kalshi_markets_(t_|q_|terms|quotes)' AND relkind IN ('r', 'i') ORDER BY relkind DESC, 3 DESC",
+        " WHERE relname ~ '^kalshi_markets_(details|quotes|events|series|counts|facets|[dqes]_)' AND relkind IN ('r', 'i') ORDER BY relkind DESC, 3 DESC",
     )
     for name, kind, size, total in relations:
         yield f"{'table' if kind == 'r' else 'index'}  {name:50} {(total if kind == 'r' else size) / 2**20:9,.1f} MiB"

@@ -15,7 +15,7 @@ from contextlib import ExitStack
 from functools import partial
 from statistics import median
 
-from tests.bench import pages, query_cases, writes
+from tests.bench import navigation, pages, query_cases, writes
 from tests.bench.api_process import ApiProcess, ResponseNotSent
 from tests.bench.pages import Bench
 from tests.bench.query_cases import Case
@@ -76,6 +76,11 @@ def sections(bench: Bench, sampled: dict[str, Sample]) -> dict[str, Section]:
         "patterns": lambda: singly(bench, patterns),
         "orders": lambda: singly(bench, query_cases.orders()),
         "filters": lambda: together(bench, "filters alone", query_cases.filters(sampled)),
+        "listings": lambda: navigation.listings(bench),
+        "search": lambda: navigation.searches(bench, sampled),
+        "facets": lambda: navigation.facets(bench, sampled),
+        "unsettled": lambda: navigation.unsettled(bench),
+        "within": lambda: navigation.within(bench),
         "depth": lambda: pages.deep(bench),
         "export": lambda: pages.export(bench),
         "memory": lambda: pages.memory(bench),

@@ -6,14 +6,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 from urllib.parse import quote
 
-from api.markets.parameters import FILTERS
-from kalshi_markets.columns import COLUMNS
+from api.markets.parameters import FILTERS, SORT_ORDERS
 from tests.bench.samples import Sample, texts, words
 from tests.bench.server import TABLE, Connection
 from tests.bench.table import NOW, run
 
 ORIGINAL: Final = "title_regex=bitcoin|ethereum&volume__gte=1000"
-ORDERS: Final = ("recent", *(column.name for column in COLUMNS if column.orderable))
 
 
 @dataclass(frozen=True)
@@ -47,9 +45,10 @@ def filters(sampled: Mapping[str, Sample]) -> Iterator[Case]:
 
 def orders() -> Iterator[Case]:
     """Yield each order in both directions."""
-    for order in ORDERS:
+    for order in SORT_ORDERS:
         for direction in ("desc", "asc"):
-            yield _case(f"order_by={order} {direction}", order_by=order, order_direction=direction)
+            active = {"status": "active"} if SORT_ORDERS[order].only_unsettled else {}
+            yield _case(f"order_by={order} {direction}", **active, order_by=order, order_direction=direction)
 
 
 def patterns(connection: Connection, rows: int) -> Iterator[Case]:

@@ -18,9 +18,12 @@ from typing import Any, Final
 
 import psycopg.sql
 
-from kalshi_markets.columns import COLUMNS, Column, Kind, Origin, Table, columns_of
+from crawler.market_counter import MarketCounter
+from kalshi_markets.columns import COLUMNS, MARKETS, Column, Kind, Origin, Table, columns_of
 from kalshi_markets.database import Database
-from kalshi_markets.exchange import market_row
+from kalshi_markets.event_columns import EVENTS, SERIES
+from kalshi_markets.exchange import market_row, series_row
+from kalshi_markets.job_names import COUNTS
 from kalshi_markets.settings import DatabaseSettings, MigratorSettings
 from local import ROOT
 from local.exchange.catalogue import MarketFilter, Order
@@ -38,6 +41,11 @@ SETTLED_UNTIL, SETTLED_DAYS = "2026-11-25 21:00Z", 60
 SEED: Final = 7
 
 STORED: Final = [column for column in COLUMNS if column.origin is not Origin.SERVICE]
+STORED_SERIES: Final = [column for column in SERIES.columns if column.origin is not Origin.SERVICE]
+LARGE_SERIES, LARGE_EVENT, LARGE_SIZE = "KXLARGE", "KXLARGE-26NOV25", 10_000
+"""A series and its event, with this number of markets."""
+TABLES: Final = (Table.DETAILS, Table.QUOTES, Table.EVENTS, Table.SERIES)
+ANALYZED: Final = ", ".join(f"{TABLE}_{name}" for name in (*TABLES, "counts", "facets"))
 
 
 @contextmanager
@@ -90,7 +98,11 @@ def run(connection: Connection, sql: str) -> list[tuple[Any, ...]]:
 
 def _schema() -> str:
     """Return the schema that a table was built for: the migrations, and the table of each column."""
-    columns = "".join(f"{column.name} {column.sql_type} {column.table} {column.origin}\n" for column in COLUMNS)
+    columns = "".join(
+        f"{column.name} {column.sql_type} {column.table} {column.origin}\n"
+        for entity in (MARKETS, EVENTS, SERIES)
+        for column in entity.columns
+    )
     migrations = "".join(path.read_text(encoding="utf-8") for path in sorted(FOLDER.glob("*.sql")))
     return hashlib.sha256((columns + migrations).encode()).hexdigest()
 
@@ -100,10 +112,12 @@ def _refresh(environment: Mapping[str, str]) -> None:
     owner = database(environment)
     with connect(environment) as connection:
         if _build(owner, connection):
-            run(connection, f"VACUUM ANALYZE {TABLE}_details, {TABLE}_quotes")
+            run(connection, f"VACUUM ANALYZE {ANALYZED}")
         with step("reading the table into memory"):
             run(connection, "CREATE EXTENSION IF NOT EXISTS pg_prewarm")
-            like = f"relname ~ '^{TABLE}_[tq]' AND relkind IN ('r', 'i')"
+            like = (
+                f"relname ~ '^{TABLE}_(details|quotes|events|series|counts|facets|[dqes]_)' AND relkind IN ('r', 'i')"
+            )
             run(connection, f"SELECT sum(pg_prewarm(oid, 'read')) FROM pg_class WHERE {like}")
             run(connection, f"SELECT sum(pg_prewarm(oid)) FROM pg_class WHERE {like}")
     owner.close()
@@ -112,10 +126,11 @@ def _refresh(environment: Mapping[str, str]) -> None:
 def _build(owner: Database, connection: Connection) -> list[str]:
     """Build the indexes that are missing or have another definition. An index's comment stores its definition."""
     wanted = {index_name(index, TABLE): index.definition for index in INDEXES}
+    tables = ", ".join(f"'{TABLE}_{name}'::regclass" for name in TABLES)
     indexes = run(
         connection,
         "SELECT indexrelid::regclass::text, obj_description(indexrelid) FROM pg_index"
-        f" WHERE indrelid IN ('{TABLE}_details'::regclass, '{TABLE}_quotes'::regclass) AND NOT indisprimary",
+        f" WHERE indrelid IN ({tables}) AND NOT indisprimary",
     )
     for name, definition in indexes:
         if wanted.get(name) != definition:
@@ -144,19 +159,24 @@ def _make(environment: Mapping[str, str], rows: int) -> None:
                 names = [column.name for column in columns_of(part) if column in STORED]
                 into, source = ", ".join([*names, ours[0]]), ", ".join([*names, ours[1]])
                 run(connection, f"INSERT INTO {TABLE}_{part} ({into}) SELECT {source} FROM bench_rows")
+        with step("filling events and series"):
+            _fill_events(connection)
         _build(owner, connection)
+        with step("counting"):
+            MarketCounter(owner).count()
         with step("vacuum and statistics"):
-            run(connection, f"VACUUM ANALYZE {TABLE}_details, {TABLE}_quotes")
+            run(connection, f"VACUUM ANALYZE {ANALYZED}")
         _write_job_state(connection, rows)
         run(connection, "DROP VIEW bench_rows")
-        run(connection, "DROP TABLE bench_base, bench_settled")
+        run(connection, "DROP TABLE bench_base, bench_settled, bench_series")
     owner.close()
 
 
 def _generate(environment: Mapping[str, str], connection: Connection, rows: int) -> None:
     """Generate live and archived markets in parallel into bench_base."""
-    columns = ", ".join(f"{column.name} {column.sql_type}" for column in STORED)
-    run(connection, f"CREATE UNLOGGED TABLE bench_base ({columns})")
+    for name, stored in (("base", STORED), ("series", STORED_SERIES)):
+        columns = ", ".join(f"{column.name} {column.sql_type}" for column in stored)
+        run(connection, f"CREATE UNLOGGED TABLE bench_{name} ({columns})")
     with ProcessPoolExecutor(2) as pool:
         for part in [pool.submit(_copy, dict(environment), rows, archived) for archived in (False, True)]:
             part.result()
@@ -176,15 +196,39 @@ def _generate(environment: Mapping[str, str], connection: Connection, rows: int)
 def _copy(environment: dict[str, str], rows: int, archived: bool) -> None:
     size = min(LIVE, rows // 24)
     world = generate(SEED, size, Clock(start=NOW * 10**6, speed=0), archived=min(ARCHIVED, rows // 10))
-    categories = {series.ticker: json.loads(series.json).get("category") for series in world.all_series()}
+    series_rows = {series.ticker: series_row(series.fields) or {} for series in world.all_series()}
+    titles = {event["event_ticker"]: event["title"] for event in (json.loads(e.json) for _, e in world.events(None))}
     names = ", ".join(column.name for column in STORED)
     wanted = MarketFilter(combos=False, archived=archived)
     into = f"COPY bench_base ({names}) FROM STDIN"
     with connect(environment) as connection, connection.cursor() as cursor, cursor.copy(into) as copy:
         for _, market in world.markets(Order.CREATED, None, wanted):
             row: dict[str, Any] = {**market_row(json.loads(market.json, parse_float=Decimal))}
-            row |= {"series_ticker": market.series_ticker, "category": categories[market.series_ticker]}
+            series = series_rows[market.series_ticker]
+            row |= {name: series[name] for name in ("series_ticker", "category", "categories")}
+            row["event_title"] = titles.get(row["event_ticker"])
             copy.write_row([row[column.name] for column in STORED])
+    if not archived:
+        series_names = [column.name for column in STORED_SERIES]
+        into = f"COPY bench_series ({', '.join(series_names)}) FROM STDIN"
+        with connect(environment) as connection, connection.cursor() as cursor, cursor.copy(into) as copy:
+            for series in series_rows.values():
+                copy.write_row([series[name] for name in series_names])
+
+
+def _fill_events(connection: Connection) -> None:
+    """Store the series, and an event for each event ticker of the markets. An event was edited when it opened."""
+    names = ", ".join(column.name for column in STORED_SERIES)
+    run(connection, f"INSERT INTO {TABLE}_series ({names}) SELECT {names} FROM bench_series")
+    run(connection, f"INSERT INTO {TABLE}_series (series_ticker, title) VALUES ('{LARGE_SERIES}', 'A large series')")
+    run(
+        connection,
+        f"""INSERT INTO {TABLE}_events (event_ticker, series_ticker, title, sub_title, category, categories,
+            mutually_exclusive, strike_date, last_updated_ts)
+        SELECT DISTINCT ON (event_ticker) event_ticker, series_ticker, event_title, yes_sub_title, category, categories,
+            hashtext(event_ticker) % 2 = 0, close_time, greatest(open_time, timestamptz '2021-06-01')
+        FROM bench_rows WHERE event_ticker IS NOT NULL ORDER BY event_ticker""",
+    )
 
 
 def _multiplied(connection: Connection, rows: int) -> str:
@@ -221,9 +265,9 @@ def _list(columns: Sequence[Column], *, copied: bool = False) -> str:
         if copied and column.kind is Kind.TIME:
             # The exchange writes the year 1 for an unknown time.
             return f"CASE WHEN {column.name} < '1970-01-01' THEN {column.name} ELSE {column.name} - earlier END"
-        if copied and column.name in ("ticker", "event_ticker"):
-            return f"{column.name} || '-' || r"
-        return column.name
+        large = {"series_ticker": LARGE_SERIES, "event_ticker": LARGE_EVENT}.get(column.name)
+        value = f"{column.name} || '-' || r" if copied and column.name in ("ticker", "event_ticker") else column.name
+        return f"CASE WHEN r = 1 AND n <= {LARGE_SIZE} THEN '{large}' ELSE {value} END" if copied and large else value
 
     return ", ".join(output(column) for column in columns)
 
@@ -237,6 +281,7 @@ def _write_job_state(connection: Connection, rows: int) -> None:
         f"INSERT INTO {TABLE}_jobs (job, run_count, started_at, finished_at, committed_at, pages, markets, added, change_number)"
         f" VALUES ('bench', 1, now(), now(), clock_timestamp(), {rows // 1000}, {rows}, {rows}, {newest})",
     )
+    run(connection, f"INSERT INTO {TABLE}_jobs (job, confirmed_at) VALUES ('{COUNTS}', now())")
 
 
 if __name__ == "__main__":

@@ -112,7 +112,7 @@ def test_after_a_driver_error_the_next_request_gets_its_own_answer(
     with monkeypatch.context() as forced:
         many = ", ".join(f"${n}" for n in range(1, len(values) + 1))
         forced.setattr(
-            "api.markets.sql.market", lambda *_: (f"SELECT 'another''s answer' WHERE '' IN ({many})", values)
+            "api.markets.sql.Markets.single", lambda *_: (f"SELECT 'another''s answer' WHERE '' IN ({many})", values)
         )
         error(api.get("/markets/A"), 500, "internal_error")
     assert items(api, "/markets?limit=1&order_by=ticker") == [expected]

@@ -104,10 +104,10 @@ def test_the_log_has_the_servers_own_words(environment: dict[str, str]) -> None:
 def test_no_value_of_a_query_is_logged(api: ApiClient) -> None:
     with (
         mock.patch("api.app.logger.error") as logged,
-        mock.patch("api.markets.sql.market", return_value=("SELECT 's3cret'::int", [])),
+        mock.patch("api.markets.sql.Markets.single", return_value=("SELECT 's3cret'::int", [])),
     ):
         error(api.get("/markets/A"), 422, "invalid_parameter")
-        with mock.patch("api.markets.sql.market", return_value=("SELECT s3cret(1)", [])):
+        with mock.patch("api.markets.sql.Markets.single", return_value=("SELECT s3cret(1)", [])):
             error(api.get("/markets/A"), 500, "internal_error")
     assert logged.call_count == 1
     assert "s3cret" not in str(logged.call_args_list)

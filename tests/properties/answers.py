@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from kalshi_markets.columns import COLUMNS_BY_NAME, Kind
+from kalshi_markets.columns import MARKETS, Entity, Kind
 from tests.properties.model import Digits, Json, Row, written
 from tests.properties.queries import RenderedQuery
 from tests.support.api_client import ApiClient, ApiResponse
@@ -17,12 +17,15 @@ def loads(text: str) -> Any:
     return json.loads(text, parse_float=Digits, parse_int=Digits)
 
 
-def items(answer: ApiResponse, format_: str, fields: Sequence[str]) -> list[Members]:
+def items(answer: ApiResponse, format_: str, fields: Sequence[str], entity: Entity = MARKETS) -> list[Members]:
     """Return the rows of a page. CSV has no types, so values are parsed by the type of their column."""
     if format_ == "csv":
         header, *lines = cells(answer.text)
         assert header == [(name, False) for name in fields]
-        return [[(name, _typed(name, *cell)) for name, cell in zip(fields, line, strict=True)] for line in lines]
+        return [
+            [(name, _typed(entity.by_name[name].kind, *cell)) for name, cell in zip(fields, line, strict=True)]
+            for line in lines
+        ]
     if format_ == "ndjson":
         assert answer.text == "" or answer.text.endswith("\n")
         rows = [loads(line) for line in answer.text.split("\n")[:-1]]
@@ -30,15 +33,14 @@ def items(answer: ApiResponse, format_: str, fields: Sequence[str]) -> list[Memb
         body = loads(answer.text)
         rows = body["items"]
         assert body["count"] == Digits(str(len(rows)))
-    return [[(name, _as_stored(name, value)) for name, value in item.items()] for item in rows]
+    return [[(name, _as_stored(entity.by_name[name].kind, value)) for name, value in item.items()] for item in rows]
 
 
-def _as_stored(name: str, value: Any) -> Any:
-    return Json(value) if COLUMNS_BY_NAME[name].kind is Kind.JSON and value is not None else value
+def _as_stored(kind: Kind, value: Any) -> Any:
+    return Json(value) if kind is Kind.JSON and value is not None else value
 
 
-def _typed(name: str, text: str, quoted: bool) -> Any:
-    kind = COLUMNS_BY_NAME[name].kind
+def _typed(kind: Kind, text: str, quoted: bool) -> Any:
     assert quoted is (kind in (Kind.STRING, Kind.JSON) and (quoted or text != ""))
     if not quoted and text == "":
         return None
@@ -91,8 +93,9 @@ def assert_page(
     url = query.url(format=format_, **more)
     answer = api.get(url)
     assert answer.status == 200, (url, answer.text)
-    rows = items(answer, format_, query.question.fields)
-    assert rows == [written(row, query.question.fields) for row in expected], url
+    fields, entity = query.question.fields, query.question.entity
+    rows = items(answer, format_, fields, entity)
+    assert rows == [written(row, fields, entity) for row in expected], url
     return answer
 
 
@@ -105,7 +108,7 @@ def walk(
         format_, limit = next(formats), next(limits)
         answer = api.get(query.url(format=format_, limit=str(limit), **more))
         assert answer.status == 200, (query, more, answer.text)
-        page = items(answer, format_, query.question.fields)
+        page = items(answer, format_, query.question.fields, query.question.entity)
         assert len(page) <= limit
         yield page
         if "x-next-cursor" not in answer.headers:

@@ -1,15 +1,16 @@
-"""Model of GET /markets in plain Python over rows in memory, written from docs/api.md, not from the code."""
+"""Model of the listings and facets in plain Python over rows in memory, written from docs/api.md, not from the code."""
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any, Final
 from unicodedata import normalize
 
-from kalshi_markets.columns import COLUMNS, COLUMNS_BY_NAME, DEFAULT_COLUMNS, Kind
+from kalshi_markets.columns import MARKETS, Entity, Kind
 
 Row = Mapping[str, Any]
 """Row of values by column: str, Decimal, datetime, bool, Json; None for a missing value."""
@@ -37,17 +38,22 @@ class Condition:
 
 @dataclass(frozen=True)
 class Question:
-    """Parsed query of GET /markets."""
+    """Parsed query of a listing. search: words and phrases."""
 
+    entity: Entity = field(default=MARKETS, repr=False)
     conditions: Sequence[Condition] = ()
+    search: Sequence[str] = ()
     min_minutes: Decimal | None = None
     max_minutes: Decimal | None = None
     order_by: str = "recent"
     descending: bool = True
     limit: int = 100
     offset: int = 0
-    fields: Sequence[str] = tuple(column.name for column in DEFAULT_COLUMNS)
+    fields: Sequence[str] = ()
     changed_since: int | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "fields", self.fields or names("default", self.entity))
 
 
 def matching(rows: Iterable[Row], question: Question) -> list[Row]:
@@ -55,7 +61,8 @@ def matching(rows: Iterable[Row], question: Question) -> list[Row]:
     matches = [row for row in rows if _matches(row, question)]
     if question.changed_since is not None:
         return sorted(matches, key=lambda row: int(row["change_number"]))
-    matches.sort(key=lambda row: code_points(row["ticker"]), reverse=question.descending)
+    key = question.entity.key
+    matches.sort(key=lambda row: code_points(row[key]), reverse=question.descending)
     present = [row for row in matches if _sort_value(row, question) is not None]
     present.sort(key=lambda row: _sort_value(row, question), reverse=question.descending)
     return present + [row for row in matches if _sort_value(row, question) is None]
@@ -74,14 +81,24 @@ def code_points(text: str) -> list[int]:
 def _sort_value(row: Row, question: Question) -> Any:
     if question.order_by == "recent":
         return row["open_time"] if row["close_time"] is None else row["close_time"]
+    if question.order_by == "strike":
+        return _strikes(row)
     value = row[question.order_by]
     return code_points(value) if isinstance(value, str) else value
+
+
+def _strikes(row: Row) -> tuple[Decimal, Decimal] | None:
+    floor, cap = row["floor_strike"], row["cap_strike"]
+    if floor is None and cap is None:
+        return None
+    return Decimal("-Infinity") if floor is None else floor, Decimal("Infinity") if cap is None else cap
 
 
 def _matches(row: Row, question: Question) -> bool:
     since = question.changed_since
     return (
-        all(holds(row[condition.column], condition) for condition in question.conditions)
+        all(meets(row, condition) for condition in question.conditions)
+        and all(_contains(_searched_text(row, question.entity), word) for word in question.search)
         and (since is None or row["change_number"] > since)
         and _lasts(row, question)
     )
@@ -95,6 +112,23 @@ def _lasts(row: Row, question: Question) -> bool:
     minutes = Fraction((row["close_time"] - row["open_time"]) // timedelta(microseconds=1), 60_000_000)
     minimum, maximum = question.min_minutes, question.max_minutes
     return (minimum is None or minutes >= Fraction(minimum)) and (maximum is None or minutes <= Fraction(maximum))
+
+
+def meets(row: Row, condition: Condition) -> bool:
+    """Return True if a row meets a condition. An equal secondary category is enough."""
+    values = [row[condition.column]]
+    if condition.column == "category" and condition.operator in ("", "__in") and row["categories"] is not None:
+        values += row["categories"].value
+    return any(holds(value, condition) for value in values)
+
+
+def _searched_text(row: Row, entity: Entity) -> str:
+    return " ".join(row[name] or "" for name in entity.searched)
+
+
+def _contains(text: str, word: str) -> bool:
+    spellings = (word, *(normalize(normal_form, word) for normal_form in ("NFC", "NFD")))
+    return any(lowered(spelling) in lowered(text) for spelling in spellings)
 
 
 def holds(value: Any, condition: Condition) -> bool:
@@ -119,10 +153,7 @@ _COMPARISONS: Final[Mapping[str, Any]] = {
     "__gt": lambda value, operand: value > operand,
     "__gte": lambda value, operand: value >= operand,
     "__in": lambda value, operand: value in operand,
-    "__icontains": lambda value, operand: any(
-        lowered(spelling) in lowered(value)
-        for spelling in (operand, *(normalize(normal_form, operand) for normal_form in ("NFC", "NFD")))
-    ),
+    "__icontains": _contains,
     "__startswith": lambda value, operand: value.startswith(operand),
     "_regex": lambda value, operand: operand.search(value) is not None,
 }
@@ -158,9 +189,19 @@ def canonical(value: Any) -> Any:
     return (type(value).__name__, value)
 
 
-def names(fields: str) -> list[str]:
+def facet(rows: Iterable[Row], question: Question, column: str) -> list[tuple[str | None, int]]:
+    """Return the values of a column with the numbers of matching rows, the largest first, then by value."""
+    counts = Counter(row[column] for row in matching(rows, question))
+    order = [(-count, value is None, code_points(value or ""), value) for value, count in counts.items()]
+    return [(value, -count) for count, _, _, value in sorted(order, key=lambda item: item[:3])]
+
+
+def names(fields: str, entity: Entity = MARKETS) -> list[str]:
     """Return the columns of a `fields` parameter without duplicates."""
-    groups = {"default": [column.name for column in DEFAULT_COLUMNS], "all": [column.name for column in COLUMNS]}
+    groups = {
+        "default": [column.name for column in entity.default_columns],
+        "all": [column.name for column in entity.columns],
+    }
     return list(dict.fromkeys(name for word in fields.split(",") for name in groups.get(word, [word])))
 
 
@@ -171,9 +212,9 @@ class Digits:
     text: str
 
 
-def written(row: Row, fields: Sequence[str]) -> list[tuple[str, Any]]:
+def written(row: Row, fields: Sequence[str], entity: Entity = MARKETS) -> list[tuple[str, Any]]:
     """Return the expected fields of an item, with numbers as Digits, also within Json."""
-    return [(name, _written(COLUMNS_BY_NAME[name].kind, row[name])) for name in fields]
+    return [(name, _written(entity.by_name[name].kind, row[name])) for name in fields]
 
 
 def _written(kind: Kind, value: Any) -> Any:

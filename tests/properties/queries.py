@@ -2,9 +2,8 @@
 
 import csv
 import io
-import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal, localcontext
@@ -12,8 +11,9 @@ from typing import Any, Final
 
 from hypothesis import strategies as st
 
+from api.listing.sorting import SortOrder
 from api.markets.parameters import SORT_ORDERS
-from kalshi_markets.columns import COLUMNS, COLUMNS_BY_NAME, Column, Kind
+from kalshi_markets.columns import MARKETS, STATUSES, Column, Entity, Kind
 from tests.properties import tables
 from tests.properties.model import Condition, Json, Question, Row, cases, names, pattern, plain
 from tests.support.api_client import escaped
@@ -26,46 +26,99 @@ OPERATORS: Final = {
     Kind.JSON: ("", "__isnull"),
 }
 MAX_NUMBER_LENGTH: Final = 60
+UNSETTLED: Final = [status for status in STATUSES if status != "finalized"]
 
 
 @dataclass(frozen=True)
 class RenderedQuery:
-    """Query of the model with its URL parameters."""
+    """Query of the model with its URL parameters. path: the path of the listing; empty: that of the entity."""
 
     question: Question
     parameters: dict[str, str]
+    path: str = ""
 
     def url(self, **more: str) -> str:
-        """Return the URL of GET /markets."""
-        return f"/markets?{escaped(**self.parameters | more)}"
+        """Return the URL of the listing."""
+        return f"{self.path or '/' + self.question.entity.name}?{escaped(**self.parameters | more)}"
 
 
 @st.composite
-def random_query(draw: st.DrawFn, rows: Sequence[Row], *, paged: bool = True) -> RenderedQuery:
+def random_query(
+    draw: st.DrawFn,
+    rows: Sequence[Row],
+    *,
+    paged: bool = True,
+    entity: Entity = MARKETS,
+    sort_orders: Mapping[str, SortOrder] = SORT_ORDERS,
+) -> RenderedQuery:
     """Generate a query. paged: with a limit and an offset; otherwise one page has all matching rows."""
-    conditions, parameters = [], {}
-    for column in draw(st.lists(st.sampled_from(COLUMNS), max_size=3, unique=True)):
-        for operator in draw(st.lists(st.sampled_from(OPERATORS[column.kind]), min_size=1, max_size=2, unique=True)):
-            condition, spelled = draw(_condition(column, operator, rows))
-            conditions.append(condition)
-            parameters[column.name + operator] = spelled
-    question, more = draw(_shape(Question(conditions), rows, paged=paged))
-    question, bounds = draw(_durations(question, rows))
-    everything = parameters | more | bounds
+    question, parameters = draw(random_filters(rows, entity=entity))
+    question, more = draw(_shape(question, rows, sort_orders, paged=paged))
+    if sort_orders[question.order_by].only_unsettled and question.changed_since is None:
+        conditions = [item for item in question.conditions if (item.column, item.operator) != ("status", "__in")]
+        question = replace(question, conditions=[*conditions, Condition("status", "__in", UNSETTLED)])
+        parameters["status__in"] = ",".join(UNSETTLED)
+    everything = parameters | more
     order = draw(st.permutations(list(everything)))
     return RenderedQuery(question, {name: everything[name] for name in order})
 
 
 @st.composite
-def _shape(draw: st.DrawFn, question: Question, rows: Sequence[Row], *, paged: bool) -> tuple[Question, dict[str, str]]:
-    fields = draw(st.sampled_from(("", "all", "default,all", "ticker", "volume,default,volume", "*")))
+def random_filters(
+    draw: st.DrawFn, rows: Sequence[Row], *, entity: Entity = MARKETS, columns: Sequence[Column] = ()
+) -> tuple[Question, dict[str, str]]:
+    """Generate filters, words of a search and durations. columns: those to filter by; empty: all of the entity."""
+    conditions, parameters = [], {}
+    filterable = columns or [column for column in entity.columns if column.filterable]
+    for column in draw(st.lists(st.sampled_from(filterable), max_size=3, unique=True)):
+        for operator in draw(st.lists(st.sampled_from(OPERATORS[column.kind]), min_size=1, max_size=2, unique=True)):
+            condition, spelled = draw(_condition(column, operator, rows))
+            conditions.append(condition)
+            parameters[column.name + operator] = spelled
+    question = Question(entity, conditions)
+    if columns:
+        return question, parameters
+    if entity.searched and draw(st.integers(0, 3)) == 0:
+        words = draw(st.lists(_word(rows, entity), min_size=1, max_size=3))
+        question, parameters["search"] = replace(question, search=words), _spelled_search(words)
+    if entity is MARKETS:
+        question, bounds = draw(_durations(question, rows))
+        parameters |= bounds
+    return question, parameters
+
+
+@st.composite
+def _word(draw: st.DrawFn, rows: Sequence[Row], entity: Entity) -> str:
+    """Generate a word or a phrase, mostly a part of a searched text."""
+    row = draw(st.sampled_from(rows))
+    text = " ".join(row[name] or "" for name in entity.searched)
+    start, length = draw(st.integers(0, len(text))), draw(st.integers(1, 12))
+    word = text[start:][:length].replace('"', "")
+    if not word.strip():
+        word = draw(st.text("aAbBéÉ%_0", min_size=1, max_size=3))
+    return draw(st.sampled_from((word, word.swapcase())))
+
+
+def _spelled_search(words: Sequence[str]) -> str:
+    spelled = [f'"{word}"' if any(map(str.isspace, word)) else word for word in words]
+    return " ".join(spelled)
+
+
+@st.composite
+def _shape(
+    draw: st.DrawFn, question: Question, rows: Sequence[Row], sort_orders: Mapping[str, SortOrder], *, paged: bool
+) -> tuple[Question, dict[str, str]]:
+    entity, repeated = question.entity, question.entity.columns[8].name
+    fields = draw(st.sampled_from(("", "all", "default,all", entity.key, f"{repeated},default,{repeated}", "*")))
     if fields == "*":
-        fields = ",".join(draw(st.lists(st.sampled_from([*COLUMNS_BY_NAME]), min_size=1, max_size=6)))
+        fields = ",".join(draw(st.lists(st.sampled_from([*entity.by_name]), min_size=1, max_size=6)))
     parameters = {"fields": fields} if fields else {}
-    question = replace(question, fields=names(fields or "default"), limit=10_000)
+    [default, *_] = sort_orders
+    question = replace(question, fields=names(fields or "default", entity), limit=10_000, order_by=default)
+    question = replace(question, descending=sort_orders[default].direction == "desc")
     parameters["limit"] = "10000"
     if draw(st.booleans()):
-        order, descending = draw(st.sampled_from([*SORT_ORDERS])), draw(st.booleans())
+        order, descending = draw(st.sampled_from([*sort_orders])), draw(st.booleans())
         question = replace(question, order_by=order, descending=descending)
         parameters |= {"order_by": order, "order_direction": "desc" if descending else "asc"}
     elif draw(st.booleans()):
@@ -185,7 +238,7 @@ def _spelled(draw: st.DrawFn, column: Column, operand: Any) -> str:
         case Kind.BOOLEAN:
             return str(operand).lower()
         case Kind.JSON:
-            return _json(operand.value, draw(st.booleans()))
+            return tables.json_text(operand.value, spaced=draw(st.booleans()))
     return str(operand)
 
 
@@ -203,22 +256,6 @@ def _spellings(instant: datetime) -> list[str]:
         seconds, fraction = divmod(since, 10**6)
         spellings += [f"{seconds}.{fraction:06}"] + [str(seconds)] * (not fraction)
     return spellings
-
-
-def _json(value: Any, spaced: bool) -> str:
-    """Format a JSON value with the digits of its Decimals and its fields in reverse order."""
-    gap = " " if spaced else ""
-    if isinstance(value, dict):
-        return (
-            "{" + f",{gap}".join(f"{json.dumps(k)}:{gap}{_json(v, spaced)}" for k, v in reversed(value.items())) + "}"
-        )
-    if isinstance(value, list):
-        return "[" + f",{gap}".join(_json(member, spaced) for member in value) + "]"
-    if isinstance(value, int | Decimal) and not isinstance(value, bool):
-        return format(value, "f" if isinstance(value, Decimal) else "") + (
-            ".0" if spaced and isinstance(value, int) else ""
-        )
-    return json.dumps(value, ensure_ascii=spaced)
 
 
 def _character(character: str) -> tuple[str, str]:

@@ -1,14 +1,15 @@
 """Market objects with difficult values: ties, missing fields, and texts and numbers at the limits of the table."""
 
+import json
 import random
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal, localcontext
 from typing import Any, Final
 
-from kalshi_markets.columns import COLUMNS_BY_NAME, MARKET_COLUMNS, Column, Kind
+from kalshi_markets.columns import COLUMNS_BY_NAME, MARKET_COLUMNS, Column, Entity, Kind, Origin
 from kalshi_markets.database import Database
-from tests.properties.model import Json, Row
+from tests.properties.model import Json, Row, plain
 from tests.support.api_client import ApiClient
 from tests.support.database import store_markets
 
@@ -192,7 +193,7 @@ class Table:
 
     def refresh(self) -> None:
         """Update `rows` from the Market objects and from the columns that only the database has."""
-        columns = ("ticker", "series_ticker", "category", *OURS)
+        columns = ("ticker", *FROM_EVENTS, *OURS)
         stored = {
             values[0]: values for values in self.database.query(f"SELECT {', '.join(columns)} FROM kalshi_markets")
         }
@@ -200,6 +201,7 @@ class Table:
         rows = [
             row(market) | dict(zip(columns, stored[ticker], strict=True)) for ticker, market in self.markets.items()
         ]
+        rows = [row_ | {"price_change_24h_dollars": _price_change(row_), **_categories(row_)} for row_ in rows]
         assert all({*row_} == {*COLUMNS_BY_NAME} for row_ in rows)
         self.rows = Rows(row_ | {"change_number": Decimal(row_["change_number"])} for row_ in rows)
 
@@ -207,16 +209,103 @@ class Table:
         return f"<the table of seed {self.seed}>"
 
 
+def _price_change(row: Row) -> Decimal | None:
+    last, previous = row["last_price_dollars"], row["previous_price_dollars"]
+    with localcontext(prec=200):
+        return last - previous if last and previous else None
+
+
+def _categories(row: Row) -> dict[str, Json | None]:
+    return {"categories": None if row["categories"] is None else Json(row["categories"])}
+
+
+FROM_EVENTS: Final = ("series_ticker", "category", "categories", "event_title")
 OURS: Final = ("first_seen_at", "changed_at", "change_number", "removed_at")
 
 
 def _fill_the_rest(database: Database, rng: random.Random, ticker: str) -> None:
     """Fill the columns that no Market object has."""
-    series, category = rng.choice((None, text(rng))), rng.choice((None, "", "Sports", "sports", text(rng)))
+    series, category = rng.choice((None, text(rng))), rng.choice(CATEGORIES)
+    categories = categories_of(rng, category)
+    event_title = rng.choice((None, text(rng)))
     removed_at = rng.choice((None, None, None, instant(rng)))
-    terms = "UPDATE kalshi_markets_details SET series_ticker = $2::text, category = $3::text WHERE ticker = $1"
-    database.execute(terms, ticker, series, category)
-    quotes = (
-        "UPDATE kalshi_markets_quotes SET category = $2::text, removed_at = $3::text::timestamptz WHERE ticker = $1"
-    )
-    database.execute(quotes, ticker, category, removed_at)
+    details = "series_ticker = $4::text, event_title = $5::text"
+    for table, columns, values in (
+        ("details", details, (series, event_title)),
+        ("quotes", "removed_at = $4::text::timestamptz", (removed_at,)),
+    ):
+        database.execute(
+            f"UPDATE kalshi_markets_{table} SET category = $2::text, categories = $3::jsonb, {columns} WHERE ticker = $1",
+            ticker,
+            category,
+            None if categories is None else json.dumps(categories),
+            *values,
+        )
+
+
+CATEGORIES: Final = (None, "", "Sports", "sports", "World", "a", "é")
+
+
+def categories_of(rng: random.Random, category: str | None) -> list[str] | None:
+    """Generate all categories: the primary one and up to two others; None if they are not known."""
+    if category is None or rng.random() < 0.3:
+        return None
+    others = [name for name in CATEGORIES if name not in (None, category)]
+    return [category, *rng.sample(others, rng.randrange(3))]
+
+
+class EntityTable:
+    """Table of events or series with the API over it and the expected rows. seed: the seed of its rows."""
+
+    def __init__(self, entity: Entity, seed: int, api: ApiClient, database: Database, count: int = 200) -> None:
+        self.entity, self.seed, self.api = entity, seed, api
+        rng, table = random.Random(seed), f"kalshi_markets_{entity.name}"
+        database.execute_script(f"TRUNCATE {table}")
+        stored = [column for column in entity.columns if column.origin is not Origin.SERVICE]
+        rows: dict[str, Row] = {}
+        for ticker in tickers(rng, count):
+            written = {column.name: value(rng, column) for column in stored if rng.random() > 0.3}
+            category = rng.choice(CATEGORIES)
+            written |= {entity.key: ticker, "category": category, "categories": categories_of(rng, category)}
+            rows[ticker] = {column.name: _stored(column, written.get(column.name)) for column in stored}
+            casts = ", ".join(f"${n}::text::{column.sql_type}" for n, column in enumerate(stored, start=1))
+            database.execute(
+                f"INSERT INTO {table} ({', '.join(column.name for column in stored)}) VALUES ({casts})",
+                *(_parameter(column, written.get(column.name)) for column in stored),
+            )
+        ours = [column.name for column in entity.columns if column.origin is Origin.SERVICE and column.filterable]
+        for ticker, *values in database.query(f"SELECT {entity.key}, {', '.join(ours)} FROM {table}"):
+            more = dict(zip(ours, values, strict=True))
+            rows[ticker] = {**rows[ticker], **more, "change_number": Decimal(more["change_number"])}
+        unstored = {column.name: None for column in entity.columns if not column.filterable}
+        self.rows = Rows({**row, **unstored} for row in rows.values())
+
+    def __repr__(self) -> str:
+        return f"<the {self.entity.name} of seed {self.seed}>"
+
+
+def _parameter(column: Column, value: Any) -> str | None:
+    """Return the text of a value for a statement. Numbers are stored without trailing zeros, as by the crawler."""
+    if value is None:
+        return None
+    if column.kind is Kind.NUMBER:
+        return plain(Decimal(value))
+    return json_text(value) if column.kind in (Kind.JSON, Kind.BOOLEAN) else str(value)
+
+
+def json_text(value: Any, *, spaced: bool = False) -> str:
+    """Format a JSON value with the digits of its Decimals and its fields in reverse order."""
+    gap = " " if spaced else ""
+    if isinstance(value, dict):
+        return (
+            "{"
+            + f",{gap}".join(f"{json.dumps(k)}:{gap}{json_text(v, spaced=spaced)}" for k, v in reversed(value.items()))
+            + "}"
+        )
+    if isinstance(value, list):
+        return "[" + f",{gap}".join(json_text(member, spaced=spaced) for member in value) + "]"
+    if isinstance(value, int | Decimal) and not isinstance(value, bool):
+        return format(value, "f" if isinstance(value, Decimal) else "") + (
+            ".0" if spaced and isinstance(value, int) else ""
+        )
+    return json.dumps(value, ensure_ascii=spaced)

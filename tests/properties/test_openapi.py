@@ -49,8 +49,9 @@ def document(table: Table) -> dict[str, Any]:
 def parts(document: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """Yield the document with a few filters of GET /markets at a time; each has all other parameters."""
     parameters = document["paths"]["/markets"]["get"]["parameters"]
-    named = [parameter for parameter in parameters if parameter["name"] in LISTING_PARAMETERS]
-    filters = [parameter for parameter in parameters if parameter["name"] not in LISTING_PARAMETERS]
+    names = [parameter["$ref"].rpartition(".")[2] for parameter in parameters]
+    named = [parameter for parameter, name in zip(parameters, names, strict=True) if name in LISTING_PARAMETERS]
+    filters = [parameter for parameter in parameters if parameter not in named]
     random.Random(TABLE_SEEDS[0]).shuffle(filters)
     for start in range(0, len(filters) if SOAK else 2 * PART, PART):
         part = copy.deepcopy(document)

@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from api.markets.parameters import SORT_ORDERS
 from tests.properties.answers import assert_page, walk
-from tests.properties.model import Question, matching, page, written
-from tests.properties.queries import RenderedQuery, random_query
+from tests.properties.model import Condition, Question, matching, page, written
+from tests.properties.queries import UNSETTLED, RenderedQuery, random_query
 from tests.properties.scale import examples
 from tests.properties.tables import Table
 
@@ -46,10 +46,13 @@ def test_a_walk_with_any_limits_and_formats_is_the_whole_listing(table: Table, d
 @pytest.mark.parametrize("descending", [True, False], ids=["desc", "asc"])
 @pytest.mark.parametrize("order", SORT_ORDERS)
 def test_a_walk_goes_row_by_row_past_the_values_at_either_end(table: Table, order: str, descending: bool) -> None:
-    question = Question(order_by=order, descending=descending, fields=["ticker"])
-    query = RenderedQuery(
-        question, {"order_by": order, "order_direction": "desc" if descending else "asc", "fields": "ticker"}
-    )
+    parameters = {"order_by": order, "order_direction": "desc" if descending else "asc", "fields": "ticker"}
+    conditions = []
+    if SORT_ORDERS[order].only_unsettled:
+        conditions.append(Condition("status", "__in", UNSETTLED))
+        parameters["status__in"] = ",".join(UNSETTLED)
+    question = Question(conditions=conditions, order_by=order, descending=descending, fields=["ticker"])
+    query = RenderedQuery(question, parameters)
     pages = walk(table.api, query, itertools.repeat(1), itertools.repeat("json"))
     tickers = [page[0][0][1] for page in itertools.islice(pages, 12)]
     assert tickers == [row["ticker"] for row in matching(table.rows, question)[:12]]

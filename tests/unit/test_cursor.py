@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api.listing.cursor import Position, decode, encode
+from api.value_parsers import PARSERS
 from kalshi_markets.columns import Kind
 
 PARAMETERS = {"order_by": "volume", "status": "active"}
@@ -23,7 +24,7 @@ def made(content: Any) -> str:
 @given(st.none() | numbers.map(lambda n: f"{n:f}"), text)
 def test_a_position_comes_back_as_it_went(key: str | None, ticker: str) -> None:
     position = Position(key, ticker)
-    assert decode(encode(position, PARAMETERS), PARAMETERS, Kind.NUMBER, NAMES) == position
+    assert decode(encode(position, PARAMETERS), PARAMETERS, PARSERS[Kind.NUMBER], NAMES) == position
 
 
 @pytest.mark.parametrize(
@@ -37,7 +38,7 @@ def test_a_position_comes_back_as_it_went(key: str | None, ticker: str) -> None:
 )
 def test_a_cursor_of_another_query_is_rejected_with_the_differences(now: dict[str, str], words: str) -> None:
     with pytest.raises(ValueError, match=words):
-        decode(encode(Position("1", "A"), PARAMETERS), now, Kind.NUMBER, NAMES)
+        decode(encode(Position("1", "A"), PARAMETERS), now, PARSERS[Kind.NUMBER], NAMES)
 
 
 @pytest.mark.parametrize(
@@ -50,23 +51,23 @@ def test_a_cursor_of_another_query_is_rejected_with_the_differences(now: dict[st
 )
 def test_an_invalid_cursor_position_is_rejected(content: Any) -> None:
     with pytest.raises(ValueError, match="is invalid: use next_cursor"):
-        decode(made(content), {}, Kind.NUMBER, NAMES)
+        decode(made(content), {}, PARSERS[Kind.NUMBER], NAMES)
 
 
 @pytest.mark.parametrize("key", ["1; DROP TABLE", "NaN", "1e999", "Infinity", "", " 1", "٣"])
 def test_a_forged_value_is_read_as_strictly_as_a_filters(key: str) -> None:
     with pytest.raises(ValueError, match="must be"):
-        decode(made([1, {}, key, "A"]), {}, Kind.NUMBER, NAMES)
+        decode(made([1, {}, key, "A"]), {}, PARSERS[Kind.NUMBER], NAMES)
     with pytest.raises(ValueError, match="must be"):
-        decode(made([1, {}, key or "x", "A"]), {}, Kind.TIME, NAMES)
+        decode(made([1, {}, key or "x", "A"]), {}, PARSERS[Kind.TIME], NAMES)
 
 
 def test_a_cursor_of_another_version_says_so() -> None:
     with pytest.raises(ValueError, match="another version"):
-        decode(made([2, {}, "1", "A"]), {}, Kind.NUMBER, NAMES)
+        decode(made([2, {}, "1", "A"]), {}, PARSERS[Kind.NUMBER], NAMES)
 
 
 @given(st.text(max_size=200) | st.binary(max_size=200).map(lambda b: base64.urlsafe_b64encode(b).decode()))
 def test_any_text_is_either_a_valid_cursor_or_rejected(cursor: str) -> None:
     with suppress(ValueError):
-        assert isinstance(decode(cursor, {}, Kind.STRING, NAMES), Position)
+        assert isinstance(decode(cursor, {}, PARSERS[Kind.STRING], NAMES), Position)

@@ -31,7 +31,10 @@ def test_the_api_page_is_what_the_code_says() -> None:
 def test_the_openapi_document_is_what_the_code_says() -> None:
     text = OPENAPI.read_text(encoding="utf-8")
     assert text == openapi(), "renew it: python -m local.tools.api_page"
-    names = [parameter["name"] for parameter in json.loads(text)["paths"]["/markets"]["get"]["parameters"]]
+    document = json.loads(text)
+    parameters = document["paths"]["/markets"]["get"]["parameters"]
+    shared = document["components"]["parameters"]
+    names = [shared[parameter["$ref"].rpartition("/")[2]]["name"] for parameter in parameters]
     assert names == [*LISTING_PARAMETERS, *FILTERS]
 
 

@@ -73,9 +73,9 @@ def test_every_column_has_the_value_that_was_sent() -> None:
     ],
 )
 def test_a_member_that_is_invalid_or_empty_is_null_and_the_others_stay(member: str, value: object) -> None:
-    valid, row = event_row(EVENT), event_row(EVENT | {member: value})
-    assert valid is not None
-    assert row == valid | {member: None}
+    valid_row, row = event_row(EVENT), event_row(EVENT | {member: value})
+    assert valid_row is not None
+    assert row == valid_row | {member: None}
 
 
 @pytest.mark.parametrize("ticker", [None, "", 5, "NUL\0", "t" * 201, ["KXE"]])

@@ -8,8 +8,9 @@ import pytest
 
 from api.candlesticks.request import CANDLESTICK_PARAMETERS
 from api.errors import ApiError
+from api.listing.endpoints import parse_fields
 from api.markets.parameters import FILTERS
-from api.markets.query import parse_fields, parse_query
+from api.markets.query import GRAMMAR, parse_query
 from api.query_string import parse_parameters, reject_parameters
 from kalshi_markets.columns import COLUMNS, DEFAULT_COLUMNS, Column, Kind
 
@@ -119,7 +120,13 @@ def test_a_wrong_value_is_a_422_that_names_its_parameter(query_string: bytes, na
     ],
 )
 @pytest.mark.parametrize(
-    "read", [parse_query, parse_fields, reject_parameters, partial(parse_parameters, parameters=CANDLESTICK_PARAMETERS)]
+    "read",
+    [
+        parse_query,
+        partial(parse_fields, grammar=GRAMMAR),
+        reject_parameters,
+        partial(parse_parameters, parameters=CANDLESTICK_PARAMETERS),
+    ],
 )
 def test_a_query_string_that_is_no_escaped_utf_8_is_a_400(query_string: bytes, read: Callable[[bytes], object]) -> None:
     with pytest.raises(ApiError) as caught:
@@ -207,3 +214,44 @@ def test_a_pattern_without_special_characters_is_looked_for_literally(pattern: s
 
 def escaped(**parameters: str) -> bytes:
     return urlencode(parameters).encode()
+
+
+UNSETTLED_ORDERS = ("volume_24h", "price_change_24h_dollars")
+
+
+@pytest.mark.parametrize("order", UNSETTLED_ORDERS)
+@pytest.mark.parametrize(
+    "narrowed",
+    [
+        {"status": "active"},
+        {"status__in": "active,closed"},
+        {"status__in": "active,finalized", "status": "active"},
+        {"series_ticker": "S"},
+        {"event_ticker__in": "E,F"},
+    ],
+)
+def test_an_order_of_unsettled_markets_is_taken_with_a_filter_that_its_index_serves(
+    order: str, narrowed: dict[str, str]
+) -> None:
+    assert parse_query(escaped(order_by=order, **narrowed)).order_by == order
+
+
+@pytest.mark.parametrize("order", UNSETTLED_ORDERS)
+@pytest.mark.parametrize(
+    "narrowed",
+    [
+        {},
+        {"status": "finalized"},
+        {"status__in": "active,finalized"},
+        {"status__ne": "finalized"},
+        {"status__isnull": "false"},
+        {"series_ticker__ne": "S"},
+        {"event_ticker__startswith": "E"},
+        {"category": "Sports"},
+    ],
+)
+def test_an_order_of_unsettled_markets_is_a_422_without_one(order: str, narrowed: dict[str, str]) -> None:
+    body = validation_error_body(escaped(order_by=order, **narrowed))
+    assert [problem["loc"] for problem in body["detail"]] == [["query", "order_by"]]
+    assert "requires a filter by status" in body["detail"][0]["msg"]
+    assert "status=active" in body["hint"]

@@ -13,7 +13,7 @@ from kalshi_markets.columns import COLUMNS_BY_NAME
         # common on the web
         *(("page", "cursor"), ("per_page", "limit"), ("page_size", "limit"), ("count", "limit"), ("skip", "offset")),
         *(("sort", "order_by"), ("order", "order_by"), ("sort_by", "order_by"), ("sort_order", "order_direction")),
-        *(("q", "title__icontains"), ("query", "title__icontains"), ("search", "title__icontains")),
+        *(("q", "search"), ("query", "search"), ("search", "search"), ("text", "search")),
         *(("close_time_after", "close_time__gte"), ("close_time_before", "close_time__lte")),
         *(("created_after", "created_time__gte"), ("min_volume", "volume__gte"), ("volume_max", "volume__lte")),
         *(("volume[gte]", "volume__gte"), ("volume.gt", "volume__gt"), ("volume_gt", "volume__gt")),
@@ -21,7 +21,7 @@ from kalshi_markets.columns import COLUMNS_BY_NAME
         *(("select", "fields"), ("title.ilike", "title__icontains"), ("status.neq", "status__ne")),
         *(("columns", "fields"), ("title.imatch", "title_regex"), ("status.in", "status__in")),
         # Datasette
-        *(("_search", "title__icontains"), ("_size", "limit"), ("_next", "cursor"), ("_sort_desc", "order_by")),
+        *(("_search", "search"), ("_size", "limit"), ("_next", "cursor"), ("_sort_desc", "order_by")),
         *(("title__like", "title__icontains"), ("title__contains", "title__icontains"), ("_col", "fields")),
         *(("ticker__glob", "ticker__startswith"), ("status__not", "status__ne"), ("result__notnull", "result__isnull")),
         # Django

@@ -8,11 +8,10 @@ clients.
 import base64
 import hashlib
 import json
-from collections.abc import Container, Mapping
+from collections.abc import Callable, Container, Mapping
 from typing import Any, Final, NamedTuple
 
 from api import value_parsers
-from kalshi_markets.columns import Kind
 from kalshi_markets.text import is_valid_pg_text
 
 VERSION: Final = 1
@@ -42,10 +41,15 @@ def encode(position: Position, parameters: Mapping[str, str]) -> str:
     return base64.urlsafe_b64encode(text.encode()).rstrip(b"=").decode()
 
 
-def decode(cursor: str, parameters: Mapping[str, str], kind: Kind, known_parameters: Container[str]) -> Position:
+def decode(
+    cursor: str,
+    parameters: Mapping[str, str],
+    parse_key: Callable[[str], value_parsers.SqlValue],
+    known_parameters: Container[str],
+) -> Position:
     """Return the position that a cursor contains.
 
-    kind: the kind of the column that the query sorts by.
+    parse_key: parser of the sort value. Raises ValueError.
     known_parameters: the names of all parameters. A cursor with any other name is invalid, so that the error message
     contains no text of the client.
     Raises ValueError. Its message continues a sentence that begins with "cursor".
@@ -57,7 +61,7 @@ def decode(cursor: str, parameters: Mapping[str, str], kind: Kind, known_paramet
         raise ValueError("was issued by another version of this service: restart without a cursor")
     if difference := _differences(digests, parameters):
         raise ValueError(f"belongs to another query: {difference}")
-    return Position(None if key is None else str(value_parsers.PARSERS[kind](key)), value_parsers.parse_text(row_id))
+    return Position(None if key is None else str(parse_key(key)), value_parsers.parse_text(row_id))
 
 
 def _parse(cursor: str) -> tuple[int, dict[str, str], str | None, str]:

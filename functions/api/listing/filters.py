@@ -8,6 +8,7 @@ from typing import Any, Final, NamedTuple
 
 from api import value_parsers
 from api.listing import regex_guard, text_search
+from api.listing.sorting import CASTS
 from kalshi_markets.columns import Column, Kind
 
 _ALL: Final = frozenset(Kind)
@@ -17,19 +18,17 @@ _SCALARS: Final = frozenset({Kind.STRING, Kind.NUMBER, Kind.TIME})
 MAX_VALUES: Final = 1_000
 """Maximum number of values of an `__in` filter."""
 
-CASTS: Final[Mapping[Kind, str]] = {
-    Kind.STRING: "text",
-    Kind.NUMBER: "numeric",
-    Kind.TIME: "timestamptz",
-    Kind.BOOLEAN: "boolean",
-    Kind.JSON: "jsonb",
-}
-
 _SCHEMA_TYPES: Final = {Kind.NUMBER: "number", Kind.BOOLEAN: "boolean"}
 
 _INTEGER_DIGITS: Final = {"integer": 9, "bigint": 18}
 """Number of decimal digits that always fit into the SQL type."""
 
+
+_CATEGORY_SQL: Final = {
+    "": "({column} = {0} OR {alias}.categories ? {0})",
+    "__in": "({column} = ANY({0}) OR {alias}.categories ?| {0})",
+}
+"""Conditions on the primary category and on all categories, by suffix of the operator."""
 
 HasWords = Callable[[Column, Collection[str]], Collection[str]]
 """Function that returns the subset of undocumented words that are stored in a column."""
@@ -168,8 +167,8 @@ OPERATORS: Final = (
 class Condition(NamedTuple):
     """Condition of a WHERE clause: a filter with its values.
 
-    sql: condition with the placeholders {column}, {searched} (the column in lower case, as indexed) and {0}, {1}, …
-    (the values).
+    sql: condition with the placeholders {column}, {searched} (the column in lower case, as indexed), {alias} (the alias
+    of its table) and {0}, {1}, … (the values).
     cast: SQL type of the values.
     """
 
@@ -212,7 +211,13 @@ class Filter:
     def description(self) -> str:
         """Description for the documentation."""
         rows, column = self.rows.capitalize(), self.column
-        return f"{rows} whose {column.name} {self.operator.description}. {column.description}"
+        secondary = " Secondary categories count, too." if self._list_sql else ""
+        return f"{rows} whose {column.name} {self.operator.description}. {column.description}{secondary}"
+
+    @property
+    def _list_sql(self) -> str:
+        """SQL that replaces the operator's for a column whose rows have further values in a list."""
+        return _CATEGORY_SQL.get(self.operator.suffix, "") if self.column.name == "category" else ""
 
     @property
     def schema(self) -> dict[str, Any]:
@@ -238,7 +243,7 @@ class Filter:
         """
         operator = self.operator
         value = operator.parse(self, text, has_words)
-        sql: str = operator.sql
+        sql = self._list_sql or operator.sql
         compared: Sequence[value_parsers.SqlValue | list[value_parsers.SqlValue]] = [value]
         if operator.sql_if_false:
             sql, compared = (operator.sql if value else operator.sql_if_false), []
@@ -273,6 +278,6 @@ def make_filters(
         Filter(column, operator, rows, synonyms.get(column.name, {}))
         for column in columns
         for operator in OPERATORS
-        if column.kind in operator.kinds
+        if column.filterable and column.kind in operator.kinds
     )
     return {filter_.name: filter_ for filter_ in filters}

@@ -3,13 +3,13 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Final, Protocol
+from typing import Any, Final, Protocol
 from urllib.parse import quote, unquote_plus
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.errors import ErrorCode, Problem, validation_error
+from api.errors import ApiError
 from api.etag import ETag, TableVersion
 from api.formats import JSON, Format, header_line
 from api.listing.cursor import Position, encode
@@ -26,6 +26,8 @@ MAX_LINK_LENGTH: Final = 4_000
 
 X-Next-Cursor has the cursor in any case.
 """
+_PATH_CHARACTERS: Final = "/:@!$&'()*+,;="
+"""Characters that are valid in a path beside letters, digits and -._~ (RFC 3986, 3.3)."""
 SHRINK_MARGIN: Final = 0.97
 """Factor of the number of rows that are estimated to fit into a response: rows differ in size."""
 
@@ -54,20 +56,16 @@ class Page:
 
 
 class PageReader(Protocol):
-    """Reader of the pages of one query. Methods raise ApiError and DatabaseError.
-
-    row: noun for one row, such as "market".
-    few_fields: a value of `fields` with a small response.
-    """
-
-    row: ClassVar[str]
-    few_fields: ClassVar[str]
+    """Reader of the pages of one query. Methods raise ApiError and DatabaseError."""
 
     def read_page(self, limit: int) -> Page:
         """Return the page with at most this number of rows."""
 
     def read_total(self) -> int | None:
         """Return the total that `count_total` requests; None if it requests none."""
+
+    def too_large(self) -> ApiError:
+        """Return the error of a single row that exceeds the response limit."""
 
 
 def page_response(request: Request, query: ListingQuery, format_: Format, tag: ETag, reader: PageReader) -> Response:
@@ -81,7 +79,8 @@ def page_response(request: Request, query: ListingQuery, format_: Format, tag: E
         if size_ratio <= 1:
             break
         page = _shrink(reader, page, size_ratio)
-    headers = page.version.headers(tag.value(page.version)) | _headers(page, metadata)
+    headers = page.version.headers(tag.value(page.version)) | page_headers(metadata)
+    headers["x-change-number"] = str(page.change_number)
     return encoded_response(body, format_.media_type, headers=headers)
 
 
@@ -91,9 +90,7 @@ def _shrink(reader: PageReader, page: Page, size_ratio: float) -> Page:
     The new rows and their cursor come from one statement, so they agree. Raises ApiError if a single row does not fit.
     """
     if page.count <= 1:
-        hint = f"Request fewer fields, such as fields={reader.few_fields}, or accept gzip."
-        message = f"a single {reader.row} exceeds the 6 MB response limit"
-        raise validation_error([Problem(ErrorCode.ANSWER_TOO_LARGE, ("query", "limit"), message, hint)])
+        raise reader.too_large()
     return reader.read_page(max(1, int(page.count / size_ratio * SHRINK_MARGIN)))
 
 
@@ -102,7 +99,7 @@ def _metadata(request: Request, page: Page, total: int | None, *, truncated: boo
     query, cursor = page.query, None
     if page.last_position is not None:
         cursor = encode(page.last_position, query.cursor_parameters)
-    metadata: dict[str, Any] = {"next_cursor": cursor, "next_url": _next_url(request, cursor)}
+    metadata: dict[str, Any] = {"next_cursor": cursor, "next_url": next_url(request, cursor)}
     if total is not None:
         metadata["total"] = total
     if query.changed_since is not None:
@@ -114,7 +111,7 @@ def _metadata(request: Request, page: Page, total: int | None, *, truncated: boo
     return metadata
 
 
-def _next_url(request: Request, cursor: str | None) -> str | None:
+def next_url(request: Request, cursor: str | None) -> str | None:
     """Return the URL of the next page; None if there is none, or if the request would exceed API Gateway's limit."""
     if cursor is None:
         return None
@@ -122,7 +119,7 @@ def _next_url(request: Request, cursor: str | None) -> str | None:
     remaining = [pair for pair in pairs if pair and unquote_plus(pair.partition("=")[0]) not in ("cursor", "offset")]
     # Characters that are invalid in a URL (RFC 3986) are percent-encoded: they could end the target of a Link header.
     query = quote("&".join([*remaining, f"cursor={cursor}"]), safe="%/:?@!$&'()*+,;=")
-    url = f"{request.scope['path']}?{query}"
+    url = f"{quote(request.scope['path'], safe=_PATH_CHARACTERS)}?{query}"
     # The next request is assumed to have the same headers.
     headers = sum(len(name) + len(value) + len(": \r\n") for name, value in request.scope["headers"])
     return url if len(f"GET {url} HTTP/1.1\r\n") + headers <= MAX_REQUEST_BYTES else None
@@ -134,9 +131,9 @@ def _render(page: Page, format_: Format, metadata: Mapping[str, Any]) -> str:
     return header_line(format_, page.query.fields) + (page.rows + format_.terminator if page.count else "")
 
 
-def _headers(page: Page, metadata: Mapping[str, Any]) -> dict[str, str]:
-    """Return the metadata as headers, for the formats without an envelope."""
-    headers = {"x-change-number": str(page.change_number)}
+def page_headers(metadata: Mapping[str, Any]) -> dict[str, str]:
+    """Return the metadata of a page as headers, for the formats without an envelope."""
+    headers = {}
     if metadata["next_cursor"]:
         headers["x-next-cursor"] = metadata["next_cursor"]
         if metadata["next_url"] and len(metadata["next_url"]) <= MAX_LINK_LENGTH:

@@ -1,11 +1,12 @@
 """Query parameters that every listing has, other than filters."""
 
 import difflib
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
 from api.formats import FORMAT_PARAMETER
 from api.listing.cursor import MAX_LENGTH
+from api.listing.sorting import SortOrder
 from api.query_string import MAX_NAME_LENGTH, Parameter, enum_schema, integer, integer_schema, one_of
 from kalshi_markets.columns import Column
 
@@ -17,16 +18,25 @@ DIRECTIONS: Final = ("desc", "asc")
 COUNTS: Final = ("none", "estimated", "exact")
 
 
+def _parse_cursor(value: str) -> str:
+    if not 0 < len(value) <= MAX_LENGTH:
+        raise ValueError(f"must have 1 to {MAX_LENGTH:,} characters")
+    return value
+
+
+CURSOR_PARAMETER: Final = Parameter(
+    "cursor",
+    _parse_cursor,
+    "Continues after the previous page: its `next_cursor`, with the same parameters; `limit` and `format` may change.",
+    "…",
+    {"type": "string"},
+)
+
+
 def page_parameters(rows: str) -> list[Parameter]:
     """Return the parameters of the page: limit, offset and cursor. rows: noun for the rows, such as "markets"."""
     return [
-        Parameter(
-            "limit",
-            integer(1, MAX_LIMIT),
-            f"Maximum number of {rows}.",
-            str(DEFAULT_LIMIT),
-            integer_schema(1, MAX_LIMIT, DEFAULT_LIMIT),
-        ),
+        limit_parameter(rows),
         Parameter(
             "offset",
             integer(0, MAX_OFFSET),
@@ -34,23 +44,28 @@ def page_parameters(rows: str) -> list[Parameter]:
             "0",
             integer_schema(0, MAX_OFFSET, 0),
         ),
-        Parameter(
-            "cursor",
-            _parse_cursor,
-            "Continues after the previous page: its `next_cursor`, with the same parameters; `limit` and `format` may"
-            " change.",
-            "…",
-            {"type": "string"},
-        ),
+        CURSOR_PARAMETER,
     ]
 
 
-def sort_parameters(rows: str, id_column: str, sort_orders: Collection[str], notes: str) -> list[Parameter]:
+def limit_parameter(rows: str) -> Parameter:
+    """Return the parameter for the number of rows on a page."""
+    return Parameter(
+        "limit",
+        integer(1, MAX_LIMIT),
+        f"Maximum number of {rows}.",
+        str(DEFAULT_LIMIT),
+        integer_schema(1, MAX_LIMIT, DEFAULT_LIMIT),
+    )
+
+
+def sort_parameters(rows: str, id_column: str, sort_orders: Mapping[str, SortOrder], notes: str) -> list[Parameter]:
     """Return the parameters of the sort order. The first sort order is the default.
 
     notes: a description of sort orders that are not columns.
     """
     names = [*sort_orders]
+    directions = {order.direction for order in sort_orders.values()}
     return [
         Parameter(
             "order_by",
@@ -64,7 +79,7 @@ def sort_parameters(rows: str, id_column: str, sort_orders: Collection[str], not
             one_of(DIRECTIONS),
             f"Sort direction; {rows} with equal values are sorted by {id_column} in the same direction.",
             DIRECTIONS[0],
-            enum_schema(DIRECTIONS, DIRECTIONS[0]),
+            enum_schema(DIRECTIONS, directions.pop() if len(directions) == 1 else None),
         ),
     ]
 
@@ -102,12 +117,6 @@ def output_parameters(
         ),
         FORMAT_PARAMETER,
     ]
-
-
-def _parse_cursor(value: str) -> str:
-    if not 0 < len(value) <= MAX_LENGTH:
-        raise ValueError(f"must have 1 to {MAX_LENGTH:,} characters")
-    return value
 
 
 def _fields_parser(

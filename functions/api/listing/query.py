@@ -59,14 +59,15 @@ class Grammar(NamedTuple):
 class ListingQuery:
     """Parsed query of a listing.
 
-    order_by: empty means the default of the grammar.
+    order_by, order_direction: empty means the default.
+    search: words that every row has in its searched text.
     format: None means the format of the Accept header.
     """
 
     grammar: Grammar
     conditions: list[Condition] = field(default_factory=list)
     order_by: str = ""
-    order_direction: str = "desc"
+    order_direction: str = ""
     limit: int = DEFAULT_LIMIT
     offset: int = 0
     fields: tuple[Column, ...] = ()
@@ -76,11 +77,13 @@ class ListingQuery:
     count_total: str = "none"
     format: str | None = None
     changed_since: int | None = None
+    search: tuple[str, ...] = ()
     raw_parameters: dict[str, str] = field(default_factory=dict)
     """All parameters of the request, percent-decoded, by name."""
 
     def __post_init__(self) -> None:
         self.order_by = self.order_by or next(iter(self.grammar.sort_orders))
+        self.order_direction = self.order_direction or self.order.direction
         self.fields = self.fields or self.grammar.default_columns
 
     @property
@@ -100,7 +103,7 @@ class ListingQuery:
         return order | {name: value for name, value in self.raw_parameters.items() if name not in _CURSOR_INDEPENDENT}
 
     def check_combinations(self) -> Problem | None:
-        """Return the first problem of parameters that are valid alone; None if there is none. Decode the cursor."""
+        """Check parameters that depend on each other, and decode the cursor. Return the first problem, else None."""
         for name in ("order_by", "order_direction"):
             if self.changed_since is not None and name in self.raw_parameters:
                 message = "cannot be combined with changed_since, which defines the order"
@@ -112,7 +115,7 @@ class ListingQuery:
             return invalid_parameter("offset", message, "Remove one of them.")
         known = {*self.grammar.parameters, *self.grammar.filters}
         try:
-            self.position = decode(self.cursor, self.cursor_parameters, self.order.kind, known)
+            self.position = decode(self.cursor, self.cursor_parameters, self.order.parse, known)
         except ValueError as error:
             return invalid_parameter("cursor", str(error), "Use next_url, or restart without a cursor.")
         return None
@@ -132,6 +135,8 @@ def parse_listing(query: AnyQuery, query_string: bytes, has_words: HasWords) -> 
         return _set_parameter(query, name, value, has_words)
 
     query.raw_parameters = parse_each(query_string, parse)
+    if "order_direction" not in query.raw_parameters:
+        query.order_direction = query.order.direction
     if problem := query.check_combinations():
         raise validation_error([problem])
     return query

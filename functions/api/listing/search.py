@@ -4,13 +4,14 @@ In the statement of a page, the CTE `matches` has the IDs of the page's rows and
 columns of the rows.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
-from api.formats import Format, row_text_sql
+from api.formats import Format, output_sql, row_text_sql
 from api.listing.cursor import Position
-from api.listing.filters import CASTS, Condition
+from api.listing.filters import Condition
 from api.listing.query import ListingQuery
+from api.listing.text_search import contains
 from kalshi_markets.columns import SEARCH_EXPRESSION, Column, Kind, Table
 
 Statement = tuple[str, list[object]]
@@ -22,7 +23,8 @@ The planner assumes that matching rows are spread evenly over every sort order. 
 that scans an index in sort order would read the complete table. A larger LIMIT makes that plan less attractive.
 """
 
-_CHECKS: Final = {Kind.STRING: "SELECT '' ~* $1::text", Kind.JSON: "SELECT $1::jsonb"}
+_VALIDATION_SQL: Final = {Kind.STRING: "SELECT '' ~* $1::text", Kind.JSON: "SELECT $1::jsonb"}
+"""SQL that fails for an invalid regular expression (string columns) or JSON value (JSON columns)."""
 
 
 class Source(NamedTuple):
@@ -31,11 +33,13 @@ class Source(NamedTuple):
     sql: the tables, as they follow FROM.
     aliases: the alias of the table that has a column, by Column.table.
     alias: the alias of the table that has the sort key.
+    searched_text: the expression that the words of a search are compared with; empty if there is no search.
     """
 
     sql: str
     aliases: Mapping[Table, str]
     alias: str
+    searched_text: str = ""
 
     def column(self, column: Column) -> str:
         """Return the qualified name of a column."""
@@ -55,6 +59,7 @@ class Search:
         self.includes_rows = row_columns is not None
         self._id = query.grammar.id_column
         self._order = query.order
+        self._key, self._null_key = (sql.format(alias=source.alias) for sql in (self._order.key, self._order.null_key))
         self._direction, self._comparator = ("DESC", "<") if query.descending else ("ASC", ">")
         self._row_columns = "".join(f", {source.column(column)}" for column in row_columns or ())
         self._conditions = self._filters()
@@ -64,7 +69,7 @@ class Search:
         self.values.append(value)
         return f"${len(self.values)}::{cast}"
 
-    def page(self, rows_sql: Callable[[str], str], format_: Format, version_sql: str) -> Statement:
+    def page(self, row_sql: str, format_: Format, version_sql: str) -> Statement:
         """Return the statement of one page. It returns one row with four columns.
 
         1. The rows as text, joined by the format's separator.
@@ -72,10 +77,13 @@ class Search:
         3. JSON [sort value, ID] of the last row; NULL if there is no next page.
         4. The result of version_sql, a SELECT.
 
-        rows_sql: returns a SELECT of the query's fields from the matches of the page, which have the alias p.
+        row_sql: a SELECT of the query's fields of the row whose ID is that of p.
         """
         limit = self.parameter(self.query.limit, "bigint")
-        rows = rows_sql(f"(SELECT * FROM matches LIMIT {limit}) AS p")
+        matches = f"(SELECT * FROM matches LIMIT {limit}) AS p"
+        rows = f"SELECT m.* FROM {matches}, LATERAL ({row_sql} OFFSET 0) AS m"
+        if self.includes_rows:
+            rows = f"SELECT {', '.join(output_sql(column, 'p') for column in self.query.fields)} FROM {matches}"
         text = row_text_sql(format_, self.query.fields)
         statement = f"""
         WITH matches AS MATERIALIZED ({self._matches_sql()})
@@ -92,10 +100,13 @@ class Search:
 
         It returns one row with the count. estimated: it returns the JSON of EXPLAIN instead.
         """
-        selected = f"FROM {self.source.sql} {self._where()}"
         if estimated:
-            return f"EXPLAIN (FORMAT JSON) SELECT {selected}", self.values
-        return f"SELECT count(*) {selected}", self.values
+            return f"EXPLAIN (FORMAT JSON) {self.unordered('')}", self.values
+        return self.unordered("count(*)"), self.values
+
+    def unordered(self, selected: str) -> str:
+        """Return a SELECT from all matching rows, in no order. selected: the SELECT list."""
+        return f"SELECT {selected} FROM {self.source.sql} {self._where()}"
 
     def further_conditions(self) -> list[str]:
         """Return the conditions of parameters that only this listing has."""
@@ -103,8 +114,10 @@ class Search:
 
     def condition_sql(self, condition: Condition, placeholders: Sequence[str]) -> str:
         """Return the SQL of a filter. placeholders: those of its values."""
-        name = self.source.column(condition.filter.column)
-        return condition.sql.format(*placeholders, column=name, searched=SEARCH_EXPRESSION.format(column=name))
+        column = condition.filter.column
+        name, alias = self.source.column(column), self.source.aliases[column.table]
+        searched = SEARCH_EXPRESSION.format(column=name)
+        return condition.sql.format(*placeholders, column=name, alias=alias, searched=searched)
 
     def key_column(self, name: str) -> str:
         """Return the qualified name of a column that the table of the sort key has."""
@@ -115,11 +128,17 @@ class Search:
             self.condition_sql(condition, [self.parameter(value, condition.cast) for value in condition.values])
             for condition in self.query.conditions
         ]
+        conditions += [self._word_sql(word) for word in self.query.search]
         conditions += self.further_conditions()
         if self.query.changed_since is not None:
-            key = self.key_column(self._order.key)
-            conditions.append(f"{key} > {self.parameter(self.query.changed_since, 'bigint')}")
+            conditions.append(f"{self._key} > {self.parameter(self.query.changed_since, 'bigint')}")
         return conditions
+
+    def _word_sql(self, word: str) -> str:
+        """Return the SQL of a word of the search."""
+        sql, values = contains(word)
+        placeholders = [self.parameter(value, "text") for value in values]
+        return sql.format(*placeholders, searched=self.source.searched_text)
 
     def _where(self, *further: str) -> str:
         conditions = [*self._conditions, *further]
@@ -144,8 +163,8 @@ class Search:
         return f"SELECT * FROM ({rows}) AS u{offset} LIMIT {self.parameter(query.limit + 1, 'bigint')}"
 
     def _non_null_branch(self, after: Position | None, planner_limit: int) -> str:
-        order, key, row_id = self._order, self.key_column(self._order.key), self.key_column(self._id)
-        conditions = [] if order.by_id_only else [f"{self.key_column(order.null_column)} IS NOT NULL"]
+        order, key, row_id = self._order, self._key, self.key_column(self._id)
+        conditions = [] if order.by_id_only else [f"{self._null_key} IS NOT NULL"]
         if after and order.by_id_only:
             # The condition is on all tables. The planner does not derive it for the others from the join, and would
             # scan those from their end.
@@ -153,7 +172,7 @@ class Search:
             aliases = dict.fromkeys(self.source.aliases.values())
             conditions += [f"{alias}.{self._id} {self._comparator} {last}" for alias in aliases]
         elif after:
-            value = self.parameter(after.key, CASTS[order.kind])
+            value = self.parameter(after.key, order.cast)
             last = self.parameter(after.row_id, "text")
             conditions.append(f"({key}, {row_id}) {self._comparator} ({value}, {last})")
         columns = row_id if order.by_id_only else f"{key} {self._direction}, {row_id}"
@@ -164,7 +183,7 @@ class Search:
 
     def _null_branch(self, after: Position | None, planner_limit: int) -> str:
         row_id = self.key_column(self._id)
-        conditions = [f"{self.key_column(self._order.null_column)} IS NULL"]
+        conditions = [f"{self._null_key} IS NULL"]
         if after:
             conditions.append(f"{row_id} {self._comparator} {self.parameter(after.row_id, 'text')}")
         return (
@@ -174,9 +193,13 @@ class Search:
 
 
 def validation_statements(query: ListingQuery) -> list[tuple[str, Statement]]:
-    """Return (parameter name, statement) for each regular expression and JSON value. It fails for an invalid value."""
+    """Return a statement for each regular expression and JSON value of a query, with the name of its parameter.
+
+    PostgreSQL rejects the statement if the value is invalid.
+    """
     return [
-        (condition.filter.name, (_CHECKS[condition.filter.column.kind], [condition.values[0]]))
+        (condition.filter.name, (_VALIDATION_SQL[condition.filter.column.kind], [condition.values[0]]))
         for condition in query.conditions
+        # A condition on NULL has no values.
         if condition.values and (condition.filter.is_pattern or condition.filter.column.kind is Kind.JSON)
     ]

@@ -1,31 +1,58 @@
 """Sort orders of listings."""
 
-from typing import NamedTuple, Self
+from collections.abc import Callable
+from typing import Final, NamedTuple, Self
 
+from api import value_parsers
 from kalshi_markets.columns import Column, Kind, Table
+
+CASTS: Final = {
+    Kind.STRING: "text",
+    Kind.NUMBER: "numeric",
+    Kind.TIME: "timestamptz",
+    Kind.BOOLEAN: "boolean",
+    Kind.JSON: "jsonb",
+}
+"""SQL type that a value of each kind is cast to."""
 
 
 class SortOrder(NamedTuple):
     """Sort order of a listing.
 
-    key: the column to ORDER BY.
-    null_column: rows where this column is NULL sort last.
-    kind: the kind of the key's values.
-    table: the table that has the key.
+    key: SQL expression to ORDER BY. {alias} is the alias of the table that has its columns.
+    null_key: SQL expression, likewise. Rows where it is NULL sort last.
+    table: the table that has the columns of the key.
+    cast: SQL type of the key.
+    parse: parser of the text of a key, as in a cursor. Raises ValueError.
+    direction: default direction.
     by_id_only: the key is the column that identifies a row. It is never NULL and needs no tie-breaker.
+    only_unsettled: the index of the key contains only unsettled markets.
     """
 
     key: str
-    null_column: str
-    kind: Kind
+    null_key: str
     table: Table
+    cast: str
+    parse: Callable[[str], value_parsers.SqlValue]
+    direction: str = "desc"
     by_id_only: bool = False
+    only_unsettled: bool = False
 
     @classmethod
-    def by_column(cls, column: Column, key: str | None = None, *, is_id: bool = False) -> Self:
+    def by_column(
+        cls, column: Column, key: str | None = None, *, is_id: bool = False, only_unsettled: bool = False
+    ) -> Self:
         """Return the sort order by a column.
 
-        key: a column of the same order that has an index; None: the column itself.
+        key: the name of a column of the same order that has an index; None: the column itself.
         is_id: the column identifies a row.
         """
-        return cls(key or column.name, column.name, column.kind, column.table, is_id)
+        return cls(
+            f"{{alias}}.{key or column.name}",
+            f"{{alias}}.{column.name}",
+            column.table,
+            CASTS[column.kind],
+            value_parsers.PARSERS[column.kind],
+            by_id_only=is_id,
+            only_unsettled=only_unsettled,
+        )

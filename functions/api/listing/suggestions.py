@@ -20,6 +20,9 @@ NAMES: Final[Mapping[str, str]] = {
 }
 """Parameter names of common services (PostgREST, Datasette, Django REST framework, Stripe), and this API's names."""
 
+SEARCH_NAMES: Final = ("q", "query", "text", "keyword", "keywords", "term", "_search", "fulltext", "words")
+"""Parameter names of common services for a search by words."""
+
 SUFFIXES: Final[Mapping[str, str]] = {
     **dict.fromkeys(("contains", "like", "ilike", "search", "match", "fts", "icontains", "endswith"), "__icontains"),
     **dict.fromkeys(("iendswith", "has", "includes"), "__icontains"),

@@ -22,7 +22,7 @@ def respond(request: Request, ticker: str, service: Resources) -> Response:
     """Return the history of one market. Raises ApiError and DatabaseError."""
     reject_parameters(request.scope["query_string"])
     database, tag = service.database, ETag(request, JSON.name, service.source_fingerprint)
-    if unchanged := not_modified(database, tag):
+    if unchanged := not_modified(database, tag, version_sql(database.settings.table)):
         return unchanged
     rows = database.query(_states_sql(database.settings.table), ticker) if is_valid_pg_text(ticker) else []
     if not rows:

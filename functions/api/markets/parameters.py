@@ -1,17 +1,15 @@
 """Parameters of GET /markets: filters, sort orders and the others."""
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 from api.listing.filters import Filter, make_filters
 from api.listing.parameters import output_parameters, page_parameters, sort_parameters
-from api.listing.sorting import SortOrder
+from api.listing.search_words import search_parameter
+from api.listing.sorting import CASTS, SortOrder
 from api.query_string import Parameter
-from api.value_parsers import parse_number
-from kalshi_markets.columns import COLUMNS, COLUMNS_BY_NAME, DEFAULT_COLUMNS, Column, Kind, Table
-
-_ROWS: Final = "markets"
-ID_COLUMN: Final = "ticker"
+from api.value_parsers import PARSERS, parse_number
+from kalshi_markets.columns import COLUMNS_BY_NAME, MARKETS, Column, Kind, Table
 
 EXCHANGE_STATUS_FILTERS: Final = {
     "open": "active",
@@ -21,19 +19,27 @@ EXCHANGE_STATUS_FILTERS: Final = {
 }
 """Status words of the exchange's list filter, and the words that its market objects contain instead."""
 
-FILTERS: Final[Mapping[str, Filter]] = make_filters(COLUMNS, _ROWS, {"status": EXCHANGE_STATUS_FILTERS})
+FILTERS: Final[Mapping[str, Filter]] = make_filters(MARKETS.columns, MARKETS.name, {"status": EXCHANGE_STATUS_FILTERS})
 """Filters by parameter name."""
 
 _INDEXED_KEYS: Final = {"close_time": "recent"}
 """`recent` is equal to close_time where there is one, so one index serves both."""
+_UNSETTLED_ORDERS: Final = ("volume_24h", "price_change_24h_dollars")
+"""Sort orders whose indexes contain only unsettled markets (migrator/indexes.py)."""
+
+
+def _sort_order(column: Column) -> SortOrder:
+    return SortOrder.by_column(
+        column,
+        _INDEXED_KEYS.get(column.name),
+        is_id=column.name == MARKETS.key,
+        only_unsettled=column.name in _UNSETTLED_ORDERS,
+    )
+
 
 SORT_ORDERS: Final[Mapping[str, SortOrder]] = {
-    "recent": SortOrder("recent", "recent", Kind.TIME, Table.BOTH),
-    **{
-        column.name: SortOrder.by_column(column, _INDEXED_KEYS.get(column.name), is_id=column.name == ID_COLUMN)
-        for column in COLUMNS
-        if column.orderable
-    },
+    "recent": SortOrder("{alias}.recent", "{alias}.recent", Table.BOTH, CASTS[Kind.TIME], PARSERS[Kind.TIME]),
+    **{column.name: _sort_order(column) for column in MARKETS.columns if column.orderable},
 }
 """Sort orders by value of `order_by`. The first is the default."""
 
@@ -43,8 +49,15 @@ CHANGE_ORDER: Final = SortOrder.by_column(COLUMNS_BY_NAME["change_number"])
 LISTING_PARAMETERS: Final[Mapping[str, Parameter]] = {
     parameter.name: parameter
     for parameter in (
-        *page_parameters(_ROWS),
-        *sort_parameters(_ROWS, ID_COLUMN, SORT_ORDERS, "`recent` is close_time, else open_time"),
+        *page_parameters(MARKETS.name),
+        *sort_parameters(
+            MARKETS.name,
+            MARKETS.key,
+            SORT_ORDERS,
+            f"`recent` is close_time, else open_time. {' and '.join(f'`{name}`' for name in _UNSETTLED_ORDERS)} require"
+            " `status` or `status__in` without finalized, or a series or an event",
+        ),
+        search_parameter(MARKETS.name, MARKETS.searched),
         Parameter(
             "min_duration_minutes",
             parse_number,
@@ -59,20 +72,7 @@ LISTING_PARAMETERS: Final[Mapping[str, Parameter]] = {
             "60",
             {"type": "number"},
         ),
-        *output_parameters(_ROWS, COLUMNS, DEFAULT_COLUMNS, "default,last_price_dollars"),
+        *output_parameters(MARKETS.name, MARKETS.columns, MARKETS.default_columns, "default,last_price_dollars"),
     )
 }
 """Parameters other than filters, by name."""
-
-
-def describe_column(column: Column) -> dict[str, Any]:
-    """Return the JSON object of a column, with all parameters that filter by it."""
-    return {
-        "name": column.name,
-        "kind": column.kind.value,
-        "default": column.in_default_response,
-        "orderable": column.orderable,
-        "values": list(column.allowed_values) or None,
-        "filters": [name for name, filter_ in FILTERS.items() if filter_.column is column],
-        "about": column.description,
-    }

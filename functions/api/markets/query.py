@@ -5,14 +5,18 @@ from decimal import Decimal
 from typing import Final
 
 from api.errors import Problem
-from api.listing.filters import HasWords, no_words
+from api.listing.filters import Condition, HasWords, no_words
 from api.listing.query import Grammar, ListingQuery, parse_listing
-from api.markets.parameters import CHANGE_ORDER, FILTERS, ID_COLUMN, LISTING_PARAMETERS, SORT_ORDERS
+from api.markets.parameters import CHANGE_ORDER, FILTERS, LISTING_PARAMETERS, SORT_ORDERS
 from api.markets.suggestions import SYNONYMS
-from api.query_string import invalid_parameter, parse_parameters
-from kalshi_markets.columns import DEFAULT_COLUMNS, Column
+from api.query_string import invalid_parameter
+from kalshi_markets.columns import MARKETS
 
-GRAMMAR: Final = Grammar(ID_COLUMN, LISTING_PARAMETERS, FILTERS, SORT_ORDERS, CHANGE_ORDER, DEFAULT_COLUMNS, SYNONYMS)
+GRAMMAR: Final = Grammar(
+    MARKETS.key, LISTING_PARAMETERS, FILTERS, SORT_ORDERS, CHANGE_ORDER, MARKETS.default_columns, SYNONYMS
+)
+SETTLED: Final = "finalized"
+"""Status of settled markets, which the partial indexes of unsettled ones exclude."""
 
 
 @dataclass
@@ -25,13 +29,36 @@ class Query(ListingQuery):
     min_duration_minutes: str | None = None
     max_duration_minutes: str | None = None
 
+    @property
+    def excludes_settled(self) -> bool:
+        """Return whether a filter on status accepts only statuses of unsettled markets."""
+        filters = (_exact_values(condition, "status") for condition in self.conditions)
+        return any(values and SETTLED not in values for values in filters)
+
     def check_combinations(self) -> Problem | None:
-        """Return the first problem of parameters that are valid alone; None if there is none. Decode the cursor."""
+        """Check parameters that depend on each other, and decode the cursor. Return the first problem, else None."""
         minimum, maximum = self.min_duration_minutes, self.max_duration_minutes
         if minimum is not None and maximum is not None and Decimal(minimum) > Decimal(maximum):
             message = "must not exceed max_duration_minutes"
             return invalid_parameter("min_duration_minutes", message, "Swap the two values.")
+        if self.order.only_unsettled and not self.excludes_settled and not self._has_few_markets():
+            message = (
+                f"{self.order_by} requires a filter by status or status__in that excludes {SETTLED},"
+                " or a filter by series_ticker or event_ticker"
+            )
+            return invalid_parameter("order_by", message, "Add status=active.")
         return super().check_combinations()
+
+    def _has_few_markets(self) -> bool:
+        names = ("series_ticker", "event_ticker")
+        return any(_exact_values(condition, name) for condition in self.conditions for name in names)
+
+
+def _exact_values(condition: Condition, column: str) -> list[object]:
+    """Return the values that a filter accepts, if it is an exact one on this column."""
+    if condition.filter.column.name != column or condition.filter.operator.suffix not in ("", "__in"):
+        return []
+    return [item for value in condition.values for item in (value if isinstance(value, list) else [value])]
 
 
 def parse_query(query_string: bytes, has_words: HasWords = no_words) -> Query:
@@ -41,11 +68,3 @@ def parse_query(query_string: bytes, has_words: HasWords = no_words) -> Query:
     Raises ApiError, a 422 that lists up to MAX_PROBLEMS invalid parameters, and any error of has_words.
     """
     return parse_listing(Query(GRAMMAR), query_string, has_words)
-
-
-def parse_fields(query_string: bytes) -> tuple[Column, ...]:
-    """Parse the query string of GET /markets/{ticker}, whose only parameter is `fields`. Raises ApiError."""
-    fields: tuple[Column, ...] = parse_parameters(query_string, {"fields": LISTING_PARAMETERS["fields"]}).get(
-        "fields", DEFAULT_COLUMNS
-    )
-    return fields

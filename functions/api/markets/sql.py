@@ -1,105 +1,111 @@
-"""SQL statements of GET /markets and GET /markets/{ticker}.
+"""The markets as a resource that has a listing: its SQL over the details and the quotes.
 
 A search with filters reads only the tables that the filters and the sort order need, and the rows are then read for the
 tickers of the page only. A search without filters also selects the columns of the rows.
 """
 
-import json
 from collections.abc import Callable, Collection, Sequence
 from fractions import Fraction
 from functools import lru_cache
 from math import ceil, floor
 from typing import Final
 
-from api.etag import version_sql
-from api.formats import Format, output_sql, row_text_sql
-from api.listing.filters import Condition
-from api.listing.search import Search, Source, Statement
-from api.markets.query import Query
-from kalshi_markets.columns import Column, Table
+from api.errors import ApiError, market_not_found
+from api.formats import output_sql
+from api.listing.filters import Condition, HasWords
+from api.listing.resource import ListedResource
+from api.listing.search import Search, Source
+from api.markets.query import GRAMMAR, SETTLED, Query, parse_query
+from kalshi_markets.columns import MARKETS, Column, Table
 
 _MICROSECONDS_PER_MINUTE: Final = 60_000_000
 _MAX_INTERVAL: Final = 10**18
 """Microseconds, more than 30,000 years."""
 
 
-def page(query: Query, table: str, format_: Format) -> Statement:
-    """Return the statement of one page, which Search.page describes."""
-    search = _MarketSearch(query, table, with_rows=True)
+class Markets(ListedResource[Query]):
+    """The markets."""
 
-    def rows_sql(matches: str) -> str:
-        if search.includes_rows:
-            return f"SELECT {_select_list(query.fields, 'p')} FROM {matches}"
-        rows = f"SELECT {_select_list(query.fields)} FROM {_joined(query.fields, table)} OFFSET 0"
-        return f"SELECT m.* FROM {matches}, LATERAL ({rows}) AS m"
+    entity = MARKETS
+    grammar = GRAMMAR
+    row = "market"
+    few_fields = "ticker,title"
+    table = Table.DETAILS
 
-    return search.page(rows_sql, format_, version_sql(table))
+    def parse_query(self, query_string: bytes, has_words: HasWords) -> Query:
+        """Parse the query string of the listing. Raises ApiError, and any error of has_words."""
+        return parse_query(query_string, has_words)
 
+    def search(self, query: Query, table: str, *, with_rows: bool) -> Search:
+        """Return the search of a query."""
+        return MarketSearch(query, table, with_rows=with_rows)
 
-def total(query: Query, table: str, *, estimated: bool) -> Statement:
-    """Return the statement that counts all markets that match a query, which Search.total describes."""
-    return _MarketSearch(query, table, with_rows=False).total(estimated=estimated)
+    def row_sql(self, columns: tuple[Column, ...], table: str, row_id: str) -> str:
+        """Return a SELECT of columns of one market. row_id: SQL expression of its ticker."""
+        return f"SELECT {_select_list(columns)} FROM {_tables(columns, table, row_id)}"
 
-
-def market(ticker: str, columns: tuple[Column, ...], table: str, format_: Format) -> Statement:
-    """Return the statement of one market. It returns one row (text, JSON of version_sql), or no row."""
-    # Both tables compare the ticker with the parameter, not with each other: the planner then expects one row in each.
-    statement = f"""
-        SELECT {row_text_sql(format_, columns)}, ({version_sql(table)})
-        FROM (SELECT {_select_list(columns)} FROM {table}_details AS t, {table}_quotes AS q
-              WHERE t.ticker = $1::text AND q.ticker = $1::text) AS r"""
-    return statement, [ticker]
+    def not_found(self) -> ApiError:
+        """Return the 404 error for an unknown ticker."""
+        return market_not_found()
 
 
-def stored_words(column: Column, candidates: Collection[str], table: str) -> Statement:
-    """Return the statement for the candidates that at least one market has in a column. It returns one row for each."""
-    statement = f"""
-        SELECT w.word FROM json_array_elements_text($1::json) AS w(word)
-        WHERE EXISTS (SELECT FROM {table}_details AS t WHERE t.{column.name} = w.word)"""
-    return statement, [json.dumps([*candidates])]
+RESOURCE: Final = Markets()
 
 
 @lru_cache(maxsize=64)
-def _select_list(columns: tuple[Column, ...], source: str | None = None) -> str:
-    """Return the SELECT list of the columns.
-
-    source: the alias of a relation that has all columns. None: the details table has the alias t, the quotes table q.
-    """
+def _select_list(columns: tuple[Column, ...]) -> str:
+    """Return the SELECT list of the columns. The details table has the alias t, the quotes table q."""
     both = "t" if any(column.table is Table.DETAILS for column in columns) else "q"
     alias = {Table.DETAILS: "t", Table.QUOTES: "q", Table.BOTH: both}
-    return ", ".join(output_sql(column, source or alias[column.table]) for column in columns)
+    return ", ".join(output_sql(column, alias[column.table]) for column in columns)
 
 
 @lru_cache(maxsize=64)
-def _joined(columns: tuple[Column, ...], table: str) -> str:
-    """Return FROM and WHERE of the tables that have the columns, joined to the tickers of a page p."""
+def _tables(columns: tuple[Column, ...], table: str, ticker: str) -> str:
+    """Return FROM and WHERE of the tables that have the columns, for one market. ticker: SQL expression.
+
+    Both tables compare the ticker with it, not with each other: the planner then expects one row in each.
+    """
     tables = {column.table for column in columns}
     details, quotes = f"{table}_details AS t", f"{table}_quotes AS q"
     if Table.DETAILS not in tables:
-        return f"{quotes} WHERE q.ticker = p.ticker"
+        return f"{quotes} WHERE q.ticker = {ticker}"
     if Table.QUOTES not in tables:
-        return f"{details} WHERE t.ticker = p.ticker"
-    return f"{details}, {quotes} WHERE t.ticker = p.ticker AND q.ticker = p.ticker"
+        return f"{details} WHERE t.ticker = {ticker}"
+    return f"{details}, {quotes} WHERE t.ticker = {ticker} AND q.ticker = {ticker}"
 
 
-class _MarketSearch(Search):
+class MarketSearch(Search):
     """Search for markets.
 
     with_rows: if there are no filters, also select the columns of the rows.
+    further_tables: tables that have columns which the statement reads, too.
+    sampled_percent: part of the blocks of the details that is read; None: all of them.
     """
 
     query: Query
 
-    def __init__(self, query: Query, table: str, *, with_rows: bool) -> None:
-        filtered = query.conditions or query.min_duration_minutes or query.max_duration_minutes
+    def __init__(
+        self,
+        query: Query,
+        table: str,
+        *,
+        with_rows: bool,
+        further_tables: Collection[Table] = (),
+        sampled_percent: float | None = None,
+    ) -> None:
+        filtered = query.conditions or query.search or query.min_duration_minutes or query.max_duration_minutes
         row_columns = None
         if with_rows and not filtered:
-            row_columns = [column for column in query.fields if column.name != "ticker"]
+            row_columns = [column for column in query.fields if column.name != MARKETS.key]
         columns = [*(condition.filter.column for condition in query.conditions), *(row_columns or ())]
-        super().__init__(query, _source(table, {column.table for column in columns}, query.order.table), row_columns)
+        tables = {*(column.table for column in columns), *further_tables}
+        if query.search or sampled_percent is not None:
+            tables.add(Table.DETAILS)
+        super().__init__(query, _source(table, tables, query.order.table, sampled_percent), row_columns)
 
     def further_conditions(self) -> list[str]:
-        """Return the conditions of the duration."""
+        """Return the conditions of the duration, and the one of partial indexes of unsettled markets."""
         conditions = []
         duration = f"{self.key_column('close_time')} - {self.key_column('open_time')}"
         for compared, minutes, rounding in (
@@ -109,6 +115,8 @@ class _MarketSearch(Search):
             if minutes is not None:
                 bound = self.parameter(_microseconds(minutes, rounding), "interval")
                 conditions.append(f"{duration} {compared} {bound}")
+        if self.query.order.only_unsettled and self.query.excludes_settled:
+            conditions.append(f"{self.key_column('status')} <> '{SETTLED}'")
         return conditions
 
     def condition_sql(self, condition: Condition, placeholders: Sequence[str]) -> str:
@@ -121,20 +129,25 @@ class _MarketSearch(Search):
         return super().condition_sql(condition, placeholders)
 
 
-def _source(table: str, filtered: Collection[Table], sorted_by: Table) -> Source:
+def _source(table: str, filtered: Collection[Table], sorted_by: Table, sampled_percent: float | None) -> Source:
     """Return the tables of a search.
 
     filtered: the tables of the columns that are compared or selected.
     sorted_by: the table that has the sort key.
+    sampled_percent: see MarketSearch.
     """
     tables = {*filtered, sorted_by}
     drive_from_quotes = sorted_by is Table.QUOTES or Table.DETAILS not in tables
     alias = "q" if Table.QUOTES in tables and drive_from_quotes else "t"
     details, quotes = f"{table}_details AS t", f"{table}_quotes AS q"
+    if sampled_percent is not None:
+        # With the same seed, equal requests have equal answers.
+        details += f" TABLESAMPLE SYSTEM ({sampled_percent}) REPEATABLE (0)"
+    searched_text = MARKETS.search_expression("t")
     if {Table.DETAILS, Table.QUOTES} <= tables:
         aliases = {Table.DETAILS: "t", Table.QUOTES: "q", Table.BOTH: alias}
-        return Source(f"{details} JOIN {quotes} ON q.ticker = t.ticker", aliases, alias)
-    return Source(quotes if alias == "q" else details, dict.fromkeys(Table, alias), alias)
+        return Source(f"{details} JOIN {quotes} ON q.ticker = t.ticker", aliases, alias, searched_text)
+    return Source(quotes if alias == "q" else details, dict.fromkeys(Table, alias), alias, searched_text)
 
 
 def _microseconds(minutes: str, rounding: Callable[[Fraction], int]) -> str:

@@ -8,7 +8,7 @@ from kalshi_markets.columns import COLUMNS
 
 NAMES: Final[Mapping[str, str]] = {
     **suggestions.NAMES,
-    **dict.fromkeys(("q", "query", "search", "text", "keyword", "keywords", "term", "_search"), "title__icontains"),
+    **dict.fromkeys(suggestions.SEARCH_NAMES, "search"),
     **dict.fromkeys(("min_duration", "duration_min"), "min_duration_minutes"),
     **dict.fromkeys(("max_duration", "duration_max"), "max_duration_minutes"),
 }

@@ -296,6 +296,8 @@ COLUMNS: Final = (
 """All columns, in the order of `fields=all`."""
 
 MARKETS: Final = Entity("markets", "ticker", COLUMNS, "recent", ("ticker", "title", "subtitle", "event_title"))
+FACETS: Final = ("status", "category", "series_ticker", "strike_type", "result")
+"""Columns of markets whose values are counted."""
 COLUMNS_BY_NAME: Final = MARKETS.by_name
 DEFAULT_COLUMNS: Final = MARKETS.default_columns
 MARKET_COLUMNS: Final = tuple(column for column in COLUMNS if column.origin is Origin.MARKET)

@@ -6,7 +6,7 @@ import pytest
 from mangum.handlers import ALB, APIGateway, HTTPGateway
 from mangum.types import LambdaConfig
 
-from api.events import decoded_path, is_http_request
+from api.lambda_events import decoded_path, is_http_request
 
 CONFIG = LambdaConfig(api_gateway_base_path="/", text_mime_types=[], exclude_headers=[])
 SENT, DECODED = "/markets/100%2525%20A", "/markets/100%25 A"

@@ -1,0 +1,1 @@
+"""Events: their listing and the markets of one event."""
