@@ -1,6 +1,5 @@
 """Counts of all markets by the values of a few columns, for facets and for the series."""
 
-
 from kalshi_markets.columns import FACETS
 from kalshi_markets.database import Database
 
