@@ -1,5 +1,6 @@
 """Listings of events and series, the markets of one event, and secondary categories."""
 
+import itertools
 import json
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -202,6 +203,14 @@ def test_a_cursor_belongs_to_its_event(api: ApiClient) -> None:
     body = error(api.get(f"/events/E9/markets?cursor={cursor}"), 422, "invalid_parameter")
     assert "event_ticker changed" in body["detail"][0]["msg"]
     assert "event_ticker must not be repeated" in api.get("/events/E1/markets?event_ticker=E2").text
+
+
+@pytest.mark.parametrize("query", ["limit=1", "limit=1&changed_since=0"])
+def test_a_cursor_belongs_to_its_listing(api: ApiClient, query: str) -> None:
+    for path, other in itertools.permutations(("/events", "/series", "/markets"), 2):
+        cursor = api.get(f"{path}?{query}").json["next_cursor"]
+        body = error(api.get(f"{other}?{query}&cursor={cursor}"), 422, "invalid_parameter")
+        assert "cursor belongs to another query" in body["detail"][0]["msg"]
 
 
 def test_secondary_categories_find_markets(api: ApiClient) -> None:

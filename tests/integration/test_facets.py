@@ -41,6 +41,7 @@ def test_facets_are_chosen_limited_and_filtered(api: ApiClient) -> None:
         ("limit=1001", "invalid_parameter"),
         ("order_by=volume", "unknown_parameter"),
         ("cursor=x", "unknown_parameter"),
+        ("page=1", "unknown_parameter"),
         ("title_regex=(", "invalid_parameter"),
         ("status=nonsense", "invalid_parameter"),
     ],

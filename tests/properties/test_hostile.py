@@ -9,8 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api.app import create_app
+from api.events.markets import RESOURCE as EVENT_MARKETS
+from api.events.resource import RESOURCE as EVENTS
+from api.markets.facet_query import FACET_GRAMMAR
 from api.markets.parameters import FILTERS, LISTING_PARAMETERS
 from api.middleware import RequestContextMiddleware
+from api.series.resource import RESOURCE as SERIES
 from tests.properties import corpus
 from tests.properties.answers import items
 from tests.properties.model import meets
@@ -21,6 +25,12 @@ from tests.support.api_client import ApiResponse, escaped, variables
 pytestmark = pytest.mark.timeout(1800)
 NAMES = [*LISTING_PARAMETERS, *FILTERS]
 VALUES = [quote(value) for value in corpus.EVERYTHING] + [*corpus.RAW]
+GRAMMARS = {
+    "/events": EVENTS.grammar,
+    "/series": SERIES.grammar,
+    "/markets/facets": FACET_GRAMMAR,
+    "/events/a/markets": EVENT_MARKETS.grammar,
+}
 EXPECTED = {200, 400, 409, 422}
 TIMED_OUT = "query_timeout"
 
@@ -64,6 +74,30 @@ def test_no_value_in_any_parameter_breaks_anything(table: Table, repetition: int
     for at, name in enumerate(NAMES):
         value = VALUES[(at * 7 + repetition * 31 + table.seed) % len(VALUES)]
         assert_sane(table.api.get(f"/markets?limit=3&fields=ticker&{name}={value}"), (name, value))
+
+
+@pytest.mark.parametrize("path", GRAMMARS)
+@pytest.mark.parametrize("repetition", range(20 if SOAK else 2))
+def test_no_value_in_any_parameter_of_the_other_listings_breaks_anything(
+    table: Table, path: str, repetition: int
+) -> None:
+    for at, name in enumerate([*GRAMMARS[path].parameters, *GRAMMARS[path].filters]):
+        value = VALUES[(at * 11 + repetition * 37 + table.seed) % len(VALUES)]
+        assert_sane(table.api.get(f"{path}?{name}={value}"), (path, name, value))
+
+
+@examples(100, 2000)
+@given(
+    st.dictionaries(
+        st.sampled_from(NAMES) | st.text(max_size=5),
+        st.sampled_from(corpus.EVERYTHING)
+        | st.lists(st.sampled_from(corpus.EVERYTHING) | st.integers() | st.none(), max_size=3)
+        | st.recursive(st.none() | st.booleans() | st.floats() | st.text(max_size=4), st.lists, max_leaves=3),
+        max_size=3,
+    )
+)
+def test_no_body_breaks_anything(table: Table, body: dict[str, Any]) -> None:
+    assert_sane(table.api.post("/markets", body | {"limit": 3}), body)
 
 
 @examples(150, 2000)
@@ -111,7 +145,17 @@ def test_too_many_or_repeated_parameters_are_a_422(table: Table) -> None:
 @given(
     st.sampled_from(("accept", "accept-encoding", "if-none-match")),
     st.sampled_from(corpus.HEADERS) | st.text(st.characters(min_codepoint=1, max_codepoint=255), max_size=60),
-    st.sampled_from(("/markets?limit=2", "/markets/x", "/status", "/health", "/markets/columns")),
+    st.sampled_from(
+        (
+            "/markets?limit=2",
+            "/markets/x",
+            "/events?limit=2",
+            "/markets/facets",
+            "/status",
+            "/health",
+            "/markets/columns",
+        )
+    ),
 )
 def test_no_header_breaks_anything(table: Table, name: str, value: str, path: str) -> None:
     answer = table.api.request("GET", path, headers={name: value})

@@ -15,10 +15,11 @@ from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi import checks
 
 from api.app import create_app
+from api.markets.facet_query import FACET_PARAMETERS
 from api.markets.parameters import LISTING_PARAMETERS
 from api.middleware import RequestContextMiddleware
 from tests.properties.scale import SOAK, TABLE_SEEDS, examples
-from tests.properties.tables import Table
+from tests.properties.tables import EntityTable, Table
 from tests.support.api_client import variables
 
 pytestmark = pytest.mark.timeout(1800)
@@ -30,6 +31,7 @@ CHECKS = [
     checks.response_schema_conformance,
 ]
 MODES = [GenerationMode.POSITIVE, GenerationMode.NEGATIVE]
+NAMES = {*LISTING_PARAMETERS, *FACET_PARAMETERS}
 PART = 12
 """Number of filters in a document: with all of them, one case takes seconds to generate."""
 
@@ -46,17 +48,22 @@ def document(table: Table) -> dict[str, Any]:
     return document
 
 
-def parts(document: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Yield the document with a few filters of GET /markets at a time; each has all other parameters."""
-    parameters = document["paths"]["/markets"]["get"]["parameters"]
-    names = [parameter["$ref"].rpartition(".")[2] for parameter in parameters]
-    named = [parameter for parameter, name in zip(parameters, names, strict=True) if name in LISTING_PARAMETERS]
-    filters = [parameter for parameter in parameters if parameter not in named]
+def parts(document: dict[str, Any], path: str = "/markets") -> Iterator[dict[str, Any]]:
+    """Yield the document with a few filters of a listing at a time; each has all other parameters."""
+    parameters = document["paths"][path]["get"]["parameters"]
+    named = [parameter for parameter in parameters if name_of(parameter) in NAMES]
+    filters = [parameter for parameter in parameters if name_of(parameter) not in NAMES]
     random.Random(TABLE_SEEDS[0]).shuffle(filters)
     for start in range(0, len(filters) if SOAK else 2 * PART, PART):
         part = copy.deepcopy(document)
-        part["paths"]["/markets"]["get"]["parameters"] = named + filters[start:][:PART]
+        part["paths"][path]["get"]["parameters"] = named + filters[start:][:PART]
         yield part
+
+
+def name_of(parameter: dict[str, Any]) -> str:
+    """Return the name of a parameter or of a reference to one."""
+    name: str = parameter.get("name") or parameter["$ref"].rpartition(".")[2]
+    return name
 
 
 def assert_conforms(
@@ -102,6 +109,15 @@ def test_one_market_answers_as_the_document_says(
         assert 200 in statuses or mode is GenerationMode.NEGATIVE
 
 
+@pytest.mark.parametrize("mode", MODES, ids=lambda mode: mode.value)
+@pytest.mark.parametrize("path", ["/events", "/series", "/markets/facets"])
+def test_the_other_listings_answer_as_the_document_says(
+    entity_table: EntityTable, app: RequestContextMiddleware, document: dict[str, Any], path: str, mode: GenerationMode
+) -> None:
+    statuses = [assert_conforms(part, app, path, mode, examples(8, 20)) for part in parts(document, path)]
+    assert set().union(*statuses) >= ({200, 422} if mode is GenerationMode.POSITIVE else {422})
+
+
 def test_a_history_answers_as_the_document_says(
     table: Table, app: RequestContextMiddleware, document: dict[str, Any]
 ) -> None:
@@ -111,7 +127,7 @@ def test_a_history_answers_as_the_document_says(
     assert assert_conforms(document, app, path, positive, examples(5, 100), {"ticker": ticker}) == {200}
 
 
-@pytest.mark.parametrize("path", ["/markets/columns", "/status", "/health", "/"])
+@pytest.mark.parametrize("path", ["/markets/columns", "/events/columns", "/series/columns", "/status", "/health", "/"])
 def test_the_other_paths_answer_as_the_document_says(
     app: RequestContextMiddleware, document: dict[str, Any], path: str
 ) -> None:

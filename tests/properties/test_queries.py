@@ -1,4 +1,6 @@
 import itertools
+from dataclasses import replace
+from unittest import mock
 
 import pytest
 from hypothesis import given, note
@@ -23,6 +25,21 @@ def test_any_query_finds_what_the_contract_says_digit_for_digit(table: Table, da
     note(f"table of seed {table.seed}")
     expected = page(table.rows, query.question)
     assert_page(table.api, query, format_, expected)
+
+
+@examples(100, 1000)
+@given(data=st.data())
+def test_any_query_within_one_event_or_small_series_finds_what_the_contract_says(
+    table: Table, data: st.DataObject
+) -> None:
+    query = data.draw(random_query(table.first_rows))
+    column = data.draw(st.sampled_from(("event_ticker", "series_ticker")))
+    value = data.draw(st.sampled_from(table.first_rows))[column] or ""
+    conditions = [item for item in query.question.conditions if (item.column, item.operator) != (column, "")]
+    question = replace(query.question, conditions=[*conditions, Condition(column, "", value)])
+    query = RenderedQuery(question, query.parameters | {column: value})
+    with mock.patch("api.markets.sql.Markets.refine", lambda _, query, __: setattr(query, "series_is_small", True)):
+        assert_page(table.api, query, data.draw(FORMATS), page(table.rows, question))
 
 
 @examples(40, 200)

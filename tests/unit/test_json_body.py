@@ -48,6 +48,10 @@ def test_numbers_keep_their_digits() -> None:
     )
 
 
+def test_a_repeated_member_is_a_repeated_parameter() -> None:
+    assert get_request('{"limit": 1, "title": "A", "limit": 2}').scope["query_string"] == b"limit=1&title=A&limit=2"
+
+
 def test_the_example_is_valid() -> None:
     query = parse_query(get_request(EXAMPLE_BODY).scope["query_string"])
     assert query.limit == 1000

@@ -1,9 +1,14 @@
 import pytest
 
+from api.events.markets import RESOURCE as EVENT_MARKETS
+from api.events.resource import RESOURCE as EVENTS
+from api.listing.query import Grammar
 from api.listing.suggestions import SUFFIXES
+from api.markets.facet_query import FACET_GRAMMAR
 from api.markets.parameters import FILTERS, LISTING_PARAMETERS
 from api.markets.query import GRAMMAR
 from api.markets.suggestions import COLUMN_NAMES, NAMES
+from api.series.resource import RESOURCE as SERIES
 from kalshi_markets.columns import COLUMNS_BY_NAME
 
 
@@ -42,6 +47,32 @@ from kalshi_markets.columns import COLUMNS_BY_NAME
 )
 def test_the_parameter_of_the_same_meaning_is_suggested(unknown: str, meant: str | None) -> None:
     assert GRAMMAR.suggest(unknown) == meant
+
+
+@pytest.mark.parametrize("grammar", [GRAMMAR, EVENT_MARKETS.grammar, FACET_GRAMMAR, EVENTS.grammar, SERIES.grammar])
+def test_a_listing_suggests_only_its_own_parameters(grammar: Grammar) -> None:
+    known = {*grammar.parameters, *grammar.filters}
+    for name in (*grammar.synonyms.names, *grammar.synonyms.names.values(), *grammar.synonyms.columns):
+        meant = grammar.suggest(name)
+        assert meant is None or (meant in known and grammar.hint(meant))
+
+
+@pytest.mark.parametrize("name", ["page", "cursor", "offset", "order_by", "fields", "format", "count_total"])
+def test_facets_suggest_nothing_for_parameters_of_pages(name: str) -> None:
+    assert FACET_GRAMMAR.suggest(name) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("event_ticker", "event_ticker=KXBTCD-26NOV2417"),
+        ("categories", 'categories=["Crypto"]'),
+        ("title", "title=Bitcoin"),
+        ("ticker__startswith", "ticker__startswith=KX"),
+    ],
+)
+def test_the_hint_is_a_valid_use(name: str, hint: str) -> None:
+    assert GRAMMAR.hint(name) == hint
 
 
 def test_every_name_in_the_tables_leads_to_a_parameter_and_none_is_one() -> None:

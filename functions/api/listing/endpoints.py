@@ -39,6 +39,7 @@ def list_rows(
     tag = ETag(request, format_.name, service.source_fingerprint)
     if unchanged := not_modified(database, tag, resource.version_sql(table, query.fields)):
         return unchanged
+    resource.refine(query, database)
     return page_response(request, query, format_, tag, RowReader(database, resource, query, format_))
 
 

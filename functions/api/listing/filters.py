@@ -30,6 +30,16 @@ _CATEGORY_SQL: Final = {
 }
 """Conditions on the primary category and on all categories, by suffix of the operator."""
 
+_EXAMPLES: Final = {
+    "ticker": "KXBTCD-26NOV2417-T91249.99",
+    "event_ticker": "KXBTCD-26NOV2417",
+    "series_ticker": "KXBTCD",
+    "category": "Crypto",
+    "categories": '["Crypto"]',
+    "tags": '["Bitcoin"]',
+}
+"""Example values of columns whose values look different from others of their kind, by the column's name."""
+
 HasWords = Callable[[Column, Collection[str]], Collection[str]]
 """Function that returns the subset of undocumented words that are stored in a column."""
 
@@ -204,8 +214,10 @@ class Filter:
     @property
     def example(self) -> str:
         """Example of a valid value."""
-        known = [word for word in self.column.allowed_values if word]
-        return self.operator.example or (known or [value_parsers.EXAMPLES[self.column.kind]])[0]
+        column = self.column
+        known = [word for word in column.allowed_values if word]
+        general = _EXAMPLES.get(column.name) or value_parsers.EXAMPLES[column.kind]
+        return self.operator.example or (known or [general])[0]
 
     @property
     def description(self) -> str:

@@ -6,7 +6,7 @@ The body becomes the equivalent query string, so both requests have the same ans
 import csv
 import io
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -44,13 +44,18 @@ def _query_string(body: bytes) -> bytes:
         raise _invalid((), "must contain only characters that UTF-8 can encode") from None
 
 
-def _parse(body: bytes) -> Mapping[str, Any]:
-    """Return the JSON object of a body, with its numbers as text, so that no digit is lost. Raises ApiError."""
+def _parse(body: bytes) -> tuple[tuple[str, Any], ...]:
+    """Return the members of the JSON object of a body, repeated ones too. Raises ApiError.
+
+    Numbers are text, so that no digit is lost. An object in it is a tuple of members as well.
+    """
     try:
-        value = json.loads(body, parse_float=str, parse_int=str, parse_constant=_reject_constant)
+        value = json.loads(
+            body, object_pairs_hook=tuple, parse_float=str, parse_int=str, parse_constant=_reject_constant
+        )
     except (ValueError, RecursionError):
         value = None
-    if not isinstance(value, dict):
+    if not isinstance(value, tuple):
         raise _invalid((), "must be a JSON object of parameters")
     return value
 
@@ -59,9 +64,9 @@ def _reject_constant(constant: str) -> None:
     raise ValueError(constant)
 
 
-def _texts(parameters: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def _texts(parameters: Iterable[tuple[str, Any]]) -> Iterator[tuple[str, str]]:
     """Yield each parameter's name and the text of its value, as a query string has it. Raises ApiError."""
-    for name, value in parameters.items():
+    for name, value in parameters:
         match value:
             case bool():
                 yield name, json.dumps(value)

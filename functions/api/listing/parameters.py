@@ -53,7 +53,7 @@ def limit_parameter(rows: str) -> Parameter:
     return Parameter(
         "limit",
         integer(1, MAX_LIMIT),
-        f"Maximum number of {rows}.",
+        f"Maximum number of {rows}, from 1 to {MAX_LIMIT:,}.",
         str(DEFAULT_LIMIT),
         integer_schema(1, MAX_LIMIT, DEFAULT_LIMIT),
     )

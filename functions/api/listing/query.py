@@ -99,7 +99,8 @@ class ListingQuery:
     @property
     def cursor_parameters(self) -> dict[str, str]:
         """Parameters that must be equal in every request with a cursor of this query."""
-        order = {"order_by": self.order_by, "order_direction": self.order_direction}
+        # The ID column distinguishes two listings whose sort orders have the same name.
+        order = {"order_by": f"{self.order_by} {self.grammar.id_column}", "order_direction": self.order_direction}
         return order | {name: value for name, value in self.raw_parameters.items() if name not in _CURSOR_INDEPENDENT}
 
     def check_combinations(self) -> Problem | None:

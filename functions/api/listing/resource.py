@@ -12,6 +12,7 @@ from api.listing.filters import HasWords
 from api.listing.query import AnyQuery, Grammar
 from api.listing.search import Search, Statement
 from kalshi_markets.columns import Column, Entity, Table
+from kalshi_markets.database import Database
 
 
 class ListedResource(ABC, Generic[AnyQuery]):
@@ -50,6 +51,9 @@ class ListedResource(ABC, Generic[AnyQuery]):
     @abstractmethod
     def not_found(self) -> ApiError:
         """Return the 404 error for an ID that no row has."""
+
+    def refine(self, query: AnyQuery, database: Database) -> None:  # most resources need nothing
+        """Look up what the best statement of a query depends on. Raises DatabaseError."""
 
     def version_sql(self, table: str, columns: Collection[Column]) -> str:  # noqa: ARG002
         """Return a SELECT of the JSON of the TableVersion of a response with these columns."""

@@ -50,10 +50,17 @@ class Search:
     """Search of one query: the IDs of the matching rows in sort order.
 
     row_columns: columns that are also selected, which saves the join back to the tables. None: only the IDs.
+    source_values: values of the source's placeholders, $1, …
     """
 
-    def __init__(self, query: ListingQuery, source: Source, row_columns: Sequence[Column] | None = None) -> None:
-        self.values: list[object] = []
+    def __init__(
+        self,
+        query: ListingQuery,
+        source: Source,
+        row_columns: Sequence[Column] | None = None,
+        source_values: Sequence[object] = (),
+    ) -> None:
+        self.values: list[object] = [*source_values]
         self.query = query
         self.source = source
         self.includes_rows = row_columns is not None
@@ -108,6 +115,10 @@ class Search:
         """Return a SELECT from all matching rows, in no order. selected: the SELECT list."""
         return f"SELECT {selected} FROM {self.source.sql} {self._where()}"
 
+    def conditions(self) -> Sequence[Condition]:
+        """Return the filters that the source does not apply itself."""
+        return self.query.conditions
+
     def further_conditions(self) -> list[str]:
         """Return the conditions of parameters that only this listing has."""
         return []
@@ -126,7 +137,7 @@ class Search:
     def _filters(self) -> list[str]:
         conditions = [
             self.condition_sql(condition, [self.parameter(value, condition.cast) for value in condition.values])
-            for condition in self.query.conditions
+            for condition in self.conditions()
         ]
         conditions += [self._word_sql(word) for word in self.query.search]
         conditions += self.further_conditions()

@@ -22,7 +22,8 @@ def search_parameter(rows: str, columns: Sequence[str]) -> Parameter:
         "search",
         parse_words,
         f"Only {rows} whose {names} contain every one of these words, in any order, case-insensitive. Words are"
-        f' separated by spaces; a phrase is in quotation marks, such as "white house". At most {MAX_WORDS} words.',
+        f' separated by spaces; a phrase is in quotation marks, such as "white house". At most {MAX_WORDS} words'
+        f" and {MAX_LENGTH} characters.",
         "bitcoin price",
         {"type": "string", "minLength": 1, "maxLength": MAX_LENGTH},
     )

@@ -66,8 +66,11 @@ class Synonyms(NamedTuple):
         name, known = unknown[:MAX_NAME_LENGTH].lower(), [*parameters, *filters]
         if name in known:
             return name
-        if meant := self.names.get(name) or self._filter(name, filters):
-            return meant
+        meant = self.names.get(name, name)
+        if meant in self.names.values():  # a parameter of listings, which not every listing has
+            return meant if meant in known else None
+        if filter_name := self._filter(name, filters):
+            return filter_name
         near = difflib.get_close_matches(unknown[:MAX_NAME_LENGTH], known, 1, cutoff=_MIN_SIMILARITY)
         return near[0] if near else None
 

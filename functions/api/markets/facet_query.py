@@ -32,7 +32,7 @@ FACET_PARAMETERS: Final[Mapping[str, Parameter]] = {
     "limit": Parameter(
         "limit",
         integer(1, MAX_VALUES),
-        "Maximum number of values of each facet.",
+        f"Maximum number of values of each facet, from 1 to {MAX_VALUES:,}.",
         str(DEFAULT_VALUES),
         integer_schema(1, MAX_VALUES, DEFAULT_VALUES),
     ),

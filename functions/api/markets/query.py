@@ -24,10 +24,19 @@ class Query(ListingQuery):
     """Parsed query of GET /markets.
 
     min_duration_minutes, max_duration_minutes: decimal text.
+    series_is_small: the series of the filter on series_ticker has so few markets that all of them can be sorted.
     """
 
     min_duration_minutes: str | None = None
     max_duration_minutes: str | None = None
+    series_is_small: bool = False
+
+    def filter_by(self, column: str) -> Condition | None:
+        """Return the filter for one exact value of a column; None if there is none."""
+        for condition in self.conditions:
+            if condition.filter.column.name == column and condition.filter.operator.suffix == "":
+                return condition
+        return None
 
     @property
     def excludes_settled(self) -> bool:

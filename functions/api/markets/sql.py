@@ -17,8 +17,11 @@ from api.listing.resource import ListedResource
 from api.listing.search import Search, Source
 from api.markets.query import GRAMMAR, SETTLED, Query, parse_query
 from kalshi_markets.columns import MARKETS, Column, Table
+from kalshi_markets.database import Database
 
 _MICROSECONDS_PER_MINUTE: Final = 60_000_000
+MAX_SORTED: Final = 50_000
+"""Maximum number of markets of a series of which all are sorted for a page: a market takes about 1.5 µs."""
 _MAX_INTERVAL: Final = 10**18
 """Microseconds, more than 30,000 years."""
 
@@ -40,6 +43,15 @@ class Markets(ListedResource[Query]):
         """Return the search of a query."""
         return MarketSearch(query, table, with_rows=with_rows)
 
+    def refine(self, query: Query, database: Database) -> None:
+        """Look up whether the series of the query is small. Raises DatabaseError."""
+        series = query.filter_by("series_ticker")
+        if series and query.order_by != MARKETS.default_order and query.changed_since is None:
+            sql = f"SELECT sum(markets) FROM {database.settings.table}_counts WHERE series_ticker = $1::text"
+            [[markets]] = database.query(sql, *series.values)
+            # None: not counted yet.
+            query.series_is_small = markets is not None and markets <= MAX_SORTED
+
     def row_sql(self, columns: tuple[Column, ...], table: str, row_id: str) -> str:
         """Return a SELECT of columns of one market. row_id: SQL expression of its ticker."""
         return f"SELECT {_select_list(columns)} FROM {_tables(columns, table, row_id)}"
@@ -50,6 +62,28 @@ class Markets(ListedResource[Query]):
 
 
 RESOURCE: Final = Markets()
+
+
+def _narrowest_filter(query: Query) -> Condition | None:
+    """Return the filter by an event, or by a small series in another order than the one that its index has."""
+    series = query.filter_by("series_ticker") if query.series_is_small else None
+    return query.filter_by("event_ticker") or series
+
+
+def _within_sql(table: str, column: Column, direction: str) -> tuple[str, str]:
+    """Return subqueries of the details and the quotes for the markets of one event or series, $1.
+
+    OFFSET 0 keeps the planner from following the index of another order. Rows that come in the order of their tickers
+    seldom replace one another while the first rows by another order are selected.
+    """
+    tickers = f"SELECT ticker FROM {table}_details WHERE {column.name} = $1::text ORDER BY ticker"
+    details = (
+        f"(SELECT * FROM {table}_details WHERE {column.name} = $1::text ORDER BY ticker {direction} OFFSET 0) AS t"
+    )
+    quotes = (
+        f"(SELECT * FROM {table}_quotes WHERE ticker = ANY(ARRAY({tickers})) ORDER BY ticker {direction} OFFSET 0) AS q"
+    )
+    return details, quotes
 
 
 @lru_cache(maxsize=64)
@@ -78,6 +112,9 @@ def _tables(columns: tuple[Column, ...], table: str, ticker: str) -> str:
 class MarketSearch(Search):
     """Search for markets.
 
+    All markets of one event, or of one small series, are read and sorted: the planner would follow the index of a sort
+    order, whose first markets may belong to any other series.
+
     with_rows: if there are no filters, also select the columns of the rows.
     further_tables: tables that have columns which the statement reads, too.
     sampled_percent: part of the blocks of the details that is read; None: all of them.
@@ -94,15 +131,28 @@ class MarketSearch(Search):
         further_tables: Collection[Table] = (),
         sampled_percent: float | None = None,
     ) -> None:
+        self._within = None if sampled_percent is not None else _narrowest_filter(query)
         filtered = query.conditions or query.search or query.min_duration_minutes or query.max_duration_minutes
         row_columns = None
         if with_rows and not filtered:
             row_columns = [column for column in query.fields if column.name != MARKETS.key]
-        columns = [*(condition.filter.column for condition in query.conditions), *(row_columns or ())]
+        self.query = query
+        columns = [*(condition.filter.column for condition in self.conditions()), *(row_columns or ())]
         tables = {*(column.table for column in columns), *further_tables}
         if query.search or sampled_percent is not None:
             tables.add(Table.DETAILS)
-        super().__init__(query, _source(table, tables, query.order.table, sampled_percent), row_columns)
+        details, quotes = f"{table}_details AS t", f"{table}_quotes AS q"
+        if sampled_percent is not None:
+            # With the same seed, equal requests have equal answers.
+            details += f" TABLESAMPLE SYSTEM ({sampled_percent}) REPEATABLE (0)"
+        if self._within:
+            details, quotes = _within_sql(table, self._within.filter.column, "DESC" if query.descending else "ASC")
+        source = _source(details, quotes, tables, query.order.table)
+        super().__init__(query, source, row_columns, self._within.values if self._within else ())
+
+    def conditions(self) -> Sequence[Condition]:
+        """Return the filters that the source does not apply itself."""
+        return [condition for condition in self.query.conditions if condition is not self._within]
 
     def further_conditions(self) -> list[str]:
         """Return the conditions of the duration, and the one of partial indexes of unsettled markets."""
@@ -129,20 +179,16 @@ class MarketSearch(Search):
         return super().condition_sql(condition, placeholders)
 
 
-def _source(table: str, filtered: Collection[Table], sorted_by: Table, sampled_percent: float | None) -> Source:
+def _source(details: str, quotes: str, filtered: Collection[Table], sorted_by: Table) -> Source:
     """Return the tables of a search.
 
+    details, quotes: SQL of the two tables.
     filtered: the tables of the columns that are compared or selected.
     sorted_by: the table that has the sort key.
-    sampled_percent: see MarketSearch.
     """
     tables = {*filtered, sorted_by}
     drive_from_quotes = sorted_by is Table.QUOTES or Table.DETAILS not in tables
     alias = "q" if Table.QUOTES in tables and drive_from_quotes else "t"
-    details, quotes = f"{table}_details AS t", f"{table}_quotes AS q"
-    if sampled_percent is not None:
-        # With the same seed, equal requests have equal answers.
-        details += f" TABLESAMPLE SYSTEM ({sampled_percent}) REPEATABLE (0)"
     searched_text = MARKETS.search_expression("t")
     if {Table.DETAILS, Table.QUOTES} <= tables:
         aliases = {Table.DETAILS: "t", Table.QUOTES: "q", Table.BOTH: alias}

@@ -11,7 +11,7 @@ MAX_TICKERS: Final = 1_000
 MAX_DEPTH: Final = 100
 """The exchange's maximum (docs.kalshi.com, Get Market Orderbook)."""
 EXAMPLE_BODY: Final = '{"tickers": ["KXBTCD-26NOV2417-T91249.99"], "depth": 1}'
-_DEPTH: Final = "Maximum number of levels of each side, the best ones. 0: all levels."
+_DEPTH: Final = f"Maximum number of levels of each side, the best ones, from 1 to {MAX_DEPTH}. 0: all levels."
 
 ORDERBOOK_PARAMETERS: Final = {
     "depth": Parameter("depth", integer(0, MAX_DEPTH), _DEPTH, "1", integer_schema(0, MAX_DEPTH, 0))
