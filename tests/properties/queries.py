@@ -252,7 +252,7 @@ def _spellings(instant: datetime) -> list[str]:
     if naive.time() == datetime.min.time():
         spellings.append(date.isoformat(naive.date()))
     since = (instant - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
-    if 0 <= since <= 10**17:
+    if since == 0 or 10**15 <= since <= 10**17:  # the API rejects Unix seconds before September 2001
         seconds, fraction = divmod(since, 10**6)
         spellings += [f"{seconds}.{fraction:06}"] + [str(seconds)] * (not fraction)
     return spellings
