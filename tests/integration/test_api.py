@@ -319,6 +319,10 @@ def test_docs_and_the_openapi_document_are_served(api: ApiClient) -> None:
         *("/events/{event_ticker}/markets", "/series", "/series/columns", "/series/{series_ticker}"),
     }
     assert len(document["paths"]["/markets"]["get"]["parameters"]) == len(LISTING_PARAMETERS) + len(EVERY_FILTER)
+    landing = api.get("/").text
+    for path, methods in document["paths"].items():
+        for method in methods.keys() & {"get", "post"}:
+            assert path == "/" or f"<code>{method.upper()} {path}</code>" in landing
 
 
 def test_the_columns_describe_themselves(api: ApiClient) -> None:

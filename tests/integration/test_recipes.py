@@ -64,6 +64,7 @@ def test_every_recipe_has_its_test() -> None:
         "DuckDB over NDJSON": 1,
         "Trades into DuckDB": 1,
         "pandas over CSV": 1,
+        "5-minute candles of a series into pandas": 1,
         "Ask only for what is new": 1,
         "Fees of a market": 1,
         "All outcomes of an event as a probability distribution": 1,
@@ -132,7 +133,8 @@ def highest_volume(database: Database, markets: Sequence[Mapping[str, Any]]) -> 
     market = max(active, key=lambda market: (Decimal(market["volume_fp"]), market["ticker"]))
     store_markets(database, {**market, "last_price_dollars": "0.3300"})
     fees = {"fee_type": "quadratic", "fee_multiplier": 1}
-    overridden = event(market["event_ticker"], "S", fee_multiplier_override=Decimal("0.5"))
+    multiplier = Decimal("0.5")
+    overridden = event(market["event_ticker"], "S", fee_multiplier_override=multiplier, mutually_exclusive=True)
     EventWriter(database).write([overridden], [series("S", "Series", "World", **fees)], [])
     return market
 
@@ -145,6 +147,16 @@ def test_the_fees_of_the_event_replace_those_of_its_series(
     assert run("Fees of a market", 0, service, folder) == expected
 
 
+def test_candles_of_a_series_have_a_column_for_each_market(
+    service: str, folder: Path, highest_volume: Mapping[str, Any], markets: Sequence[Mapping[str, Any]]
+) -> None:
+    ticker, *shape = run("5-minute candles of a series into pandas", 0, service, folder).split()
+    of_event = [market for market in markets if market["event_ticker"] == highest_volume["event_ticker"]]
+    active = sum(market["status"] == "active" for market in of_event)
+    assert ticker == "S"
+    assert shape in (["288", str(active)], ["289", str(active)])
+
+
 def test_probabilities_of_all_outcomes_have_the_sum_of_one(
     service: str, folder: Path, highest_volume: Mapping[str, Any], markets: Sequence[Mapping[str, Any]]
 ) -> None:
@@ -152,5 +164,6 @@ def test_probabilities_of_all_outcomes_have_the_sum_of_one(
     event_ticker, *outcomes = run(title, 0, service, folder).splitlines()
     assert event_ticker == highest_volume["event_ticker"]
     of_event = [market for market in markets if market["event_ticker"] == event_ticker]
-    assert len(outcomes) == sum(market["status"] == "active" for market in of_event)
+    active = [market for market in of_event if market["status"] == "active"]
+    assert len(outcomes) == sum(Decimal(market["yes_ask_dollars"]) < 1 for market in active)
     assert abs(sum(float(outcome.split("%")[0]) for outcome in outcomes) - 100) < 0.1 * len(outcomes)
