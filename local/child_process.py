@@ -21,11 +21,14 @@ class ChildFailed(Exception):
 class ChildProcess:
     """Command that prints its URL when it accepts requests.
 
-    ready_pattern: regular expression for the line with the URL. The URL is its first group.
-    url: the URL. It is set when start() has returned.
-    ended: task that ends with the process. It is set when start() has returned.
-    component: name in front of the lines that follow.
+    component: name in front of each line that the process writes after its URL.
+    ready_pattern: regular expression for the line with the URL. Its first group is the URL.
+    environment: environment variables. Default: those of this process.
     stop_seconds: time between SIGTERM and SIGKILL.
+
+    Attributes that start() sets:
+    url: the URL. It is empty before.
+    ended: task that ends with the process.
     """
 
     ended: asyncio.Task[None]

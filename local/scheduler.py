@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from local.console import echo
 from local.lambda_runtime.events import scheduled_event
@@ -41,22 +41,19 @@ class Scheduler:
         self._interval = interval
         self._retry = retry
         self._run: asyncio.Task[str] | asyncio.Task[None] | None = None
-        self._ticks: asyncio.Task[None] | None = None
+        self._schedule: asyncio.Task[None] | None = None
 
     def start(self) -> None:
         """Start the schedule and return at once."""
-        self._ticks = asyncio.create_task(self._tick())
+        self._schedule = asyncio.create_task(self._run_schedule())
 
     async def close(self) -> None:
         """Stop the schedule. An invocation that is running has GRACE_SECONDS to end."""
-        for task, grace in ((self._ticks, 0.0), (self._run, GRACE_SECONDS)):
-            if task and not task.done():
-                await asyncio.wait({task}, timeout=grace)
-                task.cancel()
-                await asyncio.wait({task})
+        await _end(self._schedule, grace=0.0)
+        await _end(self._run, grace=GRACE_SECONDS)
 
-    async def _tick(self) -> None:
-        self._run = asyncio.create_task(self._first())
+    async def _run_schedule(self) -> None:
+        self._run = asyncio.create_task(self._invoke_first())
         while True:
             await asyncio.sleep(self._interval)
             if self._run.done():
@@ -64,7 +61,7 @@ class Scheduler:
             else:
                 echo(self._component, "the previous run has not ended: skipping this run")
 
-    async def _first(self) -> None:
+    async def _invoke_first(self) -> None:
         """Invoke the function until it acquires the lease, for up to `interval` seconds.
 
         A run that was killed with an earlier supervisor may still hold the lease.
@@ -84,3 +81,11 @@ class Scheduler:
         except LambdaError as error:
             echo(self._component, f"ERROR the run failed: {error}")
             return "failed"
+
+
+async def _end(task: asyncio.Task[Any] | None, *, grace: float) -> None:
+    """Cancel a task that does not end within `grace` seconds, and wait until it has ended."""
+    if task and not task.done():
+        await asyncio.wait({task}, timeout=grace)
+        task.cancel()
+        await asyncio.wait({task})

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api import landing, responses, status
-from api.candlesticks import request as candlesticks_request
+from api.candlesticks.request import CandlesticksRequest, parse_body, parse_path, unknown_zone
 from api.errors import ApiError, ErrorCode, from_service_error
 from api.formats import negotiate_format
 from api.listing import endpoints
@@ -65,6 +65,7 @@ def create_app(resources: Resources) -> FastAPI:
     _add_listing_routes(app, resources)
     _add_event_routes(app, resources)
     _add_candlestick_routes(app, resources)
+    _add_trade_routes(app, resources)
     _add_market_routes(app, resources)
     return app
 
@@ -164,36 +165,79 @@ def _add_candlestick_routes(app: FastAPI, resources: Resources) -> None:
     @app.post("/markets/candlesticks", summary="Candlesticks of several markets")
     async def candlesticks(request: Request) -> Response:
         reject_parameters(request.scope["query_string"])
-        results = await _fetch_candlesticks(request, candlesticks_request.parse_body(await request.body()), resources)
-        from api.candlesticks import responses as candlesticks_responses  # see _fetch_candlesticks
+        candlesticks_request = parse_body(await request.body())
+        results = await _fetch_candlesticks(request, candlesticks_request, resources)
+        from api.candlesticks.responses import batch_response  # imported here, because it imports the exchange client
 
-        return candlesticks_responses.batch_response(request, results)
+        return batch_response(request, results)
 
     @app.get("/markets/{ticker}/candlesticks", summary="Candlesticks of one market")
     async def market_candlesticks(request: Request) -> Response:
-        request_body, format_name = candlesticks_request.parse_path(_ticker(request), request.scope["query_string"])
-        [result] = await _fetch_candlesticks(request, request_body, resources)
-        from api.candlesticks import single_response  # see _fetch_candlesticks
+        candlesticks_request, format_name = parse_path(_ticker(request), request.scope["query_string"])
+        [result] = await _fetch_candlesticks(request, candlesticks_request, resources)
+        from api.candlesticks.single_response import single_response  # imported here for the same reason
 
-        return single_response.single_response(request, result, negotiate_format(request, format_name))
+        return single_response(
+            request,
+            result,
+            negotiate_format(request, format_name),
+            with_filled=candlesticks_request.fill != "none",
+        )
 
 
 async def _fetch_candlesticks(
-    request: Request, request_body: candlesticks_request.CandlesticksRequest, resources: Resources
+    request: Request, candlesticks_request: CandlesticksRequest, resources: Resources
 ) -> "list[Result]":
-    from api.candlesticks.fetch import fetch  # imports the exchange client: 150 ms, and no other route needs it
+    # Imported here: they import the exchange client, which takes 150 ms and which most routes do not need.
+    from api.candlesticks.derivation import UnknownZone, plan_derivation
+    from api.candlesticks.fetch import fetch
 
-    deadline = time.monotonic() + remaining_seconds(request) - RESPONSE_RESERVE_SECONDS
+    try:
+        derivation = plan_derivation(candlesticks_request, resources.database, resources.exchange.now())
+    except UnknownZone:
+        raise unknown_zone(in_body=request.method == "POST") from None
     return await fetch(
-        request_body, resources.exchange, resources.market_lifetimes, resources.candle_cache, deadline=deadline
+        candlesticks_request,
+        resources.exchange,
+        resources.market_lifetimes,
+        resources.candle_cache,
+        deadline=_deadline(request),
+        derivation=derivation,
     )
+
+
+def _add_trade_routes(app: FastAPI, resources: Resources) -> None:
+    # Modules of these routes import the exchange client (see _fetch_candlesticks).
+    @app.get("/markets/{ticker}/trades", summary="Trades of one market")
+    async def trades(request: Request) -> Response:
+        from api.trades import endpoint
+
+        return await endpoint.respond(request, _ticker(request), resources, deadline=_deadline(request))
+
+    @app.get("/markets/{ticker}/orderbook", summary="Order book of one market")
+    async def orderbook(request: Request) -> Response:
+        from api.orderbooks import endpoints as orderbooks
+
+        return await orderbooks.single(request, _ticker(request), resources.exchange, deadline=_deadline(request))
+
+    @app.post("/markets/orderbooks", summary="Order books of several markets")
+    async def orderbooks(request: Request) -> Response:
+        reject_parameters(request.scope["query_string"])
+        from api.orderbooks import endpoints as orderbooks
+
+        return await orderbooks.batch(request, await request.body(), resources.exchange, deadline=_deadline(request))
+
+
+def _deadline(request: Request) -> float:
+    """Return the time.monotonic() value by which calls to the exchange must end."""
+    return time.monotonic() + remaining_seconds(request) - RESPONSE_RESERVE_SECONDS
 
 
 def _add_market_routes(app: FastAPI, resources: Resources) -> None:
     # These follow the routes whose paths `/markets/{ticker}` matches, too.
     @app.get("/markets/{ticker}", summary="One market")
     async def market(request: Request) -> Response:
-        if _ticker(request) == "candlesticks":
+        if _ticker(request) in ("candlesticks", "orderbooks"):
             raise HTTPException(405, headers={"Allow": "POST"})
         return endpoints.one_row(request, _ticker(request), resources, MARKETS)
 

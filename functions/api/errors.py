@@ -33,7 +33,7 @@ class ErrorCode(Enum):
     DATABASE_UNAVAILABLE = "database_unavailable", 503, "the database is unreachable or closed the connection"
     DATABASE_LOGIN_FAILED = "database_login_failed", 503, "the database rejected the user, password or database name"
     TABLE_MISSING = "table_missing", 503, "the migrations have not been applied"
-    EXCHANGE_UNAVAILABLE = "exchange_unavailable", 503, "the exchange returned no candlesticks before the deadline"
+    EXCHANGE_UNAVAILABLE = "exchange_unavailable", 503, "the exchange returned nothing before the deadline"
     NOT_CONFIGURED = "not_configured", 503, "a setting or a secret of the service is missing or invalid"
     INTERNAL_ERROR = "internal_error", 500, "internal server error"
 

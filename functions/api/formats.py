@@ -72,7 +72,7 @@ def header_line(format_: Format, columns: Sequence[Column]) -> str:
 @lru_cache(maxsize=64)
 def row_text_sql(format_: Format, columns: tuple[Column, ...]) -> str:
     """Return an SQL expression for the text of a row r with these columns."""
-    return " || ',' || ".join(_cell(column) for column in columns) if format_ is CSV else "row_to_json(r)::text"
+    return " || ',' || ".join(_csv_cell_sql(column) for column in columns) if format_ is CSV else "row_to_json(r)::text"
 
 
 def rfc3339_sql(name: str) -> str:
@@ -87,8 +87,11 @@ def output_sql(column: Column, source: str) -> str:
     return f"{rfc3339_sql(name)} AS {column.name}" if column.kind is Kind.TIME else name
 
 
-def _cell(column: Column) -> str:
-    """Return an SQL expression for a CSV cell (RFC 4180). Strings are quoted, so an empty string differs from NULL."""
+def _csv_cell_sql(column: Column) -> str:
+    """Return an SQL expression for the CSV cell (RFC 4180) of a column of the row r.
+
+    NULL is an empty cell. Strings are quoted, so an empty string is "" and differs from NULL.
+    """
     value = f"r.{column.name}::text"
     if column.kind in (Kind.STRING, Kind.JSON):
         value = f"""'"' || replace({value}, '"', '""') || '"'"""

@@ -17,8 +17,10 @@ from api.listing.query import Grammar
 from api.listing.resource import ListedResource
 from api.markets.facet_query import FACET_GRAMMAR
 from api.markets.sql import RESOURCE as MARKETS
+from api.orderbooks.request import ORDERBOOK_PARAMETERS, OrderbooksRequest
 from api.query_string import Parameter
 from api.series.resource import RESOURCE as SERIES
+from api.trades.request import TRADE_COLUMNS, TRADE_PARAMETERS
 from kalshi_markets.columns import COLUMNS_BY_NAME, FACETS, Column, Kind
 
 JsonObject = dict[str, Any]
@@ -65,6 +67,11 @@ def document(app: FastAPI) -> JsonObject:
     candlesticks["requestBody"] = {"required": True, "content": _json(CandlesticksRequest.model_json_schema())}
     candlesticks["responses"] = {"200": _response("Results", _json({"$ref": "#/components/schemas/Candlesticks"}))}
     _document_candlesticks(paths["/markets/{ticker}/candlesticks"]["get"])
+    _document_trades(paths["/markets/{ticker}/trades"]["get"])
+    _document_orderbook(paths["/markets/{ticker}/orderbook"]["get"])
+    orderbooks = paths["/markets/orderbooks"]["post"]
+    orderbooks["requestBody"] = {"required": True, "content": _json(OrderbooksRequest.model_json_schema())}
+    orderbooks["responses"] = {"200": _response("Results", _json({"$ref": "#/components/schemas/Orderbooks"}))}
     for path in paths.values():
         for operation in path.values():
             _errors(operation)
@@ -72,7 +79,7 @@ def document(app: FastAPI) -> JsonObject:
 
 
 def _document_listing(operation: JsonObject, resource: ListedResource[Any]) -> None:
-    operation["parameters"] = _parameters(resource.grammar)
+    operation["parameters"] = _grammar_parameters(resource.grammar)
     page = _text_content() | _json(_schema_of(resource, "Page"))
     operation["responses"] = {
         "200": _response(f"One page of {resource.entity.name}", page, _HEADERS | _PAGE_HEADERS),
@@ -106,14 +113,14 @@ def _member(name: str) -> JsonObject:
 
 
 def _document_facets(operation: JsonObject) -> None:
-    operation["parameters"] = _parameters(FACET_GRAMMAR)
+    operation["parameters"] = _grammar_parameters(FACET_GRAMMAR)
     operation["responses"] = {
         "200": _response("Numbers of markets", _json({"$ref": "#/components/schemas/Facets"}), _HEADERS),
         "304": _not_modified(),
     }
 
 
-def _parameters(grammar: Grammar) -> list[JsonObject]:
+def _grammar_parameters(grammar: Grammar) -> list[JsonObject]:
     """Return the parameters of a grammar. Those that are equal for all routes of markets are references."""
     shared = _market_parameters()
     return [
@@ -150,10 +157,22 @@ def _document_history(operation: JsonObject) -> None:
 
 
 def _document_candlesticks(operation: JsonObject) -> None:
-    settings = [_described(parameter) for parameter in CANDLESTICK_PARAMETERS.values()]
-    operation["parameters"] = [_path_parameter("ticker"), *settings]
+    operation["parameters"] = [_path_parameter("ticker"), *_parameters(CANDLESTICK_PARAMETERS)]
     content = _text_content() | _json({"$ref": "#/components/schemas/MarketCandlesticks"})
     operation["responses"] = {"200": _response("Candlesticks of the market, oldest first", content)}
+
+
+def _document_trades(operation: JsonObject) -> None:
+    operation["parameters"] = [_path_parameter("ticker"), *_parameters(TRADE_PARAMETERS)]
+    content = _text_content() | _json({"$ref": "#/components/schemas/TradePage"})
+    headers = {name: about for name, about in _PAGE_HEADERS.items() if name != "X-Total-Count"}
+    operation["responses"] = {"200": _response("One page of trades", content, headers)}
+
+
+def _document_orderbook(operation: JsonObject) -> None:
+    operation["parameters"] = [_path_parameter("ticker"), *_parameters(ORDERBOOK_PARAMETERS)]
+    content = _json({"$ref": "#/components/schemas/MarketOrderbook"})
+    operation["responses"] = {"200": _response("Order book of the market", content)}
 
 
 def _text_content() -> JsonObject:
@@ -162,6 +181,10 @@ def _text_content() -> JsonObject:
 
 def _not_modified() -> JsonObject:
     return {"description": "Not modified: If-None-Match matches the ETag."}
+
+
+def _parameters(parameters: Mapping[str, Parameter]) -> list[JsonObject]:
+    return [_described(parameter) for parameter in parameters.values()]
 
 
 def _path_parameter(name: str) -> JsonObject:
@@ -221,6 +244,8 @@ def _schemas() -> JsonObject:
         "History": _history(),
         "MarketCandlesticks": _object(one_market, [*one_market]),
         "Candlesticks": _object(candlesticks, [*candlesticks]),
+        "TradePage": _trades(),
+        **_orderbooks(),
         "Status": _status(),
         "Error": _object(error, [*error]),
     }
@@ -270,6 +295,34 @@ def _history() -> JsonObject:
     }
     states = {"ticker": _TEXT, "items": _list(_object(state, [*state])), "count": _COUNT}
     return _object(states | {"truncated": {"const": True}}, [*states])
+
+
+def _trades() -> JsonObject:
+    nullable = _TYPES[Kind.STRING]
+    trade = dict.fromkeys(TRADE_COLUMNS, _TEXT) | {"created_time": _TIME, "is_block_trade": {"type": "boolean"}}
+    page = {
+        "items": _list(_object(trade, [])),
+        "count": _COUNT,
+        "next_cursor": nullable,
+        "next_url": nullable,
+    }
+    return _object(page | {"truncated": {"const": True}}, [*page])
+
+
+def _orderbooks() -> JsonObject:
+    nullable = _TYPES[Kind.STRING]
+    level = {"type": "array", "items": _TEXT, "minItems": 2, "maxItems": 2}
+    sides = dict.fromkeys(("yes_bids", "yes_asks", "no_bids", "no_asks"), _list(level))
+    orderbook = _object(sides, [*sides])
+    market = {"ticker": _TEXT, "orderbook": orderbook}
+    result = {
+        "ticker": _TEXT,
+        "orderbook": orderbook | {"type": ["object", "null"]},
+        "error": nullable,
+        "code": nullable,
+    }
+    results = {"results": _list(_object(result, [*result])), "unanswered": _list(_TEXT)}
+    return {"MarketOrderbook": _object(market, [*market]), "Orderbooks": _object(results, [*results])}
 
 
 def _status() -> JsonObject:

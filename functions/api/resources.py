@@ -12,6 +12,7 @@ from kalshi_markets.settings import ApiSettings, DatabaseSettings, ExchangeSetti
 if TYPE_CHECKING:
     from api.candlesticks.cache import CandleCache
     from api.candlesticks.lifetimes import MarketLifetimes
+    from api.trades.source import CutoffMemory
     from kalshi_markets.exchange import ExchangeClient
 
 
@@ -79,14 +80,21 @@ class Resources:
 
     @cached_property
     def candle_cache(self) -> "CandleCache":
-        """Cache of candlesticks of closed periods, with its own connection that may write."""
+        """Cache of candlesticks of closed periods and of trades, with its own connection that may write."""
         from api.candlesticks.cache import CandleCache
 
         return CandleCache(DatabaseSettings.from_env(), self.settings.candle_cache_mb)
 
     @cached_property
+    def trade_cutoffs(self) -> "CutoffMemory":
+        """Memory of the exchange's cutoff for trade requests."""
+        from api.trades.source import CutoffMemory
+
+        return CutoffMemory()
+
+    @cached_property
     def market_lifetimes(self) -> "MarketLifetimes":
-        """Market lifetimes for candlestick requests."""
+        """Market lifetimes for requests of candlesticks and trades."""
         from api.candlesticks.lifetimes import MarketLifetimes
 
         return MarketLifetimes(self.database)

@@ -25,18 +25,19 @@ def _counts_sql(table: str) -> str:
     """
     keys = "series_ticker, category, status, strike_type, result"
     return f"""
-        WITH counted AS MATERIALIZED (
-            SELECT {keys}, count(*) AS markets FROM {table}_details GROUP BY {keys}),
-        traded AS MATERIALIZED (
-            SELECT {_qualified("details", keys)}, sum(quotes.volume_24h) AS volume_24h
+        WITH counted AS (
+            SELECT {keys}, count(*) AS markets, 0 AS volume_24h FROM {table}_details GROUP BY {keys}
+            UNION ALL
+            SELECT {_qualified("details", keys)}, 0, quotes.volume_24h
             FROM {table}_quotes AS quotes JOIN {table}_details AS details ON details.ticker = quotes.ticker
-            WHERE quotes.status <> 'finalized' AND quotes.volume_24h > 0 GROUP BY {_qualified("details", keys)}),
+            WHERE quotes.status <> 'finalized' AND quotes.volume_24h > 0),
+        summed AS (
+            SELECT {keys}, sum(markets)::bigint AS markets, trim_scale(sum(volume_24h)) AS volume_24h
+            FROM counted GROUP BY {keys}),
         incoming AS MATERIALIZED (
-            SELECT counted.series_ticker, counted.category, series.categories, counted.status, counted.strike_type,
-                   counted.result, counted.markets, trim_scale(coalesce(traded.volume_24h, 0)) AS volume_24h
-            FROM counted
-            LEFT JOIN traded ON ({_qualified("traded", keys)})::text = ({_qualified("counted", keys)})::text
-            LEFT JOIN {table}_series AS series ON series.series_ticker = counted.series_ticker),
+            SELECT summed.series_ticker, summed.category, series.categories, summed.status, summed.strike_type,
+                   summed.result, summed.markets, summed.volume_24h
+            FROM summed LEFT JOIN {table}_series AS series ON series.series_ticker = summed.series_ticker),
         {_replace_sql(f"{table}_counts")}"""
 
 

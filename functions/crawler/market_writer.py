@@ -154,28 +154,35 @@ def _write_quotes_sql(table: str) -> str:
 def _write_full_sql(table: str) -> str:
     """Return the SQL that writes full rows and their hashes.
 
-    Its parameter is a JSON array of rows. Its result is the numbers of added and of changed markets.
+    Its parameter is a JSON array of rows. Its result is one row: the number of added markets, and that of changed ones.
     A new market gets the columns of its event and series if its event is stored; EventWriter updates them later. A
     market without a title gets a title made of its event's title.
+
+    sent: the rows of the parameter.
+    incoming: the rows as they are to be stored, with the columns of the event and the series.
+    compared: the incoming rows, and how they differ from the stored ones. It has the alias `incoming` wherever the SQL
+    of assign_sql or differ_sql requires this alias.
+    former_{name}: the stored value of a column, which goes into the history if it changes.
     """
     details, quotes = names_of(MARKET_DETAILS), names_of([*_SHARED_COLUMNS, *MARKET_QUOTES])
-    state, former_state = ", ".join(_HISTORY_COLUMNS), ", ".join(f"former_{name}" for name in _HISTORY_COLUMNS)
-    stored_state = ", ".join(f"details.{name} AS former_{name}" for name in _HISTORY_COLUMNS)
-    sent = [*(name for name, _ in _KEYS), *names_of([*MARKET_DETAILS, *MARKET_QUOTES])]
-    sent.remove("title")
+    state = ", ".join(_HISTORY_COLUMNS)
+    former_state = ", ".join(f"former_{name}" for name in _HISTORY_COLUMNS)
+    select_former_state = ", ".join(f"details.{name} AS former_{name}" for name in _HISTORY_COLUMNS)
+    copied = [*(name for name, _ in _KEYS), *names_of([*MARKET_DETAILS, *MARKET_QUOTES])]
+    copied.remove("title")  # TITLE_SQL computes it
     stored_details = [*details, "title_from_event"]
     added_details = ", ".join(["ticker", *FROM_EVENT, *stored_details])
     added_quotes = ", ".join(["ticker", "category", "categories", *quotes, "details_hash", "object_hash"])
     return f"""
         WITH sent AS MATERIALIZED ({incoming_rows_sql([*MARKET_DETAILS, *MARKET_QUOTES], _KEYS)}),
         incoming AS MATERIALIZED (
-            SELECT {qualified("sent", sent)}, {TITLE_SQL.format(market="sent", event="event")} AS title,
+            SELECT {qualified("sent", copied)}, {TITLE_SQL.format(market="sent", event="event")} AS title,
                 nullif(sent.title, '') IS NULL AS title_from_event,
                 event.series_ticker, event.title AS event_title, series.category, series.categories
             FROM sent LEFT JOIN {table}_events AS event ON event.event_ticker = sent.event_ticker
             LEFT JOIN {table}_series AS series ON series.series_ticker = event.series_ticker),
         compared AS MATERIALIZED (
-            SELECT incoming.*, quotes.ticker IS NULL AS is_new, {stored_state},
+            SELECT incoming.*, quotes.ticker IS NULL AS is_new, {select_former_state},
                    {differ_sql("details", stored_details)} AS details_differ,
                    quotes.removed_at IS NOT NULL OR {differ_sql("details", details)} OR {differ_sql("quotes", quotes)}
                        AS differs

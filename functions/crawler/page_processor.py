@@ -82,9 +82,9 @@ class PageProcessor:
             return events, unknown
         try:
             for batch in ticker_batches(sorted(await context.store.unknown_events(tickers))):
-                found, missing = await fetch_events(context.listings, batch)
-                events += found
-                unknown += missing
+                batch_events, batch_unknown = await fetch_events(context.listings, batch)
+                events += batch_events
+                unknown += batch_unknown
         except ExchangeError as error:
             # The markets are stored without them; the job `events` retries.
             logger.warning("event lookup failed", extra={"error": str(error)})

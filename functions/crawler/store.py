@@ -71,20 +71,20 @@ class Store:
     """Store of the crawler. Methods raise DatabaseError.
 
     database: connection for writes.
-    reader: connection for queries that run at the same time as a write.
+    reader: connection for queries that run at the same time as a write. Default: the connection for writes.
     is_aborted: whether `abort` was called.
     """
 
     def __init__(self, database: Database, reader: Database | None = None) -> None:
         self.lease = Lease(database)
         self.job_table = JobTable(database)
-        self.queries = StoreQueries(database, reader or database, self.lease)
         self.is_aborted = False
         self._database = database
         self._reader = reader or database
+        self.queries = StoreQueries(database, self._reader, self.lease)
         self._table = database.settings.table
-        self._markets = MarketWriter(database)
-        self._events = EventWriter(database)
+        self._market_writer = MarketWriter(database)
+        self._event_writer = EventWriter(database)
         self._counter = MarketCounter(database)
 
     def abort(self) -> None:
@@ -125,8 +125,8 @@ class Store:
         return written
 
     def _write_objects(self, batch: Batch, *, bisect: bool) -> WriteResult:
-        write_events = self._events.write_bisecting if bisect else self._events.write
-        write_markets = self._markets.write_bisecting if bisect else self._markets.write
+        write_events = self._event_writer.write_bisecting if bisect else self._event_writer.write
+        write_markets = self._market_writer.write_bisecting if bisect else self._market_writer.write
         described = write_events(batch.events, batch.series, batch.unknown_events)
         written = write_markets(batch.markets, refresh_hashes=batch.refresh_hashes)
         return written + WriteResult(changed=described, rejects=tuple(batch.rejects))

@@ -37,7 +37,7 @@ class Summary:
     errors: dict[str, str] = field(default_factory=dict)
 
     def add(self, counts: PageCounts) -> None:
-        """Add the numbers of a commit."""
+        """Add the counts of one commit."""
         self.pages += counts.pages
         self.markets += counts.markets
         self.added += counts.added

@@ -52,19 +52,19 @@ def compute_candles(tape: Tape, period: int, start: int, end: int, now: int) -> 
 
 
 def compute_candle_before(tape: Tape, period: int, start: int, now: int) -> Candle | None:
-    """Return the state before `start` as a candle without trades that ends at the next boundary.
+    """Return the state of the market at the end of the last period before `start`, as a candle without trades.
 
-    Return None if the market had neither quotes nor trades by then.
+    The candle ends one period later. Return None if the market had neither quotes nor trades by then.
     """
-    number = _candle_number(period, start - 1)
-    at = min(_end_of_candle(period, number) * SECOND, now, tape.ends)
+    last_number = _candle_number(period, start - 1)
+    at = min(_end_of_candle(period, last_number) * SECOND, now, tape.ends)
     count = tape.count(at)
     if at <= tape.opens or not (tape.is_quoted or count):
         return None
     quotes = tape.quotes(tape.quote_number(at))
     volume = tape.volume(count)
     return Candle(
-        end=_end_of_candle(period, number + 1),
+        end=_end_of_candle(period, last_number + 1),
         bids=[quotes.bid],
         asks=[quotes.ask],
         prices=[],
@@ -117,10 +117,10 @@ def _make_candle(tape: Tape, period: int, number: int, now: int) -> Candle | Non
 
 
 def to_live_object(candle: Candle) -> dict[str, object]:
-    """Return a candle in the format of the live endpoints, which omits missing prices."""
-    price = _to_ohlc(candle.prices, "_dollars") if candle.prices else {}
+    """Return a candle in the format of the live tier, which omits missing prices."""
+    price: dict[str, str | None] = {}
     if candle.prices:
-        price["mean_dollars"] = DOLLARS[candle.mean]
+        price = _to_ohlc(candle.prices, "_dollars") | {"mean_dollars": DOLLARS[candle.mean]}
     if candle.previous is not None:
         price["previous_dollars"] = DOLLARS[candle.previous]
     return {

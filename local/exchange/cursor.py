@@ -28,7 +28,7 @@ def encode(position: Position) -> str:
 
 
 def decode(cursor: str | None) -> Position | None:
-    """Return the position of a cursor, or None for no cursor and for any that this exchange did not issue."""
+    """Return the position of a cursor; None if there is no cursor, or one that this exchange did not issue."""
     if cursor is None:
         return None
     try:
@@ -39,7 +39,7 @@ def decode(cursor: str | None) -> Position | None:
         position = Position(seconds * SECOND + nanos // 1000, message[2].decode())
     except (ValueError, LookupError):
         return None
-    return position if encode(position) == cursor else None
+    return position if encode(position) == cursor else None  # a text in another encoding was not issued either
 
 
 def _varint(number: int) -> bytes:

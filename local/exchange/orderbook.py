@@ -29,10 +29,11 @@ def orderbook(market: Market, depth: int) -> JsonObject:
     fields = json.loads(market.json)
     if fields["status"] != "active":
         return {"yes_dollars": [], "no_dollars": []}
-    ticks = _ticks(json.dumps(fields.get("price_ranges", DEFAULT_RANGES)))
+    ticks = _ticks(json.dumps(fields.get("price_ranges", DEFAULT_RANGES)))  # as text, because _ticks is cached
     # The Market object has no size of the best bid for no, because it is the size of the best ask for yes.
     yes = fields["yes_bid_dollars"], fields.get("yes_bid_size_fp", "0.00")
     no = fields["no_bid_dollars"], fields.get("yes_ask_size_fp", "0.00")
+    # The slice [-0:] is the complete list.
     return {
         "yes_dollars": _bids(f"{market.ticker}/yes", yes, ticks)[-depth:],
         "no_dollars": _bids(f"{market.ticker}/no", no, [DOLLAR - tick for tick in reversed(ticks)])[-depth:],

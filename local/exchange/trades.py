@@ -109,7 +109,7 @@ def _find_market(exchange: Exchange, ticker: str) -> Market | None:
 
 
 def _trades_of(market: Market | None, first: int, last: int) -> Iterator[Trade]:
-    """Yield the trades of a market between two instants, newest first."""
+    """Yield the trades of a market between two instants, both inclusive, newest first; none if there is no market."""
     if market is None:
         return
     ticker, tape = market.ticker, market.tape

@@ -20,16 +20,16 @@ def is_preflight(method: str, headers: Mapping[str, str]) -> bool:
     return method == "OPTIONS" and "origin" in headers and "access-control-request-method" in headers
 
 
-def set_cors_headers(method: str, request: Mapping[str, str], response: MutableHeaders) -> None:
-    """Replace the function's CORS headers by API Gateway's, if the request has an Origin header."""
-    for name in [name for name in response if name.startswith("access-control-")]:
-        del response[name]
-    if "origin" not in request:
+def replace_cors_headers(method: str, request_headers: Mapping[str, str], response_headers: MutableHeaders) -> None:
+    """Remove the function's CORS headers. If the request has an Origin header, add those of API Gateway."""
+    for name in [name for name in response_headers if name.startswith("access-control-")]:
+        del response_headers[name]
+    if "origin" not in request_headers:
         return
-    response["access-control-allow-origin"] = ORIGIN
-    if is_preflight(method, request):
-        response["access-control-allow-methods"] = ",".join(METHODS)
-        response["access-control-allow-headers"] = ",".join(HEADERS)
-        response["access-control-max-age"] = str(MAX_AGE_SECONDS)
+    response_headers["access-control-allow-origin"] = ORIGIN
+    if is_preflight(method, request_headers):
+        response_headers["access-control-allow-methods"] = ",".join(METHODS)
+        response_headers["access-control-allow-headers"] = ",".join(HEADERS)
+        response_headers["access-control-max-age"] = str(MAX_AGE_SECONDS)
     else:
-        response["access-control-expose-headers"] = EXPOSED
+        response_headers["access-control-expose-headers"] = EXPOSED

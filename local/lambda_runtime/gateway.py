@@ -55,7 +55,7 @@ class Gateway:
         request_id = base64.urlsafe_b64encode(os.urandom(11)).decode()
         request = Request(scope, receive)
         response = await self._answer(request, request_id)
-        cors.set_cors_headers(request.method, request.headers, response.headers)
+        cors.replace_cors_headers(request.method, request.headers, response.headers)
         response.headers["apigw-requestid"] = request_id
         milliseconds = (time.monotonic() - started) * 1000
         line = f"{scope['method']} {_target(request)} {response.status_code}"

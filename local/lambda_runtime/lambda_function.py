@@ -15,14 +15,14 @@ class LambdaFunction:
     """Lambda function, used as `async with LambdaFunction(spec) as function: await function.invoke(event)`.
 
     concurrency: number of sandboxes. Each handles one event at a time.
-    queue: number of events that may wait for a sandbox.
+    max_waiting: number of events that may wait for a sandbox. Events beyond it are throttled.
     log: receives each line that the function writes.
     """
 
-    def __init__(self, spec: FunctionSpec, *, concurrency: int = 1, queue: int = 100, log: Log = print) -> None:
+    def __init__(self, spec: FunctionSpec, *, concurrency: int = 1, max_waiting: int = 100, log: Log = print) -> None:
         self.spec = spec
         self._concurrency = concurrency
-        self._queue = queue
+        self._max_waiting = max_waiting
         self._waiting = 0
         self._log = log
         self._sandboxes: set[Sandbox] = set()
@@ -52,7 +52,7 @@ class LambdaFunction:
         """Return the handler's response to an event, both as JSON. Raises LambdaError."""
         if len(event) > REQUEST_BYTES:
             raise RequestTooLarge(f"Request must be smaller than {REQUEST_BYTES} bytes")
-        sandbox = await self._idle_sandbox()
+        sandbox = await self._acquire_sandbox()
         try:
             if not sandbox.alive:
                 sandbox = await self._replace(sandbox)
@@ -60,8 +60,9 @@ class LambdaFunction:
         finally:
             self._idle.put_nowait(sandbox)
 
-    async def _idle_sandbox(self) -> Sandbox:
-        if self._idle.empty() and self._waiting >= self._queue:
+    async def _acquire_sandbox(self) -> Sandbox:
+        """Wait for an idle sandbox and return it. Raises Throttled if too many events already wait."""
+        if self._idle.empty() and self._waiting >= self._max_waiting:
             raise Throttled("Rate Exceeded.")
         self._waiting += 1
         try:

@@ -92,10 +92,12 @@ class _Invocation:
 class Sandbox:
     """Process of a function, for one event at a time. The sandbox cannot be used after its process has ended."""
 
+    _ended: asyncio.Task[None]  # ends with the process; set by start
+
     def __init__(self, spec: FunctionSpec, log: Log) -> None:
         self._spec = spec
         self._log = log
-        self._stack = AsyncExitStack()
+        self._runtime_api_server = AsyncExitStack()
         self._process: asyncio.subprocess.Process | None = None
         self._next: asyncio.Queue[_Invocation | None] = asyncio.Queue()
         self._current: _Invocation | None = None
@@ -109,11 +111,11 @@ class Sandbox:
         return self._process is not None and self._process.returncode is None and not self._killed
 
     async def start(self) -> None:
-        """Start the process. The function's import continues after this returns."""
+        """Serve the Runtime API and start the process. The function's import continues after this returns."""
         listener = listen()
-        await self._stack.enter_async_context(serve(self._runtime_api(), listener))
-        environment = self._spec.sandbox_environment(f"127.0.0.1:{port_of(listener)}")
-        command = [sys.executable, "-m", "awslambdaric", self._spec.handler]
+        await self._runtime_api_server.enter_async_context(serve(self._runtime_api(), listener))
+        environment = self._spec.sandbox_environment(runtime_api=f"127.0.0.1:{port_of(listener)}")
+        command = [sys.executable, "-m", "awslambdaric", self._spec.handler]  # Lambda's own runtime client
         self._process = await start_child(command, environment=environment, directory=self._spec.directory)
         self._ended = asyncio.create_task(self._follow(self._process))
 
@@ -139,7 +141,7 @@ class Sandbox:
         if self._process is not None:
             await self._ended
         self._next.put_nowait(None)
-        await self._stack.aclose()
+        await self._runtime_api_server.aclose()
 
     def _kill(self) -> None:
         self._killed = True
@@ -147,6 +149,7 @@ class Sandbox:
             signal_session(self._process, signal.SIGKILL)
 
     async def _follow(self, process: asyncio.subprocess.Process) -> None:
+        """Log the lines of the process until it has ended."""
         async for line in iter_lines(process):
             self._log(line)
         await process.wait()

@@ -37,13 +37,13 @@ class SamFailed(Exception):
     """Command of the SAM CLI that failed. The message is the last line of its stderr."""
 
 
-def environment() -> dict[str, str]:
-    """Return the environment of the SAM CLI's processes.
+def sam_environment() -> dict[str, str]:
+    """Return the environment variables of the SAM CLI's processes.
 
-    AWS accounts of this machine are neither used nor passed to the functions.
+    They have no AWS credentials or profiles of this machine, so that neither the SAM CLI nor a function uses them.
     """
-    ours = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
-    return ours | {
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    return inherited | {
         "PATH": f"{BIN}:{os.environ['PATH']}",
         "TMPDIR": _temporary_folder(),
         "SAM_CLI_TELEMETRY": "0",
@@ -67,7 +67,7 @@ def _temporary_folder() -> str:
 
 def finds_python() -> bool:
     """Return whether `sam build` can find the functions' version of Python, which it needs to select packages."""
-    python = shutil.which(RUNTIME, path=environment()["PATH"])
+    python = shutil.which(RUNTIME, path=sam_environment()["PATH"])
     return python is not None and not subprocess.run([python, "-c", ""], capture_output=True, check=False).returncode
 
 
@@ -112,7 +112,7 @@ class Sam:
         """Return the process of `sam local start-api` or `start-lambda`, on a port of 127.0.0.1."""
         arguments = self._local(command, "--port", str(port))
         return ChildProcess(
-            component, arguments, r"Running on (http://\S+)", environment=environment(), stop_seconds=STOP_SECONDS
+            component, arguments, r"Running on (http://\S+)", environment=sam_environment(), stop_seconds=STOP_SECONDS
         )
 
     def _local(self, *arguments: str) -> list[str]:
@@ -158,7 +158,7 @@ async def _run(command: list[str], event: bytes = b"") -> tuple[str, str, int]:
     process = await asyncio.create_subprocess_exec(
         *die_with_parent(command, "INT"),
         cwd=ROOT,
-        env=environment(),
+        env=sam_environment(),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,

@@ -19,7 +19,7 @@ from local.data_folder import API_USER, CRAWLER_USER, DataFolder
 from local.exchange_process import KEY_ID, exchange_process
 from local.lambda_runtime.sandbox import REGION
 from local.postgres import PostgresServer
-from local.sam.cli import BIN, environment
+from local.sam.cli import BIN, sam_environment
 from local.settings import Settings
 
 _BRIDGE_NAME: Final = '{{index .Options "com.docker.network.bridge.name"}}'
@@ -78,7 +78,7 @@ class Host:
         )
         port = str(self._port("AWS_ENDPOINT_URL_SECRETS_MANAGER"))
         moto = [str(BIN / "moto_server"), "--host", self.address, "--port", port]
-        self.secrets = ChildProcess("secrets", moto, r"Running on (http://\S+)", environment=environment())
+        self.secrets = ChildProcess("secrets", moto, r"Running on (http://\S+)", environment=sam_environment())
 
     async def start(self, parts: AsyncExitStack) -> None:
         """Start the servers and register their cleanup on the stack. Raises PostgresError, ChildFailed."""

@@ -16,9 +16,11 @@ from api.listing.filters import OPERATORS
 from api.listing.resource import ListedResource
 from api.markets.facet_query import FACET_PARAMETERS
 from api.markets.sql import RESOURCE as MARKETS
+from api.orderbooks.request import ORDERBOOK_PARAMETERS
 from api.query_string import Parameter
 from api.resources import Resources
 from api.series.resource import RESOURCE as SERIES
+from api.trades.request import TRADE_PARAMETERS
 from kalshi_markets.columns import Column, Kind
 from local import ROOT
 from local.tools.markdown import replace_tables
@@ -39,6 +41,8 @@ def render(text: str) -> str:
         "series": _settings(_own_parameters(SERIES)),
         "series columns": _columns(SERIES.entity.columns),
         "candlesticks": _settings(CANDLESTICK_PARAMETERS),
+        "trades": _settings(TRADE_PARAMETERS),
+        "orderbook": _settings(ORDERBOOK_PARAMETERS),
         "filters": _filters(),
         "columns": _columns(MARKETS.entity.columns),
         "errors": _errors(),

@@ -14,23 +14,25 @@ from local.tools.templates import template
 
 PAGE: Final = ROOT / "docs" / "costs.md"
 HOURS: Final = 730.0
+"""Hours of a month, as AWS counts them."""
 DAYS: Final = HOURS / 24
+MINUTES_OF_A_DAY: Final = 1440
 GB: Final = 1e9
 
 # One day of the crawler at the default intervals. docs/costs.md has the source of each figure.
-WALKS: Final = 320
+LIVE_PASSES: Final = 320
 PAGES: Final = 73_000
 LIVE_MARKETS: Final = 190_000
-SETTLED: Final = 74_000
-SECONDS: Final = 15_000
-CPU_OF_A_MARKET: Final = 39e-6
+SETTLED_MARKETS: Final = 74_000
+CRAWLER_SECONDS: Final = 15_000
+CPU_SECONDS_OF_A_MARKET: Final = 39e-6
 BYTES_IN: Final = 16 * GB
 MIN_BYTES_IN: Final = 6 * GB
-BYTES_IN_UNCOMPRESSED: Final = WALKS * 370 * 2**20
-BYTES_OF_DATABASE: Final = WALKS * LIVE_MARKETS * 225
-BYTES_OF_LOG: Final = 8 * GB
+BYTES_IN_UNCOMPRESSED: Final = LIVE_PASSES * 370 * 2**20
+DATABASE_TRAFFIC_BYTES: Final = LIVE_PASSES * LIVE_MARKETS * 225
+WAL_BYTES: Final = 8 * GB
 BYTES_OF_A_MARKET: Final = 2_540
-ARCHIVED: Final = 9_000_000
+FIRST_CRAWL_MARKETS: Final = 9_000_000
 """Markets of the first crawl: two months of settled markets and the archive."""
 
 # Assumed, not measured.
@@ -39,7 +41,7 @@ API_BYTES: Final = 20_000
 LOG_BYTES_OF_A_RUN: Final = 3_000
 LOG_BYTES_OF_A_PAGE: Final = 700
 LOG_BYTES_OF_A_REQUEST: Final = 1_000
-CRAWL_LOG_BYTES: Final = 1440 * LOG_BYTES_OF_A_RUN + PAGES * LOG_BYTES_OF_A_PAGE
+CRAWLER_LOG_BYTES: Final = MINUTES_OF_A_DAY * LOG_BYTES_OF_A_RUN + PAGES * LOG_BYTES_OF_A_PAGE
 """Bytes of log per day."""
 
 CRAWLER_GB, API_GB = 0.5, 1.0
@@ -118,17 +120,26 @@ class Size:
         return (LIVE_MARKETS + self.stored_markets) * BYTES_OF_A_MARKET / GB
 
 
-SMALL: Final = Size("small", "db.t4g.micro", 30, 60 * SETTLED, "nat-instance", 100_000)
-MEDIUM: Final = Size("medium", "db.t4g.medium", 150, ARCHIVED + 365 * SETTLED, "nat-instance", 3e6, backup_days=7)
+SMALL: Final = Size("small", "db.t4g.micro", 30, 60 * SETTLED_MARKETS, "nat-instance", 100_000)
+MEDIUM: Final = Size(
+    "medium", "db.t4g.medium", 150, FIRST_CRAWL_MARKETS + 365 * SETTLED_MARKETS, "nat-instance", 3e6, backup_days=7
+)
 LARGE: Final = Size(
-    "large", "db.t4g.large", 250, ARCHIVED + 730 * SETTLED, "nat-gateway", 30e6, standby=True, backup_days=14
+    "large",
+    "db.t4g.large",
+    250,
+    FIRST_CRAWL_MARKETS + 730 * SETTLED_MARKETS,
+    "nat-gateway",
+    30e6,
+    standby=True,
+    backup_days=14,
 )
 SIZES: Final = (SMALL, MEDIUM, LARGE)
 
 
 def crawl_seconds() -> float:
     """Return the crawler's seconds per day. They were measured on one core; the function has SHARE_OF_A_CORE of it."""
-    return SECONDS + WALKS * LIVE_MARKETS * CPU_OF_A_MARKET * (1 / SHARE_OF_A_CORE - 1)
+    return CRAWLER_SECONDS + LIVE_PASSES * LIVE_MARKETS * CPU_SECONDS_OF_A_MARKET * (1 / SHARE_OF_A_CORE - 1)
 
 
 def way_out(network: str, bytes_in: float) -> dict[str, float]:
@@ -139,39 +150,42 @@ def way_out(network: str, bytes_in: float) -> dict[str, float]:
         case "nat-gateway":
             return {"nat gateway": HOURS, "nat gateway GB": DAYS * bytes_in / GB, "address": HOURS}
         case "none":  # the database has the address, and data for it crosses the region's border
-            return {"address": HOURS, "zones": DAYS * BYTES_OF_DATABASE / GB}
+            return {"address": HOURS, "zones": DAYS * DATABASE_TRAFFIC_BYTES / GB}
         case _:
             return {}
 
 
 def quantities(size: Size) -> dict[str, float]:
-    """Return the quantities of an installation per month, by price."""
-    runs = DAYS * 1440
+    """Return the quantities that an installation uses per month, by their keys in PRICES."""
+    runs = DAYS * MINUTES_OF_A_DAY
     instances = 2 if size.standby else 1
-    alarms = [
-        resource
-        for resource in template("infra/monitoring.yaml")["Resources"].values()
-        if resource["Type"] == "AWS::CloudWatch::Alarm"
-    ]
+    backup = size.data + size.backup_days * WAL_BYTES / GB
+    crossing = 1 - 1 / size.zones  # share of the traffic that is between two zones
+    traced = HOURS * 3600 + size.requests / 20  # one request per second and 5% of the others
     return {
         size.database: HOURS * instances,
         "storage": size.storage * instances,
-        "backup": max(0.0, size.data + size.backup_days * BYTES_OF_LOG / GB - size.storage),
+        "backup": max(0.0, backup - size.storage),  # backups up to the size of the storage are free
         "lambda": DAYS * crawl_seconds() * CRAWLER_GB + size.requests * API_SECONDS * API_GB,
         "invocation": runs + size.requests,
         "schedule": runs,
         "request": size.requests,
         **way_out(size.network, BYTES_IN),
-        "zones": DAYS * (BYTES_IN + BYTES_OF_DATABASE) / GB * (1 - 1 / size.zones),
+        "zones": DAYS * (BYTES_IN + DATABASE_TRAFFIC_BYTES) / GB * crossing,
         "out": size.requests * API_BYTES / GB,
-        "secret": 4,  # the master user, the two roles, the exchange's key
+        "secret": 4,  # passwords of the master user and of two roles, and the API key of the exchange
         "key": 1,
         "metric": len(COUNTS) + len(LAGS),
-        "alarm": len(alarms),  # each has one metric
+        "alarm": _count_alarms(),  # each has one metric
         "dashboard": 1,
-        "log": (DAYS * CRAWL_LOG_BYTES + size.requests * LOG_BYTES_OF_A_REQUEST) / GB,
-        "trace": runs + min(size.requests, HOURS * 3600 + size.requests / 20),  # one per second and 5% of the others
+        "log": (DAYS * CRAWLER_LOG_BYTES + size.requests * LOG_BYTES_OF_A_REQUEST) / GB,
+        "trace": runs + min(size.requests, traced),
     }
+
+
+def _count_alarms() -> int:
+    resources = template("infra/monitoring.yaml")["Resources"].values()
+    return sum(resource["Type"] == "AWS::CloudWatch::Alarm" for resource in resources)
 
 
 def dollars(name: str, quantity: float, *, allowances: bool = True) -> float:

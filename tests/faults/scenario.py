@@ -42,6 +42,7 @@ from tests.faults.schedule import Step, make_steps
 from tests.faults.witness import Witness
 from tests.support.api_client import ApiClient, ApiResponse, crawl
 from tests.support.database import connect, environment_of
+from tests.support.event_rows import served_events, served_series, stored_events, stored_series
 
 START: Final = parse("2026-10-30T21:10:00Z")
 LIVE, ARCHIVED = 120, 60
@@ -210,30 +211,54 @@ class Scenario:
         missed = {ticker for ticker in items if items[ticker] != self.followed.get(ticker)}
         assert not missed, f"changed_since missed {len(missed)}, such as {sorted(missed)[:3]}"
         assert self.followed.keys() == items.keys(), f"{self.followed.keys() ^ items.keys()}"
+        self._check_events_and_series()
         rejects = self._execute("SELECT ticker, reason FROM kalshi_markets_rejects")
         assert rejects == [], f"rejects: {rejects[:3]}"
+
+    def _check_events_and_series(self) -> None:
+        """Compare the stored events and series with the exchange's."""
+        database = connect(self.environment)
+        try:
+            events, series = stored_events(database), stored_series(database)
+            wanted = {
+                row[0] for row in database.query("SELECT event_ticker FROM kalshi_markets WHERE series_ticker > ''")
+            }
+        finally:
+            database.close()
+        assert not wanted - events.keys(), f"missing events: {sorted(wanted - events.keys())[:3]}"
+        for stored, served in (
+            (events, served_events(self.exchange, events)),
+            (series, served_series(self.exchange)),
+        ):
+            differing = [ticker for ticker in served if stored.get(ticker) != served[ticker]]
+            assert not differing, (stored.get(differing[0]), served[differing[0]])
+            assert stored.keys() == served.keys(), stored.keys() ^ served.keys()
 
     def _rows(self) -> Iterator[dict[str, Any]]:
         """Yield every row in the form of the projection, limited to the columns that come from the exchange."""
         texts = (Kind.NUMBER, Kind.JSON)
         outputs = ", ".join(f"{c.name}::text" if c.kind in texts else c.name for c in MARKET_COLUMNS)
-        for *values, series, category, removed_at in self._execute(
-            f"SELECT {outputs}, series_ticker, category, removed_at FROM kalshi_markets"
-        ):
-            row = {c.name: comparable(c.kind, value) for c, value in zip(MARKET_COLUMNS, values, strict=True)}
-            yield row | {"series_ticker": series, "category": category, "removed_at": removed_at}
+        names = ("series_ticker", "event_title", "category", "categories", "removed_at")
+        for values in self._execute(f"SELECT {outputs}, {', '.join(names)} FROM kalshi_markets"):
+            sent, further = values[: -len(names)], values[-len(names) :]
+            row = {c.name: comparable(c.kind, value) for c, value in zip(MARKET_COLUMNS, sent, strict=True)}
+            yield row | dict(zip(names, further, strict=True))
 
     def _expected(self) -> dict[str, dict[str, Any]]:
-        categories = {entry.ticker: json.loads(entry.json)["category"] for entry in self.exchange.all_series()}
+        series_by_ticker = served_series(self.exchange)
         rows: dict[str, dict[str, Any]] = {}
         for archived in (False, True):
             filter_ = MarketFilter(combos=None if self.combos else False, archived=archived)
             for _, market in self.exchange.markets(Order.CREATED, None, filter_):
                 row = market_row(json.loads(market.json, parse_float=Decimal))
                 compared = {c.name: comparable(c.kind, row[c.name]) for c in MARKET_COLUMNS}
-                series = None if market.is_combo else market.series_ticker
-                series_columns = {"series_ticker": series, "category": categories[series] if series else None}
-                rows[market.ticker] = compared | series_columns
+                # The exchange does not return the events of combos.
+                event = None if market.is_combo else self.exchange.event(market.event_ticker)
+                series = series_by_ticker[market.series_ticker] if event else {}
+                rows[market.ticker] = compared | {
+                    "event_title": json.loads(event.json)["title"] if event else None,
+                    **{name: series.get(name) for name in ("series_ticker", "category", "categories")},
+                }
         return rows
 
     def _items(self) -> dict[str, dict[str, Any]]:

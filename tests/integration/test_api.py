@@ -314,6 +314,7 @@ def test_docs_and_the_openapi_document_are_served(api: ApiClient) -> None:
     assert set(document["paths"]) == {
         *("/", "/health", "/status", "/markets", "/markets/columns", "/markets/candlesticks"),
         *("/markets/{ticker}", "/markets/{ticker}/history", "/markets/{ticker}/candlesticks"),
+        *("/markets/{ticker}/trades", "/markets/{ticker}/orderbook", "/markets/orderbooks"),
         *("/markets/facets", "/events", "/events/columns", "/events/{event_ticker}"),
         *("/events/{event_ticker}/markets", "/series", "/series/columns", "/series/{series_ticker}"),
     }

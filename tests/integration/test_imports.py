@@ -81,6 +81,13 @@ def test_the_first_page_of_the_api_loads_nothing_more(packages: Path, environmen
     assert loaded.afterwards == loaded.imported
 
 
+def test_trades_and_orderbooks_are_imported_only_by_their_routes(packages: Path) -> None:
+    imported = loaded_by("api", packages, {}).imported
+    assert not [
+        name for name in imported if name.startswith(("api.trades", "api.orderbooks", "kalshi_markets.exchange"))
+    ]
+
+
 def test_a_secret_costs_botocore_and_not_boto3(packages: Path, environment: dict[str, str], aws: Account) -> None:
     arn = aws.create_secret({"username": environment["DB_USER"], "password": environment["DB_PASSWORD"]})
     secret = environment | aws.environment | {"DB_SECRET_ARN": arn, "DB_SSLMODE": "disable"}

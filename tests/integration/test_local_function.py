@@ -73,12 +73,12 @@ def make(tmp_path: Path, logged: list[str]) -> Iterator[Make]:
     with start_blocking_portal() as portal:
         made: list[LambdaFunction] = []
 
-        def make(code: str = HANDLER, *, timeout: float = 10, concurrency: int = 1, queue: int = 100) -> Function:
+        def make(code: str = HANDLER, *, timeout: float = 10, concurrency: int = 1, max_waiting: int = 100) -> Function:
             (tmp_path / "app.py").write_text(code)
             spec = FunctionSpec("f", "app.handler", tmp_path, environment={"OURS": "1"}, timeout=timeout)
 
             async def build() -> LambdaFunction:
-                function = LambdaFunction(spec, concurrency=concurrency, queue=queue, log=logged.append)
+                function = LambdaFunction(spec, concurrency=concurrency, max_waiting=max_waiting, log=logged.append)
                 made.append(function)
                 await function.start()
                 return function
@@ -135,7 +135,7 @@ def test_two_sandboxes_work_side_by_side(make: Make) -> None:
 
 
 def test_more_events_than_the_queue_holds_are_throttled(make: Make) -> None:
-    function = make(queue=1)
+    function = make(max_waiting=1)
     waiting = [function.begin(sleep=0.3), function.begin()]
     with pytest.raises(Throttled):
         function()

@@ -267,7 +267,7 @@ def test_a_request_in_work_when_the_gateway_stops_is_a_503(spec: FunctionSpec) -
 def test_more_requests_than_the_queue_takes_are_a_429(spec: FunctionSpec) -> None:
     with (
         start_blocking_portal() as portal,
-        portal.wrap_async_context_manager(LambdaFunction(spec, queue=0)) as function,
+        portal.wrap_async_context_manager(LambdaFunction(spec, max_waiting=0)) as function,
         portal.wrap_async_context_manager(Gateway(function).serve(listen())) as url,
         httpx.Client(base_url=url) as client,
         ThreadPoolExecutor(4) as pool,

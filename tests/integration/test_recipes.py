@@ -1,5 +1,6 @@
 """Programs of docs/recipes.md, run unchanged over HTTP."""
 
+import ast
 import csv
 import json
 import re
@@ -15,6 +16,9 @@ import pytest
 
 from crawler.event_writer import EventWriter
 from kalshi_markets.database import Database
+from local.exchange.clock import Clock
+from local.exchange.generated import generate
+from local.exchange.http.server import ExchangeServer
 from local.lambda_runtime.functions import function_spec
 from local.lambda_runtime.gateway import gateway_in_thread
 from tests.support.database import store_markets
@@ -29,10 +33,10 @@ BLOCKS = {
 
 @pytest.fixture(scope="module")
 def service(environment: Mapping[str, str], markets: Sequence[Any]) -> Iterator[str]:
-    with gateway_in_thread(
-        function_spec("api", {**environment, "DB_SSLMODE": "disable"}), workers=1, log=lambda _: None
-    ) as url:
-        yield url
+    with ExchangeServer(generate(3, 1500, Clock(speed=0))) as exchange:
+        variables = {**environment, "DB_SSLMODE": "disable", "EXCHANGE_URL": exchange.url, "EXCHANGE_RATE": "1000"}
+        with gateway_in_thread(function_spec("api", variables), workers=1, log=lambda _: None) as url:
+            yield url
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +62,7 @@ def test_every_recipe_has_its_test() -> None:
         "Page through everything": 2,
         "Follow changes into SQLite": 1,
         "DuckDB over NDJSON": 1,
+        "Trades into DuckDB": 1,
         "pandas over CSV": 1,
         "Ask only for what is new": 1,
         "Fees of a market": 1,
@@ -102,6 +107,16 @@ def test_duckdb_reads_the_walk(service: str, folder: Path, markets: Sequence[Any
     assert f"('binary', {len(markets)}, " in run("DuckDB over NDJSON", 0, service, folder)
 
 
+def test_the_trades_in_duckdb_are_brought_up_to_date(
+    service: str, folder: Path, markets: Sequence[Mapping[str, Any]]
+) -> None:
+    output = run("Trades into DuckDB", 0, service, folder)
+    [(count, contracts)] = ast.literal_eval(output.replace("Decimal(", "").replace("')", "'"))
+    assert count > 500
+    assert Decimal(contracts) == max(Decimal(market["volume_fp"]) for market in markets)
+    assert run("Trades into DuckDB", 0, service, folder) == output
+
+
 def test_pandas_reads_csv(service: str, folder: Path) -> None:
     assert "close_time" in run("pandas over CSV", 0, service, folder)
 
@@ -111,7 +126,7 @@ def test_the_second_answer_is_a_304(service: str, folder: Path) -> None:
 
 
 @pytest.fixture
-def most_traded(database: Database, markets: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+def highest_volume(database: Database, markets: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
     """Store the event and the series of the most traded active market, and return the market."""
     active = [market for market in markets if market["status"] == "active"]
     market = max(active, key=lambda market: (Decimal(market["volume_fp"]), market["ticker"]))
@@ -123,19 +138,19 @@ def most_traded(database: Database, markets: Sequence[Mapping[str, Any]]) -> Map
 
 
 def test_the_fees_of_the_event_replace_those_of_its_series(
-    service: str, folder: Path, most_traded: Mapping[str, Any]
+    service: str, folder: Path, highest_volume: Mapping[str, Any]
 ) -> None:
     # 0.07 x 0.5 x 100 x 0.33 x 0.67 is 0.77385.
-    expected = f"{most_traded['ticker']} quadratic 0.78 dollars\n"
+    expected = f"{highest_volume['ticker']} quadratic 0.78 dollars\n"
     assert run("Fees of a market", 0, service, folder) == expected
 
 
 def test_probabilities_of_all_outcomes_have_the_sum_of_one(
-    service: str, folder: Path, most_traded: Mapping[str, Any], markets: Sequence[Mapping[str, Any]]
+    service: str, folder: Path, highest_volume: Mapping[str, Any], markets: Sequence[Mapping[str, Any]]
 ) -> None:
     title = "All outcomes of an event as a probability distribution"
     event_ticker, *outcomes = run(title, 0, service, folder).splitlines()
-    assert event_ticker == most_traded["event_ticker"]
+    assert event_ticker == highest_volume["event_ticker"]
     of_event = [market for market in markets if market["event_ticker"] == event_ticker]
     assert len(outcomes) == sum(market["status"] == "active" for market in of_event)
     assert abs(sum(float(outcome.split("%")[0]) for outcome in outcomes) - 100) < 0.1 * len(outcomes)

@@ -19,6 +19,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api.candlesticks import planner
+from api.candlesticks.derivation import EXCHANGE_PERIODS
+from api.candlesticks.request import PERIODS
 from api.candlesticks.result import UNKNOWN_TICKER
 from local.exchange.candles import compute_candles, to_live_object
 from local.exchange.catalogue import ALL_MARKETS, MarketFilter, Order
@@ -118,6 +120,23 @@ def random_request(setup: Setup, data: st.DataObject) -> CandlestickRequest:
     return CandlestickRequest(tickers, period, max(0, end - length), max(0, end))
 
 
+def random_derived_request(setup: Setup, data: st.DataObject) -> CandlestickRequest:
+    """Generate a request for periods that the exchange does not have: fewer tickers if it needs minutes."""
+    period = data.draw(st.sampled_from([minutes for minutes in PERIODS if minutes not in EXCHANGE_PERIODS]))
+    question = random_request(setup, data)
+    tickers = question.tickers[: 30 if period % 60 == 0 else 2]
+    length = data.draw(st.sampled_from([0, 1, 7])) * period * 60
+    return CandlestickRequest(tickers, period, max(0, question.end - length), question.end)
+
+
+def without_mean(candles: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the candles without their means: those of the exchange are rounded before they are merged."""
+    return [
+        candle | {"price": {name: price for name, price in candle["price"].items() if name != "mean_dollars"}}
+        for candle in candles
+    ]
+
+
 def check(setup: Setup, request: CandlestickRequest, results: list[dict[str, Any]]) -> None:
     assert [result["ticker"] for result in results] == request.tickers
     for result in results:
@@ -136,6 +155,24 @@ def test_every_candle_is_the_exchanges(setup: Setup, data: st.DataObject) -> Non
         assert answer.status == 200, answer.text
         check(setup, question, answer.json["results"])
         assert answer.json["unanswered"] == []
+
+
+@pytest.mark.usefixtures("_caps")
+@examples(25, 400)
+@given(data=st.data())
+def test_candles_of_other_periods_are_those_of_the_same_trades(setup: Setup, data: st.DataObject) -> None:
+    question = random_derived_request(setup, data)
+    answer = setup.api.post("/markets/candlesticks", question.body(), **{"accept-encoding": "gzip"})
+    assert answer.status == 200, answer.text
+    for result in answer.json["results"]:
+        expected = setup.expected(result["ticker"], question.period, question.start, question.end)
+        assert without_mean(result["candlesticks"]) == without_mean(expected), (question, result["ticker"])
+        for candle in result["candlesticks"]:
+            price = candle["price"]
+            assert ("mean_dollars" in price) == ("open_dollars" in price)
+            assert float(price.get("low_dollars", 0)) <= float(price.get("mean_dollars", 0))
+            assert float(price.get("mean_dollars", 0)) <= float(price.get("high_dollars", 0))
+    assert answer.json["unanswered"] == []
 
 
 @examples(25, 300)

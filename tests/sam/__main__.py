@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from local import ROOT
-from local.sam.cli import BIN, RUNTIME, Sam, SamFailed, environment, finds_python
+from local.sam.cli import BIN, RUNTIME, Sam, SamFailed, finds_python, sam_environment
 from local.sam.host import NoEngine, find_containers_host
 from tests.sam import base_image, engine
 
@@ -35,7 +35,7 @@ def main(arguments: Sequence[str]) -> int:
         engine.install()
         base_image.make(FOLDER / "image")
         prefix = engine.command_prefix(FOLDER / "image")
-    subprocess.run([BIN / "sam", "validate", "--lint"], cwd=ROOT, env=environment(), check=True)
+    subprocess.run([BIN / "sam", "validate", "--lint"], cwd=ROOT, env=sam_environment(), check=True)
     for architecture in ARCHITECTURES:
         asyncio.run(build_for(architecture).build(print))
     tests = [sys.executable, "-m", "pytest", "tests/sam", *arguments]

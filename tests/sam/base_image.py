@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from local import ROOT
-from local.sam.cli import RUNTIME, environment
+from local.sam.cli import RUNTIME, sam_environment
 
 PROGRAMS: Final = ("sh", "mv", "cp", "rm", "chmod", "cat", "ls", "mkdir", "env")
 """Programs of busybox. The build of the SAM CLI's image uses some of them."""
@@ -86,7 +86,7 @@ def _python() -> dict[str, Any]:
     )
     script += "print(json.dumps({'executable': os.path.realpath(sys.executable), 'library': c.get_path('stdlib', vars=base)}))"
     output = subprocess.run(
-        [RUNTIME, "-c", script], env=environment(), capture_output=True, text=True, check=True
+        [RUNTIME, "-c", script], env=sam_environment(), capture_output=True, text=True, check=True
     ).stdout
     paths: dict[str, Any] = json.loads(output)
     return paths
@@ -103,7 +103,7 @@ def _install_runtime(folder: Path) -> None:
     pip = [RUNTIME, "-m", "pip", "install", "-qq", "--disable-pip-version-check", "--no-warn-conflicts"]
     lock = (ROOT / "tests" / "requirements.txt").read_text(encoding="utf-8")
     packages = re.findall(r"^(?:awslambdaric|boto3)==\S+", lock, re.MULTILINE)
-    subprocess.run([*pip, "--target", folder, *packages], env=environment(), check=True)
+    subprocess.run([*pip, "--target", folder, *packages], env=sam_environment(), check=True)
 
 
 def _libraries(root: Path) -> Iterator[Path]:

@@ -57,7 +57,7 @@ def test_the_parameters_are_those_of_the_template() -> None:
 def test_every_job_and_metric_is_documented() -> None:
     jobs = [walk.name for walk in all_jobs(CrawlerSettings.from_env({"RETENTION_DAYS": "9"}))]
     published = [*metrics.COUNTS, *metrics.LAGS]
-    assert len(jobs) == 16
+    assert len(jobs) == 18
     assert [name for name in (*jobs, *published) if f"`{name}`" not in OPERATIONS] == []
     assert [name for name in Summary().as_dict() if f"`{name}`" not in OPERATIONS] == []
 

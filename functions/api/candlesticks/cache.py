@@ -9,7 +9,7 @@ import json
 import logging
 import threading
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from enum import Enum, auto
 from typing import Any, Final, NamedTuple
 
@@ -59,7 +59,10 @@ class CacheEntry(NamedTuple):
 
 
 class CandleCache:
-    """Cache of candles, with its own database connection. Database errors are logged, not raised: it is optional."""
+    """Cache of candles, with its own database connection. Database errors are logged, not raised: it is optional.
+
+    table: name of the table. Trades of settled markets are in it, too, with a period of 0.
+    """
 
     def __init__(self, settings: DatabaseSettings, mebibytes: int) -> None:
         self._database = Database(
@@ -68,7 +71,7 @@ class CandleCache:
         self._lock = threading.Lock()  # a statement continues after the task that awaits it is canceled
         self._limit = mebibytes * MEBIBYTE
         self._bytes_since_check = self._limit  # check at the first write: other processes may have filled the cache
-        self._table = f"{settings.table}_candles"
+        self.table = f"{settings.table}_candles"
 
     def close(self) -> None:
         """Close the connection after the running statement has finished."""
@@ -85,13 +88,13 @@ class CandleCache:
         length = BLOCK_SECONDS[period]
         # All chunks are in one row: the driver's time depends on the number of rows more than on their size. OFFSET 0
         # forces an index lookup for each ticker, whatever number of rows the planner estimates.
-        rows = self._execute(
+        rows = self.execute(
             f"""
             SELECT json_agg(json_build_array(c.ticker, c.covers_from, c.covers_to, octet_length(c.candles), c.crc,
                             c.size, c.used_at < now() - {_USE_RESOLUTION}) ORDER BY t.ordinality, c.block)::text,
                    string_agg(c.candles, '' ORDER BY t.ordinality, c.block)
             FROM json_each_text($1::json) WITH ORDINALITY AS t(ticker, settled, ordinality), LATERAL (
-                SELECT * FROM {self._table}
+                SELECT * FROM {self.table}
                 WHERE ticker = t.ticker AND period = $2::int AND block BETWEEN $3::int AND $4::int OFFSET 0) AS c
             WHERE c.settled = t.settled::boolean
             HAVING count(*) > 0""",
@@ -112,8 +115,8 @@ class CandleCache:
             if is_stale:
                 stale.append(ticker)
         if stale:
-            self._execute(
-                f"UPDATE {self._table} SET used_at = now() WHERE period = $2::int AND ticker IN"
+            self.execute(
+                f"UPDATE {self.table} SET used_at = now() WHERE period = $2::int AND ticker IN"
                 f" (SELECT json_array_elements_text($1::json)) AND used_at < now() - {_USE_RESOLUTION}",
                 json.dumps(stale),
                 period,
@@ -122,12 +125,15 @@ class CandleCache:
 
     def store(self, entries: Iterable[CacheEntry]) -> None:
         """Store the entries. An entry replaces the row of its block, unless that row covers more."""
-        rows = [_row(entry) for entry in entries]
+        self.insert([_row(entry) for entry in entries])
+
+    def insert(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Store rows of the table, each a result of `row`. A row replaces that of its block if it covers as much."""
         if not rows or not self._limit:
             return
-        self._execute(
+        self.execute(
             f"""
-            INSERT INTO {self._table} AS c (ticker, period, block, settled, covers_from, covers_to, candles, crc, size)
+            INSERT INTO {self.table} AS c (ticker, period, block, settled, covers_from, covers_to, candles, crc, size)
             SELECT ticker, period, block, settled, covers_from, covers_to, decode(candles, 'base64'), crc, size
             FROM json_to_recordset($1::json) AS r(ticker text, period int, block int, settled boolean,
                 covers_from bigint, covers_to bigint, candles text, crc bigint, size int)
@@ -145,17 +151,18 @@ class CandleCache:
 
     def _evict(self) -> None:
         """Delete the least recently used rows beyond the size limit."""
-        self._execute(
+        self.execute(
             f"""
             WITH running AS (
                 SELECT ticker, period, block, sum(bytes) OVER (ORDER BY used_at DESC, ticker, period, block) AS total
-                FROM {self._table})
-            DELETE FROM {self._table} AS c USING running AS r
+                FROM {self.table})
+            DELETE FROM {self.table} AS c USING running AS r
             WHERE r.total > $1::bigint AND (c.ticker, c.period, c.block) = (r.ticker, r.period, r.block)""",
             self._limit,
         )
 
-    def _execute(self, sql: str, *values: object) -> list[list[Any]]:
+    def execute(self, sql: str, *values: object) -> list[list[Any]]:
+        """Return the rows of a statement; none if the cache is disabled or the database fails."""
         if not self._limit:
             return []
         try:
@@ -169,14 +176,22 @@ class CandleCache:
 
 
 def _row(entry: CacheEntry) -> dict[str, Any]:
-    span, packed = entry.chunk.range, entry.chunk.data
+    span = entry.chunk.range
+    block = span.start // BLOCK_SECONDS[entry.period]
+    return row(entry.ticker, entry.period, block, span, entry.chunk.data, settled=entry.settled)
+
+
+def row(
+    ticker: str, period: int, block: int, covers: tuple[int, int], packed: Deflated | None, *, settled: bool
+) -> dict[str, Any]:
+    """Return a row of the table. covers: first and last time that it covers. packed: None if it has no data."""
     return {
-        "ticker": entry.ticker,
-        "period": entry.period,
-        "block": span.start // BLOCK_SECONDS[entry.period],
-        "settled": entry.settled,
-        "covers_from": span.start,
-        "covers_to": span.end,
+        "ticker": ticker,
+        "period": period,
+        "block": block,
+        "settled": settled,
+        "covers_from": covers[0],
+        "covers_to": covers[1],
         "candles": base64.b64encode(packed.data).decode() if packed else "",
         "crc": packed.crc if packed else 0,
         "size": packed.size if packed else 0,

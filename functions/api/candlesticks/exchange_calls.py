@@ -1,15 +1,16 @@
 """Concurrent calls to the exchange for one request, until the deadline or the size limit."""
 
 import asyncio
-from collections.abc import Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Final
+from typing import Final
 
 from api.candlesticks.cache import CandleCache
 from api.candlesticks.fetch_state import FetchState
 from api.candlesticks.planner import Call, MissingRange, plan_calls
 from api.candlesticks.result import UNKNOWN_TICKER
 from api.candlesticks.time_ranges import count_periods
+from api.concurrency import run_all
 from kalshi_markets.exchange import (
     BATCH_TICKERS,
     MAX_BATCH_CANDLES,
@@ -56,7 +57,7 @@ async def _run_calls(state: FetchState, cache: CandleCache, needs: Sequence[Miss
             if wanted:
                 left_out.update(dict.fromkeys(await _run_call(state, cache, replace(call, missing=wanted))))
 
-    await _gather(worker() for _ in range(min(_max_concurrency(state, needs), len(needs))))
+    await run_all(worker() for _ in range(min(_max_concurrency(state, needs), len(needs))))
     return list(left_out)
 
 
@@ -88,7 +89,7 @@ async def _in_archive(state: FetchState, left_out: Sequence[MissingRange]) -> li
                 if ticker not in archived_tickers:
                     state.fail(state.results[index_by_ticker[ticker]], UNKNOWN_TICKER)
 
-    await _gather(worker() for _ in range(min(MAX_CONCURRENT_CALLS, len(index_by_ticker))))
+    await run_all(worker() for _ in range(min(MAX_CONCURRENT_CALLS, len(index_by_ticker))))
     return [replace(need, archived=True) for need in left_out if need.ticker in archived]
 
 
@@ -132,13 +133,3 @@ async def _fetch_candles(state: FetchState, call: Call) -> Mapping[str, Sequence
         return await state.exchange.candlesticks(tickers, query, deadline=state.deadline)
     candles = await state.exchange.archived_candlesticks(tickers[0], query, deadline=state.deadline)
     return {} if candles is None else {tickers[0]: candles}
-
-
-async def _gather(tasks: Iterable[Coroutine[Any, Any, None]]) -> None:
-    """Run the tasks concurrently. Raises the error of the first task that fails."""
-    try:
-        async with asyncio.TaskGroup() as group:
-            for task in tasks:
-                group.create_task(task)
-    except ExceptionGroup as errors:
-        raise errors.exceptions[0] from None

@@ -6,8 +6,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from api.candlesticks.cache import CacheClass, CandleCache
+from api.candlesticks.derivation import Derivation
+from api.candlesticks.derived_results import derive_results
 from api.candlesticks.exchange_calls import fetch_from_exchange
-from api.candlesticks.fetch_state import MAX_FETCHED_BYTES, MAX_RESPONSE_BYTES, FetchState
+from api.candlesticks.fetch_state import MAX_FETCHED_BYTES, FetchState
 from api.candlesticks.lifetimes import Lifetime, MarketLifetimes
 from api.candlesticks.planner import MissingRange, calls_needed
 from api.candlesticks.request import CandlesticksRequest
@@ -28,14 +30,16 @@ async def fetch(
     cache: CandleCache,
     *,
     deadline: float,
+    derivation: Derivation | None = None,
 ) -> list[Result]:
     """Return a result for each distinct ticker, in the order of the request.
 
     deadline: time.monotonic() value by which calls to the exchange must end.
+    derivation: the result of plan_derivation.
     Raises ApiError if a single ticker requires more calls than the exchange's rate limit permits before the deadline.
     Raises DatabaseError and the errors of the rate limiter.
     """
-    state = FetchState(request, exchange, deadline)
+    state = FetchState(request, exchange, deadline, derivation)
     for result in state.results:
         if not TICKER.fullmatch(result.ticker):
             result.fail(INVALID_TICKER)
@@ -47,6 +51,8 @@ async def fetch(
         await _reject_too_long(state, needs)
         await fetch_from_exchange(state, cache, needs)
         await _store_and_mark_missing(state, cache)
+    if derivation and state.range:
+        derive_results(state, derivation, lifetimes)
     return state.results
 
 
@@ -60,7 +66,7 @@ async def _read_cache(
     """
     missing: dict[int, Sequence[TimeRange]] = {}
     for slice_ in _slices(state, lifetimes):
-        if state.fetched_bytes > (MAX_FETCHED_BYTES if missing else MAX_RESPONSE_BYTES):
+        if state.fetched_bytes > (MAX_FETCHED_BYTES if missing else state.max_complete_bytes):
             for result in slice_.values():
                 result.fail(RESPONSE_FULL)
             continue

@@ -9,9 +9,10 @@ from typing import Final
 
 from api.candlesticks.cache import CacheClass, CacheEntry
 from api.candlesticks.chunks import CandleChunk, merge_chunks, split_into_chunks
+from api.candlesticks.derivation import Derivation
 from api.candlesticks.lifetimes import Lifetime
 from api.candlesticks.planner import MissingRange
-from api.candlesticks.request import DAY, CandlesticksRequest
+from api.candlesticks.request import CandlesticksRequest
 from api.candlesticks.result import DEADLINE, RESULT_TOO_LARGE, Result, ResultError, exchange_error
 from api.candlesticks.time_ranges import TimeRange, aligned, grid_seconds, missing_ranges
 from api.responses import MAX_LAMBDA_RESPONSE, RESPONSE_OVERHEAD
@@ -30,24 +31,31 @@ class FetchState:
     """State of one candlestick request.
 
     deadline: time.monotonic() value by which calls to the exchange must end.
+    derivation: the derivation of the candles from the exchange's; None if they are the exchange's own.
     results: one for each distinct ticker, in the order of the request.
     fetched_bytes: size of all candles in memory, compressed.
+    max_complete_bytes: size of the exchange's candles that exceed every response.
     rejections: number of rejected calls by range, since the last successful call of the range.
     """
 
     request: CandlesticksRequest
     exchange: ExchangeClient
     deadline: float
+    derivation: Derivation | None = None
     results: list[Result] = field(default_factory=list)
     fetched_bytes: int = 0
     rejections: Counter[TimeRange] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
-        self.period = self.request.period_interval
+        if self.derivation:
+            self.period, self.range = self.derivation.source, self.derivation.range
+        else:
+            self.period = self.request.period_interval
+            self.range = aligned(*self.request.time_range(self.exchange.now()), self.period)
         self.grid_seconds = grid_seconds(self.period)
-        start, end = self.request.time_range()
-        # The end is limited to the running period, plus a day for clock differences. Later periods have no candles.
-        self.range = aligned(start, min(end, int(self.exchange.now()) + self.period * 60 + DAY), self.period)
+        # Candles of longer periods take less space than those from which they are merged.
+        is_resampled = self.derivation is not None and self.derivation.is_resampled
+        self.max_complete_bytes = MAX_FETCHED_BYTES if is_resampled else MAX_RESPONSE_BYTES
         self.results = [Result(ticker) for ticker in dict.fromkeys(self.request.tickers)]
 
     @cached_property
@@ -95,7 +103,7 @@ class FetchState:
         fresh = split_into_chunks(candles, part, self.period, self.last_closed_end, self.grid_seconds)
         result.chunks += fresh
         self.fetched_bytes += sum(chunk.size for chunk in fresh)
-        if result.size > MAX_RESPONSE_BYTES:
+        if result.size > self.max_complete_bytes:
             self.fail(result, RESULT_TOO_LARGE)
 
     def fail(self, result: Result, error: ResultError) -> None:

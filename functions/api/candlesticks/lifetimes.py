@@ -30,20 +30,39 @@ class Lifetime(NamedTuple):
     settled_at: float | None
 
     def trimmed(self, span: TimeRange, period: int) -> TimeRange | None:
-        """Return the part of a range in which the market can have candlesticks; None if it has none.
+        """Return the part of a range in which the market can have candlesticks; None if it has none."""
+        start, end = span
+        first, last = self.trading_bounds
+        if first is not None:
+            start = max(start, first)
+        if last is not None:
+            # The last candle ends at most one period after the close (observed on production, 2026-08).
+            end = min(end, last + period * 60 + DST_SLACK_SECONDS)
+        return span if (start, end) == span else aligned(start, end, period)
+
+    @property
+    def trading_bounds(self) -> tuple[int | None, int | None]:
+        """Times between which the market can trade, in Unix seconds; None if they are not final.
 
         An open time may change until it has passed, a close time until the market is finalized. A market that was
-        closed before it opened has a close_time before its open_time; its range is not trimmed.
+        closed before it opened has a close_time before its open_time, which bounds nothing.
         """
-        start, end = span
-        if self.opens_at is not None and self.closes_at is not None and self.closes_at < self.opens_at:
-            return span
-        if self.opens_at is not None and self.status != "initialized":
-            start = max(start, int(self.opens_at))
-        if self.closes_at is not None and self.status == "finalized":
-            # The last candle ends at most one period after the close (observed on production, 2026-08).
-            end = min(end, int(self.closes_at) + period * 60 + DST_SLACK_SECONDS)
-        return span if (start, end) == span else aligned(start, end, period)
+        if self._closes_before_opening:
+            return None, None
+        opens_at, closes_at = self.opens_at, self.closes_at
+        return (
+            int(opens_at) if opens_at is not None and self.status != "initialized" else None,
+            int(closes_at) if closes_at is not None and self.status == "finalized" else None,
+        )
+
+    @property
+    def fills_until(self) -> float | None:
+        """Close of the market, until which its candles may be filled; None if it is before the opening or unknown."""
+        return None if self._closes_before_opening else self.closes_at
+
+    @property
+    def _closes_before_opening(self) -> bool:
+        return self.opens_at is not None and self.closes_at is not None and self.closes_at < self.opens_at
 
     @property
     def cache_class(self) -> CacheClass:

@@ -17,39 +17,41 @@ from api.responses import encode_body, encoded_response, fraction_of_limit
 _OHLC: Final = ("open", "low", "high", "close")
 _PRICES: Final = {"yes_bid": _OHLC, "yes_ask": _OHLC, "price": (*_OHLC, "mean", "previous")}
 _PLAIN: Final = ("volume_fp", "open_interest_fp")
+_PLAIN_AND_FILLED: Final = (*_PLAIN, "filled")
 
 
-def single_response(request: Request, result: Result, format_: Format) -> Response:
+def single_response(request: Request, result: Result, format_: Format, *, with_filled: bool) -> Response:
     """Return the candlesticks of one market in a format.
 
+    with_filled: whether CSV has the column `filled`.
     Raises ApiError if there is no such market, if the exchange does not respond, or if the response is too large.
     """
     texts = list(chain.from_iterable(packed.decompress().split(SEPARATOR) for packed in result.candles()))
     if result.error:
         raise _api_error(result.error)
-    body = encode_body(request, _render(result.ticker, texts, format_))
+    body = encode_body(request, _render(result.ticker, texts, format_, _PLAIN_AND_FILLED if with_filled else _PLAIN))
     if fraction_of_limit(body) > 1:
         raise _api_error(RESULT_TOO_LARGE)
     return encoded_response(body, format_.media_type)
 
 
-def _render(ticker: str, texts: Sequence[str], format_: Format) -> str:
+def _render(ticker: str, texts: Sequence[str], format_: Format, plain: Sequence[str]) -> str:
     if format_ is JSON:
         return f'{{"ticker":{json.dumps(ticker)},"candlesticks":[{SEPARATOR.join(texts)}],"count":{len(texts)}}}'
     if format_ is not CSV:
         return "".join(text + format_.terminator for text in texts)
     names = [f"{name}_{member}_dollars" for name, members in _PRICES.items() for member in members]
-    lines = [",".join(["end_period_ts", *names, *_PLAIN]), *(_csv_row(json.loads(text)) for text in texts)]
+    lines = [",".join(["end_period_ts", *names, *plain]), *(_csv_row(json.loads(text), plain) for text in texts)]
     return "".join(line + format_.terminator for line in lines)
 
 
-def _csv_row(candle: Mapping[str, Any]) -> str:
+def _csv_row(candle: Mapping[str, Any], plain: Sequence[str]) -> str:
     """Return the CSV line of a candle without its terminator. A missing price is an empty cell."""
     prices = [
         (candle.get(name) or {}).get(f"{member}_dollars") for name, members in _PRICES.items() for member in members
     ]
-    cells = [candle["end_period_ts"], *prices, *(candle.get(name) for name in _PLAIN)]
-    return ",".join("" if cell is None else str(cell) for cell in cells)
+    cells = [candle["end_period_ts"], *prices, *(candle.get(name) for name in plain)]
+    return ",".join("" if cell is None else "true" if cell is True else str(cell) for cell in cells)
 
 
 def _api_error(error: ResultError) -> ApiError:

@@ -79,7 +79,8 @@ def page_response(request: Request, query: ListingQuery, format_: Format, tag: E
         if size_ratio <= 1:
             break
         page = _shrink(reader, page, size_ratio)
-    headers = page.version.headers(tag.value(page.version)) | _headers(page, metadata)
+    headers = page.version.headers(tag.value(page.version)) | page_headers(metadata)
+    headers["x-change-number"] = str(page.change_number)
     return encoded_response(body, format_.media_type, headers=headers)
 
 
@@ -98,7 +99,7 @@ def _metadata(request: Request, page: Page, total: int | None, *, truncated: boo
     query, cursor = page.query, None
     if page.last_position is not None:
         cursor = encode(page.last_position, query.cursor_parameters)
-    metadata: dict[str, Any] = {"next_cursor": cursor, "next_url": _next_url(request, cursor)}
+    metadata: dict[str, Any] = {"next_cursor": cursor, "next_url": next_url(request, cursor)}
     if total is not None:
         metadata["total"] = total
     if query.changed_since is not None:
@@ -110,7 +111,7 @@ def _metadata(request: Request, page: Page, total: int | None, *, truncated: boo
     return metadata
 
 
-def _next_url(request: Request, cursor: str | None) -> str | None:
+def next_url(request: Request, cursor: str | None) -> str | None:
     """Return the URL of the next page; None if there is none, or if the request would exceed API Gateway's limit."""
     if cursor is None:
         return None
@@ -130,9 +131,9 @@ def _render(page: Page, format_: Format, metadata: Mapping[str, Any]) -> str:
     return header_line(format_, page.query.fields) + (page.rows + format_.terminator if page.count else "")
 
 
-def _headers(page: Page, metadata: Mapping[str, Any]) -> dict[str, str]:
-    """Return the metadata as headers, for the formats without an envelope."""
-    headers = {"x-change-number": str(page.change_number)}
+def page_headers(metadata: Mapping[str, Any]) -> dict[str, str]:
+    """Return the metadata of a page as headers, for the formats without an envelope."""
+    headers = {}
     if metadata["next_cursor"]:
         headers["x-next-cursor"] = metadata["next_cursor"]
         if metadata["next_url"] and len(metadata["next_url"]) <= MAX_LINK_LENGTH:

@@ -18,16 +18,25 @@ DIRECTIONS: Final = ("desc", "asc")
 COUNTS: Final = ("none", "estimated", "exact")
 
 
+def _parse_cursor(value: str) -> str:
+    if not 0 < len(value) <= MAX_LENGTH:
+        raise ValueError(f"must have 1 to {MAX_LENGTH:,} characters")
+    return value
+
+
+CURSOR_PARAMETER: Final = Parameter(
+    "cursor",
+    _parse_cursor,
+    "Continues after the previous page: its `next_cursor`, with the same parameters; `limit` and `format` may change.",
+    "…",
+    {"type": "string"},
+)
+
+
 def page_parameters(rows: str) -> list[Parameter]:
     """Return the parameters of the page: limit, offset and cursor. rows: noun for the rows, such as "markets"."""
     return [
-        Parameter(
-            "limit",
-            integer(1, MAX_LIMIT),
-            f"Maximum number of {rows}.",
-            str(DEFAULT_LIMIT),
-            integer_schema(1, MAX_LIMIT, DEFAULT_LIMIT),
-        ),
+        limit_parameter(rows),
         Parameter(
             "offset",
             integer(0, MAX_OFFSET),
@@ -35,15 +44,19 @@ def page_parameters(rows: str) -> list[Parameter]:
             "0",
             integer_schema(0, MAX_OFFSET, 0),
         ),
-        Parameter(
-            "cursor",
-            _parse_cursor,
-            "Continues after the previous page: its `next_cursor`, with the same parameters; `limit` and `format` may"
-            " change.",
-            "…",
-            {"type": "string"},
-        ),
+        CURSOR_PARAMETER,
     ]
+
+
+def limit_parameter(rows: str) -> Parameter:
+    """Return the parameter for the number of rows on a page."""
+    return Parameter(
+        "limit",
+        integer(1, MAX_LIMIT),
+        f"Maximum number of {rows}.",
+        str(DEFAULT_LIMIT),
+        integer_schema(1, MAX_LIMIT, DEFAULT_LIMIT),
+    )
 
 
 def sort_parameters(rows: str, id_column: str, sort_orders: Mapping[str, SortOrder], notes: str) -> list[Parameter]:
@@ -104,12 +117,6 @@ def output_parameters(
         ),
         FORMAT_PARAMETER,
     ]
-
-
-def _parse_cursor(value: str) -> str:
-    if not 0 < len(value) <= MAX_LENGTH:
-        raise ValueError(f"must have 1 to {MAX_LENGTH:,} characters")
-    return value
 
 
 def _fields_parser(

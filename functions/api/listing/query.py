@@ -103,7 +103,7 @@ class ListingQuery:
         return order | {name: value for name, value in self.raw_parameters.items() if name not in _CURSOR_INDEPENDENT}
 
     def check_combinations(self) -> Problem | None:
-        """Return the first problem of parameters that are valid alone; None if there is none. Decode the cursor."""
+        """Check parameters that depend on each other, and decode the cursor. Return the first problem, else None."""
         for name in ("order_by", "order_direction"):
             if self.changed_since is not None and name in self.raw_parameters:
                 message = "cannot be combined with changed_since, which defines the order"

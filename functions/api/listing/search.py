@@ -31,7 +31,8 @@ The planner assumes that words are independent. If two common words never occur 
 the complete table. The trigram index has the intersection of both.
 """
 
-_CHECKS: Final = {Kind.STRING: "SELECT '' ~* $1::text", Kind.JSON: "SELECT $1::jsonb"}
+_VALIDATION_SQL: Final = {Kind.STRING: "SELECT '' ~* $1::text", Kind.JSON: "SELECT $1::jsonb"}
+"""SQL that fails for an invalid regular expression (string columns) or JSON value (JSON columns)."""
 
 
 class Source(NamedTuple):
@@ -221,9 +222,13 @@ def planned_rows(explained: Any) -> int:
 
 
 def validation_statements(query: ListingQuery) -> list[tuple[str, Statement]]:
-    """Return (parameter name, statement) for each regular expression and JSON value. It fails for an invalid value."""
+    """Return a statement for each regular expression and JSON value of a query, with the name of its parameter.
+
+    PostgreSQL rejects the statement if the value is invalid.
+    """
     return [
-        (condition.filter.name, (_CHECKS[condition.filter.column.kind], [condition.values[0]]))
+        (condition.filter.name, (_VALIDATION_SQL[condition.filter.column.kind], [condition.values[0]]))
         for condition in query.conditions
+        # A condition on NULL has no values.
         if condition.values and (condition.filter.is_pattern or condition.filter.column.kind is Kind.JSON)
     ]

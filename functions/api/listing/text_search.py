@@ -24,23 +24,33 @@ def text_condition(suffix: str, text: str, *, indexed: bool) -> SqlCondition | N
     return find(text, indexed) if find else None
 
 
-def _regex(pattern: str, _: bool = False) -> SqlCondition:
-    if alternatives := regex_guard.literal_alternatives(pattern):
-        # LIKE finds the same rows in a quarter of the time.
-        conditions = [contains(alternative) for alternative in alternatives]
-        clauses = [f"{{searched}} LIKE {{{number}}}" for number in range(len(conditions))]
-        return f"({' OR '.join(clauses)})", [value for _, [value] in conditions]
-    return "{searched} ~* {0}", [pattern]
+def _regex(pattern: str, _: bool) -> SqlCondition:
+    """Return the condition that a column matches a regular expression, case-insensitive."""
+    alternatives = regex_guard.literal_alternatives(pattern)
+    if alternatives is None:
+        return "{searched} ~* {0}", [pattern]
+    # LIKE finds the same rows in a quarter of the time.
+    return _matches_any("LIKE", [_containing(_ascii_lower(alternative)) for alternative in alternatives])
 
 
 def contains(text: str, _: bool = False) -> SqlCondition:
     """Return the condition that a text contains another one, case-insensitive."""
     if text.isascii():
-        return "{searched} LIKE {0}", [f"%{_escape_like(_ascii_lower(text))}%"]
+        return "{searched} LIKE {0}", [_containing(_ascii_lower(text))]
     # An accented letter is one character (NFC) or two (NFD), depending on the title's author.
     spellings = dict.fromkeys([text, normalize("NFC", text), normalize("NFD", text)])
-    condition = " OR ".join(f"{{searched}} ILIKE {{{number}}}" for number in range(len(spellings)))
-    return f"({condition})", [f"%{_escape_like(spelling)}%" for spelling in spellings]
+    return _matches_any("ILIKE", [_containing(spelling) for spelling in spellings])
+
+
+def _matches_any(operator: str, patterns: list[str]) -> SqlCondition:
+    """Return the condition that a column matches one of several patterns. operator: LIKE or ILIKE."""
+    clauses = [f"{{searched}} {operator} {{{number}}}" for number in range(len(patterns))]
+    return f"({' OR '.join(clauses)})", patterns
+
+
+def _containing(text: str) -> str:
+    """Return the LIKE pattern of the texts that contain a text."""
+    return f"%{_escape_like(text)}%"
 
 
 def _starts_with(text: str, indexed: bool) -> SqlCondition:

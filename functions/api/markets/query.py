@@ -45,7 +45,7 @@ class Query(ListingQuery):
         return any(values and SETTLED not in values for values in filters)
 
     def check_combinations(self) -> Problem | None:
-        """Return the first problem of parameters that are valid alone; None if there is none. Decode the cursor."""
+        """Check parameters that depend on each other, and decode the cursor. Return the first problem, else None."""
         minimum, maximum = self.min_duration_minutes, self.max_duration_minutes
         if minimum is not None and maximum is not None and Decimal(minimum) > Decimal(maximum):
             message = "must not exceed max_duration_minutes"

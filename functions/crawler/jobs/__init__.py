@@ -15,7 +15,7 @@ def all_jobs(settings: CrawlerSettings) -> list[Job]:
     live, slow = settings.live_interval, settings.maintenance_interval
     jobs: list[Job] = [
         LimitsJob(),
-        SeriesJob(live),
+        SeriesJob(slow),
         ChangedJob("created", settings.changed_interval),
         ChangedJob("updated", settings.changed_interval),
         SettledJob(job_names.SETTLED, settings.settled_interval),

@@ -56,8 +56,9 @@ class ChangedJob(Job):
 
     async def run(self, context: JobContext, state: JobState) -> AsyncGenerator[PageUpdate, None]:
         """Yield the markets changed since the watermark."""
+        state = await _with_window(context, state)
         fetch_page = context.listings.created if self._change == "created" else context.listings.updated
-        async for markets, since, following in changed_pages(context, state, fetch_page):
+        async for markets, since, following in _changed_pages(state, fetch_page):
             check_times(markets, f"{self._change}_time", since)
             yield PageUpdate(following, markets)
 
@@ -71,28 +72,39 @@ class ChangedEventsJob(Job):
         self.interval = interval
 
     async def run(self, context: JobContext, state: JobState) -> AsyncGenerator[PageUpdate, None]:
-        """Yield the events changed since the watermark."""
-        pages = changed_pages(context, state, context.listings.events_updated, lambda event: str(event["event_ticker"]))
+        """Yield the events changed since the watermark.
+
+        The first watermark is committed before the first request: no other job reads an event again.
+        """
+        state = await _with_window(context, state)
+        if state.watermark is None and state.position:
+            state = replace(state, watermark=datetime.fromtimestamp(state.position["until"], UTC))
+            yield PageUpdate(state)
+        pages = _changed_pages(state, context.listings.events_updated, lambda event: str(event["event_ticker"]))
         async for events, since, following in pages:
             check_updated(events, since)
             yield PageUpdate(following, events=events)
 
 
-async def changed_pages(
-    context: JobContext,
+async def _with_window(context: JobContext, state: JobState) -> JobState:
+    """Return the state with a position: since when changes are read (`since`) and the end of the pass (`until`).
+
+    Both are Unix seconds. The first pass has no watermark and starts at the current time, because other jobs read what
+    is older.
+    """
+    now = await context.listings.exchange_time()
+    if state.position:
+        return state
+    since = int((state.watermark or now).timestamp()) - OVERLAP_SECONDS
+    return started(state, {"since": since, "until": int(now.timestamp())})
+
+
+async def _changed_pages(
     state: JobState,
     fetch_page: Callable[[int, str | None], Awaitable[Page[T]]],
     ticker_of: Callable[[T], str | None] = attrgetter("ticker"),
 ) -> AsyncIterator[tuple[Sequence[T], int, JobState]]:
-    """Yield the rows of each page, the Unix second since which they changed, and the state after the page.
-
-    The position has that second (`since`), the end of the pass (`until`), and the position of the page (paginate).
-    The first pass has no watermark and starts at the current time, because other jobs read what is older.
-    """
-    now = await context.listings.exchange_time()
-    if not state.position:
-        since = int((state.watermark or now).timestamp()) - OVERLAP_SECONDS
-        state = started(state, {"since": since, "until": int(now.timestamp())})
+    """Yield the rows of each page, the Unix second since which they changed, and the state after the page."""
     position = dict(state.position or {})
     since, window = position["since"], {name: position[name] for name in ("since", "until")}
     async for rows, following in paginate(lambda cursor: fetch_page(since, cursor), position, ticker_of):

@@ -19,8 +19,8 @@ from crawler.jobs.base import (
 from kalshi_markets import job_names
 
 LIMITS_INTERVAL: Final = timedelta(hours=1)
-SERIES_BATCH: Final = 1_000
-"""Maximum of series in one commit."""
+SERIES_BATCH: Final = 100
+"""Maximum of series in one commit. If their categories change, it also writes their events and markets."""
 
 
 class LimitsJob(Job):

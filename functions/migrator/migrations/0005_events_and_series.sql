@@ -45,10 +45,11 @@ INSERT INTO kalshi_markets_unknown_events (event_ticker, asked_at)
 SELECT event_ticker, asked_at FROM kalshi_markets_events WHERE series_ticker IS NULL;
 DELETE FROM kalshi_markets_events WHERE series_ticker IS NULL;
 
+-- IF NOT EXISTS: as in 0001.
 ALTER TABLE kalshi_markets_details
-    ADD COLUMN event_title text COLLATE "C",
-    ADD COLUMN categories jsonb,
-    ADD COLUMN title_from_event boolean;        -- the exchange sent no title: it follows that of the event
+    ADD COLUMN IF NOT EXISTS event_title text COLLATE "C",
+    ADD COLUMN IF NOT EXISTS categories jsonb,
+    ADD COLUMN IF NOT EXISTS title_from_event boolean;        -- the exchange sent no title: it follows that of the event
 ALTER TABLE kalshi_markets_quotes
     ADD COLUMN categories jsonb,
     -- A price of 0 stands for no trade.

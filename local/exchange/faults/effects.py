@@ -47,11 +47,11 @@ def server_error(values: Values, _: Exchange) -> Handler:
     status = int(values["status"])
 
     async def handle(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
-        async def fail(message: Message) -> None:
+        async def send_with_status(message: Message) -> None:
             await send({**message, "status": status} if message["type"] == "http.response.start" else message)
 
         if scope["path"].endswith("/exchange/status") and status in (503, 504):
-            await app(scope, receive, fail)
+            await app(scope, receive, send_with_status)
         else:
             await _failure(status)(scope, receive, send)
 
@@ -114,9 +114,9 @@ class _CachedResponse:
 
 
 def stale_cache(values: Values, exchange: Exchange) -> Handler:
-    """Return a handler that caches responses to unsigned requests.
+    """Return a handler that caches responses to unsigned requests for `seconds`, by path, query and content encoding.
 
-    Signed requests are not cached (observed on production, 2026-08).
+    Only responses with the status 200 are cached. Signed requests are not cached (observed on production, 2026-08).
     """
     cache: dict[tuple[str, bytes, str], _CachedResponse] = {}
 
@@ -126,8 +126,11 @@ def stale_cache(values: Values, exchange: Exchange) -> Handler:
             await app(scope, receive, send)
             return
         now = exchange.clock.now()
-        for expired in [key for key, cached in cache.items() if not 0 <= now - cached.at < values["seconds"] * SECOND]:
-            del cache[expired]
+        lifetime = values["seconds"] * SECOND
+        # The age of a cached response is negative if the clock was set back.
+        expired = [key for key, cached in cache.items() if not 0 <= now - cached.at < lifetime]
+        for key in expired:
+            del cache[key]
         key = (scope["path"], scope["query_string"], headers.get("accept-encoding", ""))
         response = cache.get(key)
         if response:

@@ -66,8 +66,10 @@ COMMON = to_json(
 )
 DIGITS = 16**11
 EVENT_FACTOR, MARKET_FACTOR = 0x9E3779B97F5, 0xB5297A4D3F1  # odd, hence one-to-one modulo 16^11
-LEGS = (2, 2, 2, 3, 3, 4, 5, 8, 16)
+LEG_COUNTS = (2, 2, 2, 3, 3, 4, 5, 8, 16)
 VOLUMES = (1, 1, 5, 30, 580)
+
+DrawLeg = Callable[[int, int], tuple[EventSpec, int]]  # (instant, draw) to an event and the position of a market in it
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -146,11 +148,8 @@ def _tape(draw: tuple[int, ...], opens: int, ends: int, total: int) -> Tape:
     )
 
 
-def render_combo(spec: ComboSpec, now: int, choose_leg: Callable[[int, int], tuple[EventSpec, int]]) -> bytes:
-    """Return the Market object of a combo as JSON text.
-
-    `choose_leg` returns an event and the position of a market for an instant and a draw.
-    """
+def render_combo(spec: ComboSpec, now: int, choose_leg: DrawLeg) -> bytes:
+    """Return the Market object of a combo as JSON text."""
     count = spec.tape.count(now)
     volume, earlier = spec.tape.volume(count), spec.tape.volume(spec.tape.count(now - DAY))
     is_settled = now >= spec.settled
@@ -170,7 +169,7 @@ def render_combo(spec: ComboSpec, now: int, choose_leg: Callable[[int, int], tup
         "open_interest_fp": format_contracts(0 if is_settled else volume),
         "last_price_dollars": DOLLARS[spec.tape.price(count - 1) if count else 0],
         "mve_collection_ticker": f"{spec.series_ticker}-R",
-        **_legs(spec, choose_leg),
+        **_leg_fields(spec, choose_leg),
     }
     if is_settled:
         fields |= {"settlement_ts": rfc3339(spec.settled), "settlement_value_dollars": "0.0000"}
@@ -179,11 +178,11 @@ def render_combo(spec: ComboSpec, now: int, choose_leg: Callable[[int, int], tup
     return COMMON[:-1] + b"," + to_json(fields)[1:]
 
 
-def _legs(spec: ComboSpec, choose_leg: Callable[[int, int], tuple[EventSpec, int]]) -> JsonObject:
-    """Return the fields that describe the legs."""
+def _leg_fields(spec: ComboSpec, choose_leg: DrawLeg) -> JsonObject:
+    """Return the fields of a combo that describe its legs."""
     legs, labels = [], []
-    for at in range(LEGS[spec.draw[5] % len(LEGS)]):
-        dice = spec.draw[6 + at % 9] * (at + 1)
+    for number in range(LEG_COUNTS[spec.draw[5] % len(LEG_COUNTS)]):
+        dice = spec.draw[6 + number % 9] * (number + 1)  # nine draws for up to 16 legs
         event, position = choose_leg(spec.created, dice)
         contract = event.contracts[position]
         side = "no" if dice % 3 == 0 else "yes"

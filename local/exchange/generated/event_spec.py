@@ -105,7 +105,11 @@ class EventSpec:
         return max((at for at in self.edits if at <= now), default=self.created)
 
     def status(self, now: int) -> str:
-        """Return the status of the event's markets. While some of them are paused, it is that of the others."""
+        """Return the status of the event's markets that are not paused.
+
+        The results of a disputed event are disputed from a quarter, and amended from half, of the time between
+        determination and settlement.
+        """
         if now < self.ends:
             return "active" if now >= self.opens else "initialized"
         if now >= self.settled:

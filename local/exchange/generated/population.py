@@ -1,6 +1,7 @@
 """Events of a generated exchange. Each is computed from its cohort and number on demand."""
 
 from functools import lru_cache, partial
+from math import ceil
 
 from local.exchange.clock import DAY
 from local.exchange.generated.cohorts import Cohort, make_cohorts
@@ -52,15 +53,19 @@ class Population:
         return None
 
     def leg_at(self, at: int, dice: int) -> tuple[EventSpec, int]:
-        """Return a leg of a combo: an event that was open at an instant, if there was any, and a position in it."""
+        """Return a leg of a combo: an event and the position of one of its markets, both selected by `dice`.
+
+        The event was open at the instant. If none is found, it is any event.
+        """
         event = self._event_spec(self._bettable[0], 0)
         for offset in range(len(self._bettable)):
             cohort = self._bettable[(dice + offset) % len(self._bettable)]
             numbers = cohort.candidate_range(at - cohort.ends, at - cohort.opens)
+            # Popular events are those whose number is a multiple of the stride, whatever the instant.
             stride = max(1, len(numbers) // POPULAR_EVENTS)
-            numbers = range(-(-numbers.start // stride) * stride, numbers.stop, stride)
-            for attempt in range(min(8, len(numbers))):
-                event = self._event_spec(cohort, numbers[(dice + attempt) % len(numbers)])
+            popular = range(ceil(numbers.start / stride) * stride, numbers.stop, stride)
+            for attempt in range(min(8, len(popular))):
+                event = self._event_spec(cohort, popular[(dice + attempt) % len(popular)])
                 if event.opens <= at < event.ends:
                     return event, dice % len(event.contracts)
         return event, dice % len(event.contracts)

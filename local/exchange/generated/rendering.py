@@ -132,7 +132,7 @@ def _extras(event: EventSpec, now: int, label: str, draw: tuple[int, ...]) -> st
 
 
 def make_event_object(event: EventSpec, now: int) -> JsonObject:
-    """Return the Event object."""
+    """Return the Event object of a generated event, as of the instant `now`."""
     family, texts = event.family, event.texts
     return {
         "event_ticker": event.event_ticker,

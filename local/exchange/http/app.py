@@ -79,12 +79,13 @@ def create_app(exchange: Exchange, keys: Mapping[str, PublicKey], options: Serve
     return app
 
 
-def _public(get: Endpoints, limiter: RateLimiter) -> dict[str, Endpoint]:
+def _public_endpoints(get: Endpoints, limiter: RateLimiter) -> dict[str, Endpoint]:
+    """Return the endpoints that accept unsigned requests, by path below the base URL."""
     return {
         "/markets": get.markets,
+        "/markets/candlesticks": get.batch_candlesticks,
         "/markets/trades": get.trades,
         "/markets/orderbooks": get.orderbooks,
-        "/markets/candlesticks": get.batch_candlesticks,
         "/markets/{ticker}": get.market,
         "/markets/{ticker}/orderbook": get.orderbook,
         "/series/{series_ticker}/markets/{ticker}/candlesticks": get.market_candlesticks,
@@ -128,7 +129,7 @@ def _routes(
 
         return Route(BASE + path, answer)
 
-    public = _public(Endpoints(exchange), limiter)
+    public = _public_endpoints(Endpoints(exchange), limiter)
     return [
         *(route(path, endpoint, is_public=True) for path, endpoint in public.items()),
         route("/account/limits", limiter.account_limits, is_public=False),

@@ -24,13 +24,14 @@ class Costs:
 
         Raises ValueError, which lists the valid paths or the valid range.
         """
+        parse = integer_parser(0, MAX_COST)
         parsed = {}
         for path, cost in costs.items():
             if path not in self.paths:
                 raise ValueError(f"unknown path {path!r}; must be one of {', '.join(self.paths)}")
             try:
-                parsed[path] = integer_parser(0, MAX_COST)(cost)
-            except ValueError as error:
+                parsed[path] = parse(cost)
+            except ValueError as error:  # its message is the valid range: "an integer between …"
                 raise ValueError(f"the cost of {path} must be {error}") from None
         self.others = {path: cost for path, cost in parsed.items() if cost != DEFAULT_COST}
 

@@ -155,6 +155,10 @@ def _parse_filter(query: Parameters) -> MarketFilter:
 
 
 def _parse_combos(query: Parameters, known: tuple[str, ...]) -> bool | None:
+    """Return whether mve_filter selects only combos (True) or none (False); None if it is missing.
+
+    known: the values that the endpoint accepts.
+    """
     combos = query.text("mve_filter")
     if combos not in (None, *known):
         raise bad_request("invalid mve_filter")

@@ -29,8 +29,11 @@ class Parameters:
         return None if text is None else [part for part in text.split(",") if part]
 
     def required_texts(self, name: str) -> list[str]:
-        """Return the values of a parameter that is repeated for each item, in the order of the request."""
-        texts = [value for given, value in self._pairs if given == name]
+        """Return the values of a parameter that the request repeats for each item, in their order.
+
+        Raises ExchangeError if there is none.
+        """
+        texts = [value for pair_name, value in self._pairs if pair_name == name]
         if not texts:
             raise _missing(name)
         return texts

@@ -25,11 +25,21 @@ from kalshi_markets.exchange.market_rows import (
     market_row,
     parse_market,
 )
+from kalshi_markets.exchange.orderbooks import Level, OrderBook
 from kalshi_markets.exchange.parsing import parse_object
 from kalshi_markets.exchange.rate_limiter import DatabaseTokenBucket, Grant, LocalTokenBucket, RateLimiter
 from kalshi_markets.exchange.raw_markets import RawMarket, parse_page
 from kalshi_markets.exchange.schema_drift import Deviation, find_drift
 from kalshi_markets.exchange.signing import Signer
+from kalshi_markets.exchange.trades import (
+    MAX_TRADES,
+    MICROSECONDS_PER_SECOND,
+    Trade,
+    TradePage,
+    TradeQuery,
+    parse_trade,
+    to_microseconds,
+)
 from kalshi_markets.exchange.transport import CLOCK_TOLERANCE, HEADERS, Transport
 from kalshi_markets.exchange.values import parse_time
 
@@ -41,6 +51,8 @@ __all__ = [
     "LIVE_FILTERS",
     "MAX_ARCHIVE_CANDLES",
     "MAX_BATCH_CANDLES",
+    "MAX_TRADES",
+    "MICROSECONDS_PER_SECOND",
     "PAGE_LIMIT",
     "AccountLimits",
     "AuthenticationFailed",
@@ -57,14 +69,19 @@ __all__ = [
     "Grant",
     "InvalidMarket",
     "InvalidResponse",
+    "Level",
     "Listings",
     "LocalTokenBucket",
+    "OrderBook",
     "Page",
     "ParsedMarket",
     "RateLimiter",
     "RawMarket",
     "Row",
     "Signer",
+    "Trade",
+    "TradePage",
+    "TradeQuery",
     "Transport",
     "event_row",
     "find_drift",
@@ -76,5 +93,7 @@ __all__ = [
     "parse_object",
     "parse_page",
     "parse_time",
+    "parse_trade",
     "series_row",
+    "to_microseconds",
 ]

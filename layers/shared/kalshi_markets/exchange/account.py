@@ -57,17 +57,23 @@ async def fetch_costs(transport: Transport, *, deadline: float, priority: float 
 
 
 async def fetch_limits(transport: Transport, costs: Costs, *, deadline: float, priority: float = 0.0) -> AccountLimits:
-    """Return the rate limits of the API key's account. Raises ExchangeError."""
+    """Return the limits of the API key's account for reads, in requests. The exchange returns them in tokens.
+
+    Raises ExchangeError.
+    """
     response = await transport.get("/account/limits", {}, deadline=deadline, priority=priority)
-    value = response.get("read")
-    read_limits: Mapping[str, Any] = value if isinstance(value, Mapping) else {}
-    tokens = _positive(read_limits.get("refill_rate"))
-    if tokens is None or not MIN_RATE <= tokens / costs.default <= MAX_RATE:
+    member = response.get("read")
+    read_limits: Mapping[str, Any] = member if isinstance(member, Mapping) else {}
+    tokens_per_second = _positive(read_limits.get("refill_rate"))
+    if tokens_per_second is None or not MIN_RATE <= tokens_per_second / costs.default <= MAX_RATE:
         raise InvalidResponse(
             f"the exchange returned no account rate between {MIN_RATE} and {MAX_RATE:,} requests per second."
         )
-    capacity = _positive(read_limits.get("bucket_capacity"))
-    return AccountLimits(tokens / costs.default, capacity and capacity / costs.default)
+    bucket_tokens = _positive(read_limits.get("bucket_capacity"))
+    return AccountLimits(
+        rate=tokens_per_second / costs.default,
+        bucket_capacity=None if bucket_tokens is None else bucket_tokens / costs.default,
+    )
 
 
 def normalize_path(path: str) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Final, Self
 from urllib.parse import quote
 
@@ -12,7 +13,9 @@ from kalshi_markets.exchange.account import AccountLimits, Costs, fetch_costs, f
 from kalshi_markets.exchange.candles import Candle, parse_archived, parse_batch
 from kalshi_markets.exchange.errors import ExchangeClientError
 from kalshi_markets.exchange.listings import BATCH_TICKERS, Listings
+from kalshi_markets.exchange.orderbooks import OrderBook, parse_orderbook, parse_orderbooks
 from kalshi_markets.exchange.rate_limiter import RateLimiter
+from kalshi_markets.exchange.trades import TradePage, TradeQuery, parse_trades
 from kalshi_markets.exchange.transport import Transport
 from kalshi_markets.settings import ExchangeSettings
 
@@ -21,6 +24,7 @@ MAX_BATCH_CANDLES: Final = 10_000
 MAX_ARCHIVE_CANDLES: Final = 5_000
 """Maximum of periods in one request to the archive (observed on production, 2026-08; not documented)."""
 _BATCH_PATH: Final = "/markets/candlesticks"
+_ORDERBOOKS_PATH: Final = "/markets/orderbooks"
 
 
 @dataclass(frozen=True)
@@ -108,12 +112,14 @@ class ExchangeClient:
     ) -> dict[str, list[Candle]]:
         """Return the candles of markets, by ticker. Unknown and archived tickers are missing from the result.
 
-        It accepts at most BATCH_TICKERS tickers, none with a comma, and MAX_BATCH_CANDLES tickers × periods.
+        tickers: at most BATCH_TICKERS, and at most MAX_BATCH_CANDLES tickers × periods. None contains a comma.
+        The method sends several requests if the token bucket is too small for one request with all tickers.
         """
         candles: dict[str, list[Candle]] = {}
         size = await self._limiter.batch_size(_BATCH_PATH, BATCH_TICKERS)
         for start in range(0, len(tickers), size):
-            parameters = {"market_tickers": ",".join(tickers[start : start + size])} | query.parameters()
+            batch = tickers[start : start + size]
+            parameters = {"market_tickers": ",".join(batch)} | query.parameters()
             candles |= await self._transport.get(
                 _BATCH_PATH, parameters, deadline=deadline, priority=priority, parse=parse_batch
             )
@@ -137,6 +143,57 @@ class ExchangeClient:
             raise
         candles: list[Candle] = answer["candlesticks"]
         return candles
+
+    async def trades(
+        self, query: TradeQuery, cursor: str | None, *, archived: bool, deadline: float, priority: float = 0.0
+    ) -> TradePage:
+        """Return a page of the trades of one market in one tier, newest first. An unknown market has none."""
+        path = "/historical/trades" if archived else "/markets/trades"
+        parse = partial(parse_trades, ticker=query.ticker)
+        try:
+            parameters = query.parameters(cursor)
+            return await self._transport.fetch(path, parameters, parse, deadline=deadline, priority=priority)
+        except ExchangeClientError as error:
+            if error.status == httpx.codes.NOT_FOUND:
+                return TradePage([], None)
+            raise
+
+    async def trade_cutoff(self, *, deadline: float) -> datetime:
+        """Return the instant before which trades are in the archive."""
+        return await self.listings(deadline=deadline).trade_cutoff()
+
+    async def orderbook(self, ticker: str, depth: int, *, deadline: float, priority: float = 0.0) -> OrderBook | None:
+        """Return the order book of a market, or None if there is no such market.
+
+        depth: maximum of levels of each side; 0: all levels.
+        """
+        path = f"/markets/{quote(ticker, safe='')}/orderbook"
+        try:
+            return await self._transport.fetch(
+                path, {"depth": depth}, parse_orderbook, deadline=deadline, priority=priority
+            )
+        except ExchangeClientError as error:
+            if error.status == httpx.codes.NOT_FOUND:
+                return None
+            raise
+
+    async def orderbooks(
+        self, tickers: Sequence[str], *, deadline: float, priority: float = 0.0
+    ) -> dict[str, OrderBook]:
+        """Return the order books of at most BATCH_TICKERS markets, by ticker. Unknown tickers are missing."""
+        orderbooks: dict[str, OrderBook] = {}
+        size = await self._limiter.batch_size(_ORDERBOOKS_PATH, BATCH_TICKERS)
+        for start in range(0, len(tickers), size):
+            parameters = {"tickers": tickers[start : start + size]}
+            orderbooks |= await self._transport.fetch(
+                _ORDERBOOKS_PATH, parameters, parse_orderbooks, deadline=deadline, priority=priority
+            )
+        return orderbooks
+
+    async def has_market(self, ticker: str, *, deadline: float) -> bool:
+        """Return whether a market is live or in the archive."""
+        listings = self.listings(deadline=deadline)
+        return bool(await listings.by_ticker([ticker]) or await listings.by_ticker([ticker], archived=True))
 
     async def find_archived(self, tickers: Sequence[str], *, deadline: float) -> set[str]:
         """Return which of at most BATCH_TICKERS tickers are in the archive."""

@@ -24,7 +24,7 @@ EVENT_PAGE_LIMIT: Final = 200
 BATCH_TICKERS: Final = 100
 """Maximum of tickers in a request.
 
-No limit is documented for markets; 300 were observed to work. A page of events has at most 200.
+No limit is documented for markets; 300 were observed to work. A page of events has at most EVENT_PAGE_LIMIT.
 """
 LIVE_FILTERS: Final = tuple(job_names.LIVE)
 """Values of the filter `status` that together list every unsettled market.
@@ -112,9 +112,16 @@ class Listings:
 
     async def cutoff(self) -> datetime:
         """Return the instant before which settled markets are only in the archive."""
+        return await self._cutoff("market_settled_ts")
+
+    async def trade_cutoff(self) -> datetime:
+        """Return the instant before which trades are in the archive."""
+        return await self._cutoff("trades_created_ts")
+
+    async def _cutoff(self, member: str) -> datetime:
         answer = await self._get("/historical/cutoff", {})
         try:
-            return parse_time(answer["market_settled_ts"])
+            return parse_time(answer[member])
         except (KeyError, ValueError) as error:
             raise InvalidResponse("the exchange returned an invalid cutoff.") from error
 
@@ -220,7 +227,7 @@ def _check_requested(page: Collection[Any], requested: Collection[str]) -> None:
 
 
 def _text_field(fields: Any, member: str) -> str | None:
-    """Return a text member, or None if it is missing, empty or not storable in PostgreSQL."""
+    """Return a text member of an object, or None if it is missing, empty or not storable in PostgreSQL."""
     value = fields.get(member) if isinstance(fields, Mapping) else None
     return value or None if is_valid_pg_text(value) else None
 

@@ -79,7 +79,7 @@ def parse_market(market: Mapping[str, Any], object_hash: str | None = None) -> P
         raise InvalidMarket(f"ticker: must have 1 to {MAX_TICKER_LENGTH} characters")
     if not is_valid_pg_text(ticker):
         raise InvalidMarket("ticker: contains a character that PostgreSQL cannot store")
-    return ParsedMarket(ticker, _quotes(market), _digest(market), market, object_hash)
+    return ParsedMarket(ticker, _quotes(market), _details_hash(market), market, object_hash)
 
 
 def market_row(market: Mapping[str, Any]) -> Row:
@@ -97,25 +97,26 @@ def full_row(market: ParsedMarket) -> Row:
 
 def _quotes(market: Mapping[str, Any]) -> Row:
     try:
-        values = _get_quotes(market)
-        is_plain = _QUOTES_PATTERN.fullmatch("\n".join(values)) is not None
+        sent = _get_quotes(market)
+        is_plain = _QUOTES_PATTERN.fullmatch("\n".join(sent)) is not None
     except (KeyError, TypeError):  # a quote is missing or is not a string
         is_plain = False
     if is_plain:
-        row: Row = dict(zip(_QUOTE_NAMES, values, strict=True))
+        row: Row = dict(zip(_QUOTE_NAMES, sent, strict=True))
     else:
         row = {column.name: _value(column, market.get(column.source_field)) for column in _SENT_QUOTES}
     row["liquidity"] = _liquidity(row)
     return row
 
 
-def _digest(market: Mapping[str, Any]) -> str:
-    values = map(market.get, _DETAIL_FIELDS)
-    details = [str(value) if type(value) is Decimal else value for value in values]  # marshal does not support Decimal
+def _details_hash(market: Mapping[str, Any]) -> str:
+    """Return the hash of the details as the exchange sent them, 32 hexadecimal digits."""
+    sent = map(market.get, _DETAIL_FIELDS)
+    details = [str(value) if type(value) is Decimal else value for value in sent]  # marshal does not support Decimal
     try:
-        # Version 2 has no references, so equal values have equal bytes. It is faster than JSON.
+        # marshal is faster than JSON. Its version 2 writes no references, so equal details have equal bytes.
         encoded = marshal.dumps(details, 2)
-    except ValueError:  # a Decimal within a JSON member
+    except ValueError:  # a list or an object among the details contains a Decimal
         encoded = json.dumps(details, default=str).encode()
     return hashlib.blake2b(encoded, digest_size=16, key=PARSER_FINGERPRINT).hexdigest()
 

@@ -5,10 +5,10 @@ import logging
 import random
 import ssl
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NoReturn, TypeVar
 
 import httpx
 
@@ -39,6 +39,9 @@ CLOCK_TOLERANCE: Final = 30.0
 _RETRYABLE_STATUSES: Final = frozenset({408, 425, 429})
 # Not the generator of the module random: all processes that SnapStart restores from a snapshot share its state.
 _random: Final = random.SystemRandom()
+
+Query = Mapping[str, str | int | Sequence[str]]
+T = TypeVar("T")
 
 logging.getLogger("httpx").setLevel(logging.WARNING)  # at INFO httpx logs full URLs
 
@@ -89,10 +92,26 @@ class Transport:
         priority: float = 0.0,
         parse: Callable[[httpx.Response], dict[str, Any]] | None = None,
     ) -> dict[str, Any]:
-        """Return the JSON object at a path below the API's root, with Decimals for non-integer numbers.
+        """Return the JSON object at a path, with Decimals for non-integer numbers. parse: replaces parse_object.
 
+        The other parameters and the errors are those of `fetch`.
+        """
+        return await self.fetch(path, query, parse or parse_object, deadline=deadline, priority=priority)
+
+    async def fetch(
+        self,
+        path: str,
+        query: Query,
+        parse: Callable[[httpx.Response], T],
+        *,
+        deadline: float,
+        priority: float = 0.0,
+    ) -> T:
+        """Return the parsed response of a path below the API's root.
+
+        query: a sequence becomes a repeated parameter.
+        parse: raises InvalidResponse.
         deadline: value of time.monotonic(); no attempt continues after it. priority: lower runs first.
-        parse: replaces parse_object; raises InvalidResponse.
         Raises ExchangeError, and the errors of the rate limiter.
         """
         authentication_failed = unreadable = False
@@ -101,7 +120,7 @@ class Transport:
         for _ in range(MAX_ATTEMPTS):
             try:
                 async with asyncio.timeout(deadline - time.monotonic()):
-                    return (parse or parse_object)(await self._send(path, query, priority))
+                    return parse(await self._send(path, query, priority))
             except TimeoutError:
                 raise failure from None
             except AuthenticationFailed as error:
@@ -125,10 +144,12 @@ class Transport:
             pause = min(MAX_BACKOFF, pause * 2)
         raise failure
 
-    async def _send(self, path: str, query: Mapping[str, str | int], priority: float) -> httpx.Response:
+    async def _send(self, path: str, query: Query, priority: float) -> httpx.Response:
+        """Send a request once and return its response, whose status is 200. Raises ExchangeError."""
         await self._limiter.acquire(priority, path)
         request = self._http.build_request("GET", self._settings.url + path, params=query)
         if self._signer:
+            # The signature does not include the query string (docs.kalshi.com, API Keys).
             signed_path = request.url.raw_path.partition(b"?")[0].decode("ascii")
             request.headers.update(self._signer.headers("GET", signed_path, round(self.now() * 1000)))
         self.requests += 1
@@ -138,7 +159,8 @@ class Transport:
             raise ExchangeUnavailable(f"the exchange did not respond: {type(error).__name__}.") from error
         except httpx.DecodingError as error:
             raise InvalidResponse("the exchange returned invalid compressed data.") from error
-        response.stream = httpx.ByteStream(b"")  # its reference cycle delays freeing the body
+        # httpx's stream refers back to the response. Without this reference cycle the body is freed at once.
+        response.stream = httpx.ByteStream(b"")
         self.bytes_received += response.num_bytes_downloaded
         self._sync_clock(response)
         if response.status_code == httpx.codes.TOO_MANY_REQUESTS:
