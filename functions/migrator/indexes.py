@@ -100,14 +100,14 @@ INDEXES: Final = (
     Index(
         Table.DETAILS,
         "event_tickers",
-        "(event_ticker, ticker) INCLUDE (recent, open_time, settlement_value, floor_strike, cap_strike)",
+        "(event_ticker, ticker) INCLUDE (recent, open_time, close_time, settlement_value, floor_strike, cap_strike)",
         "`event_ticker`, and every order within one event",
     ),
     Index(Table.DETAILS, "series", "(series_ticker, recent)", "`series_ticker`"),
     Index(
         Table.DETAILS,
         "series_tickers",
-        "(series_ticker, ticker) INCLUDE (open_time, settlement_value)",
+        "(series_ticker, ticker) INCLUDE (recent, open_time, close_time, settlement_value)",
         "every order within one series",
     ),
     Index(Table.DETAILS, "category", "(category, recent)", "`category`"),

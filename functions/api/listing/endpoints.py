@@ -16,7 +16,7 @@ from api.listing.cursor import Position
 from api.listing.paging import Page, page_response
 from api.listing.query import Grammar, ListingQuery
 from api.listing.resource import ListedResource
-from api.listing.search import validation_statements
+from api.listing.search import planned_rows, validation_statements
 from api.query_string import parse_parameters, reject_parameters
 from api.resources import Resources
 from api.responses import json_response
@@ -134,10 +134,7 @@ class RowReader:
         estimated = self._query.count_total == "estimated"
         statement, values = self._resource.total(self._query, self._database.settings.table, estimated=estimated)
         [[result]] = self._database.query(statement, *values)
-        if not estimated:
-            return int(result)
-        plan = json.loads(result) if isinstance(result, str) else result
-        return int(plan[0]["Plan"]["Plan Rows"])
+        return planned_rows(result) if estimated else int(result)
 
     def too_large(self) -> ApiError:
         """Return the 422 error of a single row that exceeds the response limit."""

@@ -4,8 +4,9 @@ In the statement of a page, the CTE `matches` has the IDs of the page's rows and
 columns of the rows.
 """
 
+import json
 from collections.abc import Mapping, Sequence
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from api.formats import Format, output_sql, row_text_sql
 from api.listing.cursor import Position
@@ -21,6 +22,13 @@ PLANNER_LIMIT_FACTOR: Final = 4
 
 The planner assumes that matching rows are spread evenly over every sort order. If all of them are at the end, a plan
 that scans an index in sort order would read the complete table. A larger LIMIT makes that plan less attractive.
+"""
+
+WORDS_LIMIT_FACTOR: Final = 1_000
+"""The same for a search of several words.
+
+The planner assumes that words are independent. If two common words never occur together, following a sort order reads
+the complete table. The trigram index has the intersection of both.
 """
 
 _VALIDATION_SQL: Final = {Kind.STRING: "SELECT '' ~* $1::text", Kind.JSON: "SELECT $1::jsonb"}
@@ -162,10 +170,14 @@ class Search:
         """
         query, position = self.query, self.query.position
         wanted = query.limit + query.offset + 1
-        planner_limit = wanted if self.includes_rows else wanted * PLANNER_LIMIT_FACTOR
+        factor = WORDS_LIMIT_FACTOR if len(query.search) > 1 else PLANNER_LIMIT_FACTOR
+        planner_limit = wanted if self.includes_rows else wanted * factor
         branches = []
         if self._order.by_id_only or position is None or position.key is not None:
-            branches.append(self._non_null_branch(position, planner_limit))
+            branch = self._non_null_branch(position, planner_limit)
+            # Outside of a CTE the planner applies the page's own LIMIT to the branch, too.
+            is_limited = len(query.search) <= 1
+            branches.append(branch if is_limited else f"WITH s AS MATERIALIZED ({branch}) SELECT * FROM s")
         if not self._order.by_id_only:
             after = None if position is None or position.key is not None else position
             branches.append(self._null_branch(after, planner_limit))
@@ -201,6 +213,12 @@ class Search:
             f"SELECT {row_id}, NULL AS key{self._row_columns} FROM {self.source.sql} {self._where(*conditions)}"
             f" ORDER BY {row_id} {self._direction} LIMIT {self.parameter(planner_limit, 'bigint')}"
         )
+
+
+def planned_rows(explained: Any) -> int:
+    """Return the number of rows that the planner expects. explained: the result of Search.total, estimated."""
+    plan = json.loads(explained) if isinstance(explained, str) else explained
+    return int(plan[0]["Plan"]["Plan Rows"])
 
 
 def validation_statements(query: ListingQuery) -> list[tuple[str, Statement]]:

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from api.listing.search import Search, Source
+from api.listing.search import Search, Source, planned_rows
 from api.markets.facet_query import FacetQuery
 from api.markets.sql import MarketSearch
 from kalshi_markets.columns import COLUMNS_BY_NAME, FACETS, Table
@@ -19,9 +19,9 @@ from kalshi_markets.database import Database, Row, StatementTimeout
 
 _COUNTED_COLUMNS: Final = frozenset({*FACETS, "categories"})
 """Columns of the maintained counts."""
-MAX_EXACT: Final = 100_000
+MAX_EXACT: Final = 50_000
 """Maximum number of matches that are counted one by one."""
-SAMPLED_ROWS: Final = 200_000
+SAMPLED_ROWS: Final = 60_000
 """Expected number of rows of a sample."""
 MAX_ERROR: Final = 0.09
 """Maximum error of an estimate, as a fraction of it: less than a tenth of the true number."""
@@ -99,8 +99,12 @@ class FacetCounter:
         return self._facets(self._database.query(statement, *search.values), is_counted=True)
 
     def _exact(self) -> Facets | None:
-        """Return the numbers of all matches; None if there are more than MAX_EXACT."""
+        """Return the numbers of all matches; None if there are more than MAX_EXACT, or probably twice as many."""
         search = self._search()
+        explained, values = search.total(estimated=True)
+        [[plan]] = self._database.query(explained, *values)
+        if planned_rows(plan) > 2 * MAX_EXACT:
+            return None
         matches = search.unordered(self._selected(search))
         limit = search.parameter(MAX_EXACT, "bigint")
         statement = f"""

@@ -145,6 +145,8 @@ class MarketSearch(Search):
         if sampled_percent is not None:
             # With the same seed, equal requests have equal answers.
             details += f" TABLESAMPLE SYSTEM ({sampled_percent}) REPEATABLE (0)"
+            # A join by hash would read all quotes.
+            quotes = f"LATERAL (SELECT * FROM {table}_quotes WHERE ticker = t.ticker OFFSET 0) AS q"
         if self._within:
             details, quotes = _within_sql(table, self._within.filter.column, "DESC" if query.descending else "ASC")
         source = _source(details, quotes, tables, query.order.table)
