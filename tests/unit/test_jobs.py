@@ -20,10 +20,11 @@ from crawler.jobs.base import (
 )
 from crawler.jobs.listings import ChangedJob, LiveJob
 from crawler.jobs.lookups import MissingMarketsJob
+from crawler.jobs.maintenance import CountsJob
 from crawler.jobs.settled import INITIAL_WINDOW_SECONDS, RECHECK_AFTER, BacklogJob, SettledJob
 from crawler.store_gate import StoreGate
 from kalshi_markets.exchange import ExchangeClient, Listings, Page, RawMarket
-from kalshi_markets.job_names import ARCHIVE_GAP
+from kalshi_markets.job_names import ARCHIVE, ARCHIVE_GAP, COUNTS, SETTLED_BACKLOG
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 CUTOFF = NOW - timedelta(days=60)
@@ -294,3 +295,15 @@ def test_changes_are_fetched_since_the_start_of_the_last_changed_job() -> None:
     [later] = steps(walk, Changes(at=NOW + 5 * MINUTE), first.state)
     assert since == [int(NOW.timestamp()) - OVERLAP_SECONDS] * 2
     assert (first.state.watermark, later.state.watermark) == (NOW, NOW + 5 * MINUTE)
+
+
+def test_markets_are_counted_after_each_live_pass_and_after_the_backlog_and_the_archive() -> None:
+    live = {name: JobState(name, finished_at=NOW, confirmed_at=NOW - MINUTE) for name in LIVE_JOBS}
+    job, counted = CountsJob(), JobState(COUNTS, started_at=NOW, finished_at=NOW, confirmed_at=NOW)
+    assert job.is_due(JobState(COUNTS), live, NOW)
+    assert not job.is_due(JobState(COUNTS), {SETTLED_BACKLOG: JobState(SETTLED_BACKLOG, finished_at=NOW)}, NOW)
+    assert not job.is_due(counted, live, NOW)
+    assert not job.is_due(counted, live | {ARCHIVE: JobState(ARCHIVE, started_at=NOW)}, NOW)
+    for name in (SETTLED_BACKLOG, ARCHIVE):
+        assert not job.is_due(counted, live | {name: JobState(name, finished_at=NOW - MINUTE)}, NOW)
+        assert job.is_due(counted, live | {name: JobState(name, finished_at=NOW + MINUTE)}, NOW)

@@ -7,6 +7,7 @@ from typing import Final
 from crawler.filters import check_updated
 from crawler.job_table import JobState
 from crawler.jobs.base import (
+    DISTANT_PAST,
     LOWEST_PRIORITY,
     OVERLAP_SECONDS,
     Job,
@@ -21,6 +22,7 @@ from kalshi_markets import job_names
 LIMITS_INTERVAL: Final = timedelta(hours=1)
 SERIES_BATCH: Final = 100
 """Maximum of series in one commit. If their categories change, it also writes their events and markets."""
+_ADDING_JOBS: Final = (job_names.SETTLED_BACKLOG, job_names.ARCHIVE)
 
 
 class LimitsJob(Job):
@@ -84,8 +86,13 @@ class CountsJob(Job):
     priority = 1000.0
 
     def is_due(self, state: JobState, states: Mapping[str, JobState], now: datetime) -> bool:  # noqa: ARG002  # signature of Job
-        """Return whether all live jobs have completed a pass since the last one started."""
-        return has_new_live_walk(state, states)
+        """Return whether all live jobs, the backlog or the archive have completed a pass since the last one started.
+
+        The backlog and the archive add most of the settled markets, and are rarely run.
+        """
+        added = [states[name].finished_at or DISTANT_PAST for name in _ADDING_JOBS if name in states]
+        has_new_markets = state.started_at is not None and max(added, default=DISTANT_PAST) > state.started_at
+        return has_new_live_walk(state, states) or has_new_markets
 
     async def run(self, context: JobContext, state: JobState) -> AsyncGenerator[PageUpdate, None]:  # noqa: ARG002  # signature of Job
         """Yield one update that counts."""
