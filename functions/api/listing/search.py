@@ -25,7 +25,7 @@ that scans an index in sort order would read the complete table. A larger LIMIT 
 """
 
 WORDS_LIMIT_FACTOR: Final = 1_000
-"""PLANNER_LIMIT_FACTOR of a search by several words.
+"""Factor of the LIMIT in the branch of a search of several words.
 
 The planner assumes that words are independent. If two common words never occur together, following a sort order reads
 the complete table. The trigram index has the intersection of both.
