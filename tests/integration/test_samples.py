@@ -58,6 +58,7 @@ def exchange(samples: Mapping[str, str]) -> Iterator[ScriptedServer]:
         "/historical/markets?*": page(*ARCHIVED),
         "/historical/cutoff": reply('{"market_settled_ts":"2026-11-27T00:00:00Z"}'),
         "/markets/candlesticks*": reply(batch),
+        "/events?*min_updated_ts=*": reply('{"cursor":"","events":[]}'),
         "/events*": reply(
             samples["11-events-2026-10-06"].replace(
                 '"cursor":"CgYI8Kmw1gYSF0tYTkZMR0FNRS0yNk9DVDExQ0lOTUlB"', '"cursor":""'

@@ -76,7 +76,7 @@ def check_resampled(market: candle_model.Market, source: Sequence[int], target: 
     check_shape(resampled)
 
 
-@examples(150, 5000)
+@examples(80, 5000)
 @given(seed=st.integers(0, 2**32), minutes=st.sampled_from(DIVISORS))
 def test_resampled_candles_are_those_of_the_trades(seed: int, minutes: int) -> None:
     rng = random.Random(seed)
@@ -90,7 +90,7 @@ def test_resampled_candles_are_those_of_the_trades(seed: int, minutes: int) -> N
     check_resampled(candle_model.random_market(rng, target[0], target[-1]), source, target)
 
 
-@examples(300, 8000)
+@examples(150, 8000)
 @given(seed=st.integers(0, 2**32), minutes=st.sampled_from(DIVISORS), mid=st.booleans(), close_known=st.booleans())
 def test_filled_candles_are_those_of_the_trades_and_quotes(
     seed: int, minutes: int, mid: bool, close_known: bool
@@ -138,7 +138,7 @@ def midnights(zone: str, start: int, end: int) -> list[int]:
     return [instant for instant in instants if instant < start][-1:] + inside if inside else []
 
 
-@examples(60, 3000)
+@examples(30, 3000)
 @given(
     zone=st.one_of(st.sampled_from(EDGES), st.sampled_from(ZONES)),
     start=st.integers(FIRST, LAST),
@@ -150,7 +150,7 @@ def test_days_of_a_zone_are_those_of_pythons_zones(database: Database, zone: str
         assert [*(boundaries or [])] == midnights(zone, start, start + days * DAY)
 
 
-@examples(40, 2000)
+@examples(20, 2000)
 @given(seed=st.integers(0, 2**32), zone=st.one_of(st.sampled_from(EDGES), st.sampled_from(ZONES)))
 def test_days_are_merged_from_hours_or_minutes(database: Database, seed: int, zone: str) -> None:
     rng = random.Random(seed)

@@ -28,7 +28,7 @@ def sort_orders(table: EntityTable) -> dict[str, SortOrder]:
     return dict(ORDERS[table.entity.name])
 
 
-@examples(150, 2000)
+@examples(80, 2000)
 @given(data=st.data())
 def test_any_query_of_events_or_series_finds_what_the_contract_says(
     entity_table: EntityTable, data: st.DataObject
@@ -58,7 +58,7 @@ def test_each_row_of_events_and_series_is_found_by_its_key(entity_table: EntityT
             assert answer.json == {entity.key: row[entity.key]}
 
 
-@examples(60, 1000)
+@examples(30, 1000)
 @given(data=st.data())
 def test_the_markets_of_an_event_are_those_of_a_filter_in_the_order_of_strikes(
     table: Table, data: st.DataObject

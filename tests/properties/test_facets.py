@@ -38,7 +38,7 @@ def assert_facets(
     assert answer.json == {"facets": expected, "count": count, "counted_at": counted_at}, url
 
 
-@examples(150, 2000)
+@examples(60, 2000)
 @given(data=st.data())
 def test_facets_of_any_filters_are_exact(table: Table, data: st.DataObject) -> None:
     question, parameters = data.draw(random_filters(table.first_rows))
@@ -63,7 +63,7 @@ def counted(table: Table) -> Iterator[Table]:
     table.database.execute("DELETE FROM kalshi_markets_jobs WHERE job = 'counts'")
 
 
-@examples(100, 1500)
+@examples(40, 1500)
 @given(data=st.data())
 def test_facets_of_filters_on_counted_columns_come_from_the_counts(counted: Table, data: st.DataObject) -> None:
     question, parameters = data.draw(random_filters(counted.first_rows, columns=COUNTED))
@@ -107,7 +107,7 @@ def large(environment: dict[str, str]) -> Iterator[tuple[ApiClient, list[dict[st
     api.close()
 
 
-@examples(60, 3000)
+@examples(30, 3000)
 @given(
     st.sampled_from(("floor_strike", "volume")),
     st.integers(0, 700),

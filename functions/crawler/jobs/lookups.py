@@ -101,8 +101,11 @@ class RetryRejectsJob(Job):
 async def fetch_events(listings: Listings, tickers: Sequence[str]) -> tuple[list[Row], list[str]]:
     """Return the events of at most BATCH_TICKERS tickers, and the tickers of unknown events."""
     events, _ = await fetch_bisecting(listings.events, tickers)
-    known = {event["event_ticker"] for event in events}
-    return events, [ticker for ticker in tickers if ticker not in known]
+    by_ticker = {event["event_ticker"]: event for event in events}
+    return (
+        [by_ticker[ticker] for ticker in tickers if ticker in by_ticker],
+        [ticker for ticker in tickers if ticker not in by_ticker],
+    )
 
 
 async def fetch_bisecting(
