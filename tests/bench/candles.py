@@ -118,6 +118,30 @@ def small(asker: Asker, tickers: Sequence[str]) -> Iterator[Line]:
     yield Line("100 tickers beside one call to the exchange", figure, "ms", reference, bars=bars)
 
 
+def derived(asker: Asker, tickers: Sequence[str]) -> Iterator[Line]:
+    """Measure filled and merged candles of a thousand tickers; the reference is the same request for hours unfilled."""
+    thousand = tickers[:1000]
+    kinds: Mapping[str, Mapping[str, int | str]] = {
+        "hours": {},
+        "hours, fill=previous": {"fill": "previous"},
+        "hours, fill=mid": {"fill": "mid"},
+        "periods of 4 hours": {"period_interval": 240},
+    }
+    for source, cache_mb in (("fetched", 0), ("from the cache", 1024)):
+        seconds: dict[str, list[float]] = {kind: [] for kind in kinds}
+        with asker.api(cache_mb) as api:
+            asker.ask_all(api, thousand)
+            for _ in range(RUNS):
+                for kind, parameters in kinds.items():
+                    time.sleep(0 if cache_mb else 1)  # the exchange's token bucket refills
+                    asking = Asker(asker.environment, asker.url, {**asker.span, **parameters})
+                    seconds[kind].append(asking.ask(api, thousand).seconds)
+        reference = median(seconds.pop("hours"))
+        for kind, taken in seconds.items():
+            bars = (Bar("<= 1.3 of ref", median(taken) / reference, 1.3),)
+            yield Line(f"1,000 tickers, {kind}, {source}", median(taken), "s", reference, bars=bars)
+
+
 def lines(count: int, archived: int) -> Iterator[Line]:
     """Yield the lines of all sections."""
     with ExitStack() as stack:
@@ -132,11 +156,13 @@ def lines(count: int, archived: int) -> Iterator[Line]:
             tickers = _store_listing(database, url, "/markets", count, status="open")
             old = _store_listing(database, url, "/historical/markets", archived)
         now = int(time.time()) // HOUR * HOUR - HOUR
-        asker = Asker(environment, url, {"start_ts": now - 23 * HOUR, "end_ts": now, "period_interval": 60})
+        span = {"start_ts": now - 23 * HOUR, "end_ts": now, "period_interval": 60}
+        asker = Asker(environment, url, span)
         yield from live(asker, tickers)
-        yield from cache_size(database, tickers, asker.span)
+        yield from cache_size(database, tickers, span)
         yield from memory(asker, tickers)
         yield from small(asker, tickers)
+        yield from derived(asker, tickers)
         always = {"start_ts": 0, "end_ts": now, "period_interval": 1440}
         yield from archive(Asker(environment, url, always), old)
 

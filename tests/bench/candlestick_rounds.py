@@ -66,11 +66,11 @@ class Round:
 
 @dataclass
 class Asker:
-    """Client of the API over an exchange. span: the time range and period of every request."""
+    """Client of the API over an exchange. span: the time range, period and other parameters of every request."""
 
     environment: Mapping[str, str]
     url: str
-    span: Mapping[str, int]
+    span: Mapping[str, int | str]
 
     def settings(self, cache_mb: int) -> dict[str, str]:
         """Return the function's environment."""
