@@ -55,7 +55,7 @@ class StoreGate:
     compare = _query(StoreQueries.compare, on_reader=True)
     unknown_events = _query(StoreQueries.unknown_events, on_reader=True)
 
-    events_without_series = _query(StoreQueries.events_without_series)
+    events_to_request = _query(StoreQueries.events_to_request)
     has_expired = _query(StoreQueries.has_expired)
     known_archived = _query(StoreQueries.known_archived)
     missing = _query(StoreQueries.missing)

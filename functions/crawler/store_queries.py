@@ -63,19 +63,22 @@ class StoreQueries:
               AND NOT EXISTS (SELECT FROM {self._table}_unknown_events WHERE event_ticker = incoming.ticker)"""
         return [ticker for (ticker,) in self._reader.query(sql, json.dumps([*tickers]))]
 
-    def events_without_series(self, last_requested_before: datetime, maximum: int) -> list[str]:
-        """Return the events of markets without a series, the least recently requested first.
+    def events_to_request(self, last_requested_before: datetime, maximum: int) -> list[str]:
+        """Return the events of markets without a series, and the events that were stored without a valid title.
 
-        last_requested_before: events requested after it are excluded. maximum: number of events.
+        The least recently requested come first.
+        last_requested_before: unknown events requested after it are excluded. maximum: number of events.
         """
         sql = f"""
-            SELECT details.event_ticker FROM {self._table}_details AS details
-            LEFT JOIN {self._table}_unknown_events AS event ON event.event_ticker = details.event_ticker
-            WHERE details.series_ticker IS NULL AND details.event_ticker IS NOT NULL
-              AND details.event_ticker NOT LIKE '%,%'
-              AND (event.asked_at IS NULL OR event.asked_at < $1::timestamptz)
-            GROUP BY details.event_ticker
-            ORDER BY min(event.asked_at) NULLS FIRST, details.event_ticker LIMIT $2::int"""
+            SELECT event_ticker FROM (
+                SELECT details.event_ticker, min(event.asked_at) AS asked_at FROM {self._table}_details AS details
+                LEFT JOIN {self._table}_unknown_events AS event ON event.event_ticker = details.event_ticker
+                WHERE details.series_ticker IS NULL AND details.event_ticker IS NOT NULL
+                  AND (event.asked_at IS NULL OR event.asked_at < $1::timestamptz)
+                GROUP BY details.event_ticker
+                UNION SELECT event_ticker, NULL FROM {self._table}_events WHERE title IS NULL) AS candidate
+            WHERE event_ticker NOT LIKE '%,%'
+            ORDER BY asked_at NULLS FIRST, event_ticker LIMIT $2::int"""
         return self._tickers(sql, last_requested_before, maximum)
 
     def known_archived(self, cutoff: datetime, maximum: int, combos: bool) -> list[str]:

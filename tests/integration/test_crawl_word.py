@@ -317,9 +317,9 @@ def test_rejects_and_events_take_turns_too(store: Store, database: Database) -> 
         Batch(JobState("live/open"), [parse_market(market(name, event_ticker=name)) for name in [*names, "A,B"]])
     )
     soon = NOW + timedelta(days=1)
-    first = store.queries.events_without_series(soon, 2)
+    first = store.queries.events_to_request(soon, 2)
     store.commit(Batch(JobState("events"), unknown_events=first))
-    assert store.queries.events_without_series(soon, 9) == [*(name for name in names if name not in first), *first]
+    assert store.queries.events_to_request(soon, 9) == [*(name for name in names if name not in first), *first]
 
 
 def test_credentials_that_cannot_be_read_end_the_run_by_name_and_ask_nothing(fresh: dict[str, str]) -> None:

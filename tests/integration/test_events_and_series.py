@@ -131,6 +131,13 @@ def test_a_change_of_any_member_is_a_change_and_nothing_else_is(store: Store, da
     assert database.query(f"SELECT first_seen_at < changed_at FROM kalshi_markets_{table}") == [[True]]
 
 
+def test_an_event_that_was_sent_without_a_valid_title_is_requested_again(store: Store) -> None:
+    write(store, events=[EVENT | {"title": None}], series=[SERIES])
+    assert store.queries.events_to_request(datetime.now(UTC), 5) == [EVENT["event_ticker"]]
+    write(store, events=[EVENT])
+    assert store.queries.events_to_request(datetime.now(UTC), 5) == []
+
+
 def test_of_two_rows_with_one_ticker_the_last_one_counts(store: Store, database: Database) -> None:
     write(store, events=[EVENT, EVENT | {"title": "Second"}], series=[SERIES | {"title": "First"}, SERIES])
     assert database.query("SELECT title FROM kalshi_markets_events") == [["Second"]]
@@ -185,7 +192,7 @@ def test_an_unknown_event_is_no_event_until_the_exchange_knows_it(store: Store, 
     write(store, MARKET)
     database.execute("INSERT INTO kalshi_markets_events (event_ticker) VALUES ('KXE-26')")  # by an earlier version
     soon = datetime.fromisoformat("9999-01-01T00:00:00Z")
-    assert store.queries.events_without_series(soon, 5) == ["KXE-26"]
+    assert store.queries.events_to_request(soon, 5) == ["KXE-26"]
     write(store, unknown_events=["KXE-26", "KXE-26"])
     assert database.query("SELECT FROM kalshi_markets_events") == []
     assert store.queries.unknown_events(["KXE-26", "KXE-27"]) == ["KXE-27"]

@@ -29,7 +29,7 @@ T = TypeVar("T")
 
 
 class EventsJob(Job):
-    """Job that fetches the events of markets without a series. Their event could not be fetched when they were new."""
+    """Job that fetches events that could not be fetched when their markets were new, or had no valid title then."""
 
     name = job_names.EVENTS
 
@@ -40,7 +40,7 @@ class EventsJob(Job):
         """Yield the events in batches."""
         state = started(state, {})
         last_requested_before = datetime.now(UTC) - EVENT_RETRY_INTERVAL
-        tickers = await context.store.events_without_series(last_requested_before, MAX_LOOKUPS)
+        tickers = await context.store.events_to_request(last_requested_before, MAX_LOOKUPS)
         for batch in ticker_batches(tickers):
             events, unknown = await fetch_events(context.listings, batch)
             yield PageUpdate(state, events=events, unknown_events=unknown)
