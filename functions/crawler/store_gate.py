@@ -57,6 +57,7 @@ class StoreGate:
 
     events_to_request = _query(StoreQueries.events_to_request)
     has_expired = _query(StoreQueries.has_expired)
+    has_untitled_series = _query(StoreQueries.has_untitled_series)
     known_archived = _query(StoreQueries.known_archived)
     missing = _query(StoreQueries.missing)
     next_series = _query(StoreQueries.next_series)

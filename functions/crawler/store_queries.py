@@ -146,5 +146,9 @@ class StoreQueries:
         sql = f"SELECT FROM {self._table}_quotes WHERE settlement_ts < $1::timestamptz LIMIT 1"
         return bool(self._database.query(sql, before))
 
+    def has_untitled_series(self) -> bool:
+        """Return whether any series was stored without a valid title."""
+        return bool(self._database.query(f"SELECT FROM {self._table}_series WHERE title IS NULL LIMIT 1"))
+
     def _tickers(self, sql: str, *values: object) -> list[str]:
         return [ticker for (ticker,) in self._database.query(sql, *values)]

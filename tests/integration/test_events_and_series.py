@@ -138,6 +138,14 @@ def test_an_event_that_was_sent_without_a_valid_title_is_requested_again(store: 
     assert store.queries.events_to_request(datetime.now(UTC), 5) == []
 
 
+def test_series_are_untitled_until_a_valid_title_is_stored(store: Store) -> None:
+    assert not store.queries.has_untitled_series()
+    write(store, series=[SERIES | {"title": None}])
+    assert store.queries.has_untitled_series()
+    write(store, series=[SERIES])
+    assert not store.queries.has_untitled_series()
+
+
 def test_of_two_rows_with_one_ticker_the_last_one_counts(store: Store, database: Database) -> None:
     write(store, events=[EVENT, EVENT | {"title": "Second"}], series=[SERIES | {"title": "First"}, SERIES])
     assert database.query("SELECT title FROM kalshi_markets_events") == [["Second"]]

@@ -59,7 +59,8 @@ class SeriesJob(Job):
     async def run(self, context: JobContext, state: JobState) -> AsyncGenerator[PageUpdate, None]:
         """Yield the series in batches."""
         now, state = await context.listings.exchange_time(), started(state, {})
-        since = _edited_since(state)
+        # A series without a title was sent damaged. It may not be edited for years.
+        since = None if await context.store.has_untitled_series() else _edited_since(state)
         series = await context.listings.series(since)
         if since is not None:
             check_updated(series, since)
