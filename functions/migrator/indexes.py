@@ -129,6 +129,7 @@ INDEXES: Final = (
     Index(Table.EVENTS, "strike_date", "(strike_date, event_ticker)", "`order_by=strike_date`"),
     Index(Table.EVENTS, "series", "(series_ticker, last_updated_ts)", "`series_ticker`"),
     Index(Table.EVENTS, "category", "(category, last_updated_ts)", "`category`"),
+    Index(Table.EVENTS, "untitled", "(event_ticker) WHERE title IS NULL", "the job `events`"),
     *(_trigram(Table.EVENTS, column.name, EVENTS.key) for column in EVENTS.columns if column.text_indexed),
     _search(Table.EVENTS, EVENTS),
     _categories(Table.EVENTS),
