@@ -1,4 +1,4 @@
-"""Parsed candlesticks: what resampling and filling read and write."""
+"""Parsed candlesticks, the input and output of resampling and filling."""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping

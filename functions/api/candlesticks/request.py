@@ -31,7 +31,10 @@ _ZONE: Final = re.compile(r"[A-Za-z0-9_+-]+(?:/[A-Za-z0-9_+-]+)*")
 _MAX_ZONE_LENGTH: Final = 64
 _PERIOD_MESSAGE: Final = "must be a number of minutes that divides a day, such as 1, 5, 60 or 1440"
 _ZONE_MESSAGE: Final = "must be the name of an IANA time zone, such as Europe/Berlin"
-_CONFLICT_HINTS: Final = {"start_ts": "Swap the two values.", "tz": "period_interval=1440"}
+_CONFLICT_HINTS: Final = {
+    "start_ts": "Use an earlier start_ts. Without end_ts, the end is the present.",
+    "tz": "period_interval=1440",
+}
 """Hints by the parameter that conflicts with another one."""
 DAY: Final = 86_400
 MAX_SECOND: Final = MAX_UNIX_SECONDS - 1

@@ -58,7 +58,7 @@ STRIKE_PARAMETERS: Final[Mapping[str, Parameter]] = {
 
 
 class EventMarkets(Markets):
-    """The markets of one event."""
+    """Listing of the markets of one event."""
 
     grammar = GRAMMAR._replace(parameters={**GRAMMAR.parameters, **STRIKE_PARAMETERS}, sort_orders=SORT_ORDERS)
 

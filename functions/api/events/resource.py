@@ -1,4 +1,4 @@
-"""The events as a resource that has a listing."""
+"""Resource of GET /events: the columns, synonyms and errors of events."""
 
 from typing import Final
 
@@ -19,7 +19,7 @@ SYNONYMS: Final = suggestions.Synonyms(
 
 
 class Events(TableResource):
-    """The events."""
+    """Listing of the events."""
 
     entity = EVENTS
     table = Table.EVENTS

@@ -1,4 +1,4 @@
-"""Resources whose rows are those of one table: their grammar and their SQL, derived from the columns."""
+"""Resources with one row for each row of a table. Their grammar and their SQL are derived from the columns."""
 
 from collections.abc import Collection
 from typing import Final
@@ -41,7 +41,7 @@ def make_grammar(entity: Entity, synonyms: Synonyms, fields_example: str) -> Gra
 
 
 class TableResource(ListedResource[ListingQuery]):
-    """Resource whose rows are those of one table. Columns of other tables are looked up by the key."""
+    """Resource with one row for each row of a table. Columns of other tables are looked up by the key."""
 
     def parse_query(self, query_string: bytes, has_words: HasWords) -> ListingQuery:
         """Parse the query string of the listing. Raises ApiError, and any error of has_words."""

@@ -81,7 +81,7 @@ async def fetch(
 
 
 class _Batches:
-    """Calls for many order books each, for one request."""
+    """Batch calls of one request, each for many order books."""
 
     def __init__(self, exchange: ExchangeClient, depth: int, deadline: float) -> None:
         self._exchange = exchange

@@ -1,4 +1,4 @@
-"""The series as a resource that has a listing."""
+"""Resource of GET /series: the columns, synonyms and errors of series."""
 
 from typing import Final
 
@@ -18,7 +18,7 @@ SYNONYMS: Final = suggestions.Synonyms(
 
 
 class Series(TableResource):
-    """The series."""
+    """Listing of the series."""
 
     entity = SERIES
     table = Table.SERIES

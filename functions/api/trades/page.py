@@ -39,8 +39,8 @@ async def read_page(
     """Return the first trades of a span after a position.
 
     cache: None if the trades of the market may change.
-    If the exchange becomes unavailable, the page has what is complete so far. Raises ExchangeError if that is nothing,
-    and for any other failure.
+    If the exchange becomes unavailable, the page has the trades that are complete.
+    Raises ExchangeError if there are none, and for any other failure.
     """
     span = _rest(span, order, after)
     wanted, window = limit + 1, 0  # one more shows that there is a next page

@@ -12,10 +12,13 @@ from api.trades.tier import Part, Span, TradeSource, read_parts
 from kalshi_markets.exchange import MAX_TRADES, MICROSECONDS_PER_SECOND, ExchangeUnavailable, Trade
 
 SPARE_TRADES: Final = 20
-"""Trades of a page beyond those wanted. Even a page that ends in the midst of an instant usually suffices with them."""
+"""Additional trades that are requested for a page.
+
+A page may end between trades of one instant. Those are incomplete and are not returned.
+"""
 MIN_WINDOW_TRADES: Final = 500
 MAX_WINDOW_TRADES: Final = 3 * MAX_TRADES
-"""Bounds of the number of trades that a window should have. A page has up to MAX_TRADES, however few are wanted."""
+"""Bounds of the intended number of trades in a window. Each page of a window is requested with MAX_TRADES."""
 MIN_WINDOW: Final = MICROSECONDS_PER_SECOND
 """Minimum length of a window in microseconds. The bounds of the exchange are seconds."""
 MAX_GROWTH: Final = 4
@@ -23,14 +26,14 @@ MAX_GROWTH: Final = 4
 
 
 class Run(NamedTuple):
-    """Trades of a span, all of them, in the order of the listing."""
+    """All trades of a span, in the order of the listing."""
 
     span: Span
     trades: list[Trade]
 
     @classmethod
     def empty(cls, span: Span, order: Order) -> "Run":
-        """Return the run of nothing, at the beginning of the listing of a span."""
+        """Return an empty run at the beginning of the listing of a span."""
         start, end = span
         return cls(Span(start, start - 1) if order == "oldest" else Span(end + 1, end), [])
 
@@ -45,7 +48,7 @@ class Run(NamedTuple):
 
 
 class Reader(Protocol):
-    """Reading of a listing, begun and not necessarily finished.
+    """Reader of a listing of trades. It may have read a part only.
 
     done: the part of the span that has been read, at the beginning of the listing.
     window: length of the next window in microseconds; 0: unknown.
@@ -57,9 +60,9 @@ class Reader(Protocol):
     def done(self) -> Run: ...
 
     async def read(self) -> None:
-        """Read until the wanted number of trades is complete, or the span.
+        """Read until `done` has the wanted number of trades or covers the span.
 
-        Raises ExchangeError. After ExchangeUnavailable, `done` has what is complete.
+        Raises ExchangeError. After ExchangeUnavailable, `done` has the trades that are complete.
         """
 
 
@@ -69,7 +72,7 @@ def reader(source: TradeSource, span: Span, order: Order, wanted: int, after: Po
 
 
 class _NewestFirst:
-    """Descending listing."""
+    """Reader of a descending listing."""
 
     def __init__(self, source: TradeSource, span: Span, wanted: int, after: Position | None) -> None:
         self.window = 0
@@ -125,7 +128,7 @@ class _NewestFirst:
 
 
 class _OldestFirst:
-    """Ascending listing. It reads windows of time: the exchange lists trades only newest first."""
+    """Reader of an ascending listing. It reads windows of time, because the exchange lists trades only newest first."""
 
     def __init__(self, source: TradeSource, span: Span, wanted: int, after: Position | None) -> None:
         self.window = (after and after.window) or max(1, span.end - span.start + 1)
@@ -213,12 +216,12 @@ class _OldestFirst:
             return
         self.window = max(self.window, int(length * min(MAX_GROWTH, growth)))
         if self._at <= self._crowded_end:
-            # Halves the distance to trades that are known to be too many, rather than reach them again and again.
+            # Stop halfway before a window that had too many trades. Otherwise each long window would be read in vain.
             self.window = min(self.window, max(self._crowded_window, (self._crowded_end - self._at) // 2))
 
 
 def _estimate(part: Part, window: Span) -> float:
-    """Return about how many trades a window has, if those that have not been read are as dense as the others."""
+    """Return the estimated number of trades in a window. It assumes that the unread trades are as dense as `part`."""
     if not part.trades:
         return 0
     newest = part.trades[0].created
