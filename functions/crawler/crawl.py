@@ -23,6 +23,7 @@ from crawler.store_gate import StoreGate
 from crawler.summary import Summary
 from kalshi_markets.database import DatabaseError
 from kalshi_markets.exchange import AuthenticationFailed, ExchangeClient, ExchangeError, ExchangeUnavailable, Listings
+from kalshi_markets.lake.storage import LakeError, LakeUnavailable
 from kalshi_markets.logs import make_logger
 from kalshi_markets.secrets_manager import SecretUnavailable
 from kalshi_markets.settings import SettingsError
@@ -74,6 +75,7 @@ class CrawlRun:
             return self.summary
         self._renewed_at = time.monotonic()
         try:
+            self._store.begin()
             self.states = self._store.job_table.states()
             await self._heartbeat()
             await self._run_jobs()
@@ -149,7 +151,7 @@ class CrawlRun:
                     async with context.store.commit_turn() as commit:
                         fetching = asyncio.create_task(self._next_batch(updates, context))
                         await commit(batch, self._record)
-            except ExchangeError as error:
+            except (ExchangeError, LakeError) as error:
                 await self._fail(job, context, error, str(error), initial_state)
             except (DatabaseError, LeaseLost, SettingsError, SecretUnavailable):
                 raise
@@ -188,7 +190,7 @@ class CrawlRun:
         """Record the error of a job. It is due again in the next run, or after its interval if a retry cannot help."""
         self.summary.errors[job.name] = message
         state = self._state(job.name)
-        if not isinstance(error, ExchangeUnavailable | AuthenticationFailed):
+        if not isinstance(error, ExchangeUnavailable | AuthenticationFailed | LakeUnavailable):
             retry_at = (
                 datetime.now(UTC) + DUE_FRACTION * job.interval if must_wait(error, initial_state, state) else None
             )

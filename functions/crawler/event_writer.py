@@ -157,7 +157,7 @@ def _update_markets_sql(table: str, events: str) -> str:
             RETURNING details.ticker, {qualified("details", _CATEGORIES)}),
         changed_quotes AS (
             UPDATE {table}_quotes AS quotes
-            SET {assign_sql(_CATEGORIES, "changed_details")}, {set_change_number_sql(table)}
+            SET {assign_sql(_CATEGORIES, "changed_details")}, {set_change_number_sql(table)}, details_changed_at = now()
             FROM changed_details WHERE quotes.ticker = changed_details.ticker
             RETURNING 1)
         SELECT count(*) FROM changed_quotes"""

@@ -43,7 +43,7 @@ async def _crawl(settings: CrawlerSettings, deadline: float, function: str) -> S
     tokens = DatabaseTokenBucket(database_settings, "crawler", exchange_settings.rate)
     try:
         async with ExchangeClient(exchange_settings, RateLimiter(tokens)) as exchange:
-            store = Store(database, reader)
+            store = Store(database, reader, outbox_mb=settings.outbox_mb if settings.lake_url else 0)
             crawl = CrawlRun(all_jobs(settings), store, exchange, deadline=deadline, combos=settings.combos)
             summary = await crawl.run()
             publish(summary, crawl.states, function)

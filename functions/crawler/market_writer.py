@@ -195,7 +195,8 @@ def _write_full_sql(table: str) -> str:
         changed AS (
             UPDATE {table}_quotes AS quotes
             SET {assign_sql(quotes)}, {set_change_number_sql(table)}, removed_at = NULL,
-                details_hash = incoming.details_hash, object_hash = incoming.object_hash
+                details_hash = incoming.details_hash, object_hash = incoming.object_hash,
+                details_changed_at = CASE WHEN incoming.details_differ THEN now() ELSE quotes.details_changed_at END
             FROM compared AS incoming WHERE quotes.ticker = incoming.ticker AND incoming.differs
             RETURNING quotes.ticker, quotes.change_number),
         history AS (

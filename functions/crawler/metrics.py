@@ -19,6 +19,7 @@ LAGS: Final = {
     "LiveLag": tuple(job_names.LIVE.values()),
     "ChangedLag": (job_names.CREATED, job_names.UPDATED),
     "SettledLag": (job_names.SETTLED,),
+    "LakeLag": (job_names.LAKE_EXPORT,),
 }
 COUNTS: Final = ("FailedJobs", "Rejects", "Drift")
 

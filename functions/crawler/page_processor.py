@@ -61,6 +61,7 @@ class PageProcessor:
             limits=update.limits,
             delete_settled_before=update.delete_settled_before,
             other_jobs=update.other_jobs,
+            lake=update.lake,
         )
 
     async def _new_events(self, markets: Sequence[ParsedMarket], context: JobContext) -> tuple[list[Row], list[str]]:

@@ -11,10 +11,12 @@ from crawler.job_table import JobState, JobTable, PageCounts
 from crawler.lease import Lease
 from crawler.market_counter import MarketCounter
 from crawler.market_writer import MarketWriter, Reject, WriteResult, is_row_error
+from crawler.outbox import LakeProgress, Outbox
 from crawler.store_queries import StoreQueries
 from kalshi_markets.database import Database, StatementError
 from kalshi_markets.exchange import AccountLimits, Costs, Deviation, ParsedMarket, Row
 
+MEBIBYTE: Final = 1024 * 1024
 MAX_DELETES: Final = 2_000
 """Maximum of expired markets that one commit deletes."""
 
@@ -40,6 +42,7 @@ class Batch:
     limits: rate limits of the account.
     delete_settled_before: time; markets settled before it are deleted.
     other_jobs: states of other jobs.
+    lake: what has been written to the lake.
     """
 
     state: JobState
@@ -60,6 +63,7 @@ class Batch:
     limits: AccountLimits | None = None
     delete_settled_before: datetime | None = None
     other_jobs: Sequence[JobState] = ()
+    lake: LakeProgress | None = None
 
     def counts(self, written: WriteResult) -> PageCounts:
         """Return the numbers that the commit of this batch adds to the counters."""
@@ -71,11 +75,12 @@ class Store:
     """Store of the crawler. Methods raise DatabaseError.
 
     database: connection for writes.
+    outbox_mb: maximum size of the lake's outbox, in MiB; 0: there is no lake.
     reader: connection for queries that run at the same time as a write. Default: the connection for writes.
     is_aborted: whether `abort` was called.
     """
 
-    def __init__(self, database: Database, reader: Database | None = None) -> None:
+    def __init__(self, database: Database, reader: Database | None = None, *, outbox_mb: int = 0) -> None:
         self.lease = Lease(database)
         self.job_table = JobTable(database)
         self.is_aborted = False
@@ -86,12 +91,20 @@ class Store:
         self._market_writer = MarketWriter(database)
         self._event_writer = EventWriter(database)
         self._counter = MarketCounter(database)
+        self._outbox_mb = outbox_mb
+        self.outbox = Outbox(database)
 
     def abort(self) -> None:
         """Abort the running statements of other threads. Their transaction is not committed."""
         self.is_aborted = True
         self._database.abort()
         self._reader.abort()
+
+    def begin(self) -> None:
+        """Start a run: with a lake, start or continue its recording. Raises LeaseLost."""
+        if self._outbox_mb:
+            with self.lease.transaction():
+                self.outbox.begin(self._outbox_mb * MEBIBYTE)
 
     def commit(self, batch: Batch) -> WriteResult:
         """Write a batch and the job's new state in one transaction. Raises LeaseLost, having written nothing.
@@ -114,6 +127,10 @@ class Store:
         with self.lease.transaction():
             written = self._write_objects(batch, bisect=bisect)
             written += WriteResult(changed=self._mark_removed(batch.removed))
+            if self._outbox_mb and (written.added or written.changed):
+                self.outbox.record()
+            if batch.lake:
+                self.outbox.acknowledge(batch.lake)
             self._write_lookups(batch.looked_up)
             self._write_account(batch.costs, batch.limits)
             written += WriteResult(added=-self._delete_expired(batch.delete_settled_before))

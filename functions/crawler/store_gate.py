@@ -10,6 +10,7 @@ from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 from crawler.job_table import JobState
 from crawler.market_writer import WriteResult
+from crawler.outbox import Outbox
 from crawler.priority_lock import PriorityLock
 from crawler.store import Batch, Store
 from crawler.store_queries import StoreQueries
@@ -79,6 +80,10 @@ class StoreGate:
     async def record_failure(self, state: JobState, message: str) -> None:
         """Store the last error of a job, with its position and retry time. Raises LeaseLost."""
         await self._run(self._write_lock, lambda: self.store.record_failure(state, message))
+
+    async def lake(self, query: Callable[Concatenate[Outbox, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Return the result of a query of the lake's outbox."""
+        return await self._run(self._write_lock, lambda: query(self.store.outbox, *args, **kwargs))
 
     @asynccontextmanager
     async def commit_turn(self) -> AsyncIterator[Commit]:

@@ -35,6 +35,8 @@ _GRANTS: Final = {
         "GRANT SELECT, INSERT, UPDATE, DELETE ON {table}_events, {table}_unknown_events TO {role}",
         "GRANT SELECT, INSERT, DELETE ON {table}_counts, {table}_facets TO {role}",
         "GRANT SELECT, INSERT, UPDATE ON {table}_jobs, {table}_lease TO {role}",
+        "GRANT SELECT, INSERT, DELETE ON {table}_outbox, {table}_lake_objects TO {role}",
+        "GRANT SELECT, UPDATE ON {table}_lake TO {role}",
         "GRANT SELECT, INSERT, UPDATE, DELETE ON {table}_rejects, {table}_lookups TO {role}",
         "GRANT SELECT ON {table} TO {role}",
         "GRANT SELECT, USAGE ON SEQUENCE {table}_change, {table}_events_change, {table}_series_change TO {role}",

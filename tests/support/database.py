@@ -39,10 +39,12 @@ def store_markets(database: Database, *markets: Mapping[str, Any]) -> None:
 def truncate_all(database: Database) -> None:
     """Empty all tables, including the job states."""
     crawled = ("details", "quotes", "jobs", "rejects", "history", "seen", "drift", "lookups")
-    names = (*crawled, "events", "unknown_events", "series", "counts", "facets")
+    names = (*crawled, "events", "unknown_events", "series", "counts", "facets", "outbox", "lake_objects")
     database.execute_script(
         f"TRUNCATE {', '.join(f'kalshi_markets_{name}' for name in names)};"
-        " UPDATE kalshi_markets_lease SET ends_at = '-infinity', holder = NULL"
+        " UPDATE kalshi_markets_lease SET ends_at = '-infinity', holder = NULL;"
+        " UPDATE kalshi_markets_lake SET lake_id = DEFAULT, exported = NULL, backlog_before = NULL,"
+        " backlog_complete = false"
     )
 
 

@@ -2,11 +2,13 @@
 
 from crawler.jobs.archive import ArchiveJob
 from crawler.jobs.base import Job
+from crawler.jobs.lake import BacklogExportJob, ExportJob, SnapshotsJob
 from crawler.jobs.listings import ChangedEventsJob, ChangedJob, LiveJob
 from crawler.jobs.lookups import EventsJob, MissingMarketsJob, RetryRejectsJob
 from crawler.jobs.maintenance import CountsJob, LimitsJob, RetentionJob, SeriesJob
 from crawler.jobs.settled import RECHECK_AFTER, BacklogJob, SettledJob
 from kalshi_markets import job_names
+from kalshi_markets.lake.storage import open_storage
 from kalshi_markets.settings import CrawlerSettings
 
 
@@ -31,5 +33,8 @@ def all_jobs(settings: CrawlerSettings) -> list[Job]:
     if settings.archive:
         jobs.append(ArchiveJob(settings.retention))
     if settings.retention:
-        jobs.append(RetentionJob(slow, settings.retention))
+        jobs.append(RetentionJob(slow, settings.retention, after_backlog=settings.lake_url is not None))
+    if settings.lake_url:
+        storage = open_storage(settings.lake_url)
+        jobs += [ExportJob(storage), BacklogExportJob(storage), SnapshotsJob(storage)]
     return jobs

@@ -9,6 +9,7 @@ from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 from crawler.filters import FirstPages
 from crawler.job_table import JobState
+from crawler.outbox import LakeProgress
 from crawler.store_gate import StoreGate
 from kalshi_markets import job_names
 from kalshi_markets.exchange import (
@@ -90,6 +91,7 @@ class PageUpdate:
     limits: AccountLimits | None = None
     delete_settled_before: datetime | None = None
     other_jobs: Sequence[JobState] = ()
+    lake: LakeProgress | None = None
 
 
 class Job(ABC):

@@ -17,6 +17,7 @@ from crawler.jobs.base import (
     has_new_live_walk,
     started,
 )
+from crawler.outbox import Outbox
 from kalshi_markets import job_names
 
 LIMITS_INTERVAL: Final = timedelta(hours=1)
@@ -101,18 +102,25 @@ class CountsJob(Job):
 
 
 class RetentionJob(Job):
-    """Job that deletes markets whose retention has expired since their settlement."""
+    """Job that deletes markets whose retention has expired since their settlement.
+
+    after_backlog: whether it waits until the backlog of the lake is complete.
+    """
 
     name = job_names.RETENTION
     priority = LOWEST_PRIORITY / 2
 
-    def __init__(self, interval: timedelta, retention: timedelta) -> None:
+    def __init__(self, interval: timedelta, retention: timedelta, *, after_backlog: bool) -> None:
         self.interval = interval
         self._retention = retention
+        self._after_backlog = after_backlog
 
     async def run(self, context: JobContext, state: JobState) -> AsyncGenerator[PageUpdate, None]:
         """Yield deletions in batches until no expired market is left."""
         state = started(state, {})
+        if self._after_backlog and not (await context.store.lake(Outbox.state)).backlog_complete:
+            yield PageUpdate(finished(state))
+            return
         horizon = await context.listings.exchange_time() - self._retention
         while await context.store.has_expired(horizon):
             yield PageUpdate(state, delete_settled_before=horizon)

@@ -8,6 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Final, Literal, Self, get_args
 
+from kalshi_markets.lake.storage import open_storage
 from kalshi_markets.secrets_manager import get_secret
 from kalshi_markets.variables import SettingsError as SettingsError
 from kalshi_markets.variables import Variables, parse_ascii, parse_password, parse_text
@@ -154,6 +155,10 @@ class CrawlerSettings:
     combos: bool
     retention: timedelta | None
     """Time after its settlement when a market is deleted; None: never."""
+    lake_url: str | None
+    """URL of the lake, such as s3://bucket/prefix or file:///folder; None: there is no lake."""
+    outbox_mb: int
+    """Maximum size of the lake's outbox, in MiB. Above it, the oldest changes give way to a gap record."""
 
     @classmethod
     def from_env(cls, environment: Mapping[str, str] = os.environ) -> Self:
@@ -171,6 +176,8 @@ class CrawlerSettings:
             retention=timedelta(days=days)
             if (days := variables.integer("RETENTION_DAYS", "0", maximum=36_500))
             else None,
+            lake_url=lake_url(environment),
+            outbox_mb=variables.integer("LAKE_OUTBOX_MB", "2048", minimum="1", maximum=1_000_000),
         )
 
 
@@ -217,6 +224,14 @@ class MigratorSettings:
         roles = {"api": _role(variables, "API_DB_SECRET_ARN", "API_DB_USER", "API_DB_PASSWORD")}
         roles["crawler"] = _role(variables, "CRAWLER_DB_SECRET_ARN", "CRAWLER_DB_USER", "CRAWLER_DB_PASSWORD")
         return cls({function: role for function, role in roles.items() if role})
+
+
+def lake_url(environment: Mapping[str, str] = os.environ) -> str | None:
+    """Return the URL of the lake, from LAKE_URL; None: there is no lake. Raises SettingsError."""
+    url = Variables(environment).ascii("LAKE_URL")
+    if url:
+        open_storage(url)
+    return url
 
 
 def log_level(environment: Mapping[str, str] = os.environ) -> str:
