@@ -22,7 +22,7 @@ from kalshi_markets.settings import SettingsError as SettingsError
 from kalshi_markets.variables import parse_ascii
 from local import ROOT
 
-_PATHS: Final = ("DATA_DIR", "RECORDING", "KEYFILE", "DB_SSLROOTCERT", "SSL_CERT_FILE", "SSL_CERT_DIR")
+_PATHS: Final = ("DATA_DIR", "LAKE", "RECORDING", "KEYFILE", "DB_SSLROOTCERT", "SSL_CERT_FILE", "SSL_CERT_DIR")
 """Path variables in which a leading ~ is expanded: no shell expands it in .env, or after `make run`."""
 _DATABASE: Final = ("DB_HOST", "DB_PORT", "DB_NAME", "DB_USER", "DB_PASSWORD", "DB_SSLMODE", "DB_SSLROOTCERT")
 _PASSED_ON: Final = {
@@ -35,6 +35,7 @@ _FILES: Final = ("SSL_CERT_FILE", "SSL_CERT_DIR", "DB_SSLROOTCERT")
 _ON_AWS: Final = {
     "EXCHANGE_URL": "EXCHANGE",
     "KALSHI_SECRET_ARN": "KEYID and KEYFILE",
+    "LAKE_URL": "LAKE",
     **dict.fromkeys(("DB_SECRET_ARN", "API_DB_SECRET_ARN", "CRAWLER_DB_SECRET_ARN"), "DB_USER and DB_PASSWORD"),
     **dict.fromkeys(("API_DB_USER", "API_DB_PASSWORD"), "DB_USER and DB_PASSWORD"),
     **dict.fromkeys(("CRAWLER_DB_USER", "CRAWLER_DB_PASSWORD"), "DB_USER and DB_PASSWORD"),
@@ -85,6 +86,8 @@ class Settings:
             raise SettingsError("EXCHANGE must be a base URL, such as https://external-api.kalshi.com.")
         values |= {name: str(root / values[name]) for name in _FILES if name in values}
         functions = {k: v for k, v in values.items() if k in _PASSED_ON or k.startswith("POWERTOOLS_")}
+        if "LAKE" in values:
+            functions["LAKE_URL"] = lake_url(values["LAKE"], root)
         settings = cls(
             port=_number(values, "PORT", 8000, 65_535),
             markets=_number(values, "MARKETS", 5_000, 1_000_000),
@@ -117,6 +120,11 @@ class Settings:
         if self.exchange:
             return self.exchange
         return f"the recording {self.recording.name}" if self.recording else f"{self.markets:,} markets simulated"
+
+
+def lake_url(lake: str, root: Path = ROOT) -> str:
+    """Return the URL of a lake that LAKE names: a folder, relative to root, or s3://bucket/prefix."""
+    return lake if "://" in lake else (root / lake).resolve().as_uri()
 
 
 def _dot_env(file: Path) -> dict[str, str]:

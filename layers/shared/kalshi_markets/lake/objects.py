@@ -71,6 +71,18 @@ def backlog_key(before: int, page: int) -> str:
     return f"{BACKLOG_PREFIX}{before:0{_DIGITS}d}/{page:08d}.json.gz"
 
 
+def parse_changes_key(key: str) -> tuple[date, int]:
+    """Return the day and the change number of a key of changes. Raises ValueError."""
+    _, day, name = key.split("/")
+    return date.fromisoformat(day.removeprefix("day=")), int(name.removesuffix(".json.gz"))
+
+
+def parse_backlog_key(key: str) -> tuple[int, int]:
+    """Return the change number and the page of a key of the backlog. Raises ValueError."""
+    _, before, name = key.split("/")
+    return int(before), int(name.removesuffix(".json.gz"))
+
+
 def snapshot_key(entity: str, day: date) -> str:
     """Return the key of a snapshot. entity: `events` or `series`."""
     return f"{SNAPSHOTS_PREFIX}{entity}/day={day.isoformat()}.json.gz"

@@ -1,0 +1,1 @@
+"""Commands for a lake in a folder or in S3: its check, and its conversion to Parquet."""
