@@ -14,13 +14,19 @@ TESTS = $(PYTHON) local/environment.py tests
 SAM = VENV=.venv-sam $(PYTHON) local/environment.py sam
 SCAN = VENV=.venv-scan $(PYTHON) local/environment.py scan
 
-.PHONY: help run probe sam-local test sam-test env-test check scan soak bench deploy format lock clean
+.PHONY: help run lake-check lake-compact probe sam-local test sam-test env-test check scan soak bench deploy format lock clean
 
 help:  ## show this help
 	@sed -n 's/^\([a-z-]*\):.*##/\1 -/p' Makefile
 
-run:  ## run the service on this machine (PORT, MARKETS, RECORDING, EXCHANGE, DATA_DIR, VERBOSE)
+run:  ## run the service on this machine (PORT, MARKETS, RECORDING, EXCHANGE, DATA_DIR, LAKE, VERBOSE)
 	@exec $(LOCAL) -m local
+
+lake-check:  ## check that a lake has every change (LAKE=folder or s3://bucket/prefix; ARGS="--json")
+	@exec $(LOCAL) -m local.lake check $(ARGS)
+
+lake-compact:  ## convert the closed days of a lake in a folder to Parquet (LAKE=folder)
+	@exec $(TESTS) -m local.lake compact $(ARGS)
 
 probe:  ## compare the real exchange with the code's assumptions, with at most 60 requests (EXCHANGE, KEYID, KEYFILE; ARGS="--json")
 	@exec $(LOCAL) -m local.probe $(ARGS)

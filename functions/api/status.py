@@ -62,6 +62,7 @@ def report(database: Database) -> dict[str, Any]:
         "jobs": jobs,
         "rejects": {"count": rejects, "newest": _rows(database, _REJECT_FIELDS, newest)},
         "drift": _rows(database, _DRIFT_FIELDS, drift),
+        "lake": _lake(database),
     }
 
 
@@ -128,6 +129,15 @@ def _live(jobs: Sequence[JsonObject]) -> dict[str, Any]:
         "started_at": min(job["confirmed_at"] for job in confirmed),
         "finished_at": max((job["finished_at"] for job in confirmed if job["finished_at"]), default=None),
     }
+
+
+def _lake(database: Database) -> JsonObject | None:
+    """Return the position of the lake's export, or None if the lake was never on."""
+    table = database.settings.table
+    pending = f"(SELECT coalesce(sum(bytes), 0) AS pending_bytes FROM {table}_outbox) AS outbox"
+    names = ("exported", "backlog_complete", "pending_bytes")
+    [lake] = _rows(database, names, f"{table}_lake, {pending}")
+    return None if lake["exported"] is None else lake | {"pending_bytes": int(lake["pending_bytes"])}
 
 
 def _archive(rows: Mapping[str, JsonObject]) -> dict[str, Any]:

@@ -191,7 +191,7 @@ class Outbox:
             old AS (SELECT number, after FROM row
                 WHERE total > $1::bigint / 2 AND (SELECT max(total) FROM row) > $1::bigint),
             deleted AS (DELETE FROM {self._table}_outbox AS outbox USING old WHERE outbox.number = old.number)
-            SELECT min(after), max(number) FROM old HAVING count(*) > 1"""
+            SELECT min(after), max(number) FROM old HAVING count(*) > 0"""
         for after, number in self._database.execute(sql, max_bytes):
             self._insert_gap(after, number, OUTBOX_FULL)
 

@@ -18,6 +18,8 @@ _GRANTS: Final = {
         "GRANT SELECT ON {table}_events, {table}_series, {table}_series_counts TO {role}",
         "GRANT SELECT ON {table}_counts, {table}_facets TO {role}",
         "GRANT SELECT ON {table}_jobs, {table}_drift TO {role}",
+        "GRANT SELECT (only_row, exported, backlog_complete) ON {table}_lake TO {role}",
+        "GRANT SELECT (bytes) ON {table}_outbox TO {role}",
         # Without the column of the rejected objects.
         "GRANT SELECT (ticker, reason, first_at, last_at) ON {table}_rejects TO {role}",
         "GRANT EXECUTE ON FUNCTION {table}_take_tokens, {table}_slow_down TO {role}",

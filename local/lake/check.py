@@ -143,5 +143,3 @@ def _check_backlog(storage: LakeStorage, report: Report) -> None:
     for before, numbers in pages.items():
         absent = set(range(max(numbers) + 1)) - {*numbers}
         report.missing += [Range(0, before, f"page {page} of the backlog") for page in sorted(absent)]
-
-

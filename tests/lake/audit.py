@@ -1,0 +1,76 @@
+"""Audit trail of the quotes: a trigger copies each committed version, for comparison with the lake."""
+
+import gzip
+import json
+from typing import Any
+
+from kalshi_markets.database import Database
+from kalshi_markets.lake.objects import CHANGES_PREFIX
+from kalshi_markets.lake.storage import LakeStorage
+from local.lake.check import check
+
+COMPARED = ("ticker", "yes_bid_dollars", "volume", "status", "close_time", "removed_at", "changed_at")
+"""Columns whose values are compared, as texts."""
+
+_TRIGGER = """
+CREATE TABLE audit (change_number bigint PRIMARY KEY, version jsonb);
+CREATE FUNCTION audit() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF TG_OP = 'INSERT' OR NEW.change_number <> OLD.change_number THEN
+        INSERT INTO audit VALUES (NEW.change_number, (
+            SELECT jsonb_object_agg(key, CASE
+                WHEN jsonb_typeof(value) = 'null' THEN NULL
+                WHEN key LIKE '%\\_time' OR key LIKE '%\\_at'
+                    THEN to_char((value #>> '{}')::timestamptz, 'YYYY-MM-DD HH24:MI:SS.US')
+                ELSE value #>> '{}' END)
+            FROM jsonb_each(to_jsonb(NEW))));
+    END IF;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER audit AFTER INSERT OR UPDATE ON kalshi_markets_quotes FOR EACH ROW EXECUTE FUNCTION audit();
+"""
+
+
+def install(database: Database) -> None:
+    """Create the audit trail in a migrated database."""
+    database.execute_script(_TRIGGER)
+
+
+def clear(database: Database) -> None:
+    """Empty the audit trail."""
+    database.execute("TRUNCATE audit")
+
+
+def problems(database: Database, storage: LakeStorage) -> list[str]:
+    """Return sentences on how the lake differs from the audit trail. An empty list: every version is there once."""
+    committed = dict(database.query("SELECT change_number, version FROM audit"))
+    lines = _lines(storage)
+    gaps = [(line["after"], line["change_number"]) for line in lines if "gap" in line]
+    versions = [line for line in lines if "gap" not in line]
+    numbers = [line["change_number"] for line in versions]
+    found = []
+    if len({*numbers}) < len(numbers):
+        found.append(f"{len(numbers) - len({*numbers})} versions are there twice")
+    if unknown := {*numbers} - committed.keys():
+        found.append(f"{len(unknown)} versions were never committed")
+    absent = committed.keys() - {*numbers}
+    if lost := [number for number in absent if not any(after < number <= last for after, last in gaps)]:
+        found.append(f"versions {sorted(lost)[:5]} are lost")
+    for line in versions:
+        stored = committed.get(line["change_number"], {})
+        found += [
+            f"{name} of {line['change_number']} is {line[name]!r}, not {stored.get(name)!r}"
+            for name in COMPARED
+            if stored and line[name] != stored.get(name)
+        ]
+    if missing := check(storage, lambda text: None).missing:
+        found.append(f"the chain is broken: {missing}")
+    return found
+
+
+def _lines(storage: LakeStorage) -> list[dict[str, Any]]:
+    return [
+        json.loads(line)
+        for item in storage.list(CHANGES_PREFIX)
+        for line in gzip.decompress(storage.get(item.key) or b"").splitlines()
+    ]
