@@ -32,6 +32,7 @@ from tests.bench.writes import rate as written
 MARKETS, LIVE = 40_000, 247_000
 """Markets of the simulated exchange. Its live passes list three in four: 31,000 and 190,000."""
 ROUNDS: Final = 3
+LAKE_ROUNDS: Final = 7
 PEERS_PAGES: Final = 4
 """Pages of each pass of the naive crawler, which is slow."""
 RATE: Final = 20
@@ -129,6 +130,29 @@ def steady(bench: Bench) -> Iterator[Line]:
     yield Line("  CPU of our process, a market", _cpu(still), "us")
 
 
+def lake(bench: Bench) -> Iterator[Line]:
+    """Measure what recording for the lake adds to a live pass, beside the same pass without a lake."""
+    walks: dict[str, list[Walked]] = {"off": [], "on": []}
+    logged: dict[str, list[int]] = {"off": [], "on": []}
+    settings = {"off": {}, "on": {"LAKE_URL": (bench.folder / "lake").as_uri()}}
+    for round_ in range(LAKE_ROUNDS):
+        for side in ("off", "on") if round_ % 2 else ("on", "off"):
+            bench.restore(bench.first)
+            before = bench.tables.wal_bytes()
+            walks[side].append(bench.crawl(bench.later, **settings[side]))
+            logged[side].append(bench.tables.wal_bytes() - before)
+    seconds = {side: median(walked.seconds for walked in walks[side]) for side in walks}
+    log = {side: median(logged[side]) / walks[side][0].differed for side in logged}
+    more = {name: (figures["on"] / figures["off"] - 1) * 100 for name, figures in (("time", seconds), ("WAL", log))}
+    yield Line("live walk with a lake, more time", more["time"], "%", bars=(max_bar(10, more["time"]),))
+    note = f"{log['on']:.0f} bytes a row that differs, {log['off']:.0f} without"
+    yield Line("  more WAL", more["WAL"], "%", bars=(max_bar(10, more["WAL"]),), note=note)
+    yield Line("  more CPU of our process", (_cpu(walks["on"]) / _cpu(walks["off"]) - 1) * 100, "%")
+    yield Line(
+        "  lines in the outbox, a row that differs", bench.tables.outbox_bytes() / walks["on"][-1].differed, "bytes"
+    )
+
+
 def rate(bench: Bench) -> Iterator[Line]:
     """Measure the share of the permitted request rate that is used. Small pages show the rate limiter's part."""
     key, settings = customer(bench.folder)
@@ -209,6 +233,7 @@ def sections(bench: Bench, live_markets: int) -> dict[str, Section]:
         "machine": machine,
         "fill": partial(fill, bench),
         "steady": partial(steady, bench),
+        "lake": partial(lake, bench),
         "rate": partial(rate, bench),
         "idle": partial(idle, bench),
         "whole": partial(full_size, bench, live_markets),

@@ -88,7 +88,7 @@ class CrawlerTables:
 
     def set_due(self, *due: str) -> None:
         """Make these jobs due now, and all others due in a day."""
-        names = [walk.name for walk in all_jobs(CrawlerSettings.from_env({}))]
+        names = [walk.name for walk in all_jobs(CrawlerSettings.from_env({"LAKE_URL": "file:///lake"}))]
         self._connection.execute(
             f"INSERT INTO {TABLE}_jobs (job, started_at, confirmed_at)"
             " SELECT job, tomorrow, tomorrow FROM unnest(%s::text[]) AS job, (SELECT now() + interval '1 day') AS t(tomorrow)"
@@ -113,6 +113,11 @@ class CrawlerTables:
     def wal_bytes(self) -> int:
         """Return the number of WAL bytes written so far."""
         return int(run(self._connection, "SELECT pg_current_wal_insert_lsn() - '0/0'")[0][0])
+
+    def outbox_bytes(self) -> int:
+        """Return the size of the lines in the outbox of the lake, in bytes."""
+        size = f"SELECT coalesce(sum(bytes), 0) FROM {TABLE}_outbox"
+        return int(run(self._connection, size)[0][0])
 
     def rows_written(self) -> int:
         """Return the number of rows of markets and history that were inserted, updated or deleted so far."""
