@@ -38,6 +38,7 @@ CASES: dict[str, tuple[dict[str, str], set[str]]] = {
         {"JwtIssuer": "https://issuer.example.com", "JwtAudience": "markets"},
         OWN | INSTANCE | {"HttpApiAuthorizer", "HttpApiPreflight"},
     ),
+    "lake": ({"Lake": "true"}, OWN | INSTANCE | {"LakeStorage", "LakeLag"}),
     "all the rest": (
         {
             "KalshiSecretArn": f"{SECRET}:kalshi",
@@ -49,8 +50,9 @@ CASES: dict[str, tuple[dict[str, str], set[str]]] = {
             "ReadmeUrl": "https://example.com",
             "SecretsManagerEndpoint": "https://secretsmanager.example.com",
             "DatabaseMultiAz": "true",
+            "Lake": "true",
         },
-        OWN | INSTANCE | {"AlarmKey", "AlarmTopic"},
+        OWN | INSTANCE | {"AlarmKey", "AlarmTopic", "AlarmTopicPolicy", "LakeQueryFailed", "LakeStorage", "LakeLag"},
     ),
 }
 
