@@ -162,7 +162,7 @@ def export(environment: dict[str, str], account: Account) -> Iterator[Export]:
             database.execute("UPDATE kalshi_markets_lake_objects SET day = day - 1")
             complete_crawl(database, settings)
             # A run ends after it has written an object of changes and a manifest, before it records them.
-            for statement in FORGET:
+            for statement in UNRECORD:
                 database.execute(statement)
             complete_crawl(database, settings)
         storage = S3Storage(bucket, "")
@@ -174,7 +174,7 @@ def export(environment: dict[str, str], account: Account) -> Iterator[Export]:
     database.close()
 
 
-FORGET = (
+UNRECORD = (
     """
     INSERT INTO kalshi_markets_lake_objects (after, last, lines, size, sha256, day)
     SELECT after, last, lines, size, sha256, day - 1 FROM kept""",

@@ -85,12 +85,12 @@ def test_without_a_standby_everything_is_in_one_zone() -> None:
 
 def test_a_lake_costs_its_storage_and_little_else() -> None:
     young, old = lake_quantities(30), lake_quantities(365)
-    kept = costs.PARQUET_BYTES + costs.SNAPSHOT_BYTES
-    assert old["s3"] - young["s3"] == pytest.approx((60 * costs.LAKE_BYTES + 335 * kept) / costs.GB)
+    permanent = costs.PARQUET_BYTES + costs.SNAPSHOT_BYTES
+    assert old["s3"] - young["s3"] == pytest.approx((60 * costs.LAKE_BYTES + 335 * permanent) / costs.GB)
     assert {name for name in young if young[name] != old[name]} == {"s3"}
     assert total(old, allowances=False) < 5
     # CHANGES_DAYS of the objects of changes are stored, never more.
-    assert lake_quantities(465)["s3"] - old["s3"] == pytest.approx(100 * kept / costs.GB)
+    assert lake_quantities(465)["s3"] - old["s3"] == pytest.approx(100 * permanent / costs.GB)
 
 
 def test_a_lake_adds_one_metric_and_its_alarm() -> None:

@@ -66,10 +66,10 @@ def test_the_raw_tables_have_the_members_of_a_line() -> None:
 @pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
 def test_an_insert_has_a_value_for_each_column_in_its_order(table: lake_sql.LakeTable) -> None:
     for sql in (insert_sql(table, 3), backlog_sql(table)):
-        found = re.fullmatch(r"INSERT INTO \w+ \((.*?)\) SELECT (.*?) FROM .*", sql)
-        assert found is not None
-        names = found[1].split(", ")
-        values = re.split(r", (?![^()]*\))", found[2].replace("'month', ", ""))
+        parts = re.fullmatch(r"INSERT INTO \w+ \((.*?)\) SELECT (.*?) FROM .*", sql)
+        assert parts is not None
+        names = parts[1].split(", ")
+        values = re.split(r", (?![^()]*\))", parts[2].replace("'month', ", ""))
         assert names == [*(name for name, _ in table.columns), "day"]
         assert len(values) == len(names)
         for name, value in list(zip(names, values, strict=True))[:-1]:
@@ -162,9 +162,9 @@ def test_only_changes_and_results_expire() -> None:
 
 
 def test_the_bucket_and_the_tables_stay() -> None:
-    kept = {name for name, resource in RESOURCES.items() if resource.get("DeletionPolicy") == "Retain"}
-    assert kept == {"Bucket", "Database"}
-    assert kept == {name for name, resource in RESOURCES.items() if resource.get("UpdateReplacePolicy") == "Retain"}
+    retained = {name for name, resource in RESOURCES.items() if resource.get("DeletionPolicy") == "Retain"}
+    assert retained == {"Bucket", "Database"}
+    assert retained == {name for name, resource in RESOURCES.items() if resource.get("UpdateReplacePolicy") == "Retain"}
 
 
 def test_the_raw_tables_lie_where_the_crawler_writes() -> None:
