@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 
 from crawler.metrics import COUNTS, LAGS
 from local import ROOT
+from local.tools.lake_sql import CHANGES_DAYS, TABLES, WINDOW_DAYS
 from local.tools.markdown import replace_tables
 from local.tools.templates import template
 
@@ -35,7 +36,21 @@ BYTES_OF_A_MARKET: Final = 2_540
 FIRST_CRAWL_MARKETS: Final = 9_000_000
 """Markets of the first crawl: two months of settled markets and the archive."""
 
+# One day of the lake. docs/costs.md has the source of each figure.
+CHANGES: Final = 7_000_000
+LAKE_BYTES: Final = CHANGES * 60 + SETTLED_MARKETS * 400
+"""Bytes of the objects of changes per day: versions, and the details of new markets."""
+PARQUET_BYTES: Final = 0.22 * GB
+LAKE_CPU_SECONDS_OF_A_CHANGE: Final = 20e-6
+LAKE_OBJECTS: Final = 292
+"""Objects that the crawler writes per day: one of changes every five minutes, the snapshots and the manifest."""
+
 # Assumed, not measured.
+SNAPSHOT_BYTES: Final = 0.02 * GB
+"""Bytes of the snapshots of events and series per day."""
+LAKE_FILES: Final = 100
+LAKE_READS: Final = 3_000
+"""Requests of Athena to S3 per night: writes and reads."""
 API_SECONDS: Final = 0.1
 API_BYTES: Final = 20_000
 LOG_BYTES_OF_A_RUN: Final = 3_000
@@ -87,6 +102,10 @@ PRICES: Final[Mapping[str, Price]] = {
     "alarm": Price("CloudWatch, alarms", 0.10, "metric", "c3x.dev, 2026", 10),
     "dashboard": Price("CloudWatch, dashboard", 3.00, "dashboard", "factualminds.com, 2026-06", 3),
     "log": Price("CloudWatch, logs", 0.50, "GB", "factualminds.com, 2026-06", 5),
+    "s3": Price("S3, standard storage", 0.023, "GB-month", "devnotes.tech, read 2026-11"),
+    "s3 write": Price("S3, writes", 5.00e-6, "request", "devnotes.tech, read 2026-11"),
+    "s3 read": Price("S3, reads", 0.40e-6, "request", "devnotes.tech, read 2026-11"),
+    "athena": Price("Athena, data scanned", 5.00, "TB", "athena.guide, 2020; kindatechnical.com, read 2026-11"),
     "trace": Price("X-Ray", 5.00e-6, "trace", "aws.amazon.com/xray/pricing, 2026", 100_000),
 }
 
@@ -175,17 +194,36 @@ def quantities(size: Size) -> dict[str, float]:
         "out": size.requests * API_BYTES / GB,
         "secret": 4,  # passwords of the master user and of two roles, and the API key of the exchange
         "key": 1,
-        "metric": len(COUNTS) + len(LAGS),
-        "alarm": _count_alarms(),  # each has one metric
+        "metric": len(COUNTS) + len(LAGS) - 1,  # without the lake's
+        "alarm": _count_alarms(with_lake=False),  # each has one metric
         "dashboard": 1,
         "log": (DAYS * CRAWLER_LOG_BYTES + size.requests * LOG_BYTES_OF_A_REQUEST) / GB,
         "trace": runs + min(size.requests, traced),
     }
 
 
-def _count_alarms() -> int:
+def lake_quantities(days: int) -> dict[str, float]:
+    """Return the quantities that a lake adds to an installation per month, by their keys in PRICES.
+
+    days: age of the lake.
+    """
+    scanned = len(TABLES) * WINDOW_DAYS * LAKE_BYTES + WINDOW_DAYS * CHANGES * 8 + PARQUET_BYTES
+    return {
+        "s3": (min(days, CHANGES_DAYS) * LAKE_BYTES + days * (PARQUET_BYTES + SNAPSHOT_BYTES)) / GB,
+        "s3 write": DAYS * (LAKE_OBJECTS + LAKE_FILES),
+        "s3 read": DAYS * LAKE_READS,
+        "athena": DAYS * scanned / (1000 * GB),
+        "lambda": DAYS * CHANGES * LAKE_CPU_SECONDS_OF_A_CHANGE / SHARE_OF_A_CORE * CRAWLER_GB,
+        "schedule": DAYS * 4 + DAYS / 7 * 4,
+        "metric": 1,
+        "alarm": _count_alarms(with_lake=True) - _count_alarms(with_lake=False),
+    }
+
+
+def _count_alarms(*, with_lake: bool) -> int:
     resources = template("infra/monitoring.yaml")["Resources"].values()
-    return sum(resource["Type"] == "AWS::CloudWatch::Alarm" for resource in resources)
+    alarms = [resource for resource in resources if resource["Type"] == "AWS::CloudWatch::Alarm"]
+    return sum(with_lake or alarm.get("Condition") != "HasLake" for alarm in alarms)
 
 
 def dollars(name: str, quantity: float, *, allowances: bool = True) -> float:
@@ -201,7 +239,9 @@ def total(bought: Mapping[str, float], *, allowances: bool = True) -> float:
 
 def render(text: str) -> str:
     """Return the page with its generated parts replaced."""
-    return replace_tables(text, {"sizes": _sizes(), "bill": _bill(), "ways": _ways(), "prices": _prices()})
+    return replace_tables(
+        text, {"sizes": _sizes(), "bill": _bill(), "lake": _lake(), "ways": _ways(), "prices": _prices()}
+    )
 
 
 def _sizes() -> Iterator[tuple[str, ...]]:
@@ -223,6 +263,14 @@ def _bill() -> Iterator[tuple[str, ...]]:
             yield price.about, *(f"{dollars(name, bill[name]):.2f}" if name in bill else "–" for bill in bills)
     yield "**together**", *(f"**{total(bill):.2f}**" for bill in bills)
     yield "without what is free for every account", *(f"{total(bill, allowances=False):.2f}" for bill in bills)
+
+
+def _lake() -> Iterator[tuple[str, ...]]:
+    yield "dollars a month", "after a month", f"after {CHANGES_DAYS} days", "after a year"
+    bills = [lake_quantities(days) for days in (30, CHANGES_DAYS, 365)]
+    for name in bills[0]:
+        yield PRICES[name].about, *(f"{dollars(name, bill[name], allowances=False):.2f}" for bill in bills)
+    yield "**together**", *(f"**{total(bill, allowances=False):.2f}**" for bill in bills)
 
 
 def _ways() -> Iterator[tuple[str, ...]]:

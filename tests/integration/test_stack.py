@@ -1,5 +1,6 @@
 """The complete stack, created as far as possible without an AWS account."""
 
+import json
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -10,7 +11,7 @@ from cryptography import x509
 
 from local import ROOT
 from local.tools.templates import template
-from tests.support.stack import Deployed, deployed
+from tests.support.stack import BUCKET, Deployed, deployed
 
 SECRET = "arn:aws:secretsmanager:us-east-1:123456789012:secret"
 DATABASE = {"DatabaseHost": "db.example.com", "DatabaseSecretArn": f"{SECRET}:database", "DatabaseName": "markets"}
@@ -38,6 +39,7 @@ CASES: dict[str, tuple[dict[str, str], set[str]]] = {
         {"JwtIssuer": "https://issuer.example.com", "JwtAudience": "markets"},
         OWN | INSTANCE | {"HttpApiAuthorizer", "HttpApiPreflight"},
     ),
+    "lake": ({"Lake": "true"}, OWN | INSTANCE | {"LakeStorage", "LakeLag"}),
     "all the rest": (
         {
             "KalshiSecretArn": f"{SECRET}:kalshi",
@@ -49,8 +51,9 @@ CASES: dict[str, tuple[dict[str, str], set[str]]] = {
             "ReadmeUrl": "https://example.com",
             "SecretsManagerEndpoint": "https://secretsmanager.example.com",
             "DatabaseMultiAz": "true",
+            "Lake": "true",
         },
-        OWN | INSTANCE | {"AlarmKey", "AlarmTopic"},
+        OWN | INSTANCE | {"AlarmKey", "AlarmTopic", "AlarmTopicPolicy", "LakeQueryFailed", "LakeStorage", "LakeLag"},
     ),
 }
 
@@ -111,6 +114,32 @@ def test_a_changed_parameter_makes_a_new_version() -> None:
     assert len(default) <= 256
     assert description(SnapStart="on") != default
     assert description(StatementTimeoutMs="5000") != default
+
+
+def test_the_parts_of_a_lake_find_each_other() -> None:
+    with deployed(Lake="true", AlarmEmail="somebody@example.com") as stack:
+        [bucket] = {item["Name"] for item in boto3.client("s3").list_buckets()["Buckets"]} - {BUCKET}
+        variables = {
+            name: stack.properties(f"{name}Function")["Environment"]["Variables"]
+            for name in ("Api", "Crawler", "Migrator")
+        }
+        assert {name: own.get("LAKE_URL") for name, own in variables.items()} == {
+            "Api": None,
+            "Crawler": f"s3://{bucket}",
+            "Migrator": None,
+        }
+        [policy] = stack.properties("CrawlerRole")["Policies"]
+        [writes] = [item for item in policy["PolicyDocument"]["Statement"] if item["Sid"] == "LakeWrites"]
+        assert writes["Resource"][1] == f"arn:aws:s3:::{bucket}/changes/*"
+        database = stack.properties("Database")["DatabaseInput"]["Name"]
+        assert re.fullmatch("kalshi_markets_[0-9a-f]{8}", database), "usable in SQL, another one in each stack"
+        request = json.loads(stack.properties("InsertQuotes")["Target"]["Input"])
+        assert len(request["ClientRequestToken"]) >= 32
+        pattern = json.loads(stack.properties("LakeQueryFailed")["EventPattern"])
+        assert pattern["detail"]["workgroupName"] == [request["WorkGroup"]]
+        groups = {stack.properties(name)["Name"] for name in ("WorkGroup", "UpkeepWorkGroup")}
+        assert len(groups) == 2
+        assert all(name.startswith("kalshi-") for name in groups), "named for the stack"
 
 
 @pytest.fixture(scope="module")

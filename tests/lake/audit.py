@@ -43,10 +43,11 @@ def clear(database: Database) -> None:
 
 def problems(database: Database, storage: LakeStorage) -> list[str]:
     """Return sentences on how the lake differs from the audit trail. An empty list: every version is there once."""
-    committed = dict(database.query("SELECT change_number, version FROM audit"))
-    lines = _lines(storage)
-    gaps = [(line["after"], line["change_number"]) for line in lines if "gap" in line]
-    versions = [line for line in lines if "gap" not in line]
+    rows = database.query("SELECT change_number, version FROM audit")
+    committed: dict[int, dict[str, Any]] = {int(number): version for number, version in rows}
+    written = lines(storage)
+    gaps = [(line["after"], line["change_number"]) for line in written if "gap" in line]
+    versions = [line for line in written if "gap" not in line]
     numbers = [line["change_number"] for line in versions]
     found = []
     if len({*numbers}) < len(numbers):
@@ -68,9 +69,10 @@ def problems(database: Database, storage: LakeStorage) -> list[str]:
     return found
 
 
-def _lines(storage: LakeStorage) -> list[dict[str, Any]]:
+def lines(storage: LakeStorage, prefix: str = CHANGES_PREFIX) -> list[dict[str, Any]]:
+    """Return the lines of all objects below a prefix."""
     return [
         json.loads(line)
-        for item in storage.list(CHANGES_PREFIX)
+        for item in storage.list(prefix)
         for line in gzip.decompress(storage.get(item.key) or b"").splitlines()
     ]

@@ -16,7 +16,7 @@ from crawler.store import Batch, Store
 from kalshi_markets.database import Database
 from kalshi_markets.exchange import parse_market
 from kalshi_markets.lake.objects import ChangesObject
-from kalshi_markets.lake.storage import FolderStorage, LakeUnavailable
+from kalshi_markets.lake.storage import FolderStorage, LakeStorage, LakeUnavailable, StoredObject
 from tests.lake import audit
 from tests.support.database import connect, truncate_all
 
@@ -40,10 +40,10 @@ class UnconditionalFolder(FolderStorage):
 
 
 @dataclass
-class FailingStorage(FolderStorage):
+class FailingStorage(LakeStorage):
     """Storage that fails before or after a write, on request."""
 
-    storage: FolderStorage
+    storage: LakeStorage
     failure: str = ""
 
     def put(self, key: str, body: bytes) -> bool:
@@ -59,6 +59,10 @@ class FailingStorage(FolderStorage):
     def get(self, key: str) -> bytes | None:
         """Return the body of an object."""
         return self.storage.get(key)
+
+    def list(self, prefix: str) -> Iterator[StoredObject]:
+        """Yield the objects whose keys start with a prefix."""
+        return self.storage.list(prefix)
 
 
 @dataclass
@@ -81,7 +85,7 @@ class Schedule:
 
     environment: Mapping[str, str]
     database: Database
-    storage: FolderStorage
+    storage: LakeStorage
     chance: random.Random
     counts: dict[str, int] = field(default_factory=dict)
 
@@ -202,7 +206,7 @@ def run_schedule(
     environment: Mapping[str, str],
     folder: Path,
     seed: int,
-    storage: Callable[[Path], FolderStorage] = FolderStorage,
+    storage: Callable[[Path], LakeStorage] = FolderStorage,
 ) -> tuple[list[str], dict[str, int]]:
     """Run the schedule of a seed in a database with the audit trail. Return its differences, and its steps by kind."""
     database = connect(environment)

@@ -38,14 +38,19 @@ UNKNOWN_TO_MOTO: Final = (
     "AWS::ApiGatewayV2::Integration",
     "AWS::ApiGatewayV2::Route",
     "AWS::ApiGatewayV2::Stage",
+    "AWS::Athena::NamedQuery",
+    "AWS::Athena::WorkGroup",
     "AWS::CloudFormation::CustomResource",
     "AWS::CloudWatch::Alarm",
     "AWS::EC2::EgressOnlyInternetGateway",
     "AWS::EC2::Route",  # supported, but not with an egress-only gateway
     "AWS::EC2::VPCCidrBlock",
+    "AWS::Glue::Database",
+    "AWS::Glue::Table",
     "AWS::Lambda::Alias",
     "AWS::Lambda::EventInvokeConfig",
     "AWS::Lambda::Permission",  # supported, but not for an alias
+    "AWS::S3::BucketPolicy",
     "AWS::SNS::Subscription",
     "AWS::SNS::TopicPolicy",
     "AWS::SQS::QueuePolicy",
@@ -169,6 +174,10 @@ def _patched_moto(deployment: Deployed) -> Iterator[Any]:
             block, count, bits = clean_completely(value["Fn::Cidr"], resources)
             subnets = ip_network(block).subnets(new_prefix=ip_network(block).max_prefixlen - int(bits))
             return [str(subnet) for subnet in islice(subnets, int(count))]
+        if isinstance(value, dict) and len(value.get("Fn::GetAtt", "")) > 2:
+            # moto splits ${Stack.Outputs.Name} at each dot.
+            name, *attribute = value["Fn::GetAtt"]
+            value = {"Fn::GetAtt": [name, ".".join(attribute)]}
         cleaned = clean(value, resources)
         # AWS::NoValue removes an item; moto leaves a None for it in lists.
         return [item for item in cleaned if item is not None] if isinstance(cleaned, list) else cleaned

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from local.tools import costs
-from local.tools.costs import LARGE, MEDIUM, PRICES, SIZES, SMALL, Size, quantities, total, way_out
+from local.tools.costs import LARGE, MEDIUM, PRICES, SIZES, SMALL, Size, lake_quantities, quantities, total, way_out
 from local.tools.templates import template
 
 
@@ -20,7 +20,7 @@ def test_the_page_is_what_is_computed() -> None:
 
 
 def test_every_price_is_used_and_says_where_it_is_from() -> None:
-    assert set(PRICES) == {name for size in SIZES for name in quantities(size)}
+    assert set(PRICES) == {name for size in SIZES for name in quantities(size)} | set(lake_quantities(30))
     assert all(price.dollars > 0 and price.source for price in PRICES.values())
 
 
@@ -81,6 +81,21 @@ def test_without_a_standby_everything_is_in_one_zone() -> None:
         "HasZone",
         {"Ref": "Zone"},
     ]
+
+
+def test_a_lake_costs_its_storage_and_little_else() -> None:
+    young, old = lake_quantities(30), lake_quantities(365)
+    permanent = costs.PARQUET_BYTES + costs.SNAPSHOT_BYTES
+    assert old["s3"] - young["s3"] == pytest.approx((60 * costs.LAKE_BYTES + 335 * permanent) / costs.GB)
+    assert {name for name in young if young[name] != old[name]} == {"s3"}
+    assert total(old, allowances=False) < 5
+    # CHANGES_DAYS of the objects of changes are stored, never more.
+    assert lake_quantities(465)["s3"] - old["s3"] == pytest.approx(100 * permanent / costs.GB)
+
+
+def test_a_lake_adds_one_metric_and_its_alarm() -> None:
+    assert (lake_quantities(30)["metric"], lake_quantities(30)["alarm"]) == (1, 1)
+    assert quantities(SMALL)["metric"] == 6
 
 
 def test_larger_is_dearer() -> None:

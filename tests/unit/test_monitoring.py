@@ -20,6 +20,11 @@ ALARMS = {
     for name, resource in TEMPLATE["Resources"].items()
     if resource["Type"] == "AWS::CloudWatch::Alarm"
 }
+RULES = {
+    name: resource["Properties"]
+    for name, resource in TEMPLATE["Resources"].items()
+    if resource["Type"] == "AWS::Events::Rule"
+}
 OPERATIONS = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
 OF_AWS = {
     # docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html
@@ -129,9 +134,12 @@ def test_every_metric_has_an_alarm(emitted: set[Metric]) -> None:
 def test_every_alarm_leads_to_its_own_section_of_the_operations_page_and_every_section_has_its_alarm() -> None:
     _, _, runbook = OPERATIONS.partition("\n## When an alarm goes off\n")
     runbook, _, _ = runbook.partition("\n## ")
-    assert sorted(re.findall(r"^### (\w+)$", runbook, re.MULTILINE)) == sorted(ALARMS)
+    assert sorted(re.findall(r"^### (\w+)$", runbook, re.MULTILINE)) == sorted([*ALARMS, *RULES])
     for name, alarm in ALARMS.items():
         assert alarm["AlarmDescription"].endswith(f" docs/operations.md#{name.lower()}")
+    for name, rule in RULES.items():
+        [target] = rule["Targets"]
+        assert target["InputTransformer"]["InputTemplate"].endswith(f' docs/operations.md#{name.lower()}"')
 
 
 def test_every_alarm_is_sent_when_it_begins_and_when_it_ends() -> None:
@@ -141,9 +149,28 @@ def test_every_alarm_is_sent_when_it_begins_and_when_it_ends() -> None:
     ] == []
 
 
-def test_only_alarms_on_the_stack_s_own_database_depend_on_there_being_one() -> None:
-    conditional = {name for name in ALARMS if "Condition" in TEMPLATE["Resources"][name]}
+def test_only_alarms_on_the_stack_s_own_database_and_lake_depend_on_there_being_one() -> None:
+    conditions = {name: TEMPLATE["Resources"][name].get("Condition") for name in ALARMS}
     of_database = {
         name for name, alarm in ALARMS.items() for namespace, _, _ in alarmed(alarm) if namespace == "AWS/RDS"
     }
-    assert conditional == of_database == {"DatabaseConnections", "DatabaseStorage"}
+    assert of_database == {name for name, condition in conditions.items() if condition == "HasDatabase"}
+    assert of_database == {"DatabaseConnections", "DatabaseStorage"}
+    assert [name for name, condition in conditions.items() if condition == "HasLake"] == ["LakeLag"]
+    assert {*conditions.values()} == {None, "HasDatabase", "HasLake"}
+
+
+def test_only_failures_of_the_schedules_work_group_are_sent() -> None:
+    [rule] = RULES.values()
+    pattern = rule["EventPattern"]
+    # docs.aws.amazon.com/athena/latest/ug/athena-events.html
+    assert (pattern["source"], pattern["detail-type"]) == (["aws.athena"], ["Athena Query State Change"])
+    assert pattern["detail"] == {
+        "currentState": ["FAILED", "CANCELLED"],
+        "workgroupName": [{"Ref": "LakeWorkGroup"}],
+    }
+    policy = TEMPLATE["Resources"]["AlarmTopicPolicy"]["Properties"]["PolicyDocument"]["Statement"]
+    assert [statement["Principal"]["Service"] for statement in policy] == [
+        "cloudwatch.amazonaws.com",
+        "events.amazonaws.com",
+    ]
