@@ -13,7 +13,7 @@ from urllib.parse import unquote, urlsplit
 from kalshi_markets.variables import SettingsError
 
 CONNECT_SECONDS: Final = 5
-READ_SECONDS: Final = 30
+READ_SECONDS: Final = 10
 MAX_ATTEMPTS: Final = 3
 _EXISTS: Final = ("PreconditionFailed", "412")
 _CONFLICT: Final = ("ConditionalRequestConflict", "409")
@@ -156,7 +156,9 @@ class S3Storage(LakeStorage):
         from botocore.config import Config
 
         config = Config(
-            connect_timeout=CONNECT_SECONDS, read_timeout=READ_SECONDS, retries={"mode": "standard", "max_attempts": 3}
+            connect_timeout=CONNECT_SECONDS,
+            read_timeout=READ_SECONDS,
+            retries={"mode": "standard", "total_max_attempts": 2},
         )
         return boto3.client("s3", config=config)
 
