@@ -1,10 +1,8 @@
 """Fixtures: a generated lake, its tables in Spark, and the same files in DuckDB."""
 
 import logging
-import os
-import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,17 +18,7 @@ from tests.engines.duckdb_views import create_views
 from tests.engines.generated_lake import TODAY, Expected, GeneratedLake
 from tests.engines.spark import BUCKET, DATABASE, REGION, create_raw_views, running_spark
 from tests.engines.statements import translate
-
-CHANGES = int(os.environ.get("LAKE_CHANGES") or 200_000)
-SECONDS: dict[str, float] = {}
-"""Duration of each step, printed at the end."""
-
-
-@contextmanager
-def timed(name: str) -> Iterator[None]:
-    started = time.monotonic()
-    yield
-    SECONDS[name] = time.monotonic() - started
+from tests.engines.timing import CHANGES, SECONDS, timed
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

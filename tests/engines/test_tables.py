@@ -10,9 +10,10 @@ import pytest
 from kalshi_markets.lake.storage import FolderStorage
 from local.lake.check import Range, check
 from local.tools.lake_sql import TABLES, WINDOW_DAYS, LakeTable
-from tests.engines.conftest import CHANGES, Tables, timed
+from tests.engines.conftest import Tables
 from tests.engines.generated_lake import FIRST_DAY, GAP_AFTER, TODAY, Expected
 from tests.engines.statements import queries, translate
+from tests.engines.timing import CHANGES, timed
 
 pytestmark = pytest.mark.timeout(3000)
 PLACES = Decimal("0.000001")
