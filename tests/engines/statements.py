@@ -20,8 +20,8 @@ def translate(sql: str, engine: str, today: date) -> str:
     statement = sqlglot.parse_one(sql, read="athena").transform(_replaced, today)
     if isinstance(statement, exp.Create):
         properties = statement.args["properties"]
-        kept = [item for item in properties.expressions if item.name not in _ATHENA_ONLY]
-        properties.set("expressions", [exp.FileFormatProperty(this=exp.var("iceberg")), *kept])
+        portable = [item for item in properties.expressions if item.name not in _ATHENA_ONLY]
+        properties.set("expressions", [exp.FileFormatProperty(this=exp.var("iceberg")), *portable])
     translated: str = statement.sql(dialect=engine, unsupported_level=sqlglot.ErrorLevel.RAISE)
     return translated
 

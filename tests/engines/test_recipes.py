@@ -5,7 +5,6 @@ import statistics
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -69,7 +68,7 @@ def test_athenas_sql_counts_the_settlements_of_a_day(
 ) -> None:
     sql = program("The lake in Athena: settlements by day")
     counts = Counter((str(time.date()), result) for _, result, time in expected.settlements.values())
-    rows: list[Sequence[object]] = tables.query(translate(sql, "spark", TODAY))
+    rows = tables.query(translate(sql, "spark", TODAY))
     assert {(str(day)[:10], result): number for day, result, number in rows} == counts
     rows = duck.sql(translate(sql, "duckdb", TODAY)).fetchall()
     assert {(str(day)[:10], result): number for day, result, number in rows} == counts

@@ -57,7 +57,7 @@ def lake(environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory) 
 def test_columns_and_types_are_those_of_the_tables(
     lake: FolderStorage, table: str, columns: tuple[Column, ...]
 ) -> None:
-    described = duckdb.sql(f"DESCRIBE FROM '{quoted(lake.root)}/parquet/{table}/*.parquet'").fetchall()
+    described = duckdb.execute(f"DESCRIBE FROM '{quoted(lake.root)}/parquet/{table}/*.parquet'").fetchall()
     declared = {column.name: lake_type(column).upper() for column in (*columns, *LAKE_QUOTES)}
     expected = {name: TYPES.get(declared[name].lower(), declared[name]) for name, *_ in described}
     assert {name: kind for name, kind, *_ in described} == expected
@@ -68,7 +68,7 @@ def test_columns_and_types_are_those_of_the_tables(
 def test_rows_are_sorted_by_ticker_and_change(lake: FolderStorage) -> None:
     for table in ("quotes", "details"):
         path = lake.root / "parquet" / table / f"{today()}.parquet"
-        keys = duckdb.sql(f"SELECT ticker, change_number FROM '{quoted(path)}'").fetchall()
+        keys = duckdb.execute(f"SELECT ticker, change_number FROM '{quoted(path)}'").fetchall()
         assert len(keys) > 100
         assert keys == sorted(keys)
 
@@ -81,8 +81,9 @@ def test_values_are_those_of_the_database(lake: FolderStorage, database: Databas
 def test_snapshots_are_converted(lake: FolderStorage, entity: Entity) -> None:
     key = f"snapshots/{entity.name}/{today()}"
     lines = [json.loads(line) for line in gzip.decompress(lake.get(f"{key}.json.gz") or b"").splitlines()]
-    connection = duckdb.sql(f"FROM '{quoted(lake.root)}/parquet/{key}.parquet'")
-    rows = [dict(zip(connection.columns, row, strict=True)) for row in connection.fetchall()]
+    connection = duckdb.execute(f"FROM '{quoted(lake.root)}/parquet/{key}.parquet'")
+    names = [name for name, *_ in connection.description or ()]
+    rows = [dict(zip(names, row, strict=True)) for row in connection.fetchall()]
     assert len(rows) == len(lines) > 10
     assert [row[entity.key] for row in rows] == sorted(line[entity.key] for line in lines)
     for row, line in zip(rows, sorted(lines, key=lambda line: str(line[entity.key])), strict=True):
@@ -170,7 +171,7 @@ def assert_values_equal(lake: FolderStorage, database: Database, folder: str = "
         names = ", ".join(column.name for column in columns)
         path = f"'{quoted(lake.root)}/parquet/{folder}{table}/*.parquet'"
         newest = f"SELECT {names} FROM {path} QUALIFY row_number() OVER (PARTITION BY ticker ORDER BY change_number DESC) = 1"
-        rows = duckdb.sql(newest).fetchall()
+        rows = duckdb.execute(newest).fetchall()
         stored = database.query(f"SELECT {names} FROM kalshi_markets_{table}")
         assert len(rows) == len(stored) > 250
         for row, expected in zip(sorted(rows), sorted(stored, key=lambda row: row[0]), strict=True):

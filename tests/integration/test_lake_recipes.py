@@ -86,7 +86,7 @@ def test_an_hour_without_a_change_keeps_the_mid_before_it(checkout: Path) -> Non
     for ticker, values in mids.items():
         version = of_series[ticker]
         bid, ask = Decimal(version["yes_bid_dollars"]), Decimal(version["yes_ask_dollars"])
-        last = Decimal("0.01505") if (bid, ask) == (0, 1) else (bid + ask) / 2
+        last = Decimal("0.01505") if bid == 0 and ask == 1 else (bid + ask) / 2
         assert values == [Decimal("0.01505")] * HOURS + [last]
 
 
@@ -105,4 +105,4 @@ def test_the_lifetime_of_a_market_begins_with_its_first_version(checkout: Path) 
     assert header.split() == ["change_number", "changed_at", "status", "yes_bid_dollars", "yes_ask_dollars", "volume"]
     [state] = [line.split() for line in states]
     assert state[0] == str(version["change_number"] - 10**6)
-    assert state[-4:] == [version["status"], "0.0101", "0.0200", "0.5"]
+    assert [state[-4], *map(Decimal, state[-3:])] == [version["status"], *map(Decimal, ("0.0101", "0.02", "0.5"))]

@@ -192,7 +192,7 @@ class ApiSettings:
     lake_url: str | None
     """URL of the lake that GET /lake lists; None: there is no lake."""
     lake_signed_urls: bool
-    """Whether GET /lake has signed URLs, which give everyone access to the objects of a lake in S3."""
+    """Permission for GET /lake to have signed URLs, which give every client access to the objects of a lake in S3."""
 
     @classmethod
     def from_env(cls, environment: Mapping[str, str] = os.environ) -> Self:
