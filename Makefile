@@ -12,9 +12,10 @@ unexport PYTHONHOME PYTHONPATH PYTHONPLATLIBDIR PYTHONSAFEPATH
 LOCAL = $(PYTHON) local/environment.py local
 TESTS = $(PYTHON) local/environment.py tests
 SAM = VENV=.venv-sam $(PYTHON) local/environment.py sam
+LAKE_TEST = VENV=.venv-lake $(PYTHON) local/environment.py lake
 SCAN = VENV=.venv-scan $(PYTHON) local/environment.py scan
 
-.PHONY: help run lake-check lake-compact probe sam-local test sam-test env-test check scan soak bench deploy format lock clean
+.PHONY: help run lake-check lake-compact lake-test probe sam-local test sam-test env-test check scan soak bench deploy format lock clean
 
 help:  ## show this help
 	@sed -n 's/^\([a-z-]*\):.*##/\1 -/p' Makefile
@@ -39,6 +40,9 @@ test:  ## run all tests (ARGS="-k words" selects some, RECORDINGS=folder adds te
 
 sam-test:  ## test the SAM CLI: build, invoke, start-api, start-lambda; without Docker it requires root and Debian
 	@$(SAM) && exec $(TESTS) -m tests.sam $(ARGS)
+
+lake-test:  ## test the lake's tables in Spark and DuckDB; it installs Java where it may (LAKE_CHANGES=200000)
+	@$(LAKE_TEST) -m tests.engines $(ARGS)
 
 env-test:  ## test `make run` in temporary checkouts: as root and as a user, with other settings, interrupted (about 5 minutes)
 	@exec $(TESTS) -m pytest tests/env $(ARGS)

@@ -25,7 +25,7 @@ def main() -> int:
 
     The exit code is 2, and nothing is removed, if a folder was not created by make or is in use.
     """
-    environments = {environment_folder(), ROOT / ".venv-sam", ROOT / ".venv-scan"}
+    environments = {environment_folder(), ROOT / ".venv-sam", ROOT / ".venv-scan", ROOT / ".venv-lake"}
     environments |= {path for path in ROOT.glob(".venv-*") if is_environment(path)}
     checks: dict[Path, Callable[[Path], bool]] = dict.fromkeys(sorted(environments), is_environment)
     checks[ROOT / ".data"] = _is_data_folder

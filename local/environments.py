@@ -41,6 +41,7 @@ GROUPS: Final = {
         ("tests/requirements.txt", "tests/emulator.txt"), "duckdb, fastapi, moto, pandas, psycopg, pytest, uv"
     ),
     "scan": Group(("tests/scan.txt",), "checkov"),
+    "lake": Group(("tests/engines/requirements.txt",), "duckdb, moto, polars, pyspark, pytest, sqlglot"),
     "sam": Group(("local/sam/requirements.txt",), "moto, samcli"),
 }
 

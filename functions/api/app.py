@@ -92,6 +92,12 @@ def _add_service_routes(app: FastAPI, resources: Resources) -> None:
     async def current_status(request: Request) -> Response:
         return status.respond(request, resources.database)
 
+    @app.get("/lake", summary="Closed days of the lake")
+    async def lake(request: Request) -> Response:
+        from api.lake import endpoint  # imported here: only this route needs it
+
+        return endpoint.respond(request, resources)
+
 
 def _add_listing_routes(app: FastAPI, resources: Resources) -> None:
     @app.get("/markets", summary="List markets")

@@ -27,6 +27,7 @@ class ErrorCode(Enum):
     MARKET_NOT_FOUND = "market_not_found", 404, "unknown ticker"
     EVENT_NOT_FOUND = "event_not_found", 404, "unknown event ticker"
     SERIES_NOT_FOUND = "series_not_found", 404, "unknown series ticker"
+    LAKE_NOT_FOUND = "lake_not_found", 404, "this service has no lake"
     NOT_FOUND = "not_found", 404, "unknown path"
     METHOD_NOT_ALLOWED = "method_not_allowed", 405, "the path does not support the method"
     QUERY_TIMEOUT = "query_timeout", 503, "the query exceeded the statement timeout"
@@ -34,6 +35,7 @@ class ErrorCode(Enum):
     DATABASE_LOGIN_FAILED = "database_login_failed", 503, "the database rejected the user, password or database name"
     TABLE_MISSING = "table_missing", 503, "the migrations have not been applied"
     EXCHANGE_UNAVAILABLE = "exchange_unavailable", 503, "the exchange returned nothing before the deadline"
+    LAKE_UNAVAILABLE = "lake_unavailable", 503, "the storage of the lake is unavailable"
     NOT_CONFIGURED = "not_configured", 503, "a setting or a secret of the service is missing or invalid"
     INTERNAL_ERROR = "internal_error", 500, "internal server error"
 

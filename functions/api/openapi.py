@@ -12,6 +12,8 @@ from api.errors import ErrorCode
 from api.events.markets import RESOURCE as EVENT_MARKETS
 from api.events.resource import RESOURCE as EVENTS
 from api.formats import FORMATS, JSON
+from api.lake import operation as lake_operation
+from api.lake.request import LAKE_PARAMETERS
 from api.listing.json_body import EXAMPLE_BODY, takes_list
 from api.listing.query import Grammar
 from api.listing.resource import ListedResource
@@ -63,6 +65,8 @@ def document(app: FastAPI) -> JsonObject:
     _document_facets(paths["/markets/facets"]["get"])
     _document_history(paths["/markets/{ticker}/history"]["get"])
     paths["/status"]["get"]["responses"] = {"200": _response("Status", _json({"$ref": "#/components/schemas/Status"}))}
+    lake_responses = {"200": _response("Closed days of the lake", _json(lake_operation.PAGE))}
+    paths["/lake"]["get"] |= {"parameters": _parameters(LAKE_PARAMETERS), "responses": lake_responses}
     candlesticks = paths["/markets/candlesticks"]["post"]
     candlesticks["requestBody"] = {"required": True, "content": _json(CandlesticksRequest.model_json_schema())}
     candlesticks["responses"] = {"200": _response("Results", _json({"$ref": "#/components/schemas/Candlesticks"}))}

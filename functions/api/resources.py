@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import kalshi_markets
 from kalshi_markets.database import Database
+from kalshi_markets.lake.storage import LakeStorage, open_storage
 from kalshi_markets.settings import ApiSettings, DatabaseSettings, ExchangeSettings
 
 if TYPE_CHECKING:
@@ -66,6 +67,12 @@ class Resources:
         parameters = {"statement_timeout": str(timeout), "default_transaction_read_only": "on"} | PLANNER_SETTINGS
         seconds = timeout / 1000 + TIMEOUT_MARGIN_SECONDS
         return Database(DatabaseSettings.from_env(), application_name="api", parameters=parameters, timeout=seconds)
+
+    @cached_property
+    def lake(self) -> LakeStorage | None:
+        """Storage of the lake, or None if there is no lake."""
+        url = self.settings.lake_url
+        return open_storage(url) if url else None
 
     @cached_property
     def exchange(self) -> "ExchangeClient":

@@ -12,6 +12,7 @@ from api.candlesticks.request import CANDLESTICK_PARAMETERS
 from api.errors import SQLSTATES, ErrorCode
 from api.events.markets import STRIKE_PARAMETERS
 from api.events.resource import RESOURCE as EVENTS
+from api.lake.request import LAKE_PARAMETERS
 from api.listing.filters import OPERATORS
 from api.listing.resource import ListedResource
 from api.markets.facet_query import FACET_PARAMETERS
@@ -43,6 +44,7 @@ def render(text: str) -> str:
         "candlesticks": _settings(CANDLESTICK_PARAMETERS),
         "trades": _settings(TRADE_PARAMETERS),
         "orderbook": _settings(ORDERBOOK_PARAMETERS),
+        "lake": _settings(LAKE_PARAMETERS),
         "filters": _filters(),
         "columns": _columns(MARKETS.entity.columns),
         "errors": _errors(),

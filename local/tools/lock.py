@@ -1,7 +1,7 @@
 """Generator of the lock files: every direct and transitive dependency with its hashes.
 
 Lambda's packages (layers/shared), local and tests have separate lock files. A package has the same version in all of
-them. checkov and the SAM CLI need other versions and have their own environments. The tests use the emulator of the
+them. checkov, the SAM CLI and Spark need other versions and have their own environments. The tests use the emulator of the
 SAM CLI, without its dependencies.
 """
 
@@ -21,6 +21,7 @@ for output, *arguments in (
     (SAM, "--group", "local-sam"),
     ("tests/emulator.txt", "--group", "sam", "--no-deps", "--constraint", SAM),
     ("tests/scan.txt", "--group", "scan"),
+    ("tests/engines/requirements.txt", "--group", "lake"),
 ):
     command = [sys.executable, "-m", "uv", "pip", "compile", *arguments, *OPTIONS, "--output-file", output]
     subprocess.run(command, check=True)

@@ -315,7 +315,7 @@ def test_docs_and_the_openapi_document_are_served(api: ApiClient) -> None:
         *("/", "/health", "/status", "/markets", "/markets/columns", "/markets/candlesticks"),
         *("/markets/{ticker}", "/markets/{ticker}/history", "/markets/{ticker}/candlesticks"),
         *("/markets/{ticker}/trades", "/markets/{ticker}/orderbook", "/markets/orderbooks"),
-        *("/markets/facets", "/events", "/events/columns", "/events/{event_ticker}"),
+        *("/lake", "/markets/facets", "/events", "/events/columns", "/events/{event_ticker}"),
         *("/events/{event_ticker}/markets", "/series", "/series/columns", "/series/{series_ticker}"),
     }
     assert len(document["paths"]["/markets"]["get"]["parameters"]) == len(LISTING_PARAMETERS) + len(EVERY_FILTER)

@@ -189,6 +189,10 @@ class ApiSettings:
     candle_cache_mb: int
     """Maximum size of the candlestick cache, in MiB; 0: no cache."""
     readme_url: str | None
+    lake_url: str | None
+    """URL of the lake that GET /lake lists; None: there is no lake."""
+    lake_signed_urls: bool
+    """Permission for GET /lake to have signed URLs, which give every client access to the objects of a lake in S3."""
 
     @classmethod
     def from_env(cls, environment: Mapping[str, str] = os.environ) -> Self:
@@ -199,6 +203,8 @@ class ApiSettings:
             statement_timeout_ms=variables.integer("STATEMENT_TIMEOUT_MS", "3000", minimum="10", maximum=25_000),
             candle_cache_mb=variables.integer("CANDLE_CACHE_MB", "512", maximum=1_000_000),
             readme_url=variables.optional("README_URL"),
+            lake_url=lake_url(environment),
+            lake_signed_urls=variables.boolean("LAKE_SIGNED_URLS", "false"),
         )
 
 

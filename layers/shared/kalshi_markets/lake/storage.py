@@ -50,6 +50,13 @@ class LakeStorage(ABC):
     def list(self, prefix: str) -> Iterator[StoredObject]:
         """Yield the objects whose keys start with a prefix, in the order of their keys."""
 
+    def signed_url(self, key: str, seconds: int) -> str | None:  # noqa: ARG002
+        """Return a URL that gives access to an object without a login, or None if this storage has none.
+
+        seconds: time until it expires, unless the credentials that sign it expire before.
+        """
+        return None
+
 
 class FolderStorage(LakeStorage):
     """Storage in a folder of this machine. A key is a path."""
@@ -150,6 +157,15 @@ class S3Storage(LakeStorage):
         except (self._client.exceptions.ClientError, _botocore_error()) as error:
             raise _unavailable(f"s3://{self._bucket}/{self._prefix}{prefix}", error) from error
 
+    def signed_url(self, key: str, seconds: int) -> str:
+        """Return a URL that gives access to an object without a login. It is computed here, without a request."""
+        target = {"Bucket": self._bucket, "Key": self._prefix + key}
+        try:
+            url: str = self._client.generate_presigned_url("get_object", Params=target, ExpiresIn=seconds)
+        except _botocore_error() as error:
+            raise _unavailable(f"s3://{self._bucket}/{self._prefix}{key}", error) from error
+        return url
+
     @cached_property
     def _client(self) -> Any:
         import boto3  # imported here: it takes 200 ms, and only a lake in S3 needs it
@@ -159,6 +175,7 @@ class S3Storage(LakeStorage):
             connect_timeout=CONNECT_SECONDS,
             read_timeout=READ_SECONDS,
             retries={"mode": "standard", "total_max_attempts": 2},
+            signature_version="s3v4",  # URLs have version 2 by default, which newer regions and KMS reject
         )
         return boto3.client("s3", config=config)
 

@@ -1,0 +1,1 @@
+"""GET /lake: the closed days of the lake."""
