@@ -66,7 +66,8 @@ export function requestPath(request) {
  * @returns {ApiRequest}
  */
 export function withParameters(request, parameters) {
-  const present = request.parameters instanceof URLSearchParams ? Object.fromEntries(request.parameters) : request.parameters;
+  const present =
+    request.parameters instanceof URLSearchParams ? Object.fromEntries(request.parameters) : request.parameters;
   return { ...request, parameters: { ...present, ...parameters } };
 }
 
@@ -84,7 +85,7 @@ export async function send(request, signal) {
   let response;
   try {
     response = await fetch(requestPath(request), { ...options, signal });
-  } catch (error) {
+  } catch {
     signal?.throwIfAborted();
     throw new ApiFailure(0, "network", "The service did not respond.", "Check the connection, then retry.", "");
   }
@@ -93,7 +94,11 @@ export async function send(request, signal) {
   if (!response.ok || body === null) {
     throw ApiFailure.of(response, body);
   }
-  return { data: body, crawledAt: response.headers.get("x-crawled-at"), nextCursor: response.headers.get("x-next-cursor") };
+  return {
+    data: body,
+    crawledAt: response.headers.get("x-crawled-at"),
+    nextCursor: response.headers.get("x-next-cursor"),
+  };
 }
 
 /** @param {Record<string, ParameterValue> | URLSearchParams} parameters */

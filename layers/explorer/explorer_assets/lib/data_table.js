@@ -53,7 +53,9 @@ export function dataTable(caption, columns, rows) {
 /** @param {Column<any>} column */
 function headingView(column) {
   const { name, sort, hint } = column;
-  const label = sort ? html`<a href=${sort.url} data-state>${name}<span class="arrow" aria-hidden="true"></span></a>` : name;
+  const label = sort
+    ? html`<a href=${sort.url} data-state>${name}<span class="arrow" aria-hidden="true"></span></a>`
+    : name;
   return html`<th scope="col" class=${classes(column)} title=${hint ?? nothing} aria-sort=${sort?.direction ?? nothing}>
     ${label}
   </th>`;

@@ -1,7 +1,7 @@
 /** "API" and "CSV" of a table or a chart: the request that made it, to take away. */
 
 import { requestPath, withParameters } from "./api.js";
-import { html, nothing } from "./html.js";
+import { html } from "./html.js";
 import { snippets } from "./snippets.js";
 
 /** @typedef {import("./api.js").ApiRequest} ApiRequest */

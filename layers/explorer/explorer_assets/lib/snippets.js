@@ -49,6 +49,12 @@ function pythonLiteral(value) {
       .map(([name, member]) => `${JSON.stringify(name)}: ${pythonLiteral(member)}`)
       .join(", ")}}`;
   }
-  const words = new Map(/** @type {[unknown, string][]} */ ([[true, "True"], [false, "False"], [null, "None"]]));
+  const words = new Map(
+    /** @type {[unknown, string][]} */ ([
+      [true, "True"],
+      [false, "False"],
+      [null, "None"],
+    ]),
+  );
   return words.get(value) ?? JSON.stringify(value);
 }

@@ -30,7 +30,8 @@ export function loadingView(lines) {
  * @param {{compact?: boolean}} [options] compact: one line above data that is still shown.
  */
 export function failureView(error, retry, { compact = false } = {}) {
-  const failure = error instanceof ApiFailure ? error : new ApiFailure(0, "page", String(error), "Reload the page.", "");
+  const failure =
+    error instanceof ApiFailure ? error : new ApiFailure(0, "page", String(error), "Reload the page.", "");
   const heading = FAILURES[failure.code] ?? (failure.status === 404 ? "Not found" : "The request failed");
   return html`<div class="failure ${compact ? "compact" : ""}" role="alert" data-code=${failure.code}>
     <strong>${heading}.</strong>
