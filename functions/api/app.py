@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api import landing, responses, status
+from api import responses, status
 from api.candlesticks.request import CandlesticksRequest, parse_body, parse_path, unknown_zone
 from api.errors import ApiError, ErrorCode, from_service_error
 from api.formats import negotiate_format
@@ -41,7 +41,7 @@ RESPONSE_RESERVE_SECONDS: Final = 3.0
 """Seconds of a request that are reserved for building the response."""
 
 
-TEXT_TYPES: Final = ["text/", "application/json", "application/x-ndjson"]
+TEXT_TYPES: Final = ["text/", "application/json", "application/x-ndjson", "image/svg+xml"]
 """Media types that Mangum returns as text. Bodies of other types are base64-encoded."""
 
 
@@ -58,6 +58,8 @@ def create_app(resources: Resources) -> FastAPI:
         version="1",
         description="All markets of the Kalshi exchange, with filters, sorting and pagination.",
         redirect_slashes=False,
+        docs_url=None,  # FastAPI's pages load scripts from a CDN
+        redoc_url=None,
     )
     app.openapi = partial(_openapi, app)  # type: ignore[method-assign]  # as FastAPI documents ("Extending OpenAPI")
     _add_errors(app)
@@ -67,6 +69,7 @@ def create_app(resources: Resources) -> FastAPI:
     _add_candlestick_routes(app, resources)
     _add_trade_routes(app, resources)
     _add_market_routes(app, resources)
+    _add_explorer_routes(app, resources)
     return app
 
 
@@ -78,10 +81,6 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
 
 
 def _add_service_routes(app: FastAPI, resources: Resources) -> None:
-    @app.get("/", response_class=HTMLResponse, summary="Landing page")
-    async def root() -> HTMLResponse:
-        return HTMLResponse(landing.page(resources.database, resources.settings.readme_url))
-
     @app.get("/health", summary="Health of the function and its database")
     async def health(request: Request) -> Response:
         reject_parameters(request.scope["query_string"])
@@ -244,6 +243,45 @@ def _add_market_routes(app: FastAPI, resources: Resources) -> None:
     @app.get("/markets/{ticker}/history", summary="Past states of one market")
     async def market_history(request: Request) -> Response:
         return history.respond(request, _ticker(request), resources)
+
+
+EXPLORER_PATHS: Final = (
+    "/explore",
+    "/explore/markets/{ticker}",
+    "/explore/events/{event_ticker}",
+    "/explore/series",
+    "/explore/series/{series_ticker}",
+    "/explore/status",
+    "/docs",
+)
+"""Paths of the explorer's pages, besides GET /. They are not in the OpenAPI document."""
+
+
+def _add_explorer_routes(app: FastAPI, resources: Resources) -> None:
+    # Their module is imported in the routes: the API starts without it.
+    @app.get("/", response_class=HTMLResponse, summary="Landing page")
+    async def root(request: Request) -> Response:
+        return await page("/", request)
+
+    async def page(path: str, request: Request) -> Response:
+        from api.explorer import endpoints as explorer
+
+        return explorer.page(request, path, resources.settings.readme_url)
+
+    async def asset(request: Request) -> Response:
+        from api.explorer import endpoints as explorer
+
+        return explorer.asset(request)
+
+    async def favicon(request: Request) -> Response:
+        from api.explorer import endpoints as explorer
+
+        return explorer.favicon(request)
+
+    for path in EXPLORER_PATHS:
+        app.add_route(path, partial(page, path), include_in_schema=False)
+    app.add_route("/assets/{version}/{path:path}", asset, include_in_schema=False)
+    app.add_route("/favicon.ico", favicon, include_in_schema=False)
 
 
 def _ticker(request: Request) -> str:

@@ -88,6 +88,12 @@ def test_trades_and_orderbooks_are_imported_only_by_their_routes(packages: Path)
     ]
 
 
+def test_the_pages_are_imported_only_by_their_routes(packages: Path, environment: dict[str, str]) -> None:
+    health = http_event(HttpRequest("GET", "/health", "", [("host", "localhost")]), "request-id")
+    loaded = loaded_by("api", packages, environment | {"DB_SSLMODE": "disable"}, health)
+    assert not [name for name in loaded.afterwards if name.startswith("api.explorer")]
+
+
 def test_a_secret_costs_botocore_and_not_boto3(packages: Path, environment: dict[str, str], aws: Account) -> None:
     arn = aws.create_secret({"username": environment["DB_USER"], "password": environment["DB_PASSWORD"]})
     secret = environment | aws.environment | {"DB_SECRET_ARN": arn, "DB_SSLMODE": "disable"}
