@@ -13,6 +13,9 @@ LOCAL = $(PYTHON) local/environment.py local
 TESTS = $(PYTHON) local/environment.py tests
 SAM = VENV=.venv-sam $(PYTHON) local/environment.py sam
 SCAN = VENV=.venv-scan $(PYTHON) local/environment.py scan
+# A JavaScript tool, fetched the first time.
+JAVASCRIPT = $(TESTS) layers/explorer/fetch.py --tools
+BIOME = --no-errors-on-unmatched --error-on-warnings
 
 .PHONY: help run probe sam-local test sam-test env-test check scan soak bench deploy format lock clean
 
@@ -37,8 +40,9 @@ sam-test:  ## test the SAM CLI: build, invoke, start-api, start-lambda; without 
 env-test:  ## test `make run` in temporary checkouts: as root and as a user, with other settings, interrupted (about 5 minutes)
 	@exec $(TESTS) -m pytest tests/env $(ARGS)
 
-check:  ## check lint, format, types, and the templates against CloudFormation's schemas
+check:  ## check lint, format and types of Python and JavaScript, and the templates against CloudFormation's schemas
 	@$(TESTS) -m ruff check . && $(TESTS) -m ruff format --check . && $(TESTS) -m mypy && \
+	$(JAVASCRIPT) tsc --project layers/explorer && $(JAVASCRIPT) biome check $(BIOME) && \
 	$(TESTS) -c "from cfnlint.runner import main; main()" template.yaml infra/*.yaml
 
 scan:  ## check the templates against the security rules of checkov
@@ -52,12 +56,12 @@ bench:  ## run benchmarks with reference values (about 45 minutes; BENCH="exchan
 	@failed=0; for part in $(BENCH); do $(TESTS) -m tests.bench.$$part || failed=1; done; exit $$failed
 
 deploy:  ## build and deploy with sam, byte code included (ENVIRONMENT=staging or prod of samconfig.toml; ARGS="--guided")
-	@sam build --config-env $(ENVIRONMENT) && \
+	@$(PYTHON) layers/explorer/fetch.py && sam build --config-env $(ENVIRONMENT) && \
 	python$$(cat .python-version) -m compileall -q --invalidation-mode unchecked-hash .aws-sam/build && \
 	sam deploy --config-env $(ENVIRONMENT) $(ARGS)
 
 format:  ## auto-fix lint and format
-	@$(TESTS) -m ruff check --fix-only . ; $(TESTS) -m ruff format .
+	@$(TESTS) -m ruff check --fix-only . ; $(TESTS) -m ruff format . ; $(JAVASCRIPT) biome check --write $(BIOME)
 
 lock:  ## lock the newest versions that pyproject.toml allows, with hashes
 	@$(TESTS) local/tools/lock.py

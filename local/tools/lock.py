@@ -1,12 +1,14 @@
 """Generator of the lock files: every direct and transitive dependency with its hashes.
 
 Lambda's packages (layers/shared), local and tests have separate lock files. A package has the same version in all of
-them. checkov and the SAM CLI need other versions and have their own environments. The tests use the emulator of the
-SAM CLI, without its dependencies. The tests in a browser add packages to those of the tests.
+them. npm's packages have theirs in layers/explorer and local/javascript. checkov and the SAM CLI need other versions
+and have their own environments. The tests use the emulator of the SAM CLI, without its dependencies. The tests in a
+browser add packages to those of the tests. npm must be on PATH.
 """
 
 import subprocess
 import sys
+from pathlib import Path
 
 OPTIONS = ["--quiet", "--universal", "--python-version", "3.11", "--generate-hashes", "--no-header", "--upgrade"]
 # Lambda's Python has the AWS SDK (docs.aws.amazon.com/lambda/latest/dg/lambda-python.html): 17 of our 27 MB, zipped.
@@ -22,7 +24,15 @@ for output, *arguments in (
     (SAM, "--group", "local-sam"),
     ("tests/emulator.txt", "--group", "sam", "--no-deps", "--constraint", SAM),
     ("tests/scan.txt", "--group", "scan"),
+    ("layers/explorer/requirements.txt", "--group", "node"),
 ):
     command = [sys.executable, "-m", "uv", "pip", "compile", *arguments, *OPTIONS, "--output-file", output]
     subprocess.run(command, check=True)
     print(f"wrote {output}")
+
+NPM = ["npm", "install", "--package-lock-only", "--ignore-scripts", "--no-audit", "--no-fund"]
+for folder in ("layers/explorer", "local/javascript"):
+    Path(folder, "package-lock.json").unlink(missing_ok=True)
+    # A lock without the addresses of a registry works with any.
+    subprocess.run([*NPM, "--omit-lockfile-registry-resolved"], cwd=folder, check=True)
+    print(f"wrote {folder}/package-lock.json")
