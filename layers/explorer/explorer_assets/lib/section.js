@@ -30,9 +30,11 @@ export class Section {
   /**
    * Load the data. An earlier load is aborted. Until the new data arrives, the section shows the previous data.
    *
-   * @param {{discard?: boolean}} [options] discard: the previous data is not shown, because it answers another question.
+   * @param {object} [options]
+   * @param {boolean} [options.discard] The previous data is not shown, because it answers another question.
+   * @param {boolean} [options.discardOnFailure] The previous data is shown until the response, but not with a failure.
    */
-  async reload({ discard = false } = {}) {
+  async reload({ discard = false, discardOnFailure = false } = {}) {
     this.#controller?.abort();
     const controller = new AbortController();
     this.#controller = controller;
@@ -50,6 +52,7 @@ export class Section {
     } catch (error) {
       if (this.#controller === controller) {
         this.error = error;
+        this.data = discardOnFailure ? undefined : this.data;
       }
     }
     if (this.#controller === controller) {
