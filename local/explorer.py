@@ -25,3 +25,4 @@ async def fetch_modules() -> None:
             echo("explorer", "the pages are not available in a browser; the API is")
     finally:
         signal_session(process, signal.SIGTERM)
+        await process.wait()

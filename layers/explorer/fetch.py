@@ -60,13 +60,19 @@ def main(*arguments: str) -> int:
             fetch_vendor()
             if tools:
                 fetch_tools()
-    except (FetchFailed, OSError) as error:
-        print(f"explorer   {error}", file=sys.stderr)
-        return 1
+    except FetchFailed as error:
+        return _report(str(error))
+    except OSError as error:
+        return _report(f"{error.filename} cannot be used ({error.strerror}): remove it or make it writable.")
     if command := arguments[1:]:
         program = str(TOOLS / "node_modules" / ".bin" / command[0])
         os.execve(program, [program, *command[1:]], _node_environment())  # noqa: S606  # no shell is needed
     return 0
+
+
+def _report(error: str) -> int:
+    print(f"explorer   {error}", file=sys.stderr)
+    return 1
 
 
 def fetch_vendor() -> None:
