@@ -110,6 +110,7 @@ function columnsForm(query, columns) {
         html`<label title=${about}><input type="checkbox" name="field" value=${name} ?checked=${chosen.includes(name)} />${name}</label>`,
     )}
     <p>
+      <span class="muted">The question of a market is always shown.</span>
       <button class="primary">Show these columns</button>
       ${
         query.has("fields")

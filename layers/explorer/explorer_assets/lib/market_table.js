@@ -32,6 +32,9 @@ export const ORDERS = /** @type {Record<string, string>} */ ({
 const NAME_FIELDS = ["ticker", "title", "subtitle"];
 const DAY_HINT = "Sorts open markets: others have no value of 24 hours. The link adds the filter status=active.";
 
+/** Number of characters of a text that needs lines. */
+const LONG_TEXT = 40;
+
 /** @typedef {import("./data_table.js").SortLink} SortLink */
 /** @typedef {import("./data_table.js").Column<any>} MarketColumn */
 
@@ -59,15 +62,15 @@ export function marketColumns(query, rows, prices) {
   }
   return [
     market,
-    { name: "Status", cell: statusView },
     { name: "Probability", cell: probabilityView },
+    { name: "24 h", numeric: true, cell: changeView, ...sorting(query, "price_change_24h_dollars") },
     { name: "7 days", cell: ({ ticker }) => sparkline(prices.get(ticker)), hint: "Price of the last seven days" },
     { name: "Bid / ask", numeric: true, cell: quoteView },
-    { name: "24 h", numeric: true, cell: changeView, ...sorting(query, "price_change_24h_dollars") },
     quantityColumn(query, "volume_24h", "Vol. 24 h"),
     quantityColumn(query, "volume", "Volume"),
     quantityColumn(query, "open_interest", "Interest"),
     { name: "Closes", cell: ({ close_time }) => timeView(close_time), ...sorting(query, "close_time") },
+    { name: "Status", cell: statusView },
   ];
 }
 
@@ -136,7 +139,8 @@ function fieldView(field, value) {
   if (typeof value === "number") {
     return field.endsWith("_dollars") ? price(value) : quantity(value);
   }
-  return html`<bdi class="text">${typeof value === "string" ? value : JSON.stringify(value)}</bdi>`;
+  const text = typeof value === "string" ? value : JSON.stringify(value);
+  return html`<bdi class=${text.length > LONG_TEXT ? "text long" : "text"}>${text}</bdi>`;
 }
 
 /** @param {any} market */

@@ -2,7 +2,7 @@
 
 import { send } from "./api.js";
 import { isMissing, price } from "./format.js";
-import { html, nothing, svg } from "./html.js";
+import { html, svg } from "./html.js";
 
 /** Number of markets with a sparkline: with 168 hours each they fit into one call to the exchange. */
 export const MAX_SPARKLINES = 50;
@@ -41,7 +41,7 @@ export async function fetchPrices(tickers) {
  */
 export function sparkline(prices) {
   if (!prices || prices.length < 2) {
-    return nothing;
+    return html`<span class="sparkline"></span>`;
   }
   const [first, last] = [prices[0], prices[prices.length - 1]];
   const direction = last > first ? "up" : last < first ? "down" : "flat";

@@ -60,11 +60,12 @@ async function loadTable(signal) {
 /** Load the rows after the last one, append them and write their number into the URL. */
 async function loadMore() {
   const present = /** @type {Table} */ (table.data);
+  const isOutdated = () => table.data !== present || table.loading;
   more = { loading: true, error: null };
   update();
   try {
     const { data, nextCursor, crawledAt } = await send(marketsRequest(PAGE_ROWS, present.cursor));
-    if (table.data !== present || table.loading) {
+    if (isOutdated()) {
       return;
     }
     const rows = [...present.rows, ...data.items];
@@ -73,6 +74,9 @@ async function loadMore() {
     query.set("limit", String(rows.length));
     more = { loading: false, error: null };
   } catch (error) {
+    if (isOutdated()) {
+      return;
+    }
     more = { loading: false, error };
   }
   update();
@@ -134,7 +138,7 @@ function pageView() {
       <details class="sidebar" ?open=${isWide}>
         <summary>Filter by</summary>
         <h2 class="hidden">Numbers of markets</h2>
-        <div aria-busy=${facets.loading}>${facets.view((data) => facetsView(query, data), 24)}</div>
+        <div aria-busy=${facets.loading}>${countsView()}</div>
       </details>
       <div class="results">
         <h2 class="hidden">Markets</h2>
@@ -144,6 +148,13 @@ function pageView() {
         <div class="rows" aria-busy=${table.loading}>${table.view(tableView, 60)}</div>
       </div>
     </div>`;
+}
+
+/** Return the facets. A failure is shown once, beside the failure of the table, which has the same reason. */
+function countsView() {
+  return facets.error && table.error
+    ? html`<p class="muted">No numbers: the request failed.</p>`
+    : facets.view((data) => facetsView(query, data), 24);
 }
 
 function searchView() {
@@ -181,14 +192,13 @@ function orderView() {
 
 function shownView() {
   const rows = table.data?.rows.length;
-  const isUnknown = facets.data === undefined || facets.data.count === null;
-  const total = facets.data ? countText(facets.data) : "";
-  const text = isUnknown ? (rows === undefined ? "Loading markets" : `First ${quantity(rows)} markets`) : total;
-  const shown = !isUnknown && rows ? `, ${quantity(rows)} shown` : "";
+  const total = facets.data && facets.data.count !== null ? countText(facets.data) : null;
+  const shown = rows ? `${quantity(rows)} shown` : rows === 0 ? "none shown" : table.error ? "" : "loading";
+  const text = [total ?? "Markets", shown].filter(Boolean).join(", ");
   const time = table.data?.crawledAt
     ? html`<span class="muted">confirmed ${timeView(table.data.crawledAt)}</span>`
     : nothing;
-  return html`<div class="summary"><p id="shown" role="status" tabindex="-1">${text}${shown}</p>${time}</div>`;
+  return html`<div class="summary"><p id="shown" role="status" tabindex="-1">${text}</p>${time}</div>`;
 }
 
 /** @param {Table} data */

@@ -61,20 +61,14 @@ const LISTS = [
 ];
 
 const sections = LISTS.map((list) => new Section((signal) => loadList(list, signal), update));
-const status = new Section(loadStatus, update);
+const status = new Section(async (signal) => (await send({ path: "/status" }, signal)).data, update);
 
 /** @param {MarketList} list @param {AbortSignal} signal */
 async function loadList({ query, belongs = () => true }, signal) {
   const parameters = query();
   const request = { path: "/markets", parameters: { ...parameters, fields: MARKET_FIELDS, limit: ROWS } };
-  const { data } = await send(request, signal);
-  return { request, url: requestPath({ path: "/explore", parameters }), rows: data.items.filter(belongs) };
-}
-
-/** @param {AbortSignal} signal */
-async function loadStatus(signal) {
-  const { data, crawledAt } = await send({ path: "/status" }, signal);
-  return { data, crawledAt };
+  const { data, crawledAt } = await send(request, signal);
+  return { request, url: requestPath({ path: "/explore", parameters }), rows: data.items.filter(belongs), crawledAt };
 }
 
 /** Return the start of the present minute, so that requests within a minute are the same. */
@@ -105,16 +99,17 @@ function freshnessView() {
   if (!data) {
     return error ? failureView(error, () => status.reload(), { compact: true }) : html`<p class="muted">Loading</p>`;
   }
-  const { markets, live, archive } = data.data;
+  const { markets, live, archive } = data;
+  const crawledAt = sections.find((section) => section.data)?.data?.crawledAt;
   const completeness = live.complete
     ? html`live data complete, confirmed <time datetime=${live.started_at}>${relativeTime(live.started_at)}</time>`
     : "live data incomplete";
-  return html`${firstCrawlView(data.data)}
+  return html`${firstCrawlView(data)}
     <p>
       <span class="dot" data-complete=${live.complete} aria-hidden="true"></span>
       <strong>${quantity(markets)} markets</strong> · ${completeness} · archive
       ${archive.complete ? "complete" : "incomplete"} ·
-      ${data.crawledAt ? html`last update ${timeView(data.crawledAt)} · ` : nothing}<a href="/explore/status">Status</a>
+      ${crawledAt ? html`last update ${timeView(crawledAt)} · ` : nothing}<a href="/explore/status">Status</a>
     </p>`;
 }
 
@@ -127,7 +122,7 @@ function listView(list, index) {
   const id = `list-${index}`;
   return html`<section class="card" aria-labelledby=${id}>
     <h2 id=${id}>${list.title}</h2>
-    ${section.view((data) => rowsView(list, data), 9)}
+    ${section.view((data) => rowsView(list, data), 12)}
   </section>`;
 }
 
