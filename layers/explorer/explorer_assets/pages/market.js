@@ -17,16 +17,9 @@ import { dataTable } from "../lib/data_table.js";
 import { quantity } from "../lib/format.js";
 import { html, nothing, render } from "../lib/html.js";
 import { factsView, headerView, historyView, notFoundView, rulesView } from "../lib/market_parts.js";
-import {
-  eventPath,
-  MARKET_FIELDS,
-  marketLink,
-  probabilityView,
-  quoteView,
-  statusBadge,
-  statusLabel,
-} from "../lib/market_views.js";
+import { eventPath, MARKET_FIELDS, probabilityView, quoteView, statusBadge, statusLabel } from "../lib/market_views.js";
 import { orderBookCsv, orderBookView } from "../lib/order_book.js";
+import { outcomeLink } from "../lib/outcomes.js";
 import { PagedSection } from "../lib/paged_section.js";
 import { csvText, requestPanel } from "../lib/request_panel.js";
 import { everyMinute, Section, whenSeen } from "../lib/section.js";
@@ -262,7 +255,7 @@ function othersView(row, rows) {
     return html`${emptyView("This is the only market of its event.")}${panel}`;
   }
   const columns = [
-    { name: "Outcome", cell: marketLink, wide: true },
+    { name: "Outcome", cell: outcomeLink, wide: true },
     { name: "Probability", cell: probabilityView },
     { name: "Bid / ask", cell: quoteView, numeric: true },
     { name: "Volume", cell: (/** @type {any} */ { volume }) => quantity(volume), numeric: true, optional: true },
