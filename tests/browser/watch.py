@@ -11,7 +11,6 @@ document.addEventListener("securitypolicyviolation", (event) => {
 });
 """
 """Script that logs violations of the Content-Security-Policy."""
-_API_PREFIXES = ("/markets", "/events", "/series", "/status", "/openapi.json", "/mcp", "/health")
 
 
 @dataclass
@@ -51,7 +50,7 @@ class Watch:
         self._origin = self._origin or origin
         if origin != self._origin:
             self.problems.append(f"request to another origin: {request.url}")
-        elif url.path.startswith(_API_PREFIXES) and request.resource_type == "fetch":
+        elif is_api_request(request):
             self.api_requests.append(f"{request.method} {url.path}{'?' if url.query else ''}{url.query}")
 
     def _on_failed(self, request: Request) -> None:
@@ -62,3 +61,8 @@ class Watch:
     def _on_response(self, response: Response) -> None:
         if response.status >= 400 and not self.allows_failures:
             self.problems.append(f"status {response.status}: {response.url}")
+
+
+def is_api_request(request: Request) -> bool:
+    """Return whether a script sent the request; pages request nothing but the API that way."""
+    return request.resource_type in ("fetch", "xhr")
