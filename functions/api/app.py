@@ -266,17 +266,17 @@ def _add_explorer_routes(app: FastAPI, resources: Resources) -> None:
     async def page(path: str, request: Request) -> Response:
         from api.explorer import endpoints as explorer
 
-        return explorer.page(request, path, resources.settings.readme_url)
+        return explorer.page_response(request, path, resources.settings.readme_url)
 
     async def asset(request: Request) -> Response:
         from api.explorer import endpoints as explorer
 
-        return explorer.asset(request)
+        return explorer.asset_response(request)
 
     async def favicon(request: Request) -> Response:
         from api.explorer import endpoints as explorer
 
-        return explorer.favicon(request)
+        return explorer.favicon_response(request)
 
     for path in EXPLORER_PATHS:
         app.add_route(path, partial(page, path), include_in_schema=False)

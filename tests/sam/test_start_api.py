@@ -35,11 +35,13 @@ FILTERS = (
 ORDERS = ("recent", "ticker", "open_time", "close_time", "volume", "liquidity", "open_interest", "settlement_value")
 INVALID_QUERIES = ("nosuch=1", "limit=0", "limit=1&limit=2", "title_regex=(", "cursor=x", "volume=%FF", "status=open")
 PATHS = ("/", "/health", "/status", "/markets/columns", "/openapi.json", "/nowhere", "/markets/NO-SUCH")
+PAGES = ("/explore", "/explore/markets/A", "/docs", "/favicon.ico", "/assets/0/style.css")
 REQUESTS = (
     *(f"/markets?limit=20&{query}" for query in FILTERS),
     *(f"/markets?limit=300&order_by={order}&order_direction=asc" for order in ORDERS),
     *(f"/markets?{query}" for query in INVALID_QUERIES),
     *PATHS,
+    *PAGES,
 )
 
 

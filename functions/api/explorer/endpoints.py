@@ -39,7 +39,7 @@ VARY: Final = {"vary": "accept-encoding"}
 IMMUTABLE: Final = "public, max-age=31536000, immutable"
 
 
-def page(request: Request, path: str, readme_url: str | None) -> Response:
+def page_response(request: Request, path: str, readme_url: str | None) -> Response:
     """Return a page. path: the route's, a key of PAGES. readme_url: a link of the landing page."""
     page = PAGES[path]
     value = str(request.path_params[page.parameter]) if page.parameter else None
@@ -55,7 +55,7 @@ def page(request: Request, path: str, readme_url: str | None) -> Response:
     return _html(request, text, 200, headers)
 
 
-def asset(request: Request) -> Response:
+def asset_response(request: Request) -> Response:
     """Return an asset, or a 404 if the version is not the current one or no file has the path."""
     assets = current_assets()
     version, path = (str(request.path_params[name]) for name in ("version", "path"))
@@ -67,7 +67,7 @@ def asset(request: Request) -> Response:
     return encoded_response(body, asset.media_type, 200, headers)
 
 
-def favicon(request: Request) -> Response:
+def favicon_response(request: Request) -> Response:
     """Return a redirect to the icon, for clients that request it without reading a page."""
     assets = current_assets()
     if not assets:
