@@ -229,7 +229,7 @@ def test_further_filter_is_a_chip(page: Page, service: Service) -> None:
     page.get_by_text("Add filter", exact=True).first.click()
     page.get_by_role("combobox", name="Column").select_option("volume")
     page.get_by_role("combobox", name="Operator").select_option("volume__gte")
-    page.get_by_label("Value").fill("1000")
+    page.get_by_role("textbox", name="Value").fill("1000")
     page.get_by_role("button", name="Add filter").click()
     expect(page).to_have_url(service.url + "/explore?status=active&volume__gte=1000&order_by=volume_24h")
     expect(_chips(page)).to_contain_text("volume ≥ 1000")
@@ -242,7 +242,7 @@ def test_filter_by_known_values_offers_them(page: Page, service: Service) -> Non
     page.goto(service.url + "/explore")
     page.get_by_text("Add filter", exact=True).first.click()
     page.get_by_role("combobox", name="Column").select_option("market_type")
-    page.get_by_label("Value").select_option("scalar")
+    page.get_by_role("combobox", name="Value").select_option("scalar")
     page.get_by_role("button", name="Add filter").click()
     expect(page).to_have_url(re.compile("market_type=scalar"))
     expect(_chips(page)).to_contain_text("market type: scalar")
@@ -390,7 +390,7 @@ def _shown_request(page: Page) -> str:
     """Return the URL that the panel of the table shows."""
     panel = page.locator(".rows .request-panel")
     panel.get_by_text("API").click()
-    return panel.get_by_label("URL request").inner_text()
+    return panel.get_by_label("URL request", exact=True).inner_text()
 
 
 def _fail(route: Route) -> None:
