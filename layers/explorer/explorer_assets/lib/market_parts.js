@@ -76,7 +76,7 @@ export function factsView(market) {
     <p class="market-price">
       <span class="number">${probability(impliedPrice(market))}</span>
       <span class="muted">${priceName(market, settled)}</span>
-      ${settled ? nothing : html`<span>${changeView(market)} <span class="muted">in 24 hours</span></span>`}
+      ${settled || isMissing(market.price_change_24h_dollars) ? nothing : html`<span>${changeView(market)} <span class="muted">in 24 hours</span></span>`}
     </p>
     <dl class="facts">
       ${fact("Bid", price(bid), emptyBook ? "empty order book" : `${quantity(market.yes_bid_size)} contracts`)}
