@@ -98,14 +98,24 @@ export function timeView(time) {
 }
 
 /**
+ * Return the exchange's text without its marks of emphasis, such as "Will the **high temp in NYC** be …".
+ *
+ * @param {string | null | undefined} text
+ */
+export function plainText(text) {
+  return text?.replaceAll(/\*\*(.+?)\*\*/g, "$1") ?? "";
+}
+
+/**
  * Return the question of a market with its outcome, as a link to its page.
  *
  * @param {any} market
  */
 export function marketLink(market) {
   const { subtitle, title } = market;
-  const outcome = subtitle && !title?.includes(subtitle) ? html`<span class="outcome">${subtitle}</span>` : nothing;
+  const outcome =
+    subtitle && !title?.includes(subtitle) ? html`<span class="outcome">${plainText(subtitle)}</span>` : nothing;
   return html`<a class="market-link" href=${marketPath(market.ticker)}
-    ><bdi class="title">${title || market.ticker}</bdi> <bdi>${outcome}</bdi></a
+    ><bdi class="title">${plainText(title) || market.ticker}</bdi> <bdi>${outcome}</bdi></a
   >`;
 }

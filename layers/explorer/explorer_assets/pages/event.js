@@ -9,7 +9,7 @@ import { localTime, quantity } from "../lib/format.js";
 import { html, nothing, render } from "../lib/html.js";
 import { NAMED_LINES, percentText } from "../lib/line_chart.js";
 import { breadcrumb, exchangeLink, notFoundView } from "../lib/market_parts.js";
-import { seriesPath } from "../lib/market_views.js";
+import { plainText, seriesPath } from "../lib/market_views.js";
 import { chosenOrder, inOrder, OUTCOME_FIELDS, outcomeTable, probabilitySum } from "../lib/outcomes.js";
 import { PagedSection } from "../lib/paged_section.js";
 import { requestPanel } from "../lib/request_panel.js";
@@ -77,7 +77,7 @@ function eventOfMarket({ event_title: title, series_ticker }) {
 /** @param {any} row Event. */
 function pageView(row) {
   return html`${breadcrumb({ category: row.category, series_ticker: row.series_ticker })}
-    <h1><bdi>${row.title || ticker}</bdi></h1>
+    <h1><bdi>${plainText(row.title) || ticker}</bdi></h1>
     <p class="market-meta">
       ${row.sub_title ? html`<strong><bdi>${row.sub_title}</bdi></strong>` : nothing} <code>${ticker}</code>
       ${row.series_ticker ? html`<a href=${seriesPath(row.series_ticker)}>All events of the series</a>` : nothing}
@@ -209,7 +209,7 @@ async function start() {
   show();
   await Promise.all([event.reload(), outcomes.reload()]);
   const title = event.data?.title || outcomes.data?.rows[0]?.event_title;
-  document.title = `${title ?? (isNotFound(outcomes.error) ? "Event not found" : ticker)} · Kalshi Markets`;
+  document.title = `${plainText(title) || (isNotFound(outcomes.error) ? "Event not found" : ticker)} · Kalshi Markets`;
   if (isNotFound(outcomes.error) && event.data === null) {
     crawl.reload();
   }

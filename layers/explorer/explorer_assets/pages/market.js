@@ -17,7 +17,15 @@ import { dataTable } from "../lib/data_table.js";
 import { quantity } from "../lib/format.js";
 import { html, nothing, render } from "../lib/html.js";
 import { factsView, headerView, historyView, notFoundView, rulesView } from "../lib/market_parts.js";
-import { eventPath, MARKET_FIELDS, probabilityView, quoteView, statusBadge, statusLabel } from "../lib/market_views.js";
+import {
+  eventPath,
+  MARKET_FIELDS,
+  plainText,
+  probabilityView,
+  quoteView,
+  statusBadge,
+  statusLabel,
+} from "../lib/market_views.js";
 import { orderBookCsv, orderBookView } from "../lib/order_book.js";
 import { outcomeLink } from "../lib/outcomes.js";
 import { PagedSection } from "../lib/paged_section.js";
@@ -270,7 +278,7 @@ async function start() {
   show();
   await market.reload();
   if (market.data) {
-    document.title = `${market.data.title || ticker} · Kalshi Markets`;
+    document.title = `${plainText(market.data.title) || ticker} · Kalshi Markets`;
     history.reload();
     others.reload();
   } else if (market.data === null) {
