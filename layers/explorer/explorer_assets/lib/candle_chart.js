@@ -1,7 +1,7 @@
 /** Chart of one market: candlesticks above, volumes beneath. */
 
 import { axisTimes, periodText } from "./candlesticks.js";
-import { ChartElement, color, priceScale } from "./chart.js";
+import { ChartElement, color, priceOptions } from "./chart.js";
 import { compactQuantity, quantity } from "./format.js";
 import { html, nothing } from "./html.js";
 
@@ -83,9 +83,7 @@ class CandleChart extends ChartElement {
       downColor: down,
       borderDownColor: down,
       wickDownColor: down,
-      priceLineVisible: false,
-      priceFormat: { type: "custom", formatter: centsText, minMove: 0.01 },
-      ...priceScale(),
+      ...priceOptions(centsText),
     });
     prices.setData(candles.map((candle, index) => priceBar(candle, /** @type {AxisTime} */ (times[index]), quote)));
     const volumes = chart.addSeries(

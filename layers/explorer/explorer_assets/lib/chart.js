@@ -191,7 +191,7 @@ export class ChartElement extends HTMLElement {
       ...theme(),
       handleScroll: { mouseWheel: false, vertTouchDrag: false },
       handleScale: { mouseWheel: false },
-      timeScale: { timeVisible: true, secondsVisible: false, minBarSpacing: 0.1 },
+      timeScale: { timeVisible: true, secondsVisible: false, minBarSpacing: 0.1, rightOffset: 2 },
       localization: { timeFormatter: () => "" },
       crosshair: { mode: library.CrosshairMode.Magnet, vertLine: { labelVisible: false } },
     });
@@ -234,9 +234,17 @@ export function color(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 }
 
-/** Return the scale of a chart of prices: what is drawn, but at least four cents and never outside 0 to 100. */
-export function priceScale() {
+/**
+ * Return the options of a series of prices: its scale spans what is drawn, at least four cents, and never more than 0 to
+ * 100.
+ *
+ * @param {(price: number) => string} text Returns the text of a price.
+ */
+export function priceOptions(text) {
+  const formatter = (/** @type {number} */ price) => (price < 0 || price > 100 ? "" : text(price));
   return {
+    priceLineVisible: false,
+    priceFormat: { type: /** @type {const} */ ("custom"), formatter, minMove: 0.01 },
     autoscaleInfoProvider: (/** @type {() => any} */ original) => {
       const info = original();
       if (info?.priceRange) {

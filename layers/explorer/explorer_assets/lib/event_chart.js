@@ -3,8 +3,7 @@
 import { ApiFailure, send } from "./api.js";
 import { batchRequest, chosenRange, eventInterval, lifetime, rangeWindow, toCandle } from "./candlesticks.js";
 import { lineData } from "./line_chart.js";
-import { impliedPrice } from "./market_views.js";
-import { outcomeName } from "./outcomes.js";
+import { inOrder, outcomeName } from "./outcomes.js";
 import { csvText } from "./request_panel.js";
 
 /** @typedef {import("./candlesticks.js").Range} Range */
@@ -47,7 +46,7 @@ export function chosenLines(markets, exclusive, state) {
   const bounds = opened.map((market) => /** @type {import("./candlesticks.js").TimeWindow} */ (lives.get(market)));
   const life = { start: Math.min(...bounds.map(({ start }) => start)), end: Math.max(...bounds.map(({ end }) => end)) };
   const closed = life.end * 1000 < now - 60_000;
-  const ranked = opened.sort((a, b) => importance(b, exclusive) - importance(a, exclusive));
+  const ranked = byImportance(opened, exclusive);
   const archived = ranked.filter(({ settlement_ts: time }) => time && now - Date.parse(time) > ARCHIVE_AGE_MS).length;
   const all = archived <= MAX_ARCHIVE_CALLS || state.get("outcomes") === "all";
   const shown = ranked.slice(0, all ? MAX_LINES : MAX_ARCHIVE_CALLS);
@@ -119,7 +118,13 @@ function number(text) {
   return text === undefined ? null : Number(text);
 }
 
-/** @param {any} market @param {boolean} exclusive */
-function importance(market, exclusive) {
-  return exclusive ? (impliedPrice(market) ?? -1) : Number(market.volume ?? -1);
+/**
+ * Return markets in the order of their probabilities if one of them excludes the others, and of their volumes.
+ *
+ * @param {any[]} markets
+ * @param {boolean} exclusive
+ */
+function byImportance(markets, exclusive) {
+  const byVolume = inOrder(markets, "volume");
+  return exclusive ? inOrder(byVolume, "probability") : byVolume;
 }

@@ -1,7 +1,7 @@
 /** Chart of an event: one line for each outcome. The first lines have colors and a legend, all others are grey. */
 
 import { axisTimes, periodText } from "./candlesticks.js";
-import { ChartElement, color, priceScale } from "./chart.js";
+import { ChartElement, color, priceOptions } from "./chart.js";
 import { quantity } from "./format.js";
 import { html, nothing } from "./html.js";
 
@@ -23,6 +23,7 @@ import { html, nothing } from "./html.js";
 /** Number of lines with a color and a name. */
 export const NAMED_LINES = 8;
 const READ_LINES = 5;
+const AXIS_LABELS = 4;
 
 /**
  * Return the data of a chart.
@@ -76,15 +77,12 @@ class LineChart extends ChartElement {
   draw(chart, library, data) {
     this.#lines = data;
     this.#series.clear();
-    const format = { type: /** @type {const} */ ("custom"), formatter: percentText, minMove: 0.01 };
     for (const [position, line] of [...data.lines.entries()].reverse()) {
       const series = chart.addSeries(library.LineSeries, {
         ...lineStyle(position, false),
-        priceLineVisible: false,
-        lastValueVisible: position < NAMED_LINES,
+        ...priceOptions(percentText),
+        lastValueVisible: position < AXIS_LABELS,
         crosshairMarkerVisible: position < NAMED_LINES,
-        priceFormat: format,
-        ...priceScale(),
       });
       series.setData(points(line, data.times));
       this.#series.set(line.id, series);

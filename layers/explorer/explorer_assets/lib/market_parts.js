@@ -3,7 +3,15 @@
 import { dataTable } from "./data_table.js";
 import { isMissing, localTime, newYorkTime, price, probability, quantity, relativeTime } from "./format.js";
 import { html, nothing } from "./html.js";
-import { changeView, eventPath, impliedPrice, seriesPath, statusBadge, statusLabel } from "./market_views.js";
+import {
+  changeView,
+  eventPath,
+  impliedPrice,
+  plainText,
+  seriesPath,
+  statusBadge,
+  statusLabel,
+} from "./market_views.js";
 
 /**
  * Return the view of an object that the service does not have.
@@ -33,7 +41,7 @@ export function breadcrumb({ category, series_ticker: series, event_ticker: even
   const link = (/** @type {string} */ url, /** @type {string} */ text) => html`<a href=${url}><bdi>${text}</bdi></a>`;
   return html`<nav class="breadcrumb" aria-label="Breadcrumb">
     ${link("/explore", "Explore")} ${category ? link(`/explore?category=${encodeURIComponent(category)}`, category) : nothing}
-    ${series ? link(seriesPath(series), series) : nothing} ${event ? link(eventPath(event), eventTitle || event) : nothing}
+    ${series ? link(seriesPath(series), series) : nothing} ${event ? link(eventPath(event), plainText(eventTitle) || event) : nothing}
   </nav>`;
 }
 
@@ -60,9 +68,9 @@ export function headerView(market) {
           </div>`
         : nothing
     }
-    <h1><bdi>${title || ticker}</bdi></h1>
+    <h1><bdi>${plainText(title) || ticker}</bdi></h1>
     <p class="market-meta">
-      ${subtitle ? html`<strong><bdi>${subtitle}</bdi></strong>` : nothing} ${statusBadge(market)}
+      ${subtitle ? html`<strong><bdi>${plainText(subtitle)}</bdi></strong>` : nothing} ${statusBadge(market)}
       <code>${ticker}</code> ${exchangeLink(series)}
     </p>`;
 }
@@ -76,7 +84,7 @@ export function factsView(market) {
     <p class="market-price">
       <span class="number">${probability(impliedPrice(market))}</span>
       <span class="muted">${priceName(market, settled)}</span>
-      ${settled ? nothing : html`<span>${changeView(market)} <span class="muted">in 24 hours</span></span>`}
+      ${settled || isMissing(market.price_change_24h_dollars) ? nothing : html`<span>${changeView(market)} <span class="muted">in 24 hours</span></span>`}
     </p>
     <dl class="facts">
       ${fact("Bid", price(bid), emptyBook ? "empty order book" : `${quantity(market.yes_bid_size)} contracts`)}

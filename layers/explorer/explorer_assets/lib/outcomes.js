@@ -8,6 +8,7 @@ import {
   impliedPrice,
   MARKET_FIELDS,
   marketPath,
+  plainText,
   probabilityView,
   quoteView,
   statusBadge,
@@ -24,7 +25,7 @@ const ORDERS = ["strike", "probability", "volume"];
 
 /** Return the short name of an outcome. @param {any} market */
 export function outcomeName({ subtitle, title, ticker }) {
-  return subtitle || title || ticker;
+  return plainText(subtitle || title) || ticker;
 }
 
 /** Return the name of an outcome as a link to its page. @param {any} market */

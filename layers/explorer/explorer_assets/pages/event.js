@@ -9,12 +9,12 @@ import { localTime, quantity } from "../lib/format.js";
 import { html, nothing, render } from "../lib/html.js";
 import { NAMED_LINES, percentText } from "../lib/line_chart.js";
 import { breadcrumb, exchangeLink, notFoundView } from "../lib/market_parts.js";
-import { seriesPath } from "../lib/market_views.js";
+import { plainText, seriesPath } from "../lib/market_views.js";
 import { chosenOrder, inOrder, OUTCOME_FIELDS, outcomeTable, probabilitySum } from "../lib/outcomes.js";
 import { PagedSection } from "../lib/paged_section.js";
 import { requestPanel } from "../lib/request_panel.js";
 import { everyMinute, Section, whenSeen } from "../lib/section.js";
-import { emptyView, failureView, firstCrawlView } from "../lib/states.js";
+import { emptyView, failureView, firstCrawlView, loadingView } from "../lib/states.js";
 import { onStateChange, readState, stateUrl } from "../lib/url_state.js";
 
 /** @typedef {import("../lib/event_chart.js").Answer} Answer */
@@ -23,11 +23,14 @@ const PAGE = 200;
 const main = /** @type {HTMLElement} */ (document.getElementById("main"));
 const ticker = decodeURIComponent(location.pathname.split("/").at(-1) ?? "");
 const path = `/events/${encodeURIComponent(ticker)}`;
-/** @type {import("../lib/api.js").ApiRequest} */ const eventApi = { path };
+/** @type {import("../lib/api.js").ApiRequest} */ const eventApi = {
+  path: "/events",
+  parameters: { event_ticker: ticker },
+};
 /** @type {import("../lib/api.js").ApiRequest} */
 const outcomesApi = { path: `${path}/markets`, parameters: { fields: OUTCOME_FIELDS, limit: PAGE } };
 
-const event = new Section(async (signal) => (await send(eventApi, signal)).data, show);
+const event = new Section(async (signal) => (await send(eventApi, signal)).data.items[0] ?? null, show);
 const outcomes = new PagedSection(() => outcomesApi, show);
 const crawl = new Section(async (signal) => (await send({ path: "/status" }, signal)).data, show);
 const lines = new Section(loadChart, show);
@@ -52,13 +55,13 @@ function isNotFound(error) {
 }
 
 function show() {
-  if (isNotFound(outcomes.error) && !outcomes.data && !event.data) {
+  if (isNotFound(outcomes.error) && !outcomes.data && event.data === null) {
     render(notFoundView("event", ticker, crawl.data ? firstCrawlView(crawl.data) : null), main);
     return;
   }
   const first = outcomes.data?.rows[0];
-  const replaced = isNotFound(event.error) && first;
-  render(replaced ? pageView(eventOfMarket(first)) : event.view(pageView, 30), main);
+  const loading = event.data === null && !first;
+  render(loading ? loadingView(30) : event.view((row) => pageView(row ?? eventOfMarket(first)), 30), main);
   const chart = document.getElementById("chart");
   if (chart && outcomes.data?.rows.length && !chartSeen) {
     chartSeen = true;
@@ -74,7 +77,7 @@ function eventOfMarket({ event_title: title, series_ticker }) {
 /** @param {any} row Event. */
 function pageView(row) {
   return html`${breadcrumb({ category: row.category, series_ticker: row.series_ticker })}
-    <h1><bdi>${row.title || ticker}</bdi></h1>
+    <h1><bdi>${plainText(row.title) || ticker}</bdi></h1>
     <p class="market-meta">
       ${row.sub_title ? html`<strong><bdi>${row.sub_title}</bdi></strong>` : nothing} <code>${ticker}</code>
       ${row.series_ticker ? html`<a href=${seriesPath(row.series_ticker)}>All events of the series</a>` : nothing}
@@ -107,7 +110,7 @@ function chartSection() {
   }
   const state = readState();
   const controls = choice
-    ? html`${rangeLinks(state, choice.range)} <span class="muted">one point for each ${choice.interval.about}</span>`
+    ? html`${rangeLinks(state, choice.range)} <span class="label">Interval: ${choice.interval.about}</span>`
     : nothing;
   const panel = choice
     ? requestPanel(choice.request, `candlesticks of ${ticker}`, {
@@ -206,8 +209,8 @@ async function start() {
   show();
   await Promise.all([event.reload(), outcomes.reload()]);
   const title = event.data?.title || outcomes.data?.rows[0]?.event_title;
-  document.title = `${title ?? (isNotFound(event.error) ? "Event not found" : ticker)} · Kalshi Markets`;
-  if (isNotFound(event.error) && !outcomes.data) {
+  document.title = `${plainText(title) || (isNotFound(outcomes.error) ? "Event not found" : ticker)} · Kalshi Markets`;
+  if (isNotFound(outcomes.error) && event.data === null) {
     crawl.reload();
   }
 }

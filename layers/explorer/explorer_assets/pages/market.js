@@ -1,6 +1,6 @@
 /** Page of one market: its price now and then, its order book and trades, its event, its rules. */
 
-import { ApiFailure, send } from "../lib/api.js";
+import { send } from "../lib/api.js";
 import { candleData, centsText } from "../lib/candle_chart.js";
 import {
   chosenInterval,
@@ -17,7 +17,15 @@ import { dataTable } from "../lib/data_table.js";
 import { quantity } from "../lib/format.js";
 import { html, nothing, render } from "../lib/html.js";
 import { factsView, headerView, historyView, notFoundView, rulesView } from "../lib/market_parts.js";
-import { eventPath, MARKET_FIELDS, probabilityView, quoteView, statusBadge, statusLabel } from "../lib/market_views.js";
+import {
+  eventPath,
+  MARKET_FIELDS,
+  plainText,
+  probabilityView,
+  quoteView,
+  statusBadge,
+  statusLabel,
+} from "../lib/market_views.js";
 import { orderBookCsv, orderBookView } from "../lib/order_book.js";
 import { outcomeLink } from "../lib/outcomes.js";
 import { PagedSection } from "../lib/paged_section.js";
@@ -34,12 +42,12 @@ const OTHERS = 50;
 const main = /** @type {HTMLElement} */ (document.getElementById("main"));
 const ticker = decodeURIComponent(location.pathname.split("/").at(-1) ?? "");
 const path = `/markets/${encodeURIComponent(ticker)}`;
-/** @type {ApiRequest} */ const marketApi = { path, parameters: { fields: "all" } };
+/** @type {ApiRequest} */ const marketApi = { path: "/markets", parameters: { ticker, fields: "all" } };
 /** @type {ApiRequest} */ const historyApi = { path: `${path}/history` };
 /** @type {ApiRequest} */ const bookApi = { path: `${path}/orderbook`, parameters: { depth: 100 } };
 /** @type {ApiRequest} */ const tradesApi = { path: `${path}/trades`, parameters: { limit: 20 } };
 
-const market = new Section(async (signal) => (await send(marketApi, signal)).data, show);
+const market = new Section(async (signal) => (await send(marketApi, signal)).data.items[0] ?? null, show);
 const history = new Section(async (signal) => (await send(historyApi, signal)).data, show);
 const crawl = new Section(async (signal) => (await send({ path: "/status" }, signal)).data, show);
 const others = new Section(async (signal) => (await send(othersApi(), signal)).data.items, show);
@@ -96,7 +104,7 @@ function isClosed({ status, close_time }) {
 }
 
 function show() {
-  if (market.error instanceof ApiFailure && market.error.status === 404 && !market.data) {
+  if (market.data === null) {
     render(notFoundView("market", ticker, crawl.data ? firstCrawlView(crawl.data) : null), main);
     return;
   }
@@ -270,10 +278,10 @@ async function start() {
   show();
   await market.reload();
   if (market.data) {
-    document.title = `${market.data.title || ticker} · Kalshi Markets`;
+    document.title = `${plainText(market.data.title) || ticker} · Kalshi Markets`;
     history.reload();
     others.reload();
-  } else if (market.error instanceof ApiFailure && market.error.status === 404) {
+  } else if (market.data === null) {
     document.title = "Market not found · Kalshi Markets";
     crawl.reload();
   }
