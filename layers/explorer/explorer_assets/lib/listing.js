@@ -1,6 +1,6 @@
 /** Listing: rows that are loaded page by page, with "load more". */
 
-import { html, nothing } from "./html.js";
+import { html } from "./html.js";
 import { Section } from "./section.js";
 import { failureView } from "./states.js";
 
@@ -28,10 +28,12 @@ export class Listing extends Section {
   /**
    * @param {(next: Next | null, signal?: AbortSignal) => Promise<Rows<Row, Next>>} loadPage Loads one page. Null: the first.
    * @param {() => void} changed Called after each change of the state: it renders the page.
+   * @param {(count: number) => void} grown Called with the number of rows after "load more": it puts it into the URL.
    */
-  constructor(loadPage, changed) {
+  constructor(loadPage, changed, grown) {
     super((signal) => loadPage(null, signal), changed);
     this.loadPage = loadPage;
+    this.grown = grown;
   }
 
   /** Load the next page and append it. A page of an earlier listing is dropped. */
@@ -47,25 +49,27 @@ export class Listing extends Section {
       const page = await this.loadPage(loaded.next);
       if (this.data === loaded) {
         this.data = { ...page, total: loaded.total, items: [...loaded.items, ...page.items] };
+        this.grown(this.data.items.length);
       }
     } catch (error) {
       this.#moreError = this.data === loaded ? error : undefined;
     }
     this.loadingMore = false;
     this.changed();
+    document.getElementById("listing-end")?.focus();
   }
 
-  /** Return the button that loads the next page, or nothing at the end. */
+  /** Return the button that loads the next page, or a sentence at the end. It keeps the focus of the keyboard. */
   moreView() {
     if (this.#moreError) {
       return failureView(this.#moreError, () => this.loadMore(), { compact: true });
     }
     return this.data && this.data.next !== null
       ? html`<p>
-          <button type="button" ?disabled=${this.loadingMore} @click=${() => this.loadMore()}>
+          <button type="button" aria-disabled=${String(this.loadingMore)} @click=${() => this.loadMore()}>
             ${this.loadingMore ? "Loading …" : "Load more"}
           </button>
         </p>`
-      : nothing;
+      : html`<p class="muted" id="listing-end" tabindex="-1">These are all rows.</p>`;
   }
 }

@@ -1,6 +1,6 @@
 /** Page of one series: its facts, its events and its most traded open markets. */
 
-import { ApiFailure, send } from "../lib/api.js";
+import { ApiFailure, send, withParameters } from "../lib/api.js";
 import { dataTable } from "../lib/data_table.js";
 import { compactQuantity, quantity } from "../lib/format.js";
 import { html, nothing, render } from "../lib/html.js";
@@ -18,7 +18,7 @@ import {
 import { csvText, requestPanel } from "../lib/request_panel.js";
 import { Section } from "../lib/section.js";
 import { emptyView, failureView } from "../lib/states.js";
-import { onStateChange, readState, stateUrl } from "../lib/url_state.js";
+import { goTo, onStateChange, readState, stateUrl } from "../lib/url_state.js";
 import { factRows, factsView } from "./series/facts.js";
 
 const EVENT_ORDERS = /** @type {Record<string, {label: string, direction: string}>} */ ({
@@ -26,6 +26,7 @@ const EVENT_ORDERS = /** @type {Record<string, {label: string, direction: string
   strike_date: { label: "Date", direction: "desc" },
   event_ticker: { label: "Ticker", direction: "asc" },
 });
+const EVENT_PAGE_SIZE = 25;
 const main = /** @type {HTMLElement} */ (document.getElementById("main"));
 const ticker = decodeURIComponent(location.pathname.split("/")[3]);
 const seriesRequest = { path: `/series/${encodeURIComponent(ticker)}`, parameters: { fields: "all" } };
@@ -48,7 +49,7 @@ let state = readState();
 const series = new Section(async (signal) => (await send(seriesRequest, signal)).data, update);
 const similar = new Section(async (signal) => (await send(similarRequest, signal)).data.items, update);
 const markets = new Section(async (signal) => (await send(marketsRequest, signal)).data.items, update);
-const events = new Listing(loadEvents, update);
+const events = new Listing(loadEvents, update, grown);
 
 onStateChange(() => {
   state = readState();
@@ -70,13 +71,24 @@ function eventOrder() {
   return Object.hasOwn(EVENT_ORDERS, order) ? order : "last_updated_ts";
 }
 
+function eventLimit() {
+  const limit = Number.parseInt(state.get("limit") ?? "", 10);
+  return limit >= 1 ? Math.min(limit, 1_000) : EVENT_PAGE_SIZE;
+}
+
+/** @param {number} count */
+function grown(count) {
+  goTo(stateUrl(state, { limit: count }), { replace: true });
+  state = readState();
+}
+
 function eventsRequest() {
   const order = eventOrder();
   const parameters = {
     series_ticker: ticker,
     order_by: order,
     order_direction: EVENT_ORDERS[order].direction,
-    limit: 25,
+    limit: eventLimit(),
   };
   return { path: "/events", parameters: { ...parameters, count_total: "exact" } };
 }
@@ -87,7 +99,8 @@ function eventsRequest() {
  */
 async function loadEvents(cursor, signal) {
   const request = eventsRequest();
-  const { data } = await send({ ...request, parameters: { ...request.parameters, cursor } }, signal);
+  const next = withParameters(request, { cursor, limit: EVENT_PAGE_SIZE });
+  const { data } = await send(cursor === null ? request : next, signal);
   return { items: data.items, next: data.next_cursor, total: data.total };
 }
 
@@ -110,7 +123,7 @@ function update() {
       <h2>Most traded open markets</h2>
       ${markets.view(marketsView, 12)}
       <h2>Events</h2>
-      ${events.view(eventsView, 28)}`,
+      ${eventOrders()} ${events.view(eventsView, 28)}`,
     main,
   );
 }
@@ -158,14 +171,7 @@ function marketsView(items) {
     ${requestPanel(marketsRequest, `most traded markets of ${ticker}`)}`;
 }
 
-/** @param {import("../lib/listing.js").Rows<any>} rows */
-function eventsView({ items, total }) {
-  if (items.length === 0) {
-    return emptyView(
-      "No event of this series is stored.",
-      html`<p>An event is stored with its first market. <a href="/explore/status">Progress of the crawler</a></p>`,
-    );
-  }
+function eventOrders() {
   const order = eventOrder();
   return html`<p class="orders">
       <span class="muted">Order</span>
@@ -174,8 +180,18 @@ function eventsView({ items, total }) {
           html`<a class="button" data-state href=${stateUrl(state, { order: name })}
             aria-current=${name === order ? "true" : nothing}>${label}</a>`,
       )}
-    </p>
-    <p role="status">${quantity(total)} events, ${quantity(items.length)} of them below.</p>
+    </p>`;
+}
+
+/** @param {import("../lib/listing.js").Rows<any>} rows */
+function eventsView({ items, total }) {
+  if (items.length === 0) {
+    return emptyView(
+      "No event of this series is stored.",
+      html`<p>An event is stored with its first market. <a href="/explore/status">Progress of the crawler</a></p>`,
+    );
+  }
+  return html`<p role="status">${quantity(total)} events, ${quantity(items.length)} of them below.</p>
     ${dataTable(
       "Events",
       [

@@ -17,7 +17,7 @@ const main = /** @type {HTMLElement} */ (document.getElementById("main"));
 
 let state = readState();
 const categories = new Section(async (signal) => (await send(CATEGORY_REQUEST, signal)).data, update);
-const series = new Listing((next, signal) => loadPage(state, next, signal), update);
+const series = new Listing((next, signal) => loadPage(state, next, signal), update, grown);
 const status = new Section(async (signal) => (await send({ path: "/status" }, signal)).data, update);
 
 document.title = "Series – Kalshi Markets";
@@ -39,6 +39,12 @@ async function load() {
   if (series.data?.items.length === 0) {
     status.reload();
   }
+}
+
+/** @param {number} count */
+function grown(count) {
+  goTo(stateUrl(state, { limit: count }), { replace: true });
+  state = readState();
 }
 
 function update() {
@@ -139,7 +145,7 @@ function panels(items) {
   if (orderOf(state) !== "markets") {
     return requestPanel(seriesRequest(state), "series");
   }
-  const tickers = items.slice(0, 100).map((row) => row.series_ticker);
+  const tickers = items.slice(0, 200).map((row) => row.series_ticker);
   return html`<h3>Requests</h3>
     <p class="muted">The first request ranks the series, the second one has their details.</p>
     ${requestPanel(facetRequest(state, items.length), "numbers of markets by series", { csv: () => facetCsv(items) })}

@@ -1,6 +1,6 @@
 /** Requests of the page of all series. */
 
-import { send } from "../../lib/api.js";
+import { send, withParameters } from "../../lib/api.js";
 
 /** @typedef {import("../../lib/listing.js").Rows<any, any>} SeriesRows */
 
@@ -12,8 +12,9 @@ export const ORDERS = /** @type {const} */ ([
 ]);
 
 const PAGE_SIZE = 50;
-const MAX_PAGE_SIZE = 100;
-const MAX_FACET_VALUES = 1_000;
+const MAX_ROWS = 1_000;
+/** Number of tickers that fit into a URL. */
+const MAX_TICKERS = 200;
 const FIELDS = "default,market_counts";
 
 /** Return the name of the order that a state asks for. @param {URLSearchParams} state */
@@ -75,7 +76,10 @@ export async function loadPage(state, next, signal) {
     return loadLargest(state, Number(next ?? 0), signal);
   }
   const request = seriesRequest(state);
-  const { data } = await send({ ...request, parameters: { ...request.parameters, cursor: next } }, signal);
+  const { data } = await send(
+    next === null ? request : withParameters(request, { cursor: next, limit: PAGE_SIZE }),
+    signal,
+  );
   return { items: data.items, next: data.next_cursor, total: data.total };
 }
 
@@ -88,16 +92,18 @@ export async function loadPage(state, next, signal) {
  * @returns {Promise<SeriesRows>}
  */
 async function loadLargest(state, loaded, signal) {
-  const limit = Math.min(loaded + pageSize(state), MAX_FACET_VALUES);
+  const limit = loaded ? Math.min(loaded + PAGE_SIZE, MAX_ROWS) : pageSize(state);
   const { values, truncated } = (await send(facetRequest(state, limit), signal)).data.facets.series_ticker;
   const ranked = (values ?? []).slice(loaded).filter((/** @type {any} */ each) => each.value !== null);
-  const next = truncated && limit < MAX_FACET_VALUES ? limit : null;
-  if (ranked.length === 0) {
-    return { items: [], next };
-  }
+  const next = truncated && limit < MAX_ROWS ? limit : null;
   const tickers = ranked.map((/** @type {any} */ each) => each.value);
-  const { data } = await send(seriesRequest(state, tickers), signal);
-  const rows = new Map(data.items.map((/** @type {any} */ row) => [row.series_ticker, row]));
+  const parts = Array.from({ length: Math.ceil(tickers.length / MAX_TICKERS) }, (_, part) =>
+    tickers.slice(part * MAX_TICKERS, (part + 1) * MAX_TICKERS),
+  );
+  const pages = await Promise.all(parts.map((part) => send(seriesRequest(state, part), signal)));
+  const rows = new Map(
+    pages.flatMap(({ data }) => data.items.map((/** @type {any} */ row) => [row.series_ticker, row])),
+  );
   const items = ranked.map((/** @type {any} */ { value, count }) => ({
     series_ticker: value,
     ...rows.get(value),
@@ -109,5 +115,5 @@ async function loadLargest(state, loaded, signal) {
 /** @param {URLSearchParams} state */
 function pageSize(state) {
   const limit = Number.parseInt(state.get("limit") ?? "", 10);
-  return limit >= 1 ? Math.min(limit, MAX_PAGE_SIZE) : PAGE_SIZE;
+  return limit >= 1 ? Math.min(limit, MAX_ROWS) : PAGE_SIZE;
 }
