@@ -5,7 +5,6 @@ from typing import Final
 import pytest
 from playwright.sync_api import Page, Response
 
-from tests.browser.conftest import OpenPage
 from tests.browser.pages import PAGES, PagePath, open_all
 from tests.browser.service import Service
 from tests.browser.watch import Watch, is_api_request
