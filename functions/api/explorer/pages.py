@@ -25,6 +25,11 @@ class Page:
         return f"pages/{self.name}.js"
 
     @property
+    def style(self) -> str:
+        """Path of the page's own style among the assets. Not every page has one."""
+        return f"pages/{self.name}.css"
+
+    @property
     def parameter(self) -> str | None:
         """Name of the path parameter, or None."""
         _, brace, rest = self.path.partition("{")
