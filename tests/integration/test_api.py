@@ -312,7 +312,8 @@ def test_docs_and_the_openapi_document_are_served(api: ApiClient) -> None:
     assert "swagger" in api.get("/docs").text
     document = api.get("/openapi.json").json
     assert set(document["paths"]) == {
-        *("/", "/health", "/status", "/markets", "/markets/columns", "/markets/candlesticks"),
+        *("/", "/health", "/status", "/mcp", "/llms.txt"),
+        *("/markets", "/markets/columns", "/markets/candlesticks"),
         *("/markets/{ticker}", "/markets/{ticker}/history", "/markets/{ticker}/candlesticks"),
         *("/markets/{ticker}/trades", "/markets/{ticker}/orderbook", "/markets/orderbooks"),
         *("/markets/facets", "/events", "/events/columns", "/events/{event_ticker}"),
