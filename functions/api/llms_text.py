@@ -25,7 +25,7 @@ from kalshi_markets.columns import FACETS, MARKETS, Column, Kind
 _GUIDE: Final = Template((Path(__file__).parent / "llms.txt").read_text(encoding="utf-8"))
 _SHOWN: Final = (
     *("status", "category", "series_ticker", "event_title", "yes_bid_dollars", "yes_ask_dollars"),
-    *("last_price_dollars", "price_change_24h_dollars", "volume_24h", "settlement_ts", "removed_at"),
+    *("last_price_dollars", "volume_24h"),
 )
 """Columns that are described although the default response does not have them."""
 

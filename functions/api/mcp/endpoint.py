@@ -30,7 +30,7 @@ from api.resources import Resources
 from api.responses import json_response
 
 MAX_BATCH: Final = 10
-_LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
+_LOOPBACK: Final = ("localhost", "127.0.0.1")
 _JSON_RANGES: Final = ("application/json", "application/*", "*/*")
 
 

@@ -85,19 +85,19 @@ async def run(arguments: Arguments, context: ToolContext) -> Answer:
     [result] = await fetch_derived(candlesticks_request, context.resources, deadline=context.deadline, in_body=False)
     response = single_response(get_request(context.request, path, query), result, NDJSON, with_filled=False)
     candles = text_of(response).splitlines()
-    kept = candles[-MAX_CANDLES:]
+    newest = candles[-MAX_CANDLES:]
     facts = {
         "ticker": ticker,
         "period_interval": range_.period,
         "period_chosen": "period_interval" not in values,
         "start": _rfc3339(range_.start),
         "end": _rfc3339(range_.end),
-        "count": len(kept),
-        **({"truncated": True, "total": len(candles)} if len(kept) < len(candles) else {}),
+        "count": len(newest),
+        **({"truncated": True, "total": len(candles)} if len(newest) < len(candles) else {}),
         "as_of": _rfc3339(int(exchange.now())),
         "api_url": api_url(context.request, path, query),
     }
-    return Answer(dump(facts), _table(kept, with_filled=candlesticks_request.fill != "none"))
+    return Answer(dump(facts), _table(newest, with_filled=candlesticks_request.fill != "none"))
 
 
 def _lifetime(ticker: str, context: ToolContext) -> "Lifetime | None":

@@ -99,7 +99,7 @@ def _outcomes(event_ticker: str, order: str, context: ToolContext) -> tuple[dict
     response = event_markets.respond(request, event_ticker, context.resources)
     table = text_of(response)
     if order == "probability":
-        table = _most_probable(table)
+        table = _by_probability(table)
     total = int(response.headers["x-total-count"])
     return {
         "count": count_rows(table),
@@ -109,7 +109,7 @@ def _outcomes(event_ticker: str, order: str, context: ToolContext) -> tuple[dict
     }, table
 
 
-def _most_probable(table: str) -> str:
+def _by_probability(table: str) -> str:
     """Return the header line and the rows with the highest last prices, the highest first."""
     header, *records = _RECORD.findall(table)
     return "".join([header, *sorted(records, key=_last_price, reverse=True)[:MAX_OUTCOMES]])
