@@ -17,7 +17,7 @@ from api.listing.query import Grammar
 from api.listing.resource import ListedResource
 from api.markets.facet_query import FACET_GRAMMAR
 from api.markets.sql import RESOURCE as MARKETS
-from api.mcp.revisions import SUPPORTED
+from api.mcp import operation as mcp_operation
 from api.orderbooks.request import ORDERBOOK_PARAMETERS, OrderbooksRequest
 from api.query_string import Parameter
 from api.series.resource import RESOURCE as SERIES
@@ -50,13 +50,6 @@ _PAGE_HEADERS: Final = {
     "X-Truncated": "true if the page was truncated to the response size limit.",
 }
 
-_MCP_ERRORS: Final = (
-    ("400", "invalid message, header or revision"),
-    ("403", "Origin of another site"),
-    ("404", "unknown method"),
-    ("406", "Accept without application/json"),
-)
-
 
 def document(app: FastAPI) -> JsonObject:
     """Return the OpenAPI document of the application's routes."""
@@ -87,7 +80,9 @@ def document(app: FastAPI) -> JsonObject:
     for path in paths.values():
         for operation in path.values():
             _errors(operation)
-    _document_mcp(paths["/mcp"]["post"])
+    mcp = paths["/mcp"]["post"]
+    mcp |= {"description": mcp_operation.DESCRIPTION, "requestBody": mcp_operation.REQUEST_BODY}
+    mcp["responses"] |= mcp_operation.RESPONSES
     return base | {"components": {"schemas": _schemas(), "parameters": _market_parameters()}}
 
 
@@ -186,22 +181,6 @@ def _document_orderbook(operation: JsonObject) -> None:
     operation["parameters"] = [_path_parameter("ticker"), *_parameters(ORDERBOOK_PARAMETERS)]
     content = _json({"$ref": "#/components/schemas/MarketOrderbook"})
     operation["responses"] = {"200": _response("Order book of the market", content)}
-
-
-def _document_mcp(operation: JsonObject) -> None:
-    """Document the endpoint of the Model Context Protocol, whose messages the protocol's own schema defines."""
-    message = _object({"jsonrpc": {"const": "2.0"}, "method": _TEXT, "params": {"type": "object"}}, ["jsonrpc"])
-    message["properties"]["id"] = {"type": ["string", "integer"]}
-    operation["description"] = (
-        f"JSON-RPC 2.0 over Streamable HTTP, revisions {', '.join(SUPPORTED)} (modelcontextprotocol.io/specification)."
-        " `tools/list` describes the tools."
-    )
-    operation["requestBody"] = {"required": True, "content": _json(message)}
-    operation["responses"] |= {
-        "200": _response("Result, or an error of a revision with `initialize`", _json({"type": ["object", "array"]})),
-        "202": {"description": "Notification accepted"},
-        **{status: _response(f"JSON-RPC error: {about}", _json({"type": "object"})) for status, about in _MCP_ERRORS},
-    }
 
 
 def _text_content() -> JsonObject:

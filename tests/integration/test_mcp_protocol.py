@@ -5,8 +5,11 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from api.mcp.methods import INSTRUCTIONS, SERVER_INFO
+from api.mcp.tools import TOOLS
 from tests.support.api_client import ApiClient, ApiResponse, error
 from tests.support.mcp_messages import META, headers, request
 
@@ -281,6 +284,41 @@ def test_there_is_no_stream_and_no_session(api: ApiClient, method: str) -> None:
 
 def test_a_query_string_is_rejected(api: ApiClient) -> None:
     error(api.post("/mcp?limit=1", old("ping")), 422, "unknown_parameter")
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=9),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner, max_size=3),
+    max_leaves=6,
+)
+METHODS = st.sampled_from(["initialize", "ping", "tools/list", "tools/call", "server/discover"]) | JSON
+CALLS = st.fixed_dictionaries(
+    {"name": st.sampled_from([name for name in TOOLS if name != "get_candlesticks"]) | JSON},  # needs an exchange
+    optional={
+        "arguments": JSON
+        | st.dictionaries(
+            st.sampled_from(["filters", "limit", "fields", "cursor", "ticker", "search", "order_by"]), JSON
+        ),
+    },
+)
+MESSAGES = JSON | st.fixed_dictionaries(
+    {"jsonrpc": st.just("2.0"), "id": st.integers(), "method": METHODS, "params": CALLS}
+)
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(MESSAGES, st.sampled_from([None, *REVISIONS, "1900-01-01"]))
+def test_every_body_has_a_response(api: ApiClient, message: Any, version: str | None) -> None:
+    answer = send_old(api, json.dumps(message), **({} if version is None else {"mcp_protocol_version": version}))
+    assert answer.status in (200, 202, 400, 404), answer.text
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(CALLS)
+def test_every_call_has_a_result_or_an_error_of_the_protocol(api: ApiClient, params: Mapping[str, Any]) -> None:
+    answer = send_old(api, old("tools/call", params))
+    assert answer.status == 200, answer.text
+    assert ("result" in answer.json) != ("error" in answer.json)
 
 
 def test_an_error_of_the_database_is_a_result(environment: dict[str, str], caplog: pytest.LogCaptureFixture) -> None:

@@ -158,7 +158,7 @@ def test_candles_of_a_series_have_a_column_for_each_market(
     assert shape in (["288", str(active)], ["289", str(active)])
 
 
-def test_the_tools_describe_the_most_traded_market(
+def test_the_tools_describe_the_market_with_the_highest_volume(
     service: str, folder: Path, highest_volume: Mapping[str, Any]
 ) -> None:
     output = run("Tools for a language model", 0, service, folder)

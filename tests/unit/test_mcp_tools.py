@@ -84,8 +84,8 @@ def test_other_values_are_invalid(arguments: Any, message: str) -> None:
 
 
 def test_a_chosen_period_always_fits() -> None:
-    longest = (MAX_CANDLES - 2) * CHOSEN_PERIODS[-1] * 60
-    for seconds in [*range(0, 90_000, 7), *range(0, longest, 9973)]:
+    seconds_of_all = (MAX_CANDLES - 2) * CHOSEN_PERIODS[-1] * 60
+    for seconds in [*range(0, 90_000, 7), *range(0, seconds_of_all, 9973)]:
         range_ = choose_range({"start_ts": 10**9, "end_ts": 10**9 + seconds}, None, 2 * 10**9)
         assert seconds // (range_.period * 60) + 1 <= MAX_CANDLES
         shorter = [period for period in CHOSEN_PERIODS if period < range_.period]

@@ -1,9 +1,10 @@
 """Requests of the API that answer the calls of tools: the same functions, without a second HTTP request."""
 
 import json
+import re
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 from urllib.parse import quote, urlencode
 
 from starlette.requests import Request
@@ -17,6 +18,8 @@ from api.query_string import MAX_NAME_LENGTH, invalid_parameter
 from kalshi_markets.text import excerpt
 
 Pairs = list[tuple[str, str]]
+
+_RECORD: Final = re.compile(r'(?:"[^"]*"|[^"\r])*\r\n')
 
 
 def query_pairs(arguments: Arguments) -> Pairs:
@@ -57,6 +60,11 @@ def get_request(request: Request, path: str, query: str) -> Request:
 def text_of(response: Response) -> str:
     """Return the text of a response to get_request."""
     return bytes(response.body).decode()
+
+
+def records_of(table: str) -> list[str]:
+    """Return the header line and the rows of a CSV table, with their line ends. A quoted cell may contain line ends."""
+    return _RECORD.findall(table)
 
 
 def api_url(request: Request, path: str, query: str = "") -> str | None:

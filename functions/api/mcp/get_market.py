@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-import re
 from decimal import Decimal
 from typing import Any, Final
 
@@ -13,9 +12,8 @@ from api.events.resource import RESOURCE as EVENTS
 from api.formats import CSV
 from api.listing.endpoints import one_row
 from api.markets.sql import RESOURCE as MARKETS
-from api.mcp.api_calls import api_url, dump, get_request, path_of, query_pairs, query_string, text_of
+from api.mcp.api_calls import api_url, dump, get_request, path_of, query_pairs, query_string, records_of, text_of
 from api.mcp.schemas import object_schema, parameter_schemas
-from api.mcp.search_markets import count_rows
 from api.mcp.tool import Answer, Arguments, Tool, ToolContext
 from api.query_string import Parameter, enum_schema, invalid_parameter, one_of, parse_parameters
 from api.value_parsers import parse_text
@@ -36,8 +34,6 @@ EVENT_FIELDS: Final = (
 OUTCOME_FIELDS: Final = (
     *("ticker", "subtitle", "status", "result", "yes_bid_dollars", "yes_ask_dollars", "last_price_dollars", "volume"),
 )
-_RECORD: Final = re.compile(r'(?:"[^"]*"|[^"\r])*\r\n')
-"""Record of CSV with its line end. A quoted cell may contain line ends."""
 TICKER: Final = Parameter(
     "ticker", parse_text, "Ticker of the market, from search_markets.", "KXBTCD-26NOV2417-T91249.99", {"type": "string"}
 )
@@ -102,7 +98,7 @@ def _outcomes(event_ticker: str, order: str, context: ToolContext) -> tuple[dict
         table = _by_probability(table)
     total = int(response.headers["x-total-count"])
     return {
-        "count": count_rows(table),
+        "count": len(records_of(table)) - 1,
         "total": total,
         "order": order,
         "api_url": api_url(context.request, path),
@@ -111,7 +107,7 @@ def _outcomes(event_ticker: str, order: str, context: ToolContext) -> tuple[dict
 
 def _by_probability(table: str) -> str:
     """Return the header line and the rows with the highest last prices, the highest first."""
-    header, *records = _RECORD.findall(table)
+    header, *records = records_of(table)
     return "".join([header, *sorted(records, key=_last_price, reverse=True)[:MAX_OUTCOMES]])
 
 

@@ -1,7 +1,5 @@
 """Tool that searches markets, with the grammar of GET /markets and short pages."""
 
-import csv
-import io
 from typing import Any, Final
 
 from starlette.responses import Response
@@ -10,7 +8,7 @@ from api.errors import validation_error
 from api.formats import CSV
 from api.listing.endpoints import list_rows
 from api.markets.sql import RESOURCE as MARKETS
-from api.mcp.api_calls import Pairs, api_url, dump, get_request, query_pairs, query_string, text_of
+from api.mcp.api_calls import Pairs, api_url, dump, get_request, query_pairs, query_string, records_of, text_of
 from api.mcp.schemas import listing_schema
 from api.mcp.tool import Answer, Arguments, Tool, ToolContext
 from api.query_string import Parameter, integer, integer_schema, invalid_parameter
@@ -39,7 +37,7 @@ async def run(arguments: Arguments, context: ToolContext) -> Answer:
     response = list_rows(request, context.resources, MARKETS)
     table = text_of(response)
     url = api_url(context.request, PATH, query_string([pair for pair in pairs if pair[0] != "cursor"]))
-    return Answer(dump({"count": count_rows(table), **page_facts(response), "api_url": url}), table)
+    return Answer(dump({"count": len(records_of(table)) - 1, **_page_facts(response), "api_url": url}), table)
 
 
 def _pairs(arguments: Arguments) -> Pairs:
@@ -61,12 +59,7 @@ def _check_limit(text: str) -> None:
         raise validation_error([invalid_parameter("limit", str(error), hint)]) from None
 
 
-def count_rows(table: str) -> int:
-    """Return the number of rows of a CSV table with a header line."""
-    return sum(1 for _ in csv.reader(io.StringIO(table, newline=""))) - 1
-
-
-def page_facts(response: Response) -> dict[str, Any]:
+def _page_facts(response: Response) -> dict[str, Any]:
     """Return the facts of a page in CSV: its next cursor, its total if there is one, and the age of the data."""
     headers = response.headers
     facts: dict[str, Any] = {"next_cursor": headers.get("x-next-cursor")}
