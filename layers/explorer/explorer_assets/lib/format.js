@@ -8,6 +8,7 @@ const COMPACT = new Intl.NumberFormat(LOCALE, { notation: "compact", maximumFrac
 const RELATIVE = new Intl.RelativeTimeFormat(LOCALE, { numeric: "auto" });
 const LOCAL_TIME = new Intl.DateTimeFormat(LOCALE, timeOptions());
 const NEW_YORK_TIME = new Intl.DateTimeFormat(LOCALE, { ...timeOptions(), timeZone: "America/New_York" });
+const NEW_YORK_DAY = new Intl.DateTimeFormat(LOCALE, { dateStyle: "medium", timeZone: "America/New_York" });
 const UNITS = /** @type {const} */ ([
   ["year", 31_536_000],
   ["month", 2_592_000],
@@ -87,6 +88,25 @@ export function newYorkTime(time) {
 }
 
 /**
+ * Return a period in the viewer's zone, with the zone.
+ *
+ * @param {number} start Unix seconds.
+ * @param {number} end Unix seconds.
+ */
+export function localPeriod(start, end) {
+  return LOCAL_TIME.formatRange(start * 1000, end * 1000);
+}
+
+/**
+ * Return the date in New York of a time.
+ *
+ * @param {number} time Unix seconds.
+ */
+export function newYorkDay(time) {
+  return NEW_YORK_DAY.format(time * 1000);
+}
+
+/**
  * Return a time relative to now, such as "2 hours ago" or "in 3 days".
  *
  * @param {string | null | undefined} time ISO 8601.
@@ -106,7 +126,7 @@ export function isMissing(value) {
 }
 
 /** Return dollars as cents, without the error of a binary fraction. @param {Decimal} dollars */
-function hundredfold(dollars) {
+export function hundredfold(dollars) {
   return Math.round(Number(dollars) * 1e6) / 1e4;
 }
 

@@ -1,0 +1,234 @@
+/** Page of an event: its outcomes side by side, and all of them as lines in one chart. */
+
+import { ApiFailure, send } from "../lib/api.js";
+import { periodText } from "../lib/candlesticks.js";
+import { rangeLinks } from "../lib/chart_controls.js";
+import { dataTable } from "../lib/data_table.js";
+import { chosenLines, linesCsv, loadLines, toLineData } from "../lib/event_chart.js";
+import { localTime, quantity } from "../lib/format.js";
+import { html, nothing, render } from "../lib/html.js";
+import { NAMED_LINES, percentText } from "../lib/line_chart.js";
+import { breadcrumb, exchangeLink, notFoundView } from "../lib/market_parts.js";
+import { plainText, seriesPath } from "../lib/market_views.js";
+import { chosenOrder, inOrder, OUTCOME_FIELDS, outcomeTable, probabilitySum } from "../lib/outcomes.js";
+import { PagedSection } from "../lib/paged_section.js";
+import { requestPanel } from "../lib/request_panel.js";
+import { everyMinute, Section, whenSeen } from "../lib/section.js";
+import { emptyView, failureView, firstCrawlView, loadingView } from "../lib/states.js";
+import { onStateChange, readState, stateUrl } from "../lib/url_state.js";
+
+/** @typedef {import("../lib/event_chart.js").Answer} Answer */
+
+const PAGE = 200;
+const main = /** @type {HTMLElement} */ (document.getElementById("main"));
+const ticker = decodeURIComponent(location.pathname.split("/").at(-1) ?? "");
+const path = `/events/${encodeURIComponent(ticker)}`;
+/** @type {import("../lib/api.js").ApiRequest} */ const eventApi = {
+  path: "/events",
+  parameters: { event_ticker: ticker },
+};
+/** @type {import("../lib/api.js").ApiRequest} */
+const outcomesApi = { path: `${path}/markets`, parameters: { fields: OUTCOME_FIELDS, limit: PAGE } };
+
+const event = new Section(async (signal) => (await send(eventApi, signal)).data.items[0] ?? null, show);
+const outcomes = new PagedSection(() => outcomesApi, show);
+const crawl = new Section(async (signal) => (await send({ path: "/status" }, signal)).data, show);
+const lines = new Section(loadChart, show);
+let chartSeen = false;
+let tableOpen = false;
+/** @type {{source: unknown, chart: ReturnType<typeof toLineData>}} */
+let drawn = { source: undefined, chart: null };
+
+function chosen() {
+  return chosenLines(outcomes.data?.rows ?? [], event.data?.mutually_exclusive === true, readState());
+}
+
+/** @param {AbortSignal} signal */
+async function loadChart(signal) {
+  const choice = chosen();
+  return choice && (await loadLines(choice, signal));
+}
+
+/** @param {unknown} error */
+function isNotFound(error) {
+  return error instanceof ApiFailure && error.status === 404;
+}
+
+function show() {
+  if (isNotFound(outcomes.error) && !outcomes.data && event.data === null) {
+    render(notFoundView("event", ticker, crawl.data ? firstCrawlView(crawl.data) : null), main);
+    return;
+  }
+  const first = outcomes.data?.rows[0];
+  const loading = event.data === null && !first;
+  render(loading ? loadingView(30) : event.view((row) => pageView(row ?? eventOfMarket(first)), 30), main);
+  const chart = document.getElementById("chart");
+  if (chart && outcomes.data?.rows.length && !chartSeen) {
+    chartSeen = true;
+    whenSeen(chart, () => lines.reload());
+  }
+}
+
+/** Return what a market says of its event, for an event that is not stored yet. @param {any} market */
+function eventOfMarket({ event_title: title, series_ticker }) {
+  return { event_ticker: ticker, title, series_ticker };
+}
+
+/** @param {any} row Event. */
+function pageView(row) {
+  return html`${breadcrumb({ category: row.category, series_ticker: row.series_ticker })}
+    <h1><bdi>${plainText(row.title) || ticker}</bdi></h1>
+    <p class="market-meta">
+      ${row.sub_title ? html`<strong><bdi>${row.sub_title}</bdi></strong>` : nothing} <code>${ticker}</code>
+      ${row.series_ticker ? html`<a href=${seriesPath(row.series_ticker)}>All events of the series</a>` : nothing}
+      ${exchangeLink(row.series_ticker)}
+    </p>
+    <p>${exclusiveText(row)}${row.strike_date ? html` · date of the event: ${localTime(row.strike_date)}` : nothing}</p>
+    ${requestPanel(eventApi, `event ${ticker}`)}
+    <section id="chart" aria-labelledby="chart-heading">
+      <h2 id="chart-heading">Probabilities over time</h2>
+      ${chartSection()}
+    </section>
+    <section aria-labelledby="outcomes-heading">
+      <h2 id="outcomes-heading">Outcomes</h2>
+      ${outcomes.view((data) => outcomesView(data, row), 20)}
+    </section>`;
+}
+
+/** @param {any} row Event. */
+function exclusiveText({ mutually_exclusive: exclusive }) {
+  if (exclusive === undefined || exclusive === null) {
+    return "The event itself is not stored yet; its markets are";
+  }
+  return exclusive ? "At most one outcome resolves to YES" : "Several outcomes may resolve to YES";
+}
+
+function chartSection() {
+  const choice = outcomes.data ? chosen() : undefined;
+  if (choice === null) {
+    return emptyView("No outcome has opened yet, so there are no prices.");
+  }
+  const state = readState();
+  const controls = choice
+    ? html`${rangeLinks(state, choice.range)} <span class="label">Interval: ${choice.interval.about}</span>`
+    : nothing;
+  const panel = choice
+    ? requestPanel(choice.request, `candlesticks of ${ticker}`, {
+        csv: () => (lines.data ? linesCsv(lines.data) : ""),
+        list: "results",
+      })
+    : nothing;
+  return html`<div class="choices">${controls}</div>
+    ${choice?.left ? leftView(choice, state) : nothing}
+    <div class="chart-space">${lines.view(chartView, 16)}</div>
+    ${panel}`;
+}
+
+/** @param {import("../lib/event_chart.js").Choice} choice @param {URLSearchParams} state */
+function leftView({ markets, left }, state) {
+  if (state.get("outcomes") === "all") {
+    return html`<p class="muted">The chart has ${quantity(markets.length)} outcomes; ${quantity(left)} have no line.</p>`;
+  }
+  return html`<p>
+    These are the ${quantity(markets.length)} leading outcomes. The exchange has archived the event, and each line is a
+    request to its archive.
+    <a data-state href=${stateUrl(state, { outcomes: "all" })}>Draw all ${quantity(markets.length + left)} outcomes</a>
+  </p>`;
+}
+
+/** @param {Answer | null} answer */
+function chartView(answer) {
+  const choice = chosen();
+  const same = answer?.choice.range === choice?.range && answer?.choice.markets.length === choice?.markets.length;
+  if (lines.error && !same) {
+    return failureView(lines.error, () => lines.reload());
+  }
+  if (drawn.source !== answer) {
+    drawn = { source: answer, chart: answer && toLineData(answer) };
+  }
+  if (!answer || !drawn.chart) {
+    return emptyView(
+      "The exchange has no candlesticks of this period: nobody traded, and there were no bids and asks.",
+    );
+  }
+  const chart = drawn.chart;
+  return html`${answer.unanswered.length ? unansweredView(answer) : nothing}
+    <div aria-busy=${!same}><line-chart .data=${chart}></line-chart></div>
+    <details class="chart-data" @toggle=${toggleTable}>
+      <summary>Table of the chart</summary>
+      ${tableOpen ? lineTable(chart) : nothing}
+    </details>`;
+}
+
+/** @param {Answer} answer */
+function unansweredView({ unanswered }) {
+  return html`<div class="notice" role="status">
+    <span>The exchange has not sent ${quantity(unanswered.length)} of the outcomes in time; they have no line.</span>
+    <button type="button" @click=${() => lines.reload()}>Retry</button>
+  </div>`;
+}
+
+/** @param {Event} toggle */
+function toggleTable(toggle) {
+  tableOpen = /** @type {HTMLDetailsElement} */ (toggle.currentTarget).open;
+  show();
+}
+
+/** @param {import("../lib/line_chart.js").LineData} chart */
+function lineTable({ lines: all, periods }) {
+  const rest = all.length - NAMED_LINES;
+  const columns = all.slice(0, NAMED_LINES).map(({ name, values }) => ({
+    name,
+    numeric: true,
+    cell: (/** @type {number} */ index) => percentText(values[index]),
+  }));
+  const period = { name: "Period", cell: (/** @type {number} */ index) => periodText(periods[index]) };
+  return html`${rest > 0 ? html`<p class="muted">The ${NAMED_LINES} leading outcomes; the CSV has all.</p>` : nothing}
+  ${dataTable("Probabilities, the newest first", [period, ...columns], [...periods.keys()].reverse())}`;
+}
+
+/** @param {import("../lib/paged_section.js").Rows} data @param {any} row Event. */
+function outcomesView({ rows, nextCursor }, row) {
+  const panel = requestPanel(outcomesApi, `markets of ${ticker}`);
+  if (!rows.length) {
+    return html`${emptyView("The service has no markets of this event.", html`<a href="/explore">All markets</a>`)}${panel}`;
+  }
+  const state = readState();
+  const order = chosenOrder(state.get("order"), rows);
+  const sum =
+    row.mutually_exclusive && !nextCursor ? ` · probabilities add up to ${quantity(probabilitySum(rows))}%` : "";
+  const more = html`<button type="button" ?disabled=${outcomes.loadingMore} @click=${() => outcomes.more()}>
+    More outcomes
+  </button>`;
+  return html`<p role="status">${quantity(rows.length)}${nextCursor ? " first" : ""} outcomes${sum}</p>
+    <div class="outcomes">${outcomeTable(inOrder(rows, order), state, order)}</div>
+    ${nextCursor ? more : nothing} ${panel}`;
+}
+
+async function start() {
+  show();
+  await Promise.all([event.reload(), outcomes.reload()]);
+  const title = event.data?.title || outcomes.data?.rows[0]?.event_title;
+  document.title = `${plainText(title) || (isNotFound(outcomes.error) ? "Event not found" : ticker)} · Kalshi Markets`;
+  if (isNotFound(outcomes.error) && event.data === null) {
+    crawl.reload();
+  }
+}
+
+onStateChange(() => {
+  const wanted = JSON.stringify(chosen()?.request);
+  show();
+  if (lines.data !== undefined && wanted !== JSON.stringify(lines.data?.choice.request)) {
+    lines.reload();
+  }
+});
+everyMinute(() => {
+  const settled = outcomes.data?.rows.every(({ status }) => status === "finalized") ?? true;
+  if (!settled && outcomes.data && outcomes.data.rows.length <= PAGE) {
+    outcomes.reload();
+    if (lines.data !== undefined) {
+      lines.reload();
+    }
+  }
+});
+start();
