@@ -61,8 +61,13 @@ export function csvText(names, rows) {
   return `${[names, ...rows].map(line).join("\r\n")}\r\n`;
 }
 
-/** @param {string} name @param {string} text */
-function snippetView(name, text) {
+/**
+ * Return a text with a button that copies it.
+ *
+ * @param {string} name
+ * @param {string} text
+ */
+export function snippetView(name, text) {
   const copy = async (/** @type {Event} */ event) => {
     const button = /** @type {HTMLButtonElement} */ (event.currentTarget);
     button.textContent = (await copyText(text)) ? "Copied" : "Select the text and copy it";
