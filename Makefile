@@ -12,12 +12,13 @@ unexport PYTHONHOME PYTHONPATH PYTHONPLATLIBDIR PYTHONSAFEPATH
 LOCAL = $(PYTHON) local/environment.py local
 TESTS = $(PYTHON) local/environment.py tests
 SAM = VENV=.venv-sam $(PYTHON) local/environment.py sam
+BROWSER = $(PYTHON) local/environment.py browser
 SCAN = VENV=.venv-scan $(PYTHON) local/environment.py scan
 # A JavaScript tool, fetched the first time.
 JAVASCRIPT = $(TESTS) layers/explorer/fetch.py --tools
 BIOME = --no-errors-on-unmatched --error-on-warnings
 
-.PHONY: help run probe sam-local test sam-test env-test check scan soak bench deploy format lock clean
+.PHONY: help run probe sam-local test sam-test browser-test screenshots env-test check scan soak bench deploy format lock clean
 
 help:  ## show this help
 	@sed -n 's/^\([a-z-]*\):.*##/\1 -/p' Makefile
@@ -36,6 +37,12 @@ test:  ## run all tests (ARGS="-k words" selects some, RECORDINGS=folder adds te
 
 sam-test:  ## test the SAM CLI: build, invoke, start-api, start-lambda; without Docker it requires root and Debian
 	@$(SAM) && exec $(TESTS) -m tests.sam $(ARGS)
+
+browser-test:  ## test the pages in Chromium, which is installed if the system is Debian (about 5 minutes)
+	@$(BROWSER) && $(JAVASCRIPT) && exec $(TESTS) -m tests.browser $(ARGS)
+
+screenshots:  ## write the pictures of the documentation: every page in Chromium, on the simulated exchange
+	@$(BROWSER) && exec $(TESTS) -m tests.browser.screenshots
 
 env-test:  ## test `make run` in temporary checkouts: as root and as a user, with other settings, interrupted (about 5 minutes)
 	@exec $(TESTS) -m pytest tests/env $(ARGS)

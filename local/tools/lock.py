@@ -1,8 +1,9 @@
 """Generator of the lock files: every direct and transitive dependency with its hashes.
 
 Lambda's packages (layers/shared), local and tests have separate lock files. A package has the same version in all of
-them. npm's packages have theirs in layers/explorer and local/javascript. checkov and the SAM CLI need other versions and have their own environments. The tests use the emulator of the
-SAM CLI, without its dependencies. npm must be on PATH.
+them. npm's packages have theirs in layers/explorer and local/javascript. checkov and the SAM CLI need other versions
+and have their own environments. The tests use the emulator of the SAM CLI, without its dependencies. The tests in a
+browser add packages to those of the tests. npm must be on PATH.
 """
 
 import subprocess
@@ -19,6 +20,7 @@ for output, *arguments in (
     (RUNTIME, "pyproject.toml", *(f"--no-emit-package={name}" for name in IN_LAMBDA)),
     (LOCAL, "pyproject.toml", "--extra", "local", "--constraint", RUNTIME),
     (TESTS, "pyproject.toml", "--extra", "dev", "--constraint", LOCAL),
+    ("tests/browser/requirements.txt", "--group", "browser", "--constraint", TESTS),
     (SAM, "--group", "local-sam"),
     ("tests/emulator.txt", "--group", "sam", "--no-deps", "--constraint", SAM),
     ("tests/scan.txt", "--group", "scan"),
