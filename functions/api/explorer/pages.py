@@ -25,6 +25,17 @@ class Page:
         return f"pages/{self.name}.js"
 
     @property
+    def styles(self) -> tuple[str, str]:
+        """Paths of the stylesheets among the assets: that of all pages, and the page's own, which may not exist."""
+        return "style.css", f"pages/{self.name}.css"
+
+    @property
+    def section(self) -> str:
+        """Path of the link of the header that the page belongs to."""
+        paths = [path for _, path in NAVIGATION if self.path == path or self.path.startswith(f"{path}/")]
+        return max(paths, key=len, default=self.path)
+
+    @property
     def parameter(self) -> str | None:
         """Name of the path parameter, or None."""
         _, brace, rest = self.path.partition("{")

@@ -44,7 +44,7 @@ def _asset_links(page: Page, assets: Assets) -> str:
     return "\n".join(
         (
             f'<link rel="icon" type="image/svg+xml" href="{assets.url("favicon.svg")}">',
-            f'<link rel="stylesheet" href="{assets.url("style.css")}">',
+            *(f'<link rel="stylesheet" href="{assets.url(path)}">' for path in page.styles if path in assets.files),
             *preloads,
             f'<script type="module" src="{assets.url(page.script)}"></script>',
         )
@@ -52,7 +52,7 @@ def _asset_links(page: Page, assets: Assets) -> str:
 
 
 def _link(label: str, path: str, page: Page) -> str:
-    current = ' aria-current="page"' if path == page.path else ""
+    current = ' aria-current="page"' if path == page.section else ""
     return f'<a href="{path}"{current}>{label}</a>'
 
 
