@@ -6,9 +6,11 @@ and have their own environments. The tests use the emulator of the SAM CLI, with
 browser add packages to those of the tests. npm must be on PATH.
 """
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 OPTIONS = ["--quiet", "--universal", "--python-version", "3.11", "--generate-hashes", "--no-header", "--upgrade"]
 # Lambda's Python has the AWS SDK (docs.aws.amazon.com/lambda/latest/dg/lambda-python.html): 17 of our 27 MB, zipped.
@@ -31,8 +33,11 @@ for output, *arguments in (
     print(f"wrote {output}")
 
 NPM = ["npm", "install", "--package-lock-only", "--ignore-scripts", "--no-audit", "--no-fund"]
-for folder in ("layers/explorer", "local/javascript"):
-    Path(folder, "package-lock.json").unlink(missing_ok=True)
-    # A lock without the addresses of a registry works with any.
-    subprocess.run([*NPM, "--omit-lockfile-registry-resolved"], cwd=folder, check=True)
+for folder in (Path("layers/explorer"), Path("local/javascript")):
+    # In a new folder: beside node_modules, npm would copy its versions without their digests.
+    with TemporaryDirectory() as fresh:
+        shutil.copy(folder / "package.json", fresh)
+        # A lock without the addresses of a registry works with any.
+        subprocess.run([*NPM, "--omit-lockfile-registry-resolved"], cwd=fresh, check=True)
+        shutil.copy(Path(fresh, "package-lock.json"), folder)
     print(f"wrote {folder}/package-lock.json")
