@@ -113,7 +113,7 @@ def test_first_crawl_is_said_where_there_is_nothing_yet(page: Page, service: Ser
     empty = {"facets": {"series_ticker": {"values": [], "truncated": False}}, "count": 0, "counted_at": None}
     page.route("**/markets/facets?facet=series_ticker*", lambda route: route.fulfill(json=empty))
     status["live"]["complete"] = False
-    page.route("**/status", lambda route: route.fulfill(json=status))
+    page.route(service.url + "/status", lambda route: route.fulfill(json=status))
     page.goto(service.url + "/explore/series")
     expect(page.get_by_text("The first crawl is running.")).to_be_visible()
     expect(page.get_by_role("link", name="Progress")).to_have_attribute("href", "/explore/status")
@@ -127,7 +127,7 @@ def test_list_page_has_csv_and_requests(page: Page, service: Service) -> None:
     with download.value.path().open(newline="") as file:
         assert [row["series_ticker"] for row in csv.DictReader(file)] == _tickers(page)
     page.get_by_text("API request of series").click()
-    url = page.get_by_label("URL request").inner_text()
+    url = page.get_by_label("URL request", exact=True).inner_text()
     assert [row["series_ticker"] for row in page.request.get(url).json()["items"]] == _tickers(page)
 
 

@@ -54,7 +54,7 @@ def test_failing_late_and_first_jobs_are_marked(page: Page, service: Service) ->
         "to": "2026-01-02T00:00:00Z",
         "until": "2026-02-01T00:00:00Z",
     }
-    page.route("**/status", lambda route: route.fulfill(json=status))
+    page.route(service.url + "/status", lambda route: route.fulfill(json=status))
     page.goto(service.url + "/explore/status")
     marks = {"live/open": "failing", "settled": "late", "series": "healthy", "archive": "first pass"}
     for name, mark in (marks | {"settled/backlog": "healthy"}).items():
@@ -75,7 +75,7 @@ def test_rejects_and_drift_are_listed(page: Page, service: Service) -> None:
     drift = {"member": "shiny", "change": "added", "markets": 12, "example": {"a": 1}}
     status["drift"] = [drift | {"first_at": time, "last_at": time}]
     page.set_viewport_size({"width": 360, "height": 800})
-    page.route("**/status", lambda route: route.fulfill(json=status))
+    page.route(service.url + "/status", lambda route: route.fulfill(json=status))
     page.goto(service.url + "/explore/status")
     expect(page.get_by_text("1,200 markets could not be stored.")).to_be_visible()
     expect(page.get_by_role("link", name="KXODD-1")).to_have_attribute("href", "/explore/markets/KXODD-1")
@@ -88,7 +88,7 @@ def test_rejects_and_drift_are_listed(page: Page, service: Service) -> None:
 
 def test_nothing_rejected_and_no_drift_are_said(page: Page, service: Service) -> None:
     status = _status(page, service) | {"rejects": {"count": 0, "newest": []}, "drift": []}
-    page.route("**/status", lambda route: route.fulfill(json=status))
+    page.route(service.url + "/status", lambda route: route.fulfill(json=status))
     page.goto(service.url + "/explore/status")
     expect(page.get_by_text("Every market that the crawler read is stored.")).to_be_visible()
     expect(page.get_by_text("exactly the fields and values that its documentation lists")).to_be_visible()
@@ -101,7 +101,7 @@ def test_first_crawl_has_its_progress(page: Page, service: Service) -> None:
         if job["job"] in ("live/open", "live/unopened"):
             job |= {"confirmed_at": None, "finished_at": None, "lag_seconds": None}
             job |= {"running": True, "position": {"pages": 20}}
-    page.route("**/status", lambda route: route.fulfill(json=status))
+    page.route(service.url + "/status", lambda route: route.fulfill(json=status))
     page.goto(service.url + "/explore/status")
     expect(page.get_by_text("The first crawl is running.")).to_be_visible()
     expect(page.get_by_text("2 of 4 listings of live markets are complete.")).to_be_visible()
@@ -110,7 +110,7 @@ def test_first_crawl_has_its_progress(page: Page, service: Service) -> None:
 
 
 def test_database_unavailable_is_said_and_can_be_retried(quiet_page: Page, service: Service) -> None:
-    quiet_page.route("**/status", _unavailable)
+    quiet_page.route(service.url + "/status", _unavailable)
     quiet_page.goto(service.url + "/explore/status")
     expect(quiet_page.get_by_role("alert")).to_contain_text("The database is unavailable. The database is starting.")
     quiet_page.unroute_all()
@@ -127,7 +127,7 @@ def test_status_is_refreshed_each_minute_and_a_failure_keeps_it(quiet_page: Page
     sent.clear()
     quiet_page.clock.run_for(50_000)
     assert sent == []
-    quiet_page.route("**/status", _unavailable)
+    quiet_page.route(service.url + "/status", _unavailable)
     quiet_page.clock.run_for(20_000)
     expect(quiet_page.get_by_role("alert")).to_contain_text("The database is starting.")
     expect(_jobs(quiet_page).first).to_be_visible()
@@ -151,7 +151,7 @@ def _status(page: Page, service: Service) -> Any:
 def _frozen_status(page: Page, service: Service) -> Any:
     """Return the present status, which the page receives too."""
     status = _status(page, service)
-    page.route("**/status", lambda route: route.fulfill(json=status))
+    page.route(service.url + "/status", lambda route: route.fulfill(json=status))
     return status
 
 
