@@ -159,7 +159,7 @@ def test_event_that_is_not_stored_shows_its_markets(page: Page, service: Service
 
 def test_exchange_that_is_unavailable_leaves_the_ladder(quiet_page: Page, service: Service) -> None:
     def answer_errors(route: Route) -> None:
-        tickers = route.request.post_data_json["tickers"]
+        tickers = (route.request.post_data_json or {})["tickers"]
         error = {"candlesticks": [], "error": "The exchange did not respond in time.", "code": "exchange_error"}
         results = [{"ticker": ticker, **error} for ticker in tickers]
         route.fulfill(json={"results": results, "unanswered": tickers})
