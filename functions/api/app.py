@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api import responses, status
-from api.candlesticks.request import CandlesticksRequest, parse_body, parse_path, unknown_zone
+from api.candlesticks.request import CandlesticksRequest, parse_body, parse_path
 from api.errors import ApiError, ErrorCode, from_service_error
 from api.formats import negotiate_format
 from api.listing import endpoints
@@ -70,6 +70,7 @@ def create_app(resources: Resources) -> FastAPI:
     _add_trade_routes(app, resources)
     _add_market_routes(app, resources)
     _add_explorer_routes(app, resources)
+    _add_agent_routes(app, resources)
     return app
 
 
@@ -187,21 +188,11 @@ def _add_candlestick_routes(app: FastAPI, resources: Resources) -> None:
 async def _fetch_candlesticks(
     request: Request, candlesticks_request: CandlesticksRequest, resources: Resources
 ) -> "list[Result]":
-    # Imported here: they import the exchange client, which takes 150 ms and which most routes do not need.
-    from api.candlesticks.derivation import UnknownZone, plan_derivation
-    from api.candlesticks.fetch import fetch
+    # Imported here: it imports the exchange client, which takes 150 ms and which most routes do not need.
+    from api.candlesticks.derived_fetch import fetch_derived
 
-    try:
-        derivation = plan_derivation(candlesticks_request, resources.database, resources.exchange.now())
-    except UnknownZone:
-        raise unknown_zone(in_body=request.method == "POST") from None
-    return await fetch(
-        candlesticks_request,
-        resources.exchange,
-        resources.market_lifetimes,
-        resources.candle_cache,
-        deadline=_deadline(request),
-        derivation=derivation,
+    return await fetch_derived(
+        candlesticks_request, resources, deadline=_deadline(request), in_body=request.method == "POST"
     )
 
 
@@ -282,6 +273,21 @@ def _add_explorer_routes(app: FastAPI, resources: Resources) -> None:
         app.add_route(path, partial(page, path), include_in_schema=False)
     app.add_route("/assets/{version}/{path:path}", asset, include_in_schema=False)
     app.add_route("/favicon.ico", favicon, include_in_schema=False)
+
+
+def _add_agent_routes(app: FastAPI, resources: Resources) -> None:
+    # Their modules are imported in the routes: the other routes start without them.
+    @app.post("/mcp", summary="Model Context Protocol: tools for language models")
+    async def mcp(request: Request) -> Response:
+        from api.mcp import endpoint
+
+        return await endpoint.respond(request, resources, deadline=_deadline(request))
+
+    @app.get("/llms.txt", summary="Guide to this API for language models, in Markdown")
+    async def llms(request: Request) -> Response:
+        from api import llms_text
+
+        return llms_text.respond(request)
 
 
 def _ticker(request: Request) -> str:

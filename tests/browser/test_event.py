@@ -88,7 +88,7 @@ def test_csv_has_the_candles_of_all_outcomes(page: Page, service: Service) -> No
         page.locator("#chart").get_by_role("button", name="CSV").click()
     lines = download.value.path().read_text().splitlines()
     results = page.request.post(f"{service.url}/markets/candlesticks", data=sent[0]).json()["results"]
-    assert lines[0].startswith("ticker,end_period_ts,price_close_dollars")
+    assert lines[0].startswith('"ticker","end_period_ts","price_close_dollars"')
     assert len(lines) - 1 == sum(len(result["candlesticks"]) for result in results)
 
 

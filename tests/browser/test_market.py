@@ -224,7 +224,7 @@ def test_order_book_shows_ten_levels_and_more(page: Page, service: Service) -> N
     with page.expect_download() as download:
         book.get_by_role("button", name="CSV").click()
     lines = download.value.path().read_text().splitlines()
-    assert lines[0] == "side,price_dollars,contracts"
+    assert lines[0] == '"side","price_dollars","contracts"'
     assert sum(line.startswith('"yes_ask"') for line in lines) == len(levels)
 
 

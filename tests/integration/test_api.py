@@ -309,7 +309,8 @@ def test_the_landing_page_has_ten_queries_that_work(api: ApiClient) -> None:
 def test_the_openapi_document_has_every_endpoint_of_the_landing_page(api: ApiClient) -> None:
     document = api.get("/openapi.json").json
     assert set(document["paths"]) == {
-        *("/", "/health", "/status", "/markets", "/markets/columns", "/markets/candlesticks"),
+        *("/", "/health", "/status", "/mcp", "/llms.txt"),
+        *("/markets", "/markets/columns", "/markets/candlesticks"),
         *("/markets/{ticker}", "/markets/{ticker}/history", "/markets/{ticker}/candlesticks"),
         *("/markets/{ticker}/trades", "/markets/{ticker}/orderbook", "/markets/orderbooks"),
         *("/markets/facets", "/events", "/events/columns", "/events/{event_ticker}"),

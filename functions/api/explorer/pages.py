@@ -25,9 +25,15 @@ class Page:
         return f"pages/{self.name}.js"
 
     @property
-    def style(self) -> str:
-        """Path of the page's own style among the assets. Not every page has one."""
-        return f"pages/{self.name}.css"
+    def styles(self) -> tuple[str, str]:
+        """Paths of the stylesheets among the assets: that of all pages, and the page's own, which may not exist."""
+        return "style.css", f"pages/{self.name}.css"
+
+    @property
+    def section(self) -> str:
+        """Path of the link of the header that the page belongs to."""
+        paths = [path for _, path in NAVIGATION if self.path == path or self.path.startswith(f"{path}/")]
+        return max(paths, key=len, default=self.path)
 
     @property
     def parameter(self) -> str | None:

@@ -44,20 +44,15 @@ def _asset_links(page: Page, assets: Assets) -> str:
     return "\n".join(
         (
             f'<link rel="icon" type="image/svg+xml" href="{assets.url("favicon.svg")}">',
-            *(f'<link rel="stylesheet" href="{assets.url(path)}">' for path in _styles(page, assets)),
+            *(f'<link rel="stylesheet" href="{assets.url(path)}">' for path in page.styles if path in assets.files),
             *preloads,
             f'<script type="module" src="{assets.url(page.script)}"></script>',
         )
     )
 
 
-def _styles(page: Page, assets: Assets) -> list[str]:
-    """Return the style of all pages, and the page's own if it has one."""
-    return [path for path in ("style.css", page.style) if path in assets.files]
-
-
 def _link(label: str, path: str, page: Page) -> str:
-    current = ' aria-current="page"' if path == page.path else ""
+    current = ' aria-current="page"' if path == page.section else ""
     return f'<a href="{path}"{current}>{label}</a>'
 
 
