@@ -98,9 +98,7 @@ def test_a_page_has_the_style_of_all_pages_and_its_own(client: ApiClient, folder
     assert styles("/") == ["style.css"]
 
 
-def test_modules_are_served_without_documentation_and_with_their_line_numbers(
-    client: ApiClient, folder: Path
-) -> None:
+def test_modules_are_served_without_documentation_and_with_their_line_numbers(client: ApiClient, folder: Path) -> None:
     module = folder / "explorer_assets" / "lib" / "late.js"
     module.write_text("/**\n * Late.\n */\nexport const late = '/** x */'; /** y */\n", encoding="utf-8")
     license_ = "/**\n * @license\n */\n"
