@@ -100,11 +100,12 @@ def test_a_page_has_the_style_of_all_pages_and_its_own(client: ApiClient, folder
 
 def test_modules_are_served_without_documentation_and_with_their_line_numbers(client: ApiClient, folder: Path) -> None:
     module = folder / "explorer_assets" / "lib" / "late.js"
-    module.write_text("/**\n * Late.\n */\nexport const late = '/** x */'; /** y */\n", encoding="utf-8")
+    code = "/** @type {string} */ let a;\nexport const late = '/** x */';"
+    module.write_text(f"/**\n * Late.\n */\n{code} /** y */\n", encoding="utf-8")
     license_ = "/**\n * @license\n */\n"
     (folder / "explorer_assets" / "vendor" / "lit-html.js").write_text(license_, encoding="utf-8")
     base = f"/assets/{version_of(client.get('/explore'))}"
-    assert client.get(f"{base}/lib/late.js").text == "\n\n\nexport const late = '/** x */'; /** y */\n"
+    assert client.get(f"{base}/lib/late.js").text == f"\n\n\n{code} /** y */\n"
     assert client.get(f"{base}/vendor/lit-html.js").text == license_
 
 

@@ -22,7 +22,7 @@ _GZIP_WBITS: Final = 16 + zlib.MAX_WBITS
 """Window bits of zlib for the gzip format (zlib.net/manual.html, deflateInit2)."""
 
 
-_DOC_COMMENT: Final = re.compile(r"^ */\*\*.*?\*/$", re.DOTALL | re.MULTILINE)
+_DOC_COMMENT: Final = re.compile(r"^ */\*\*(?:(?!\*/).)*\*/$", re.DOTALL | re.MULTILINE)
 """JSDoc comment on lines of its own."""
 
 
