@@ -98,17 +98,6 @@ def test_a_page_has_the_style_of_all_pages_and_its_own(client: ApiClient, folder
     assert styles("/") == ["style.css"]
 
 
-def test_modules_are_served_without_documentation_and_with_their_line_numbers(client: ApiClient, folder: Path) -> None:
-    module = folder / "explorer_assets" / "lib" / "late.js"
-    code = "/** @type {string} */ let a;\nexport const late = '/** x */';"
-    module.write_text(f"/**\n * Late.\n */\n{code} /** y */\n", encoding="utf-8")
-    license_ = "/**\n * @license\n */\n"
-    (folder / "explorer_assets" / "vendor" / "lit-html.js").write_text(license_, encoding="utf-8")
-    base = f"/assets/{version_of(client.get('/explore'))}"
-    assert client.get(f"{base}/lib/late.js").text == f"\n\n\n{code} /** y */\n"
-    assert client.get(f"{base}/vendor/lit-html.js").text == license_
-
-
 def test_only_the_navigation_link_of_the_page_itself_is_current(client: ApiClient, folder: Path) -> None:
     assert '<a href="/explore/series" aria-current="page">' in client.get("/explore/series").text
     assert client.get("/explore/series").text.count("aria-current") == 1

@@ -1,7 +1,6 @@
 """Assets of the explorer's pages: scripts, styles and images under a folder that is named by their content."""
 
 import hashlib
-import re
 import sys
 import zlib
 from collections.abc import Mapping
@@ -20,10 +19,6 @@ MEDIA_TYPES: Final = {
 """Media types of the files that are served, by suffix. Other files, such as declarations of types, are not."""
 _GZIP_WBITS: Final = 16 + zlib.MAX_WBITS
 """Window bits of zlib for the gzip format (zlib.net/manual.html, deflateInit2)."""
-
-
-_DOC_COMMENT: Final = re.compile(r"^ */\*\*(?:(?!\*/).)*\*/$", re.DOTALL | re.MULTILINE)
-"""JSDoc comment on lines of its own."""
 
 
 @dataclass(frozen=True)
@@ -72,13 +67,6 @@ def _read(folder: Path) -> Assets:
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
         if path.suffix in MEDIA_TYPES and path.is_file() and not any(part.startswith(".") for part in name.split("/")):
-            files[name] = Asset(_without_comments(name, path.read_text(encoding="utf-8")), MEDIA_TYPES[path.suffix])
+            files[name] = Asset(path.read_text(encoding="utf-8"), MEDIA_TYPES[path.suffix])
             digest.update(f"{name}\0{len(files[name].text)}\0{files[name].text}".encode())
     return Assets(digest.hexdigest()[:16], files)
-
-
-def _without_comments(name: str, text: str) -> str:
-    """Return a file without the JSDoc comments of our own modules. Each leaves its line ends, so lines keep numbers."""
-    if not name.endswith(".js") or name.startswith("vendor/"):
-        return text
-    return _DOC_COMMENT.sub(lambda comment: "\n" * comment[0].count("\n"), text)
