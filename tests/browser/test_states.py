@@ -52,7 +52,7 @@ def test_a_page_without_scripts_names_the_request_of_its_data(
     link = page.locator("noscript a").first
     expect(link).to_be_visible()
     assert page.request.get(service.url + (link.get_attribute("href") or "")).ok
-    expect(page.locator("main")).to_contain_text("This page needs JavaScript.")
+    expect(page.locator("noscript p").first).to_contain_text("This page needs JavaScript.")
     expect(page.get_by_role("link", name="llms.txt").first).to_be_visible()
 
 
@@ -93,6 +93,7 @@ def test_a_settled_market_shows_its_result(page: Page, service: Service) -> None
 def test_a_market_that_nobody_traded_shows_its_quotes(page: Page, service: Service) -> None:
     page.goto(f"{service.url}/explore/markets/{IDLE_MARKET}")
     expect(page.locator("main")).to_contain_text("40¢")
+    page.locator("#trades").scroll_into_view_if_needed()
     expect(page.locator("#trades")).to_contain_text(re.compile("no trade|not been traded|nobody", re.IGNORECASE))
 
 
