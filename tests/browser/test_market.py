@@ -53,14 +53,14 @@ def test_full_view_sends_six_requests_and_unseen_parts_none(open_page: OpenPage,
     page.goto(_url(service))
     expect(page.get_by_role("table", name="States of the market")).to_be_attached()
     page.wait_for_load_state("networkidle")
-    paths = [path for path in (request.partition("?")[0] for request in requests)]
+    paths = [request.partition("?")[0] for request in requests]
     assert paths == ["/markets", f"/markets/{MARKET}/history", f"/events/{WEATHER_EVENT}/markets"]
     for name in ("chart", "book", "trades"):
         page.locator(f"#{name}").scroll_into_view_if_needed()
         expect(page.locator(f"#{name} .loading")).to_have_count(0)
     page.wait_for_load_state("networkidle")
     unseen = {f"/markets/{MARKET}/{part}" for part in ("candlesticks", "orderbook", "trades")}
-    assert {path for path in (request.partition("?")[0] for request in requests[3:])} == unseen
+    assert {request.partition("?")[0] for request in requests[3:]} == unseen
     assert len(requests) == 6
 
 
