@@ -26,14 +26,13 @@ import {
   statusBadge,
   statusLabel,
 } from "../lib/market_views.js";
-import { orderBookCsv, orderBookView } from "../lib/order_book.js";
 import { outcomeLink } from "../lib/outcome_link.js";
 import { notFoundView } from "../lib/page_parts.js";
 import { PagedSection } from "../lib/paged_section.js";
 import { csvText, requestPanel } from "../lib/request_panel.js";
 import { everyMinute, Section, whenSeen } from "../lib/section.js";
 import { emptyView, failureView, firstCrawlView } from "../lib/states.js";
-import { tradesView } from "../lib/trades.js";
+import { orderBookCsv, orderBookView, tradesView } from "../lib/trading.js";
 import { onStateChange, readState } from "../lib/url_state.js";
 
 /** @typedef {import("../lib/api.js").ApiRequest} ApiRequest */
