@@ -17,8 +17,8 @@ _FIELDS: Final = (
 )
 FIRST_VIEW: Final = (
     f"/markets?status=active&order_by=volume_24h&fields={_FIELDS}&limit=50",
-    "/markets/facets?status=active&facets=status,category,series_ticker,strike_type,result",
-    "/markets/facets?facets=status",
+    "/markets/facets?status=active&facet=status,category,series_ticker,strike_type,result&limit=25",
+    "/markets/facets?facet=status&limit=25",
     "/status",
 )
 """Requests to the database. A test in a browser compares them with those of the page."""

@@ -12,4 +12,4 @@ if __name__ == "__main__":
         ensure_chromium()
     except ChromiumMissing as error:
         sys.exit(f"make browser-test: {error}")
-    sys.exit(pytest.main([str(ROOT / "tests" / "browser"), *sys.argv[1:]]))
+    sys.exit(pytest.main([str(ROOT / "tests" / "browser"), "--timeout", "300", *sys.argv[1:]]))

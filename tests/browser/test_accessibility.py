@@ -31,7 +31,7 @@ def violations(page: Page) -> list[str]:
 def test_axe_finds_no_violation(open_page: OpenPage, service: Service, path: PagePath, width: int) -> None:
     page = open_page(width=width)
     open_all(page, service.url + path.path)
-    found = violations(page)
+    broken_rules = violations(page)
     page.emulate_media(color_scheme="dark")
-    found += [f"dark: {line}" for line in violations(page)]
-    assert not found, "\n".join(found)
+    broken_rules += [f"dark: {line}" for line in violations(page)]
+    assert not broken_rules, "\n".join(broken_rules)
