@@ -62,6 +62,15 @@ class Service:
         finally:
             httpx.delete(f"{self.exchange.root}/admin/faults").raise_for_status()
 
+    @contextmanager
+    def without_database(self) -> Iterator[None]:
+        """Stop the database, and start it again at the end."""
+        self.database.stop()
+        try:
+            yield
+        finally:
+            self.database.start()
+
 
 @contextmanager
 def database_server(folder: Path) -> Iterator[PostgresServer]:

@@ -1,6 +1,7 @@
 """The page /explore: its URL, filters, order, rows and states."""
 
 import re
+from typing import Any
 
 import pytest
 from playwright.sync_api import Locator, Page, Route, expect
@@ -288,7 +289,7 @@ def test_no_match_says_which_filters_to_remove(page: Page, service: Service) -> 
 
 
 def test_sparklines_are_one_request_after_the_table(page: Page, service: Service) -> None:
-    bodies: list[dict[str, list[str]]] = []
+    bodies: list[Any] = []
     page.on("request", lambda request: bodies.append(request.post_data_json) if request.method == "POST" else None)
     page.goto(service.url + "/explore")
     expect(page.locator("svg.sparkline title").first).to_have_text(re.compile(r"^7 days: .+¢ to .+¢$"))

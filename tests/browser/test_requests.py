@@ -5,7 +5,7 @@ from typing import Final
 import pytest
 from playwright.sync_api import Page, Response
 
-from tests.browser.conftest import OpenPage
+from tests.bench.explorer import FIRST_VIEW
 from tests.browser.pages import PAGES, PagePath, open_all
 from tests.browser.service import Service
 from tests.browser.watch import Watch, is_api_request
@@ -48,6 +48,15 @@ def test_a_first_view_sends_few_requests(
     requests = watches[page].api_requests
     assert 1 <= len(requests) <= MAX_API_REQUESTS, requests
     assert len(set(requests)) == len(requests), "a request is sent once"
+
+
+def test_the_benchmark_measures_the_first_view_of_explore(
+    page: Page, watches: dict[Page, Watch], service: Service
+) -> None:
+    page.goto(service.url + "/explore")
+    page.wait_for_load_state("networkidle")
+    sent = [request.removeprefix("GET ") for request in watches[page].api_requests if request.startswith("GET ")]
+    assert sorted(sent) == sorted(FIRST_VIEW)
 
 
 @pytest.mark.parametrize("path", PAGES, ids=str)

@@ -35,7 +35,7 @@ def test_a_category_is_in_the_url_and_history_restores_it(page: Page, service: S
     expect(page.get_by_role("heading", name="World")).to_be_visible()
 
 
-def test_series_with_the_most_markets_come_first(page: Page, service: Service) -> None:
+def test_largest_series_come_first(page: Page, service: Service) -> None:
     page.goto(service.url + "/explore/series?limit=5")
     expect(_rows(page)).to_have_count(5)
     values = _json(page, service, "/markets/facets?facet=series_ticker&limit=5")["facets"]["series_ticker"]["values"]
@@ -163,7 +163,7 @@ def test_sources_and_contracts_are_links_without_a_referrer(page: Page, service:
     expect(page.get_by_text("javascript:alert(1)")).to_be_visible()
 
 
-def test_most_traded_markets_of_a_series(page: Page, service: Service) -> None:
+def test_markets_of_a_series_by_volume(page: Page, service: Service) -> None:
     page.goto(service.url + SERIES)
     rows = page.get_by_role("table", name="Most traded open markets").locator("tbody tr")
     expect(rows).to_have_count(10)

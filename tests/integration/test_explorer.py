@@ -15,6 +15,7 @@ from tests.support.api_client import ApiClient, ApiResponse, error
 
 FILES = {
     "style.css": "body { color: red; }\n" * 100,
+    "pages/market.css": "h1 { margin: 0; }\n",
     "favicon.svg": "<svg xmlns='http://www.w3.org/2000/svg'/>" + " " * 2_000,
     "pages/home.js": 'import("../vendor/chart.js");\n',
     "pages/market.js": 'const b = "naïve";\n',
@@ -81,6 +82,14 @@ def test_a_page_names_its_own_stylesheet_if_it_has_one(client: ApiClient, folder
 
     assert styles("/explore/markets/A") == ["style.css", "pages/market.css"]
     assert styles("/explore/status") == ["style.css"]
+
+
+def test_a_page_has_the_style_of_all_pages_and_its_own(client: ApiClient, folder: Path) -> None:
+    def styles(path: str) -> list[str]:
+        return re.findall(r'<link rel="stylesheet" href="/assets/[0-9a-f]+/([^"]+)">', client.get(path).text)
+
+    assert styles("/explore/markets/A") == ["style.css", "pages/market.css"]
+    assert styles("/") == ["style.css"]
 
 
 def test_only_the_navigation_link_of_the_page_itself_is_current(client: ApiClient, folder: Path) -> None:

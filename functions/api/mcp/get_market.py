@@ -96,13 +96,8 @@ def _outcomes(event_ticker: str, order: str, context: ToolContext) -> tuple[dict
     table = text_of(response)
     if order == "probability":
         table = _by_probability(table)
-    total = int(response.headers["x-total-count"])
-    return {
-        "count": len(records_of(table)) - 1,
-        "total": total,
-        "order": order,
-        "api_url": api_url(context.request, path),
-    }, table
+    facts = {"count": len(records_of(table)) - 1, "total": int(response.headers["x-total-count"]), "order": order}
+    return facts | {"api_url": api_url(context.request, path)}, table
 
 
 def _by_probability(table: str) -> str:

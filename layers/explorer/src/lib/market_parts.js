@@ -64,7 +64,7 @@ export function headerView(market) {
       removed
         ? html`<div class="notice" role="status">
             <strong>The exchange no longer has this market.</strong>
-            <span>It was found missing ${localTime(removed)}. Below are its last known values.</span>
+            <span>It was found missing ${localTime(removed)}. Below are its last known values; it has no chart, order book or trades.</span>
           </div>`
         : nothing
     }

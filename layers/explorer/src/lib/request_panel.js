@@ -76,7 +76,7 @@ export function snippetView(name, text) {
     }, 2_000);
   };
   return html`<div class="snippet">
-    <h4>${name}</h4>
+    <strong>${name}</strong>
     <pre tabindex="0" aria-label="${name} request">${text}</pre>
     <button type="button" @click=${copy}>Copy</button>
   </div>`;

@@ -120,7 +120,13 @@ function chartSection() {
     : nothing;
   return html`<div class="choices">${controls}</div>
     ${choice?.left ? leftView(choice, state) : nothing}
-    <div class="chart-space">${lines.view(chartView, 16)}</div>
+    <div class="chart-space">
+      ${
+        choice && lines.error && !isShown(choice)
+          ? failureView(lines.error, () => lines.reload())
+          : lines.view(chartView, 20)
+      }
+    </div>
     ${panel}`;
 }
 
@@ -136,13 +142,16 @@ function leftView({ markets, left }, state) {
   </p>`;
 }
 
+/** Return whether the lines are those of a choice. @param {ReturnType<typeof chosen>} choice */
+function isShown(choice) {
+  const shown = lines.data?.choice;
+  return shown?.range === choice?.range && shown?.markets.length === choice?.markets.length;
+}
+
 /** @param {Answer | null} answer */
 function chartView(answer) {
   const choice = chosen();
-  const same = answer?.choice.range === choice?.range && answer?.choice.markets.length === choice?.markets.length;
-  if (lines.error && !same) {
-    return failureView(lines.error, () => lines.reload());
-  }
+  const same = isShown(choice);
   if (drawn.source !== answer) {
     drawn = { source: answer, chart: answer && toLineData(answer) };
   }

@@ -135,7 +135,7 @@ function rowsView({ title, column }, { request, url, rows }) {
   ];
   return html`${
     rows.length
-      ? dataTable(title, columns, rows)
+      ? dataTable(`Markets: ${title}`, columns, rows)
       : emptyView("No market is open for trading.", html`<a href="/explore?order_by=recent">Show all markets</a>`)
   }
     <div class="below"><a href=${url}>Show more<span class="hidden"> of ${title}</span></a>${requestPanel(request, title)}</div>`;

@@ -130,7 +130,25 @@ function pageView(row) {
   return html`
     ${headerView(row)}
     ${factsView(row)} ${requestPanel(marketApi, `market ${ticker}`)}
-    <section id="chart" aria-labelledby="chart-heading">
+    ${row.removed_at ? nothing : tradingView(row)}
+    <section aria-labelledby="others-heading">
+      <h2 id="others-heading">Other markets of the event</h2>
+      ${others.view((rows) => othersView(row, rows), 12)}
+    </section>
+    <section aria-labelledby="history-heading">
+      <h2 id="history-heading">States</h2>
+      ${history.view((data) => historyView(data, row), 3)} ${requestPanel(historyApi, `states of ${ticker}`, { csv: historyCsv })}
+    </section>
+    <section aria-labelledby="rules-heading">
+      <h2 id="rules-heading">Rules</h2>
+      ${rulesView(row)}
+    </section>
+  `;
+}
+
+/** Return the views that the exchange fills. @param {any} row Market. */
+function tradingView(row) {
+  return html`<section id="chart" aria-labelledby="chart-heading">
       <h2 id="chart-heading">Price history</h2>
       ${chartSection(row)}
     </section>
@@ -147,20 +165,7 @@ function pageView(row) {
         <h2 id="trades-heading">Last trades</h2>
         ${trades.view((rows) => tradesView(rows, trades), 16)} ${requestPanel(tradesApi, `trades of ${ticker}`)}
       </section>
-    </div>
-    <section aria-labelledby="others-heading">
-      <h2 id="others-heading">Other markets of the event</h2>
-      ${others.view((rows) => othersView(row, rows), 12)}
-    </section>
-    <section aria-labelledby="history-heading">
-      <h2 id="history-heading">States</h2>
-      ${history.view((data) => historyView(data, row), 3)} ${requestPanel(historyApi, `states of ${ticker}`, { csv: historyCsv })}
-    </section>
-    <section aria-labelledby="rules-heading">
-      <h2 id="rules-heading">Rules</h2>
-      ${rulesView(row)}
-    </section>
-  `;
+    </div>`;
 }
 
 function historyCsv() {
@@ -179,17 +184,26 @@ function chartSection(row) {
   return html`<div class="choices">
       ${rangeLinks(state, choice.range)} ${intervalLinks(state, choice.interval, choice.allowed)}
     </div>
-    <div class="chart-space">${candles.view((data) => chartView(row, data), 16)}</div>
+    <div class="chart-space">
+      ${
+        candles.error && !isShown(choice)
+          ? failureView(candles.error, () => candles.reload())
+          : candles.view((data) => chartView(row, data), 20)
+      }
+    </div>
     ${requestPanel(choice.request, `candlesticks of ${ticker}`, { list: "candlesticks" })}`;
+}
+
+/** Return whether the candles are those of a choice. @param {ReturnType<typeof chosen>} choice */
+function isShown(choice) {
+  const shown = candles.data?.choice;
+  return shown?.range === choice?.range && shown?.interval === choice?.interval;
 }
 
 /** @param {any} row Market. @param {Awaited<ReturnType<typeof loadCandles>>} data */
 function chartView(row, data) {
   const choice = chosen(row);
-  const same = data?.choice.range === choice?.range && data?.choice.interval === choice?.interval;
-  if (candles.error && !same) {
-    return failureView(candles.error, () => candles.reload());
-  }
+  const same = isShown(choice);
   if (!data?.items.length) {
     return emptyView(
       "The exchange has no candlesticks of this period: nobody traded, and there were no bids and asks.",
