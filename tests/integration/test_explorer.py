@@ -19,7 +19,6 @@ FILES = {
     "favicon.svg": "<svg xmlns='http://www.w3.org/2000/svg'/>" + " " * 2_000,
     "pages/home.js": 'import("../vendor/chart.js");\n',
     "pages/market.js": 'const b = "naïve";\n',
-    "pages/market.css": "main { color: red; }\n",
     "vendor/chart.js": "export const chart = 1;\n",
     "vendor/chart.d.ts": "export declare const chart: number;\n",
     "vendor/chart.LICENSE.txt": "Apache-2.0\n",
@@ -76,14 +75,6 @@ def test_a_page_names_its_script_and_the_request_that_returns_its_data(
     assert 'href="/llms.txt"' in noscript
 
 
-def test_a_page_names_its_own_stylesheet_if_it_has_one(client: ApiClient, folder: Path) -> None:
-    def styles(path: str) -> list[str]:
-        return re.findall(r'<link rel="stylesheet" href="/assets/[0-9a-f]+/([^"]+)">', client.get(path).text)
-
-    assert styles("/explore/markets/A") == ["style.css", "pages/market.css"]
-    assert styles("/explore/status") == ["style.css"]
-
-
 def test_a_page_has_the_style_of_all_pages_and_its_own(client: ApiClient, folder: Path) -> None:
     def styles(path: str) -> list[str]:
         return re.findall(r'<link rel="stylesheet" href="/assets/[0-9a-f]+/([^"]+)">', client.get(path).text)
@@ -92,10 +83,11 @@ def test_a_page_has_the_style_of_all_pages_and_its_own(client: ApiClient, folder
     assert styles("/") == ["style.css"]
 
 
-def test_only_the_navigation_link_of_the_page_itself_is_current(client: ApiClient, folder: Path) -> None:
-    assert '<a href="/explore/series" aria-current="page">' in client.get("/explore/series").text
-    assert client.get("/explore/series").text.count("aria-current") == 1
-    assert "aria-current" not in client.get("/explore/series/A").text
+def test_only_the_navigation_link_of_the_section_of_a_page_is_current(client: ApiClient, folder: Path) -> None:
+    for path in ("/explore/series", "/explore/series/A"):
+        assert '<a href="/explore/series" aria-current="page">' in client.get(path).text
+        assert client.get(path).text.count("aria-current") == 1
+    assert "aria-current" not in client.get("/").text
 
 
 HOSTILE = "%3Cscript%3Ealert%281%29%22%27%26%24name"
