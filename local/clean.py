@@ -18,7 +18,7 @@ from local.environments import environment_folder, is_environment
 
 CACHES: Final = (
     *(".aws-sam", ".mypy_cache", ".ruff_cache", ".pytest_cache", ".hypothesis", "local/javascript/node_modules"),
-    *("layers/explorer/.fetch", "layers/explorer/.node", "layers/explorer/explorer_assets/vendor"),
+    *(f"layers/explorer/{name}" for name in (".esbuild", ".fetch", ".node", "explorer_assets", "src/vendor")),
 )
 """Cache folders with names that the tools choose, and the folders of layers/explorer/fetch.py."""
 

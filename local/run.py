@@ -18,7 +18,7 @@ from local.child_process import ChildFailed
 from local.console import echo, function_log
 from local.data_folder import API_USER, CRAWLER_USER
 from local.exchange_process import KEY_ID, exchange_process
-from local.explorer import fetch_modules
+from local.explorer import build_pages
 from local.lambda_runtime.events import HttpRequest, MalformedResponse, http_event, http_response
 from local.lambda_runtime.functions import function_spec
 from local.lambda_runtime.gateway import WORKERS, Gateway
@@ -42,7 +42,7 @@ class Run(BaseRun):
         crawler = self._function("crawler", databases["crawler"] | exchange, progress=True)
         api = self._function("api", databases["api"] | exchange, workers=WORKERS)
         # The functions import their modules meanwhile.
-        await asyncio.gather(migrator.start(), api.start(), crawler.start(), fetch_modules())
+        await asyncio.gather(migrator.start(), api.start(), crawler.start(), build_pages())
         await self._migrate(migrator)
         scheduler = Scheduler(crawler, "crawler")
         self._stack.push_async_callback(scheduler.close)

@@ -1,27 +1,33 @@
-"""Fetch the third-party JavaScript of the pages, and with --tools that of the checks and tests, with npm.
+"""Build the pages, with packages that npm fetches. With --tools, fetch the tools of the checks and tests, too.
 
 usage: python3 layers/explorer/fetch.py [--tools [command [argument ...]]]
 
 command: program of the tools that runs afterwards, such as tsc.
 
-Only the standard library is used: SAM runs a copy of this folder. A second run needs no network.
+Only the standard library is used: SAM runs a copy of this folder. A second run needs no network, also after an edit.
 """
 
 import fcntl
 import hashlib
 import json
 import os
+import platform
 import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-HERE: Final = Path(__file__).resolve().parent
-VENDOR: Final = HERE / "explorer_assets" / "vendor"
+import bundle
+from bundle import HERE, VENDOR
+
+ASSETS: Final = HERE / "explorer_assets"
+"""Folder that is served and shipped."""
+ESBUILD: Final = HERE / ".esbuild" / f"{sys.platform}-{platform.machine()}"
+"""Folder of esbuild's program. A copy of the checkout in a container may need that of another platform."""
 NODE: Final = HERE / ".node"
 BUILD: Final = HERE / ".fetch"
 TOOLS: Final = HERE.parent.parent / "local" / "javascript"
@@ -57,10 +63,10 @@ def main(*arguments: str) -> int:
         return 2
     try:
         with _locked(HERE):
-            fetch_vendor()
+            build_pages()
             if tools:
                 fetch_tools()
-    except FetchFailed as error:
+    except (FetchFailed, bundle.BundleFailed) as error:
         return _report(str(error))
     except OSError as error:
         return _report(f"{error.filename} cannot be used ({error.strerror}): remove it or make it writable.")
@@ -75,26 +81,66 @@ def _report(error: str) -> int:
     return 1
 
 
-def fetch_vendor() -> None:
-    """Fetch the modules that browsers load into VENDOR, unless they are there. Raises FetchFailed."""
-    digest = _digest(HERE / "package-lock.json", Path(__file__))
-    if _is_complete(VENDOR, digest, FILES):
-        return
-    _announce(HERE, "about 1 MB")
+def build_pages() -> None:
+    """Fetch the packages of the pages and build ASSETS, unless both are there. Raises FetchFailed and BundleFailed."""
+    inputs = (HERE / "package-lock.json", Path(__file__))
+    packages, pages = _digest(*inputs), _digest(*inputs, Path(bundle.__file__), *bundle.source_files())
+    is_built = _is_complete(ASSETS, pages, (*bundle.bundle_names(), *bundle.COPIED))
+    has_esbuild = _is_complete(ESBUILD, packages, ("esbuild",))
+    if not _is_complete(VENDOR, packages, FILES) or not (is_built or has_esbuild):
+        _fetch_packages(packages)
+    if not is_built:
+        print("explorer   building the pages", flush=True)
+        with _build_folder():
+            bundle.write_bundles(ESBUILD / "esbuild", BUILD / "assets")
+            _replace(ASSETS, BUILD / "assets", pages)
+
+
+def _fetch_packages(digest: str) -> None:
+    """Fetch the modules of the pages into VENDOR, and esbuild. Raises FetchFailed."""
+    _announce(HERE, "about 6 MB")
+    with _build_folder():
+        for name in ("package.json", "package-lock.json"):
+            shutil.copyfile(HERE / name, BUILD / name)
+        _npm_ci(BUILD)
+        modules = BUILD / "node_modules"
+        programs = list(modules.glob("@esbuild/*/bin/esbuild"))
+        if not programs:
+            raise FetchFailed(
+                f"npm installed no esbuild for {ESBUILD.name}: remove os and cpu from npm's configuration,"
+                " then run python3 layers/explorer/fetch.py."
+            )
+        for name, source in FILES.items():
+            text = (modules / source).read_text(encoding="utf-8")
+            _write(BUILD / "vendor" / name, _SOURCE_MAP.sub("", text))
+        _replace(ESBUILD, programs[0].parent, digest)
+        _replace(VENDOR, BUILD / "vendor", digest)
+
+
+@contextmanager
+def _build_folder() -> Iterator[None]:
+    """Create BUILD and remove it afterwards."""
     shutil.rmtree(BUILD, ignore_errors=True)
-    fresh = BUILD / "vendor"
-    fresh.mkdir(parents=True)
-    for name in ("package.json", "package-lock.json"):
-        shutil.copyfile(HERE / name, BUILD / name)
-    _npm_ci(BUILD, "--omit=dev")
-    for name, source in FILES.items():
-        text = (BUILD / "node_modules" / source).read_text(encoding="utf-8")
-        (fresh / name).write_text(_SOURCE_MAP.sub("", text), encoding="utf-8")
+    BUILD.mkdir()
+    try:
+        yield
+    finally:
+        shutil.rmtree(BUILD, ignore_errors=True)
+
+
+def _replace(folder: Path, fresh: Path, digest: str) -> None:
+    """Rename a complete folder of BUILD to a folder, which may exist."""
     (fresh / STAMP).write_text(digest)
-    shutil.rmtree(VENDOR, ignore_errors=True)
-    VENDOR.parent.mkdir(exist_ok=True)
-    fresh.rename(VENDOR)
-    shutil.rmtree(BUILD)
+    folder.parent.mkdir(exist_ok=True)
+    if folder.exists():
+        folder.rename(BUILD / "old")
+    fresh.rename(folder)
+    shutil.rmtree(BUILD / "old", ignore_errors=True)
+
+
+def _write(file: Path, text: str) -> None:
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(text, encoding="utf-8")
 
 
 def fetch_tools() -> None:
@@ -103,13 +149,14 @@ def fetch_tools() -> None:
     if _is_complete(TOOLS / "node_modules", digest):
         return
     _announce(TOOLS, "about 40 MB")
-    _npm_ci(TOOLS, "--include=dev", "--include=optional")
+    _npm_ci(TOOLS)
     (TOOLS / "node_modules" / STAMP).write_text(digest)
 
 
-def _npm_ci(folder: Path, *options: str) -> None:
-    """Install the packages of the folder's lock file into its node_modules. Raises FetchFailed."""
-    npm = [*_npm(), "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--no-update-notifier", *_WAIT, *options]
+def _npm_ci(folder: Path) -> None:
+    """Install all packages of the folder's lock file into its node_modules. Raises FetchFailed."""
+    npm = [*_npm(), "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--no-update-notifier", *_WAIT]
+    npm += ["--include=dev", "--include=optional"]
     run = subprocess.run(
         npm, cwd=folder, env=_node_environment(), stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
     )
@@ -172,13 +219,15 @@ def _announce(folder: Path, size: str) -> None:
 
 
 def _digest(*files: Path) -> str:
-    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
+    """Return a hash of the names and contents of files."""
+    contents = (f"{file.name} {hashlib.sha256(file.read_bytes()).hexdigest()}\n" for file in files)
+    return hashlib.sha256("".join(contents).encode()).hexdigest()
 
 
-def _is_complete(folder: Path, digest: str, files: Mapping[str, str] | None = None) -> bool:
+def _is_complete(folder: Path, digest: str, files: Iterable[str] = ()) -> bool:
     stamp = folder / STAMP
     is_current = stamp.is_file() and stamp.read_text() == digest
-    return is_current and all((folder / name).is_file() for name in files or ())
+    return is_current and all((folder / name).is_file() for name in files)
 
 
 @contextmanager

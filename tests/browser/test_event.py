@@ -159,7 +159,8 @@ def test_event_that_is_not_stored_shows_its_markets(page: Page, service: Service
 
 def test_exchange_that_is_unavailable_leaves_the_ladder(quiet_page: Page, service: Service) -> None:
     def answer_errors(route: Route) -> None:
-        tickers = (route.request.post_data_json or {})["tickers"]
+        body: Any = route.request.post_data_json
+        tickers = body["tickers"]
         error = {"candlesticks": [], "error": "The exchange did not respond in time.", "code": "exchange_error"}
         results = [{"ticker": ticker, **error} for ticker in tickers]
         route.fulfill(json={"results": results, "unanswered": tickers})
@@ -189,7 +190,7 @@ def test_outcome_without_an_answer_is_named(page: Page, service: Service) -> Non
     expect(notice).to_have_count(0)
 
 
-def test_archived_event_draws_four_lines_until_asked(page: Page, service: Service) -> None:
+def test_archived_event_draws_four_lines_at_first(page: Page, service: Service) -> None:
     def archive(route: Route) -> None:
         body = route.fetch().json()
         body["items"] = [market | {"settlement_ts": "2024-01-01T00:00:00Z"} for market in body["items"]]

@@ -17,15 +17,12 @@ FILES = {
     "style.css": "body { color: red; }\n" * 100,
     "pages/market.css": "h1 { margin: 0; }\n",
     "favicon.svg": "<svg xmlns='http://www.w3.org/2000/svg'/>" + " " * 2_000,
-    "pages/home.js": 'import { html } from "../vendor/lit-html.js";\nimport("../lib/late.js");\n',
-    "pages/market.js": 'import {\n  a,\n} from "../lib/a.js";\n',
-    "lib/a.js": 'export * from "./b.js";\n',
-    "lib/b.js": 'import "./a.js";\nexport const b = "naïve";\n',
-    "lib/late.js": "export const late = 1;\n",
-    "vendor/lit-html.js": "export const html = 1;\n",
-    "vendor/lit-html.d.ts": "export declare const html: number;\n",
-    "vendor/lit-html.LICENSE.txt": "BSD-3-Clause\n",
-    "vendor/.complete": "digest",
+    "pages/home.js": 'import("../vendor/chart.js");\n',
+    "pages/market.js": 'const b = "naïve";\n',
+    "vendor/chart.js": "export const chart = 1;\n",
+    "vendor/chart.d.ts": "export declare const chart: number;\n",
+    "vendor/chart.LICENSE.txt": "Apache-2.0\n",
+    ".complete": "digest",
     ".hidden.js": "secret\n",
     "notes.md": "secret\n",
 }
@@ -78,18 +75,6 @@ def test_a_page_names_its_script_and_the_request_that_returns_its_data(
     assert 'href="/llms.txt"' in noscript
 
 
-def test_a_page_preloads_the_modules_that_its_script_imports_and_no_dynamic_ones(
-    client: ApiClient, folder: Path
-) -> None:
-    def preloaded(path: str) -> list[str]:
-        text = client.get(path).text
-        return re.findall(r'<link rel="modulepreload" href="/assets/[0-9a-f]+/([^"]+)">', text)
-
-    assert preloaded("/") == ["vendor/lit-html.js"]
-    assert preloaded("/explore/markets/A") == ["lib/a.js", "lib/b.js"]
-    assert preloaded("/explore/status") == []
-
-
 def test_a_page_has_the_style_of_all_pages_and_its_own(client: ApiClient, folder: Path) -> None:
     def styles(path: str) -> list[str]:
         return re.findall(r'<link rel="stylesheet" href="/assets/[0-9a-f]+/([^"]+)">', client.get(path).text)
@@ -98,10 +83,11 @@ def test_a_page_has_the_style_of_all_pages_and_its_own(client: ApiClient, folder
     assert styles("/") == ["style.css"]
 
 
-def test_only_the_navigation_link_of_the_page_itself_is_current(client: ApiClient, folder: Path) -> None:
-    assert '<a href="/explore/series" aria-current="page">' in client.get("/explore/series").text
-    assert client.get("/explore/series").text.count("aria-current") == 1
-    assert "aria-current" not in client.get("/explore/series/A").text
+def test_only_the_navigation_link_of_the_section_of_a_page_is_current(client: ApiClient, folder: Path) -> None:
+    for path in ("/explore/series", "/explore/series/A"):
+        assert '<a href="/explore/series" aria-current="page">' in client.get(path).text
+        assert client.get(path).text.count("aria-current") == 1
+    assert "aria-current" not in client.get("/").text
 
 
 HOSTILE = "%3Cscript%3Ealert%281%29%22%27%26%24name"
@@ -151,8 +137,8 @@ def test_an_unchanged_page_is_a_304(client: ApiClient, folder: Path) -> None:
     [
         ("style.css", "text/css; charset=utf-8"),
         ("favicon.svg", "image/svg+xml"),
-        ("lib/b.js", "text/javascript; charset=utf-8"),
-        ("vendor/lit-html.LICENSE.txt", "text/plain; charset=utf-8"),
+        ("pages/market.js", "text/javascript; charset=utf-8"),
+        ("vendor/chart.LICENSE.txt", "text/plain; charset=utf-8"),
     ],
 )
 @pytest.mark.parametrize("encoding", ["gzip", "identity"])
@@ -188,7 +174,7 @@ def test_head_is_get_without_a_body(client: ApiClient, folder: Path, path: str) 
     "path",
     [
         *("0000000000000000/style.css", "{version}/nothing.js", "{version}/", "{version}/pages", "{version}/Style.css"),
-        *("{version}/vendor/lit-html.d.ts", "{version}/vendor/.complete", "{version}/.hidden.js", "{version}/notes.md"),
+        *("{version}/vendor/chart.d.ts", "{version}/.complete", "{version}/.hidden.js", "{version}/notes.md"),
         *("{version}/../secret.js", "{version}/%2e%2e/secret.js", "{version}/pages/..%2f..%2fsecret.js"),
         *("{version}//style.css", "{version}/pages/../style.css", "{version}/style.css%00", "../secret.js"),
     ],
@@ -201,7 +187,7 @@ def test_an_unknown_version_or_path_is_a_404_that_is_not_cached(client: ApiClien
         assert answer.headers["cache-control"] == "no-store"
 
 
-@pytest.mark.parametrize("name", ["style.css", "favicon.svg", "lib/late.js"])
+@pytest.mark.parametrize("name", ["style.css", "favicon.svg", "vendor/chart.js"])
 def test_the_version_changes_with_the_content_of_each_file_and_with_its_name(folder: Path, name: str) -> None:
     def version() -> str:
         assets_module._read.cache_clear()
@@ -234,11 +220,9 @@ def test_a_readme_is_linked_if_it_is_configured(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("path", LOCATIONS)
-def test_without_the_third_party_modules_a_page_says_which_command_fetches_them(
-    client: ApiClient, folder: Path, path: str
-) -> None:
-    vendor = folder / "explorer_assets" / "vendor"
-    vendor.rename(folder / "elsewhere")
+def test_without_the_assets_a_page_says_which_command_builds_them(client: ApiClient, folder: Path, path: str) -> None:
+    assets = folder / "explorer_assets"
+    assets.rename(folder / "elsewhere")
     answer = client.get(path)
     assert "<code>python3 layers/explorer/fetch.py</code>" in answer.text
     assert answer.status == (200 if path == "/" else 503)
@@ -246,8 +230,8 @@ def test_without_the_third_party_modules_a_page_says_which_command_fetches_them(
     assert ("<code>GET /markets/facets</code>" in answer.text) is (path == "/")
     error(client.get("/favicon.ico"), 404, "not_found")
     error(client.get("/assets/0/style.css"), 404, "not_found")
-    (folder / "elsewhere").rename(vendor)
-    assert client.get(path).status == 200, "a fetch while the service runs is noticed"
+    (folder / "elsewhere").rename(assets)
+    assert client.get(path).status == 200, "a build while the service runs is noticed"
 
 
 def test_the_openapi_document_has_no_page_but_the_landing_page(client: ApiClient) -> None:

@@ -224,8 +224,9 @@ def test_an_exchange_that_cannot_start_is_reported_with_its_own_message(start: S
 
 
 def replace_npm(root: Path, folder: Path, script: str) -> str:
-    """Remove the modules of the pages and return a PATH on which npm is a shell script."""
-    shutil.rmtree(root / "layers" / "explorer" / "explorer_assets" / "vendor", ignore_errors=True)
+    """Remove the pages and their packages and return a PATH on which npm is a shell script."""
+    for name in ("explorer_assets", "src/vendor"):
+        shutil.rmtree(root / "layers" / "explorer" / name, ignore_errors=True)
     (folder / "npm").write_text(f"#!/bin/sh\n{script}\n")
     (folder / "npm").chmod(0o755)
     return f"{folder}:{os.environ['PATH']}"
@@ -235,7 +236,7 @@ def test_if_the_modules_of_the_pages_cannot_be_fetched_the_api_runs_and_the_page
     start: Start, root: Path, tmp_path: Path
 ) -> None:
     run = start(PATH=replace_npm(root, tmp_path, "echo 'npm error code ENOTFOUND' >&2; exit 1"))
-    run.wait_for_line("explorer +fetching lightweight-charts")
+    run.wait_for_line("explorer +fetching esbuild")
     run.wait_for_line("explorer +npm cannot reach its registry")
     run.wait_for_line("explorer +the pages are not available in a browser; the API is")
     assert httpx.get(f"{run.url}/health").status_code == 200

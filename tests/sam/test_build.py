@@ -43,7 +43,7 @@ def test_the_layer_of_the_pages_has_what_is_served_and_nothing_else(architecture
     layer = build_for(architecture).folder / "ExplorerLayer" / "python"
     assert [path.name for path in layer.iterdir()] == ["explorer_assets"]
     files = [path for path in layer.rglob("*") if path.is_file()]
-    assert {"lit-html.js", "lightweight-charts.js"} <= {path.name for path in files}
+    assert {"home.js", "style.css", "lightweight-charts.js", "lit-html.LICENSE.txt"} <= {path.name for path in files}
     assert [path for path in files if path.suffix not in MEDIA_TYPES or path.name.startswith(".")] == []
 
 

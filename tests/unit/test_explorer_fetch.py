@@ -1,4 +1,4 @@
-"""layers/explorer/fetch.py with a program in place of npm, in a copy of its folder."""
+"""layers/explorer/fetch.py with programs in place of npm and esbuild, in a copy of its folder."""
 
 import os
 import shutil
@@ -22,23 +22,39 @@ for file in lightweight-charts/dist/lightweight-charts.standalone.production.mjs
   printf '#!/bin/sh\\necho "tsc $@"; exit 7\\n//# sourceMappingURL=x.map\\n' > node_modules/$file
   chmod +x node_modules/$file
 done
+mkdir -p node_modules/@esbuild/{platform}/bin
+cp {esbuild} node_modules/@esbuild/{platform}/bin/esbuild
 """
+ESBUILD = """#!/bin/sh
+{first}
+for argument in "$@"; do
+  case $argument in --outdir=*) folder=${{argument#--outdir=}};; esac
+done
+for argument in "$@"; do
+  case $argument in src/*) mkdir -p $(dirname $folder/${{argument#src/}}); cp $argument $folder/${{argument#src/}};; esac
+done
+"""
+"""Copies each entry point to its place in the output folder."""
 
 
 class Checkout:
-    """Copy of layers/explorer and local/javascript, with a program instead of npm on PATH."""
+    """Copy of layers/explorer and local/javascript, with two sources and a program instead of npm on PATH."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
         self.folder = root / "layers" / "explorer"
-        self.vendor = self.folder / "explorer_assets" / "vendor"
+        self.sources = self.folder / "src"
+        self.vendor = self.sources / "vendor"
+        self.assets = self.folder / "explorer_assets"
         self.bin = root / "bin"
         self.log = root / "npm.log"
         self.started = root / "started"
         self.released = root / "released"
-        for name in ("fetch.py", "package.json", "package-lock.json", "requirements.txt"):
-            self.folder.mkdir(parents=True, exist_ok=True)
+        (self.sources / "pages").mkdir(parents=True)
+        for name in ("fetch.py", "bundle.py", "package.json", "package-lock.json", "requirements.txt"):
             shutil.copy(ROOT / "layers" / "explorer" / name, self.folder)
+        for name in ("style.css", "favicon.svg", "pages/home.js"):
+            (self.sources / name).write_text(f"first {name}")
         (root / "local" / "javascript").mkdir(parents=True)
         for name in ("package.json", "package-lock.json"):
             shutil.copy(ROOT / "local" / "javascript" / name, root / "local" / "javascript")
@@ -46,11 +62,27 @@ class Checkout:
         for fifo in (self.started, self.released):
             os.mkfifo(fifo)
         self.npm()
+        self.esbuild()
 
-    def npm(self, first: str = "") -> None:
+    def npm(self, first: str = "", platform: str = "linux-x64") -> None:
         """Write the program. first: shell command that it runs first."""
-        (self.bin / "npm").write_text(NPM.format(log=self.log, first=first))
+        text = NPM.format(log=self.log, first=first, platform=platform, esbuild=self.root / "esbuild")
+        (self.bin / "npm").write_text(text)
         (self.bin / "npm").chmod(0o755)
+
+    def esbuild(self, first: str = "") -> None:
+        """Write the program that npm installs. first: shell command that it runs first."""
+        (self.root / "esbuild").write_text(ESBUILD.format(first=first))
+        (self.root / "esbuild").chmod(0o755)
+
+    def edit(self, text: str) -> None:
+        """Replace the source of the only page."""
+        (self.sources / "pages" / "home.js").write_text(text)
+
+    @property
+    def page(self) -> str:
+        """Script of the only page, as it is served."""
+        return (self.assets / "pages" / "home.js").read_text()
 
     def block_npm(self) -> None:
         """Let the program report its start, and continue when the test writes to the other pipe."""
@@ -87,7 +119,7 @@ class Checkout:
 def checkout(tmp_path: Path) -> Checkout:
     checkout = Checkout(tmp_path)
     (tmp_path / "usr-bin").mkdir()
-    for program in ("sh", "cat", "mkdir", "dirname", "chmod"):
+    for program in ("sh", "cat", "cp", "grep", "mkdir", "dirname", "chmod"):
         (tmp_path / "usr-bin" / program).symlink_to(str(shutil.which(program)))
     return checkout
 
@@ -99,17 +131,84 @@ def names(folder: Path) -> set[str]:
 def test_the_modules_are_fetched_once_and_then_neither_npm_nor_a_network_is_needed(checkout: Checkout) -> None:
     code, output, errors = checkout.run()
     assert (code, errors) == (0, "")
-    assert output.startswith("explorer   fetching lightweight-charts 5.")
-    assert "lit-html 3." in output
-    assert "about 1 MB" in output
+    fetching, building = output.splitlines()
+    assert fetching.startswith("explorer   fetching esbuild 0.")
+    assert "lightweight-charts 5." in fetching
+    assert "lit-html 3." in fetching
+    assert "about 6 MB" in fetching
+    assert building == "explorer   building the pages"
     assert {"lit-html.js", "lit-html.d.ts", "lightweight-charts.js", "lit-html.LICENSE.txt"} < names(checkout.vendor)
     assert "sourceMappingURL" not in (checkout.vendor / "lit-html.js").read_text()
     [call] = checkout.calls
     assert call.startswith("ci --ignore-scripts ")
-    assert call.endswith("--omit=dev")
+    assert call.endswith(" --include=dev --include=optional")
+    assert names(checkout.assets) == {".complete", "style.css", "favicon.svg", "pages", "vendor"}
+    assert names(checkout.assets / "vendor") == {
+        *("lightweight-charts.js", "lightweight-charts.LICENSE.txt", "lit-html.LICENSE.txt")
+    }
     assert ".fetch" not in names(checkout.folder)
     checkout.remove_npm()
     assert checkout.run() == (0, "", "")
+
+
+def test_an_edit_is_built_at_the_next_start_without_npm_and_only_once(checkout: Checkout) -> None:
+    checkout.run()
+    checkout.remove_npm()
+    checkout.edit("second")
+    (checkout.assets / "old.js").write_text("")
+    assert checkout.run() == (0, "explorer   building the pages\n", "")
+    assert checkout.page == "second"
+    assert "old.js" not in names(checkout.assets)
+    assert checkout.run() == (0, "", "")
+
+
+@pytest.mark.parametrize("name", ["", "pages/home.js", "vendor/lit-html.LICENSE.txt", ".complete"])
+def test_pages_that_are_not_complete_are_built_again(checkout: Checkout, name: str) -> None:
+    checkout.run()
+    path = checkout.assets / name
+    path.unlink() if name else shutil.rmtree(path)
+    assert checkout.run() == (0, "explorer   building the pages\n", "")
+    assert checkout.page == "first pages/home.js"
+    assert len(checkout.calls) == 1
+
+
+def test_a_source_that_esbuild_rejects_is_shown_and_the_pages_of_the_last_build_stay(checkout: Checkout) -> None:
+    checkout.esbuild("grep -q wrong src/pages/home.js && echo '[ERROR] src/pages/home.js:3:7: wrong' >&2 && exit 1")
+    checkout.run()
+    checkout.edit("wrong")
+    code, output, errors = checkout.run()
+    assert (code, output) == (1, "explorer   building the pages\n")
+    assert errors == (
+        "[ERROR] src/pages/home.js:3:7: wrong\n"
+        "explorer   esbuild did not build the pages: correct what its output above names,"
+        " then run python3 layers/explorer/fetch.py.\n"
+    )
+    assert checkout.page == "first pages/home.js"
+    assert ".fetch" not in names(checkout.folder)
+    checkout.edit("right")
+    assert checkout.run()[0] == 0
+    assert checkout.page == "right"
+
+
+def test_a_copy_on_another_platform_fetches_esbuild_only_if_it_has_to_build(checkout: Checkout) -> None:
+    checkout.run()
+    [folder] = (checkout.folder / ".esbuild").iterdir()
+    folder.rename(folder.with_name("another-platform"))
+    assert checkout.run() == (0, "", "")
+    checkout.edit("second")
+    assert checkout.run()[0] == 0
+    assert len(checkout.calls) == 2
+    assert checkout.page == "second"
+    assert names(checkout.folder / ".esbuild") == {"another-platform", folder.name}
+
+
+def test_a_platform_without_esbuild_is_reported(checkout: Checkout) -> None:
+    checkout.npm(platform="../elsewhere")
+    code, _, errors = checkout.run()
+    assert code == 1
+    assert errors.startswith("explorer   npm installed no esbuild for ")
+    assert "remove os and cpu from npm's configuration" in errors
+    assert not checkout.vendor.exists()
 
 
 @pytest.mark.parametrize("change", ["lock", "file", "stamp"])
@@ -220,7 +319,7 @@ def test_a_tool_runs_with_its_arguments_and_its_exit_code(checkout: Checkout) ->
     assert "fetching @biomejs/biome 2." in output
     assert output.endswith("tsc --noEmit\n")
     assert checkout.run("--tools") == (0, "", "")
-    assert [call.rpartition(" ")[2] for call in checkout.calls] == ["--omit=dev", "--include=optional"]
+    assert len(checkout.calls) == 2
 
 
 def test_a_folder_that_cannot_be_written_is_reported(checkout: Checkout) -> None:

@@ -21,7 +21,9 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ".data/lock",
         ".mypy_cache/x",
         "local/javascript/node_modules/x",
-        "layers/explorer/explorer_assets/vendor/x",
+        "layers/explorer/explorer_assets/pages/x",
+        "layers/explorer/src/vendor/x",
+        "layers/explorer/.esbuild/linux/x",
         "kept/file",
     ):
         (tmp_path / file).parent.mkdir(parents=True)

@@ -16,7 +16,7 @@ MEDIA_TYPES: Final = {
     ".svg": "image/svg+xml",
     ".txt": "text/plain; charset=utf-8",
 }
-"""Media types of the files that are served, by suffix. Other files, such as declarations of types, are not."""
+"""Media types of the files that are served, by suffix. Other files are not."""
 _GZIP_WBITS: Final = 16 + zlib.MAX_WBITS
 """Window bits of zlib for the gzip format (zlib.net/manual.html, deflateInit2)."""
 
@@ -51,13 +51,13 @@ class Assets:
 
 
 def current_assets() -> Assets | None:
-    """Return the assets, or None until the third-party modules are fetched.
+    """Return the assets, or None until they are built.
 
     The layer's folder is beside its packages, on Python's path. A missing folder is looked for again by each request.
     """
     folders = (Path(entry) / FOLDER_NAME for entry in sys.path)
-    # layers/explorer/fetch.py renames a complete folder to vendor.
-    return next((_read(folder) for folder in folders if (folder / "vendor").is_dir()), None)
+    # layers/explorer/fetch.py renames a complete folder to this name.
+    return next((_read(folder) for folder in folders if folder.is_dir()), None)
 
 
 @lru_cache(maxsize=1)

@@ -21,7 +21,7 @@ class Page:
 
     @property
     def script(self) -> str:
-        """Path of the page's module among the assets."""
+        """Path of the page's script among the assets. It has all modules but the chart."""
         return f"pages/{self.name}.js"
 
     @property

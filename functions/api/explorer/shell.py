@@ -7,12 +7,11 @@ from typing import Final
 from urllib.parse import quote
 
 from api.explorer.assets import Assets
-from api.explorer.import_graph import static_imports
 from api.explorer.pages import NAVIGATION, Page
 
 _SHELL: Final = Template((Path(__file__).parent / "shell.html").read_text(encoding="utf-8"))
 MISSING_ASSETS: Final = (
-    '<p role="alert">The scripts of the pages have not been fetched:'
+    '<p role="alert">The scripts of the pages have not been built:'
     " run <code>python3 layers/explorer/fetch.py</code> in the checkout, then reload this page."
     " The API works without them.</p>"
 )
@@ -22,7 +21,7 @@ def render(page: Page, value: str | None, assets: Assets | None, content: str) -
     """Return the HTML of a page.
 
     value: the path parameter of the request, or None if the page has none.
-    assets: None if they are missing. Then the page says how to fetch them.
+    assets: None if they are missing. Then the page says how to build them.
     content: HTML of the main part.
     """
     return _SHELL.substitute(
@@ -38,14 +37,10 @@ def render(page: Page, value: str | None, assets: Assets | None, content: str) -
 
 
 def _asset_links(page: Page, assets: Assets) -> str:
-    preloads = (
-        f'<link rel="modulepreload" href="{assets.url(path)}">' for path in static_imports(page.script, assets.files)
-    )
     return "\n".join(
         (
             f'<link rel="icon" type="image/svg+xml" href="{assets.url("favicon.svg")}">',
             *(f'<link rel="stylesheet" href="{assets.url(path)}">' for path in page.styles if path in assets.files),
-            *preloads,
             f'<script type="module" src="{assets.url(page.script)}"></script>',
         )
     )

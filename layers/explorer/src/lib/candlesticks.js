@@ -25,12 +25,11 @@ import { hundredfold, isMissing, localPeriod, newYorkDay } from "./format.js";
 
 const DAY = 1440;
 const MAX_POINTS = 1_000;
-const TYPICAL_POINTS = 200;
+/** Number of points that a chart shows well. */
+export const TYPICAL_POINTS = 200;
 const BATCH_TICKERS = 100;
 const BATCH_PERIODS = 9_900;
 const MAX_MARKET_CALLS = 2;
-const MAX_EVENT_CALLS = 4;
-const MAX_EVENT_CANDLES = 15_000;
 
 /** @type {readonly Range[]} */
 export const RANGES = [
@@ -111,22 +110,6 @@ export function chosenInterval(name, span) {
 }
 
 /**
- * Return the interval of an event's chart: the shortest that takes at most four calls to the exchange.
- *
- * @param {number} tickers
- * @param {TimeWindow} span
- */
-export function eventInterval(tickers, span) {
-  const fits = INTERVALS.find(
-    ({ minutes }) =>
-      points(span, minutes) <= TYPICAL_POINTS &&
-      points(span, minutes) * tickers <= MAX_EVENT_CANDLES &&
-      exchangeCalls(tickers, span, minutes) <= MAX_EVENT_CALLS,
-  );
-  return fits ?? INTERVALS[INTERVALS.length - 1];
-}
-
-/**
  * Return the number of calls to the exchange: each has at most 100 tickers and 10,000 candles of a minute, an hour or
  * a day, from which candles of other intervals are merged.
  *
@@ -151,18 +134,6 @@ export function exchangeCalls(tickers, span, interval) {
  */
 export function marketRequest(ticker, span, interval) {
   return { path: `/markets/${encodeURIComponent(ticker)}/candlesticks`, parameters: candleParameters(span, interval) };
-}
-
-/**
- * Return the request for the candlesticks of several markets.
- *
- * @param {string[]} tickers
- * @param {TimeWindow} span
- * @param {number} interval Minutes.
- * @returns {ApiRequest}
- */
-export function batchRequest(tickers, span, interval) {
-  return { path: "/markets/candlesticks", body: { tickers, ...candleParameters(span, interval) } };
 }
 
 /** Return the candle of the API's object. @param {any} item @param {number} interval Minutes. @returns {Candle} */
@@ -218,12 +189,12 @@ function utcMidnight(time) {
 }
 
 /** Return parameters that include the period in which the window ends. @param {TimeWindow} span @param {number} interval */
-function candleParameters({ start, end }, interval) {
+export function candleParameters({ start, end }, interval) {
   return { start_ts: start, end_ts: end + (interval - 1) * 60, period_interval: interval, fill: "mid" };
 }
 
-/** @param {TimeWindow} span @param {number} interval Minutes. */
-function points({ start, end }, interval) {
+/** Return the number of periods of a window. @param {TimeWindow} span @param {number} interval Minutes. */
+export function points({ start, end }, interval) {
   return (end - start) / (interval * 60);
 }
 

@@ -16,7 +16,7 @@ import { intervalLinks, rangeLinks } from "../lib/chart_controls.js";
 import { dataTable } from "../lib/data_table.js";
 import { quantity } from "../lib/format.js";
 import { html, nothing, render } from "../lib/html.js";
-import { factsView, headerView, historyView, notFoundView, rulesView } from "../lib/market_parts.js";
+import { factsView, headerView, historyView, rulesView } from "../lib/market_parts.js";
 import {
   eventPath,
   MARKET_FIELDS,
@@ -26,13 +26,13 @@ import {
   statusBadge,
   statusLabel,
 } from "../lib/market_views.js";
-import { orderBookCsv, orderBookView } from "../lib/order_book.js";
-import { outcomeLink } from "../lib/outcomes.js";
+import { outcomeLink } from "../lib/outcome_link.js";
+import { notFoundView } from "../lib/page_parts.js";
 import { PagedSection } from "../lib/paged_section.js";
 import { csvText, requestPanel } from "../lib/request_panel.js";
 import { everyMinute, Section, whenSeen } from "../lib/section.js";
 import { emptyView, failureView, firstCrawlView } from "../lib/states.js";
-import { tradesView } from "../lib/trades.js";
+import { orderBookCsv, orderBookView, tradesView } from "../lib/trading.js";
 import { onStateChange, readState } from "../lib/url_state.js";
 
 /** @typedef {import("../lib/api.js").ApiRequest} ApiRequest */

@@ -1,8 +1,10 @@
-/** View of an order book: bids and asks of the YES side as bars, the best levels first. */
+/** Views of a market's order book and trades. */
 
-import { price, quantity } from "./format.js";
+import { dataTable } from "./data_table.js";
+import { localTime, price, quantity } from "./format.js";
 import { html, nothing } from "./html.js";
 import { csvText } from "./request_panel.js";
+import { emptyView } from "./states.js";
 
 /** @typedef {[string, string]} Level Price in dollars and number of contracts. */
 /** @typedef {{yes_bids: Level[], yes_asks: Level[]}} OrderBook */
@@ -10,7 +12,7 @@ import { csvText } from "./request_panel.js";
 const FIRST_LEVELS = 10;
 
 /**
- * Return the view of an order book.
+ * Return the view of an order book: bids and asks of the YES side as bars, the best levels first.
  *
  * @param {OrderBook} book
  * @param {boolean} all Whether all levels are shown, or the ten best of each side.
@@ -66,4 +68,39 @@ function sideView(name, side, levels, largest) {
       ${levels.length ? nothing : html`<tr><td colspan="2" class="muted">Nobody ${side === "bid" ? "bids" : "asks"}.</td></tr>`}
     </tbody>
   </table>`;
+}
+
+/**
+ * Return the view of trades, the newest first.
+ *
+ * @param {import("./paged_section.js").Rows} trades
+ * @param {{more: () => void, loadingMore: boolean}} section
+ */
+export function tradesView({ rows, nextCursor }, section) {
+  if (!rows.length && !nextCursor) {
+    return emptyView("Nobody has traded this market yet.");
+  }
+  const columns = [
+    { name: "Time", cell: timeView },
+    { name: "YES price", cell: (/** @type {any} */ trade) => price(trade.yes_price_dollars), numeric: true },
+    { name: "Contracts", cell: (/** @type {any} */ trade) => quantity(trade.count_fp), numeric: true },
+    { name: "Taker bought", cell: takerView },
+  ];
+  return html`${dataTable("Last trades", columns, rows)}
+  ${
+    nextCursor
+      ? html`<button type="button" ?disabled=${section.loadingMore} @click=${() => section.more()}>More trades</button>`
+      : nothing
+  }
+  <p class="hidden" role="status">${quantity(rows.length)} trades</p>`;
+}
+
+/** @param {any} trade */
+function timeView({ created_time }) {
+  return html`<time datetime=${created_time}>${localTime(created_time)}</time>`;
+}
+
+/** @param {any} trade */
+function takerView({ taker_outcome_side: side, is_block_trade: block }) {
+  return html`<span class="change ${side === "yes" ? "up" : "down"}">${side?.toUpperCase() ?? "–"}</span>${block ? " · block" : ""}`;
 }

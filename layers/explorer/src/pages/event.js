@@ -8,9 +8,9 @@ import { chosenLines, linesCsv, loadLines, toLineData } from "../lib/event_chart
 import { localTime, quantity } from "../lib/format.js";
 import { html, nothing, render } from "../lib/html.js";
 import { NAMED_LINES, percentText } from "../lib/line_chart.js";
-import { breadcrumb, exchangeLink, notFoundView } from "../lib/market_parts.js";
 import { plainText, seriesPath } from "../lib/market_views.js";
 import { chosenOrder, inOrder, OUTCOME_FIELDS, outcomeTable, probabilitySum } from "../lib/outcomes.js";
+import { breadcrumb, exchangeLink, notFoundView } from "../lib/page_parts.js";
 import { PagedSection } from "../lib/paged_section.js";
 import { requestPanel } from "../lib/request_panel.js";
 import { everyMinute, Section, whenSeen } from "../lib/section.js";

@@ -3,16 +3,8 @@
 import { dataTable } from "./data_table.js";
 import { hundredfold, quantity } from "./format.js";
 import { html } from "./html.js";
-import {
-  changeView,
-  impliedPrice,
-  MARKET_FIELDS,
-  marketPath,
-  plainText,
-  probabilityView,
-  quoteView,
-  statusBadge,
-} from "./market_views.js";
+import { changeView, impliedPrice, MARKET_FIELDS, probabilityView, quoteView, statusBadge } from "./market_views.js";
+import { outcomeLink } from "./outcome_link.js";
 import { stateUrl } from "./url_state.js";
 
 /** Columns of a market that the views below read. */
@@ -22,18 +14,6 @@ export const OUTCOME_FIELDS = `${MARKET_FIELDS},open_time,floor_strike,cap_strik
 
 /** @type {readonly Order[]} */
 const ORDERS = ["strike", "probability", "volume"];
-
-/** Return the short name of an outcome. @param {any} market */
-export function outcomeName({ subtitle, title, ticker }) {
-  return plainText(subtitle || title) || ticker;
-}
-
-/** Return the name of an outcome as a link to its page. @param {any} market */
-export function outcomeLink(market) {
-  return html`<a class="market-link" href=${marketPath(market.ticker)}
-    ><bdi class="title">${outcomeName(market)}</bdi></a
-  >`;
-}
 
 /**
  * Return the order of the URL, else the order by strike if the outcomes have strikes, else by probability.

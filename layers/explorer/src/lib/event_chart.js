@@ -1,9 +1,20 @@
 /** Candlesticks of an event's outcomes: the request within four calls to the exchange, and the lines of the chart. */
 
 import { ApiFailure, send } from "./api.js";
-import { batchRequest, chosenRange, eventInterval, lifetime, rangeWindow, toCandle } from "./candlesticks.js";
+import {
+  candleParameters,
+  chosenRange,
+  exchangeCalls,
+  INTERVALS,
+  lifetime,
+  points,
+  rangeWindow,
+  TYPICAL_POINTS,
+  toCandle,
+} from "./candlesticks.js";
 import { lineData } from "./line_chart.js";
-import { inOrder, outcomeName } from "./outcomes.js";
+import { outcomeName } from "./outcome_link.js";
+import { inOrder } from "./outcomes.js";
 import { csvText } from "./request_panel.js";
 
 /** @typedef {import("./candlesticks.js").Range} Range */
@@ -23,6 +34,8 @@ import { csvText } from "./request_panel.js";
 
 /** @typedef {{choice: Choice, results: any[], unanswered: string[]}} Answer */
 
+const MAX_EVENT_CALLS = 4;
+const MAX_EVENT_CANDLES = 15_000;
 const MAX_LINES = 200;
 const MAX_ARCHIVE_CALLS = 4;
 const ARCHIVE_AGE_MS = 50 * 86_400_000;
@@ -127,4 +140,32 @@ function number(text) {
 function byImportance(markets, exclusive) {
   const byVolume = inOrder(markets, "volume");
   return exclusive ? inOrder(byVolume, "probability") : byVolume;
+}
+
+/**
+ * Return the interval of an event's chart: the shortest that takes at most four calls to the exchange.
+ *
+ * @param {number} tickers
+ * @param {import("./candlesticks.js").TimeWindow} span
+ */
+function eventInterval(tickers, span) {
+  const fits = INTERVALS.find(
+    ({ minutes }) =>
+      points(span, minutes) <= TYPICAL_POINTS &&
+      points(span, minutes) * tickers <= MAX_EVENT_CANDLES &&
+      exchangeCalls(tickers, span, minutes) <= MAX_EVENT_CALLS,
+  );
+  return fits ?? INTERVALS[INTERVALS.length - 1];
+}
+
+/**
+ * Return the request for the candlesticks of several markets.
+ *
+ * @param {string[]} tickers
+ * @param {import("./candlesticks.js").TimeWindow} span
+ * @param {number} interval Minutes.
+ * @returns {ApiRequest}
+ */
+function batchRequest(tickers, span, interval) {
+  return { path: "/markets/candlesticks", body: { tickers, ...candleParameters(span, interval) } };
 }
