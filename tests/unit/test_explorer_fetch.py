@@ -176,14 +176,14 @@ def test_pages_that_are_not_complete_are_built_again(checkout: Checkout, name: s
 def test_a_source_that_esbuild_rejects_is_shown_and_the_pages_of_the_last_build_stay(
     checkout: Checkout, level: str, exit_code: int
 ) -> None:
-    place = f"[{level}] src/pages/home.js:3:7: wrong"
-    checkout.esbuild(f"grep -q wrong src/pages/home.js && echo '{place}' >&2 && exit {exit_code}")
+    problem = f"[{level}] src/pages/home.js:3:7: wrong"
+    checkout.esbuild(f"grep -q wrong src/pages/home.js && echo '{problem}' >&2 && exit {exit_code}")
     checkout.run()
     checkout.edit("wrong")
     code, output, errors = checkout.run()
     assert (code, output) == (1, "explorer   building the pages\n")
     assert errors == (
-        f"{place}\n"
+        f"{problem}\n"
         "explorer   esbuild did not build the pages: correct what its output above names,"
         " then run python3 layers/explorer/fetch.py.\n"
     )
