@@ -23,20 +23,20 @@ IMAGES: Final = ROOT / "docs" / "images"
 SEED, MARKETS = 1, 5_000
 WIDE, NARROW = (1280, 900), (390, 844)
 """Sizes of the screen, in CSS pixels."""
-COLORS: Final = 128
+COLORS: Final = 256
 """Colors of a picture. A palette makes a file a third as large, and the difference is not seen."""
 SETTLE_MS: Final = 30_000
 
 
 def paths(service: Service) -> Iterator[tuple[str, str]]:
     """Yield the name and the path of each page, with the markets that are traded most."""
-    query = "status=active&order_by=volume&limit=1&strike_type__in=greater,greater_or_equal,less_or_equal"
+    query = "status=active&order_by=volume&limit=1&last_price_dollars__gte=0.3&last_price_dollars__lte=0.7"
     [market] = service.get(f"/markets?{query}&fields=ticker,series_ticker")["items"]
     query = "status=active&order_by=volume_24h&limit=1&strike_type=structured"
     [outcome] = service.get(f"/markets?{query}&fields=event_ticker")["items"]
     yield "home", "/"
     yield "explore", "/explore"
-    yield "market", f"/explore/markets/{market['ticker']}"
+    yield "market", f"/explore/markets/{market['ticker']}?range=1m&interval=1440"
     yield "event", f"/explore/events/{outcome['event_ticker']}"
     yield "series-list", "/explore/series"
     yield "series", f"/explore/series/{market['series_ticker']}"

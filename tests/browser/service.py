@@ -22,7 +22,7 @@ from tests.support.program import Program
 SECONDS: Final = 90.0
 """Limit of one wait in seconds."""
 QUICK: Final = {"EXCHANGE_RATE": "1000", "LIVE_INTERVAL_SECONDS": "1"}
-_NOT_COPIED: Final = shutil.ignore_patterns("__pycache__", ".fetch", ".node", "node_modules")
+_NOT_COPIED: Final = shutil.ignore_patterns("__pycache__", ".esbuild", ".fetch", ".node", "node_modules")
 _NOT_DURABLE: Final = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
 
