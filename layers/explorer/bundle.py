@@ -51,7 +51,8 @@ def write_bundles(esbuild: Path, folder: Path) -> None:
     command = [str(esbuild), *entries, *_OPTIONS, f"--outdir={folder}"]
     run = subprocess.run(command, cwd=HERE, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
     print(run.stderr, file=sys.stderr, end="")
-    if run.returncode:
+    # Of an error in a stylesheet esbuild only warns.
+    if run.returncode or run.stderr:
         raise BundleFailed(
             "esbuild did not build the pages: correct what its output above names,"
             " then run python3 layers/explorer/fetch.py."

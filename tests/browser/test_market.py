@@ -7,6 +7,7 @@ import pytest
 from playwright.sync_api import Locator, Page, Route, expect
 
 from tests.browser.conftest import OpenPage
+from tests.browser.modules import serve_modules
 from tests.browser.pixels import chart_pixels
 from tests.browser.prepared_markets import (
     HOSTILE_EVENT,
@@ -172,11 +173,11 @@ def test_intervals_are_limited_by_the_range(page: Page, service: Service) -> Non
 
 @pytest.mark.parametrize("days", [0.01, 0.5, 3, 40, 400, 3000])
 def test_no_choice_exceeds_a_thousand_candles(page: Page, service: Service, days: float) -> None:
+    serve_modules(page)
     page.goto(_url(service))
     counts = page.evaluate(
         """async (seconds) => {
-          const path = document.querySelector("script[src*='pages/']").src.replace(/pages.*/, "lib/candlesticks.js");
-          const { RANGES, rangeWindow, marketIntervals, exchangeCalls } = await import(path);
+          const { RANGES, rangeWindow, marketIntervals, exchangeCalls } = await import("/sources/lib/candlesticks.js");
           const life = { start: 1_700_000_000, end: 1_700_000_000 + seconds };
           return RANGES.flatMap((range) => {
             const span = rangeWindow(range, life);
@@ -192,11 +193,11 @@ def test_no_choice_exceeds_a_thousand_candles(page: Page, service: Service, days
 
 def test_times_of_the_axis_rise_when_the_clocks_change(open_page: OpenPage, service: Service) -> None:
     page = open_page(timezone_id="America/New_York")
+    serve_modules(page)
     page.goto(_url(service))
     times = page.evaluate(
         """async () => {
-          const path = document.querySelector("script[src*='pages/']").src.replace(/pages.*/, "lib/candlesticks.js");
-          const { axisTimes } = await import(path);
+          const { axisTimes } = await import("/sources/lib/candlesticks.js");
           const start = Date.UTC(2026, 10, 1) / 1000;
           return axisTimes([...Array(24).keys()].map((hour) => ({ start: start + 3600 * hour, end: start + 3600 * (hour + 1) })));
         }"""

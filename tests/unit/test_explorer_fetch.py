@@ -172,14 +172,18 @@ def test_pages_that_are_not_complete_are_built_again(checkout: Checkout, name: s
     assert len(checkout.calls) == 1
 
 
-def test_a_source_that_esbuild_rejects_is_shown_and_the_pages_of_the_last_build_stay(checkout: Checkout) -> None:
-    checkout.esbuild("grep -q wrong src/pages/home.js && echo '[ERROR] src/pages/home.js:3:7: wrong' >&2 && exit 1")
+@pytest.mark.parametrize(("level", "exit_code"), [("ERROR", 1), ("WARNING", 0)])
+def test_a_source_that_esbuild_rejects_is_shown_and_the_pages_of_the_last_build_stay(
+    checkout: Checkout, level: str, exit_code: int
+) -> None:
+    problem = f"[{level}] src/pages/home.js:3:7: wrong"
+    checkout.esbuild(f"grep -q wrong src/pages/home.js && echo '{problem}' >&2 && exit {exit_code}")
     checkout.run()
     checkout.edit("wrong")
     code, output, errors = checkout.run()
     assert (code, output) == (1, "explorer   building the pages\n")
     assert errors == (
-        "[ERROR] src/pages/home.js:3:7: wrong\n"
+        f"{problem}\n"
         "explorer   esbuild did not build the pages: correct what its output above names,"
         " then run python3 layers/explorer/fetch.py.\n"
     )
