@@ -27,6 +27,8 @@ const EVENT_ORDERS = /** @type {Record<string, {label: string, direction: string
   event_ticker: { label: "Ticker", direction: "asc" },
 });
 const EVENT_PAGE_SIZE = 25;
+/** Height of the facts in lines of a placeholder: on a narrow screen they are in fewer columns. */
+const FACT_LINES = matchMedia("(max-width: 40rem)").matches ? 23 : 11;
 const main = /** @type {HTMLElement} */ (document.getElementById("main"));
 const ticker = decodeURIComponent(location.pathname.split("/")[3]);
 const seriesRequest = { path: `/series/${encodeURIComponent(ticker)}`, parameters: { fields: "all" } };
@@ -118,7 +120,7 @@ function update() {
         <span aria-current="page">${ticker}</span>
       </nav>
       <h1><bdi>${title}</bdi></h1>
-      ${isUnknown() ? unknownView() : series.view(factsView, 9)}
+      ${isUnknown() ? unknownView() : series.view(factsView, FACT_LINES)}
       ${series.data ? requestPanel(seriesRequest, `series ${ticker}`, { csv: () => csvText(["field", "value"], factRows(series.data)) }) : nothing}
       <h2>Most traded open markets</h2>
       ${markets.view(marketsView, 12)}
