@@ -3,7 +3,6 @@
 Facts that a table of the code has are read from it: columns, operators, parameters and limits.
 """
 
-import hashlib
 from pathlib import Path
 from string import Template
 from typing import Final
@@ -19,7 +18,7 @@ from api.markets.parameters import LISTING_PARAMETERS
 from api.mcp.revisions import SUPPORTED
 from api.mcp.tools import TOOLS
 from api.query_string import reject_parameters
-from api.responses import encode_body, encoded_response
+from api.responses import text_response
 from kalshi_markets.columns import FACETS, MARKETS, Column, Kind
 
 _GUIDE: Final = Template((Path(__file__).parent / "llms.txt").read_text(encoding="utf-8"))
@@ -34,12 +33,7 @@ def respond(request: Request) -> Response:
     """Return the response of GET /llms.txt; a 304 if the client has the current text. Raises ApiError."""
     reject_parameters(request.scope["query_string"])
     text = render(f"{request.url.scheme}://{request.url.netloc}")
-    etag = f'W/"{hashlib.blake2b(text.encode(), digest_size=12).hexdigest()}"'
-    headers = {"etag": etag, "cache-control": "no-cache"}
-    known = {tag.strip() for tag in request.headers.get("if-none-match", "").split(",")}
-    if known & {etag, etag.removeprefix("W/"), "*"}:
-        return Response(status_code=304, headers=headers)
-    return encoded_response(encode_body(request, text), "text/plain; charset=utf-8", headers=headers)
+    return text_response(request, text, "text/plain; charset=utf-8", {"x-content-type-options": "nosniff"})
 
 
 def render(base: str) -> str:

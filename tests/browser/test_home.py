@@ -15,7 +15,7 @@ def test_search_leads_to_explore(page: Page, service: Service) -> None:
     page.goto(service.url)
     page.get_by_role("searchbox", name="Search markets").fill("testville high")
     page.keyboard.press("Enter")
-    expect(page).to_have_url(service.url + "/explore?search=testville+high")
+    expect(page).to_have_url(service.url + "/explore?search=testville+high&status=active&order_by=volume_24h")
     expect(page.get_by_role("list", name="Filters")).to_contain_text("search: testville high")
 
 

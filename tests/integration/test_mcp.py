@@ -120,6 +120,9 @@ def test_the_cursor_leads_through_all_pages(service: str, markets: Sequence[Mapp
     cursor = None
     while cursor or not seen:
         facts, rows = answer(service, "search_markets", **arguments, **({"cursor": cursor} if cursor else {}))
+        assert [item["ticker"] for item in httpx.get(facts["api_url"]).json()["items"]] == [
+            row["ticker"] for row in rows
+        ]
         seen += [row["ticker"] for row in rows]
         cursor = facts["next_cursor"]
     expected = [market["ticker"] for market in markets if market["status"] == "active"]
@@ -194,14 +197,16 @@ def test_a_market_has_its_event_and_the_outcomes_by_strike(service: str, ladder:
     assert facts["market"]["ticker"] == "LADDER-007"
     assert (facts["event"]["title"], facts["event"]["mutually_exclusive"]) == ("How many?", True)
     assert facts["crawled_at"]
-    assert facts["api_url"] == f"{service}/markets/LADDER-007"
+    assert facts["api_url"] == f"{service}/markets/LADDER-007?fields=all"
+    assert httpx.get(facts["api_url"]).json().keys() > facts["market"].keys()
     assert facts["outcomes"] == {
         "count": MAX_OUTCOMES,
         "total": 60,
         "order": "strike",
-        "api_url": f"{service}/events/LADDER/markets",
+        "api_url": f"{service}/events/LADDER/markets?fields=all&limit=10000",
     }
     assert [row["ticker"] for row in rows] == [f"LADDER-{index:03}" for index in range(MAX_OUTCOMES)]
+    assert httpx.get(facts["outcomes"]["api_url"]).json()["count"] == 60
 
 
 def test_outcomes_by_probability_begin_with_the_highest_price(

@@ -163,6 +163,12 @@ def test_an_unsupported_revision_is_rejected_with_the_supported_ones(api: ApiCli
     assert failed(send_old(api, old("tools/list"), mcp_protocol_version=version), 400, -32022)["data"] == data
 
 
+def test_a_revision_of_null_differs_from_every_header(api: ApiClient) -> None:
+    message = request("tools/list")
+    message["params"]["_meta"] = {**META, VERSION_KEY: None}
+    assert "MCP-Protocol-Version" in failed(send(api, message), 400, -32020)["message"]
+
+
 @pytest.mark.parametrize(
     "meta",
     [

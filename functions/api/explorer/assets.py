@@ -2,12 +2,13 @@
 
 import hashlib
 import sys
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Final
+
+from api.responses import gzip_text
 
 FOLDER_NAME: Final = "explorer_assets"
 MEDIA_TYPES: Final = {
@@ -17,8 +18,6 @@ MEDIA_TYPES: Final = {
     ".txt": "text/plain; charset=utf-8",
 }
 """Media types of the files that are served, by suffix. Other files are not."""
-_GZIP_WBITS: Final = 16 + zlib.MAX_WBITS
-"""Window bits of zlib for the gzip format (zlib.net/manual.html, deflateInit2)."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +30,7 @@ class Asset:
     @cached_property
     def gzip(self) -> bytes:
         """Body compressed with gzip level 9: it is compressed once in a process."""
-        return zlib.compress(self.text.encode(), 9, _GZIP_WBITS)
+        return gzip_text(self.text, 9)
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,5 @@
 """Responses of the explorer's routes: pages, assets and the favicon. None of them uses the database."""
 
-import hashlib
 from typing import Final
 
 from starlette.requests import Request
@@ -11,7 +10,7 @@ from api.explorer import landing, shell
 from api.explorer.assets import current_assets
 from api.explorer.pages import PAGES
 from api.middleware import request_id
-from api.responses import accepts_gzip, encode_body, encoded_response, json_response
+from api.responses import accepts_gzip, encode_body, encoded_response, json_response, text_response
 
 HTML_TYPE: Final = "text/html; charset=utf-8"
 CONTENT_SECURITY_POLICY: Final = {
@@ -47,12 +46,9 @@ def page_response(request: Request, path: str, readme_url: str | None) -> Respon
     content = landing.content(readme_url) if page.name == "home" else ""
     text = shell.render(page, value, assets, content)
     if not assets and not content:
-        return _html(request, text, 503, {"cache-control": "no-store"})
-    etag = f'W/"{hashlib.sha256(text.encode()).hexdigest()[:24]}"'
-    headers = {"cache-control": "no-cache", "etag": etag}
-    if _matches(request, etag):
-        return Response(status_code=304, headers=SECURITY_HEADERS | VARY | headers)
-    return _html(request, text, 200, headers)
+        headers = SECURITY_HEADERS | VARY | {"cache-control": "no-store"}
+        return encoded_response(encode_body(request, text), HTML_TYPE, 503, headers)
+    return text_response(request, text, HTML_TYPE, SECURITY_HEADERS)
 
 
 def asset_response(request: Request) -> Response:
@@ -73,15 +69,6 @@ def favicon_response(request: Request) -> Response:
     if not assets:
         return _not_found(request)
     return RedirectResponse(assets.url("favicon.svg"), 302, SECURITY_HEADERS | {"cache-control": "no-cache"})
-
-
-def _matches(request: Request, etag: str) -> bool:
-    tags = {tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")}
-    return bool(tags & {"*", etag.removeprefix("W/")})
-
-
-def _html(request: Request, text: str, status: int, headers: dict[str, str]) -> Response:
-    return encoded_response(encode_body(request, text), HTML_TYPE, status, SECURITY_HEADERS | VARY | headers)
 
 
 def _not_found(request: Request) -> Response:

@@ -11,6 +11,7 @@ from api.events import markets as event_markets
 from api.events.resource import RESOURCE as EVENTS
 from api.formats import CSV
 from api.listing.endpoints import one_row
+from api.listing.parameters import MAX_LIMIT
 from api.markets.sql import RESOURCE as MARKETS
 from api.mcp.api_calls import api_url, dump, get_request, path_of, query_pairs, query_string, records_of, text_of
 from api.mcp.schemas import object_schema, parameter_schemas
@@ -18,6 +19,7 @@ from api.mcp.tool import Answer, Arguments, Tool, ToolContext
 from api.query_string import Parameter, enum_schema, invalid_parameter, one_of, parse_parameters
 from api.value_parsers import parse_text
 
+ALL_COLUMNS: Final = "fields=all"
 MAX_OUTCOMES: Final = 50
 MAX_SORTED_OUTCOMES: Final = 1_000
 """Outcomes that are read to sort them by probability: those with the highest volume. Events have a few hundred."""
@@ -55,7 +57,7 @@ async def run(arguments: Arguments, context: ToolContext) -> Answer:
     request = get_request(context.request, path, f"fields={','.join(MARKET_FIELDS)}")
     response = one_row(request, values["ticker"], context.resources, MARKETS)
     text = text_of(response)
-    facts = {"crawled_at": response.headers.get("x-crawled-at"), "api_url": api_url(context.request, path)}
+    facts = {"crawled_at": response.headers.get("x-crawled-at"), "api_url": api_url(context.request, path, ALL_COLUMNS)}
     event_ticker = json.loads(text)["event_ticker"]
     event, outcomes, table = "null", dict[str, Any](), ""
     if event_ticker:
@@ -97,7 +99,7 @@ def _outcomes(event_ticker: str, order: str, context: ToolContext) -> tuple[dict
     if order == "probability":
         table = _by_probability(table)
     facts = {"count": len(records_of(table)) - 1, "total": int(response.headers["x-total-count"]), "order": order}
-    return facts | {"api_url": api_url(context.request, path)}, table
+    return facts | {"api_url": api_url(context.request, path, f"{ALL_COLUMNS}&limit={MAX_LIMIT}")}, table
 
 
 def _by_probability(table: str) -> str:
@@ -116,7 +118,7 @@ TOOL: Final = Tool(
     "One market",
     "One market with its rules and prices, its event, and the outcomes of the event (its markets) as CSV, at most"
     f" {MAX_OUTCOMES}. crawled_at is the time of the data. api_url has all columns of the market; outcomes.api_url has"
-    " all outcomes.",
+    " all outcomes with all columns.",
     object_schema(parameter_schemas(PARAMETERS.values()), ["ticker"]),
     run,
 )

@@ -38,8 +38,8 @@ def revision_of(headers: Mapping[str, str], message: Message) -> str:
 
     headers: with case-insensitive names.
     """
-    header, in_body = headers.get("mcp-protocol-version"), message.meta.get(VERSION_KEY)
-    if in_body is not None and header != in_body:
+    header = headers.get("mcp-protocol-version")
+    if VERSION_KEY in message.meta and header != message.meta[VERSION_KEY]:
         raise _mismatch("MCP-Protocol-Version", f"params._meta[{VERSION_KEY!r}]")
     version = check_version(header)
     if version == STATELESS and message.id is not None:

@@ -36,7 +36,7 @@ async def run(arguments: Arguments, context: ToolContext) -> Answer:
     request = get_request(context.request, PATH, query_string([*pairs, ("format", CSV.name)]))
     response = list_rows(request, context.resources, MARKETS)
     table = text_of(response)
-    url = api_url(context.request, PATH, query_string([pair for pair in pairs if pair[0] != "cursor"]))
+    url = api_url(context.request, PATH, query_string(pairs))
     return Answer(dump({"count": len(records_of(table)) - 1, **_page_facts(response), "api_url": url}), table)
 
 
@@ -75,8 +75,8 @@ TOOL: Final = Tool(
     "Search markets",
     "Find markets by words, filters and sort order. The answer is JSON with count, next_cursor (send it as cursor with"
     " the same arguments for the next page; null on the last), crawled_at (time of the data) and api_url, then the"
-    " markets as CSV. api_url is the same request over HTTP: it accepts limit up to 10,000, cursor, format=json, ndjson"
-    " or csv. It is null if it is too long for a URL: POST /markets has the same parameters in its body.",
+    " markets as CSV. api_url is the same request over HTTP, its cursor included: limit may be up to 10,000, format"
+    " json, ndjson or csv. It is null if it is too long for a URL: POST /markets has the same parameters in its body.",
     listing_schema(LIMIT, FIELDS),
     run,
 )

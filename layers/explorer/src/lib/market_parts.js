@@ -3,7 +3,7 @@
 import { dataTable } from "./data_table.js";
 import { isMissing, localTime, newYorkTime, price, probability, quantity, relativeTime } from "./format.js";
 import { html, nothing } from "./html.js";
-import { changeView, impliedPrice, plainText, statusBadge, statusLabel } from "./market_views.js";
+import { changeView, impliedPrice, isLastPriceCurrent, plainText, statusBadge, statusLabel } from "./market_views.js";
 import { breadcrumb, exchangeLink } from "./page_parts.js";
 
 /** Return the heading of a market. @param {any} market */
@@ -80,11 +80,15 @@ export function rulesView({ rules_primary: primary, rules_secondary: secondary, 
 }
 
 /** @param {any} market @param {boolean} settled */
-function priceName({ last_price_dollars: last }, settled) {
+function priceName(market, settled) {
   if (settled) {
     return "settlement value of YES";
   }
-  return Number(last) ? `chance of YES · last price ${price(last)}` : "chance of YES · middle of bid and ask";
+  if (impliedPrice(market) === null) {
+    return "chance of YES unknown: nobody has traded, bids or asks";
+  }
+  const last = Number(market.last_price_dollars) ? ` · last price ${price(market.last_price_dollars)}` : "";
+  return isLastPriceCurrent(market) ? `chance of YES${last}` : `chance of YES · middle of bid and ask${last}`;
 }
 
 /** @param {string} name @param {string} value @param {unknown} note */

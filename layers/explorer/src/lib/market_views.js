@@ -49,8 +49,8 @@ export function statusBadge({ status, result }) {
 }
 
 /**
- * Return the price that says how likely a market's outcome is: the settlement value, the last price, or the middle of
- * bid and ask where nobody traded. Null: there is none of them.
+ * Return the price that says how likely a market's outcome is: the settlement value; else the last price, where it is
+ * between bid and ask or the book is empty; else the middle of bid and ask. Null: there is none of them.
  *
  * @param {any} market
  * @returns {number | null} Dollars.
@@ -59,12 +59,28 @@ export function impliedPrice(market) {
   if (!isMissing(market.settlement_value)) {
     return Number(market.settlement_value);
   }
+  const last = Number(market.last_price_dollars ?? 0);
+  return (hasQuotes(market) && !isLastPriceCurrent(market) ? middle(market) : last) || null;
+}
+
+/**
+ * Return whether the last price says what the market is worth now: it is between bid and ask, or there are none.
+ *
+ * @param {any} market
+ */
+export function isLastPriceCurrent(market) {
   const { last_price_dollars: last, yes_bid_dollars: bid, yes_ask_dollars: ask } = market;
-  if (last) {
-    return Number(last);
-  }
-  const hasBook = !isMissing(bid) && !isMissing(ask) && !(Number(bid) === 0 && Number(ask) === 1);
-  return hasBook ? Math.round((Number(bid) + Number(ask)) * 5e5) / 1e6 : null;
+  return Boolean(last) && (!hasQuotes(market) || (Number(bid) <= Number(last) && Number(last) <= Number(ask)));
+}
+
+/** Return whether somebody bids or asks. In an empty book the bid is 0 and the ask is 1. @param {any} market */
+export function hasQuotes({ yes_bid_dollars: bid, yes_ask_dollars: ask }) {
+  return !isMissing(bid) && !isMissing(ask) && !(Number(bid) === 0 && Number(ask) === 1);
+}
+
+/** @param {any} market */
+function middle({ yes_bid_dollars: bid, yes_ask_dollars: ask }) {
+  return Math.round((Number(bid) + Number(ask)) * 5e5) / 1e6;
 }
 
 /** Return a probability with a bar. @param {any} market */
@@ -76,8 +92,10 @@ export function probabilityView(market) {
 }
 
 /** Return bid and ask, such as 41¢ / 43¢. @param {any} market */
-export function quoteView({ yes_bid_dollars: bid, yes_ask_dollars: ask }) {
-  return html`<span class="quote">${price(bid)} / ${price(ask)}</span>`;
+export function quoteView(market) {
+  return hasQuotes(market)
+    ? html`<span class="quote">${price(market.yes_bid_dollars)} / ${price(market.yes_ask_dollars)}</span>`
+    : html`<span class="muted">no quotes</span>`;
 }
 
 /** Return a change of the price within 24 hours, colored. @param {any} market */

@@ -85,8 +85,10 @@ function update() {
   render(
     html`<form class="search" role="search" action="/explore">
         <label class="hidden" for="search">Search markets</label>
-        <input id="search" type="search" name="search" maxlength="200" placeholder="Search all markets, live and settled" />
+        <input id="search" type="search" name="search" maxlength="200" placeholder="Search open markets" />
         <button class="primary">Search</button>
+        <input type="hidden" name="status" value="active" />
+        <input type="hidden" name="order_by" value="volume_24h" />
       </form>
       <div class="freshness">${freshnessView()}</div>
       <div class="cards lists">${LISTS.map(listView)}</div>`,
