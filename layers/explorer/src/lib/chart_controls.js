@@ -39,7 +39,7 @@ export function intervalLinks(state, chosen, allowed) {
 
 /** @param {string} url @param {string} label @param {string} about @param {boolean} current */
 function choice(url, label, about, current) {
-  return html`<a class="button" data-state href=${url} aria-label=${about} aria-current=${current ? "true" : nothing}
+  return html`<a class="button" data-state href=${url} aria-label="${label}: ${about}" aria-current=${current ? "true" : nothing}
     >${label}</a
   >`;
 }

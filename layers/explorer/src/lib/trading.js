@@ -86,7 +86,7 @@ export function tradesView({ rows, nextCursor }, section) {
     { name: "Contracts", cell: (/** @type {any} */ trade) => quantity(trade.count_fp), numeric: true },
     { name: "Taker bought", cell: takerView },
   ];
-  return html`${dataTable("Last trades", columns, rows)}
+  return html`${dataTable("Table of the last trades", columns, rows)}
   ${
     nextCursor
       ? html`<button type="button" ?disabled=${section.loadingMore} @click=${() => section.more()}>More trades</button>`

@@ -283,7 +283,7 @@ function othersView(row, rows) {
     { name: "Volume", cell: (/** @type {any} */ { volume }) => quantity(volume), numeric: true, optional: true },
     { name: "Status", cell: statusBadge, optional: true },
   ];
-  return html`<div class="others">${dataTable("Other markets of the event", columns, siblings)}</div>
+  return html`<div class="others">${dataTable("Table of the other markets of the event", columns, siblings)}</div>
     <p><a href=${eventPath(row.event_ticker)}>${rows.length < OTHERS ? "Compare them" : `All outcomes; these are the first ${OTHERS}`} on the page of the event</a></p>
     ${panel}`;
 }
