@@ -10,6 +10,8 @@ from tests.browser.service import Service
 
 LADDER = "event_ticker=KXLADDER-1&order_by=ticker"
 """Query with 200 markets, in an order that does not change."""
+FIRST_CRAWL = {"complete": False, "started_at": None, "finished_at": None}
+"""Member "live" of GET /status during the first crawl."""
 
 
 def test_default_view_has_open_markets(page: Page, service: Service) -> None:
@@ -176,8 +178,7 @@ def test_failure_does_not_leave_the_rows_of_another_query(quiet_page: Page, serv
 
 def test_first_crawl_has_a_notice(page: Page, service: Service) -> None:
     def answer_incomplete(route: Route) -> None:
-        body = route.fetch().json()
-        route.fulfill(json=body | {"live": body["live"] | {"complete": False}})
+        route.fulfill(json=route.fetch().json() | {"live": FIRST_CRAWL})
 
     page.route(re.compile("/status$"), answer_incomplete)
     page.goto(service.url + "/explore")
