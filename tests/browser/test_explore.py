@@ -186,6 +186,25 @@ def test_first_crawl_has_a_notice(page: Page, service: Service) -> None:
     expect(_rows(page)).to_have_count(50)
 
 
+def test_notice_of_the_first_crawl_moves_until_the_crawl_has_ended(page: Page, service: Service) -> None:
+    status = page.request.get(service.url + "/status").json()
+    first_crawl = status | {"live": FIRST_CRAWL}
+    answers = iter([first_crawl | {"markets": 1000}, first_crawl | {"markets": 2000}, status])
+    page.clock.install()
+    # A fourth request would raise StopIteration.
+    page.route(re.compile("/status$"), lambda route: route.fulfill(json=next(answers)))
+    page.goto(service.url + "/explore")
+    notice = page.locator("#first-crawl")
+    expect(notice).to_contain_text("1,000 markets are stored")
+    page.clock.run_for(65_000)
+    expect(notice).to_contain_text("2,000 markets are stored")
+    page.clock.run_for(65_000)
+    expect(notice).to_have_count(0)
+    page.clock.run_for(65_000)
+    page.wait_for_load_state("networkidle")
+    assert next(answers, None) is None
+
+
 def test_hostile_texts_are_text(page: Page, service: Service) -> None:
     page.set_viewport_size({"width": 360, "height": 800})
     page.goto(service.url + "/explore?event_ticker=KXHOSTILE-1")

@@ -14,7 +14,7 @@ MAX_API_REQUESTS: Final = 6
 """Limit of the API requests of a first view."""
 MAX_EXCHANGE_REQUESTS: Final = 4
 """Limit of the requests that reach the exchange, while all of a page is looked at."""
-REFRESHED: Final = [path for path in PAGES if path.name in ("home", "explore", "market", "event", "status")]
+REFRESHED: Final = [path for path in PAGES if path.name in ("home", "market", "event", "status")]
 HIDE: Final = """() => {
   Object.defineProperty(document, "hidden", { value: true, configurable: true });
   document.dispatchEvent(new Event("visibilitychange"));

@@ -11,7 +11,7 @@ import { filtersOf, parseQuery, queryUrl } from "../lib/market_query.js";
 import { marketColumns, neededFields, ORDERS, orderOf, orderUrl } from "../lib/market_table.js";
 import { timeView } from "../lib/market_views.js";
 import { requestPanel } from "../lib/request_panel.js";
-import { Section, whenSeen } from "../lib/section.js";
+import { everyMinute, Section, whenSeen } from "../lib/section.js";
 import { fetchPrices, MAX_SPARKLINES } from "../lib/sparkline.js";
 import { emptyView, failureView, firstCrawlView } from "../lib/states.js";
 import { goTo, onStateChange, readState, stateUrl } from "../lib/url_state.js";
@@ -228,6 +228,11 @@ function moreView() {
 onStateChange(load);
 load();
 status.reload();
+everyMinute(() => {
+  if (!status.data?.live.finished_at) {
+    status.reload();
+  }
+});
 whenSeen(/** @type {Element} */ (main.querySelector(".rows")), () => {
   seen = true;
   loadSparklines();
