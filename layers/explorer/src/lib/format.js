@@ -135,8 +135,16 @@ function timeOptions() {
   return { year: "numeric", month: "short", day: "numeric", hour: "numeric", minute: "2-digit", timeZoneName: "short" };
 }
 
-/** Return the English locale of a language's region: de-DE gives en-DE. @param {string} language */
+/**
+ * Return the English locale of a language's region: de-DE gives en-DE.
+ *
+ * @param {string} language Language of the browser. On some systems it is no language tag, such as "en-US@posix".
+ */
 function regionalEnglish(language) {
-  const { region } = new Intl.Locale(language).maximize();
-  return region ? `en-${region}` : "en";
+  try {
+    const { region } = new Intl.Locale(language).maximize();
+    return region ? `en-${region}` : "en-US";
+  } catch {
+    return "en-US";
+  }
 }
