@@ -113,6 +113,21 @@ def test_further_filter_is_a_chip(page: Page, service: Service) -> None:
     expect(page).to_have_url(service.url + "/explore")
 
 
+def test_another_column_starts_with_its_first_operator(page: Page, service: Service) -> None:
+    page.goto(service.url + "/explore")
+    page.get_by_text("Add filter", exact=True).first.click()
+    operator = page.get_by_role("combobox", name="Operator")
+    # A browser ignores the attribute "selected" of an option that was chosen before.
+    for index in (0, 1, 0, 1):
+        operator.select_option(index=index)
+    page.get_by_role("combobox", name="Column").select_option("open_interest")
+    shown = operator.input_value()
+    assert shown == operator.get_by_role("option").first.get_attribute("value")
+    page.get_by_role("textbox", name="Value").fill("1000")
+    page.get_by_role("button", name="Add filter").click()
+    expect(page).to_have_url(re.compile(rf"[?&]{shown}=1000(&|$)"))
+
+
 def test_filter_by_known_values_offers_them(page: Page, service: Service) -> None:
     page.goto(service.url + "/explore")
     page.get_by_text("Add filter", exact=True).first.click()
@@ -135,6 +150,7 @@ def test_chosen_columns_are_fields(page: Page, service: Service) -> None:
     page.get_by_role("link", name="Usual columns").click()
     expect(page).to_have_url(service.url + "/explore")
     expect(page.get_by_role("columnheader", name="Probability")).to_be_visible()
+    expect(page.get_by_role("checkbox", name="category")).not_to_be_checked()
 
 
 def test_search_keeps_the_filters(page: Page, service: Service) -> None:

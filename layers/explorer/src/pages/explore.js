@@ -179,9 +179,9 @@ function orderView() {
   };
   return html`<span class="order">
     <label for="order">Sort by</label>
-    <select id="order" @change=${pick} .value=${order}>
+    <select id="order" @change=${pick}>
       ${Object.entries(ORDERS).map(
-        ([name, text]) => html`<option value=${name} ?selected=${name === order}>${text}</option>`,
+        ([name, text]) => html`<option value=${name} .selected=${name === order}>${text}</option>`,
       )}
     </select>
     <a class="button" data-state href=${orderUrl(query, order, !descending)}
