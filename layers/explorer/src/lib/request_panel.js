@@ -42,7 +42,7 @@ export function requestPanel(request, label, { csv = "api", list = "items" } = {
  * @param {string} text
  * @param {string} fileName
  */
-export function download(text, fileName) {
+function download(text, fileName) {
   const link = document.createElement("a");
   link.href = URL.createObjectURL(new Blob([text], { type: "text/csv" }));
   link.download = fileName;
