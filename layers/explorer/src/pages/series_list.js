@@ -161,7 +161,7 @@ function panels(items) {
   const tickers = items.slice(0, 200).map((row) => row.series_ticker);
   return html`<h3>Requests</h3>
     <p class="muted">The first request ranks the series, the second one has their details.</p>
-    ${requestPanel(facetRequest(state, items.length), "numbers of markets by series", { csv: () => facetCsv(items) })}
+    ${requestPanel(facetRequest(state, items.length), "numbers of markets by series", { csv: () => facetCsv(items), list: "facets.series_ticker.values" })}
     ${requestPanel(seriesRequest(state, tickers), "series")}`;
 }
 
