@@ -199,6 +199,17 @@ def test_error_responses_are_shown_as_they_are(quiet_page: Page, service: Servic
     assert _body(quiet_page)["code"] == "invalid_parameter"
 
 
+def test_a_request_without_a_response_says_so(quiet_page: Page, service: Service) -> None:
+    quiet_page.route(service.url + "/status", lambda route: route.abort())
+    quiet_page.goto(service.url + "/docs?operation=GET /status")
+    quiet_page.get_by_role("button", name="Send").click()
+    expect(quiet_page.get_by_role("alert")).to_contain_text("The service did not respond.")
+    expect(quiet_page.get_by_role("alert")).to_contain_text("Check the connection, then retry.")
+    quiet_page.unroute_all()
+    quiet_page.get_by_role("button", name="Retry").click()
+    expect(quiet_page.locator(".outcome-line")).to_contain_text("200")
+
+
 def test_references_of_schemas_are_resolved(page: Page, service: Service) -> None:
     page.goto(service.url + "/docs?operation=GET /markets")
     response = page.locator("details.response").first

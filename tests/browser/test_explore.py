@@ -1,4 +1,4 @@
-"""The page /explore: its URL, filters, order, rows and states."""
+"""The page /explore: its requests, rows, order and states."""
 
 import re
 from typing import Any
@@ -10,6 +10,8 @@ from tests.browser.service import Service
 
 LADDER = "event_ticker=KXLADDER-1&order_by=ticker"
 """Query with 200 markets, in an order that does not change."""
+FIRST_CRAWL = {"complete": False, "started_at": None, "finished_at": None}
+"""Member "live" of GET /status during the first crawl."""
 
 
 def test_default_view_has_open_markets(page: Page, service: Service) -> None:
@@ -101,94 +103,6 @@ def test_failure_of_load_more_keeps_the_rows(quiet_page: Page, service: Service)
     expect(quiet_page.get_by_role("alert")).to_have_count(0)
 
 
-def test_facet_links_toggle_and_history_restores(page: Page, service: Service) -> None:
-    page.goto(service.url + "/explore")
-    facet = page.get_by_role("region", name="Status")
-    facet.get_by_role("link", name=re.compile("^settled")).click()
-    expect(page).to_have_url(re.compile(r"/explore\?status__in=active,finalized"))
-    expect(_chips(page)).to_contain_text("status: open, settled")
-    expect(facet.get_by_role("listitem").nth(1)).to_contain_text("settled")
-    expect(facet.locator("[aria-current=true]")).to_have_count(2)
-    facet.get_by_role("link", name=re.compile("^open")).click()
-    expect(page).to_have_url(re.compile(r"/explore\?status=finalized"))
-    expect(_badges(page).first).to_contain_text("settled")
-    page.go_back()
-    expect(_chips(page)).to_contain_text("status: open, settled")
-    page.go_back()
-    expect(page).to_have_url(service.url + "/explore")
-    expect(_badges(page).first).to_have_text("open")
-    page.go_forward()
-    expect(_chips(page)).to_contain_text("status: open, settled")
-
-
-def test_order_that_a_filter_forbids_is_dropped(page: Page, service: Service) -> None:
-    page.goto(service.url + "/explore")
-    page.get_by_role("region", name="Status").get_by_role("link", name="remove the filter Status").click()
-    expect(page).to_have_url(service.url + "/explore?order_by=recent")
-    expect(page.get_by_text("No filters: all markets")).to_be_visible()
-    expect(_rows(page)).to_have_count(50)
-
-
-def test_facets_combine_and_keep_their_focus(page: Page, service: Service) -> None:
-    page.goto(service.url + "/explore?order_by=recent")
-    category = page.get_by_role("region", name="Category")
-    link = category.get_by_role("link").nth(1)
-    name = link.locator("bdi").inner_text()
-    link.focus()
-    page.keyboard.press("Enter")
-    expect(category.get_by_role("listitem").first).to_contain_text(name)
-    expect(category.locator("[aria-current=true]")).to_be_focused()
-    expect(category.get_by_role("listitem").nth(1)).to_be_visible()
-
-
-def test_empty_value_is_a_choice(page: Page, service: Service) -> None:
-    page.goto(service.url + "/explore?order_by=recent")
-    result = page.get_by_role("region", name="Result")
-    result.get_by_role("link", name=re.compile("undetermined")).click()
-    expect(page).to_have_url(re.compile(r"[?&]result=(&|$)"))
-    expect(_chips(page)).to_contain_text("result: undetermined")
-    result.get_by_role("link", name=re.compile("^NO")).click()
-    expect(page).to_have_url(re.compile(r"[?&]result__in=,no(&|$)"))
-    expect(_chips(page)).to_contain_text("result: undetermined, NO")
-    expect(page.locator("#shown")).to_have_text(re.compile("shown$"))
-
-
-def test_values_without_a_filter_are_filtered_as_missing(page: Page, service: Service) -> None:
-    page.goto(service.url + "/explore?order_by=recent")
-    page.get_by_role("region", name="Strike type").get_by_role("link", name=re.compile("^none")).click()
-    expect(page).to_have_url(re.compile(r"strike_type__isnull=true"))
-    expect(_chips(page)).to_contain_text("strike type is missing")
-
-
-def test_estimated_and_unknown_counts_are_marked(page: Page, service: Service) -> None:
-    def answer_estimates(route: Route) -> None:
-        body = route.fetch().json()
-        for facet in body["facets"].values():
-            facet["estimated"] = True
-            facet["values"] = [{"value": "active", "count": 1_200_000}, {"value": "closed", "count": None}]
-        route.fulfill(json=body | {"count": 1_234_567})
-
-    page.route(re.compile("/markets/facets"), answer_estimates)
-    page.goto(service.url + "/explore?volume__gte=1")
-    expect(page.locator("#shown")).to_have_text("≈ 1,234,567 markets, 50 shown")
-    status = page.get_by_role("region", name="Status")
-    expect(status.get_by_role("link", name=re.compile("^open"))).to_contain_text("≈ 1,200,000")
-    expect(status.get_by_role("link", name=re.compile("^closed"))).to_contain_text("–")
-
-
-def test_uncounted_facets_say_why(page: Page, service: Service) -> None:
-    def answer_nothing(route: Route) -> None:
-        body = route.fetch().json()
-        for facet in body["facets"].values():
-            facet["values"] = None
-        route.fulfill(json=body | {"count": None})
-
-    page.route(re.compile("/markets/facets"), answer_nothing)
-    page.goto(service.url + "/explore?volume__gte=1")
-    expect(page.get_by_role("region", name="Category")).to_contain_text("Too many markets to count in time.")
-    expect(page.locator("#shown")).to_have_text("Markets, 50 shown")
-
-
 def test_headers_sort(page: Page, service: Service) -> None:
     page.goto(service.url + "/explore")
     header = page.get_by_role("columnheader", name="Volume", exact=True)
@@ -219,73 +133,6 @@ def test_orders_by_a_day_add_the_filter_that_they_need(page: Page, service: Serv
     expect(_chips(page)).to_contain_text("status: open")
     expect(header).to_have_attribute("aria-sort", "descending")
     expect(_rows(page)).to_have_count(50)
-
-
-def test_further_filter_is_a_chip(page: Page, service: Service) -> None:
-    columns: list[str] = []
-    page.on("request", lambda request: columns.append(request.url) if "/markets/columns" in request.url else None)
-    page.goto(service.url + "/explore")
-    expect(_rows(page)).to_have_count(50)
-    assert not columns
-    page.get_by_text("Add filter", exact=True).first.click()
-    page.get_by_role("combobox", name="Column").select_option("volume")
-    page.get_by_role("combobox", name="Operator").select_option("volume__gte")
-    page.get_by_role("textbox", name="Value").fill("1000")
-    page.get_by_role("button", name="Add filter").click()
-    expect(page).to_have_url(service.url + "/explore?status=active&volume__gte=1000&order_by=volume_24h")
-    expect(_chips(page)).to_contain_text("volume ≥ 1000")
-    assert len(columns) == 1
-    page.get_by_role("link", name="Remove the filter volume ≥ 1000").click()
-    expect(page).to_have_url(service.url + "/explore")
-
-
-def test_filter_by_known_values_offers_them(page: Page, service: Service) -> None:
-    page.goto(service.url + "/explore")
-    page.get_by_text("Add filter", exact=True).first.click()
-    page.get_by_role("combobox", name="Column").select_option("market_type")
-    page.get_by_role("combobox", name="Value").select_option("scalar")
-    page.get_by_role("button", name="Add filter").click()
-    expect(page).to_have_url(re.compile("market_type=scalar"))
-    expect(_chips(page)).to_contain_text("market type: scalar")
-
-
-def test_chosen_columns_are_fields(page: Page, service: Service) -> None:
-    page.goto(service.url + "/explore")
-    page.get_by_text("Columns", exact=True).click()
-    page.get_by_role("checkbox", name="category").check()
-    page.get_by_role("checkbox", name="close_time").check()
-    page.get_by_role("button", name="Show these columns").click()
-    expect(page).to_have_url(service.url + "/explore?fields=close_time,category")
-    headers = page.get_by_role("columnheader")
-    expect(headers).to_have_text(["Market", "close_time", "category"])
-    page.get_by_role("link", name="Usual columns").click()
-    expect(page).to_have_url(service.url + "/explore")
-    expect(page.get_by_role("columnheader", name="Probability")).to_be_visible()
-
-
-def test_search_keeps_the_filters(page: Page, service: Service) -> None:
-    page.goto(service.url + "/explore")
-    page.get_by_role("searchbox").fill('testville "high temp"')
-    page.get_by_role("button", name="Search").click()
-    expect(_chips(page)).to_contain_text('search: testville "high temp"')
-    expect(_rows(page)).to_have_count(6)
-    expect(_rows(page).first).to_contain_text("Will the high temp in Testville be")
-    expect(page).to_have_url(re.compile(r"search=testville\+%22high\+temp%22&status=active&order_by=volume_24h"))
-    expect(page).to_have_title(re.compile("testville"))
-
-
-def test_no_match_says_which_filters_to_remove(page: Page, service: Service) -> None:
-    page.goto(service.url + "/explore?search=testville&status=finalized&volume__gte=1")
-    expect(page.get_by_text("No market matches these filters.")).to_be_visible()
-    expect(page.locator("#shown")).to_have_text("0 markets, none shown")
-    expect(page.get_by_role("link", name="Without search: testville")).to_be_visible()
-    expect(page.get_by_role("link", name="Show all markets")).to_be_visible()
-    page.get_by_role("link", name="Without status: settled").click()
-    expect(_rows(page).first).to_contain_text("Testville")
-    page.go_back()
-    page.get_by_role("link", name="Search all markets for testville").click()
-    expect(page).to_have_url(service.url + "/explore?search=testville")
-    expect(_rows(page)).to_have_count(6)
 
 
 def test_sparklines_are_one_request_after_the_table(page: Page, service: Service) -> None:
@@ -331,13 +178,31 @@ def test_failure_does_not_leave_the_rows_of_another_query(quiet_page: Page, serv
 
 def test_first_crawl_has_a_notice(page: Page, service: Service) -> None:
     def answer_incomplete(route: Route) -> None:
-        body = route.fetch().json()
-        route.fulfill(json=body | {"live": body["live"] | {"complete": False}})
+        route.fulfill(json=route.fetch().json() | {"live": FIRST_CRAWL})
 
     page.route(re.compile("/status$"), answer_incomplete)
     page.goto(service.url + "/explore")
     expect(page.locator("#first-crawl")).to_contain_text("The first crawl is running.")
     expect(_rows(page)).to_have_count(50)
+
+
+def test_notice_of_the_first_crawl_moves_until_the_crawl_has_ended(page: Page, service: Service) -> None:
+    status = page.request.get(service.url + "/status").json()
+    first_crawl = status | {"live": FIRST_CRAWL}
+    answers = iter([first_crawl | {"markets": 1000}, first_crawl | {"markets": 2000}, status])
+    page.clock.install()
+    # A fourth request would raise StopIteration.
+    page.route(re.compile("/status$"), lambda route: route.fulfill(json=next(answers)))
+    page.goto(service.url + "/explore")
+    notice = page.locator("#first-crawl")
+    expect(notice).to_contain_text("1,000 markets are stored")
+    page.clock.run_for(65_000)
+    expect(notice).to_contain_text("2,000 markets are stored")
+    page.clock.run_for(65_000)
+    expect(notice).to_have_count(0)
+    page.clock.run_for(65_000)
+    page.wait_for_load_state("networkidle")
+    assert next(answers, None) is None
 
 
 def test_hostile_texts_are_text(page: Page, service: Service) -> None:
@@ -347,14 +212,6 @@ def test_hostile_texts_are_text(page: Page, service: Service) -> None:
     expect(page.get_by_text("<script>document.title=")).to_have_count(1)
     expect(page.get_by_text("&lt;b&gt;bold&lt;/b&gt;")).to_have_count(1)
     expect(page).to_have_title("Explore · Kalshi Markets")
-    assert page.evaluate("document.documentElement.scrollWidth") <= 360
-
-
-def test_search_is_shown_as_text(page: Page, service: Service) -> None:
-    page.set_viewport_size({"width": 360, "height": 800})
-    page.goto(service.url + "/explore?search=%3Cimg+src%3Dx%3E" + "W" * 150)
-    expect(page.get_by_text("No market matches these filters.")).to_be_visible()
-    expect(_chips(page)).to_contain_text("<img src=x>WWW")
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
 
 
@@ -376,10 +233,6 @@ def _rows(page: Page) -> Locator:
 
 def _chips(page: Page) -> Locator:
     return page.get_by_role("list", name="Filters")
-
-
-def _badges(page: Page) -> Locator:
-    return page.locator(".rows tbody .badge")
 
 
 def _shown_tickers(page: Page) -> list[str]:

@@ -10,6 +10,9 @@ from playwright.sync_api import Locator, Page, Route, expect
 from tests.browser.service import Service
 
 SERIES = "/explore/series/KXLADDER"
+FACETS = "**/markets/facets?facet=series_ticker*"
+FIRST_CRAWL = {"complete": False, "started_at": None, "finished_at": None}
+"""Member "live" of GET /status during the first crawl."""
 
 
 def test_categories_are_those_of_the_api(page: Page, service: Service) -> None:
@@ -110,13 +113,44 @@ def test_search_finds_titles_and_tickers(page: Page, service: Service) -> None:
 
 def test_first_crawl_is_said_where_there_is_nothing_yet(page: Page, service: Service) -> None:
     status = _json(page, service, "/status")
-    empty = {"facets": {"series_ticker": {"values": [], "truncated": False}}, "count": 0, "counted_at": None}
-    page.route("**/markets/facets?facet=series_ticker*", lambda route: route.fulfill(json=empty))
-    status["live"]["complete"] = False
+    page.route(FACETS, lambda route: route.fulfill(json=_series_facet([])))
+    status["live"] = FIRST_CRAWL
     page.route(service.url + "/status", lambda route: route.fulfill(json=status))
     page.goto(service.url + "/explore/series")
     expect(page.get_by_text("The first crawl is running.")).to_be_visible()
     expect(page.get_by_role("link", name="Progress")).to_have_attribute("href", "/explore/status")
+
+
+def test_retry_finds_out_why_there_is_nothing(quiet_page: Page, service: Service) -> None:
+    status = service.get("/status") | {"live": FIRST_CRAWL}
+    quiet_page.route(FACETS, _unavailable)
+    quiet_page.goto(service.url + "/explore/series")
+    expect(quiet_page.get_by_role("alert")).to_contain_text("The database is starting.")
+    quiet_page.route(FACETS, lambda route: route.fulfill(json=_series_facet([])))
+    quiet_page.route(service.url + "/status", lambda route: route.fulfill(json=status))
+    quiet_page.get_by_role("button", name="Retry").click()
+    expect(quiet_page.get_by_text("The first crawl is running.")).to_be_visible()
+
+
+def test_series_that_cannot_be_counted_have_another_order(page: Page, service: Service) -> None:
+    page.route(FACETS, lambda route: route.fulfill(json=_series_facet(None)))
+    page.goto(service.url + "/explore/series")
+    expect(page.get_by_role("alert")).to_contain_text("could not be counted in time")
+    expect(page.get_by_text("No series")).to_have_count(0)
+    page.get_by_role("link", name="Order the series by ticker").click()
+    expect(page).to_have_url(service.url + "/explore/series?order=ticker")
+    expect(page.get_by_role("alert")).to_have_count(0)
+    assert _tickers(page) == sorted(_tickers(page))
+
+
+def test_more_series_that_cannot_be_counted_keep_the_rows(page: Page, service: Service) -> None:
+    page.goto(service.url + "/explore/series?limit=3")
+    expect(_rows(page)).to_have_count(3)
+    page.route(FACETS, lambda route: route.fulfill(json=_series_facet(None)))
+    page.get_by_role("button", name="Load more").click()
+    expect(page.get_by_role("alert")).to_contain_text("could not be counted in time")
+    expect(_rows(page)).to_have_count(3)
+    expect(page.get_by_text("no other series has a market")).to_have_count(0)
 
 
 def test_list_page_has_csv_and_requests(page: Page, service: Service) -> None:
@@ -234,6 +268,11 @@ def _series_with_events(page: Page, service: Service, count: int) -> str:
     events = _json(page, service, "/events?limit=1000")["items"]
     tickers = [event["series_ticker"] for event in events]
     return str(max((ticker for ticker in tickers if tickers.count(ticker) >= count), key=tickers.count))
+
+
+def _series_facet(values: list[Any] | None) -> Any:
+    """Return a response of GET /markets/facets. None: the values could not be counted."""
+    return {"facets": {"series_ticker": {"values": values, "truncated": False}}, "count": None, "counted_at": None}
 
 
 def _unavailable(route: Route) -> None:

@@ -52,6 +52,16 @@ def test_the_first_crawl_is_named_where_rows_are_missing(
         expect(notice.get_by_role("link", name="Progress")).to_have_attribute("href", "/explore/status")
 
 
+def test_a_failed_listing_is_no_first_crawl(page: Page, service: Service) -> None:
+    status = service.get("/status")
+    status["live"]["complete"] = False
+    assert status["live"]["finished_at"]
+    page.route(service.url + "/status", lambda route: route.fulfill(json=status))
+    page.goto(service.url)
+    expect(page.locator("main")).to_contain_text("live data incomplete")
+    expect(page.locator("#first-crawl")).to_have_count(0)
+
+
 @pytest.mark.parametrize("path", PAGES, ids=str)
 def test_a_page_without_scripts_names_the_request_of_its_data(
     open_page: OpenPage, service: Service, path: PagePath

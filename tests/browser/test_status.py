@@ -106,7 +106,7 @@ def test_first_crawl_has_its_progress(page: Page, service: Service) -> None:
     expect(page.get_by_text("The first crawl is running.")).to_be_visible()
     expect(page.get_by_text("2 of 4 listings of live markets are complete.")).to_be_visible()
     assert page.get_by_role("progressbar").evaluate("bar => [bar.value, bar.max]") == [2, 4]
-    expect(page.get_by_text("The passes under way have read 40 pages.")).to_be_visible()
+    expect(page.get_by_text("The running passes have read 40 pages.")).to_be_visible()
 
 
 def test_database_unavailable_is_said_and_can_be_retried(quiet_page: Page, service: Service) -> None:

@@ -79,18 +79,8 @@ export function withParameters(request, parameters) {
  * @returns {Promise<ApiResponse>}
  */
 export async function send(request, signal) {
-  const options = request.body
-    ? { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(request.body) }
-    : {};
-  let response;
-  try {
-    response = await fetch(requestPath(request), { ...options, signal });
-  } catch {
-    signal?.throwIfAborted();
-    throw new ApiFailure(0, "network", "The service did not respond.", "Check the connection, then retry.", "");
-  }
-  const body = await response.json().catch(() => null);
-  signal?.throwIfAborted();
+  const { response, text } = await receiveText(request, { signal });
+  const body = parsedJson(text);
   if (!response.ok || body === null) {
     throw ApiFailure.of(response, body);
   }
@@ -99,6 +89,34 @@ export async function send(request, signal) {
     crawledAt: response.headers.get("x-crawled-at"),
     nextCursor: response.headers.get("x-next-cursor"),
   };
+}
+
+/**
+ * Send a request and return its response, whatever its status, with its body. Throw an ApiFailure without a response.
+ *
+ * @param {ApiRequest} request
+ * @param {RequestInit} options Further options of fetch.
+ */
+export async function receiveText(request, options) {
+  const post = request.body
+    ? { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(request.body) }
+    : {};
+  try {
+    const response = await fetch(requestPath(request), { ...post, ...options });
+    return { response, text: await response.text() };
+  } catch {
+    options.signal?.throwIfAborted();
+    throw new ApiFailure(0, "network", "The service did not respond.", "Check the connection, then retry.", "");
+  }
+}
+
+/** Return the value of a JSON text, or null if it is none. @param {string} text */
+function parsedJson(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
 }
 
 /** @param {Record<string, ParameterValue> | URLSearchParams} parameters */

@@ -32,7 +32,7 @@ export function centsText(cents) {
  *
  * @param {Candle[]} candles At least one.
  */
-export function candleSummary(candles) {
+function candleSummary(candles) {
   const priced = candles.filter(({ close }) => close !== null);
   const period = `${periodText(candles[0])} to ${periodText(candles[candles.length - 1])}`;
   if (!priced.length) {

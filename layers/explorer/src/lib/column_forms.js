@@ -107,7 +107,7 @@ function columnsForm(query, columns) {
   return html`<form class="checks" @submit=${submit}>
     ${columns.map(
       ({ name, about }) =>
-        html`<label title=${about}><input type="checkbox" name="field" value=${name} ?checked=${chosen.includes(name)} />${name}</label>`,
+        html`<label title=${about}><input type="checkbox" name="field" value=${name} .checked=${chosen.includes(name)} />${name}</label>`,
     )}
     <p>
       <span class="muted">The question of a market is always shown.</span>
@@ -129,7 +129,7 @@ function operatorName(parameter) {
 
 /** @param {string} value @param {string} text @param {string} selected */
 function option(value, text, selected) {
-  return html`<option value=${value} ?selected=${value === selected}>${text}</option>`;
+  return html`<option value=${value} .selected=${value === selected}>${text}</option>`;
 }
 
 /** @param {Event} event */

@@ -97,7 +97,7 @@ export function facetsView(query, facets) {
       (facets.facets[column]?.values ?? []).map(({ value, count }) => [column, value, count]),
     );
   return html`${COLUMNS.map((column) => facetView(query, facets, column))}
-  ${requestPanel(facets.request, "facets", { csv: () => csvText(["facet", "value", "count"], rows()), list: "facets" })}`;
+  ${requestPanel(facets.request, "facets", { csv: () => csvText(["facet", "value", "count"], rows()), list: "facets.*.values" })}`;
 }
 
 /** @param {URLSearchParams} query @param {Facets} facets @param {string} column */

@@ -36,7 +36,7 @@ export function parseParameter(parameter) {
  * @param {string} parameter
  * @param {string} value
  */
-export function filterText(parameter, value) {
+function filterText(parameter, value) {
   if (parameter === "search") {
     return `search: ${value}`;
   }

@@ -3,7 +3,6 @@
 const MISSING = "–";
 const LOCALE = regionalEnglish(navigator.language);
 const NUMBER = new Intl.NumberFormat(LOCALE, { maximumFractionDigits: 2 });
-const CENTS = new Intl.NumberFormat(LOCALE, { maximumFractionDigits: 2 });
 const COMPACT = new Intl.NumberFormat(LOCALE, { notation: "compact", maximumFractionDigits: 1 });
 const RELATIVE = new Intl.RelativeTimeFormat(LOCALE, { numeric: "auto" });
 const LOCAL_TIME = new Intl.DateTimeFormat(LOCALE, timeOptions());
@@ -25,7 +24,7 @@ const UNITS = /** @type {const} */ ([
  * @param {Decimal} dollars
  */
 export function price(dollars) {
-  return isMissing(dollars) ? MISSING : `${CENTS.format(hundredfold(dollars))}¢`;
+  return isMissing(dollars) ? MISSING : `${NUMBER.format(hundredfold(dollars))}¢`;
 }
 
 /**
@@ -39,7 +38,7 @@ export function priceChange(dollars) {
   }
   const cents = hundredfold(dollars);
   const sign = cents > 0 ? "+" : cents < 0 ? "−" : "±";
-  return `${sign}${CENTS.format(Math.abs(cents))}¢`;
+  return `${sign}${NUMBER.format(Math.abs(cents))}¢`;
 }
 
 /**
@@ -48,7 +47,7 @@ export function priceChange(dollars) {
  * @param {Decimal} dollars
  */
 export function probability(dollars) {
-  return isMissing(dollars) ? MISSING : `${CENTS.format(hundredfold(dollars))}%`;
+  return isMissing(dollars) ? MISSING : `${NUMBER.format(hundredfold(dollars))}%`;
 }
 
 /**
@@ -135,8 +134,16 @@ function timeOptions() {
   return { year: "numeric", month: "short", day: "numeric", hour: "numeric", minute: "2-digit", timeZoneName: "short" };
 }
 
-/** Return the English locale of a language's region: de-DE gives en-DE. @param {string} language */
+/**
+ * Return the English locale of a language's region: de-DE gives en-DE.
+ *
+ * @param {string} language Language of the browser. On some systems it is no language tag, such as "en-US@posix".
+ */
 function regionalEnglish(language) {
-  const { region } = new Intl.Locale(language).maximize();
-  return region ? `en-${region}` : "en";
+  try {
+    const { region } = new Intl.Locale(language).maximize();
+    return region ? `en-${region}` : "en-US";
+  } catch {
+    return "en-US";
+  }
 }

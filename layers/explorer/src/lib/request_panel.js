@@ -14,7 +14,7 @@ import { snippets } from "./snippets.js";
  * @param {object} [options]
  * @param {"api" | (() => string)} [options.csv] Source of the CSV: the API's `format=csv`, or a function that returns
  *   the text, for a request whose response has no CSV.
- * @param {string} [options.list] Member of the JSON response that has the rows.
+ * @param {string | null} [options.list] Path to the rows in the JSON response, as of snippets().
  */
 export function requestPanel(request, label, { csv = "api", list = "items" } = {}) {
   const texts = snippets(request, { hasCsv: csv === "api", list });
@@ -42,7 +42,7 @@ export function requestPanel(request, label, { csv = "api", list = "items" } = {
  * @param {string} text
  * @param {string} fileName
  */
-export function download(text, fileName) {
+function download(text, fileName) {
   const link = document.createElement("a");
   link.href = URL.createObjectURL(new Blob([text], { type: "text/csv" }));
   link.download = fileName;

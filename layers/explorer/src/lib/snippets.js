@@ -10,7 +10,8 @@ import { requestPath, withParameters } from "./api.js";
  * @param {ApiRequest} request
  * @param {object} options
  * @param {boolean} options.hasCsv Whether the API has the response as CSV.
- * @param {string} options.list Member of the JSON response that has the rows.
+ * @param {string | null} options.list Path to the rows in the JSON response, such as "rejects.newest". Null: the
+ *   response is one row. A "*" stands for each member, whose name becomes an index of the frame.
  * @returns {[string, string][]} Name and text of each.
  */
 export function snippets(request, { hasCsv, list }) {
@@ -18,14 +19,32 @@ export function snippets(request, { hasCsv, list }) {
   const json = request.body ? `, json=${pythonLiteral(request.body)}` : "";
   const method = request.body ? "post" : "get";
   const call = `httpx.${method}(${pythonLiteral(url)}${json}, timeout=30).raise_for_status().json()`;
-  const frame = `import httpx\nimport pandas as pd\n\nframe = pd.json_normalize(${call}[${pythonLiteral(list)}])`;
   const csvUrl = location.origin + requestPath(withParameters(request, { format: "csv" }));
   return [
     ["URL", url],
     ["curl", curl(url, request.body)],
     ["Python", `import httpx\n\nresponse = ${call}`],
-    ["pandas", hasCsv ? `import pandas as pd\n\nframe = pd.read_csv(${pythonLiteral(csvUrl)})` : frame],
+    [
+      "pandas",
+      hasCsv
+        ? `import pandas as pd\n\nframe = pd.read_csv(${pythonLiteral(csvUrl)})`
+        : `import httpx\nimport pandas as pd\n\nresponse = ${call}\nframe = ${frameSource(list)}`,
+    ],
   ];
+}
+
+/** Return Python source for the data frame of a response's rows. @param {string | null} list */
+function frameSource(list) {
+  const [outer, inner] = (list ?? "").split(".*.").map(memberSource);
+  return inner === undefined
+    ? `pd.json_normalize(response${outer})`
+    : `pd.concat({name: pd.json_normalize(each${inner} or []) for name, each in response${outer}.items()})`;
+}
+
+/** Return Python source for the member at a path. @param {string} path */
+function memberSource(path) {
+  const names = path ? path.split(".") : [];
+  return names.map((name) => `[${pythonLiteral(name)}]`).join("");
 }
 
 /** @param {string} url @param {object | undefined} body */

@@ -53,19 +53,19 @@ export function emptyView(reason, next = nothing) {
 }
 
 /**
- * Return the view of a first crawl that is running, or null if the live markets are complete.
+ * Return the view of a first crawl that is running, or null if all listings of live markets were read once.
  *
  * @param {any} status Response of GET /status.
  */
 export function firstCrawlView(status) {
-  if (status.live.complete) {
+  if (status.live.finished_at) {
     return null;
   }
   const pages = status.jobs.reduce(
     (/** @type {number} */ sum, /** @type {any} */ job) => sum + (job.position?.pages ?? 0),
     0,
   );
-  const progress = pages ? ` Its passes under way have read ${quantity(pages)} pages.` : "";
+  const progress = pages ? ` Its running passes have read ${quantity(pages)} pages.` : "";
   return html`<div class="notice" role="status" id="first-crawl">
     <strong>The first crawl is running.</strong>
     <span>${quantity(status.markets)} markets are stored; more arrive every second.${progress}</span>

@@ -119,7 +119,7 @@ function snippetsView(operation, request, api) {
   const hasCsv = operation.method === "GET" && Boolean(success?.types.includes("text/csv"));
   const list = listMember(operation, api);
   const isText = ["csv", "ndjson"].includes(values.get("format") ?? "");
-  const texts = snippets(request, { hasCsv, list: list ?? "" });
+  const texts = snippets(request, { hasCsv, list });
   const hasName = (/** @type {string} */ name) =>
     name === "pandas" ? hasCsv || (list !== null && !isText) : name !== "Python" || !isText;
   return html`<div class="snippets">${texts.filter(([name]) => hasName(name)).map(([name, text]) => snippetView(name, text))}</div>`;

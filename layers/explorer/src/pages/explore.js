@@ -11,7 +11,7 @@ import { filtersOf, parseQuery, queryUrl } from "../lib/market_query.js";
 import { marketColumns, neededFields, ORDERS, orderOf, orderUrl } from "../lib/market_table.js";
 import { timeView } from "../lib/market_views.js";
 import { requestPanel } from "../lib/request_panel.js";
-import { Section, whenSeen } from "../lib/section.js";
+import { everyMinute, Section, whenSeen } from "../lib/section.js";
 import { fetchPrices, MAX_SPARKLINES } from "../lib/sparkline.js";
 import { emptyView, failureView, firstCrawlView } from "../lib/states.js";
 import { goTo, onStateChange, readState, stateUrl } from "../lib/url_state.js";
@@ -179,9 +179,9 @@ function orderView() {
   };
   return html`<span class="order">
     <label for="order">Sort by</label>
-    <select id="order" @change=${pick} .value=${order}>
+    <select id="order" @change=${pick}>
       ${Object.entries(ORDERS).map(
-        ([name, text]) => html`<option value=${name} ?selected=${name === order}>${text}</option>`,
+        ([name, text]) => html`<option value=${name} .selected=${name === order}>${text}</option>`,
       )}
     </select>
     <a class="button" data-state href=${orderUrl(query, order, !descending)}
@@ -228,6 +228,11 @@ function moreView() {
 onStateChange(load);
 load();
 status.reload();
+everyMinute(() => {
+  if (!status.data?.live.finished_at) {
+    status.reload();
+  }
+});
 whenSeen(/** @type {Element} */ (main.querySelector(".rows")), () => {
   seen = true;
   loadSparklines();

@@ -121,7 +121,7 @@ function update() {
       </nav>
       <h1><bdi>${title}</bdi></h1>
       ${isUnknown() ? unknownView() : series.view(factsView, FACT_LINES)}
-      ${series.data ? requestPanel(seriesRequest, `series ${ticker}`, { csv: () => csvText(["field", "value"], factRows(series.data)) }) : nothing}
+      ${series.data ? requestPanel(seriesRequest, `series ${ticker}`, { csv: () => csvText(["field", "value"], factRows(series.data)), list: null }) : nothing}
       <h2>Most traded open markets</h2>
       ${markets.view(marketsView, 12)}
       <h2>Events</h2>

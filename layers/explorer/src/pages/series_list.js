@@ -1,6 +1,6 @@
 /** Page of all series: categories, search, and a table with market counts. */
 
-import { send } from "../lib/api.js";
+import { ApiFailure, send } from "../lib/api.js";
 import { quantity } from "../lib/format.js";
 import { html, nothing, render } from "../lib/html.js";
 import { Listing } from "../lib/listing.js";
@@ -17,7 +17,7 @@ const main = /** @type {HTMLElement} */ (document.getElementById("main"));
 
 let state = readState();
 const categories = new Section(async (signal) => (await send(CATEGORY_REQUEST, signal)).data, update);
-const series = new Listing((next, signal) => loadPage(state, next, signal), update, grown);
+const series = new Listing(loadSeries, update, grown);
 const status = new Section(async (signal) => (await send({ path: "/status" }, signal)).data, update);
 
 document.title = "Series – Kalshi Markets";
@@ -27,18 +27,20 @@ onStateChange(() => {
   if (stateUrl(previous, { sort: null }) === stateUrl(state, { sort: null })) {
     update();
   } else {
-    load();
+    series.reload({ discard: true });
   }
 });
 update();
 categories.reload();
-load();
+series.reload();
 
-async function load() {
-  await series.reload({ discard: true });
-  if (series.data?.items.length === 0) {
+/** @param {string | null} next @param {AbortSignal} [signal] */
+async function loadSeries(next, signal) {
+  const page = await loadPage(state, next, signal);
+  if (next === null && page.items.length === 0) {
     status.reload();
   }
+  return page;
 }
 
 /** @param {number} count */
@@ -62,7 +64,7 @@ function update() {
         </nav>
         <section aria-labelledby="list">
           <h2 id="list">${state.get("category") ?? "All categories"}</h2>
-          ${orderLinks()} ${series.view(resultView, 30)}
+          ${orderLinks()} ${isUncounted() ? uncountedView() : nothing} ${series.view(resultView, 30)}
         </section>
       </div>`,
     main,
@@ -121,6 +123,17 @@ function orderLinks() {
   </p>`;
 }
 
+/** Return whether the order by markets took too long. */
+function isUncounted() {
+  const { error } = series;
+  return error instanceof ApiFailure && error.code === "query_timeout" && orderOf(state) === "markets";
+}
+
+function uncountedView() {
+  const url = stateUrl(state, { order: "ticker", sort: null });
+  return html`<p><a data-state href=${url}>Order the series by ticker</a>, which requires no count of the markets.</p>`;
+}
+
 /** @param {import("../lib/listing.js").Rows<any, any>} rows */
 function resultView({ items, next, total }) {
   if (items.length === 0) {
@@ -148,7 +161,7 @@ function panels(items) {
   const tickers = items.slice(0, 200).map((row) => row.series_ticker);
   return html`<h3>Requests</h3>
     <p class="muted">The first request ranks the series, the second one has their details.</p>
-    ${requestPanel(facetRequest(state, items.length), "numbers of markets by series", { csv: () => facetCsv(items) })}
+    ${requestPanel(facetRequest(state, items.length), "numbers of markets by series", { csv: () => facetCsv(items), list: "facets.series_ticker.values" })}
     ${requestPanel(seriesRequest(state, tickers), "series")}`;
 }
 

@@ -71,7 +71,7 @@ function rejectsView({ count, newest }) {
   ];
   return html`<p>${quantity(count)} markets could not be stored. They are requested again every hour. The newest of them:</p>
     ${dataTable("Rejected markets", columns, newest)}
-    ${requestPanel(REQUEST, "rejected markets", { csv: () => recordsCsv(newest), list: "rejects" })}`;
+    ${requestPanel(REQUEST, "rejected markets", { csv: () => recordsCsv(newest), list: "rejects.newest" })}`;
 }
 
 /** @param {any[]} drift */

@@ -1,6 +1,6 @@
 /** Response of a request that was tried: status, time, headers and body. */
 
-import { requestPath } from "../../lib/api.js";
+import { receiveText } from "../../lib/api.js";
 import { quantity } from "../../lib/format.js";
 import { html, nothing } from "../../lib/html.js";
 import { indentedJson } from "./json_text.js";
@@ -21,19 +21,15 @@ import { indentedJson } from "./json_text.js";
 const MAX_CHARACTERS = 100_000;
 
 /**
- * Send a request and return its response, whatever its status.
+ * Send a request and return its response, whatever its status. Throw an ApiFailure without a response.
  *
  * @param {import("../../lib/api.js").ApiRequest} request
  * @param {AbortSignal} signal
  * @returns {Promise<Received>}
  */
 export async function receive(request, signal) {
-  const options = request.body
-    ? { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(request.body) }
-    : {};
   const started = performance.now();
-  const response = await fetch(requestPath(request), { ...options, signal, cache: "no-store" });
-  const text = await response.text();
+  const { response, text } = await receiveText(request, { signal, cache: "no-store" });
   const isJson = /\bjson$/.test(response.headers.get("content-type")?.split(";")[0] ?? "");
   return {
     status: response.status,

@@ -1,6 +1,6 @@
 /** Requests of the page of all series. */
 
-import { send, withParameters } from "../../lib/api.js";
+import { ApiFailure, send, withParameters } from "../../lib/api.js";
 
 /** @typedef {import("../../lib/listing.js").Rows<any, any>} SeriesRows */
 
@@ -84,7 +84,7 @@ export async function loadPage(state, next, signal) {
 }
 
 /**
- * Load the details of the next largest series.
+ * Load the details of the next largest series. Throw an ApiFailure if the API could not count the markets in time.
  *
  * @param {URLSearchParams} state
  * @param {number} loaded Number of series that are loaded.
@@ -94,7 +94,11 @@ export async function loadPage(state, next, signal) {
 async function loadLargest(state, loaded, signal) {
   const limit = loaded ? Math.min(loaded + PAGE_SIZE, MAX_ROWS) : pageSize(state);
   const { values, truncated } = (await send(facetRequest(state, limit), signal)).data.facets.series_ticker;
-  const ranked = (values ?? []).slice(loaded).filter((/** @type {any} */ each) => each.value !== null);
+  if (values === null) {
+    const hint = "Retry, or order them by ticker.";
+    throw new ApiFailure(200, "query_timeout", "The markets of the series could not be counted in time.", hint, "");
+  }
+  const ranked = values.slice(loaded).filter((/** @type {any} */ each) => each.value !== null);
   const next = truncated && limit < MAX_ROWS ? limit : null;
   const tickers = ranked.map((/** @type {any} */ each) => each.value);
   const parts = Array.from({ length: Math.ceil(tickers.length / MAX_TICKERS) }, (_, part) =>

@@ -62,7 +62,7 @@ export function jobsView(jobs) {
  *
  * @param {any} job
  */
-export function positionText({ running, position, confirmed_at: confirmedAt }) {
+function positionText({ running, position, confirmed_at: confirmedAt }) {
   if (!running) {
     return confirmedAt ? "idle" : "waiting for its turn";
   }

@@ -36,7 +36,7 @@ function firstCrawlProgress({ jobs, markets }) {
       ${quantity(complete)} of 4 listings of live markets are complete.
       <progress max="4" value=${complete}></progress>
     </label>
-    <span>${quantity(markets)} markets are stored. The passes under way have read ${quantity(pages)} pages.</span>
+    <span>${quantity(markets)} markets are stored. The running passes have read ${quantity(pages)} pages.</span>
     <span>Results are incomplete until then; everything that is stored can be queried already.</span>
   </div>`;
 }
