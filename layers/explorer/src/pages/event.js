@@ -15,13 +15,13 @@ import { PagedSection } from "../lib/paged_section.js";
 import { requestPanel } from "../lib/request_panel.js";
 import { everyMinute, Section, whenSeen } from "../lib/section.js";
 import { emptyView, failureView, firstCrawlView, loadingView } from "../lib/states.js";
-import { onStateChange, readState, stateUrl } from "../lib/url_state.js";
+import { onStateChange, pathParameter, readState, stateUrl } from "../lib/url_state.js";
 
 /** @typedef {import("../lib/event_chart.js").Answer} Answer */
 
 const PAGE = 200;
 const main = /** @type {HTMLElement} */ (document.getElementById("main"));
-const ticker = decodeURIComponent(location.pathname.split("/").at(-1) ?? "");
+const ticker = pathParameter();
 const path = `/events/${encodeURIComponent(ticker)}`;
 /** @type {import("../lib/api.js").ApiRequest} */ const eventApi = {
   path: "/events",

@@ -33,14 +33,14 @@ import { csvText, requestPanel } from "../lib/request_panel.js";
 import { everyMinute, Section, whenSeen } from "../lib/section.js";
 import { emptyView, failureView, firstCrawlView } from "../lib/states.js";
 import { orderBookCsv, orderBookView, tradesView } from "../lib/trading.js";
-import { onStateChange, readState } from "../lib/url_state.js";
+import { onStateChange, pathParameter, readState } from "../lib/url_state.js";
 
 /** @typedef {import("../lib/api.js").ApiRequest} ApiRequest */
 /** @typedef {import("../lib/candlesticks.js").Candle} Candle */
 
 const OTHERS = 50;
 const main = /** @type {HTMLElement} */ (document.getElementById("main"));
-const ticker = decodeURIComponent(location.pathname.split("/").at(-1) ?? "");
+const ticker = pathParameter();
 const path = `/markets/${encodeURIComponent(ticker)}`;
 /** @type {ApiRequest} */ const marketApi = { path: "/markets", parameters: { ticker, fields: "all" } };
 /** @type {ApiRequest} */ const historyApi = { path: `${path}/history` };
