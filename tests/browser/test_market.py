@@ -177,11 +177,11 @@ def test_no_choice_exceeds_a_thousand_candles(page: Page, service: Service, days
     page.goto(_url(service))
     counts = page.evaluate(
         """async (seconds) => {
-          const { RANGES, rangeWindow, marketIntervals, exchangeCalls } = await import("/sources/lib/candlesticks.js");
+          const { RANGES, rangeWindow, permittedIntervals, exchangeCalls } = await import("/sources/lib/candlesticks.js");
           const life = { start: 1_700_000_000, end: 1_700_000_000 + seconds };
           return RANGES.flatMap((range) => {
             const span = rangeWindow(range, life);
-            return marketIntervals(span).map(({ minutes }) =>
+            return permittedIntervals(span).map(({ minutes }) =>
               [(span.end - span.start) / 60 / minutes, exchangeCalls(1, span, minutes)]);
           });
         }""",

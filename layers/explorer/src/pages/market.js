@@ -6,7 +6,7 @@ import {
   chosenInterval,
   chosenRange,
   lifetime,
-  marketIntervals,
+  permittedIntervals,
   marketRequest,
   periodText,
   rangeWindow,
@@ -74,7 +74,7 @@ function chosen(row) {
     range,
     span,
     interval,
-    allowed: marketIntervals(span),
+    allowed: permittedIntervals(span),
     request: marketRequest(ticker, span, interval.minutes),
   };
 }
