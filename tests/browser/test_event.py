@@ -205,11 +205,7 @@ def test_archived_event_draws_four_lines_at_first(page: Page, service: Service) 
 
 
 def test_further_outcomes_are_loaded_by_cursor(page: Page, service: Service) -> None:
-    def limit(route: Route) -> None:
-        route.continue_(url=route.request.url.replace("limit=200", "limit=150"))
-
-    page.route(re.compile(f"/events/{LADDER_EVENT}/markets"), limit)
-    _open(page, service, LADDER_EVENT)
+    _open(page, service, LADDER_EVENT, query="?limit=150")
     expect(_rows(page)).to_have_count(150)
     page.get_by_role("button", name="More outcomes").click()
     expect(_rows(page)).to_have_count(200)

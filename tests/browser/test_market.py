@@ -240,6 +240,10 @@ def test_trades_continue_by_cursor(page: Page, service: Service) -> None:
     times = [element.get_attribute("datetime") for element in trades.locator("tbody time").all()]
     expected = service.get(f"/markets/{ticker}/trades?limit=40")["items"]
     assert times == [trade["created_time"] for trade in expected]
+    expect(trades.get_by_role("link", name="CSV")).to_have_attribute("href", re.compile("limit=40"))
+    expect(page).to_have_url(_url(service, ticker) + "?trades=40")
+    page.reload()
+    expect(trades.locator("tbody tr")).to_have_count(40)
 
 
 def test_failure_of_more_trades_keeps_the_trades(quiet_page: Page, service: Service) -> None:

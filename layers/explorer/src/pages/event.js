@@ -8,14 +8,14 @@ import { chosenLines, linesCsv, loadLines, toLineData } from "../lib/event_chart
 import { localTime, quantity } from "../lib/format.js";
 import { html, nothing, render } from "../lib/html.js";
 import { NAMED_LINES, percentText } from "../lib/line_chart.js";
+import { Listing, loadRows, rowLimit } from "../lib/listing.js";
 import { plainText, seriesPath } from "../lib/market_views.js";
 import { chosenOrder, inOrder, OUTCOME_FIELDS, outcomeTable, probabilitySum } from "../lib/outcomes.js";
 import { breadcrumb, exchangeLink, notFoundView } from "../lib/page_parts.js";
-import { PagedSection } from "../lib/paged_section.js";
 import { requestPanel } from "../lib/request_panel.js";
 import { everyMinute, Section, whenSeen } from "../lib/section.js";
 import { emptyView, failureView, firstCrawlView, loadingView } from "../lib/states.js";
-import { onStateChange, pathParameter, readState, stateUrl } from "../lib/url_state.js";
+import { goTo, onStateChange, pathParameter, readState, stateUrl } from "../lib/url_state.js";
 
 /** @typedef {import("../lib/event_chart.js").Answer} Answer */
 
@@ -27,11 +27,10 @@ const path = `/events/${encodeURIComponent(ticker)}`;
   path: "/events",
   parameters: { event_ticker: ticker },
 };
-/** @type {import("../lib/api.js").ApiRequest} */
-const outcomesApi = { path: `${path}/markets`, parameters: { fields: OUTCOME_FIELDS, limit: PAGE } };
 
 const event = new Section(async (signal) => (await send(eventApi, signal)).data.items[0] ?? null, show);
-const outcomes = new PagedSection(() => outcomesApi, show);
+/** @type {Listing<any>} */
+const outcomes = new Listing((cursor, signal) => loadRows(outcomesApi(), cursor, PAGE, signal), show, grown);
 const crawl = new Section(async (signal) => (await send({ path: "/status" }, signal)).data, show);
 const lines = new Section(loadChart, show);
 let chartSeen = false;
@@ -39,8 +38,19 @@ let tableOpen = false;
 /** @type {{source: unknown, chart: ReturnType<typeof toLineData>}} */
 let drawn = { source: undefined, chart: null };
 
+/** @returns {import("../lib/api.js").ApiRequest} */
+function outcomesApi() {
+  const limit = rowLimit(readState(), "limit", PAGE);
+  return { path: `${path}/markets`, parameters: { fields: OUTCOME_FIELDS, limit } };
+}
+
+/** @param {number} count Number of outcomes. */
+function grown(count) {
+  goTo(stateUrl(readState(), { limit: count }), { replace: true });
+}
+
 function chosen() {
-  return chosenLines(outcomes.data?.rows ?? [], event.data?.mutually_exclusive === true, readState());
+  return chosenLines(outcomes.data?.items ?? [], event.data?.mutually_exclusive === true, readState());
 }
 
 /** @param {AbortSignal} signal */
@@ -59,11 +69,11 @@ function show() {
     render(notFoundView("event", ticker, crawl.data ? firstCrawlView(crawl.data) : null), main);
     return;
   }
-  const first = outcomes.data?.rows[0];
+  const first = outcomes.data?.items[0];
   const loading = event.data === null && !first;
   render(loading ? loadingView(30) : event.view((row) => pageView(row ?? eventOfMarket(first)), 30), main);
   const chart = document.getElementById("chart");
-  if (chart && outcomes.data?.rows.length && !chartSeen) {
+  if (chart && outcomes.data?.items.length && !chartSeen) {
     chartSeen = true;
     whenSeen(chart, () => lines.reload());
   }
@@ -196,28 +206,24 @@ function lineTable({ lines: all, periods }) {
   ${dataTable("Probabilities, the newest first", [period, ...columns], [...periods.keys()].reverse())}`;
 }
 
-/** @param {import("../lib/paged_section.js").Rows} data @param {any} row Event. */
-function outcomesView({ rows, nextCursor }, row) {
-  const panel = requestPanel(outcomesApi, `markets of ${ticker}`);
-  if (!rows.length) {
+/** @param {import("../lib/listing.js").Rows<any>} rows @param {any} row Event. */
+function outcomesView({ items, next, request }, row) {
+  const panel = request ? requestPanel(request, `markets of ${ticker}`) : nothing;
+  if (!items.length) {
     return html`${emptyView("The service has no markets of this event.", html`<a href="/explore">All markets</a>`)}${panel}`;
   }
   const state = readState();
-  const order = chosenOrder(state.get("order"), rows);
-  const sum =
-    row.mutually_exclusive && !nextCursor ? ` · probabilities add up to ${quantity(probabilitySum(rows))}%` : "";
-  const more = html`<button type="button" ?disabled=${outcomes.loadingMore} @click=${() => outcomes.more()}>
-    More outcomes
-  </button>`;
-  return html`<p role="status">${quantity(rows.length)}${nextCursor ? " first" : ""} outcomes${sum}</p>
-    <div class="outcomes">${outcomeTable(inOrder(rows, order), state, order)}</div>
-    ${nextCursor ? more : nothing} ${panel}`;
+  const order = chosenOrder(state.get("order"), items);
+  const sum = row.mutually_exclusive && !next ? ` · probabilities add up to ${quantity(probabilitySum(items))}%` : "";
+  return html`<p role="status">${quantity(items.length)}${next ? " first" : ""} outcomes${sum}</p>
+    <div class="outcomes">${outcomeTable(inOrder(items, order), state, order)}</div>
+    ${outcomes.moreView("More outcomes", "These are all outcomes.")} ${panel}`;
 }
 
 async function start() {
   show();
   await Promise.all([event.reload(), outcomes.reload()]);
-  const title = event.data?.title || outcomes.data?.rows[0]?.event_title;
+  const title = event.data?.title || outcomes.data?.items[0]?.event_title;
   document.title = `${plainText(title) || (isNotFound(outcomes.error) ? "Event not found" : ticker)} · Kalshi Markets`;
   if (isNotFound(outcomes.error) && event.data === null) {
     crawl.reload();
@@ -232,8 +238,8 @@ onStateChange(() => {
   }
 });
 everyMinute(() => {
-  const settled = outcomes.data?.rows.every(({ status }) => status === "finalized") ?? true;
-  if (!settled && outcomes.data && outcomes.data.rows.length <= PAGE) {
+  const settled = outcomes.data?.items.every(({ status }) => status === "finalized") ?? true;
+  if (!settled && outcomes.data && !outcomes.loadingMore) {
     outcomes.reload();
     if (lines.data !== undefined) {
       lines.reload();

@@ -16,6 +16,7 @@ import { intervalLinks, rangeLinks } from "../lib/chart_controls.js";
 import { dataTable } from "../lib/data_table.js";
 import { quantity } from "../lib/format.js";
 import { html, nothing, render } from "../lib/html.js";
+import { Listing, loadRows, rowLimit } from "../lib/listing.js";
 import { factsView, headerView, historyView, rulesView } from "../lib/market_parts.js";
 import {
   eventPath,
@@ -28,31 +29,31 @@ import {
 } from "../lib/market_views.js";
 import { outcomeLink } from "../lib/outcome_link.js";
 import { notFoundView } from "../lib/page_parts.js";
-import { PagedSection } from "../lib/paged_section.js";
 import { csvText, requestPanel } from "../lib/request_panel.js";
 import { everyMinute, Section, whenSeen } from "../lib/section.js";
 import { emptyView, failureView, firstCrawlView } from "../lib/states.js";
 import { orderBookCsv, orderBookView, tradesView } from "../lib/trading.js";
-import { onStateChange, pathParameter, readState } from "../lib/url_state.js";
+import { goTo, onStateChange, pathParameter, readState, stateUrl } from "../lib/url_state.js";
 
 /** @typedef {import("../lib/api.js").ApiRequest} ApiRequest */
 /** @typedef {import("../lib/candlesticks.js").Candle} Candle */
 
 const OTHERS = 50;
+const TRADES = 20;
 const main = /** @type {HTMLElement} */ (document.getElementById("main"));
 const ticker = pathParameter();
 const path = `/markets/${encodeURIComponent(ticker)}`;
 /** @type {ApiRequest} */ const marketApi = { path: "/markets", parameters: { ticker, fields: "all" } };
 /** @type {ApiRequest} */ const historyApi = { path: `${path}/history` };
 /** @type {ApiRequest} */ const bookApi = { path: `${path}/orderbook`, parameters: { depth: 100 } };
-/** @type {ApiRequest} */ const tradesApi = { path: `${path}/trades`, parameters: { limit: 20 } };
 
 const market = new Section(async (signal) => (await send(marketApi, signal)).data.items[0] ?? null, show);
 const history = new Section(async (signal) => (await send(historyApi, signal)).data, show);
 const crawl = new Section(async (signal) => (await send({ path: "/status" }, signal)).data, show);
 const others = new Section(async (signal) => (await send(othersApi(), signal)).data.items, show);
 const book = new Section(async (signal) => (await send(bookApi, signal)).data.orderbook, show);
-const trades = new PagedSection(() => tradesApi, show);
+/** @type {Listing<any>} */
+const trades = new Listing((cursor, signal) => loadRows(tradesApi(), cursor, TRADES, signal), show, grown);
 const candles = new Section(loadCandles, show);
 /** @type {Set<string>} */ const seen = new Set();
 let allLevels = false;
@@ -88,6 +89,16 @@ async function loadCandles(signal) {
   const { data } = await send(choice.request, signal);
   const items = data.candlesticks.map((/** @type {any} */ item) => toCandle(item, choice.interval.minutes));
   return { choice, items: /** @type {Candle[]} */ (items) };
+}
+
+/** @returns {ApiRequest} */
+function tradesApi() {
+  return { path: `${path}/trades`, parameters: { limit: rowLimit(readState(), "trades", TRADES) } };
+}
+
+/** @param {number} count Number of trades. */
+function grown(count) {
+  goTo(stateUrl(readState(), { trades: count }), { replace: true });
 }
 
 /** @returns {ApiRequest} */
@@ -163,7 +174,8 @@ function tradingView(row) {
       }
       <section id="trades" aria-labelledby="trades-heading">
         <h2 id="trades-heading">Last trades</h2>
-        ${trades.view((rows) => tradesView(rows, trades), 16)} ${requestPanel(tradesApi, `trades of ${ticker}`)}
+        ${trades.view(tradesSection, 16)}
+        ${requestPanel(trades.data?.request ?? tradesApi(), `trades of ${ticker}`)}
       </section>
     </div>`;
 }
@@ -269,6 +281,14 @@ function bookSection(data) {
   ${requestPanel(bookApi, `order book of ${ticker}`, { csv: () => orderBookCsv(data), list: "orderbook" })}`;
 }
 
+/** @param {import("../lib/listing.js").Rows<any>} rows */
+function tradesSection({ items, next }) {
+  if (!items.length && !next) {
+    return emptyView("Nobody has traded this market yet.");
+  }
+  return tradesView(items, trades.moreView("More trades", "These are all trades."));
+}
+
 /** @param {any} row Market. @param {any[]} rows Markets of its event. */
 function othersView(row, rows) {
   const siblings = rows.filter((sibling) => sibling.ticker !== ticker);
@@ -317,7 +337,7 @@ everyMinute(() => {
       section.reload();
     }
   }
-  if (trades.data && trades.data.rows.length <= 20) {
+  if (seen.has("trades") && !trades.loadingMore) {
     trades.reload();
   }
 });
