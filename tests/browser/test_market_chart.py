@@ -7,6 +7,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import OpenPage
+from tests.browser.held_requests import hold_requests
 from tests.browser.market_page import exchange_unavailable, market_chart, market_url, open_market, shown_candles
 from tests.browser.modules import serve_modules
 from tests.browser.pixels import chart_pixels
@@ -182,6 +183,42 @@ def test_failed_range_does_not_show_another_one(quiet_page: Page, service: Servi
     quiet_page.unroute_all()
     quiet_page.go_back()
     expect(market_chart(quiet_page)).to_be_visible()
+
+
+def test_a_range_chosen_while_another_one_loads_is_shown(page: Page, service: Service) -> None:
+    held = hold_requests(page, "/candlesticks.*period_interval=15")
+    open_market(page, service, query="?range=1d")
+    page.get_by_role("link", name="6 hours").click()
+    expect(market_chart(page)).to_have_attribute("aria-label", re.compile(r"of 7\d periods"))
+    page.go_back()
+    expect(page.locator("#chart [aria-busy=true]")).to_have_count(1)
+    held[-1].continue_()
+    expect(market_chart(page)).to_have_attribute("aria-label", re.compile(r"of 9\d periods"))
+
+
+def test_states_that_arrive_after_the_candles_are_marked(page: Page, service: Service) -> None:
+    held = hold_requests(page, "/history")
+    open_market(page, service)
+    candles = shown_candles(page)
+    assert chart_pixels(page, "--text") == 0
+    body = held[0].fetch().json()
+    middle = candles[len(candles) // 2]["end_period_ts"] * 1000
+    change = {**body["items"][0], "from": page.evaluate("(time) => new Date(time).toISOString()", middle)}
+    held[0].fulfill(json=body | {"items": [body["items"][0], change | {"status": "closed"}]})
+    expect(page.get_by_role("region", name="States of the market").locator("tbody tr")).to_have_count(2)
+    assert chart_pixels(page, "--text") > 10
+
+
+def test_the_request_is_that_of_the_shown_candles(page: Page, service: Service) -> None:
+    page.clock.install()
+    sent: list[str] = []
+    page.on("request", lambda request: sent.append(request.url) if "/candlesticks?" in request.url else None)
+    open_market(page, service)
+    expect(market_chart(page)).to_be_visible()
+    page.clock.fast_forward(45_000)
+    page.get_by_text("Table of the chart").click()
+    panel = page.locator("#chart .request .snippet pre").first
+    expect(panel).to_have_text(sent[-1], use_inner_text=False)
 
 
 def _cents(dollars: str | float) -> str:

@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 from local.exchange.clock import Clock
 from tests.browser.conftest import SEED, OpenPage
 from tests.browser.exchange import PreparedExchange
-from tests.browser.pages import PAGES, PagePath
+from tests.browser.pages import PAGES, SCROLL_THROUGH, PagePath
 from tests.browser.prepared_markets import IDLE_MARKET, LADDER_EVENT, REMOVED_MARKET, SETTLED_MARKET
 from tests.browser.service import Service, database_server, running_service
 
@@ -66,6 +66,8 @@ def test_an_unavailable_database_is_named_and_retry_loads_the_page(
     # All at once: a section may load others, whose buttons disappear.
     quiet_page.get_by_role("button", name="Retry").evaluate_all("(buttons) => buttons.forEach((it) => it.click())")
     expect(quiet_page.get_by_role("alert")).to_have_count(0, timeout=20_000)
+    quiet_page.evaluate(SCROLL_THROUGH)
+    expect(quiet_page.locator("main .loading:visible")).to_have_count(0)
 
 
 def test_an_unavailable_exchange_leaves_the_stored_data(quiet_page: Page, service: Service) -> None:
