@@ -52,6 +52,14 @@ def test_a_further_page_replaces_a_running_refresh(listing: Callable[[str], Any]
     assert listing("listing.data.items") == [1, 2, 3]
 
 
+def test_no_further_page_is_loaded_for_another_query(listing: Callable[[str], Any]) -> None:
+    listing("void listing.reload({ discardOnFailure: true })")
+    listing("void listing.loadMore()")
+    assert listing("[loads.length, loads[1].signal.aborted]") == [2, False]
+    listing("loads[1].resolve({ items: [7], next: null })")
+    assert listing("listing.data.items") == [7]
+
+
 def test_a_reload_drops_a_further_page(listing: Callable[[str], Any]) -> None:
     listing("void listing.loadMore()")
     listing("void listing.reload()")

@@ -33,6 +33,8 @@ export class Listing extends Section {
   /** Whether a further page is being loaded. */
   loadingMore = false;
   /** @type {unknown} */ #moreError;
+  /** Whether the rows answer another question than the one that is being loaded. */
+  #isOutdated = false;
 
   /**
    * @param {(next: Next | null, signal: AbortSignal) => Promise<Rows<Row, Next>>} loadPage Loads one page. Null: the first.
@@ -54,13 +56,15 @@ export class Listing extends Section {
   async reload(options) {
     this.loadingMore = false;
     this.#moreError = undefined;
+    this.#isOutdated = options?.discardOnFailure === true;
     await super.reload(options);
   }
 
   /** Load the next page and append it, in place of a refresh that is running. */
   async loadMore() {
     const loaded = this.data;
-    if (!loaded || loaded.next === null || this.loadingMore) {
+    const isReplaced = this.loading && this.#isOutdated;
+    if (!loaded || loaded.next === null || this.loadingMore || isReplaced) {
       return;
     }
     this.loadingMore = true;
