@@ -39,13 +39,13 @@ def open_all(page: Page, url: str) -> None:
     """Open a page and scroll through it, until all of its sections have loaded."""
     page.goto(url)
     expect(page.locator("main h1").first).to_be_visible()
-    page.evaluate(_SCROLL_THROUGH)
+    page.evaluate(SCROLL_THROUGH)
     expect(page.locator("main .loading:visible")).to_have_count(0, timeout=15_000)
     page.wait_for_load_state("networkidle")
     page.evaluate("scrollTo(0, 0)")
 
 
-_SCROLL_THROUGH: Final = """async () => {
+SCROLL_THROUGH: Final = """async () => {
   const frame = () => new Promise(requestAnimationFrame);
   for (let top = 0; top < document.documentElement.scrollHeight; top += innerHeight / 2) {
     scrollTo(0, top);

@@ -7,6 +7,7 @@ import pytest
 from playwright.sync_api import Locator, Page, Route, expect
 
 from tests.browser.conftest import OpenPage
+from tests.browser.held_requests import hold_requests
 from tests.browser.pixels import chart_pixels
 from tests.browser.prepared_markets import HOSTILE_EVENT, HOSTILE_TEXTS, LADDER_EVENT, OUTCOMES, WEATHER_EVENT
 from tests.browser.service import Service
@@ -77,6 +78,66 @@ def test_range_is_in_the_url_and_history_restores_it(page: Page, service: Servic
     expect(links.get_by_role("link", name="1 hour")).to_have_attribute("aria-current", "true")
     page.go_back()
     expect(links.get_by_role("link", name="All time")).to_have_attribute("aria-current", "true")
+
+
+def test_a_range_chosen_before_the_first_chart_is_shown(page: Page, service: Service) -> None:
+    held = hold_requests(page, "/markets/candlesticks")
+    _open(page, service, query="?range=1d")
+    expect(page.get_by_text("Interval: 15 minutes")).to_be_visible()
+    with page.expect_request("**/markets/candlesticks"):
+        page.get_by_role("link", name="1 hour", exact=True).click()
+    expect(page.get_by_text("Interval: 1 minute")).to_be_visible()
+    held[-1].continue_()
+    expect(_chart(page)).to_be_visible()
+    expect(page.locator("#chart [aria-busy=false]")).to_have_count(1)
+    assert "range=1h" in page.url
+
+
+def test_a_range_that_was_left_again_is_not_shown(page: Page, service: Service) -> None:
+    _open(page, service, query="?range=1d")
+    expect(_chart(page)).to_be_visible()
+    day = _chart(page).get_attribute("aria-label")
+    held = hold_requests(page, "/markets/candlesticks")
+    page.get_by_role("link", name="1 hour", exact=True).click()
+    expect(page.locator("#chart [aria-busy=true]")).to_have_count(1)
+    page.go_back()
+    expect(page.locator("#chart [aria-busy=false]")).to_have_count(1)
+    for route in held:
+        route.continue_()
+    page.wait_for_load_state("networkidle")
+    expect(_chart(page)).to_have_attribute("aria-label", str(day))
+    assert len(held) == 2
+
+
+def test_a_range_chosen_after_a_failure_is_loaded(quiet_page: Page, service: Service) -> None:
+    quiet_page.route(re.compile("/markets/candlesticks"), lambda route: route.fulfill(status=503, json={}))
+    _open(quiet_page, service)
+    expect(quiet_page.locator("#chart").get_by_role("alert")).to_be_visible()
+    quiet_page.unroute_all()
+    quiet_page.get_by_role("link", name="1 hour", exact=True).click()
+    expect(_chart(quiet_page)).to_be_visible()
+
+
+def test_csv_is_offered_with_the_chart(page: Page, service: Service) -> None:
+    held = hold_requests(page, "/markets/candlesticks")
+    _open(page, service)
+    expect(page.locator("#chart").get_by_text("API")).to_be_visible()
+    expect(page.locator("#chart").get_by_role("button", name="CSV")).to_have_count(0)
+    held[0].continue_()
+    expect(page.locator("#chart").get_by_role("button", name="CSV")).to_be_visible()
+
+
+def test_a_failure_of_the_outcomes_of_an_unstored_event_is_shown(quiet_page: Page, service: Service) -> None:
+    url = f"/events/{WEATHER_EVENT}/markets"
+    quiet_page.route(re.compile(r"/events\?event_ticker="), lambda route: route.fulfill(json={"items": []}))
+    quiet_page.route(re.compile(url), lambda route: route.fulfill(status=503, json={"detail": "Starting."}))
+    quiet_page.goto(f"{service.url}/explore/events/{WEATHER_EVENT}")
+    expect(quiet_page.get_by_role("alert")).to_contain_text("Starting.")
+    expect(quiet_page.locator("main .loading")).to_have_count(0)
+    quiet_page.unroute(re.compile(url))
+    quiet_page.get_by_role("button", name="Retry").click()
+    expect(_rows(quiet_page)).to_have_count(6)
+    expect(_chart(quiet_page)).to_be_visible()
 
 
 def test_csv_has_the_candles_of_all_outcomes(page: Page, service: Service) -> None:
@@ -205,11 +266,7 @@ def test_archived_event_draws_four_lines_at_first(page: Page, service: Service) 
 
 
 def test_further_outcomes_are_loaded_by_cursor(page: Page, service: Service) -> None:
-    def limit(route: Route) -> None:
-        route.continue_(url=route.request.url.replace("limit=200", "limit=150"))
-
-    page.route(re.compile(f"/events/{LADDER_EVENT}/markets"), limit)
-    _open(page, service, LADDER_EVENT)
+    _open(page, service, LADDER_EVENT, query="?limit=150")
     expect(_rows(page)).to_have_count(150)
     page.get_by_role("button", name="More outcomes").click()
     expect(_rows(page)).to_have_count(200)

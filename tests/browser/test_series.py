@@ -69,7 +69,7 @@ def test_failure_of_load_more_keeps_the_rows(quiet_page: Page, service: Service)
     expect(quiet_page.get_by_role("alert")).to_contain_text("The database is starting.")
     expect(_rows(quiet_page)).to_have_count(3)
     quiet_page.unroute_all()
-    quiet_page.get_by_role("button", name="Retry").click()
+    quiet_page.get_by_role("button", name="Load more").click()
     expect(_rows(quiet_page)).not_to_have_count(3)
 
 

@@ -87,14 +87,14 @@ export function rangeWindow(range, life) {
  *
  * @param {TimeWindow} span
  */
-export function marketIntervals(span) {
-  const allowed = INTERVALS.filter(
+export function permittedIntervals(span) {
+  const permitted = INTERVALS.filter(
     ({ minutes }) =>
       points(span, minutes) <= MAX_POINTS &&
       exchangeCalls(1, span, minutes) <= MAX_MARKET_CALLS &&
       points(span, minutes) >= 2,
   );
-  return allowed.length ? allowed : [points(span, DAY) < 2 ? INTERVALS[0] : INTERVALS[INTERVALS.length - 1]];
+  return permitted.length ? permitted : [points(span, DAY) < 2 ? INTERVALS[0] : INTERVALS[INTERVALS.length - 1]];
 }
 
 /**
@@ -104,9 +104,9 @@ export function marketIntervals(span) {
  * @param {TimeWindow} span
  */
 export function chosenInterval(name, span) {
-  const allowed = marketIntervals(span);
-  const typical = allowed.find(({ minutes }) => points(span, minutes) <= TYPICAL_POINTS);
-  return allowed.find(({ minutes }) => String(minutes) === name) ?? typical ?? allowed[allowed.length - 1];
+  const permitted = permittedIntervals(span);
+  const typical = permitted.find(({ minutes }) => points(span, minutes) <= TYPICAL_POINTS);
+  return permitted.find(({ minutes }) => String(minutes) === name) ?? typical ?? permitted[permitted.length - 1];
 }
 
 /**

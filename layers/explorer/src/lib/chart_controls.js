@@ -11,11 +11,11 @@ import { stateUrl } from "./url_state.js";
  * Return links to the ranges. Another range has its own typical interval.
  *
  * @param {URLSearchParams} state
- * @param {Range} chosen
+ * @param {Range} shown
  */
-export function rangeLinks(state, chosen) {
+export function rangeLinks(state, shown) {
   return html`<nav aria-label="Range">
-    ${RANGES.map(({ name, label, about }) => choice(stateUrl(state, { range: name, interval: null }), label, about, name === chosen.name))}
+    ${RANGES.map(({ name, label, about }) => choiceLink(stateUrl(state, { range: name, interval: null }), label, about, name === shown.name))}
   </nav>`;
 }
 
@@ -23,22 +23,22 @@ export function rangeLinks(state, chosen) {
  * Return links to the intervals; those that the range does not permit are texts.
  *
  * @param {URLSearchParams} state
- * @param {Interval} chosen
- * @param {readonly Interval[]} allowed
+ * @param {Interval} shown
+ * @param {readonly Interval[]} permitted
  */
-export function intervalLinks(state, chosen, allowed) {
+export function intervalLinks(state, shown, permitted) {
   return html`<nav aria-label="Interval">
     <span class="label" aria-hidden="true">Interval</span>
     ${INTERVALS.map(({ minutes, label, about }) =>
-      allowed.some((interval) => interval.minutes === minutes)
-        ? choice(stateUrl(state, { interval: minutes }), label, about, minutes === chosen.minutes)
+      permitted.some((interval) => interval.minutes === minutes)
+        ? choiceLink(stateUrl(state, { interval: minutes }), label, about, minutes === shown.minutes)
         : html`<span class="unavailable" title="Not with this range: too many or too few candles">${label}</span>`,
     )}
   </nav>`;
 }
 
 /** @param {string} url @param {string} label @param {string} about @param {boolean} current */
-function choice(url, label, about, current) {
+function choiceLink(url, label, about, current) {
   return html`<a class="button" data-state href=${url} aria-label="${label}: ${about}" aria-current=${current ? "true" : nothing}
     >${label}</a
   >`;

@@ -25,6 +25,7 @@ import { csvText } from "./request_panel.js";
  * Choice of what the chart shows.
  *
  * @typedef {object} Choice
+ * @property {string} key Identity of the choice: the same one has another request in each minute.
  * @property {any[]} markets The outcomes, the most important first.
  * @property {number} left Number of opened outcomes that are not shown.
  * @property {Range} range
@@ -32,7 +33,7 @@ import { csvText } from "./request_panel.js";
  * @property {ApiRequest} request
  */
 
-/** @typedef {{choice: Choice, results: any[], unanswered: string[]}} Answer */
+/** @typedef {{choice: Choice, results: any[], unanswered: string[]}} Candlesticks Response of the batch request. */
 
 const MAX_EVENT_CALLS = 4;
 const MAX_EVENT_CANDLES = 15_000;
@@ -68,7 +69,8 @@ export function chosenLines(markets, exclusive, state) {
   const interval = eventInterval(shown.length, span);
   const tickers = shown.map(({ ticker }) => ticker).sort();
   const request = batchRequest(tickers, span, interval.minutes);
-  return { markets: shown, left: ranked.length - shown.length, range, interval, request };
+  const key = `${range.name}/${interval.minutes}/${tickers}`;
+  return { key, markets: shown, left: ranked.length - shown.length, range, interval, request };
 }
 
 /**
@@ -76,7 +78,7 @@ export function chosenLines(markets, exclusive, state) {
  *
  * @param {Choice} choice
  * @param {AbortSignal} signal
- * @returns {Promise<Answer>}
+ * @returns {Promise<Candlesticks>}
  */
 export async function loadLines(choice, signal) {
   const { results, unanswered } = (await send(choice.request, signal)).data;
@@ -87,7 +89,7 @@ export async function loadLines(choice, signal) {
   return { choice, results, unanswered };
 }
 
-/** Return the data of the chart, or null if there are no candlesticks. @param {Answer} answer */
+/** Return the data of the chart, or null if there are no candlesticks. @param {Candlesticks} candlesticks */
 export function toLineData({ choice, results }) {
   const minutes = choice.interval.minutes;
   const closes = new Map(
@@ -109,7 +111,7 @@ export function toLineData({ choice, results }) {
   return lineData(`${choice.range.name}/${choice.markets.length}`, periods, lines);
 }
 
-/** Return the candlesticks as CSV. @param {Answer} answer */
+/** Return the candlesticks as CSV. @param {Candlesticks} candlesticks */
 export function linesCsv({ results }) {
   const names = ["ticker", "end_period_ts", "price_close_dollars", "yes_bid_close_dollars", "yes_ask_close_dollars"];
   const rows = results.flatMap(({ ticker, candlesticks }) =>

@@ -64,8 +64,8 @@ function highest(lines, index) {
 
 /** @extends {ChartElement<LineData>} */
 class LineChart extends ChartElement {
-  /** @type {Map<string, Series>} */ #series = new Map();
-  /** @type {LineData | undefined} */ #lines;
+  /** @type {Map<string, Series>} */ #seriesById = new Map();
+  /** @type {LineData | undefined} */ #shownData;
   /** @type {string | null} */ #selected = null;
 
   /**
@@ -75,8 +75,8 @@ class LineChart extends ChartElement {
    * @param {LineData} data
    */
   draw(chart, library, data) {
-    this.#lines = data;
-    this.#series.clear();
+    this.#shownData = data;
+    this.#seriesById.clear();
     for (const [position, line] of [...data.lines.entries()].reverse()) {
       const series = chart.addSeries(library.LineSeries, {
         ...lineStyle(position, false),
@@ -85,10 +85,10 @@ class LineChart extends ChartElement {
         crosshairMarkerVisible: position < NAMED_LINES,
       });
       series.setData(points(line, data.times));
-      this.#series.set(line.id, series);
+      this.#seriesById.set(line.id, series);
     }
     this.#highlight();
-    return [...this.#series.values()].reverse();
+    return [...this.#seriesById.values()].reverse();
   }
 
   /** Return the value of the selected outcome, or the five highest. @override @param {LineData} data @param {number} index */
@@ -108,7 +108,7 @@ class LineChart extends ChartElement {
 
   /** @override @param {string} key */
   handleKey(key) {
-    const lines = this.#lines?.lines ?? [];
+    const lines = this.#shownData?.lines ?? [];
     const step = { ArrowUp: -1, ArrowDown: 1 }[key];
     if (!step || !lines.length) {
       return false;
@@ -149,8 +149,8 @@ class LineChart extends ChartElement {
   }
 
   #highlight() {
-    for (const [position, { id }] of (this.#lines?.lines ?? []).entries()) {
-      this.#series.get(id)?.applyOptions(lineStyle(position, id === this.#selected));
+    for (const [position, { id }] of (this.#shownData?.lines ?? []).entries()) {
+      this.#seriesById.get(id)?.applyOptions(lineStyle(position, id === this.#selected));
     }
   }
 }

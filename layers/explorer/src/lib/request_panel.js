@@ -12,8 +12,8 @@ import { snippets } from "./snippets.js";
  * @param {ApiRequest} request
  * @param {string} label Subject of the panel, for screen readers and for the file name, such as "markets".
  * @param {object} [options]
- * @param {"api" | (() => string)} [options.csv] Source of the CSV: the API's `format=csv`, or a function that returns
- *   the text, for a request whose response has no CSV.
+ * @param {"api" | (() => string) | null} [options.csv] Source of the CSV: the API's `format=csv`, or a function that
+ *   returns the text, for a request whose response has no CSV. Null: there is no CSV yet.
  * @param {string | null} [options.list] Path to the rows in the JSON response, as of snippets().
  */
 export function requestPanel(request, label, { csv = "api", list = "items" } = {}) {
@@ -29,7 +29,8 @@ export function requestPanel(request, label, { csv = "api", list = "items" } = {
         ? html`<a class="csv" href=${requestPath(withParameters(request, { format: "csv" }))} download=${fileName}
             >CSV<span class="hidden"> of ${label}</span></a
           >`
-        : html`<button type="button" class="csv" @click=${() => download(csv(), fileName)}>
+        : csv &&
+          html`<button type="button" class="csv" @click=${() => download(csv(), fileName)}>
             CSV<span class="hidden"> of ${label}</span>
           </button>`
     }

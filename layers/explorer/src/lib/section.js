@@ -35,24 +35,52 @@ export class Section {
    * @param {boolean} [options.discardOnFailure] The previous data is shown until the response, but not with a failure.
    */
   async reload({ discard = false, discardOnFailure = false } = {}) {
-    this.#controller?.abort();
-    const controller = new AbortController();
-    this.#controller = controller;
     if (discard) {
       this.data = undefined;
       this.error = undefined;
     }
-    this.changed();
-    try {
-      const data = await this.load(controller.signal);
-      if (this.#controller === controller) {
+    await this.run(
+      this.load,
+      (data) => {
         this.data = data;
         this.error = undefined;
+      },
+      (error) => {
+        this.error = error;
+        this.data = discardOnFailure ? undefined : this.data;
+      },
+    );
+  }
+
+  /** Load the data, unless it was requested before: a page calls this in each rendering that needs the data. */
+  loadOnce() {
+    if (this.data === undefined && this.error === undefined && !this.loading) {
+      this.reload();
+    }
+  }
+
+  /**
+   * Run a load in place of an earlier one, which is aborted.
+   *
+   * @protected
+   * @template Loaded
+   * @param {(signal: AbortSignal) => Promise<Loaded>} load
+   * @param {(loaded: Loaded) => void} succeeded
+   * @param {(error: unknown) => void} failed
+   */
+  async run(load, succeeded, failed) {
+    this.#controller?.abort();
+    const controller = new AbortController();
+    this.#controller = controller;
+    this.changed();
+    try {
+      const loaded = await load(controller.signal);
+      if (this.#controller === controller) {
+        succeeded(loaded);
       }
     } catch (error) {
       if (this.#controller === controller) {
-        this.error = error;
-        this.data = discardOnFailure ? undefined : this.data;
+        failed(error);
       }
     }
     if (this.#controller === controller) {
@@ -66,14 +94,15 @@ export class Section {
    *
    * @param {(data: Data) => unknown} loaded View of the data.
    * @param {number} [lines] Height of the placeholder, in lines of text: that of the data, so that nothing moves.
+   * @param {() => void} [retry] Loads again after a failure: this section, and others whose failures are not shown.
    * @returns {unknown}
    */
-  view(loaded, lines = 3) {
+  view(loaded, lines = 3, retry = () => this.reload()) {
     if (this.data !== undefined) {
-      const notice = this.error ? failureView(this.error, () => this.reload(), { compact: true }) : null;
+      const notice = this.error ? failureView(this.error, retry, { compact: true }) : null;
       return html`${notice}${loaded(this.data)}`;
     }
-    return this.error ? failureView(this.error, () => this.reload()) : loadingView(lines);
+    return this.error ? failureView(this.error, retry) : loadingView(lines);
   }
 }
 

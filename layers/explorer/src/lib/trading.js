@@ -4,7 +4,6 @@ import { dataTable } from "./data_table.js";
 import { localTime, price, quantity } from "./format.js";
 import { html, nothing } from "./html.js";
 import { csvText } from "./request_panel.js";
-import { emptyView } from "./states.js";
 
 /** @typedef {[string, string]} Level Price in dollars and number of contracts. */
 /** @typedef {{yes_bids: Level[], yes_asks: Level[]}} OrderBook */
@@ -73,26 +72,18 @@ function sideView(name, side, levels, largest) {
 /**
  * Return the view of trades, the newest first.
  *
- * @param {import("./paged_section.js").Rows} trades
- * @param {{more: () => void, loadingMore: boolean}} section
+ * @param {any[]} trades
+ * @param {unknown} more View that loads further trades.
  */
-export function tradesView({ rows, nextCursor }, section) {
-  if (!rows.length && !nextCursor) {
-    return emptyView("Nobody has traded this market yet.");
-  }
+export function tradesView(trades, more) {
   const columns = [
     { name: "Time", cell: timeView },
     { name: "YES price", cell: (/** @type {any} */ trade) => price(trade.yes_price_dollars), numeric: true },
     { name: "Contracts", cell: (/** @type {any} */ trade) => quantity(trade.count_fp), numeric: true },
     { name: "Taker bought", cell: takerView },
   ];
-  return html`${dataTable("Table of the last trades", columns, rows)}
-  ${
-    nextCursor
-      ? html`<button type="button" ?disabled=${section.loadingMore} @click=${() => section.more()}>More trades</button>`
-      : nothing
-  }
-  <p class="hidden" role="status">${quantity(rows.length)} trades</p>`;
+  return html`${dataTable("Table of the last trades", columns, trades)} ${more}
+    <p class="hidden" role="status">${quantity(trades.length)} trades</p>`;
 }
 
 /** @param {any} trade */

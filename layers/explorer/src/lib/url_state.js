@@ -1,8 +1,21 @@
 /** State of a page: the query string of its URL, nothing else. */
 
+/** Path and query string of the state that the listeners know. A fragment is no part of it. */
+let known = location.pathname + location.search;
+
 /** Return the parameters of the present URL. */
 export function readState() {
   return new URLSearchParams(location.search);
+}
+
+/** Return the last part of the path, decoded. A part with a malformed escape is returned as it is. */
+export function pathParameter() {
+  const part = location.pathname.split("/").at(-1) ?? "";
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
+  }
 }
 
 /**
@@ -33,6 +46,7 @@ export function stateUrl(state, changes) {
 export function goTo(url, { replace = false } = {}) {
   if (replace) {
     history.replaceState(null, "", url);
+    known = location.pathname + location.search;
     return;
   }
   if (url !== location.pathname + location.search) {
@@ -42,12 +56,19 @@ export function goTo(url, { replace = false } = {}) {
 }
 
 /**
- * Call a listener after each change of the state: back, forward, goTo and links to the same page.
+ * Call a listener after each change of the state: back, forward, goTo and links to the same page. A link to a fragment
+ * changes no state. A page has one listener.
  *
  * @param {() => void} listener
  */
 export function onStateChange(listener) {
-  addEventListener("popstate", listener);
+  addEventListener("popstate", () => {
+    const present = location.pathname + location.search;
+    if (present !== known) {
+      known = present;
+      listener();
+    }
+  });
   document.addEventListener("click", (event) => {
     const link = event.target instanceof Element ? event.target.closest("a[data-state]") : null;
     const modified = event.button || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey;

@@ -8,70 +8,115 @@ import { chosenLines, linesCsv, loadLines, toLineData } from "../lib/event_chart
 import { localTime, quantity } from "../lib/format.js";
 import { html, nothing, render } from "../lib/html.js";
 import { NAMED_LINES, percentText } from "../lib/line_chart.js";
+import { Listing, loadRows, rowLimit } from "../lib/listing.js";
 import { plainText, seriesPath } from "../lib/market_views.js";
 import { chosenOrder, inOrder, OUTCOME_FIELDS, outcomeTable, probabilitySum } from "../lib/outcomes.js";
 import { breadcrumb, exchangeLink, notFoundView } from "../lib/page_parts.js";
-import { PagedSection } from "../lib/paged_section.js";
 import { requestPanel } from "../lib/request_panel.js";
 import { everyMinute, Section, whenSeen } from "../lib/section.js";
 import { emptyView, failureView, firstCrawlView, loadingView } from "../lib/states.js";
-import { onStateChange, readState, stateUrl } from "../lib/url_state.js";
+import { goTo, onStateChange, pathParameter, readState, stateUrl } from "../lib/url_state.js";
 
-/** @typedef {import("../lib/event_chart.js").Answer} Answer */
+/** @typedef {import("../lib/event_chart.js").Candlesticks} Candlesticks */
+/** @typedef {import("../lib/event_chart.js").Choice} Choice */
 
 const PAGE = 200;
 const main = /** @type {HTMLElement} */ (document.getElementById("main"));
-const ticker = decodeURIComponent(location.pathname.split("/").at(-1) ?? "");
+const ticker = pathParameter();
 const path = `/events/${encodeURIComponent(ticker)}`;
 /** @type {import("../lib/api.js").ApiRequest} */ const eventApi = {
   path: "/events",
   parameters: { event_ticker: ticker },
 };
-/** @type {import("../lib/api.js").ApiRequest} */
-const outcomesApi = { path: `${path}/markets`, parameters: { fields: OUTCOME_FIELDS, limit: PAGE } };
 
 const event = new Section(async (signal) => (await send(eventApi, signal)).data.items[0] ?? null, show);
-const outcomes = new PagedSection(() => outcomesApi, show);
+/** @type {Listing<any>} */
+const outcomes = new Listing((cursor, signal) => loadRows(outcomesApi(), cursor, PAGE, signal), show, grown);
 const crawl = new Section(async (signal) => (await send({ path: "/status" }, signal)).data, show);
-const lines = new Section(loadChart, show);
+const candlesticks = new Section(loadCandlesticks, show);
+let chartObserved = false;
 let chartSeen = false;
+/** @type {string | undefined} Key of the choice that was requested last, whether or not its response has arrived. */
+let requestedKey;
 let tableOpen = false;
 /** @type {{source: unknown, chart: ReturnType<typeof toLineData>}} */
 let drawn = { source: undefined, chart: null };
 
-function chosen() {
-  return chosenLines(outcomes.data?.rows ?? [], event.data?.mutually_exclusive === true, readState());
+/** @returns {import("../lib/api.js").ApiRequest} */
+function outcomesApi() {
+  const limit = rowLimit(readState(), "limit", PAGE);
+  return { path: `${path}/markets`, parameters: { fields: OUTCOME_FIELDS, limit } };
+}
+
+/** @param {number} count Number of outcomes. */
+function grown(count) {
+  goTo(stateUrl(readState(), { limit: count }), { replace: true });
+  followChoice();
+}
+
+/** Return what the chart is to show by the URL and the outcomes; null if no outcome has opened. */
+function presentChoice() {
+  return chosenLines(outcomes.data?.items ?? [], event.data?.mutually_exclusive === true, readState());
 }
 
 /** @param {AbortSignal} signal */
-async function loadChart(signal) {
-  const choice = chosen();
+async function loadCandlesticks(signal) {
+  const choice = presentChoice();
+  requestedKey = choice?.key;
   return choice && (await loadLines(choice, signal));
 }
 
-/** @param {unknown} error */
-function isNotFound(error) {
-  return error instanceof ApiFailure && error.status === 404;
+/** Load the chart if another choice was requested last. */
+function followChoice() {
+  if (chartSeen && presentChoice()?.key !== requestedKey) {
+    candlesticks.reload();
+  }
+}
+
+/** Return whether neither the event nor a market of it is stored. */
+function isUnknown() {
+  const { data, error } = outcomes;
+  return event.data === null && !data && error instanceof ApiFailure && error.status === 404;
 }
 
 function show() {
-  if (isNotFound(outcomes.error) && !outcomes.data && event.data === null) {
+  const first = outcomes.data?.items[0];
+  const title = plainText(event.data?.title || first?.event_title);
+  document.title = `${title || (isUnknown() ? "Event not found" : ticker)} · Kalshi Markets`;
+  if (isUnknown()) {
     render(notFoundView("event", ticker, crawl.data ? firstCrawlView(crawl.data) : null), main);
+    crawl.loadOnce();
     return;
   }
-  const first = outcomes.data?.rows[0];
-  const loading = event.data === null && !first;
-  render(loading ? loadingView(30) : event.view((row) => pageView(row ?? eventOfMarket(first)), 30), main);
-  const chart = document.getElementById("chart");
-  if (chart && outcomes.data?.rows.length && !chartSeen) {
-    chartSeen = true;
-    whenSeen(chart, () => lines.reload());
+  const isMissing = event.data === null && !first;
+  const view = isMissing
+    ? outcomes.view(() => pageView({ event_ticker: ticker }), 30)
+    : event.view(eventView, 30, loadAll);
+  render(view, main);
+  observeChart();
+}
+
+function loadAll() {
+  event.reload();
+  outcomes.reload();
+}
+
+/** Load the chart when it is first seen. */
+function observeChart() {
+  const element = document.getElementById("chart");
+  if (element && outcomes.data?.items.length && !chartObserved) {
+    chartObserved = true;
+    whenSeen(element, () => {
+      chartSeen = true;
+      candlesticks.reload();
+    });
   }
 }
 
-/** Return what a market says of its event, for an event that is not stored yet. @param {any} market */
-function eventOfMarket({ event_title: title, series_ticker }) {
-  return { event_ticker: ticker, title, series_ticker };
+/** @param {any} row Event. Null: it is not stored yet, and a market says what is known of it. */
+function eventView(row) {
+  const { event_title: title, series_ticker } = outcomes.data?.items[0] ?? {};
+  return pageView(row ?? { event_ticker: ticker, title, series_ticker });
 }
 
 /** @param {any} row Event. */
@@ -104,33 +149,31 @@ function exclusiveText({ mutually_exclusive: exclusive }) {
 }
 
 function chartSection() {
-  const choice = outcomes.data ? chosen() : undefined;
+  const choice = outcomes.data ? presentChoice() : undefined;
   if (choice === null) {
     return emptyView("No outcome has opened yet, so there are no prices.");
   }
+  if (choice === undefined) {
+    return html`<div class="choices"></div>
+      <div class="chart-space">${loadingView(20)}</div>`;
+  }
   const state = readState();
-  const controls = choice
-    ? html`${rangeLinks(state, choice.range)} <span class="label">Interval: ${choice.interval.about}</span>`
-    : nothing;
-  const panel = choice
-    ? requestPanel(choice.request, `candlesticks of ${ticker}`, {
-        csv: () => (lines.data ? linesCsv(lines.data) : ""),
-        list: "results",
-      })
-    : nothing;
-  return html`<div class="choices">${controls}</div>
-    ${choice?.left ? leftView(choice, state) : nothing}
-    <div class="chart-space">
-      ${
-        choice && lines.error && !isShown(choice)
-          ? failureView(lines.error, () => lines.reload())
-          : lines.view(chartView, 20)
-      }
+  const hasFailed = Boolean(candlesticks.error) && !isShown(choice);
+  const shown = hasFailed ? null : candlesticks.data;
+  return html`<div class="choices">
+      ${rangeLinks(state, choice.range)} <span class="label">Interval: ${choice.interval.about}</span>
     </div>
-    ${panel}`;
+    ${choice.left ? leftView(choice, state) : nothing}
+    <div class="chart-space">
+      ${hasFailed ? failureView(candlesticks.error, () => candlesticks.reload()) : candlesticks.view(chartView, 20)}
+    </div>
+    ${requestPanel(shown?.choice.request ?? choice.request, `candlesticks of ${ticker}`, {
+      csv: shown ? () => linesCsv(shown) : null,
+      list: "results",
+    })}`;
 }
 
-/** @param {import("../lib/event_chart.js").Choice} choice @param {URLSearchParams} state */
+/** @param {Choice} choice @param {URLSearchParams} state */
 function leftView({ markets, left }, state) {
   if (state.get("outcomes") === "all") {
     return html`<p class="muted">The chart has ${quantity(markets.length)} outcomes; ${quantity(left)} have no line.</p>`;
@@ -142,38 +185,35 @@ function leftView({ markets, left }, state) {
   </p>`;
 }
 
-/** Return whether the lines are those of a choice. @param {ReturnType<typeof chosen>} choice */
+/** Return whether the chart shows a choice. @param {Choice | null} choice */
 function isShown(choice) {
-  const shown = lines.data?.choice;
-  return shown?.range === choice?.range && shown?.markets.length === choice?.markets.length;
+  return candlesticks.data?.choice.key === choice?.key;
 }
 
-/** @param {Answer | null} answer */
-function chartView(answer) {
-  const choice = chosen();
-  const same = isShown(choice);
-  if (drawn.source !== answer) {
-    drawn = { source: answer, chart: answer && toLineData(answer) };
+/** @param {Candlesticks | null} data */
+function chartView(data) {
+  if (drawn.source !== data) {
+    drawn = { source: data, chart: data && toLineData(data) };
   }
-  if (!answer || !drawn.chart) {
+  if (!data || !drawn.chart) {
     return emptyView(
       "The exchange has no candlesticks of this period: nobody traded, and there were no bids and asks.",
     );
   }
   const chart = drawn.chart;
-  return html`${answer.unanswered.length ? unansweredView(answer) : nothing}
-    <div aria-busy=${!same}><line-chart .data=${chart}></line-chart></div>
+  return html`${data.unanswered.length ? unansweredView(data) : nothing}
+    <div aria-busy=${!isShown(presentChoice())}><line-chart .data=${chart}></line-chart></div>
     <details class="chart-data" @toggle=${toggleTable}>
       <summary>Table of the chart</summary>
       ${tableOpen ? lineTable(chart) : nothing}
     </details>`;
 }
 
-/** @param {Answer} answer */
+/** @param {Candlesticks} data */
 function unansweredView({ unanswered }) {
   return html`<div class="notice" role="status">
     <span>The exchange has not sent ${quantity(unanswered.length)} of the outcomes in time; they have no line.</span>
-    <button type="button" @click=${() => lines.reload()}>Retry</button>
+    <button type="button" @click=${() => candlesticks.reload()}>Retry</button>
   </div>`;
 }
 
@@ -196,48 +236,31 @@ function lineTable({ lines: all, periods }) {
   ${dataTable("Probabilities, the newest first", [period, ...columns], [...periods.keys()].reverse())}`;
 }
 
-/** @param {import("../lib/paged_section.js").Rows} data @param {any} row Event. */
-function outcomesView({ rows, nextCursor }, row) {
-  const panel = requestPanel(outcomesApi, `markets of ${ticker}`);
-  if (!rows.length) {
+/** @param {import("../lib/listing.js").Rows<any>} rows @param {any} row Event. */
+function outcomesView({ items, next, request }, row) {
+  const panel = request ? requestPanel(request, `markets of ${ticker}`) : nothing;
+  if (!items.length) {
     return html`${emptyView("The service has no markets of this event.", html`<a href="/explore">All markets</a>`)}${panel}`;
   }
   const state = readState();
-  const order = chosenOrder(state.get("order"), rows);
-  const sum =
-    row.mutually_exclusive && !nextCursor ? ` · probabilities add up to ${quantity(probabilitySum(rows))}%` : "";
-  const more = html`<button type="button" ?disabled=${outcomes.loadingMore} @click=${() => outcomes.more()}>
-    More outcomes
-  </button>`;
-  return html`<p role="status">${quantity(rows.length)}${nextCursor ? " first" : ""} outcomes${sum}</p>
-    <div class="outcomes">${outcomeTable(inOrder(rows, order), state, order)}</div>
-    ${nextCursor ? more : nothing} ${panel}`;
-}
-
-async function start() {
-  show();
-  await Promise.all([event.reload(), outcomes.reload()]);
-  const title = event.data?.title || outcomes.data?.rows[0]?.event_title;
-  document.title = `${plainText(title) || (isNotFound(outcomes.error) ? "Event not found" : ticker)} · Kalshi Markets`;
-  if (isNotFound(outcomes.error) && event.data === null) {
-    crawl.reload();
-  }
+  const order = chosenOrder(state.get("order"), items);
+  const sum = row.mutually_exclusive && !next ? ` · probabilities add up to ${quantity(probabilitySum(items))}%` : "";
+  return html`<p role="status">${quantity(items.length)}${next ? " first" : ""} outcomes${sum}</p>
+    <div class="outcomes">${outcomeTable(inOrder(items, order), state, order)}</div>
+    ${outcomes.moreView("More outcomes", "These are all outcomes.")} ${panel}`;
 }
 
 onStateChange(() => {
-  const wanted = JSON.stringify(chosen()?.request);
   show();
-  if (lines.data !== undefined && wanted !== JSON.stringify(lines.data?.choice.request)) {
-    lines.reload();
+  followChoice();
+});
+everyMinute(async () => {
+  const settled = outcomes.data?.items.every(({ status }) => status === "finalized");
+  if (outcomes.data && !settled && !outcomes.loadingMore) {
+    await outcomes.reload();
+  }
+  if (chartSeen && (!settled || candlesticks.error)) {
+    candlesticks.reload();
   }
 });
-everyMinute(() => {
-  const settled = outcomes.data?.rows.every(({ status }) => status === "finalized") ?? true;
-  if (!settled && outcomes.data && outcomes.data.rows.length <= PAGE) {
-    outcomes.reload();
-    if (lines.data !== undefined) {
-      lines.reload();
-    }
-  }
-});
-start();
+loadAll();

@@ -7,89 +7,54 @@ import { countText, facetsView, fetchFacets } from "../lib/facets.js";
 import { filterChips, looserQueries } from "../lib/filter_chips.js";
 import { quantity } from "../lib/format.js";
 import { html, nothing, render } from "../lib/html.js";
+import { Listing, loadRows, rowLimit } from "../lib/listing.js";
 import { filtersOf, parseQuery, queryUrl } from "../lib/market_query.js";
 import { marketColumns, neededFields, ORDERS, orderOf, orderUrl } from "../lib/market_table.js";
 import { timeView } from "../lib/market_views.js";
 import { requestPanel } from "../lib/request_panel.js";
 import { everyMinute, Section, whenSeen } from "../lib/section.js";
 import { fetchPrices, MAX_SPARKLINES } from "../lib/sparkline.js";
-import { emptyView, failureView, firstCrawlView } from "../lib/states.js";
+import { emptyView, firstCrawlView } from "../lib/states.js";
 import { goTo, onStateChange, readState, stateUrl } from "../lib/url_state.js";
 
 const PAGE_ROWS = 50;
-const MAX_ROWS = 1_000;
 const main = /** @type {HTMLElement} */ (document.querySelector("#main"));
 const isWide = matchMedia("(min-width: 64rem)").matches;
 
 /** @typedef {import("../lib/api.js").ApiRequest} ApiRequest */
-/** @typedef {{rows: any[], cursor: string | null, crawledAt: string | null, request: ApiRequest}} Table */
 
 let query = parseQuery(location.search);
 let seen = false;
 /** @type {Map<string, number[]>} Prices of the last seven days, by ticker; empty for a market without any. */
 const prices = new Map();
-/** State of "Load more". */
-let more = { loading: false, error: /** @type {unknown} */ (null) };
 
-const table = new Section(loadTable, update);
+/** @type {Listing<any>} */
+const table = new Listing((cursor, signal) => loadRows(marketsRequest(), cursor, PAGE_ROWS, signal), update, grown);
 const facets = new Section((signal) => fetchFacets(query, signal), update);
 const status = new Section(async (signal) => (await send({ path: "/status" }, signal)).data, update);
 const forms = new ColumnForms(update);
 
-/**
- * Return the request for a number of rows of the present query.
- *
- * @param {number | string} limit
- * @param {string | null} [cursor]
- * @returns {ApiRequest}
- */
-function marketsRequest(limit, cursor) {
+/** Return the request of the present query. @returns {ApiRequest} */
+function marketsRequest() {
   const order = [...query].filter(([name]) => name.startsWith("order_"));
-  const rest = [["fields", neededFields(query)], ["limit", String(limit)], ...(cursor ? [["cursor", cursor]] : [])];
+  const rest = [
+    ["fields", neededFields(query)],
+    ["limit", String(rowLimit(query, "limit", PAGE_ROWS))],
+  ];
   return { path: "/markets", parameters: new URLSearchParams([...filtersOf(query), ...order, ...rest]) };
 }
 
-/** @param {AbortSignal} signal @returns {Promise<Table>} */
-async function loadTable(signal) {
-  const limit = query.get("limit") ?? PAGE_ROWS;
-  const request = marketsRequest(Number(limit) > MAX_ROWS ? MAX_ROWS : limit);
-  const { data, nextCursor, crawledAt } = await send(request, signal);
-  return { rows: data.items, cursor: nextCursor, crawledAt, request };
-}
-
-/** Load the rows after the last one, append them and write their number into the URL. */
-async function loadMore() {
-  const present = /** @type {Table} */ (table.data);
-  const isOutdated = () => table.data !== present || table.loading;
-  more = { loading: true, error: null };
-  update();
-  try {
-    const { data, nextCursor, crawledAt } = await send(marketsRequest(PAGE_ROWS, present.cursor));
-    if (isOutdated()) {
-      return;
-    }
-    const rows = [...present.rows, ...data.items];
-    table.data = { rows, cursor: nextCursor, crawledAt, request: marketsRequest(rows.length) };
-    goTo(stateUrl(readState(), { limit: rows.length }), { replace: true });
-    query.set("limit", String(rows.length));
-    more = { loading: false, error: null };
-  } catch (error) {
-    if (isOutdated()) {
-      return;
-    }
-    more = { loading: false, error };
-  }
-  update();
-  if (!document.querySelector("#more")) {
-    document.querySelector(/** @type {"p"} */ ("#shown"))?.focus();
-  }
+/** @param {number} count */
+function grown(count) {
+  goTo(stateUrl(readState(), { limit: count }), { replace: true });
+  query.set("limit", String(count));
 }
 
 /** Load the sparklines of the first rows that have none yet, in one request. A failure leaves them blank. */
 async function loadSparklines() {
-  const rows = table.data?.rows.slice(0, MAX_SPARKLINES) ?? [];
+  const rows = table.data?.items.slice(0, MAX_SPARKLINES) ?? [];
   const tickers = rows.filter(hasSparkline).map(({ ticker }) => ticker);
-  if (!seen || query.has("fields") || tickers.length === 0) {
+  if (!seen || table.loading || query.has("fields") || tickers.length === 0) {
     return;
   }
   for (const ticker of tickers) {
@@ -108,13 +73,11 @@ function hasSparkline({ ticker, status }) {
 }
 
 /** Load everything that the present query string stands for. */
-async function load() {
+function load() {
   query = parseQuery(location.search);
-  more = { loading: false, error: null };
   document.title = titleText();
   facets.reload({ discardOnFailure: true });
-  await table.reload({ discardOnFailure: true });
-  loadSparklines();
+  table.reload({ discardOnFailure: true });
 }
 
 function titleText() {
@@ -129,6 +92,7 @@ function update() {
   if (key && /** @type {HTMLElement} */ (document.activeElement).dataset.key !== key) {
     /** @type {HTMLElement | null} */ (main.querySelector(`[data-key="${CSS.escape(key)}"]`))?.focus();
   }
+  loadSparklines();
 }
 
 function pageView() {
@@ -145,7 +109,7 @@ function pageView() {
         ${filterChips(query)}
         <div class="tools">${orderView()}${forms.view(query)}</div>
         ${shownView()}
-        <div class="rows" aria-busy=${table.loading}>${table.view(tableView, 60)}</div>
+        <div class="rows" aria-busy=${table.loading && !table.loadingMore}>${table.view(tableView, 60, load)}</div>
       </div>
     </div>`;
 }
@@ -191,7 +155,7 @@ function orderView() {
 }
 
 function shownView() {
-  const rows = table.data?.rows.length;
+  const rows = table.data?.items.length;
   const total = facets.data && facets.data.count !== null ? countText(facets.data) : null;
   const shown = rows ? `${quantity(rows)} shown` : rows === 0 ? "none shown" : table.error ? "" : "loading";
   const text = [total ?? "Markets", shown].filter(Boolean).join(", ");
@@ -201,28 +165,15 @@ function shownView() {
   return html`<div class="summary"><p id="shown" role="status" tabindex="-1">${text}</p>${time}</div>`;
 }
 
-/** @param {Table} data */
-function tableView({ rows, request }) {
-  if (rows.length === 0) {
+/** @param {import("../lib/listing.js").Rows<any>} rows */
+function tableView({ items, request }) {
+  const panel = request ? requestPanel(request, "markets") : nothing;
+  if (items.length === 0) {
     const reason = filtersOf(query).length ? "No market matches these filters." : "No markets are stored yet.";
-    return html`${emptyView(reason, looserQueries(query))}${requestPanel(request, "markets")}`;
+    return html`${emptyView(reason, looserQueries(query))}${panel}`;
   }
-  return html`${dataTable("Markets", marketColumns(query, rows, prices), rows)} ${moreView()}
-  ${requestPanel(request, "markets")}`;
-}
-
-function moreView() {
-  const { rows, cursor } = /** @type {Table} */ (table.data);
-  const failure = more.error ? failureView(more.error, null, { compact: true }) : nothing;
-  if (!cursor) {
-    return html`<p class="muted end">These are all matching markets.</p>`;
-  }
-  if (rows.length >= MAX_ROWS) {
-    return html`<p class="muted end">The page shows at most ${quantity(MAX_ROWS)} markets. The API has all of them.</p>`;
-  }
-  return html`${failure}<button type="button" id="more" aria-disabled=${more.loading} @click=${more.loading ? null : loadMore}>
-      ${more.loading ? "Loading …" : "Load more"}
-    </button>`;
+  return html`${dataTable("Markets", marketColumns(query, items, prices), items)}
+  ${table.moreView("Load more", "These are all matching markets.")} ${panel}`;
 }
 
 onStateChange(load);

@@ -6,9 +6,9 @@ import {
   chosenInterval,
   chosenRange,
   lifetime,
-  marketIntervals,
   marketRequest,
   periodText,
+  permittedIntervals,
   rangeWindow,
   toCandle,
 } from "../lib/candlesticks.js";
@@ -16,6 +16,7 @@ import { intervalLinks, rangeLinks } from "../lib/chart_controls.js";
 import { dataTable } from "../lib/data_table.js";
 import { quantity } from "../lib/format.js";
 import { html, nothing, render } from "../lib/html.js";
+import { Listing, loadRows, rowLimit } from "../lib/listing.js";
 import { factsView, headerView, historyView, rulesView } from "../lib/market_parts.js";
 import {
   eventPath,
@@ -28,40 +29,43 @@ import {
 } from "../lib/market_views.js";
 import { outcomeLink } from "../lib/outcome_link.js";
 import { notFoundView } from "../lib/page_parts.js";
-import { PagedSection } from "../lib/paged_section.js";
 import { csvText, requestPanel } from "../lib/request_panel.js";
 import { everyMinute, Section, whenSeen } from "../lib/section.js";
 import { emptyView, failureView, firstCrawlView } from "../lib/states.js";
 import { orderBookCsv, orderBookView, tradesView } from "../lib/trading.js";
-import { onStateChange, readState } from "../lib/url_state.js";
+import { goTo, onStateChange, pathParameter, readState, stateUrl } from "../lib/url_state.js";
 
 /** @typedef {import("../lib/api.js").ApiRequest} ApiRequest */
 /** @typedef {import("../lib/candlesticks.js").Candle} Candle */
 
 const OTHERS = 50;
+const TRADES = 20;
 const main = /** @type {HTMLElement} */ (document.getElementById("main"));
-const ticker = decodeURIComponent(location.pathname.split("/").at(-1) ?? "");
+const ticker = pathParameter();
 const path = `/markets/${encodeURIComponent(ticker)}`;
 /** @type {ApiRequest} */ const marketApi = { path: "/markets", parameters: { ticker, fields: "all" } };
 /** @type {ApiRequest} */ const historyApi = { path: `${path}/history` };
 /** @type {ApiRequest} */ const bookApi = { path: `${path}/orderbook`, parameters: { depth: 100 } };
-/** @type {ApiRequest} */ const tradesApi = { path: `${path}/trades`, parameters: { limit: 20 } };
 
 const market = new Section(async (signal) => (await send(marketApi, signal)).data.items[0] ?? null, show);
 const history = new Section(async (signal) => (await send(historyApi, signal)).data, show);
 const crawl = new Section(async (signal) => (await send({ path: "/status" }, signal)).data, show);
 const others = new Section(async (signal) => (await send(othersApi(), signal)).data.items, show);
 const book = new Section(async (signal) => (await send(bookApi, signal)).data.orderbook, show);
-const trades = new PagedSection(() => tradesApi, show);
+/** @type {Listing<any>} */
+const trades = new Listing((cursor, signal) => loadRows(tradesApi(), cursor, TRADES, signal), show, grown);
 const candles = new Section(loadCandles, show);
-/** @type {Set<string>} */ const seen = new Set();
+/** @type {Set<string>} Ids of the elements that are observed. */ const observed = new Set();
+/** @type {Set<string>} Ids of the elements that were seen. */ const seen = new Set();
+/** @type {string | undefined} Key of the choice that was requested last, whether or not its response has arrived. */
+let requestedKey;
 let allLevels = false;
 let tableOpen = false;
-/** @type {{source: unknown, chart: import("../lib/candle_chart.js").CandleData | undefined}} */
-let drawn = { source: undefined, chart: undefined };
+/** @type {{candles: unknown, history: unknown, chart: import("../lib/candle_chart.js").CandleData | undefined}} */
+let drawn = { candles: undefined, history: undefined, chart: undefined };
 
-/** Return what the chart shows; null if the market has not opened yet. @param {any} row Market. */
-function chosen(row) {
+/** Return what the chart is to show by the URL; null if the market has not opened yet. @param {any} row Market. */
+function presentChoice(row) {
   const life = lifetime(row, Date.now());
   if (life === null) {
     return null;
@@ -71,23 +75,34 @@ function chosen(row) {
   const span = rangeWindow(range, life);
   const interval = chosenInterval(state.get("interval"), span);
   return {
+    key: `${range.name}/${interval.minutes}`,
     range,
-    span,
     interval,
-    allowed: marketIntervals(span),
+    permitted: permittedIntervals(span),
     request: marketRequest(ticker, span, interval.minutes),
   };
 }
 
 /** @param {AbortSignal} signal */
 async function loadCandles(signal) {
-  const choice = chosen(market.data);
+  const choice = presentChoice(market.data);
+  requestedKey = choice?.key;
   if (choice === null) {
     return null;
   }
   const { data } = await send(choice.request, signal);
   const items = data.candlesticks.map((/** @type {any} */ item) => toCandle(item, choice.interval.minutes));
   return { choice, items: /** @type {Candle[]} */ (items) };
+}
+
+/** @returns {ApiRequest} */
+function tradesApi() {
+  return { path: `${path}/trades`, parameters: { limit: rowLimit(readState(), "trades", TRADES) } };
+}
+
+/** @param {number} count Number of trades. */
+function grown(count) {
+  goTo(stateUrl(readState(), { trades: count }), { replace: true });
 }
 
 /** @returns {ApiRequest} */
@@ -105,11 +120,16 @@ function isClosed({ status, close_time }) {
 
 function show() {
   if (market.data === null) {
+    document.title = "Market not found · Kalshi Markets";
     render(notFoundView("market", ticker, crawl.data ? firstCrawlView(crawl.data) : null), main);
+    crawl.loadOnce();
     return;
   }
   render(market.view(pageView, 30), main);
   if (market.data) {
+    document.title = `${plainText(market.data.title) || ticker} · Kalshi Markets`;
+    history.loadOnce();
+    others.loadOnce();
     observe("chart", candles);
     observe("book", book);
     observe("trades", trades);
@@ -119,9 +139,12 @@ function show() {
 /** Load a section once, when its element is first seen. @param {string} id @param {Section<any>} section */
 function observe(id, section) {
   const element = document.getElementById(id);
-  if (element && !seen.has(id)) {
-    seen.add(id);
-    whenSeen(element, () => section.reload());
+  if (element && !observed.has(id)) {
+    observed.add(id);
+    whenSeen(element, () => {
+      seen.add(id);
+      section.reload();
+    });
   }
 }
 
@@ -163,7 +186,8 @@ function tradingView(row) {
       }
       <section id="trades" aria-labelledby="trades-heading">
         <h2 id="trades-heading">Last trades</h2>
-        ${trades.view((rows) => tradesView(rows, trades), 16)} ${requestPanel(tradesApi, `trades of ${ticker}`)}
+        ${trades.view(tradesSection, 16)}
+        ${requestPanel(trades.data?.request ?? tradesApi(), `trades of ${ticker}`)}
       </section>
     </div>`;
 }
@@ -176,44 +200,43 @@ function historyCsv() {
 
 /** @param {any} row Market. */
 function chartSection(row) {
-  const choice = chosen(row);
+  const choice = presentChoice(row);
   if (choice === null) {
     return emptyView("The market has not opened yet, so it has no prices.");
   }
   const state = readState();
+  const hasFailed = Boolean(candles.error) && !isShown(choice);
+  const shown = hasFailed ? null : candles.data;
   return html`<div class="choices">
-      ${rangeLinks(state, choice.range)} ${intervalLinks(state, choice.interval, choice.allowed)}
+      ${rangeLinks(state, choice.range)} ${intervalLinks(state, choice.interval, choice.permitted)}
     </div>
     <div class="chart-space">
       ${
-        candles.error && !isShown(choice)
+        hasFailed
           ? failureView(candles.error, () => candles.reload())
           : candles.view((data) => chartView(row, data), 20)
       }
     </div>
-    ${requestPanel(choice.request, `candlesticks of ${ticker}`, { list: "candlesticks" })}`;
+    ${requestPanel(shown?.choice.request ?? choice.request, `candlesticks of ${ticker}`, { list: "candlesticks" })}`;
 }
 
-/** Return whether the candles are those of a choice. @param {ReturnType<typeof chosen>} choice */
+/** Return whether the chart shows a choice. @param {ReturnType<typeof presentChoice>} choice */
 function isShown(choice) {
-  const shown = candles.data?.choice;
-  return shown?.range === choice?.range && shown?.interval === choice?.interval;
+  return candles.data?.choice.key === choice?.key;
 }
 
 /** @param {any} row Market. @param {Awaited<ReturnType<typeof loadCandles>>} data */
 function chartView(row, data) {
-  const choice = chosen(row);
-  const same = isShown(choice);
   if (!data?.items.length) {
     return emptyView(
       "The exchange has no candlesticks of this period: nobody traded, and there were no bids and asks.",
     );
   }
-  if (drawn.source !== data) {
-    const key = `${data.choice.range.name}/${data.choice.interval.minutes}`;
-    drawn = { source: data, chart: candleData(key, data.items, marks(row)) };
+  if (drawn.candles !== data || drawn.history !== history.data) {
+    const chart = candleData(data.choice.key, data.items, marks(row));
+    drawn = { candles: data, history: history.data, chart };
   }
-  return html`<div aria-busy=${!same}><candle-chart .data=${drawn.chart}></candle-chart></div>
+  return html`<div aria-busy=${!isShown(presentChoice(row))}><candle-chart .data=${drawn.chart}></candle-chart></div>
     <details class="chart-data" @toggle=${toggleTable}>
       <summary>Table of the chart</summary>
       ${tableOpen ? candleTable(data.items) : nothing}
@@ -269,6 +292,14 @@ function bookSection(data) {
   ${requestPanel(bookApi, `order book of ${ticker}`, { csv: () => orderBookCsv(data), list: "orderbook" })}`;
 }
 
+/** @param {import("../lib/listing.js").Rows<any>} rows */
+function tradesSection({ items, next }) {
+  if (!items.length && !next) {
+    return emptyView("Nobody has traded this market yet.");
+  }
+  return tradesView(items, trades.moreView("More trades", "These are all trades."));
+}
+
 /** @param {any} row Market. @param {any[]} rows Markets of its event. */
 function othersView(row, rows) {
   const siblings = rows.filter((sibling) => sibling.ticker !== ticker);
@@ -288,22 +319,9 @@ function othersView(row, rows) {
     ${panel}`;
 }
 
-async function start() {
-  show();
-  await market.reload();
-  if (market.data) {
-    document.title = `${plainText(market.data.title) || ticker} · Kalshi Markets`;
-    history.reload();
-    others.reload();
-  } else if (market.data === null) {
-    document.title = "Market not found · Kalshi Markets";
-    crawl.reload();
-  }
-}
-
 onStateChange(() => {
   show();
-  if (seen.has("chart")) {
+  if (market.data && seen.has("chart") && presentChoice(market.data)?.key !== requestedKey) {
     candles.reload();
   }
 });
@@ -313,12 +331,12 @@ everyMinute(() => {
   }
   market.reload();
   for (const [id, section] of Object.entries({ chart: candles, book })) {
-    if (seen.has(id) && section.data !== undefined) {
+    if (seen.has(id)) {
       section.reload();
     }
   }
-  if (trades.data && trades.data.rows.length <= 20) {
+  if (seen.has("trades") && !trades.loadingMore) {
     trades.reload();
   }
 });
-start();
+market.reload();

@@ -18,7 +18,7 @@ import {
 import { csvText, requestPanel } from "../lib/request_panel.js";
 import { Section } from "../lib/section.js";
 import { emptyView, failureView } from "../lib/states.js";
-import { goTo, onStateChange, readState, stateUrl } from "../lib/url_state.js";
+import { goTo, onStateChange, pathParameter, readState, stateUrl } from "../lib/url_state.js";
 import { factRows, factsView } from "./series/facts.js";
 
 const EVENT_ORDERS = /** @type {Record<string, {label: string, direction: string}>} */ ({
@@ -30,7 +30,7 @@ const EVENT_PAGE_SIZE = 25;
 /** Height of the facts in lines of a placeholder: on a narrow screen they are in fewer columns. */
 const FACT_LINES = matchMedia("(max-width: 40rem)").matches ? 23 : 11;
 const main = /** @type {HTMLElement} */ (document.getElementById("main"));
-const ticker = decodeURIComponent(location.pathname.split("/")[3]);
+const ticker = pathParameter();
 const seriesRequest = { path: `/series/${encodeURIComponent(ticker)}`, parameters: { fields: "all" } };
 const marketsRequest = {
   path: "/markets",
