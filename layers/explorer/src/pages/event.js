@@ -256,11 +256,12 @@ onStateChange(() => {
 });
 everyMinute(async () => {
   const settled = outcomes.data?.items.every(({ status }) => status === "finalized");
-  if (outcomes.data && !settled && !outcomes.loadingMore) {
-    await outcomes.reload();
-  }
   if (chartSeen && (!settled || candlesticks.error)) {
     candlesticks.reload();
+  }
+  if (outcomes.data && !settled && !outcomes.loadingMore) {
+    await outcomes.reload();
+    followChoice();
   }
 });
 loadAll();
