@@ -13,7 +13,7 @@ from tests.browser.service import Service
 def test_complete_data_is_said_in_words(page: Page, service: Service) -> None:
     page.goto(service.url + "/explore/status")
     live = page.locator(".card", has=page.get_by_role("heading", name="Live markets"))
-    expect(live).to_contain_text("Complete. Every market that is not settled was confirmed since")
+    expect(live).to_contain_text("Complete. All markets that are not settled were last confirmed")
     expect(live.get_by_role("link")).to_have_text(re.compile(r"^[\d,]+ markets$"))
     expect(page.locator(".card", has=page.get_by_role("heading", name="Archive"))).to_contain_text("omplete")
 

@@ -54,11 +54,16 @@ function summary(periods, lines) {
   return `Probabilities of ${quantity(lines.length)} outcomes from ${period}. ${texts.join("; ")}. Up and down arrows select an outcome.`;
 }
 
+/** Return the value of a line in a period, or the last one before it. @param {Line} line @param {number} index */
+function valueAt({ values }, index) {
+  return values.slice(0, index + 1).findLast((value) => value !== null) ?? null;
+}
+
 /** Return the lines with the highest values of a period. @param {Line[]} lines @param {number} index */
 function highest(lines, index) {
   return lines
-    .filter(({ values }) => values[index] !== null)
-    .sort((a, b) => Number(b.values[index]) - Number(a.values[index]))
+    .filter((line) => valueAt(line, index) !== null)
+    .sort((a, b) => Number(valueAt(b, index)) - Number(valueAt(a, index)))
     .slice(0, READ_LINES);
 }
 
@@ -94,9 +99,9 @@ class LineChart extends ChartElement {
   /** Return the value of the selected outcome, or the five highest. @override @param {LineData} data @param {number} index */
   read({ lines, periods }, index) {
     const selected = lines.find(({ id }) => id === this.#selected);
-    const facts = (selected ? [selected] : highest(lines, index)).map(({ name, values }) => ({
-      label: name,
-      value: percentText(values[index]),
+    const facts = (selected ? [selected] : highest(lines, index)).map((line) => ({
+      label: line.name,
+      value: percentText(valueAt(line, index)),
     }));
     return { period: periodText(periods[index]), facts };
   }

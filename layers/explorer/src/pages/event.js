@@ -9,7 +9,7 @@ import { localTime, quantity } from "../lib/format.js";
 import { html, nothing, render } from "../lib/html.js";
 import { NAMED_LINES, percentText } from "../lib/line_chart.js";
 import { Listing, loadRows, rowLimit } from "../lib/listing.js";
-import { plainText, seriesPath } from "../lib/market_views.js";
+import { plainText, seriesPath, timeView } from "../lib/market_views.js";
 import { chosenOrder, inOrder, OUTCOME_FIELDS, outcomeTable, probabilitySum } from "../lib/outcomes.js";
 import { breadcrumb, exchangeLink, notFoundView } from "../lib/page_parts.js";
 import { requestPanel } from "../lib/request_panel.js";
@@ -237,7 +237,7 @@ function lineTable({ lines: all, periods }) {
 }
 
 /** @param {import("../lib/listing.js").Rows<any>} rows @param {any} row Event. */
-function outcomesView({ items, next, request }, row) {
+function outcomesView({ items, next, request, crawledAt }, row) {
   const panel = request ? requestPanel(request, `markets of ${ticker}`) : nothing;
   if (!items.length) {
     return html`${emptyView("The service has no markets of this event.", html`<a href="/explore">All markets</a>`)}${panel}`;
@@ -245,7 +245,7 @@ function outcomesView({ items, next, request }, row) {
   const state = readState();
   const order = chosenOrder(state.get("order"), items);
   const sum = row.mutually_exclusive && !next ? ` · probabilities add up to ${quantity(probabilitySum(items))}%` : "";
-  return html`<p role="status">${quantity(items.length)}${next ? " first" : ""} outcomes${sum}</p>
+  return html`<p role="status">${quantity(items.length)}${next ? " first" : ""} outcomes${sum} · confirmed ${timeView(crawledAt ?? null)}</p>
     <div class="outcomes">${outcomeTable(inOrder(items, order), state, order)}</div>
     ${outcomes.moreView("More outcomes", "These are all outcomes.")} ${panel}`;
 }

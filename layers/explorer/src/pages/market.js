@@ -26,6 +26,7 @@ import {
   quoteView,
   statusBadge,
   statusLabel,
+  timeView,
 } from "../lib/market_views.js";
 import { outcomeLink } from "../lib/outcome_link.js";
 import { notFoundView } from "../lib/page_parts.js";
@@ -47,7 +48,7 @@ const path = `/markets/${encodeURIComponent(ticker)}`;
 /** @type {ApiRequest} */ const historyApi = { path: `${path}/history` };
 /** @type {ApiRequest} */ const bookApi = { path: `${path}/orderbook`, parameters: { depth: 100 } };
 
-const market = new Section(async (signal) => (await send(marketApi, signal)).data.items[0] ?? null, show);
+const market = new Section(loadMarket, show);
 const history = new Section(async (signal) => (await send(historyApi, signal)).data, show);
 const crawl = new Section(async (signal) => (await send({ path: "/status" }, signal)).data, show);
 const others = new Section(async (signal) => (await send(othersApi(), signal)).data.items, show);
@@ -59,6 +60,8 @@ const candles = new Section(loadCandles, show);
 /** @type {Set<string>} Ids of the elements that were seen. */ const seen = new Set();
 /** @type {string | undefined} Key of the choice that was requested last, whether or not its response has arrived. */
 let requestedKey;
+/** @type {string | null} Time of the crawler's last confirmation before the market was loaded. */
+let crawledAt = null;
 let allLevels = false;
 let tableOpen = false;
 /** @type {{candles: unknown, history: unknown, chart: import("../lib/candle_chart.js").CandleData | undefined}} */
@@ -81,6 +84,13 @@ function presentChoice(row) {
     permitted: permittedIntervals(span),
     request: marketRequest(ticker, span, interval.minutes),
   };
+}
+
+/** @param {AbortSignal} signal */
+async function loadMarket(signal) {
+  const { data, crawledAt: time } = await send(marketApi, signal);
+  crawledAt = time;
+  return data.items[0] ?? null;
 }
 
 /** @param {AbortSignal} signal */
@@ -152,7 +162,9 @@ function observe(id, section) {
 function pageView(row) {
   return html`
     ${headerView(row)}
-    ${factsView(row)} ${requestPanel(marketApi, `market ${ticker}`)}
+    ${factsView(row)}
+    <p class="muted">Stored prices, confirmed ${timeView(crawledAt)}.</p>
+    ${requestPanel(marketApi, `market ${ticker}`)}
     ${row.removed_at ? nothing : tradingView(row)}
     <section aria-labelledby="others-heading">
       <h2 id="others-heading">Other markets of the event</h2>

@@ -44,7 +44,7 @@ function firstCrawlProgress({ jobs, markets }) {
 /** @param {any} status */
 function liveView({ live, markets, removed }) {
   const state = live.complete
-    ? html`<strong>Complete.</strong> Every market that is not settled was confirmed since ${timeView(live.started_at)}.`
+    ? html`<strong>Complete.</strong> All markets that are not settled were last confirmed ${timeView(live.started_at)}.`
     : live.finished_at
       ? html`<strong>Incomplete:</strong> a listing failed since the last complete pass. The data before it stays available.`
       : html`<strong>Incomplete:</strong> not every listing has been read to its end yet.`;
