@@ -28,7 +28,8 @@ def test_every_operation_has_a_page_with_all_of_its_parameters(page: Page, servi
             expected or _body_members(document, operation)
         )
         statuses = page.locator("details.response > summary strong").all_text_contents()
-        assert statuses == list(operation["responses"])
+        # JavaScript has members whose names are integers in the order of these.
+        assert statuses == sorted(operation["responses"])
 
 
 def test_every_parameter_has_type_description_and_example(page: Page, service: Service) -> None:
@@ -221,7 +222,7 @@ def test_references_of_schemas_are_resolved(page: Page, service: Service) -> Non
 
 def test_agents_find_their_documents(page: Page, service: Service) -> None:
     page.goto(service.url + "/docs")
-    expect(page.get_by_role("link", name="/llms.txt")).to_have_attribute("href", "/llms.txt")
+    expect(page.get_by_role("link", name="/llms.txt", exact=True)).to_have_attribute("href", "/llms.txt")
     expect(page.get_by_text("POST /mcp").first).to_be_visible()
 
 
