@@ -1,6 +1,7 @@
 """Chart of a market: its candles, ranges, readings and failures."""
 
 import re
+import time
 from typing import Any
 
 import pytest
@@ -210,15 +211,16 @@ def test_states_that_arrive_after_the_candles_are_marked(page: Page, service: Se
 
 
 def test_the_request_is_that_of_the_shown_candles(page: Page, service: Service) -> None:
-    page.clock.install()
+    page.clock.install(time=(time.time() // 60) * 60 + 5)
     sent: list[str] = []
     page.on("request", lambda request: sent.append(request.url) if "/candlesticks?" in request.url else None)
     open_market(page, service)
     expect(market_chart(page)).to_be_visible()
-    page.clock.fast_forward(45_000)
+    hold_requests(page, "/candlesticks")
+    page.clock.fast_forward(57_000)
     page.get_by_text("Table of the chart").click()
     panel = page.locator("#chart .request .snippet pre").first
-    expect(panel).to_have_text(sent[-1], use_inner_text=False)
+    expect(panel).to_have_text(sent[0], use_inner_text=False)
 
 
 def _cents(dollars: str | float) -> str:
