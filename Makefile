@@ -13,9 +13,13 @@ LOCAL = $(PYTHON) local/environment.py local
 TESTS = $(PYTHON) local/environment.py tests
 SAM = VENV=.venv-sam $(PYTHON) local/environment.py sam
 LAKE_TEST = VENV=.venv-lake $(PYTHON) local/environment.py lake
+BROWSER = $(PYTHON) local/environment.py browser
 SCAN = VENV=.venv-scan $(PYTHON) local/environment.py scan
+# A JavaScript tool, fetched the first time.
+JAVASCRIPT = $(TESTS) layers/explorer/fetch.py --tools
+BIOME = --no-errors-on-unmatched --error-on-warnings
 
-.PHONY: help run lake-check lake-compact lake-test probe sam-local test sam-test env-test check scan soak bench deploy format lock clean
+.PHONY: help run lake-check lake-compact lake-test probe sam-local test sam-test browser-test screenshots env-test check scan soak bench deploy format lock clean
 
 help:  ## show this help
 	@sed -n 's/^\([a-z-]*\):.*##/\1 -/p' Makefile
@@ -44,11 +48,18 @@ sam-test:  ## test the SAM CLI: build, invoke, start-api, start-lambda; without 
 lake-test:  ## test the lake's tables in Spark and DuckDB; it installs Java where it may (LAKE_CHANGES=200000)
 	@$(LAKE_TEST) -m tests.engines $(ARGS)
 
+browser-test:  ## test the pages in Chromium, which is installed if the system is Debian (about 5 minutes)
+	@$(BROWSER) && $(JAVASCRIPT) && exec $(TESTS) -m tests.browser $(ARGS)
+
+screenshots:  ## write the pictures of the documentation: every page in Chromium, on the simulated exchange
+	@$(BROWSER) && exec $(TESTS) -m tests.browser.screenshots
+
 env-test:  ## test `make run` in temporary checkouts: as root and as a user, with other settings, interrupted (about 5 minutes)
 	@exec $(TESTS) -m pytest tests/env $(ARGS)
 
-check:  ## check lint, format, types, and the templates against CloudFormation's schemas
+check:  ## check lint, format and types of Python and JavaScript, and the templates against CloudFormation's schemas
 	@$(TESTS) -m ruff check . && $(TESTS) -m ruff format --check . && $(TESTS) -m mypy && \
+	$(JAVASCRIPT) tsc --project layers/explorer && $(JAVASCRIPT) biome check $(BIOME) && \
 	$(TESTS) -c "from cfnlint.runner import main; main()" template.yaml infra/*.yaml
 
 scan:  ## check the templates against the security rules of checkov
@@ -62,12 +73,12 @@ bench:  ## run benchmarks with reference values (about 45 minutes; BENCH="exchan
 	@failed=0; for part in $(BENCH); do $(TESTS) -m tests.bench.$$part || failed=1; done; exit $$failed
 
 deploy:  ## build and deploy with sam, byte code included (ENVIRONMENT=staging or prod of samconfig.toml; ARGS="--guided")
-	@sam build --config-env $(ENVIRONMENT) && \
+	@$(PYTHON) layers/explorer/fetch.py && sam build --config-env $(ENVIRONMENT) && \
 	python$$(cat .python-version) -m compileall -q --invalidation-mode unchecked-hash .aws-sam/build && \
 	sam deploy --config-env $(ENVIRONMENT) $(ARGS)
 
 format:  ## auto-fix lint and format
-	@$(TESTS) -m ruff check --fix-only . ; $(TESTS) -m ruff format .
+	@$(TESTS) -m ruff check --fix-only . ; $(TESTS) -m ruff format . ; $(JAVASCRIPT) biome check --write $(BIOME)
 
 lock:  ## lock the newest versions that pyproject.toml allows, with hashes
 	@$(TESTS) local/tools/lock.py

@@ -16,8 +16,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from local import ROOT
 from local.environments import environment_folder, is_environment
 
-CACHES: Final = (".aws-sam", ".mypy_cache", ".ruff_cache", ".pytest_cache", ".hypothesis")
-"""Cache folders with names that the tools choose."""
+CACHES: Final = (
+    *(".aws-sam", ".mypy_cache", ".ruff_cache", ".pytest_cache", ".hypothesis", "local/javascript/node_modules"),
+    *(f"layers/explorer/{name}" for name in (".esbuild", ".fetch", ".node", "explorer_assets", "src/vendor")),
+)
+"""Cache folders with names that the tools choose, and the folders of layers/explorer/fetch.py."""
 
 
 def main() -> int:

@@ -1,6 +1,6 @@
 """Build the environment in VENV for a group of commands with a bare python3, then run its Python with the arguments.
 
-usage: [VENV=folder] python3 local/environment.py local|tests|scan|sam|lake [argument ...]
+usage: [VENV=folder] python3 local/environment.py local|tests|browser|scan|sam|lake [argument ...]
 
 Old versions of Python must be able to parse this file: it reports the required version. The work is done in
 local/environments.py.

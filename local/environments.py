@@ -40,6 +40,7 @@ GROUPS: Final = {
     "tests": Group(
         ("tests/requirements.txt", "tests/emulator.txt"), "duckdb, fastapi, moto, pandas, psycopg, pytest, uv"
     ),
+    "browser": Group(("tests/browser/requirements.txt",), "PIL.Image, playwright.sync_api"),
     "scan": Group(("tests/scan.txt",), "checkov"),
     "lake": Group(("tests/engines/requirements.txt",), "duckdb, moto, polars, pyspark, pytest, sqlglot"),
     "sam": Group(("local/sam/requirements.txt",), "moto, samcli"),

@@ -18,6 +18,7 @@ from local.child_process import ChildFailed
 from local.console import echo, function_log
 from local.data_folder import API_USER, CRAWLER_USER
 from local.exchange_process import KEY_ID, exchange_process
+from local.explorer import build_pages
 from local.lambda_runtime.events import HttpRequest, MalformedResponse, http_event, http_response
 from local.lambda_runtime.functions import function_spec
 from local.lambda_runtime.gateway import WORKERS, Gateway
@@ -40,8 +41,8 @@ class Run(BaseRun):
         migrator = self._function("migrator", databases["migrator"])
         crawler = self._function("crawler", databases["crawler"] | exchange, progress=True)
         api = self._function("api", databases["api"] | exchange, workers=WORKERS)
-        # The functions import their modules while the migrator runs.
-        await asyncio.gather(migrator.start(), api.start(), crawler.start())
+        # The functions import their modules meanwhile.
+        await asyncio.gather(migrator.start(), api.start(), crawler.start(), build_pages())
         await self._migrate(migrator)
         scheduler = Scheduler(crawler, "crawler")
         self._stack.push_async_callback(scheduler.close)

@@ -12,8 +12,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api import landing, responses, status
-from api.candlesticks.request import CandlesticksRequest, parse_body, parse_path, unknown_zone
+from api import responses, status
+from api.candlesticks.request import CandlesticksRequest, parse_body, parse_path
 from api.errors import ApiError, ErrorCode, from_service_error
 from api.formats import negotiate_format
 from api.listing import endpoints
@@ -41,7 +41,7 @@ RESPONSE_RESERVE_SECONDS: Final = 3.0
 """Seconds of a request that are reserved for building the response."""
 
 
-TEXT_TYPES: Final = ["text/", "application/json", "application/x-ndjson"]
+TEXT_TYPES: Final = ["text/", "application/json", "application/x-ndjson", "image/svg+xml"]
 """Media types that Mangum returns as text. Bodies of other types are base64-encoded."""
 
 
@@ -58,6 +58,8 @@ def create_app(resources: Resources) -> FastAPI:
         version="1",
         description="All markets of the Kalshi exchange, with filters, sorting and pagination.",
         redirect_slashes=False,
+        docs_url=None,  # FastAPI's pages load scripts from a CDN
+        redoc_url=None,
     )
     app.openapi = partial(_openapi, app)  # type: ignore[method-assign]  # as FastAPI documents ("Extending OpenAPI")
     _add_errors(app)
@@ -67,6 +69,8 @@ def create_app(resources: Resources) -> FastAPI:
     _add_candlestick_routes(app, resources)
     _add_trade_routes(app, resources)
     _add_market_routes(app, resources)
+    _add_explorer_routes(app, resources)
+    _add_agent_routes(app, resources)
     return app
 
 
@@ -78,10 +82,6 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
 
 
 def _add_service_routes(app: FastAPI, resources: Resources) -> None:
-    @app.get("/", response_class=HTMLResponse, summary="Landing page")
-    async def root() -> HTMLResponse:
-        return HTMLResponse(landing.page(resources.database, resources.settings.readme_url))
-
     @app.get("/health", summary="Health of the function and its database")
     async def health(request: Request) -> Response:
         reject_parameters(request.scope["query_string"])
@@ -194,21 +194,11 @@ def _add_candlestick_routes(app: FastAPI, resources: Resources) -> None:
 async def _fetch_candlesticks(
     request: Request, candlesticks_request: CandlesticksRequest, resources: Resources
 ) -> "list[Result]":
-    # Imported here: they import the exchange client, which takes 150 ms and which most routes do not need.
-    from api.candlesticks.derivation import UnknownZone, plan_derivation
-    from api.candlesticks.fetch import fetch
+    # Imported here: it imports the exchange client, which takes 150 ms and which most routes do not need.
+    from api.candlesticks.derived_fetch import fetch_derived
 
-    try:
-        derivation = plan_derivation(candlesticks_request, resources.database, resources.exchange.now())
-    except UnknownZone:
-        raise unknown_zone(in_body=request.method == "POST") from None
-    return await fetch(
-        candlesticks_request,
-        resources.exchange,
-        resources.market_lifetimes,
-        resources.candle_cache,
-        deadline=_deadline(request),
-        derivation=derivation,
+    return await fetch_derived(
+        candlesticks_request, resources, deadline=_deadline(request), in_body=request.method == "POST"
     )
 
 
@@ -250,6 +240,60 @@ def _add_market_routes(app: FastAPI, resources: Resources) -> None:
     @app.get("/markets/{ticker}/history", summary="Past states of one market")
     async def market_history(request: Request) -> Response:
         return history.respond(request, _ticker(request), resources)
+
+
+EXPLORER_PATHS: Final = (
+    "/explore",
+    "/explore/markets/{ticker}",
+    "/explore/events/{event_ticker}",
+    "/explore/series",
+    "/explore/series/{series_ticker}",
+    "/explore/status",
+    "/docs",
+)
+"""Paths of the explorer's pages, besides GET /. They are not in the OpenAPI document."""
+
+
+def _add_explorer_routes(app: FastAPI, resources: Resources) -> None:
+    # Their module is imported in the routes: the API starts without it.
+    @app.get("/", response_class=HTMLResponse, summary="Landing page")
+    async def root(request: Request) -> Response:
+        return await page("/", request)
+
+    async def page(path: str, request: Request) -> Response:
+        from api.explorer import endpoints as explorer
+
+        return explorer.page_response(request, path, resources.settings.readme_url)
+
+    async def asset(request: Request) -> Response:
+        from api.explorer import endpoints as explorer
+
+        return explorer.asset_response(request)
+
+    async def favicon(request: Request) -> Response:
+        from api.explorer import endpoints as explorer
+
+        return explorer.favicon_response(request)
+
+    for path in EXPLORER_PATHS:
+        app.add_route(path, partial(page, path), include_in_schema=False)
+    app.add_route("/assets/{version}/{path:path}", asset, include_in_schema=False)
+    app.add_route("/favicon.ico", favicon, include_in_schema=False)
+
+
+def _add_agent_routes(app: FastAPI, resources: Resources) -> None:
+    # Their modules are imported in the routes: the other routes start without them.
+    @app.post("/mcp", summary="Model Context Protocol: tools for language models")
+    async def mcp(request: Request) -> Response:
+        from api.mcp import endpoint
+
+        return await endpoint.respond(request, resources, deadline=_deadline(request))
+
+    @app.get("/llms.txt", summary="Guide to this API for language models, in Markdown")
+    async def llms(request: Request) -> Response:
+        from api import llms_text
+
+        return llms_text.respond(request)
 
 
 def _ticker(request: Request) -> str:

@@ -7,6 +7,7 @@ from typing import Final, NamedTuple, Self
 from starlette.requests import Request
 from starlette.responses import Response
 
+from api.responses import if_none_match
 from kalshi_markets.database import Database
 from kalshi_markets.job_names import COUNTS
 
@@ -63,9 +64,7 @@ class ETag:
         path, query = request.scope["path"], request.scope["query_string"]
         question = json.dumps([source_fingerprint, format_name, path, query.decode("latin-1")])
         self._request_hash = hashlib.blake2b(question.encode(), digest_size=12).hexdigest()
-        self._if_none_match = {
-            tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")
-        }
+        self._if_none_match = if_none_match(request)
 
     @property
     def has_if_none_match(self) -> bool:

@@ -19,6 +19,7 @@ from api.listing.query import Grammar
 from api.listing.resource import ListedResource
 from api.markets.facet_query import FACET_GRAMMAR
 from api.markets.sql import RESOURCE as MARKETS
+from api.mcp import operation as mcp_operation
 from api.orderbooks.request import ORDERBOOK_PARAMETERS, OrderbooksRequest
 from api.query_string import Parameter
 from api.series.resource import RESOURCE as SERIES
@@ -76,9 +77,16 @@ def document(app: FastAPI) -> JsonObject:
     orderbooks = paths["/markets/orderbooks"]["post"]
     orderbooks["requestBody"] = {"required": True, "content": _json(OrderbooksRequest.model_json_schema())}
     orderbooks["responses"] = {"200": _response("Results", _json({"$ref": "#/components/schemas/Orderbooks"}))}
+    paths["/llms.txt"]["get"]["responses"] = {
+        "200": _response("Guide", {"text/plain": {"schema": _TEXT}}),
+        "304": _not_modified(),
+    }
     for path in paths.values():
         for operation in path.values():
             _errors(operation)
+    mcp = paths["/mcp"]["post"]
+    mcp |= {"description": mcp_operation.DESCRIPTION, "requestBody": mcp_operation.REQUEST_BODY}
+    mcp["responses"] |= mcp_operation.RESPONSES
     return base | {"components": {"schemas": _schemas(), "parameters": _market_parameters()}}
 
 

@@ -66,12 +66,6 @@ def report(database: Database) -> dict[str, Any]:
     }
 
 
-def job_states(database: Database) -> dict[str, Any]:
-    """Return the number of markets and the state of each job. Raises DatabaseError."""
-    rows = _job_rows(database)
-    return {"markets": sum(row["added"] for row in rows), "jobs": _jobs(rows)}
-
-
 def _job_rows(database: Database) -> list[JsonObject]:
     columns = ("job", "position", "added", "completed_by", *(name for name in _JOB_FIELDS if name != "added"))
     return _rows(database, columns, f"{database.settings.table}_jobs ORDER BY job")

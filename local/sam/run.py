@@ -10,6 +10,7 @@ import json
 from local.base_run import BaseRun, RunFailed
 from local.child_process import ChildFailed
 from local.console import echo, function_log
+from local.explorer import build_pages
 from local.lambda_runtime.events import scheduled_event
 from local.lambda_runtime.lambda_errors import LambdaError
 from local.postgres import PostgresError
@@ -72,6 +73,7 @@ class SamRun(BaseRun):
             self._watch(name, child.ended)
 
     async def _build(self, sam: Sam) -> None:
+        await build_pages()  # else every build would fetch their packages into its copy of the layer
         echo("sam", "build")
         try:
             await sam.build(lambda line: echo("sam", line) if self._settings.verbose else None)

@@ -15,7 +15,7 @@ from contextlib import ExitStack
 from functools import partial
 from statistics import median
 
-from tests.bench import navigation, pages, query_cases, writes
+from tests.bench import explorer, navigation, pages, query_cases, writes
 from tests.bench.api_process import ApiProcess, ResponseNotSent
 from tests.bench.pages import Bench
 from tests.bench.query_cases import Case
@@ -79,6 +79,7 @@ def sections(bench: Bench, sampled: dict[str, Sample]) -> dict[str, Section]:
         "listings": lambda: navigation.listings(bench),
         "search": lambda: navigation.searches(bench, sampled),
         "facets": lambda: navigation.facets(bench, sampled),
+        "explore": lambda: explorer.first_view(bench),
         "unsettled": lambda: navigation.unsettled(bench),
         "within": lambda: navigation.within(bench),
         "depth": lambda: pages.deep(bench),

@@ -28,7 +28,9 @@ def checkout(folder: Path) -> Path:
     folder.mkdir(parents=True)
     for part in PARTS:
         if (ROOT / part).is_dir():
-            shutil.copytree(ROOT / part, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
+            shutil.copytree(
+                ROOT / part, folder / part, ignore=shutil.ignore_patterns("__pycache__", "node_modules", ".node")
+            )
         else:
             shutil.copy(ROOT / part, folder)
     return folder

@@ -81,11 +81,25 @@ def test_the_first_page_of_the_api_loads_nothing_more(packages: Path, environmen
     assert loaded.afterwards == loaded.imported
 
 
-def test_trades_and_orderbooks_are_imported_only_by_their_routes(packages: Path) -> None:
+def test_modules_of_single_routes_are_imported_only_by_their_routes(packages: Path) -> None:
     imported = loaded_by("api", packages, {}).imported
-    assert not [
-        name for name in imported if name.startswith(("api.trades", "api.orderbooks", "kalshi_markets.exchange"))
-    ]
+    single = ("api.trades", "api.orderbooks", "api.mcp", "api.llms_text", "kalshi_markets.exchange")
+    assert not [name for name in imported if name.startswith(single)]
+
+
+def test_the_guide_and_the_tools_do_not_import_the_exchange_client(packages: Path, environment: dict[str, str]) -> None:
+    guide = http_event(HttpRequest("GET", "/llms.txt", "", [("host", "localhost")]), "request-id")
+    message = b'{"jsonrpc":"2.0","id":1,"method":"tools/list"}'
+    headers = [("host", "localhost"), ("content-type", "application/json")]
+    tools = http_event(HttpRequest("POST", "/mcp", "", headers, message), "request-id")
+    loaded = loaded_by("api", packages, {}, guide, tools)
+    assert packages_of(loaded.afterwards) == FUNCTIONS["api"]
+
+
+def test_the_pages_are_imported_only_by_their_routes(packages: Path, environment: dict[str, str]) -> None:
+    health = http_event(HttpRequest("GET", "/health", "", [("host", "localhost")]), "request-id")
+    loaded = loaded_by("api", packages, environment | {"DB_SSLMODE": "disable"}, health)
+    assert not [name for name in loaded.afterwards if name.startswith("api.explorer")]
 
 
 def test_a_secret_costs_botocore_and_not_boto3(packages: Path, environment: dict[str, str], aws: Account) -> None:

@@ -50,7 +50,7 @@ Start = Callable[..., Run]
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("checkout")
     for folder in ("local", "functions", "layers"):
-        shutil.copytree(ROOT / folder, root / folder)
+        shutil.copytree(ROOT / folder, root / folder, ignore=shutil.ignore_patterns("node_modules", ".node"))
     return root
 
 
@@ -221,3 +221,35 @@ def test_an_exchange_that_cannot_start_is_reported_with_its_own_message(start: S
     run = start(RECORDING="broken.jsonl", DATA_DIR=".data-broken")
     assert run.wait() == 1
     assert run.lines[-1].startswith("make run: the simulated exchange did not start: ")
+
+
+def replace_npm(root: Path, folder: Path, script: str) -> str:
+    """Remove the pages and their packages and return a PATH on which npm is a shell script."""
+    for name in ("explorer_assets", "src/vendor"):
+        shutil.rmtree(root / "layers" / "explorer" / name, ignore_errors=True)
+    (folder / "npm").write_text(f"#!/bin/sh\n{script}\n")
+    (folder / "npm").chmod(0o755)
+    return f"{folder}:{os.environ['PATH']}"
+
+
+def test_if_the_modules_of_the_pages_cannot_be_fetched_the_api_runs_and_the_pages_say_what_to_do(
+    start: Start, root: Path, tmp_path: Path
+) -> None:
+    run = start(PATH=replace_npm(root, tmp_path, "echo 'npm error code ENOTFOUND' >&2; exit 1"))
+    run.wait_for_line("explorer +fetching esbuild")
+    run.wait_for_line("explorer +npm cannot reach its registry")
+    run.wait_for_line("explorer +the pages are not available in a browser; the API is")
+    assert httpx.get(f"{run.url}/health").status_code == 200
+    assert httpx.get(f"{run.url}/").status_code == 200
+    page = httpx.get(f"{run.url}/explore")
+    assert page.status_code == 503
+    assert "python3 layers/explorer/fetch.py" in page.text
+    assert run.end(signal.SIGINT) == 0
+
+
+def test_ctrl_c_while_the_modules_of_the_pages_are_fetched_ends_npm(start: Start, root: Path, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "started")
+    run = start(PATH=replace_npm(root, tmp_path, f"echo > {tmp_path}/started; cd {root}; exec sleep 60"))
+    (tmp_path / "started").read_text()
+    assert run.end(signal.SIGINT) == 0
+    assert processes_of(root) == []

@@ -74,6 +74,7 @@ def test_every_recipe_has_its_test() -> None:
         "The lake in Polars: how often a price is right": 1,  # make lake-test runs it
         "The lake in Spark: time until settlement": 1,  # make lake-test runs it
         "The lake in Athena: settlements by day": 0,  # make lake-test runs its SQL
+        "Tools for a language model": 1,
     }
 
 
@@ -161,6 +162,21 @@ def test_candles_of_a_series_have_a_column_for_each_market(
     active = sum(market["status"] == "active" for market in of_event)
     assert ticker == "S"
     assert shape in (["288", str(active)], ["289", str(active)])
+
+
+def test_the_tools_describe_the_market_with_the_highest_volume(
+    service: str, folder: Path, highest_volume: Mapping[str, Any]
+) -> None:
+    output = run("Tools for a language model", 0, service, folder)
+    assert output.startswith("ticker,title,")
+    assert output.count(f'"{highest_volume["ticker"]}",') == 2  # in the search and among the outcomes
+    assert "\nend,open,high,low,close," in output
+    assert output.splitlines()[-1].startswith(f"{service}/markets?")
+
+
+def test_the_settings_of_a_client_have_the_address_of_the_tools() -> None:
+    [settings] = re.findall(r"```json\n(.*?)```", RECIPES, re.DOTALL)
+    assert json.loads(settings)["mcpServers"]["kalshi-markets"]["url"] == "http://127.0.0.1:8000/mcp"
 
 
 def test_probabilities_of_all_outcomes_have_the_sum_of_one(

@@ -141,7 +141,6 @@ def test_marker_rows_of_the_job_table_are_counted_but_not_listed(
     status_ = get_status(api)
     assert [job["job"] for job in status_["jobs"]] == ["settled"]
     assert status_["markets"] == 5
-    assert "5</strong> markets" in api.get("/").text
 
 
 def test_a_failure_stands_until_the_job_goes_on(api: ApiClient, store: Store) -> None:
@@ -349,13 +348,3 @@ def test_without_the_migrations_status_is_a_503(environment: dict[str, str]) -> 
     later = ApiClient(environment | {"MARKETS_TABLE": "later"})
     error(later.get("/status"), 503, "table_missing")
     later.close()
-
-
-def test_the_landing_page_tells_when_each_job_ended(api: ApiClient, store: Store) -> None:
-    assert "The first crawl has not started" in api.get("/").text
-    now = datetime.now(UTC)
-    store.commit(Batch(walked("live/open", now, now - 5 * MINUTE)))
-    store.record_failure(JobState("archive"), "<no answer>")
-    text = api.get("/").text
-    assert "<td>live/open</td><td>5 min ago</td><td>0</td><td></td>" in text
-    assert "<td>archive</td><td>not yet</td><td>0</td><td>&lt;no answer&gt;</td>" in text

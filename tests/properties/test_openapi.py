@@ -127,7 +127,9 @@ def test_a_history_answers_as_the_document_says(
     assert assert_conforms(document, app, path, positive, examples(5, 100), {"ticker": ticker}) == {200}
 
 
-@pytest.mark.parametrize("path", ["/markets/columns", "/events/columns", "/series/columns", "/status", "/health", "/"])
+@pytest.mark.parametrize(
+    "path", ["/markets/columns", "/events/columns", "/series/columns", "/status", "/health", "/", "/llms.txt"]
+)
 def test_the_other_paths_answer_as_the_document_says(
     app: RequestContextMiddleware, document: dict[str, Any], path: str
 ) -> None:

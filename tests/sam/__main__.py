@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from local import ROOT
+from local.explorer import FETCH
 from local.sam.cli import BIN, RUNTIME, Sam, SamFailed, finds_python, sam_environment
 from local.sam.host import NoEngine, find_containers_host
 from tests.sam import base_image, engine
@@ -35,6 +36,9 @@ def main(arguments: Sequence[str]) -> int:
         engine.install()
         base_image.make(FOLDER / "image")
         prefix = engine.command_prefix(FOLDER / "image")
+    subprocess.run(
+        [sys.executable, FETCH], check=True
+    )  # the tests compare pages of the build with those of the sources
     subprocess.run([BIN / "sam", "validate", "--lint"], cwd=ROOT, env=sam_environment(), check=True)
     for architecture in ARCHITECTURES:
         asyncio.run(build_for(architecture).build(print))

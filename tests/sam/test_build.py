@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from api.explorer.assets import MEDIA_TYPES
 from tests.sam.__main__ import ARCHITECTURES, build_for
 
 MACHINES = {"arm64": 183, "x86_64": 62}
@@ -38,11 +39,20 @@ def test_artifacts_contain_only_our_code_and_the_layer_only_packages(architectur
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
-def test_the_api_function_with_its_layer_is_within_25_megabytes_zipped(architecture: str) -> None:
+def test_the_layer_of_the_pages_has_what_is_served_and_nothing_else(architecture: str) -> None:
+    layer = build_for(architecture).folder / "ExplorerLayer" / "python"
+    assert [path.name for path in layer.iterdir()] == ["explorer_assets"]
+    files = [path for path in layer.rglob("*") if path.is_file()]
+    assert {"home.js", "style.css", "lightweight-charts.js", "lit-html.LICENSE.txt"} <= {path.name for path in files}
+    assert [path for path in files if path.suffix not in MEDIA_TYPES or path.name.startswith(".")] == []
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_the_api_function_with_its_layers_is_within_25_megabytes_zipped(architecture: str) -> None:
     folder = build_for(architecture).folder
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
-        for part in ("ApiFunction", "SharedLayer"):
+        for part in ("ApiFunction", "SharedLayer", "ExplorerLayer"):
             for path in (folder / part).rglob("*"):
                 archive.write(path, path.relative_to(folder))
     print(f"{architecture}: {packed.tell() / 1e6:.1f} MB")

@@ -20,15 +20,25 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ".venv-3.11/tests.installed",
         ".data/lock",
         ".mypy_cache/x",
+        "local/javascript/node_modules/x",
+        "layers/explorer/explorer_assets/pages/x",
+        "layers/explorer/src/vendor/x",
+        "layers/explorer/.esbuild/linux/x",
         "kept/file",
     ):
-        (tmp_path / file).parent.mkdir()
+        (tmp_path / file).parent.mkdir(parents=True)
         (tmp_path / file).write_text("")
     return tmp_path
 
 
 def names(root: Path) -> list[str]:
-    return sorted(path.name for path in root.iterdir())
+    """Return the names of the files and of the folders that are not empty or that are links."""
+    paths = [path for path in root.iterdir() if path.is_symlink() or not path.is_dir() or any_file(path)]
+    return sorted(path.name for path in paths)
+
+
+def any_file(folder: Path) -> bool:
+    return any(path.is_file() for path in folder.rglob("*"))
 
 
 def test_all_that_was_made_goes(root: Path) -> None:

@@ -45,16 +45,25 @@ def test_the_local_gateway_has_cors_as_the_stack_has_it() -> None:
 
 def test_the_runtime_is_the_one_of_python_version() -> None:
     version = (ROOT / ".python-version").read_text(encoding="utf-8").strip()
-    layer = RESOURCES["SharedLayer"]
     assert TEMPLATE["Globals"]["Function"]["Runtime"] == f"python{version}"
-    assert layer["Metadata"]["BuildMethod"] == f"python{version}"
-    assert layer["Properties"]["CompatibleRuntimes"] == [f"python{version}"]
+    assert RESOURCES["SharedLayer"]["Metadata"]["BuildMethod"] == f"python{version}"
+    for layer in ("SharedLayer", "ExplorerLayer"):
+        assert RESOURCES[layer]["Properties"]["CompatibleRuntimes"] == [f"python{version}"]
+
+
+def test_only_the_api_has_the_layer_of_the_pages() -> None:
+    functions = {name: r["Properties"] for name, r in RESOURCES.items() if r["Type"] == "AWS::Serverless::Function"}
+    layers = {name: properties.get("Layers") for name, properties in functions.items() if "Layers" in properties}
+    assert layers == {"ApiFunction": [{"Ref": "ExplorerLayer"}]}
+    folder = ROOT / RESOURCES["ExplorerLayer"]["Properties"]["ContentUri"]
+    assert RESOURCES["ExplorerLayer"]["Metadata"]["BuildMethod"] == "makefile"
+    assert "build-ExplorerLayer:" in (folder / "Makefile").read_text(encoding="utf-8")
 
 
 def test_layer_and_functions_are_built_for_one_architecture() -> None:
-    layer = RESOURCES["SharedLayer"]
-    assert layer["Metadata"]["BuildArchitecture"] == {"Ref": "Architecture"}
-    assert layer["Properties"]["CompatibleArchitectures"] == [{"Ref": "Architecture"}]
+    for layer in (RESOURCES["SharedLayer"], RESOURCES["ExplorerLayer"]):
+        assert layer["Metadata"]["BuildArchitecture"] == {"Ref": "Architecture"}
+        assert layer["Properties"]["CompatibleArchitectures"] == [{"Ref": "Architecture"}]
     assert TEMPLATE["Globals"]["Function"]["Architectures"] == [{"Ref": "Architecture"}]
 
 

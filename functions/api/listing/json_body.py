@@ -73,7 +73,7 @@ def _texts(parameters: Iterable[tuple[str, Any]]) -> Iterator[tuple[str, str]]:
             case str():
                 yield name, value
             case [_, *_] if all(isinstance(item, str) for item in value) and takes_list(name):
-                yield name, _csv_line(value)
+                yield name, csv_line(value)
             case _:
                 message = "must be a string, a number or a boolean"
                 if takes_list(name):
@@ -86,7 +86,8 @@ def takes_list(name: str) -> bool:
     return name == "fields" or name.endswith("__in")
 
 
-def _csv_line(values: list[str]) -> str:
+def csv_line(values: list[str]) -> str:
+    """Return the values as one line of CSV, without its line end."""
     line = io.StringIO()
     csv.writer(line, lineterminator="\r\n").writerow(values)
     return line.getvalue().removesuffix("\r\n")

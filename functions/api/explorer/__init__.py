@@ -1,0 +1,1 @@
+"""Pages in a browser: HTML shells and their assets. The data comes from the public API, by scripts."""
