@@ -243,5 +243,5 @@ def _json_value(alias: str, column: Column) -> str:
 
 def _lines_after(number: int, lines: str) -> str:
     """Return the lines with later changes than a number: another exporter may have written the others."""
-    kept = (line for line in lines.splitlines(keepends=True) if json.loads(line)["change_number"] > number)
-    return "".join(kept)
+    later = (line for line in lines.splitlines(keepends=True) if json.loads(line)["change_number"] > number)
+    return "".join(later)

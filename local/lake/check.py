@@ -63,7 +63,7 @@ class Report:
 
     @property
     def is_complete(self) -> bool:
-        """Whether every change is in the lake, from the first one on."""
+        """Return whether every change is in the lake, from the first one on."""
         return not (self.gaps or self.missing or self.damaged)
 
 
@@ -108,14 +108,14 @@ def _member(
     key = ChangesObject(after, 0, day, 0, 0, "").key
     try:
         body = storage.get(key) or b""
-        found = ChangesObject.of(after, day, body)
+        stored = ChangesObject.of(after, day, body)
         report.gaps += _gaps(body)
     except (OSError, EOFError, ValueError, KeyError):
         report.damaged.append(key)
         return described
-    if described and found != described:
+    if described and stored != described:
         report.damaged.append(key)
-    return found
+    return stored
 
 
 def _gaps(body: bytes) -> list[Range]:

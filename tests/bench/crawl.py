@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
-from typing import Final
+from typing import Any, Final
 
 from crawler.jobs.base import LIVE_JOBS
 from kalshi_markets.settings import MAX_RATE
@@ -134,7 +134,7 @@ def lake(bench: Bench) -> Iterator[Line]:
     """Measure what recording for the lake adds to a live pass, beside the same pass without a lake."""
     walks: dict[str, list[Walked]] = {"off": [], "on": []}
     logged: dict[str, list[int]] = {"off": [], "on": []}
-    settings = {"off": {}, "on": {"LAKE_URL": (bench.folder / "lake").as_uri()}}
+    settings: dict[str, dict[str, Any]] = {"off": {}, "on": {"LAKE_URL": (bench.folder / "lake").as_uri()}}
     for round_ in range(LAKE_ROUNDS):
         for side in ("off", "on") if round_ % 2 else ("on", "off"):
             bench.restore(bench.first)

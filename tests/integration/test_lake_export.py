@@ -103,10 +103,10 @@ def test_an_export_that_ended_between_write_and_commit_is_adopted(store: Store, 
     assert page is not None
     lost = write_changes(storage, page)  # the run ends here
     commit(store, {**MARKET, "yes_bid_dollars": "0.4200"})
-    again = store.outbox.next_page()
-    assert again is not None
-    assert again.last > lost.last
-    adopted = write_changes(storage, again)
+    second_page = store.outbox.next_page()
+    assert second_page is not None
+    assert second_page.last > lost.last
+    adopted = write_changes(storage, second_page)
     assert adopted == lost
     store.commit(Batch(JobState("lake/export"), lake=LakeProgress(exported=adopted)))
     [line] = export(store, storage)
@@ -138,7 +138,7 @@ def test_a_full_outbox_gives_way_to_a_gap(store: Store, storage: FolderStorage) 
     assert lines[-1]["yes_bid_dollars"] == "0.29"
 
 
-def test_the_lake_of_another_database_is_refused(store: Store, storage: FolderStorage) -> None:
+def test_the_lake_of_another_database_is_an_error(store: Store, storage: FolderStorage) -> None:
     check_marker(storage, "a")
     check_marker(storage, "a")
     with pytest.raises(LakeError, match="belongs to another database"):

@@ -49,24 +49,24 @@ def problems(database: Database, storage: LakeStorage) -> list[str]:
     gaps = [(line["after"], line["change_number"]) for line in written if "gap" in line]
     versions = [line for line in written if "gap" not in line]
     numbers = [line["change_number"] for line in versions]
-    found = []
+    differences = []
     if len({*numbers}) < len(numbers):
-        found.append(f"{len(numbers) - len({*numbers})} versions are there twice")
+        differences.append(f"{len(numbers) - len({*numbers})} versions are there twice")
     if unknown := {*numbers} - committed.keys():
-        found.append(f"{len(unknown)} versions were never committed")
+        differences.append(f"{len(unknown)} versions were never committed")
     absent = committed.keys() - {*numbers}
     if lost := [number for number in absent if not any(after < number <= last for after, last in gaps)]:
-        found.append(f"versions {sorted(lost)[:5]} are lost")
+        differences.append(f"versions {sorted(lost)[:5]} are lost")
     for line in versions:
         stored = committed.get(line["change_number"], {})
-        found += [
+        differences += [
             f"{name} of {line['change_number']} is {line[name]!r}, not {stored.get(name)!r}"
             for name in COMPARED
             if stored and line[name] != stored.get(name)
         ]
     if missing := check(storage, lambda text: None).missing:
-        found.append(f"the chain is broken: {missing}")
-    return found
+        differences.append(f"the chain is broken: {missing}")
+    return differences
 
 
 def lines(storage: LakeStorage, prefix: str = CHANGES_PREFIX) -> list[dict[str, Any]]:

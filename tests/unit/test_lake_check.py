@@ -1,4 +1,4 @@
-"""Check of a lake: every kind of damage is found, and a complete lake is called complete."""
+"""Check of a lake: every kind of damage is result, and a complete lake is called complete."""
 
 import json
 from collections.abc import Callable
@@ -49,10 +49,10 @@ def report(storage: FolderStorage) -> Report:
 
 
 def test_a_complete_lake(lake: FolderStorage) -> None:
-    found = report(lake)
-    assert found.is_complete
-    assert (found.first, found.last, found.lines, found.objects, found.days) == (100, 112, 12, 3, 2)
-    assert (found.expired, found.backlog_pages) == (0, 2)
+    result = report(lake)
+    assert result.is_complete
+    assert (result.first, result.last, result.lines, result.objects, result.days) == (100, 112, 12, 3, 2)
+    assert (result.expired, result.backlog_pages) == (0, 2)
 
 
 def missing_object(lake: FolderStorage) -> None:
@@ -96,16 +96,16 @@ def test_damage_is_found(
     gaps: list[Range],
 ) -> None:
     damage(lake)
-    found = report(lake)
-    assert (found.missing, found.damaged, found.gaps) == (missing, damaged, gaps)
-    assert not found.is_complete
+    result = report(lake)
+    assert (result.missing, result.damaged, result.gaps) == (missing, damaged, gaps)
+    assert not result.is_complete
 
 
 def test_an_expired_object_is_known_by_its_manifest(lake: FolderStorage) -> None:
     (lake.root / changes_key(FIRST, 100)).unlink()
-    found = report(lake)
-    assert found.is_complete
-    assert (found.expired, found.lines) == (1, 12)
+    result = report(lake)
+    assert result.is_complete
+    assert (result.expired, result.lines) == (1, 12)
 
 
 def test_a_place_without_a_lake_is_an_error(tmp_path: Path) -> None:

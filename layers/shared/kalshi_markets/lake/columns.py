@@ -12,11 +12,11 @@ LAKE_DETAILS: Final = tuple(column for column in COLUMNS if column.table in (Tab
 
 _PRICE: Final = "decimal(12,6)"
 _QUANTITY: Final = "decimal(18,2)"
-_WHOLE: Final = "bigint"
+_INTEGER: Final = "bigint"
 _TYPES: Final = {Kind.STRING: "string", Kind.TIME: "timestamp", Kind.BOOLEAN: "boolean", Kind.JSON: "string"}
 _NUMBERS: Final = {
     **dict.fromkeys(("volume", "open_interest", "volume_24h", "yes_bid_size", "yes_ask_size"), _QUANTITY),
-    **dict.fromkeys(("liquidity", "change_number", "settlement_timer_seconds", "exchange_index"), _WHOLE),
+    **dict.fromkeys(("liquidity", "change_number", "settlement_timer_seconds", "exchange_index"), _INTEGER),
     **dict.fromkeys(("floor_strike", "cap_strike"), "decimal(38,10)"),
 }
 """Types of the numbers that are no prices."""

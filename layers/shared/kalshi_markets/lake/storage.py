@@ -203,8 +203,8 @@ def _code(error: Any) -> str:
     return str(error.response["Error"]["Code"])
 
 
-def _unavailable(place: str, error: Exception) -> LakeUnavailable:
-    return LakeUnavailable(f"the lake at {place} is unavailable ({type(error).__name__}: {error}).")
+def _unavailable(location: str, error: Exception) -> LakeUnavailable:
+    return LakeUnavailable(f"the lake at {location} is unavailable ({type(error).__name__}: {error}).")
 
 
 @contextmanager
