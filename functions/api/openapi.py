@@ -359,6 +359,7 @@ def _status() -> JsonObject:
     reject = {"ticker": _TEXT, "reason": _TEXT, "last_at": _TIME}
     rejects = {"count": _COUNT, "newest": _list(_object(reject, [*reject]))}
     changes = {"enum": ["added", "removed", "type_changed", "new_value"]}
+    lake = {"exported": _COUNT, "backlog_complete": {"type": "boolean"}, "pending_bytes": _COUNT}
     drift = {"member": _TEXT, "change": changes, "markets": _COUNT, "example": nullable}
     drift |= {"first_at": _TIME, "last_at": _TIME}
     members = {
@@ -370,6 +371,7 @@ def _status() -> JsonObject:
         "jobs": _list(_object(job, [*job])),
         "rejects": _object(rejects, [*rejects]),
         "drift": _list(_object(drift, [*drift])),
+        "lake": _object(lake, [*lake]) | {"type": ["object", "null"]},
     }
     return _object(members, [*members])
 

@@ -69,7 +69,18 @@ def test_before_any_crawl_everything_is_there_and_empty(api: ApiClient, store: S
         "jobs": [],
         "rejects": {"count": 0, "newest": []},
         "drift": [],
+        "lake": None,
     }
+
+
+def test_a_lake_is_reported_with_what_waits_for_its_export(api: ApiClient, store: Store, database: Database) -> None:
+    recording = Store(database, outbox_mb=1)
+    recording.lease = store.lease
+    recording.begin()
+    assert get_status(api)["lake"] == {"exported": 0, "backlog_complete": False, "pending_bytes": 0}
+    recording.commit(Batch(JobState("j"), [parse_market({"ticker": "E-1", "status": "active"})]))
+    [[size]] = database.query("SELECT sum(bytes)::bigint FROM kalshi_markets_outbox")
+    assert get_status(api)["lake"]["pending_bytes"] == size > 100
 
 
 def test_a_finished_job_is_reported_with_its_lag(api: ApiClient, store: Store) -> None:
