@@ -124,7 +124,7 @@ def test_the_parts_of_a_lake_find_each_other() -> None:
             for name in ("Api", "Crawler", "Migrator")
         }
         assert {name: own.get("LAKE_URL") for name, own in variables.items()} == {
-            "Api": None,
+            "Api": f"s3://{bucket}",
             "Crawler": f"s3://{bucket}",
             "Migrator": None,
         }

@@ -204,7 +204,7 @@ def test_the_schedules_may_change_nothing_but_tables_and_results() -> None:
     assert statements["Changes"]["Resource"] == {"Fn::Sub": "${Bucket.Arn}/changes/*"}
 
 
-def test_the_lake_is_off_by_default_and_its_url_reaches_the_crawler_only() -> None:
+def test_the_lake_is_off_by_default_and_its_url_reaches_the_api_and_the_crawler() -> None:
     root = template()
     assert root["Parameters"]["Lake"]["Default"] == "false"
     assert root["Resources"]["LakeStorage"]["Condition"] == "HasLake"
@@ -214,8 +214,19 @@ def test_the_lake_is_off_by_default_and_its_url_reaches_the_crawler_only() -> No
         if resource["Type"] == "AWS::Serverless::Function"
         and "LAKE_URL" in resource["Properties"]["Environment"]["Variables"]
     ]
-    assert with_url == ["CrawlerFunction"]
+    assert with_url == ["CrawlerFunction", "ApiFunction"]
     assert "LAKE_URL" not in root["Globals"]["Function"]["Environment"]["Variables"]
+
+
+def test_the_api_reads_the_manifests_and_nothing_else() -> None:
+    [policy] = template()["Resources"]["ApiRole"]["Properties"]["Policies"]
+    conditional = [item["Fn::If"] for item in policy["PolicyDocument"]["Statement"] if "Fn::If" in item]
+    granted = {statement["Sid"]: statement for condition, statement, _ in conditional if condition == "HasLake"}
+    assert granted.keys() == {"LakeDays", "LakeBucket"}
+    assert granted["LakeDays"]["Action"] == "s3:GetObject"
+    assert granted["LakeDays"]["Resource"] == {"Fn::Sub": "${LakeStorage.Outputs.BucketArn}/manifests/*"}
+    assert granted["LakeBucket"]["Action"] == "s3:ListBucket"
+    assert granted["LakeBucket"]["Condition"] == {"StringLike": {"s3:prefix": "manifests/*"}}
 
 
 def test_the_functions_reach_s3_without_paying_for_the_way() -> None:
