@@ -12,4 +12,6 @@ if __name__ == "__main__":
         ensure_chromium()
     except ChromiumMissing as error:
         sys.exit(f"make browser-test: {error}")
-    sys.exit(pytest.main([str(ROOT / "tests" / "browser"), "--timeout", "300", *sys.argv[1:]]))
+    # Each of the two processes starts the services that its files need.
+    processes = ["--numprocesses", "2", "--dist", "loadfile"]
+    sys.exit(pytest.main([str(ROOT / "tests" / "browser"), "--timeout", "300", *processes, *sys.argv[1:]]))

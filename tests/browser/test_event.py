@@ -85,7 +85,7 @@ def test_a_range_chosen_before_the_first_chart_is_shown(page: Page, service: Ser
     _open(page, service, query="?range=1d")
     expect(page.get_by_text("Interval: 15 minutes")).to_be_visible()
     with page.expect_request("**/markets/candlesticks"):
-        page.get_by_role("link", name="1 hour", exact=True).click()
+        page.get_by_role("link", name="1H: 1 hour", exact=True).click()
     expect(page.get_by_text("Interval: 1 minute")).to_be_visible()
     held[-1].continue_()
     expect(_chart(page)).to_be_visible()
@@ -98,7 +98,7 @@ def test_a_range_that_was_left_again_is_not_shown(page: Page, service: Service) 
     expect(_chart(page)).to_be_visible()
     day = _chart(page).get_attribute("aria-label")
     held = hold_requests(page, "/markets/candlesticks")
-    page.get_by_role("link", name="1 hour", exact=True).click()
+    page.get_by_role("link", name="1H: 1 hour", exact=True).click()
     expect(page.locator("#chart [aria-busy=true]")).to_have_count(1)
     page.go_back()
     expect(page.locator("#chart [aria-busy=false]")).to_have_count(1)
@@ -114,7 +114,7 @@ def test_a_range_chosen_after_a_failure_is_loaded(quiet_page: Page, service: Ser
     _open(quiet_page, service)
     expect(quiet_page.locator("#chart").get_by_role("alert")).to_be_visible()
     quiet_page.unroute_all()
-    quiet_page.get_by_role("link", name="1 hour", exact=True).click()
+    quiet_page.get_by_role("link", name="1H: 1 hour", exact=True).click()
     expect(_chart(quiet_page)).to_be_visible()
 
 

@@ -113,4 +113,4 @@ def _card(page: Page, title: str) -> Locator:
 
 def _answer_incomplete(route: Route) -> None:
     body = route.fetch().json()
-    route.fulfill(json=body | {"live": body["live"] | {"complete": False}})
+    route.fulfill(json=body | {"live": body["live"] | {"complete": False, "finished_at": None}})

@@ -191,7 +191,8 @@ def test_a_range_chosen_while_another_one_loads_is_shown(page: Page, service: Se
     open_market(page, service, query="?range=1d")
     page.get_by_role("link", name="6 hours").click()
     expect(market_chart(page)).to_have_attribute("aria-label", re.compile(r"of 7\d periods"))
-    page.go_back()
+    with page.expect_request(re.compile("period_interval=15")):
+        page.go_back()
     expect(page.locator("#chart [aria-busy=true]")).to_have_count(1)
     held[-1].continue_()
     expect(market_chart(page)).to_have_attribute("aria-label", re.compile(r"of 9\d periods"))

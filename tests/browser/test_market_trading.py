@@ -39,6 +39,7 @@ def test_trades_continue_by_cursor(page: Page, service: Service) -> None:
     expect(trades.get_by_role("link", name="CSV")).to_have_attribute("href", re.compile("limit=40"))
     expect(page).to_have_url(market_url(service, ticker) + "?trades=40")
     page.reload()
+    trades.scroll_into_view_if_needed()
     expect(trades.locator("tbody tr")).to_have_count(40)
 
 
