@@ -58,7 +58,7 @@ env-test:  ## test `make run` in temporary checkouts: as root and as a user, wit
 	@exec $(TESTS) -m pytest tests/env $(ARGS)
 
 check:  ## check lint, format and types of Python and JavaScript, and the templates against CloudFormation's schemas
-	@$(TESTS) -m ruff check . && $(TESTS) -m ruff format --check . && $(TESTS) -m mypy && \
+	@$(BROWSER) && $(TESTS) -m ruff check . && $(TESTS) -m ruff format --check . && $(TESTS) -m mypy && \
 	$(JAVASCRIPT) tsc --project layers/explorer && $(JAVASCRIPT) biome check $(BIOME) && \
 	$(TESTS) -c "from cfnlint.runner import main; main()" template.yaml infra/*.yaml
 
