@@ -14,10 +14,10 @@ PAGES = [
 ]
 FOLDERS = (".ci", ".github", "docs", "functions", "infra", "layers", "local", "tests")
 NAMES = {path.name for path in ROOT.iterdir()} | {path.name for top in FOLDERS for path in (ROOT / top).rglob("*")}
-MADE = {"headers.txt", "key.json", "key.pem", "markets.csv", "out.json", "page.json"}
-"""Files that commands in the documentation create."""
+MADE = {"headers.txt", "key.json", "key.pem", "lake.json", "markets.csv", "out.json", "page.json", "pyspark.sql"}
+"""Files that commands in the documentation create, and a module whose name looks like a file."""
 _FILE = re.compile(
-    r"(?<![\w/.:@…*-])((?:[\w.-]+/)*[\w.-]*\w\.(?:html|json|md|pem|py|sh|sql|toml|txt|ya?ml))(?![\w/…*(-]|\.\w)"
+    r"(?<![\w/.:@…*=-])((?:[\w.-]+/)*[\w.-]*\w\.(?:html|json|md|pem|py|sh|sql|toml|txt|ya?ml))(?![\w/…*(-]|\.\w)"
 )
 _BELOW_A_FOLDER = re.compile(rf"(?<![\w/.:@…-])((?:{'|'.join(map(re.escape, FOLDERS))})/[\w./-]*\w)")
 _HOST = re.compile(r"[\w-]+(\.[\w-]+)+/")
