@@ -66,8 +66,8 @@ scan:  ## check the templates against the security rules of checkov
 	@$(SCAN) -m checkov.main --quiet --compact --skip-download --framework cloudformation \
 	--file template.yaml infra/*.yaml
 
-soak:  ## run 200 random fault schedules, then long property tests (about 35 minutes; SEEDS=200)
-	@$(TESTS) -m tests.faults --seeds $(SEEDS) && HYPOTHESIS_PROFILE=soak $(TESTS) -m pytest --timeout 3600 tests/properties $(ARGS)
+soak:  ## run 200 random fault schedules, 300 of the lake, then long property tests (about 35 minutes; SEEDS=200)
+	@$(TESTS) -m tests.faults --seeds $(SEEDS) && $(TESTS) -m tests.lake && HYPOTHESIS_PROFILE=soak $(TESTS) -m pytest --timeout 3600 tests/properties $(ARGS)
 
 bench:  ## run benchmarks with reference values (about 45 minutes; BENCH="exchange", "queries", "crawl", "candles" or "cold" for one)
 	@failed=0; for part in $(BENCH); do $(TESTS) -m tests.bench.$$part || failed=1; done; exit $$failed
