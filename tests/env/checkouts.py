@@ -24,7 +24,7 @@ PARTS: Final = ("Makefile", "local", "functions", "layers")
 
 
 def checkout(folder: Path) -> Path:
-    """Copy the files of a checkout into the folder, without anything that was created there."""
+    """Copy the files of a checkout into the folder, without environments; the pages may be built already."""
     folder.mkdir(parents=True)
     for part in PARTS:
         if (ROOT / part).is_dir():

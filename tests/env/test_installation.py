@@ -11,8 +11,8 @@ from tests.env.conftest import Start
 pytestmark = pytest.mark.timeout(900)  # the first test in the session also waits for the installation
 
 
-def files(folder: Path) -> dict[str, str]:
-    return {str(path.relative_to(folder)): path.read_text() for path in folder.rglob("*") if path.is_file()}
+def files(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def test_after_ctrl_c_at_any_moment_of_the_first_run_the_next_one_starts(
