@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from kalshi_markets.settings import MigratorSettings
 from local.exchange.clock import Clock
@@ -22,6 +22,9 @@ from tests.browser.service import QUICK, Service, database_server, running_servi
 from tests.browser.watch import Watch
 from tests.support.api_client import crawl
 from tests.support.database import connect, environment_of
+
+expect.set_options(timeout=20_000)  # milliseconds; only a failure waits for so long
+
 
 SEED, MARKETS = 11, 800
 TIMEOUT_MS = 15_000

@@ -40,7 +40,7 @@ def open_all(page: Page, url: str) -> None:
     page.goto(url)
     expect(page.locator("main h1").first).to_be_visible()
     page.evaluate(SCROLL_THROUGH)
-    expect(page.locator("main .loading:visible")).to_have_count(0, timeout=15_000)
+    expect(page.locator("main .loading:visible")).to_have_count(0, timeout=60_000)
     page.wait_for_load_state("networkidle")
     page.evaluate("scrollTo(0, 0)")
 
