@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from kalshi_markets.columns import COLUMNS, MARKET_COLUMNS, Column, Kind, Table
-from kalshi_markets.lake.columns import LAKE_DETAILS, LAKE_QUOTES, lake_type, names_and_types
+from kalshi_markets.lake.columns import LAKE_DETAILS, LAKE_QUOTES, lake_type
 
 DECIMAL = re.compile(r"decimal\((\d+),(\d+)\)")
 
@@ -31,7 +31,7 @@ def test_the_lake_has_every_column_of_the_markets() -> None:
 
 @pytest.mark.parametrize("column", COLUMNS, ids=lambda column: column.name)
 def test_a_number_is_a_decimal_or_an_integer_and_never_a_double(column: Column) -> None:
-    kind = dict(names_and_types([column]))[column.name]
+    kind = lake_type(column)
     if column.kind is Kind.NUMBER:
         assert DECIMAL.fullmatch(kind) or kind == "bigint"
         assert column.sql_type == "numeric" or kind == "bigint"

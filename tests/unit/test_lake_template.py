@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from kalshi_markets.lake import objects
-from kalshi_markets.lake.columns import LAKE_DETAILS, LAKE_QUOTES, names_and_types
+from kalshi_markets.lake.columns import LAKE_DETAILS, LAKE_QUOTES, lake_type
 from local.tools import lake_sql
 from local.tools.lake_sql import CHANGES_DAYS, DETAILS, QUOTES, TABLES, backlog_sql, create_sql, insert_sql
 from local.tools.templates import template
@@ -42,9 +42,9 @@ def test_the_generated_part_is_what_the_columns_say() -> None:
 
 
 def test_the_tables_have_the_columns_of_the_lake() -> None:
-    assert list(QUOTES.columns) == names_and_types(LAKE_QUOTES)
+    assert list(QUOTES.columns) == [(column.name, lake_type(column)) for column in LAKE_QUOTES]
     assert {*DETAILS.columns} == {
-        *names_and_types(LAKE_DETAILS),
+        *((column.name, lake_type(column)) for column in LAKE_DETAILS),
         ("change_number", "bigint"),
         ("changed_at", "timestamp"),
     }

@@ -3,7 +3,15 @@
 import { dataTable } from "./data_table.js";
 import { isMissing, localTime, newYorkTime, price, probability, quantity, relativeTime } from "./format.js";
 import { html, nothing } from "./html.js";
-import { changeView, impliedPrice, isLastPriceCurrent, plainText, statusBadge, statusLabel } from "./market_views.js";
+import {
+  changeView,
+  hasQuotes,
+  impliedPrice,
+  isLastPriceCurrent,
+  plainText,
+  statusBadge,
+  statusLabel,
+} from "./market_views.js";
 import { breadcrumb, exchangeLink } from "./page_parts.js";
 
 /** Return the heading of a market. @param {any} market */
@@ -28,7 +36,7 @@ export function headerView(market) {
 /** Return the facts of a market. @param {any} market */
 export function factsView(market) {
   const { yes_bid_dollars: bid, yes_ask_dollars: ask, previous_price_dollars: previous } = market;
-  const emptyBook = Number(bid) === 0 && Number(ask) === 1;
+  const emptyBook = !hasQuotes(market);
   const settled = !isMissing(market.settlement_value);
   return html`<div class="market-now">
     <p class="market-price">

@@ -1,6 +1,5 @@
 """Columns of the lake, and their types in SQL. They follow the columns of the database."""
 
-from collections.abc import Sequence
 from typing import Final
 
 from kalshi_markets.columns import COLUMNS, Column, Kind, Table
@@ -28,8 +27,3 @@ def lake_type(column: Column) -> str:
     Prices are decimals with six decimal places, quantities with two. JSON columns are JSON texts.
     """
     return _TYPES[column.kind] if column.kind in _TYPES else _NUMBERS.get(column.name, _PRICE)
-
-
-def names_and_types(columns: Sequence[Column]) -> list[tuple[str, str]]:
-    """Return the names and types of columns, for CREATE TABLE."""
-    return [(column.name, lake_type(column)) for column in columns]
