@@ -2,12 +2,13 @@
 
 import hashlib
 import json
+from datetime import datetime
 from typing import Final, NamedTuple, Self
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.responses import if_none_match
+from api.responses import if_none_match, time_text
 from kalshi_markets.database import Database
 from kalshi_markets.job_names import COUNTS
 
@@ -39,7 +40,9 @@ class TableVersion(NamedTuple):
             "cache-control": f"max-age={MAX_AGE_SECONDS}",
             "x-change-number": str(self.change_number),
         }
-        return headers | ({"x-crawled-at": self.crawled_at.replace("+00:00", "Z")} if self.crawled_at else {})
+        if self.crawled_at:
+            headers["x-crawled-at"] = time_text(datetime.fromisoformat(self.crawled_at))
+        return headers
 
 
 def version_sql(table: str, changed_table: str | None = None, *, counts: bool = False) -> str:

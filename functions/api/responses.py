@@ -5,6 +5,7 @@ import json
 import re
 import zlib
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from starlette.requests import Request
@@ -20,6 +21,11 @@ JSON_TYPE: Final = "application/json"
 _GZIP_WBITS: Final = 16
 """Added to zlib's window bits for the gzip format (zlib.net/manual.html, deflateInit2)."""
 _ZERO_QUALITY: Final = re.compile(r"\bq\s*=\s*0(\.0*)?\s*(;|$)")
+
+
+def time_text(value: datetime) -> str:
+    """Return a time in UTC as RFC 3339 text: with six decimal places, or with none if the second is whole."""
+    return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 def accepts_gzip(request: Request) -> bool:

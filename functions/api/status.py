@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api.query_string import reject_parameters
-from api.responses import json_response
+from api.responses import json_response, time_text
 from kalshi_markets import job_names
 from kalshi_markets.columns import STATUSES
 from kalshi_markets.database import Database
@@ -164,5 +164,5 @@ def _rows(database: Database, columns: Sequence[str], source: str) -> list[JsonO
 
 def _json_default(value: object) -> str:
     if isinstance(value, datetime):
-        return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+        return time_text(value)
     raise TypeError(f"{type(value).__name__} has no JSON")

@@ -12,7 +12,7 @@ from api.lake.days import Day, read_days
 from api.lake.request import LakeRequest, parse_request
 from api.listing.paging import next_url
 from api.resources import Resources
-from api.responses import fraction_of_limit, json_response
+from api.responses import fraction_of_limit, json_response, time_text
 from kalshi_markets.lake.storage import LakeError, LakeStorage
 
 URL_SECONDS: Final = 3600
@@ -51,7 +51,7 @@ def _page(request: Request, lake_request: LakeRequest, storage: LakeStorage, *, 
     if truncated:
         page["truncated"] = True
     if any("urls" in item for item in items):
-        page["urls_expire_at"] = expires_at.isoformat(timespec="seconds").replace("+00:00", "Z")
+        page["urls_expire_at"] = time_text(expires_at.replace(microsecond=0))
     return page
 
 

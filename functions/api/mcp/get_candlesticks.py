@@ -13,6 +13,7 @@ from api.mcp.get_market import TICKER, require_ticker
 from api.mcp.schemas import object_schema, parameter_schemas
 from api.mcp.tool import Answer, Arguments, Tool, ToolContext
 from api.query_string import Parameter, parse_parameters
+from api.responses import time_text
 from api.value_parsers import check_unix_seconds, parse_time
 from kalshi_markets.text import is_valid_pg_text
 
@@ -131,7 +132,7 @@ def _query(values: Mapping[str, Any], range_: _Range) -> str:
 
 
 def _rfc3339(second: int) -> str:
-    return datetime.fromtimestamp(second, UTC).isoformat().replace("+00:00", "Z")
+    return time_text(datetime.fromtimestamp(second, UTC))
 
 
 def _table(candles: list[str], *, with_filled: bool) -> str:

@@ -11,6 +11,7 @@ from api.mcp.api_calls import api_url, dump, get_request, query_pairs, query_str
 from api.mcp.schemas import object_schema
 from api.mcp.tool import Answer, Arguments, Tool, ToolContext
 from api.query_string import parse_parameters
+from api.responses import time_text
 
 PATH: Final = "/status"
 _COPIED: Final = ("markets", "removed", "live", "archive", "statuses")
@@ -23,7 +24,7 @@ async def run(arguments: Arguments, context: ToolContext) -> Answer:
     report = json.loads(text_of(status.respond(get_request(context.request, PATH, ""), context.resources.database)))
     committed = [job["committed_at"] for job in report["jobs"] if job["committed_at"]]
     facts = {
-        "now": datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+        "now": time_text(datetime.now(UTC).replace(microsecond=0)),
         "crawled_at": max(committed, default=None),
         **{name: report[name] for name in _COPIED},
         "rejects": report["rejects"]["count"],
