@@ -69,7 +69,7 @@ def test_each_commit_leaves_its_versions_with_exact_values(store: Store, storage
     commit(store, {**MARKET, "yes_bid_dollars": "0.4200"}, {**MARKET, "ticker": "E-2"})
     first, second, third = export(store, storage)
     assert (first["ticker"], first["yes_bid_dollars"], first["volume"]) == ("E-1", "0.41", "24740.12")
-    assert first["close_time"] == "2026-12-01 00:00:00.500000"
+    assert first["details"]["close_time"] == "2026-12-01 00:00:00.500000"
     assert first["details"]["title"] == "Will it rain?"
     assert (second["yes_bid_dollars"], second["details"]) == ("0.42", None)
     assert third["ticker"] == "E-2"

@@ -9,7 +9,7 @@ from kalshi_markets.lake.objects import CHANGES_PREFIX
 from kalshi_markets.lake.storage import LakeStorage
 from local.lake.check import check
 
-COMPARED = ("ticker", "yes_bid_dollars", "volume", "status", "close_time", "removed_at", "changed_at")
+COMPARED = ("ticker", "yes_bid_dollars", "volume", "status", "removed_at", "changed_at")
 """Columns whose values are compared, as texts."""
 
 _TRIGGER = """
@@ -64,8 +64,30 @@ def problems(database: Database, storage: LakeStorage) -> list[str]:
             for name in COMPARED
             if stored and line[name] != stored.get(name)
         ]
+    differences += _differences_of_details(written, committed)
     if missing := check(storage, lambda text: None).missing:
         differences.append(f"the chain is broken: {missing}")
+    return differences
+
+
+def _differences_of_details(written: list[dict[str, Any]], committed: dict[int, dict[str, Any]]) -> list[str]:
+    """Compare the close time of each version, which is in the details of it or of an earlier version, as a text.
+
+    A gap may have taken the version with the details, so the close times before it are not compared after it.
+    """
+    differences: list[str] = []
+    close_times: dict[str, str | None] = {}
+    for line in sorted(written, key=lambda line: int(line["change_number"])):
+        number = line["change_number"]
+        if "gap" in line:
+            close_times.clear()
+            continue
+        ticker, details = line["ticker"], line["details"]
+        if details:
+            close_times[ticker] = details["close_time"]
+        stored = committed.get(number)
+        if stored and ticker in close_times and close_times[ticker] != stored.get("close_time"):
+            differences.append(f"close_time of {number} is {close_times[ticker]!r}, not {stored.get('close_time')!r}")
     return differences
 
 

@@ -26,7 +26,11 @@ def fits(value: Decimal, kind: str) -> bool:
 
 def test_the_lake_has_every_column_of_the_markets() -> None:
     assert {*LAKE_QUOTES} | {*LAKE_DETAILS} == {*COLUMNS}
-    assert {*LAKE_QUOTES} & {*LAKE_DETAILS} == {column for column in COLUMNS if column.table is Table.BOTH}
+    assert {column.name for column in {*LAKE_QUOTES} & {*LAKE_DETAILS}} == {"ticker", "status"}
+
+
+def test_what_trading_changes_is_in_each_version() -> None:
+    assert {*LAKE_QUOTES} >= {column for column in COLUMNS if column.table is Table.QUOTES}
 
 
 @pytest.mark.parametrize("column", COLUMNS, ids=lambda column: column.name)

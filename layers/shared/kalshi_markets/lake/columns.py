@@ -4,8 +4,12 @@ from typing import Final
 
 from kalshi_markets.columns import COLUMNS, Column, Kind, Table
 
-LAKE_QUOTES: Final = tuple(column for column in COLUMNS if column.table in (Table.QUOTES, Table.BOTH))
-"""Columns of a version, the key `ticker` included: whatever the quotes have."""
+_OF_EACH_VERSION: Final = ("ticker", "status")
+"""Columns of the details that each version has. The others that the quotes repeat are for filters of the API only."""
+LAKE_QUOTES: Final = tuple(
+    column for column in COLUMNS if column.table is Table.QUOTES or column.name in _OF_EACH_VERSION
+)
+"""Columns of a version, the key `ticker` included."""
 LAKE_DETAILS: Final = tuple(column for column in COLUMNS if column.table in (Table.DETAILS, Table.BOTH))
 """Columns of the member `details` of a version, the key included."""
 
