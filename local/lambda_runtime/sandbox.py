@@ -1,9 +1,10 @@
-"""Lambda sandbox (execution environment): a process with the real runtime client, and its Runtime API.
+"""Lambda sandbox (execution environment): a process with a runtime client, and its Runtime API.
 
 The API follows docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html.
 """
 
 import asyncio
+import importlib.util
 import json
 import os
 import signal
@@ -31,6 +32,10 @@ INIT_SECONDS: Final = 60.0
 """Limit of the initialization. Lambda allows 10 s. Here several sandboxes may start at once on a small machine."""
 REGION: Final = "us-east-1"
 ACCOUNT: Final = "123456789012"
+AWSLAMBDARIC: Final = "awslambdaric"
+OWN_CLIENT: Final = "own"
+RUNTIME_CLIENTS: Final = (AWSLAMBDARIC, OWN_CLIENT)
+"""Values of RUNTIME_CLIENT: Lambda's own client, and runtime_client.py."""
 
 Log = Callable[[str], None]
 
@@ -41,6 +46,7 @@ class FunctionSpec:
 
     directory: the function's code, /var/task on Lambda.
     python_path: other import paths, /opt/python on Lambda.
+    environment: the function's variables. RUNTIME_CLIENT selects the runtime client.
     timeout: in seconds.
     memory: in MB. The function can read the value, but it is not enforced.
     """
@@ -57,6 +63,18 @@ class FunctionSpec:
     def arn(self) -> str:
         """ARN of the function."""
         return f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{self.name}"
+
+    @property
+    def runtime_client(self) -> str:
+        """Runtime client of the sandboxes."""
+        return self.environment.get("RUNTIME_CLIENT") or default_runtime_client()
+
+    def command(self) -> list[str]:
+        """Return the command of a sandbox's process."""
+        if self.runtime_client == AWSLAMBDARIC:
+            return [sys.executable, "-m", "awslambdaric", self.handler]
+        # With -P, the modules beside the file are not on the import path.
+        return [sys.executable, "-P", str(Path(__file__).with_name("runtime_client.py")), self.handler]
 
     def sandbox_environment(self, runtime_api: str) -> dict[str, str]:
         """Return the environment variables that Lambda defines, and the function's own.
@@ -80,6 +98,15 @@ class FunctionSpec:
             "LAMBDA_TASK_ROOT": str(self.directory),
             "_HANDLER": self.handler,
         }
+
+
+def default_runtime_client() -> str:
+    """Return awslambdaric where it works. Without its extension module, runtime_client, it can be imported but fails.
+
+    The extension module is built for Linux alone (github.com/aws/aws-lambda-python-runtime-interface-client/issues/22).
+    """
+    is_complete = all(importlib.util.find_spec(name) for name in ("awslambdaric", "runtime_client"))
+    return AWSLAMBDARIC if is_complete else OWN_CLIENT
 
 
 @dataclass
@@ -115,8 +142,7 @@ class Sandbox:
         listener = listen()
         await self._runtime_api_server.enter_async_context(serve(self._runtime_api(), listener))
         environment = self._spec.sandbox_environment(runtime_api=f"127.0.0.1:{port_of(listener)}")
-        command = [sys.executable, "-m", "awslambdaric", self._spec.handler]  # Lambda's own runtime client
-        self._process = await start_child(command, environment=environment, directory=self._spec.directory)
+        self._process = await start_child(self._spec.command(), environment=environment, directory=self._spec.directory)
         self._ended = asyncio.create_task(self._follow(self._process))
 
     async def invoke(self, event: bytes) -> bytes:
