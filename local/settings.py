@@ -21,6 +21,7 @@ from kalshi_markets.settings import (
 from kalshi_markets.settings import SettingsError as SettingsError
 from kalshi_markets.variables import parse_ascii
 from local import ROOT
+from local.lambda_runtime.client_command import RUNTIME_CLIENTS
 
 _PATHS: Final = ("DATA_DIR", "LAKE", "RECORDING", "KEYFILE", "DB_SSLROOTCERT", "SSL_CERT_FILE", "SSL_CERT_DIR")
 """Path variables in which a leading ~ is expanded: no shell expands it in .env, or after `make run`."""
@@ -29,7 +30,7 @@ _PASSED_ON: Final = {
     *("PATH", "HOME", "LANG", "SSL_CERT_FILE", "SSL_CERT_DIR", "LOG_LEVEL", "MARKETS_TABLE", "README_URL"),
     *("EXCHANGE_RATE", "RUN_SECONDS", "LIVE_INTERVAL_SECONDS", "CHANGED_INTERVAL_SECONDS", "SETTLED_INTERVAL_SECONDS"),
     *("MAINTENANCE_INTERVAL_SECONDS", "ARCHIVE", "COMBOS", "RETENTION_DAYS", "STATEMENT_TIMEOUT_MS", "CANDLE_CACHE_MB"),
-    *("LAKE_OUTBOX_MB", "LAKE_SIGNED_URLS"),
+    *("LAKE_OUTBOX_MB", "LAKE_SIGNED_URLS", "RUNTIME_CLIENT"),
 }
 """Variables for the functions, besides POWERTOOLS_* and proxies. Lambda does not pass the whole shell environment."""
 _FILES: Final = ("SSL_CERT_FILE", "SSL_CERT_DIR", "DB_SSLROOTCERT")
@@ -85,6 +86,8 @@ class Settings:
             )
         if exchange and not re.match(r"https?://[^/\s]+", parse_ascii("EXCHANGE", exchange)):
             raise SettingsError("EXCHANGE must be a base URL, such as https://external-api.kalshi.com.")
+        if values.get("RUNTIME_CLIENT", RUNTIME_CLIENTS[0]) not in RUNTIME_CLIENTS:
+            raise SettingsError(f"RUNTIME_CLIENT must be one of {', '.join(RUNTIME_CLIENTS)}.")
         values |= {name: str(root / values[name]) for name in _FILES if name in values}
         functions = {k: v for k, v in values.items() if k in _PASSED_ON or k.startswith("POWERTOOLS_")}
         if "LAKE" in values:

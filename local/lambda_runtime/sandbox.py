@@ -4,7 +4,6 @@ The API follows docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html.
 """
 
 import asyncio
-import importlib.util
 import json
 import os
 import signal
@@ -22,6 +21,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from local.lambda_runtime.client_command import client_command
 from local.lambda_runtime.http_server import listen, port_of, serve
 from local.lambda_runtime.lambda_errors import FunctionError, FunctionTimeout, ResponseTooLarge, SandboxEnded
 from local.processes import iter_lines, signal_session, start_child
@@ -32,10 +32,6 @@ INIT_SECONDS: Final = 60.0
 """Limit of the initialization. Lambda allows 10 s. Here several sandboxes may start at once on a small machine."""
 REGION: Final = "us-east-1"
 ACCOUNT: Final = "123456789012"
-AWSLAMBDARIC: Final = "awslambdaric"
-OWN_CLIENT: Final = "own"
-RUNTIME_CLIENTS: Final = (AWSLAMBDARIC, OWN_CLIENT)
-"""Values of RUNTIME_CLIENT: Lambda's own client, and runtime_client.py."""
 
 Log = Callable[[str], None]
 
@@ -64,18 +60,6 @@ class FunctionSpec:
         """ARN of the function."""
         return f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{self.name}"
 
-    @property
-    def runtime_client(self) -> str:
-        """Runtime client of the sandboxes."""
-        return self.environment.get("RUNTIME_CLIENT") or default_runtime_client()
-
-    def command(self) -> list[str]:
-        """Return the command of a sandbox's process."""
-        if self.runtime_client == AWSLAMBDARIC:
-            return [sys.executable, "-m", "awslambdaric", self.handler]
-        # With -P, the modules beside the file are not on the import path.
-        return [sys.executable, "-P", str(Path(__file__).with_name("runtime_client.py")), self.handler]
-
     def sandbox_environment(self, runtime_api: str) -> dict[str, str]:
         """Return the environment variables that Lambda defines, and the function's own.
 
@@ -98,15 +82,6 @@ class FunctionSpec:
             "LAMBDA_TASK_ROOT": str(self.directory),
             "_HANDLER": self.handler,
         }
-
-
-def default_runtime_client() -> str:
-    """Return awslambdaric where it works. Without its extension module, runtime_client, it can be imported but fails.
-
-    The extension module is built for Linux alone (github.com/aws/aws-lambda-python-runtime-interface-client/issues/22).
-    """
-    is_complete = all(importlib.util.find_spec(name) for name in ("awslambdaric", "runtime_client"))
-    return AWSLAMBDARIC if is_complete else OWN_CLIENT
 
 
 @dataclass
@@ -142,7 +117,8 @@ class Sandbox:
         listener = listen()
         await self._runtime_api_server.enter_async_context(serve(self._runtime_api(), listener))
         environment = self._spec.sandbox_environment(runtime_api=f"127.0.0.1:{port_of(listener)}")
-        self._process = await start_child(self._spec.command(), environment=environment, directory=self._spec.directory)
+        command = client_command(self._spec.environment, self._spec.handler)
+        self._process = await start_child(command, environment=environment, directory=self._spec.directory)
         self._ended = asyncio.create_task(self._follow(self._process))
 
     async def invoke(self, event: bytes) -> bytes:

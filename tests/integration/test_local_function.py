@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
+from local.lambda_runtime.client_command import RUNTIME_CLIENTS
 from local.lambda_runtime.lambda_errors import (
     FunctionError,
     FunctionTimeout,
@@ -22,7 +23,7 @@ from local.lambda_runtime.lambda_errors import (
     Throttled,
 )
 from local.lambda_runtime.lambda_function import REQUEST_BYTES, LambdaFunction
-from local.lambda_runtime.sandbox import RESPONSE_BYTES, RUNTIME_CLIENTS, FunctionSpec
+from local.lambda_runtime.sandbox import RESPONSE_BYTES, FunctionSpec
 
 HANDLER = """
 import os, time

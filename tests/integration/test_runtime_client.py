@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from local.lambda_runtime.sandbox import AWSLAMBDARIC, OWN_CLIENT, FunctionSpec
+from local.lambda_runtime.client_command import AWSLAMBDARIC, OWN_CLIENT, client_command
+from local.lambda_runtime.sandbox import FunctionSpec
 from tests.support.http_server import HttpServer, Request, Response
 
 HANDLER = r"""
@@ -108,7 +109,7 @@ class RuntimeApi(HttpServer):
 
 
 class Outcome(NamedTuple):
-    """What a client sends and logs. log: without times."""
+    """Everything that a client sends and logs. log: without times."""
 
     posts: list[Post]
     log: str
@@ -128,7 +129,7 @@ def run(
     spec = FunctionSpec("f", "app.handler", folder, environment={"RUNTIME_CLIENT": client})
     with RuntimeApi(bodies, headers or {}, status) as runtime_api:
         process = subprocess.run(
-            spec.command(),
+            client_command(spec.environment, spec.handler),
             cwd=folder,
             env=spec.sandbox_environment(runtime_api.address.removeprefix("http://")),
             stdout=subprocess.PIPE,
@@ -270,6 +271,13 @@ def test_the_process_ends_if_the_runtime_api_rejects_a_request_or_has_gone(tmp_p
     assert "responded with 413 to /invocation/request-0/response" in outcome.log
     spec = FunctionSpec("f", "app.handler", tmp_path, environment={"RUNTIME_CLIENT": OWN_CLIENT})
     closed = spec.sandbox_environment("127.0.0.1:1")
-    process = subprocess.run(spec.command(), cwd=tmp_path, env=closed, capture_output=True, text=True, check=False)
+    process = subprocess.run(
+        client_command(spec.environment, spec.handler),
+        cwd=tmp_path,
+        env=closed,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert process.returncode == 1
     assert process.stderr.startswith("The Runtime API failed at /invocation/next: ConnectionRefusedError")
