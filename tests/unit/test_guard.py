@@ -1,0 +1,28 @@
+"""Guard process, which ends children on systems without setpriv."""
+
+import signal
+import subprocess
+import sys
+
+from local.processes import GUARD
+
+CHILD = [sys.executable, "-c", "import time; print(flush=True); time.sleep(60)"]
+
+
+def test_at_the_end_of_the_input_every_child_receives_its_signal() -> None:
+    children = [subprocess.Popen(CHILD, stdout=subprocess.PIPE) for _ in range(3)]
+    try:
+        for child in children:
+            assert child.stdout is not None
+            assert child.stdout.readline() == b"\n"  # Python handles SIGINT from now on
+        ended, *running = children
+        ended.kill()
+        ended.wait()
+        lines = [f"{ended.pid} 9", f"{running[0].pid} {signal.SIGTERM:d}", f"{running[1].pid} {signal.SIGKILL:d}"]
+        guard = subprocess.run([sys.executable, "-I", GUARD], input="\n".join(lines), text=True, check=False)
+        assert guard.returncode == 0
+        assert [child.wait(10) for child in running] == [-signal.SIGTERM, -signal.SIGKILL]
+    finally:
+        for child in children:
+            child.kill()
+            child.communicate()
