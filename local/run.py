@@ -19,6 +19,7 @@ from local.console import echo, function_log
 from local.data_folder import API_USER, CRAWLER_USER
 from local.exchange_process import KEY_ID, exchange_process
 from local.explorer import build_pages
+from local.lambda_runtime.client_command import OWN_CLIENT, runtime_client
 from local.lambda_runtime.events import HttpRequest, MalformedResponse, http_event, http_response
 from local.lambda_runtime.functions import function_spec
 from local.lambda_runtime.gateway import WORKERS, Gateway
@@ -38,6 +39,8 @@ class Run(BaseRun):
         listener = self._bind_port()
         self._lock_data_folder()
         databases, exchange = await self._start_dependencies()
+        if runtime_client(self._settings.functions) == OWN_CLIENT:
+            echo("functions", "with the project's own runtime client instead of awslambdaric")
         migrator = self._function("migrator", databases["migrator"])
         crawler = self._function("crawler", databases["crawler"] | exchange, progress=True)
         api = self._function("api", databases["api"] | exchange, workers=WORKERS)
