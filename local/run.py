@@ -27,6 +27,7 @@ from local.lambda_runtime.lambda_errors import LambdaError
 from local.lambda_runtime.lambda_function import LambdaFunction
 from local.postgres import PostgresError, PostgresServer
 from local.scheduler import Scheduler
+from local.settings import LOOPBACK
 
 
 class Run(BaseRun):
@@ -127,7 +128,8 @@ class Run(BaseRun):
     def _function(
         self, name: str, environment: Mapping[str, str], *, workers: int = 1, progress: bool = False
     ) -> LambdaFunction:
-        spec = function_spec(name, {**self._settings.functions, **environment})
+        # With any proxy variable, Python does not read the proxies of macOS's system settings.
+        spec = function_spec(name, {"no_proxy": LOOPBACK, **self._settings.functions, **environment})
         log = function_log(name, progress=progress, verbose=self._settings.verbose)
         function = LambdaFunction(spec, concurrency=workers, log=log)
         self._stack.push_async_callback(function.close)

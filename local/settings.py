@@ -44,7 +44,7 @@ _ON_AWS: Final = {
 }
 """Variables that the functions accept on AWS alone, and their replacements for a run on this machine."""
 _PROXIES: Final = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
-_LOOPBACK: Final = "127.0.0.1,localhost,::1"
+LOOPBACK: Final = "127.0.0.1,localhost,::1"
 
 
 @dataclass(frozen=True)
@@ -181,7 +181,7 @@ def _proxies(values: Mapping[str, str]) -> dict[str, str]:
             if not re.fullmatch(r"(https?://)?[^/\s]+/?", parse_ascii(name, proxy)):
                 raise SettingsError(f"{name} must be the address of an HTTP proxy, such as http://proxy.example:3128.")
             proxies[name.lower()] = proxy
-    without = (values.get("no_proxy") or values.get("NO_PROXY"), _LOOPBACK)
+    without = (values.get("no_proxy") or values.get("NO_PROXY"), LOOPBACK)
     return proxies and proxies | {"no_proxy": ",".join(filter(None, without))}
 
 

@@ -18,8 +18,13 @@ from tests.env.conftest import Start
 pytestmark = pytest.mark.timeout(900)  # the first test in the session also waits for the installation
 EMULATED = ("test_http_contract.py", "test_local_gateway.py", "test_local_scheduler.py", "test_secret_failures.py")
 """Tests that run the three functions in sandboxes."""
-ON_LINUX_ALONE = "import os; del os.memfd_create, os.pidfd_open\n"
-"""Module that removes functions from every Python of an environment."""
+OTHER_SYSTEM = """
+import os, urllib.request
+del os.memfd_create, os.pidfd_open
+system_settings = {"http": "http://127.0.0.1:1", "https": "http://127.0.0.1:1"}
+urllib.request.getproxies = lambda: urllib.request.getproxies_environment() or system_settings
+"""
+"""Module for every Python of an environment. It removes Linux's functions and adds macOS's settings of proxies."""
 AS_USER = ["unshare", "--user", "--map-user=65534", "--map-group=65534"] if os.geteuid() == 0 else []
 """Command prefix that gives root the id of an ordinary user and no capabilities. Its files remain its own."""
 
@@ -34,13 +39,13 @@ def test_the_functions_behind_our_own_runtime_client_pass_the_tests_of_the_gatew
 
 @pytest.fixture
 def other_system(fresh: Path, installed: Path) -> Path:
-    """Return a checkout with an environment that has less than Linux's."""
+    """Return a checkout with an environment as on macOS."""
     shutil.copytree(installed, fresh / ".venv", symlinks=True, copy_function=os.link)
     [packages] = (fresh / ".venv").glob("lib/python*/site-packages")
     for pattern in ("awslambdaric*", "runtime_client*", "simplejson*"):
         for path in packages.glob(pattern):
             shutil.rmtree(path) if path.is_dir() else path.unlink()
-    (packages / "other_system.py").write_text(ON_LINUX_ALONE)
+    (packages / "other_system.py").write_text(OTHER_SYSTEM)
     (packages / "other_system.pth").write_text("import other_system\n")
     (fresh / "bin").mkdir()
     for program in ("make", "unshare"):

@@ -264,7 +264,7 @@ def test_an_exit_at_import_ends_the_process(tmp_path: Path) -> None:
         assert run(client, tmp_path, code="import sys; sys.exit(5)") == ([], "", 5)
 
 
-def test_the_process_ends_if_the_runtime_api_rejects_a_request_or_has_gone(tmp_path: Path) -> None:
+def test_the_process_ends_if_the_runtime_api_rejects_a_request_or_refuses_connections(tmp_path: Path) -> None:
     assert run(OWN_CLIENT, tmp_path) == ([], "The Runtime API responded with 410 to /invocation/next.\n", 1)
     outcome = run(OWN_CLIENT, tmp_path, {"echo": 1}, {"echo": 2}, status=413)
     assert ([body for _, body in outcome.posts], outcome.code) == ([1], 1)
