@@ -59,7 +59,8 @@ async def start_child(
 def signal_session(process: asyncio.subprocess.Process, number: signal.Signals) -> None:
     """Send a signal to the process group of a child, if the child is running."""
     if process.returncode is None:  # otherwise its id may belong to another process
-        with suppress(ProcessLookupError):
+        # macOS raises PermissionError for a group of a child that has ended and was not awaited yet.
+        with suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, number)
 
 

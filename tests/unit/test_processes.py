@@ -1,10 +1,15 @@
-"""Guard process, which ends children on systems without setpriv."""
+"""Child processes on systems other than Linux."""
 
+import asyncio
+import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
-from local.processes import GUARD
+import pytest
+
+from local.processes import GUARD, signal_session, start_child
 
 CHILD = [sys.executable, "-c", "import time; print(flush=True); time.sleep(60)"]
 
@@ -26,3 +31,22 @@ def test_at_the_end_of_the_input_every_child_receives_its_signal() -> None:
         for child in children:
             child.kill()
             child.communicate()
+
+
+@pytest.mark.parametrize("error", [ProcessLookupError, PermissionError], ids=["Linux", "macOS"])
+def test_a_child_that_has_just_ended_may_receive_a_signal(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, error: type[OSError]
+) -> None:
+    async def run() -> int:
+        child = await start_child(CHILD, environment=os.environ, directory=tmp_path)
+        with monkeypatch.context() as patched:
+            patched.setattr(os, "killpg", fail)
+            signal_session(child, signal.SIGTERM)
+        signal_session(child, signal.SIGKILL)
+        await child.communicate()
+        return await child.wait()
+
+    def fail(*_: object) -> None:
+        raise error
+
+    assert asyncio.run(run()) == -signal.SIGKILL
