@@ -89,6 +89,17 @@ def test_the_socket_has_its_options(connection: PipelinedConnection) -> None:
             assert used.getsockopt(socket.IPPROTO_TCP, getattr(socket, name)) == value
 
 
+def test_the_socket_has_its_options_under_the_names_of_macos(
+    settings: DatabaseSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    option = socket.TCP_KEEPIDLE
+    monkeypatch.setattr(socket, "TCP_KEEPALIVE", option, raising=False)
+    monkeypatch.delattr(socket, "TCP_KEEPIDLE")
+    connection = connection_to(settings)
+    assert connection._driver._usock.getsockopt(socket.IPPROTO_TCP, option) == 5
+    connection.close()
+
+
 def test_the_timeout_limits_each_wait(settings: DatabaseSettings) -> None:
     connection = connection_to(settings, timeout=0.3)
     assert connection._driver._usock.gettimeout() == 0.3

@@ -16,10 +16,10 @@ from kalshi_markets.settings import Credentials, DatabaseSettings
 Row = list[Any]
 Statement = tuple[str, Sequence[object]]
 
-KEEPALIVE: Final = {"TCP_KEEPIDLE": 5, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3}
+KEEPALIVE: Final = {"TCP_KEEPIDLE": 5, "TCP_KEEPALIVE": 5, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3}
 """Seconds without traffic, seconds between two probes, and number of probes (man 7 tcp).
 
-The connection fails 20 s after the server's last packet. macOS has no TCP_KEEPIDLE and waits two hours instead of 5 s.
+The connection fails 20 s after the server's last packet. TCP_KEEPALIVE is macOS's name of TCP_KEEPIDLE.
 """
 
 
