@@ -17,7 +17,6 @@ from unittest import mock
 
 import boto3
 from moto import mock_aws
-from moto.awslambda.models import LambdaVersion
 from moto.cloudformation import parsing
 from moto.cloudformation.models import Stack
 from moto.core.common_models import CloudFormationModel
@@ -47,7 +46,6 @@ UNKNOWN_TO_MOTO: Final = (
     "AWS::EC2::VPCCidrBlock",
     "AWS::Glue::Database",
     "AWS::Glue::Table",
-    "AWS::Lambda::Alias",
     "AWS::Lambda::EventInvokeConfig",
     "AWS::Lambda::Permission",  # supported, but not for an alias
     "AWS::S3::BucketPolicy",
@@ -188,7 +186,6 @@ def _patched_moto(deployment: Deployed) -> Iterator[Any]:
     yield mock.patch.dict(parsing.get_name_type_map(), dict.fromkeys(UNKNOWN_TO_MOTO, ""))
     yield mock.patch.object(Stack, "get_cfn_attribute", _output, create=True)
     yield mock.patch.object(DBParameterGroup, "physical_resource_id", property(lambda group: group.name), create=True)
-    yield _attribute(LambdaVersion, "Version", "1")
     yield _attribute(VPC, "Ipv6CidrBlocks", ["2001:db8::/56"])
     yield _attribute(
         DBInstance, "MasterUserSecret.SecretArn", "arn:aws:secretsmanager:us-east-1:123456789012:secret:master"
