@@ -9,31 +9,31 @@ import boto3
 import pytest
 from cryptography import x509
 
+from kalshi_markets.tls import RDS_AUTHORITIES
 from local import ROOT
+from local.tools.presets import overrides
 from local.tools.templates import template
 from tests.support.stack import BUCKET, Deployed, deployed
 
 SECRET = "arn:aws:secretsmanager:us-east-1:123456789012:secret"
-DATABASE = {"DatabaseHost": "db.example.com", "DatabaseSecretArn": f"{SECRET}:database", "DatabaseName": "markets"}
+DATABASE = {"DatabaseAddress": "db.example.com:6432/markets", "DatabaseSecretArn": f"{SECRET}:database"}
 NETWORK = {"SubnetIds": "{subnets}", "SecurityGroupIds": "{group}"}
 DOMAIN = {"DomainName": "api.example.com", "CertificateArn": "arn:aws:acm:us-east-1:123456789012:certificate/1"}
-ROLES = {"ApiDatabaseSecret", "CrawlerDatabaseSecret"}
-DATABASE_STACK = {"PostgreSQL", "DatabaseStorage", "DatabaseConnections"}
-OWN = {"PrivateNetwork", *DATABASE_STACK, *ROLES}
+DATABASE_STACK = {"PostgreSQL", "DatabaseStorage"}
+OWN = {"PrivateNetwork", *DATABASE_STACK}
 GATEWAY = {"InternetGateway", "InternetGatewayAttachment", "PublicSubnet", "PublicRoutes", "PublicRoute"} | {
     "PublicRoutesAssociation",
     "PrivateRoute",
 }
 INSTANCE = {"NatInstance", "NatSecurityGroup"} | GATEWAY
+MANAGED = {"NatGateway", "NatAddress"} | GATEWAY
 # Parameters, and the resources that exist only with them.
 CASES: dict[str, tuple[dict[str, str], set[str]]] = {
     "defaults": ({}, OWN | INSTANCE),
-    "NAT gateway": ({"Network": "nat-gateway"}, OWN | GATEWAY | {"NatGateway", "NatAddress"}),
+    "NAT gateway": ({"Network": "nat-gateway"}, OWN | MANAGED),
     "dual stack": ({"Network": "dual-stack"}, OWN | {"EgressOnlyGateway", "Ipv6Route"}),
-    "no network": ({"Network": "none", **DATABASE}, ROLES),
-    "one role": ({"Network": "none", **DATABASE, "DatabaseRoles": "one"}, set()),
-    "existing network": ({**NETWORK, "VpcId": "{vpc}"}, DATABASE_STACK | ROLES),
-    "existing network and database": ({**NETWORK, **DATABASE, "DatabaseSslRootCert": "/opt/ca.pem"}, ROLES),
+    "no network": ({"Network": "none", **DATABASE}, set()),
+    "existing network": ({**NETWORK, **DATABASE}, set()),
     "domain": (DOMAIN, OWN | INSTANCE | {"HttpApiDomain", "HttpApiMapping"}),
     "tokens": (
         {"JwtIssuer": "https://issuer.example.com", "JwtAudience": "markets"},
@@ -44,11 +44,7 @@ CASES: dict[str, tuple[dict[str, str], set[str]]] = {
         {
             "KalshiSecretArn": f"{SECRET}:kalshi",
             "KmsKeyArn": "arn:aws:kms:us-east-1:123456789012:key/1",
-            "ApiReservedConcurrency": "5",
             "AlarmEmail": "somebody@example.com",
-            "ExchangeRate": "15",
-            "ReadmeUrl": "https://example.com",
-            "SecretsManagerEndpoint": "https://secretsmanager.example.com",
             "DatabaseMultiAz": "true",
             "Lake": "true",
         },
@@ -83,6 +79,12 @@ ALWAYS = {
     for path in ("template.yaml", "infra/monitoring.yaml")
     for name, resource in template(path)["Resources"].items()
     if "Condition" not in resource
+}
+
+
+CASES |= {
+    f"preset {name}": (parameters, OWN | (INSTANCE if parameters["Network"] == "nat-instance" else MANAGED))
+    for name, parameters in overrides().items()
 }
 
 
@@ -129,6 +131,35 @@ def test_the_parts_of_a_lake_find_each_other() -> None:
         assert all(name.startswith("kalshi-") for name in groups), "named for the stack"
 
 
+@pytest.mark.parametrize(
+    ("address", "expected"),
+    [
+        ("db.example.com", ("db.example.com", "5432", "kalshi")),
+        ("db.example.com:6432", ("db.example.com", "6432", "kalshi")),
+        ("db.example.com/markets", ("db.example.com", "5432", "markets")),
+        ("db.example.com:6432/markets", ("db.example.com", "6432", "markets")),
+    ],
+)
+def test_the_address_of_an_existing_database_is_split(address: str, expected: tuple[str, str, str]) -> None:
+    assert re.fullmatch(template()["Parameters"]["DatabaseAddress"]["AllowedPattern"], address)
+    with deployed(**DATABASE | {"Network": "none", "DatabaseAddress": address}) as stack:
+        for name in ("ApiFunction", "CrawlerFunction", "MigratorFunction"):
+            variables = stack.properties(name)["Environment"]["Variables"]
+            assert tuple(variables[f"DB_{part}"] for part in ("HOST", "PORT", "NAME")) == expected
+
+
+@pytest.mark.parametrize("address", ["postgres://db", "user@db", "db:5432/a-b", "db:port", "db/name/more"])
+def test_what_is_no_address_of_a_database_is_rejected(address: str) -> None:
+    assert not re.fullmatch(template()["Parameters"]["DatabaseAddress"]["AllowedPattern"], address)
+
+
+@pytest.mark.parametrize(("days", "archive"), [("0", "true"), ("60", "false")])
+def test_the_archive_is_stored_if_nothing_is_deleted(days: str, archive: str) -> None:
+    with deployed(RetentionDays=days) as stack:
+        variables = stack.properties("CrawlerFunction")["Environment"]["Variables"]
+        assert (variables["RETENTION_DAYS"], variables["ARCHIVE"]) == (days, archive)
+
+
 @pytest.fixture(scope="module")
 def default_stack() -> Iterator[Deployed]:
     """Yield the stack with every parameter's default."""
@@ -136,12 +167,13 @@ def default_stack() -> Iterator[Deployed]:
         yield stack
 
 
-def test_a_first_deployment_is_private_encrypted_and_protected_from_deletion(default_stack: Deployed) -> None:
+def test_a_first_deployment_is_private_and_encrypted_and_leaves_a_snapshot(default_stack: Deployed) -> None:
     [database] = boto3.client("rds").describe_db_instances()["DBInstances"]
     assert database["StorageEncrypted"]
     assert not database["PubliclyAccessible"]
     properties = default_stack.properties("Instance")
-    assert properties["DeletionProtection"] == "true"
+    instance = template("infra/database.yaml")["Resources"]["Instance"]
+    assert instance["DeletionPolicy"] == instance["UpdateReplacePolicy"] == "Snapshot"
     assert properties["ManageMasterUserPassword"]
     assert "MasterUserPassword" not in properties
     for group in boto3.client("ec2").describe_security_groups()["SecurityGroups"]:
@@ -167,9 +199,8 @@ def test_each_function_has_a_role_and_a_secret_of_its_own(default_stack: Deploye
 
 def test_the_trust_of_rds_is_what_the_layer_brings(default_stack: Deployed) -> None:
     name = default_stack.properties("Instance")["CACertificateIdentifier"]
-    path = default_stack.properties("ApiFunction")["Environment"]["Variables"]["DB_SSLROOTCERT"]
-    bundle = ROOT / "layers/shared" / path.removeprefix("/opt/python/")
-    authorities = x509.load_pem_x509_certificates(bundle.read_bytes())
+    assert "DB_SSLROOTCERT" not in default_stack.properties("ApiFunction")["Environment"]["Variables"]
+    authorities = x509.load_pem_x509_certificates(RDS_AUTHORITIES.read_bytes())
     assert len(authorities) >= 27
     for authority in authorities:
         authority.verify_directly_issued_by(authority)

@@ -142,18 +142,29 @@ def _transformed(parameters: Mapping[str, str]) -> dict[str, Any]:
     with zipfile.ZipFile(code, "w") as archive:
         archive.writestr("code.py", "")
     s3.put_object(Bucket=BUCKET, Key="code.zip", Body=code.getvalue())
-    root = template()
+    root = _with_texts("template.yaml")
     root["Globals"]["Function"]["CodeUri"] = f"s3://{BUCKET}/code.zip"
     for resource in root["Resources"].values():
         if resource["Type"] == "AWS::Serverless::LayerVersion":
             resource["Properties"]["ContentUri"] = f"s3://{BUCKET}/code.zip"
         if resource["Type"] == "AWS::Serverless::Application":
             location = resource["Properties"]["Location"]
-            s3.put_object(Bucket=BUCKET, Key=location, Body=json.dumps(template(location)).encode())
+            s3.put_object(Bucket=BUCKET, Key=location, Body=json.dumps(_with_texts(location)).encode())
             resource["Properties"]["Location"] = f"https://s3.us-east-1.amazonaws.com/{BUCKET}/{location}"
     values = {name: parameter["Default"] for name, parameter in root["Parameters"].items()} | dict(parameters)
     transformed: dict[str, Any] = Translator({}, Parser()).translate(root, values)
     return transformed
+
+
+def _with_texts(name: str) -> dict[str, Any]:
+    """Return a template whose parameters are texts: a reference to a number is one in CloudFormation, not in moto."""
+    document = template(name)
+    for parameter in document["Parameters"].values():
+        if parameter["Type"] == "Number":
+            parameter["Type"] = "String"
+        if "Default" in parameter:
+            parameter["Default"] = str(parameter["Default"])
+    return document
 
 
 def _patched_moto(deployment: Deployed) -> Iterator[Any]:
