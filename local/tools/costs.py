@@ -262,13 +262,13 @@ def _sizes() -> Iterator[tuple[str, ...]]:
     yield "settled markets in the table", *(f"{size.stored_markets / 1e6:.1f} million" for size in SIZES)
     yield "of the storage in use", *(f"{size.data:.0f} of {size.storage} GB" for size in SIZES)
     yield "backups", *(f"{size.backup_days} day" + "s" * (size.backup_days > 1) for size in SIZES)
-    yield "way to the exchange", *(_way(size) for size in SIZES)
+    yield "way to the exchange", *(_name_way_out(size) for size in SIZES)
     yield "zones of the functions", *(str(size.zones) for size in SIZES)
     yield "requests to the API a month", *(f"{size.requests:,.0f}" for size in SIZES)
     yield "at most, a second", *(str(size.throttle) for size in SIZES)
 
 
-def _way(size: Size) -> str:
+def _name_way_out(size: Size) -> str:
     return f"{size.network}, {size.nat_type}" if size.network == "nat-instance" else size.network
 
 

@@ -25,7 +25,7 @@ GATEWAY = {"InternetGateway", "InternetGatewayAttachment", "PublicSubnet", "Publ
     "PublicRoutesAssociation",
     "PrivateRoute",
 }
-INSTANCE = {"NatInstance", "NatSecurityGroup"} | GATEWAY
+INSTANCE = {"NatInstance", "NatTemplate", "NatSecurityGroup"} | GATEWAY
 MANAGED = {"NatGateway", "NatAddress"} | GATEWAY
 # Parameters, and the resources that exist only with them.
 CASES: dict[str, tuple[dict[str, str], set[str]]] = {

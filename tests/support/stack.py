@@ -42,6 +42,7 @@ UNKNOWN_TO_MOTO: Final = (
     "AWS::CloudFormation::CustomResource",
     "AWS::CloudWatch::Alarm",
     "AWS::EC2::EgressOnlyInternetGateway",
+    "AWS::EC2::Instance",  # supported, but not with a launch template
     "AWS::EC2::Route",  # supported, but not with an egress-only gateway
     "AWS::EC2::VPCCidrBlock",
     "AWS::Glue::Database",

@@ -44,7 +44,7 @@ def test_a_size_is_priced_as_its_preset_is_deployed() -> None:
 
 
 def test_the_parts_are_those_of_the_templates() -> None:
-    [disk] = properties("infra/network.yaml", "NatInstance")["BlockDeviceMappings"]
+    [disk] = properties("infra/network.yaml", "NatTemplate")["LaunchTemplateData"]["BlockDeviceMappings"]
     assert way_out("nat-instance", 0)["volume"] == disk["Ebs"]["VolumeSize"]
     assert "DetailedMetricsEnabled" not in properties("template.yaml", "HttpApiStage")["DefaultRouteSettings"]
 

@@ -109,7 +109,7 @@ def test_every_parameter_is_described(name: str) -> None:
         assert properties.get("Description", "").endswith((".", ";")), parameter
 
 
-def test_there_are_at_most_25_parameters() -> None:
+def test_the_parameters_are_25_or_fewer() -> None:
     assert len(TEMPLATE["Parameters"]) <= 25
 
 
