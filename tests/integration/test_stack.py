@@ -45,10 +45,13 @@ CASES: dict[str, tuple[dict[str, str], set[str]]] = {
             "KalshiSecretArn": f"{SECRET}:kalshi",
             "KmsKeyArn": "arn:aws:kms:us-east-1:123456789012:key/1",
             "AlarmEmail": "somebody@example.com",
+            "MonthlyBudget": "50",
             "DatabaseMultiAz": "true",
             "Lake": "true",
         },
-        OWN | INSTANCE | {"AlarmKey", "AlarmTopic", "AlarmTopicPolicy", "LakeQueryFailed", "LakeStorage", "LakeLag"},
+        OWN
+        | INSTANCE
+        | {"AlarmKey", "AlarmTopic", "AlarmTopicPolicy", "Budget", "LakeQueryFailed", "LakeStorage", "LakeLag"},
     ),
 }
 
@@ -103,6 +106,19 @@ def test_every_resource_is_created_and_every_reference_resolved(
         for (_, name), (_, properties) in stack.resources.items():
             assert unresolved(properties, name) == []
         assert unresolved(stack.outputs, "Outputs") == []
+
+
+def test_a_budget_sends_a_message_before_it_is_spent() -> None:
+    with deployed(MonthlyBudget="50", AlarmEmail="somebody@example.com") as stack:
+        budget = stack.properties("Budget")
+        assert budget["Budget"]["BudgetLimit"] == {"Amount": "50", "Unit": "USD"}
+        assert "CostFilters" not in budget["Budget"], "a tag that billing does not know would count nothing"
+        sent = {
+            (part["Notification"]["NotificationType"], part["Notification"]["Threshold"]): part["Subscribers"]
+            for part in budget["NotificationsWithSubscribers"]
+        }
+        assert sent.keys() == {("ACTUAL", 80), ("FORECASTED", 100)}
+        assert [*sent.values()] == [[{"SubscriptionType": "EMAIL", "Address": "somebody@example.com"}]] * 2
 
 
 def test_the_parts_of_a_lake_find_each_other() -> None:

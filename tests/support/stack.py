@@ -39,6 +39,7 @@ UNKNOWN_TO_MOTO: Final = (
     "AWS::ApiGatewayV2::Stage",
     "AWS::Athena::NamedQuery",
     "AWS::Athena::WorkGroup",
+    "AWS::Budgets::Budget",
     "AWS::CloudFormation::CustomResource",
     "AWS::CloudWatch::Alarm",
     "AWS::EC2::EgressOnlyInternetGateway",
