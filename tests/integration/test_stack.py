@@ -108,6 +108,44 @@ def test_every_resource_is_created_and_every_reference_resolved(
         assert unresolved(stack.outputs, "Outputs") == []
 
 
+ROLES = ("ApiRole", "CrawlerRole", "MigratorRole")
+
+
+def statements(stack: Deployed, role: str) -> dict[str, dict[str, Any]]:
+    [policy] = stack.properties(role)["Policies"]
+    return {statement["Sid"]: statement for statement in policy["PolicyDocument"]["Statement"]}
+
+
+@pytest.mark.parametrize(
+    "parameters", [{}, {"KalshiSecretArn": f"{SECRET}:kalshi"}, DATABASE | {"Network": "none"}], ids=str
+)
+def test_a_role_may_use_any_key_for_its_own_secrets_and_nothing_else(parameters: dict[str, str]) -> None:
+    with deployed(**parameters) as stack:
+        for role in ROLES:
+            granted = statements(stack, role)
+            assert granted["SecretKeys"]["Condition"]["StringEquals"] == {
+                "kms:ViaService": "secretsmanager.us-east-1.amazonaws.com",
+                "kms:EncryptionContext:SecretARN": granted["Secrets"]["Resource"],
+            }
+            own = 3 if role == "MigratorRole" else 1 + ("KalshiSecretArn" in parameters)
+            assert len(granted["Secrets"]["Resource"]) == own
+            assert "VariablesKey" not in granted
+
+
+def test_the_key_of_the_variables_is_granted_to_every_function() -> None:
+    key = "arn:aws:kms:us-east-1:123456789012:key/1"
+    with deployed(KmsKeyArn=key) as stack:
+        assert {statements(stack, role)["VariablesKey"]["Resource"] for role in ROLES} == {key}
+
+
+@pytest.mark.parametrize(("parameters", "granted"), [({}, True), (DATABASE | {"Network": "none"}, False)], ids=str)
+def test_functions_in_a_network_may_describe_subnets(parameters: dict[str, str], granted: bool) -> None:
+    with deployed(**parameters) as stack:
+        for role in ROLES:
+            assert ("Subnets" in statements(stack, role)) == granted
+            assert bool(stack.properties(role)["ManagedPolicyArns"]) == granted
+
+
 def test_a_budget_sends_a_message_before_it_is_spent() -> None:
     with deployed(MonthlyBudget="50", AlarmEmail="somebody@example.com") as stack:
         budget = stack.properties("Budget")
@@ -207,10 +245,10 @@ def test_each_function_has_a_role_and_a_secret_of_its_own(default_stack: Deploye
     roles = {default_stack.properties(name)["Role"] for name in names}
     secrets = {default_stack.properties(name)["Environment"]["Variables"]["DB_SECRET_ARN"] for name in names}
     assert len(roles) == len(secrets) == len(names)
-    for logical_id in ("ApiRole", "CrawlerRole", "MigratorRole"):
-        [policy] = default_stack.properties(logical_id)["Policies"]
-        for statement in policy["PolicyDocument"]["Statement"]:
-            assert statement["Resource"] != "*" or statement["Sid"] == "Traces"  # X-Ray has no ARNs
+    for role in ROLES:
+        for statement in statements(default_stack, role).values():
+            # X-Ray has no ARNs, and subnets cannot be described one by one.
+            assert statement["Resource"] != "*" or statement["Sid"] in ("Traces", "Subnets")
 
 
 def test_the_trust_of_rds_is_what_the_layer_brings(default_stack: Deployed) -> None:
