@@ -43,7 +43,7 @@ LAKE_BYTES: Final = CHANGES * 60 + SETTLED_MARKETS * 400
 """Bytes of the objects of changes per day: versions, and the details of new markets."""
 PARQUET_BYTES: Final = 0.22 * GB
 LAKE_CPU_SECONDS_OF_A_CHANGE: Final = 20e-6
-LAKE_OBJECTS: Final = 292
+LAKE_OBJECTS: Final = 287
 """Objects that the crawler writes per day: one of changes every five minutes, the snapshots and the manifest."""
 
 # Assumed, not measured.
