@@ -72,7 +72,7 @@ soak:  ## run 200 random fault schedules, 300 of the lake, then long property te
 bench:  ## run benchmarks with reference values (about 45 minutes; BENCH="exchange", "queries", "crawl", "candles" or "cold" for one)
 	@failed=0; for part in $(BENCH); do $(TESTS) -m tests.bench.$$part || failed=1; done; exit $$failed
 
-deploy:  ## build and deploy with sam, byte code included (ENVIRONMENT=small, medium or large of samconfig.toml; ARGS="--guided")
+deploy:  ## build and deploy with sam, byte code included (ENVIRONMENT=staging or prod of samconfig.toml; ARGS="--guided")
 	@$(PYTHON) layers/explorer/fetch.py && sam build --config-env $(ENVIRONMENT) && \
 	python$$(cat .python-version) -m compileall -q --invalidation-mode unchecked-hash .aws-sam/build && \
 	sam deploy --config-env $(ENVIRONMENT) $(ARGS)
