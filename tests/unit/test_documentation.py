@@ -41,7 +41,9 @@ def test_the_openapi_document_is_what_the_code_says() -> None:
     assert names == [*LISTING_PARAMETERS, *FILTERS]
 
 
-@pytest.mark.parametrize("page", [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))], ids=lambda page: page.name)
+@pytest.mark.parametrize(
+    "page", [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))], ids=lambda page: page.name
+)
 def test_every_block_of_code_is_closed(page: Path) -> None:
     fences = [line for line in page.read_text(encoding="utf-8").splitlines() if line.startswith("```")]
     assert [fence for fence in fences[1::2] if fence != "```"] == []
