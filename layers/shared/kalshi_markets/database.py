@@ -15,6 +15,7 @@ from kalshi_markets.database_errors import (
     DatabaseError,
     DatabaseUnavailable,
     LoginFailed,
+    NoFreeConnection,
     StatementError,
     StatementTimeout,
     UndefinedObject,
@@ -29,6 +30,7 @@ __all__ = [
     "DatabaseError",
     "DatabaseUnavailable",
     "LoginFailed",
+    "NoFreeConnection",
     "Row",
     "StatementError",
     "StatementTimeout",
@@ -105,9 +107,17 @@ class Database:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Run the block in a transaction: commit at its end, roll back on an exception. Raises DatabaseError."""
-        with self._mapped_errors() as connection:
-            connection.execute(*self._begin_statements())
+        """Run the block in a transaction: commit at its end, roll back on an exception. Raises DatabaseError.
+
+        If an open connection has failed, the transaction begins on a new one.
+        """
+        reused = self._connection is not None
+        try:
+            self._begin()
+        except DatabaseUnavailable:
+            if not reused:
+                raise
+            self._begin()
         self._in_transaction = True
         try:
             yield
@@ -207,6 +217,10 @@ class Database:
                 if option is options[-1]:
                     raise
         raise AssertionError("an sslmode has at least one option")
+
+    def _begin(self) -> None:
+        with self._mapped_errors() as connection:
+            connection.execute(*self._begin_statements())
 
     def _begin_statements(self) -> list[Statement]:
         """Return the statements that begin a transaction. Behind a pooler they set its parameters too."""
