@@ -1,4 +1,4 @@
-"""Handler of the migrator function: a custom resource of CloudFormation, or invoked manually with any other event.
+"""Handler of the migrator function: migrations for CloudFormation or by hand, and rotations for Secrets Manager.
 
 Its modules are imported when it runs, so that a failed import is reported to CloudFormation.
 """
@@ -13,12 +13,15 @@ if TYPE_CHECKING:
 
 
 def handler(event: dict[str, Any], context: "LambdaContext") -> dict[str, Any]:
-    """Apply the migrations.
+    """Apply the migrations, or run a step of a rotation.
 
+    Step of a rotation: return the result of migrator.rotation.rotate and raise its errors.
     Manual event: return the result of migrator.run.run and raise its errors.
     CloudFormation event: send the response and return {"failure": a sentence or None}. A Delete does nothing. Raises
     ResponseNotSent, after which Lambda retries the event. If all migrations are applied, a retry only sends a response.
     """
+    if "Step" in event:
+        return _rotate(event, context)
     if "ResponseURL" not in event:
         return _run(event, context)
     failure = None
@@ -36,6 +39,12 @@ def _run(event: dict[str, Any], context: "LambdaContext") -> dict[str, Any]:
     from migrator.run import run
 
     return run(event, context)
+
+
+def _rotate(event: dict[str, Any], context: "LambdaContext") -> dict[str, Any]:
+    from migrator.rotation import rotate
+
+    return rotate(event, context)
 
 
 def _reason(error: Exception, request_id: str) -> str:

@@ -96,6 +96,12 @@ def grant(database: Database, roles: Mapping[str, Credentials]) -> None:
             database.execute_script(template.format(table=database.settings.table, role=role))
 
 
+def set_password(database: Database, credentials: Credentials) -> None:
+    """Change the password of a role. Raises DatabaseError."""
+    [[role]] = database.execute("SELECT format('%I', $1::text)", credentials.username)
+    database.execute_script(f"ALTER ROLE {role} PASSWORD '{_scram_verifier(credentials.secret)}'")
+
+
 def _connection_limits(database: Database) -> Mapping[str, int]:
     """Return the connection limit of each function's role.
 

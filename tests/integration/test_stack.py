@@ -17,7 +17,11 @@ SECRET = "arn:aws:secretsmanager:us-east-1:123456789012:secret"
 DATABASE = {"DatabaseHost": "db.example.com", "DatabaseSecretArn": f"{SECRET}:database", "DatabaseName": "markets"}
 NETWORK = {"SubnetIds": "{subnets}", "SecurityGroupIds": "{group}"}
 DOMAIN = {"DomainName": "api.example.com", "CertificateArn": "arn:aws:acm:us-east-1:123456789012:certificate/1"}
-ROLES = {"ApiDatabaseSecret", "CrawlerDatabaseSecret"}
+ROLES = {
+    *("ApiDatabaseSecret", "ApiDatabaseRotation"),
+    *("CrawlerDatabaseSecret", "CrawlerDatabaseRotation"),
+    "RotationPermission",
+}
 DATABASE_STACK = {"PostgreSQL", "DatabaseStorage", "DatabaseConnections"}
 OWN = {"PrivateNetwork", *DATABASE_STACK, *ROLES}
 GATEWAY = {"InternetGateway", "InternetGatewayAttachment", "PublicSubnet", "PublicRoutes", "PublicRoute"} | {

@@ -181,13 +181,15 @@ class Database:
             raise
 
     def _connect(self) -> PipelinedConnection:
-        try:
-            return self._open(self.settings.credentials())
-        except pg8000.native.DatabaseError as error:
-            rotated = self.settings.secret_arn and isinstance(map_error(error), LoginFailed)
-            if not rotated:
-                raise
-        return self._open(self.settings.credentials(fresh=True))
+        rejection: pg8000.native.DatabaseError | None = None
+        for credentials in self.settings.logins():
+            try:
+                return self._open(credentials)
+            except pg8000.native.DatabaseError as error:
+                if not isinstance(map_error(error), LoginFailed):
+                    raise
+                rejection = error
+        raise rejection or AssertionError("there is at least one login")
 
     def _open(self, credentials: Credentials) -> PipelinedConnection:
         try:
