@@ -21,7 +21,7 @@ from kalshi_markets.database_errors import (
     UndefinedObject,
     map_error,
 )
-from kalshi_markets.driver import PipelinedConnection, Row, Statement
+from kalshi_markets.driver import PipelinedConnection, Result, Row, Statement
 from kalshi_markets.settings import Credentials, DatabaseSettings
 
 __all__ = [
@@ -31,6 +31,7 @@ __all__ = [
     "DatabaseUnavailable",
     "LoginFailed",
     "NoFreeConnection",
+    "Result",
     "Row",
     "StatementError",
     "StatementTimeout",
@@ -99,6 +100,11 @@ class Database:
             except pg8000.native.DatabaseError:
                 connection.execute(("ROLLBACK", ()))
                 raise
+
+    def execute_for_json(self, sql: str, max_rows: int) -> Result:
+        """Return columns and rows of one statement without parameters, within a transaction. Raises DatabaseError."""
+        with self._mapped_errors() as connection:
+            return connection.execute_for_json(sql, max_rows)
 
     def execute_script(self, sql: str) -> None:
         """Run trusted SQL of several statements, such as a migration. Raises DatabaseError."""
