@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, NoRegionError
 
 DEFAULT_STACK: Final = "kalshi-markets"
 OUTPUT: Final = "MigratorFunctionName"
@@ -30,6 +30,9 @@ def main(environment: Mapping[str, str] = os.environ) -> int:
         if not sql.strip():
             raise SqlFailed('SQL is not set: make sql SQL="SELECT count(*) FROM kalshi_markets"')
         print(format_result(run(stack, {"sql": sql, "write": environment.get("WRITE", "") in ("1", "true")})))
+    except (NoCredentialsError, NoRegionError) as error:
+        print(f"make sql: {error} Set AWS_PROFILE and AWS_DEFAULT_REGION, as for the AWS CLI.", file=sys.stderr)
+        return 1
     except (SqlFailed, BotoCoreError, ClientError) as error:
         print(f"make sql: {error}", file=sys.stderr)
         return 1

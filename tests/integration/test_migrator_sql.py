@@ -55,7 +55,7 @@ def test_values_have_their_json_types_or_are_postgresqls_text(migrator: Sandboxe
     }
 
 
-def test_columns_of_one_name_and_no_rows_are_kept(migrator: SandboxedFunction) -> None:
+def test_columns_may_share_a_name_and_have_no_rows(migrator: SandboxedFunction) -> None:
     assert migrator({"sql": "SELECT 1 AS a, 2 AS a WHERE false"})["columns"] == ["a", "a"]
 
 
@@ -208,7 +208,10 @@ def test_the_command_reports_what_is_missing(
         "make sql: the stack kalshi-markets has no output MigratorFunctionName: set STACK to the stack of this service.\n",
     )
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
-    assert printed(capsys, statement)[0] == 1
+    assert "Could not connect" in printed(capsys, statement)[2]
+    monkeypatch.delenv("AWS_DEFAULT_REGION")
+    monkeypatch.setenv("AWS_CONFIG_FILE", "/no/such/file")
+    assert printed(capsys, statement)[2].endswith(" Set AWS_PROFILE and AWS_DEFAULT_REGION, as for the AWS CLI.\n")
 
 
 def test_a_failed_function_is_reported_and_not_called_again(
