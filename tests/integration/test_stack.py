@@ -18,6 +18,14 @@ DATABASE = {"DatabaseHost": "db.example.com", "DatabaseSecretArn": f"{SECRET}:da
 NETWORK = {"SubnetIds": "{subnets}", "SecurityGroupIds": "{group}"}
 DOMAIN = {"DomainName": "api.example.com", "CertificateArn": "arn:aws:acm:us-east-1:123456789012:certificate/1"}
 ROLES = {"ApiDatabaseSecret", "CrawlerDatabaseSecret"}
+PAGES = {f"{name}Route" for name in ("HomePage", "ExplorePage", "ExplorePages", "DocsPage", "PageAssets")} | {
+    "FaviconRoute",
+    "LanguageModelGuideRoute",
+}
+AUTHORIZED = {"HttpApiPreflight"} | PAGES
+API_KEY = {"ApiKeyAuthorizer", "ApiKeySecret"} | {
+    f"Authorizer{part}" for part in ("Function", "Log", "Permission", "Role")
+}
 DATABASE_STACK = {"PostgreSQL", "DatabaseStorage", "DatabaseConnections"}
 OWN = {"PrivateNetwork", *DATABASE_STACK, *ROLES}
 GATEWAY = {"InternetGateway", "InternetGatewayAttachment", "PublicSubnet", "PublicRoutes", "PublicRoute"} | {
@@ -37,8 +45,9 @@ CASES: dict[str, tuple[dict[str, str], set[str]]] = {
     "domain": (DOMAIN, OWN | INSTANCE | {"HttpApiDomain", "HttpApiMapping"}),
     "tokens": (
         {"JwtIssuer": "https://issuer.example.com", "JwtAudience": "markets"},
-        OWN | INSTANCE | {"HttpApiAuthorizer", "HttpApiPreflight"},
+        OWN | INSTANCE | AUTHORIZED | {"HttpApiAuthorizer"},
     ),
+    "API key": ({"ApiKey": "on"}, OWN | INSTANCE | AUTHORIZED | API_KEY),
     "lake": ({"Lake": "true"}, OWN | INSTANCE | {"LakeStorage", "LakeLag"}),
     "all the rest": (
         {
@@ -52,8 +61,13 @@ CASES: dict[str, tuple[dict[str, str], set[str]]] = {
             "SecretsManagerEndpoint": "https://secretsmanager.example.com",
             "DatabaseMultiAz": "true",
             "Lake": "true",
+            "ApiKey": "on",
         },
-        OWN | INSTANCE | {"AlarmKey", "AlarmTopic", "AlarmTopicPolicy", "LakeQueryFailed", "LakeStorage", "LakeLag"},
+        OWN
+        | INSTANCE
+        | AUTHORIZED
+        | API_KEY
+        | {"AlarmKey", "AlarmTopic", "AlarmTopicPolicy", "LakeQueryFailed", "LakeStorage", "LakeLag"},
     ),
 }
 
@@ -140,6 +154,23 @@ def test_the_parts_of_a_lake_find_each_other() -> None:
         groups = {stack.properties(name)["Name"] for name in ("WorkGroup", "UpkeepWorkGroup")}
         assert len(groups) == 2
         assert all(name.startswith("kalshi-") for name in groups), "named for the stack"
+
+
+def test_the_authorizer_is_outside_the_vpc_and_reads_its_secret_only() -> None:
+    with deployed(ApiKey="on") as stack:
+        function = stack.properties("AuthorizerFunction")
+        assert "VpcConfig" not in function
+        assert stack.properties("ApiFunction")["VpcConfig"]["SubnetIds"]
+        secret = function["Environment"]["Variables"]["API_KEYS_SECRET_ARN"]
+        assert stack.outputs["ApiKeySecretArn"] == secret
+        [policy] = stack.properties("AuthorizerRole")["Policies"]
+        rights = {item["Sid"]: item["Resource"] for item in policy["PolicyDocument"]["Statement"]}
+        assert rights.keys() == {"Secrets", "Log", "Traces"}
+        assert rights["Secrets"] == secret
+        route = stack.properties("HttpApiRoute")
+        assert route["AuthorizationType"] == "CUSTOM"
+        assert "ApiKeyAuthorizer" in route["AuthorizerId"]
+        assert "AuthorizerId" not in stack.properties("HomePageRoute")
 
 
 @pytest.fixture(scope="module")
