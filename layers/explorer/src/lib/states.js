@@ -10,6 +10,7 @@ const FAILURES = /** @type {Record<string, string>} */ ({
   exchange_unavailable: "The exchange is unavailable",
   database_unavailable: "The database is unavailable",
   query_timeout: "The query took too long",
+  unauthorized: "Not authorized",
 });
 
 /**
