@@ -53,6 +53,8 @@ class Run(BaseRun):
         gateway = Gateway(api, authorizer=authorizer, log=lambda line: echo("gateway", line))
         url = await self._stack.enter_async_context(gateway.serve(listener))
         echo("gateway", url)
+        if authorizer:
+            echo("", "requests need the key of API_KEY in the header x-api-key; the pages ask for it")
         scheduler.start()
         examples = _show_examples(api, url, ' -H "x-api-key: $API_KEY"' if authorizer else "")
         self._stack.callback(asyncio.create_task(examples).cancel)

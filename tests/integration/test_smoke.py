@@ -30,7 +30,9 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
         running_service(folder, generate(7, 200, Clock()), database, API_KEY=KEY) as service,
     ):
         wait_for_crawl(service)
+        service.program.wait_for_line(r"curl -H \"x-api-key: \$API_KEY\" 'http")
         yield service
+        assert KEY not in service.program.output
 
 
 def status(lag: int | None = 10, markets: int = 5) -> dict[str, Any]:
