@@ -114,6 +114,10 @@ def test_a_key_of_another_tab_is_used(quiet_page: Page, service: Service) -> Non
     enter(other, KEY)
     expect(quiet_page.locator(ROWS).first).to_be_visible()
     expect(field(quiet_page)).to_have_count(0)
+    other.get_by_role("button", name="Forget the API key").click()
+    expect(field(other)).to_be_visible()
+    quiet_page.get_by_role("link", name="Explore", exact=True).click()
+    expect(field(quiet_page)).to_be_visible()
 
 
 def test_a_browser_without_storage_keeps_the_key_until_the_page_is_left(quiet_page: Page, service: Service) -> None:

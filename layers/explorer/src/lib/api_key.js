@@ -9,7 +9,7 @@ export const KEY_PLACEHOLDER = "YOUR_API_KEY";
 /** Name in localStorage, which other tabs read, too: links open in new ones. */
 const NAME = "api-key";
 
-/** Key of this page: the stored one, or an entered one that the browser does not store. */
+/** Key for this page alone, if the browser does not store it. */
 let pageKey = "";
 /** @type {Promise<string> | null} Key that the form asks for at present. */
 let entered = null;
@@ -85,11 +85,10 @@ function formView(wasRejected, submitted) {
 
 /** @param {string} key */
 function store(key) {
-  pageKey = key;
   try {
     localStorage.setItem(NAME, key);
   } catch {
-    // The key is used until the page is left.
+    pageKey = key;
   }
   showForgetButton();
 }
