@@ -16,7 +16,8 @@ from local.sam.host import NoEngine, find_containers_host
 from tests.sam import base_image, engine
 
 FOLDER: Final = ROOT / ".data" / "sam-test"
-ARCHITECTURES: Final = ("arm64", "x86_64")
+ARCHITECTURES: Final = ("x86_64", "arm64")
+"""Architectures in the order of their builds. The last build stays in the cache, where `make deploy` finds its packages."""
 
 
 def build_for(architecture: str) -> Sam:
