@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Final
 
 from local import ROOT
@@ -50,7 +51,7 @@ def deploy(preset: Preset, arguments: Sequence[str]) -> None:
     echo("deploy", f"{preset.name}: stack {name} in {region}")
     parameters = ["--parameter-overrides", *preset.parameters, *options.parameter_overrides]
     added = parameters if options.parameter_overrides else []  # otherwise samconfig.toml has them all
-    _build(preset, added)
+    _build(preset, added, options.permissions_boundary)
     profile = ["--profile", options.profile] if options.profile else []
     target = ["--stack-name", name, "--region", region, *profile]
     sam_deploy = ["deploy", "--config-env", preset.name, "--no-fail-on-empty-changeset", *target, *added, *others]
@@ -59,21 +60,23 @@ def deploy(preset: Preset, arguments: Sequence[str]) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    """Return the parser of the options of `sam deploy` that are needed before it runs."""
+    """Return the parser of an option for the build, and of those of `sam deploy` that are needed before it runs."""
     parser = argparse.ArgumentParser(prog="make deploy", allow_abbrev=False, add_help=False)
-    for option in ("--stack-name", "--region", "--profile"):
+    for option in ("--stack-name", "--region", "--profile", "--permissions-boundary"):
         parser.add_argument(option)
     parser.add_argument("--parameter-overrides", nargs="+", action="extend", default=[])
     return parser
 
 
-def _build(preset: Preset, parameters: Sequence[str]) -> None:
+def _build(preset: Preset, parameters: Sequence[str], boundary: str | None) -> None:
     """Build the functions and layers, with byte code, which Lambda cannot store. Raises DeployFailed."""
     steps = {
         "the pages": [sys.executable, str(FETCH)],
         "sam build": [str(BIN / "sam"), "build", "--config-env", preset.name, *parameters],
         "byte code": [RUNTIME, "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash", str(BUILD)],
     }
+    if boundary:
+        steps["permissions boundary"] = [str(BIN / "python"), "-m", "local.deploy.boundary", boundary, str(BUILD)]
     for title, command in steps.items():
         echo("deploy", title)
         if _run(command):
@@ -95,6 +98,9 @@ def _finish(stack: Stack, *, deployed: bool) -> None:
     for name, value in outputs.items():
         echo("output", f"{name:<22} {value}")
     echo("next", f"make smoke URL={outputs['ApiAddress']}")
+    if results := os.environ.get("GITHUB_OUTPUT"):  # file in which a step of a workflow leaves its results
+        with Path(results).open("a", encoding="utf-8") as file:
+            file.write(f"address={outputs['ApiAddress']}\n")
 
 
 def _state(status: str | None) -> str:
