@@ -40,7 +40,7 @@ sam-local:  ## run the service in Docker with `sam local start-api` (PORT, MARKE
 	@$(SAM) && exec $(LOCAL) -m local.sam
 
 test:  ## run all tests (ARGS="-k words" selects some, RECORDINGS=folder adds tests with real responses)
-	@exec $(TESTS) -m pytest --numprocesses 2 --dist loadscope $(ARGS)
+	@exec $(TESTS) -m pytest --numprocesses 2 --dist loadscope --no-loadscope-reorder $(ARGS)
 
 sam-test:  ## test the SAM CLI: build, invoke, start-api, start-lambda; without Docker it requires root and Debian
 	@$(SAM) && exec $(TESTS) -m tests.sam $(ARGS)
@@ -72,7 +72,7 @@ soak:  ## run 200 random fault schedules, 300 of the lake, then long property te
 bench:  ## run benchmarks with reference values (about 45 minutes; BENCH="exchange", "queries", "crawl", "candles" or "cold" for one)
 	@failed=0; for part in $(BENCH); do $(TESTS) -m tests.bench.$$part || failed=1; done; exit $$failed
 
-deploy:  ## build and deploy a preset of samconfig.toml (ENVIRONMENT=small; ARGS="--region us-east-1")
+deploy:  ## build and deploy a preset of samconfig.toml (ENVIRONMENT=small, medium or large; ARGS="--region us-east-1")
 	@$(SAM) && exec $(LOCAL) -m local.deploy "$(ENVIRONMENT)" $(ARGS)
 
 format:  ## auto-fix lint and format

@@ -11,6 +11,7 @@ from crawler.metrics import COUNTS, LAGS
 from local import ROOT
 from local.tools.lake_sql import CHANGES_DAYS, TABLES, WINDOW_DAYS
 from local.tools.markdown import replace_tables
+from local.tools.presets import presets
 from local.tools.templates import template
 
 PAGE: Final = ROOT / "docs" / "costs.md"
@@ -42,7 +43,7 @@ LAKE_BYTES: Final = CHANGES * 60 + SETTLED_MARKETS * 400
 """Bytes of the objects of changes per day: versions, and the details of new markets."""
 PARQUET_BYTES: Final = 0.22 * GB
 LAKE_CPU_SECONDS_OF_A_CHANGE: Final = 20e-6
-LAKE_OBJECTS: Final = 292
+LAKE_OBJECTS: Final = 287
 """Objects that the crawler writes per day: one of changes every five minutes, the snapshots and the manifest."""
 
 # Assumed, not measured.
@@ -89,7 +90,7 @@ PRICES: Final[Mapping[str, Price]] = {
     "invocation": Price("Lambda, requests", 0.20e-6, "request", "cloudchipr.com, 2024", 1e6),
     "schedule": Price("EventBridge Scheduler", 1.00e-6, "run", "cloudburn.io, 2026-03", 14e6),
     "request": Price("API Gateway, HTTP API", 1.00e-6, "request", "awsforengineers.com, 2025-05"),
-    "nat instance": Price("EC2, t4g.nano", 0.0042, "hour", "egresscost.com, 2026-03: 3.07 a month"),
+    "t4g.micro": Price("EC2, t4g.micro", 0.0084, "hour", "twice t4g.nano's 3.07 a month: egresscost.com, 2026-03"),
     "volume": Price("EBS, gp3", 0.08, "GB-month", "saisci.com, 2021-02"),
     "address": Price("public IPv4 address", 0.005, "hour", "cloudburn.io, 2026-02"),
     "nat gateway": Price("NAT gateway", 0.045, "hour", "cloudburn.io, 2026-02"),
@@ -112,11 +113,12 @@ PRICES: Final[Mapping[str, Price]] = {
 
 @dataclass(frozen=True)
 class Size:
-    """Size of an installation.
+    """Preset of samconfig.toml, with the load that it is made for.
 
     storage: in GB.
     stored_markets: settled markets in the table.
     requests: requests to the API per month.
+    throttle: requests to the API per second at most.
     """
 
     name: str
@@ -124,9 +126,30 @@ class Size:
     storage: int
     stored_markets: int
     network: str
+    nat_type: str
     requests: float
-    standby: bool = False
-    backup_days: int = 3
+    throttle: int
+    standby: bool
+    backup_days: int
+
+    @classmethod
+    def of_preset(cls, name: str, requests: float, age_days: int) -> "Size":
+        """Return the size of a preset. age_days: time since its first crawl."""
+        parameters = presets()[name]
+        retention = int(parameters["RetentionDays"])
+        everything = FIRST_CRAWL_MARKETS + age_days * SETTLED_MARKETS
+        return cls(
+            name,
+            database=parameters["DatabaseInstanceClass"],
+            storage=int(parameters["DatabaseStorageGb"]),
+            stored_markets=retention * SETTLED_MARKETS if retention else everything,
+            network=parameters["Network"],
+            nat_type=parameters["NatInstanceType"],
+            requests=requests,
+            throttle=int(parameters["ThrottleRate"]),
+            standby=parameters["DatabaseMultiAz"] == "true",
+            backup_days=int(parameters["DatabaseBackupDays"]),
+        )
 
     @property
     def zones(self) -> int:
@@ -139,20 +162,9 @@ class Size:
         return (LIVE_MARKETS + self.stored_markets) * BYTES_OF_A_MARKET / GB
 
 
-SMALL: Final = Size("small", "db.t4g.micro", 30, 60 * SETTLED_MARKETS, "nat-instance", 100_000)
-MEDIUM: Final = Size(
-    "medium", "db.t4g.medium", 150, FIRST_CRAWL_MARKETS + 365 * SETTLED_MARKETS, "nat-instance", 3e6, backup_days=7
-)
-LARGE: Final = Size(
-    "large",
-    "db.t4g.large",
-    250,
-    FIRST_CRAWL_MARKETS + 730 * SETTLED_MARKETS,
-    "nat-gateway",
-    30e6,
-    standby=True,
-    backup_days=14,
-)
+SMALL: Final = Size.of_preset("small", 100_000, age_days=365)
+MEDIUM: Final = Size.of_preset("medium", 3e6, age_days=365)
+LARGE: Final = Size.of_preset("large", 30e6, age_days=730)
 SIZES: Final = (SMALL, MEDIUM, LARGE)
 
 
@@ -161,11 +173,11 @@ def crawl_seconds() -> float:
     return CRAWLER_SECONDS + LIVE_PASSES * LIVE_MARKETS * CPU_SECONDS_OF_A_MARKET * (1 / SHARE_OF_A_CORE - 1)
 
 
-def way_out(network: str, bytes_in: float) -> dict[str, float]:
+def way_out(network: str, bytes_in: float, nat_type: str = SMALL.nat_type) -> dict[str, float]:
     """Return the quantities of a network connection to the exchange per month, by price. bytes_in: per day."""
     match network:
         case "nat-instance":
-            return {"nat instance": HOURS, "volume": 8, "address": HOURS}
+            return {nat_type: HOURS, "volume": 8, "address": HOURS}
         case "nat-gateway":
             return {"nat gateway": HOURS, "nat gateway GB": DAYS * bytes_in / GB, "address": HOURS}
         case "none":  # the database has the address, and data for it crosses the region's border
@@ -189,7 +201,7 @@ def quantities(size: Size) -> dict[str, float]:
         "invocation": runs + size.requests,
         "schedule": runs,
         "request": size.requests,
-        **way_out(size.network, BYTES_IN),
+        **way_out(size.network, BYTES_IN, size.nat_type),
         "zones": DAYS * (BYTES_IN + DATABASE_TRAFFIC_BYTES) / GB * crossing,
         "out": size.requests * API_BYTES / GB,
         "secret": 4,  # passwords of the master user and of two roles, and the API key of the exchange
@@ -249,10 +261,15 @@ def _sizes() -> Iterator[tuple[str, ...]]:
     yield "database", *(size.database + (" and a standby" if size.standby else "") for size in SIZES)
     yield "settled markets in the table", *(f"{size.stored_markets / 1e6:.1f} million" for size in SIZES)
     yield "of the storage in use", *(f"{size.data:.0f} of {size.storage} GB" for size in SIZES)
-    yield "backups", *(f"{size.backup_days} days" for size in SIZES)
-    yield "way to the exchange", *(size.network for size in SIZES)
+    yield "backups", *(f"{size.backup_days} day" + "s" * (size.backup_days > 1) for size in SIZES)
+    yield "way to the exchange", *(_name_way_out(size) for size in SIZES)
     yield "zones of the functions", *(str(size.zones) for size in SIZES)
     yield "requests to the API a month", *(f"{size.requests:,.0f}" for size in SIZES)
+    yield "at most, a second", *(str(size.throttle) for size in SIZES)
+
+
+def _name_way_out(size: Size) -> str:
+    return f"{size.network}, {size.nat_type}" if size.network == "nat-instance" else size.network
 
 
 def _bill() -> Iterator[tuple[str, ...]]:

@@ -33,6 +33,7 @@ MARKETS, LIVE = 40_000, 247_000
 """Markets of the simulated exchange. Its live passes list three in four: 31,000 and 190,000."""
 ROUNDS: Final = 3
 LAKE_ROUNDS: Final = 7
+PACED_ROUNDS: Final = 3
 PEERS_PAGES: Final = 4
 """Pages of each pass of the naive crawler, which is slow."""
 RATE: Final = 20
@@ -132,25 +133,62 @@ def steady(bench: Bench) -> Iterator[Line]:
 
 def lake(bench: Bench) -> Iterator[Line]:
     """Measure what recording for the lake adds to a live pass, beside the same pass without a lake."""
-    walks: dict[str, list[Walked]] = {"off": [], "on": []}
-    logged: dict[str, list[int]] = {"off": [], "on": []}
-    settings: dict[str, dict[str, Any]] = {"off": {}, "on": {"LAKE_URL": (bench.folder / "lake").as_uri()}}
-    for round_ in range(LAKE_ROUNDS):
-        for side in ("off", "on") if round_ % 2 else ("on", "off"):
+    off, on = _without_and_with_lake(bench, LAKE_ROUNDS, bench.later)
+    time_ = _more(off.seconds, on.seconds)
+    wal = _more(off.wal, on.wal)
+    yield Line("live walk with a lake, more time", time_, "%", bars=(max_bar(10, time_),))
+    note = f"{on.wal:.0f} bytes a row that differs, {off.wal:.0f} without"
+    yield Line("  more WAL", wal, "%", bars=(max_bar(10, wal),), note=note)
+    yield Line("  more CPU of our process", _more(off.cpu, on.cpu), "%")
+    yield Line("  lines in the outbox, a row that differs", on.lines, "bytes")
+    key, settings = customer(bench.folder)
+    with serve(bench.page_folders.later, "--tier", "basic", "--api-key", key) as (_, url):
+        permitted = {**settings, "EXCHANGE_RATE": str(RATE)}
+        off, on = _without_and_with_lake(bench, PACED_ROUNDS, url, page=100, **permitted)
+    time_, note = _more(off.sending, on.sending), f"{on.sending:.2f} s, {off.sending:.2f} s without"
+    yield Line(f"live walk with a lake, {RATE} requests/s, more time", time_, "%", bars=(max_bar(2, time_),), note=note)
+
+
+@dataclass(frozen=True)
+class _LakeSide:
+    """Medians of passes.
+
+    sending: seconds from the first request to the last.
+    wal, lines: bytes of WAL and of lines in the outbox, for each row that differs.
+    """
+
+    seconds: float
+    sending: float
+    cpu: float
+    wal: float
+    lines: float
+
+
+def _without_and_with_lake(bench: Bench, rounds: int, url: str, **settings: Any) -> list[_LakeSide]:
+    """Run live passes in turn without and with a lake, and return the figures of both."""
+    sides: list[tuple[dict[str, Any], list[tuple[Walked, int, int]]]]
+    sides = [({}, []), ({"LAKE_URL": (bench.folder / "lake").as_uri()}, [])]
+    for round_ in range(rounds):
+        for lake_settings, figures in sides if round_ % 2 else reversed(sides):
             bench.restore(bench.first)
-            before = bench.tables.wal_bytes()
-            walks[side].append(bench.crawl(bench.later, **settings[side]))
-            logged[side].append(bench.tables.wal_bytes() - before)
-    seconds = {side: median(walked.seconds for walked in walks[side]) for side in walks}
-    log = {side: median(logged[side]) / walks[side][0].differed for side in logged}
-    more = {name: (figures["on"] / figures["off"] - 1) * 100 for name, figures in (("time", seconds), ("WAL", log))}
-    yield Line("live walk with a lake, more time", more["time"], "%", bars=(max_bar(10, more["time"]),))
-    note = f"{log['on']:.0f} bytes a row that differs, {log['off']:.0f} without"
-    yield Line("  more WAL", more["WAL"], "%", bars=(max_bar(10, more["WAL"]),), note=note)
-    yield Line("  more CPU of our process", (_cpu(walks["on"]) / _cpu(walks["off"]) - 1) * 100, "%")
-    yield Line(
-        "  lines in the outbox, a row that differs", bench.tables.outbox_bytes() / walks["on"][-1].differed, "bytes"
-    )
+            wal, lines = bench.tables.wal_bytes(), bench.tables.outbox_bytes()
+            walked = bench.crawl(url, **settings, **lake_settings)
+            figures.append((walked, bench.tables.wal_bytes() - wal, bench.tables.outbox_bytes() - lines))
+    return [
+        _LakeSide(
+            median(walked.seconds for walked, _, _ in figures),
+            median(walked.sending for walked, _, _ in figures),
+            _cpu([walked for walked, _, _ in figures]),
+            median(wal / walked.differed for walked, wal, _ in figures),
+            median(lines / walked.differed for walked, _, lines in figures),
+        )
+        for _, figures in sides
+    ]
+
+
+def _more(before: float, after: float) -> float:
+    """Return how much more a figure is, in percent."""
+    return (after / before - 1) * 100
 
 
 def rate(bench: Bench) -> Iterator[Line]:

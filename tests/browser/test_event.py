@@ -182,6 +182,20 @@ def test_arrow_keys_read_the_outcomes(page: Page, service: Service) -> None:
     expect(live).to_have_text(re.compile(r"20\d\d.*%"))
 
 
+def test_keys_read_the_outcomes_before_the_chart_is_drawn(page: Page, service: Service) -> None:
+    held = hold_requests(page, "/vendor/lightweight-charts.js")
+    _open(page, service)
+    expect(_chart(page)).to_be_visible()
+    name = page.locator(".chart-lines button bdi").first.inner_text()
+    _chart(page).focus()
+    page.keyboard.press("ArrowDown")
+    expect(page.locator("line-chart [aria-live=polite]")).to_contain_text(f"{name} ")
+    for route in held:
+        route.continue_()
+    expect(page.locator("line-chart canvas").first).to_be_visible()
+    assert len(held) == 1
+
+
 def test_table_of_the_chart(page: Page, service: Service) -> None:
     _open(page, service, LADDER_EVENT)
     expect(_chart(page)).to_be_visible()

@@ -22,7 +22,8 @@ RESOURCES = template()["Resources"]
 SHARED = template()["Globals"]["Function"]["Environment"]["Variables"]
 
 BY_AWS = {
-    "kms:Decrypt": "Secrets Manager decrypts in the name of who asks, where the key is one of the account's own",
+    "ec2:DescribeSubnets": "Lambda attaches the function to a VPC with its role",
+    "kms:Decrypt": "Secrets Manager and Lambda decrypt in the name of the function, where the key is one of the account's",
     "logs:CreateLogStream": "Lambda writes the log with the function's role",
     "logs:PutLogEvents": "Lambda writes the log with the function's role",
     "sqs:SendMessage": "Lambda sends events that failed with the function's role",
@@ -34,8 +35,10 @@ OF_THE_LAKE = ("s3:GetObject", "s3:ListBucket", "s3:PutObject")
 """Calls of the crawler with a lake."""
 MANAGED = "arn:${AWS::Partition}:iam::aws:policy/service-role/AWSLambdaENIManagementAccess"
 """Policy with which Lambda attaches the function to a VPC."""
-WITHOUT_ARN = {"xray:PutTelemetryRecords", "xray:PutTraceSegments"}
-"""Actions without resource types (docs.aws.amazon.com/service-authorization/latest/reference/list_awsx-ray.html)."""
+WITHOUT_ARN = {"ec2:DescribeSubnets", "xray:PutTelemetryRecords", "xray:PutTraceSegments"}
+"""Actions without resource types (docs.aws.amazon.com/service-authorization/latest/reference)."""
+ANY_KEY = {"Fn::Sub": "arn:${AWS::Partition}:kms:${AWS::Region}:${AWS::AccountId}:key/*"}
+"""Keys of the function's secrets. A condition names the secrets: tests/integration/test_stack.py."""
 
 
 def variables_of(function: str) -> dict[str, Any]:
@@ -129,7 +132,8 @@ def test_no_statement_is_wider_than_it_need_be(function: str) -> None:
     for action, resource in statements_of(function):
         assert "*" not in action
         # Objects of the lake are named by their prefixes, which end with a slash.
-        name = json.dumps(resource).replace('/*"', '"') if action in OF_THE_LAKE else json.dumps(resource)
+        is_prefix = action in OF_THE_LAKE or (action, resource) == ("kms:Decrypt", ANY_KEY)
+        name = json.dumps(resource).replace('/*"', '"') if is_prefix else json.dumps(resource)
         assert ("*" in name) == (action in WITHOUT_ARN), action
     known = {*BY_AWS, "secretsmanager:GetSecretValue", *(OF_THE_LAKE if function != "migrator" else ())}
     assert {action for action, _ in statements_of(function)} <= known

@@ -17,7 +17,7 @@ from tests.support.http_contract import HttpContract
 @pytest.fixture(scope="module")
 def client(environment: dict[str, str]) -> Iterator[httpx.Client]:
     with ExchangeServer(generate(3, 300, Clock(speed=0))) as exchange:
-        variables = environment | {"EXCHANGE_URL": exchange.url, "DB_SSLMODE": "disable"}
+        variables = environment | {"EXCHANGE_URL": exchange.url, "EXCHANGE_RATE": "1000", "DB_SSLMODE": "disable"}
         assert crawl(variables)["outcome"] == "idle"
         with (
             gateway_in_thread(function_spec("api", variables), workers=1) as url,

@@ -33,7 +33,7 @@ BOTH = {
 FUNCTIONS = {
     "api": BOTH
     | {"api", "mangum", "fastapi", "starlette", "anyio", "opentelemetry", "annotated_doc"}
-    | {"pydantic", "pydantic_core", "annotated_types", "typing_inspection", "snapshot_restore_py"},
+    | {"pydantic", "pydantic_core", "annotated_types", "typing_inspection"},
     "crawler": BOTH | {"crawler", "httpx", "idna", "cryptography", "_cffi_backend", "_openssl"},
     "migrator": {"migrator"},  # it imports the rest when it runs, so that an import error is reported to CloudFormation
 }

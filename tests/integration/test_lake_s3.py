@@ -1,19 +1,22 @@
 """The lake in S3: conditional writes, errors, and the rights that an export needs."""
 
 import itertools
+import math
 import re
 import uuid
 from collections.abc import Iterator
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import boto3
 import pytest
 
+from crawler.jobs.lake import EXPORT_INTERVAL
 from kalshi_markets.database import Database
+from kalshi_markets.event_columns import EVENTS, SERIES
 from kalshi_markets.lake.columns import LAKE_DETAILS, LAKE_QUOTES, lake_type
-from kalshi_markets.lake.objects import BACKLOG_PREFIX, changes_key
+from kalshi_markets.lake.objects import BACKLOG_PREFIX, CHANGES_PREFIX, MARKER_KEY, changes_key
 from kalshi_markets.lake.storage import LakeUnavailable, S3Storage
 from local.exchange.clock import Clock
 from local.exchange.generated import generate
@@ -153,8 +156,7 @@ def export(environment: dict[str, str], account: Account) -> Iterator[Export]:
             # The lake is new, and there are markets: the backlog.
             complete_crawl(database, settings)
             # Markets that come anew are changes.
-            for table in ("quotes", "details"):
-                database.execute(f"DELETE FROM kalshi_markets_{table} WHERE ticker LIKE '%1'")
+            delete_some_markets(database)
             complete_crawl(database, settings)
             complete_crawl(database, settings)
             # A day ends.
@@ -185,6 +187,12 @@ UNRECORD = (
 )
 
 
+def delete_some_markets(database: Database) -> None:
+    """Delete a tenth of the markets, which the next crawl adds."""
+    for table in ("quotes", "details"):
+        database.execute(f"DELETE FROM kalshi_markets_{table} WHERE ticker LIKE '%1'")
+
+
 def complete_crawl(database: Database, settings: dict[str, str]) -> None:
     """Run every job of the crawler."""
     database.execute("UPDATE kalshi_markets_jobs SET started_at = started_at - interval '2 days'")
@@ -199,6 +207,36 @@ def test_the_crawler_may_do_what_an_export_does_and_no_more(export: Export) -> N
     assert statements.pop() == ("s3:ListBucket", {"Fn::GetAtt": ["LakeStorage", "Outputs.BucketArn"]})
     objects = "${LakeStorage.Outputs.BucketArn}/"
     assert called == {(action, resource["Fn::Sub"].removeprefix(objects)) for action, resource in statements}
+
+
+def test_a_day_has_at_most_288_writes(
+    environment: dict[str, str], account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Count the writes of an export in a lake that exists. A day has the exports, a manifest and two snapshots."""
+    database = connect(environment)
+    truncate_all(database)
+    bucket = f"lake-{uuid.uuid4()}"
+    settings = environment | {"EXCHANGE_RATE": "1000", "LAKE_URL": f"s3://{bucket}"}
+    with variables(account.environment), AwsProxy(account) as proxy:
+        client = boto3.client("s3")
+        client.create_bucket(Bucket=bucket)
+        client.close()
+        with ExchangeServer(generate(3, 300, Clock())) as exchange:
+            settings |= proxy.environment | {"EXCHANGE_URL": exchange.url}
+            complete_crawl(database, settings)
+            complete_crawl(database, settings)
+            delete_some_markets(database)
+            before = len(proxy.calls)
+            complete_crawl(database, settings)
+            complete_crawl(database, settings)
+        calls = [(action, name.removeprefix(f"{bucket}/")) for action, name in proxy.calls[before:]]
+    database.close()
+    exports = calls.count(("s3:GetObject", MARKER_KEY))
+    writes = [name for action, name in calls if action == "s3:PutObject"]
+    changes = [name for name in writes if name.startswith(CHANGES_PREFIX)]
+    assert 0 < len(changes) <= exports == 2
+    assert len(writes) - len(changes) <= 2 * len([EVENTS, SERIES]), writes
+    assert math.ceil(timedelta(days=1) / EXPORT_INTERVAL) + len(["manifest", EVENTS, SERIES]) <= 288
 
 
 FORMATS = {

@@ -9,31 +9,31 @@ import boto3
 import pytest
 from cryptography import x509
 
+from kalshi_markets.tls import RDS_AUTHORITIES
 from local import ROOT
+from local.tools.presets import overrides
 from local.tools.templates import template
 from tests.support.stack import BUCKET, Deployed, deployed
 
 SECRET = "arn:aws:secretsmanager:us-east-1:123456789012:secret"
-DATABASE = {"DatabaseHost": "db.example.com", "DatabaseSecretArn": f"{SECRET}:database", "DatabaseName": "markets"}
+DATABASE = {"DatabaseAddress": "db.example.com:6432/markets", "DatabaseSecretArn": f"{SECRET}:database"}
 NETWORK = {"SubnetIds": "{subnets}", "SecurityGroupIds": "{group}"}
 DOMAIN = {"DomainName": "api.example.com", "CertificateArn": "arn:aws:acm:us-east-1:123456789012:certificate/1"}
-ROLES = {"ApiDatabaseSecret", "CrawlerDatabaseSecret"}
-DATABASE_STACK = {"PostgreSQL", "DatabaseStorage", "DatabaseConnections"}
-OWN = {"PrivateNetwork", *DATABASE_STACK, *ROLES}
+DATABASE_STACK = {"PostgreSQL", "DatabaseStorage"}
+OWN = {"PrivateNetwork", *DATABASE_STACK}
 GATEWAY = {"InternetGateway", "InternetGatewayAttachment", "PublicSubnet", "PublicRoutes", "PublicRoute"} | {
     "PublicRoutesAssociation",
     "PrivateRoute",
 }
-INSTANCE = {"NatInstance", "NatSecurityGroup"} | GATEWAY
+INSTANCE = {"NatInstance", "NatTemplate", "NatSecurityGroup"} | GATEWAY
+MANAGED = {"NatGateway", "NatAddress"} | GATEWAY
 # Parameters, and the resources that exist only with them.
 CASES: dict[str, tuple[dict[str, str], set[str]]] = {
     "defaults": ({}, OWN | INSTANCE),
-    "NAT gateway": ({"Network": "nat-gateway"}, OWN | GATEWAY | {"NatGateway", "NatAddress"}),
+    "NAT gateway": ({"Network": "nat-gateway"}, OWN | MANAGED),
     "dual stack": ({"Network": "dual-stack"}, OWN | {"EgressOnlyGateway", "Ipv6Route"}),
-    "no network": ({"Network": "none", **DATABASE}, ROLES),
-    "one role": ({"Network": "none", **DATABASE, "DatabaseRoles": "one"}, set()),
-    "existing network": ({**NETWORK, "VpcId": "{vpc}"}, DATABASE_STACK | ROLES),
-    "existing network and database": ({**NETWORK, **DATABASE, "DatabaseSslRootCert": "/opt/ca.pem"}, ROLES),
+    "no network": ({"Network": "none", **DATABASE}, set()),
+    "existing network": ({**NETWORK, **DATABASE}, set()),
     "domain": (DOMAIN, OWN | INSTANCE | {"HttpApiDomain", "HttpApiMapping"}),
     "tokens": (
         {"JwtIssuer": "https://issuer.example.com", "JwtAudience": "markets"},
@@ -44,16 +44,14 @@ CASES: dict[str, tuple[dict[str, str], set[str]]] = {
         {
             "KalshiSecretArn": f"{SECRET}:kalshi",
             "KmsKeyArn": "arn:aws:kms:us-east-1:123456789012:key/1",
-            "SnapStart": "on",
-            "ApiReservedConcurrency": "5",
             "AlarmEmail": "somebody@example.com",
-            "ExchangeRate": "15",
-            "ReadmeUrl": "https://example.com",
-            "SecretsManagerEndpoint": "https://secretsmanager.example.com",
+            "MonthlyBudget": "50",
             "DatabaseMultiAz": "true",
             "Lake": "true",
         },
-        OWN | INSTANCE | {"AlarmKey", "AlarmTopic", "AlarmTopicPolicy", "LakeQueryFailed", "LakeStorage", "LakeLag"},
+        OWN
+        | INSTANCE
+        | {"AlarmKey", "AlarmTopic", "AlarmTopicPolicy", "Budget", "LakeQueryFailed", "LakeStorage", "LakeLag"},
     ),
 }
 
@@ -87,6 +85,12 @@ ALWAYS = {
 }
 
 
+CASES |= {
+    f"preset {name}": (parameters, OWN | (INSTANCE if parameters["Network"] == "nat-instance" else MANAGED))
+    for name, parameters in overrides().items()
+}
+
+
 @pytest.mark.parametrize(("parameters", "conditional"), CASES.values(), ids=CASES.keys())
 def test_every_resource_is_created_and_every_reference_resolved(
     parameters: dict[str, str], conditional: set[str]
@@ -104,16 +108,55 @@ def test_every_resource_is_created_and_every_reference_resolved(
         assert unresolved(stack.outputs, "Outputs") == []
 
 
-def test_a_changed_parameter_makes_a_new_version() -> None:
-    def description(**parameters: str) -> str:
-        with deployed(**parameters) as stack:
-            [properties] = [p for kind, p in stack.resources.values() if kind == "AWS::Lambda::Version"]
-        return str(properties["Description"])
+ROLES = ("ApiRole", "CrawlerRole", "MigratorRole")
 
-    default = description()
-    assert len(default) <= 256
-    assert description(SnapStart="on") != default
-    assert description(StatementTimeoutMs="5000") != default
+
+def statements(stack: Deployed, role: str) -> dict[str, dict[str, Any]]:
+    [policy] = stack.properties(role)["Policies"]
+    return {statement["Sid"]: statement for statement in policy["PolicyDocument"]["Statement"]}
+
+
+@pytest.mark.parametrize(
+    "parameters", [{}, {"KalshiSecretArn": f"{SECRET}:kalshi"}, DATABASE | {"Network": "none"}], ids=str
+)
+def test_a_role_may_use_any_key_for_its_own_secrets_and_nothing_else(parameters: dict[str, str]) -> None:
+    with deployed(**parameters) as stack:
+        for role in ROLES:
+            granted = statements(stack, role)
+            assert granted["SecretKeys"]["Condition"]["StringEquals"] == {
+                "kms:ViaService": "secretsmanager.us-east-1.amazonaws.com",
+                "kms:EncryptionContext:SecretARN": granted["Secrets"]["Resource"],
+            }
+            own = 3 if role == "MigratorRole" else 1 + ("KalshiSecretArn" in parameters)
+            assert len(granted["Secrets"]["Resource"]) == own
+            assert "VariablesKey" not in granted
+
+
+def test_the_key_of_the_variables_is_granted_to_every_function() -> None:
+    key = "arn:aws:kms:us-east-1:123456789012:key/1"
+    with deployed(KmsKeyArn=key) as stack:
+        assert {statements(stack, role)["VariablesKey"]["Resource"] for role in ROLES} == {key}
+
+
+@pytest.mark.parametrize(("parameters", "granted"), [({}, True), (DATABASE | {"Network": "none"}, False)], ids=str)
+def test_functions_in_a_network_may_describe_subnets(parameters: dict[str, str], granted: bool) -> None:
+    with deployed(**parameters) as stack:
+        for role in ROLES:
+            assert ("Subnets" in statements(stack, role)) == granted
+            assert bool(stack.properties(role)["ManagedPolicyArns"]) == granted
+
+
+def test_a_budget_sends_a_message_before_it_is_spent() -> None:
+    with deployed(MonthlyBudget="50", AlarmEmail="somebody@example.com") as stack:
+        budget = stack.properties("Budget")
+        assert budget["Budget"]["BudgetLimit"] == {"Amount": "50", "Unit": "USD"}
+        assert "CostFilters" not in budget["Budget"], "a tag that billing does not know would count nothing"
+        sent = {
+            (part["Notification"]["NotificationType"], part["Notification"]["Threshold"]): part["Subscribers"]
+            for part in budget["NotificationsWithSubscribers"]
+        }
+        assert sent.keys() == {("ACTUAL", 80), ("FORECASTED", 100)}
+        assert [*sent.values()] == [[{"SubscriptionType": "EMAIL", "Address": "somebody@example.com"}]] * 2
 
 
 def test_the_parts_of_a_lake_find_each_other() -> None:
@@ -142,6 +185,35 @@ def test_the_parts_of_a_lake_find_each_other() -> None:
         assert all(name.startswith("kalshi-") for name in groups), "named for the stack"
 
 
+@pytest.mark.parametrize(
+    ("address", "expected"),
+    [
+        ("db.example.com", ("db.example.com", "5432", "kalshi")),
+        ("db.example.com:6432", ("db.example.com", "6432", "kalshi")),
+        ("db.example.com/markets", ("db.example.com", "5432", "markets")),
+        ("db.example.com:6432/markets", ("db.example.com", "6432", "markets")),
+    ],
+)
+def test_the_address_of_an_existing_database_is_split(address: str, expected: tuple[str, str, str]) -> None:
+    assert re.fullmatch(template()["Parameters"]["DatabaseAddress"]["AllowedPattern"], address)
+    with deployed(**DATABASE | {"Network": "none", "DatabaseAddress": address}) as stack:
+        for name in ("ApiFunction", "CrawlerFunction", "MigratorFunction"):
+            variables = stack.properties(name)["Environment"]["Variables"]
+            assert tuple(variables[f"DB_{part}"] for part in ("HOST", "PORT", "NAME")) == expected
+
+
+@pytest.mark.parametrize("address", ["postgres://db", "user@db", "db:5432/a-b", "db:port", "db/name/more"])
+def test_what_is_no_address_of_a_database_is_rejected(address: str) -> None:
+    assert not re.fullmatch(template()["Parameters"]["DatabaseAddress"]["AllowedPattern"], address)
+
+
+@pytest.mark.parametrize(("days", "archive"), [("0", "true"), ("60", "false")])
+def test_the_archive_is_stored_if_nothing_is_deleted(days: str, archive: str) -> None:
+    with deployed(RetentionDays=days) as stack:
+        variables = stack.properties("CrawlerFunction")["Environment"]["Variables"]
+        assert (variables["RETENTION_DAYS"], variables["ARCHIVE"]) == (days, archive)
+
+
 @pytest.fixture(scope="module")
 def default_stack() -> Iterator[Deployed]:
     """Yield the stack with every parameter's default."""
@@ -149,12 +221,13 @@ def default_stack() -> Iterator[Deployed]:
         yield stack
 
 
-def test_a_first_deployment_is_private_encrypted_and_protected_from_deletion(default_stack: Deployed) -> None:
+def test_a_first_deployment_is_private_and_encrypted_and_leaves_a_snapshot(default_stack: Deployed) -> None:
     [database] = boto3.client("rds").describe_db_instances()["DBInstances"]
     assert database["StorageEncrypted"]
     assert not database["PubliclyAccessible"]
     properties = default_stack.properties("Instance")
-    assert properties["DeletionProtection"] == "true"
+    instance = template("infra/database.yaml")["Resources"]["Instance"]
+    assert instance["DeletionPolicy"] == instance["UpdateReplacePolicy"] == "Snapshot"
     assert properties["ManageMasterUserPassword"]
     assert "MasterUserPassword" not in properties
     for group in boto3.client("ec2").describe_security_groups()["SecurityGroups"]:
@@ -172,17 +245,16 @@ def test_each_function_has_a_role_and_a_secret_of_its_own(default_stack: Deploye
     roles = {default_stack.properties(name)["Role"] for name in names}
     secrets = {default_stack.properties(name)["Environment"]["Variables"]["DB_SECRET_ARN"] for name in names}
     assert len(roles) == len(secrets) == len(names)
-    for logical_id in ("ApiRole", "CrawlerRole", "MigratorRole"):
-        [policy] = default_stack.properties(logical_id)["Policies"]
-        for statement in policy["PolicyDocument"]["Statement"]:
-            assert statement["Resource"] != "*" or statement["Sid"] == "Traces"  # X-Ray has no ARNs
+    for role in ROLES:
+        for statement in statements(default_stack, role).values():
+            # X-Ray has no ARNs, and subnets cannot be described one by one.
+            assert statement["Resource"] != "*" or statement["Sid"] in ("Traces", "Subnets")
 
 
 def test_the_trust_of_rds_is_what_the_layer_brings(default_stack: Deployed) -> None:
     name = default_stack.properties("Instance")["CACertificateIdentifier"]
-    path = default_stack.properties("ApiFunction")["Environment"]["Variables"]["DB_SSLROOTCERT"]
-    bundle = ROOT / "layers/shared" / path.removeprefix("/opt/python/")
-    authorities = x509.load_pem_x509_certificates(bundle.read_bytes())
+    assert "DB_SSLROOTCERT" not in default_stack.properties("ApiFunction")["Environment"]["Variables"]
+    authorities = x509.load_pem_x509_certificates(RDS_AUTHORITIES.read_bytes())
     assert len(authorities) >= 27
     for authority in authorities:
         authority.verify_directly_issued_by(authority)
@@ -192,7 +264,7 @@ def test_the_trust_of_rds_is_what_the_layer_brings(default_stack: Deployed) -> N
     assert name == "rds-ca-rsa2048-g1"
 
 
-INSIDE_ANOTHER = {"AWS::ApiGatewayV2::Stage", "AWS::CloudFormation::CustomResource", "AWS::Lambda::Alias"}
+INSIDE_ANOTHER = {"AWS::ApiGatewayV2::Stage", "AWS::CloudFormation::CustomResource"}
 """Resource types whose names must be unique only within their parent."""
 
 
@@ -204,8 +276,3 @@ def test_two_stacks_share_no_name(default_stack: Deployed) -> None:
     }
     assert named == {"HttpApi"}
     assert default_stack.properties("HttpApi")["Name"] == "kalshi"
-
-
-def test_the_api_may_be_called_at_both_its_addresses(default_stack: Deployed) -> None:
-    names = {default_stack.properties(name)["FunctionName"] for name in ("HttpApiPermission", "HttpApiAliasPermission")}
-    assert len(names) == 2

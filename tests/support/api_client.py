@@ -78,8 +78,12 @@ class ApiClient:
         self._adapter = lambda_handler(self.resources)
 
     def close(self) -> None:
-        """Close all open connections."""
-        self._loop.run_until_complete(self.resources.aclose())
+        """Close all open connections, of those resources that requests have created."""
+        created = vars(self.resources)
+        for name in {"database", "candle_cache"} & created.keys():
+            created[name].close()
+        if "exchange" in created:
+            self._loop.run_until_complete(created["exchange"].aclose())
         self._loop.close()
 
     def get(self, url: str, **headers: str) -> ApiResponse:

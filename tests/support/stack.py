@@ -17,7 +17,6 @@ from unittest import mock
 
 import boto3
 from moto import mock_aws
-from moto.awslambda.models import LambdaVersion
 from moto.cloudformation import parsing
 from moto.cloudformation.models import Stack
 from moto.core.common_models import CloudFormationModel
@@ -40,14 +39,15 @@ UNKNOWN_TO_MOTO: Final = (
     "AWS::ApiGatewayV2::Stage",
     "AWS::Athena::NamedQuery",
     "AWS::Athena::WorkGroup",
+    "AWS::Budgets::Budget",
     "AWS::CloudFormation::CustomResource",
     "AWS::CloudWatch::Alarm",
     "AWS::EC2::EgressOnlyInternetGateway",
+    "AWS::EC2::Instance",  # supported, but not with a launch template
     "AWS::EC2::Route",  # supported, but not with an egress-only gateway
     "AWS::EC2::VPCCidrBlock",
     "AWS::Glue::Database",
     "AWS::Glue::Table",
-    "AWS::Lambda::Alias",
     "AWS::Lambda::EventInvokeConfig",
     "AWS::Lambda::Permission",  # supported, but not for an alias
     "AWS::S3::BucketPolicy",
@@ -144,18 +144,29 @@ def _transformed(parameters: Mapping[str, str]) -> dict[str, Any]:
     with zipfile.ZipFile(code, "w") as archive:
         archive.writestr("code.py", "")
     s3.put_object(Bucket=BUCKET, Key="code.zip", Body=code.getvalue())
-    root = template()
+    root = _with_texts("template.yaml")
     root["Globals"]["Function"]["CodeUri"] = f"s3://{BUCKET}/code.zip"
     for resource in root["Resources"].values():
         if resource["Type"] == "AWS::Serverless::LayerVersion":
             resource["Properties"]["ContentUri"] = f"s3://{BUCKET}/code.zip"
         if resource["Type"] == "AWS::Serverless::Application":
             location = resource["Properties"]["Location"]
-            s3.put_object(Bucket=BUCKET, Key=location, Body=json.dumps(template(location)).encode())
+            s3.put_object(Bucket=BUCKET, Key=location, Body=json.dumps(_with_texts(location)).encode())
             resource["Properties"]["Location"] = f"https://s3.us-east-1.amazonaws.com/{BUCKET}/{location}"
     values = {name: parameter["Default"] for name, parameter in root["Parameters"].items()} | dict(parameters)
     transformed: dict[str, Any] = Translator({}, Parser()).translate(root, values)
     return transformed
+
+
+def _with_texts(name: str) -> dict[str, Any]:
+    """Return a template whose parameters are texts: a reference to a number is one in CloudFormation, not in moto."""
+    document = template(name)
+    for parameter in document["Parameters"].values():
+        if parameter["Type"] == "Number":
+            parameter["Type"] = "String"
+        if "Default" in parameter:
+            parameter["Default"] = str(parameter["Default"])
+    return document
 
 
 def _patched_moto(deployment: Deployed) -> Iterator[Any]:
@@ -188,7 +199,6 @@ def _patched_moto(deployment: Deployed) -> Iterator[Any]:
     yield mock.patch.dict(parsing.get_name_type_map(), dict.fromkeys(UNKNOWN_TO_MOTO, ""))
     yield mock.patch.object(Stack, "get_cfn_attribute", _output, create=True)
     yield mock.patch.object(DBParameterGroup, "physical_resource_id", property(lambda group: group.name), create=True)
-    yield _attribute(LambdaVersion, "Version", "1")
     yield _attribute(VPC, "Ipv6CidrBlocks", ["2001:db8::/56"])
     yield _attribute(
         DBInstance, "MasterUserSecret.SecretArn", "arn:aws:secretsmanager:us-east-1:123456789012:secret:master"

@@ -6,6 +6,7 @@ import pytest
 
 from local.tools import costs
 from local.tools.costs import LARGE, MEDIUM, PRICES, SIZES, SMALL, Size, lake_quantities, quantities, total, way_out
+from local.tools.presets import presets
 from local.tools.templates import template
 
 
@@ -25,21 +26,26 @@ def test_every_price_is_used_and_says_where_it_is_from() -> None:
 
 
 def test_the_small_installation_is_the_one_by_default() -> None:
-    defaults = {name: parameter["Default"] for name, parameter in template()["Parameters"].items()}
-    assert SMALL.database == defaults["DatabaseInstanceClass"]
-    assert SMALL.storage == defaults["DatabaseStorageGb"]
-    assert SMALL.network == defaults["Network"]
-    assert SMALL.backup_days == defaults["DatabaseBackupDays"]
-    assert (SMALL.standby, defaults["DatabaseMultiAz"]) == (False, "false")
+    defaults = {name: str(parameter["Default"]) for name, parameter in template()["Parameters"].items()}
+    assert presets()["small"] == defaults
     assert properties("template.yaml", "CrawlerFunction")["MemorySize"] == costs.CRAWLER_GB * 1024
-    assert defaults["ApiMemory"] == costs.API_GB * 1024
+    assert properties("template.yaml", "ApiFunction")["MemorySize"] == costs.API_GB * 1024
+
+
+def test_a_size_is_priced_as_its_preset_is_deployed() -> None:
+    assert [size.name for size in SIZES] == [*presets()]
+    for size in SIZES:
+        parameters = presets()[size.name]
+        assert f", {parameters['DatabaseInstanceClass']}" in PRICES[size.database].about
+        assert quantities(size)["storage"] == int(parameters["DatabaseStorageGb"]) * (1 + size.standby)
+        assert (parameters["NatInstanceType"] in quantities(size)) == (parameters["Network"] == "nat-instance")
+        days = (size.data + int(parameters["DatabaseBackupDays"]) * costs.WAL_BYTES / costs.GB) - size.storage
+        assert quantities(size)["backup"] == pytest.approx(max(0, days))
 
 
 def test_the_parts_are_those_of_the_templates() -> None:
-    nat = properties("infra/network.yaml", "NatInstance")
-    [disk] = nat["BlockDeviceMappings"]
+    [disk] = properties("infra/network.yaml", "NatTemplate")["LaunchTemplateData"]["BlockDeviceMappings"]
     assert way_out("nat-instance", 0)["volume"] == disk["Ebs"]["VolumeSize"]
-    assert nat["InstanceType"] in PRICES["nat instance"].about
     assert "DetailedMetricsEnabled" not in properties("template.yaml", "HttpApiStage")["DefaultRouteSettings"]
 
 
@@ -75,12 +81,10 @@ def test_without_a_standby_everything_is_in_one_zone() -> None:
     assert functions["Fn::If"][2] == {"Fn::GetAtt": ["PrivateNetwork", "Outputs.FirstSubnetId"]}
     assert outputs["FirstSubnetId"] == {"Ref": "PrivateSubnetA"}
     assert outputs["FirstZone"] == {"Fn::GetAtt": ["PrivateSubnetA", "AvailabilityZone"]}
-    given = properties("template.yaml", "PostgreSQL")["Parameters"]["Zone"]["Fn::If"]
-    assert given == ["HasExistingNetwork", "", {"Fn::GetAtt": ["PrivateNetwork", "Outputs.FirstZone"]}]
-    assert properties("infra/database.yaml", "Instance")["AvailabilityZone"]["Fn::If"][:2] == [
-        "HasZone",
-        {"Ref": "Zone"},
-    ]
+    zone = properties("template.yaml", "PostgreSQL")["Parameters"]["Zone"]
+    assert zone == {"Fn::GetAtt": ["PrivateNetwork", "Outputs.FirstZone"]}
+    given = properties("infra/database.yaml", "Instance")["AvailabilityZone"]["Fn::If"]
+    assert given == ["HasStandby", {"Ref": "AWS::NoValue"}, {"Ref": "Zone"}]
 
 
 def test_a_lake_costs_its_storage_and_little_else() -> None:

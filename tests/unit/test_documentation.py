@@ -1,6 +1,9 @@
 import ast
 import json
 import re
+from pathlib import Path
+
+import pytest
 
 from api.markets.parameters import FILTERS, LISTING_PARAMETERS
 from crawler import metrics
@@ -36,6 +39,15 @@ def test_the_openapi_document_is_what_the_code_says() -> None:
     shared = document["components"]["parameters"]
     names = [shared[parameter["$ref"].rpartition("/")[2]]["name"] for parameter in parameters]
     assert names == [*LISTING_PARAMETERS, *FILTERS]
+
+
+@pytest.mark.parametrize(
+    "page", [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))], ids=lambda page: page.name
+)
+def test_every_block_of_code_is_closed(page: Path) -> None:
+    fences = [line for line in page.read_text(encoding="utf-8").splitlines() if line.startswith("```")]
+    assert [fence for fence in fences[1::2] if fence != "```"] == []
+    assert len(fences) % 2 == 0
 
 
 def test_every_setting_of_the_functions_is_documented() -> None:

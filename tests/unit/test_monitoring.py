@@ -11,6 +11,7 @@ import pytest
 from crawler.job_table import JobState
 from crawler.metrics import LAGS, NAMESPACE, publish
 from crawler.summary import Summary
+from kalshi_markets.settings import CrawlerSettings
 from local import ROOT
 from local.tools.templates import template
 
@@ -155,9 +156,18 @@ def test_only_alarms_on_the_stack_s_own_database_and_lake_depend_on_there_being_
         name for name, alarm in ALARMS.items() for namespace, _, _ in alarmed(alarm) if namespace == "AWS/RDS"
     }
     assert of_database == {name for name, condition in conditions.items() if condition == "HasDatabase"}
-    assert of_database == {"DatabaseConnections", "DatabaseStorage"}
+    assert of_database == {"DatabaseStorage"}
     assert [name for name, condition in conditions.items() if condition == "HasLake"] == ["LakeLag"]
     assert {*conditions.values()} == {None, "HasDatabase", "HasLake"}
+
+
+def test_the_alarms_on_lags_allow_five_minutes_and_two_intervals() -> None:
+    settings = CrawlerSettings.from_env({})
+    intervals = {"ChangedLag": settings.changed_interval, "SettledLag": settings.settled_interval}
+    for name, interval in intervals.items():
+        assert ALARMS[name]["Threshold"] == 300 + 2 * interval.total_seconds()
+    [expression] = [part["Expression"] for part in ALARMS["LiveLag"]["Metrics"] if "Expression" in part]
+    assert (expression, ALARMS["LiveLag"]["Threshold"]) == ({"Fn::Sub": "lag - 2 * ${LiveIntervalSeconds}"}, 300)
 
 
 def test_only_failures_of_the_schedules_work_group_are_sent() -> None:

@@ -1,7 +1,6 @@
 """The templates refer to existing files, and have the values that the project documents."""
 
 import ast
-import itertools
 import json
 import re
 import tomllib
@@ -9,8 +8,10 @@ from typing import Any
 
 import pytest
 
+from kalshi_markets.settings import KALSHI_URL, DatabaseSettings
 from local import ROOT
 from local.lambda_runtime import cors
+from local.tools.presets import overrides, presets
 from local.tools.templates import template
 
 TEMPLATE = template()
@@ -33,9 +34,8 @@ def test_every_handler_is_a_function_of_ours() -> None:
 
 def test_the_local_gateway_has_cors_as_the_stack_has_it() -> None:
     [api] = [resource["Properties"] for resource in RESOURCES.values() if resource["Type"] == "AWS::ApiGatewayV2::Api"]
-    assert TEMPLATE["Parameters"]["CorsOrigins"]["Default"] == cors.ORIGIN
     assert api["CorsConfiguration"] == {
-        "AllowOrigins": {"Ref": "CorsOrigins"},
+        "AllowOrigins": [cors.ORIGIN],
         "AllowMethods": [*cors.METHODS],
         "AllowHeaders": [*cors.HEADERS],
         "ExposeHeaders": [cors.EXPOSED],
@@ -71,7 +71,7 @@ def test_the_code_and_the_nested_templates_stand_where_the_template_says() -> No
     assert (ROOT / TEMPLATE["Globals"]["Function"]["CodeUri"]).is_dir()
     assert (ROOT / RESOURCES["SharedLayer"]["Properties"]["ContentUri"] / "requirements.txt").is_file()
     assert {nested["Location"] for nested in NESTED.values()} == {
-        f"infra/{path.name}" for path in (ROOT / "infra").glob("*.yaml")
+        f"infra/{path.name}" for path in (ROOT / "infra").glob("*.yaml") if path.name != "bootstrap.yaml"
     }
 
 
@@ -109,6 +109,19 @@ def test_every_parameter_is_described(name: str) -> None:
         assert properties.get("Description", "").endswith((".", ";")), parameter
 
 
+def test_the_parameters_are_25_or_fewer() -> None:
+    assert len(TEMPLATE["Parameters"]) <= 25
+
+
+def test_a_value_that_the_template_repeats_is_the_default_of_the_code() -> None:
+    variables = TEMPLATE["Globals"]["Function"]["Environment"]["Variables"]
+    on_lambda = DatabaseSettings.from_env({"DB_HOST": "localhost", "AWS_LAMBDA_FUNCTION_NAME": "api"})
+    assert variables["DB_SSLMODE"] == on_lambda.sslmode
+    assert variables["EXCHANGE_URL"] == KALSHI_URL
+    # botocore takes an empty endpoint for none.
+    assert variables["AWS_ENDPOINT_URL_SECRETS_MANAGER"] == ""
+
+
 def test_every_parameter_has_a_default_and_a_place_in_the_form() -> None:
     groups = TEMPLATE["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"]
     grouped = [name for group in groups for name in group["Parameters"]]
@@ -140,24 +153,32 @@ def test_exceptions_of_the_security_scan_have_reasons() -> None:
     assert all(len(comment) > 40 for comment in reasons.values())
 
 
-def test_the_environments_of_samconfig() -> None:
+def test_the_presets_of_samconfig() -> None:
     config = tomllib.loads((ROOT / "samconfig.toml").read_text(encoding="utf-8"))
-    assert set(config) - {"version"} == {"default", "staging", "prod"}
-    lists = [
-        command["parameters"]["parameter_overrides"]
-        for environment in ("default", "staging", "prod")
-        for command in config[environment].values()
-        if "parameter_overrides" in command["parameters"]
-    ]
+    assert set(config) - {"version"} == {"default", "small", "medium", "large"}
+    assert [*overrides()] == ["small", "medium", "large"]
     local = [config["default"][f"local_{name}"]["parameters"] for name in ("invoke", "start_api", "start_lambda")]
     assert {parameters["env_vars"] for parameters in local} == {"local/sam/environment.json"}
-    for override in itertools.chain.from_iterable(lists):
-        name, value = override.split("=", 1)
-        parameter = TEMPLATE["Parameters"][name]
-        assert value in parameter.get("AllowedValues", [value])
-    # Without a named environment, the defaults of the template are deployed.
-    assert "parameter_overrides" not in config["default"]["deploy"]["parameters"]
-    assert "parameter_overrides" not in config["default"]["build"]["parameters"]
+    for name in overrides():
+        # `global` is of every command: the values stand once, Architecture for build and deploy too.
+        assert [command for command, part in config[name].items() if "parameter_overrides" in str(part)] == ["global"]
+        assert config[name]["deploy"]["parameters"]["tags"] == f"project=kalshi-markets size={name}"
+
+
+def test_a_preset_sets_valid_values_and_all_presets_set_the_same_parameters() -> None:
+    assert len({tuple(parameters) for parameters in overrides().values()}) == 1, "else a value of another one stays"
+    for parameters in overrides().values():
+        assert "Architecture" in parameters
+        for name, value in parameters.items():
+            parameter = TEMPLATE["Parameters"][name]
+            assert value in parameter.get("AllowedValues", [value])
+            if parameter["Type"] == "Number":
+                assert parameter["MinValue"] <= int(value) <= parameter["MaxValue"]
+
+
+def test_only_the_preset_for_production_is_protected_from_deletion() -> None:
+    protected = {name for name, preset in presets().items() if preset["DatabaseDeletionProtection"] == "true"}
+    assert protected == {"large"}
 
 
 def test_the_variables_of_sam_local_are_those_of_the_functions() -> None:

@@ -96,8 +96,13 @@ export class ChartElement extends HTMLElement {
     return nothing;
   }
 
-  /** Handle a key that is not one of the frame, and return whether it was handled. @param {string} _key */
-  handleKey(_key) {
+  /**
+   * Handle a key that is not one of the frame, and return whether it was handled. The data may not be drawn yet.
+   *
+   * @param {string} _key
+   * @param {Data} _data
+   */
+  handleKey(_key, _data) {
     return false;
   }
 
@@ -212,7 +217,7 @@ export class ChartElement extends HTMLElement {
       return;
     }
     if (step === undefined) {
-      if (this.handleKey(event.key)) {
+      if (this.handleKey(event.key, data)) {
         event.preventDefault();
       }
       return;

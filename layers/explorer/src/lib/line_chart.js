@@ -111,9 +111,8 @@ class LineChart extends ChartElement {
     return data.lines[0]?.values[index] ?? null;
   }
 
-  /** @override @param {string} key */
-  handleKey(key) {
-    const lines = this.#shownData?.lines ?? [];
+  /** @override @param {string} key @param {LineData} data */
+  handleKey(key, { lines }) {
     const step = { ArrowUp: -1, ArrowDown: 1 }[key];
     if (!step || !lines.length) {
       return false;

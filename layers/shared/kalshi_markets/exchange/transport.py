@@ -37,7 +37,6 @@ MAX_BACKOFF: Final = 8.0
 CLOCK_TOLERANCE: Final = 30.0
 """Tolerated difference of a Date header from our clock. A response of the CDN is up to 15 s old."""
 _RETRYABLE_STATUSES: Final = frozenset({408, 425, 429})
-# Not the generator of the module random: all processes that SnapStart restores from a snapshot share its state.
 _random: Final = random.SystemRandom()
 
 Query = Mapping[str, str | int | Sequence[str]]
