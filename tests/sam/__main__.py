@@ -16,8 +16,7 @@ from local.sam.host import NoEngine, find_containers_host
 from tests.sam import base_image, engine
 
 FOLDER: Final = ROOT / ".data" / "sam-test"
-ARCHITECTURES: Final = ("x86_64", "arm64")
-"""Architectures in the order of their builds. The last build stays in the cache, where `make deploy` finds its packages."""
+ARCHITECTURES: Final = ("arm64", "x86_64")
 
 
 def build_for(architecture: str) -> Sam:
@@ -43,6 +42,7 @@ def main(arguments: Sequence[str]) -> int:
     subprocess.run([BIN / "sam", "validate", "--lint"], cwd=ROOT, env=sam_environment(), check=True)
     for architecture in ARCHITECTURES:
         asyncio.run(build_for(architecture).build(print))
+    asyncio.run(Sam(ARCHITECTURES[0]).build(print))  # `make deploy` builds it again, without a network
     tests = [sys.executable, "-m", "pytest", "tests/sam", *arguments]
     return subprocess.run([*prefix, *tests], cwd=ROOT, check=False).returncode
 

@@ -4,6 +4,7 @@ import os
 import signal
 import tomllib
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -22,6 +23,7 @@ from tests.support.program import Program
 PRESETS = read_presets()
 FIRST = next(iter(PRESETS.values()))
 SECONDS = 180.0
+BOUNDARY = "arn:aws:iam::123456789012:policy/boundary"
 ALARMS = "AlarmEmail=somebody@example.com"
 
 
@@ -32,10 +34,10 @@ def aws() -> Iterator[Account]:
         yield opened
 
 
-def make_deploy(preset: Preset, api: CloudFormationApi, arguments: str = "") -> Program:
+def make_deploy(preset: Preset, api: CloudFormationApi, arguments: str = "", **variables: str) -> Program:
     """Start `make deploy` without any AWS setting of this machine, as by somebody who answers no question."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
-    environment |= {**api.environment, "SAM_CLI_POLL_DELAY": "0.2", "AWS_CONFIG_FILE": os.devnull}
+    environment |= {**api.environment, "SAM_CLI_POLL_DELAY": "0.2", "AWS_CONFIG_FILE": os.devnull, **variables}
     arguments = f"--no-confirm-changeset {arguments}"
     command = ["make", "deploy", f"ENVIRONMENT={preset.name}", f"ARGS={arguments}"]
     return Program(command, folder=ROOT, environment=environment, seconds=SECONDS)
@@ -64,9 +66,12 @@ def uploaded(aws: Account, url: str) -> Any:
 
 
 @pytest.mark.parametrize("preset", PRESETS.values(), ids=PRESETS.keys())
-def test_a_preset_reaches_cloudformation_as_it_is_and_its_database_is_protected(preset: Preset, aws: Account) -> None:
+def test_a_preset_reaches_cloudformation_as_it_is_and_its_database_is_protected(
+    preset: Preset, aws: Account, tmp_path: Path
+) -> None:
+    results = tmp_path / "results"
     with CloudFormationApi(aws, preset.stack) as api:
-        program = make_deploy(preset, api)
+        program = make_deploy(preset, api, GITHUB_OUTPUT=str(results))
         assert program.wait() == 0, program.output
         [change_set] = api.stack.change_sets
     options = configured(preset)
@@ -88,11 +93,15 @@ def test_a_preset_reaches_cloudformation_as_it_is_and_its_database_is_protected(
     for name, value in OUTPUTS.items():
         program.wait_for_line(f"output +{name} +{value}")
     program.wait_for_line(f"next +make smoke URL={OUTPUTS['ApiAddress']}")
+    assert results.read_text(encoding="utf-8") == f"address={OUTPUTS['ApiAddress']}\n"
+    roles = [item for item in sent["Resources"].values() if item["Type"] == "AWS::IAM::Role"]
+    assert [role for role in roles if "PermissionsBoundary" in role["Properties"]] == []
 
 
 def test_a_first_deployment_with_more_parameters_that_fails_says_how_to_remove_it(aws: Account) -> None:
+    boundary = f"--permissions-boundary {BOUNDARY}"
     with CloudFormationApi(aws, FIRST.stack, result="ROLLBACK_COMPLETE") as api:
-        program = make_deploy(FIRST, api, f"--parameter-overrides {ALARMS} --tags owner=somebody")
+        program = make_deploy(FIRST, api, f"{boundary} --parameter-overrides {ALARMS} --tags owner=somebody")
         assert program.wait() == 2
         assert "the first deployment failed: the stack is ROLLBACK_COMPLETE" in program.output
         program.wait_for_line(rf"\.venv-sam/bin/sam delete --stack-name {FIRST.stack} --region us-east-1$")
@@ -101,6 +110,10 @@ def test_a_first_deployment_with_more_parameters_that_fails_says_how_to_remove_i
     parameters = sent_list(change_set, "Parameters", "ParameterKey", "ParameterValue")
     assert parameters == {**pairs(list(FIRST.parameters)), **pairs([ALARMS])}
     assert sent_list(change_set, "Tags", "Key", "Value") == {"owner": "somebody"}
+    root = uploaded(aws, change_set["TemplateURL"])["Resources"]
+    nested = uploaded(aws, root["PostgreSQL"]["Properties"]["Location"])["Resources"]
+    roles = [item for item in (*root.values(), *nested.values()) if item["Type"] == "AWS::IAM::Role"]
+    assert {role["Properties"]["PermissionsBoundary"] for role in roles} == {BOUNDARY}
 
 
 def test_ctrl_c_ends_the_command_and_says_that_the_deployment_continues(aws: Account) -> None:
@@ -111,5 +124,5 @@ def test_ctrl_c_ends_the_command_and_says_that_the_deployment_continues(aws: Acc
         os.killpg(program.process.pid, signal.SIGINT)
         assert program.wait() in (2, -signal.SIGINT)
         assert "A deployment that has started continues in CloudFormation" in program.output
-        assert "Traceback" not in program.output
+        assert str(ROOT / "local") not in program.output, "no traceback of ours; the SAM CLI may print one"
         assert api.stack.policies == {}
