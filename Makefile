@@ -19,13 +19,16 @@ SCAN = VENV=.venv-scan $(PYTHON) local/environment.py scan
 JAVASCRIPT = $(TESTS) layers/explorer/fetch.py --tools
 BIOME = --no-errors-on-unmatched --error-on-warnings
 
-.PHONY: help run lake-check lake-compact lake-test probe sam-local test sam-test browser-test screenshots env-test check scan soak bench deploy format lock clean
+.PHONY: help run sql lake-check lake-compact lake-test probe sam-local test sam-test browser-test screenshots env-test check scan soak bench deploy format lock clean
 
 help:  ## show this help
 	@sed -n 's/^\([a-z-]*\):.*##/\1 -/p' Makefile
 
 run:  ## run the service on this machine (PORT, MARKETS, RECORDING, EXCHANGE, DATA_DIR, LAKE, VERBOSE)
 	@exec $(LOCAL) -m local
+
+sql:  ## run one SQL statement in the database of a stack (SQL="SELECT …", STACK=kalshi-markets; WRITE=1 permits changes)
+	@exec $(LOCAL) -m local.run_sql
 
 lake-check:  ## check that a lake has every change (LAKE=folder or s3://bucket/prefix; ARGS="--json")
 	@exec $(LOCAL) -m local.lake check $(ARGS)

@@ -35,7 +35,7 @@ class Group:
 
 GROUPS: Final = {
     "local": Group(
-        ("local/requirements.txt",), "awslambdaric, cryptography.x509, dotenv, fastapi, httpx, mangum, pg8000, uvicorn"
+        ("local/requirements.txt",), "cryptography.x509, dotenv, fastapi, httpx, mangum, pg8000, psutil, uvicorn"
     ),
     "tests": Group(
         ("tests/requirements.txt", "tests/emulator.txt"), "duckdb, fastapi, moto, pandas, psycopg, pytest, uv"

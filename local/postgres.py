@@ -12,9 +12,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, Final
 
+import psutil
+
 from local.data_folder import stored_secret
-from local.postgres_account import Account, PostgresError, account_for, programs_for
-from local.processes import die_with_parent
+from local.postgres_account import Account, PostgresError, account_for, programs_for, shared_path
+from local.processes import die_with_parent, guard
 
 __all__ = ["PostgresError", "PostgresServer"]
 
@@ -130,20 +132,17 @@ class PostgresServer:
         fresh.mkdir(mode=0o700)
         if account.popen:
             os.chown(fresh, account.uid, account.gid)
-        password = os.memfd_create("password")
-        try:
-            os.write(password, self.password.encode())
+        stored_secret(self._password_file)
+        with shared_path(self._password_file) as (password_file, descriptors):
             options = [
-                *(f"--username={self.user}", f"--pwfile=/proc/self/fd/{password}"),
+                *(f"--username={self.user}", f"--pwfile={password_file}"),
                 *("--auth=scram-sha-256", "--encoding=UTF8"),
                 # The same sort order and case conversion on every machine.
                 *("--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"),
                 *(["--no-sync"] if self._settings.get("fsync") == "off" else []),
             ]
             command = [str(programs / "initdb"), *options]
-            process = self._spawn(command, fresh, account, "KILL", output=subprocess.PIPE, pass_fds=[password])
-        finally:
-            os.close(password)
+            process = self._spawn(command, fresh, account, "KILL", output=subprocess.PIPE, pass_fds=descriptors)
         output, _ = process.communicate()
         if process.returncode:
             raise PostgresError(f"initdb failed: {self._with_path(output.decode(errors='replace').strip())}")
@@ -178,24 +177,26 @@ class PostgresServer:
         output: int,
         pass_fds: Sequence[int] = (),
     ) -> subprocess.Popen[bytes]:
-        """Start a program over data_dir. The program receives it as an open file descriptor, so any path works."""
-        directory = os.open(data_dir, os.O_RDONLY | os.O_DIRECTORY)
-        command = [command[0], "-D", f"/proc/self/fd/{directory}", *command[1:]]
-        if self._ends_with_parent:
-            command = die_with_parent(command, parent_death_signal)
-        try:
-            return subprocess.Popen(
+        """Start a program over data_dir, which may have any path."""
+        with shared_path(data_dir) as (path, descriptors):
+            command = [command[0], "-D", path, *command[1:]]
+            if self._ends_with_parent:
+                command = die_with_parent(command, parent_death_signal)
+            process = subprocess.Popen(
                 command,
                 cwd="/",
+                # macOS's libintl starts a thread to find out the locale, and a postmaster with threads ends.
+                env=os.environ | {"LC_ALL": "C"},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
-                pass_fds=[directory, *pass_fds],
+                pass_fds=[*descriptors, *pass_fds],
                 **account.popen,
             )
-        finally:
-            os.close(directory)
+        if self._ends_with_parent:
+            guard(process.pid, parent_death_signal)
+        return process
 
     def _stop_leftover(self, log: IO[bytes]) -> None:
         """Stop the server of a run that was killed. Its processes hold a lock on the log, their output."""
@@ -211,7 +212,7 @@ class PostgresServer:
                     f"the PostgreSQL of an earlier run over {self.data_dir} does not stop: end process {pid}."
                 )
             time.sleep(0.02)
-        if pid is None or stopped or not Path(f"/proc/{pid}").exists():
+        if pid is None or stopped or not psutil.pid_exists(pid):
             return
         if _is_postgres(pid, self.data_dir):
             raise PostgresError(f"another PostgreSQL uses {self.data_dir}: end process {pid}.")
@@ -253,11 +254,12 @@ def _status(data_dir: Path) -> tuple[int | None, str]:
 
 
 def _is_postgres(pid: int, data_dir: Path) -> bool:
-    """Return whether the process is a postmaster over data_dir, as far as /proc can be read. Linux only."""
-    process = Path(f"/proc/{pid}")
+    """Return whether the process is a postmaster over data_dir, as far as this user may know."""
     try:
-        return process.joinpath("cwd").resolve(strict=True) == data_dir.resolve()
-    except FileNotFoundError:
+        process = psutil.Process(pid)
+        try:
+            return Path(process.cwd()) == data_dir.resolve()
+        except psutil.AccessDenied:  # another user's process, if root lacks SYS_PTRACE
+            return bool(process.name() == "postgres")
+    except psutil.NoSuchProcess:
         return False
-    except PermissionError:  # another user's process, if root lacks SYS_PTRACE
-        return process.joinpath("comm").read_text().strip() == "postgres"

@@ -1,7 +1,8 @@
 """The account that runs PostgreSQL, and PostgreSQL's programs where that account can run them.
 
 PostgreSQL does not run as root. Another account may lack permission to search the folders above the checkout.
-Therefore it receives an open file descriptor of its data folder, and a copy of the programs if needed.
+Therefore it receives an open file descriptor of its data folder, and a copy of the programs if needed. Only Linux has
+paths for descriptors. Elsewhere the run must not be root's.
 """
 
 import importlib.metadata
@@ -12,6 +13,8 @@ import re
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -61,6 +64,8 @@ def account_for(data_dir: Path) -> Account:
     """
     if os.geteuid() != 0:
         return Account(os.geteuid(), os.getegid())
+    if not _has_descriptor_paths():
+        raise PostgresError("PostgreSQL does not run as root: use another user, or set DB_HOST to another server.")
     status = re.search(r"^CapEff:\s*([0-9a-f]+)", Path("/proc/self/status").read_text(), re.MULTILINE)
     effective = int(status[1], 16) if status else 0
     if missing := [name for name, number in CAPABILITIES.items() if not effective >> number & 1]:
@@ -71,6 +76,29 @@ def account_for(data_dir: Path) -> Account:
     if data_dir.exists() and (owner := data_dir.stat()).st_uid != 0:
         return Account(owner.st_uid, owner.st_gid)
     return Account(NOBODY, NOBODY)
+
+
+@contextmanager
+def shared_path(path: Path) -> Iterator[tuple[str, Sequence[int]]]:
+    """Yield a path of a folder or a small file for every account, and the descriptors that its process must inherit.
+
+    On Linux the path is that of a descriptor: of the folder, or of a copy of the file in memory.
+    """
+    if not _has_descriptor_paths():
+        yield str(path), ()
+        return
+    is_folder = path.is_dir()
+    descriptor = os.open(path, os.O_RDONLY) if is_folder else os.memfd_create(path.name)
+    try:
+        if not is_folder:
+            os.write(descriptor, path.read_bytes())
+        yield f"/proc/self/fd/{descriptor}", (descriptor,)
+    finally:
+        os.close(descriptor)
+
+
+def _has_descriptor_paths() -> bool:
+    return hasattr(os, "memfd_create")  # Linux, as /proc
 
 
 def programs_for(account: Account) -> Path:

@@ -19,6 +19,7 @@ from local.console import echo, function_log
 from local.data_folder import API_USER, CRAWLER_USER
 from local.exchange_process import KEY_ID, exchange_process
 from local.explorer import build_pages
+from local.lambda_runtime.client_command import OWN_CLIENT, runtime_client
 from local.lambda_runtime.events import HttpRequest, MalformedResponse, http_event, http_response
 from local.lambda_runtime.functions import function_spec
 from local.lambda_runtime.gateway import WORKERS, Gateway
@@ -26,6 +27,7 @@ from local.lambda_runtime.lambda_errors import LambdaError
 from local.lambda_runtime.lambda_function import LambdaFunction
 from local.postgres import PostgresError, PostgresServer
 from local.scheduler import Scheduler
+from local.settings import LOOPBACK
 
 
 class Run(BaseRun):
@@ -38,6 +40,8 @@ class Run(BaseRun):
         listener = self._bind_port()
         self._lock_data_folder()
         databases, exchange = await self._start_dependencies()
+        if runtime_client(self._settings.functions) == OWN_CLIENT:
+            echo("functions", "with the project's own runtime client instead of awslambdaric")
         migrator = self._function("migrator", databases["migrator"])
         crawler = self._function("crawler", databases["crawler"] | exchange, progress=True)
         api = self._function("api", databases["api"] | exchange, workers=WORKERS)
@@ -124,7 +128,8 @@ class Run(BaseRun):
     def _function(
         self, name: str, environment: Mapping[str, str], *, workers: int = 1, progress: bool = False
     ) -> LambdaFunction:
-        spec = function_spec(name, {**self._settings.functions, **environment})
+        # With any proxy variable, Python does not read the proxies of macOS's system settings.
+        spec = function_spec(name, {"no_proxy": LOOPBACK, **self._settings.functions, **environment})
         log = function_log(name, progress=progress, verbose=self._settings.verbose)
         function = LambdaFunction(spec, concurrency=workers, log=log)
         self._stack.push_async_callback(function.close)

@@ -21,6 +21,7 @@ from kalshi_markets.settings import (
 from kalshi_markets.settings import SettingsError as SettingsError
 from kalshi_markets.variables import parse_ascii
 from local import ROOT
+from local.lambda_runtime.client_command import RUNTIME_CLIENTS
 
 _PATHS: Final = ("DATA_DIR", "LAKE", "RECORDING", "KEYFILE", "DB_SSLROOTCERT", "SSL_CERT_FILE", "SSL_CERT_DIR")
 """Path variables in which a leading ~ is expanded: no shell expands it in .env, or after `make run`."""
@@ -29,7 +30,7 @@ _PASSED_ON: Final = {
     *("PATH", "HOME", "LANG", "SSL_CERT_FILE", "SSL_CERT_DIR", "LOG_LEVEL", "MARKETS_TABLE", "README_URL"),
     *("EXCHANGE_RATE", "RUN_SECONDS", "LIVE_INTERVAL_SECONDS", "CHANGED_INTERVAL_SECONDS", "SETTLED_INTERVAL_SECONDS"),
     *("MAINTENANCE_INTERVAL_SECONDS", "ARCHIVE", "COMBOS", "RETENTION_DAYS", "STATEMENT_TIMEOUT_MS", "CANDLE_CACHE_MB"),
-    *("LAKE_OUTBOX_MB", "LAKE_SIGNED_URLS"),
+    *("LAKE_OUTBOX_MB", "LAKE_SIGNED_URLS", "RUNTIME_CLIENT"),
 }
 """Variables for the functions, besides POWERTOOLS_* and proxies. Lambda does not pass the whole shell environment."""
 _FILES: Final = ("SSL_CERT_FILE", "SSL_CERT_DIR", "DB_SSLROOTCERT")
@@ -43,7 +44,7 @@ _ON_AWS: Final = {
 }
 """Variables that the functions accept on AWS alone, and their replacements for a run on this machine."""
 _PROXIES: Final = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
-_LOOPBACK: Final = "127.0.0.1,localhost,::1"
+LOOPBACK: Final = "127.0.0.1,localhost,::1"
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,8 @@ class Settings:
             )
         if exchange and not re.match(r"https?://[^/\s]+", parse_ascii("EXCHANGE", exchange)):
             raise SettingsError("EXCHANGE must be a base URL, such as https://external-api.kalshi.com.")
+        if values.get("RUNTIME_CLIENT", RUNTIME_CLIENTS[0]) not in RUNTIME_CLIENTS:
+            raise SettingsError(f"RUNTIME_CLIENT must be one of {', '.join(RUNTIME_CLIENTS)}.")
         values |= {name: str(root / values[name]) for name in _FILES if name in values}
         functions = {k: v for k, v in values.items() if k in _PASSED_ON or k.startswith("POWERTOOLS_")}
         if "LAKE" in values:
@@ -178,7 +181,7 @@ def _proxies(values: Mapping[str, str]) -> dict[str, str]:
             if not re.fullmatch(r"(https?://)?[^/\s]+/?", parse_ascii(name, proxy)):
                 raise SettingsError(f"{name} must be the address of an HTTP proxy, such as http://proxy.example:3128.")
             proxies[name.lower()] = proxy
-    without = (values.get("no_proxy") or values.get("NO_PROXY"), _LOOPBACK)
+    without = (values.get("no_proxy") or values.get("NO_PROXY"), LOOPBACK)
     return proxies and proxies | {"no_proxy": ",".join(filter(None, without))}
 
 

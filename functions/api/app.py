@@ -14,7 +14,7 @@ from starlette.responses import Response
 
 from api import responses, status
 from api.candlesticks.request import CandlesticksRequest, parse_body, parse_path
-from api.errors import ApiError, ErrorCode, from_service_error
+from api.errors import RETRIED, RETRY_AFTER_SECONDS, ApiError, ErrorCode, from_service_error
 from api.formats import negotiate_format
 from api.listing import endpoints
 from api.markets import history
@@ -22,7 +22,7 @@ from api.markets.sql import RESOURCE as MARKETS
 from api.middleware import RequestContextMiddleware, remaining_seconds, request_id
 from api.query_string import reject_parameters
 from api.resources import Resources
-from kalshi_markets.database import DatabaseError, DatabaseUnavailable
+from kalshi_markets.database import DatabaseError, DatabaseUnavailable, NoFreeConnection
 from kalshi_markets.logs import make_logger
 from kalshi_markets.secrets_manager import SecretUnavailable
 from kalshi_markets.settings import SettingsError
@@ -62,7 +62,7 @@ def create_app(resources: Resources) -> FastAPI:
         redoc_url=None,
     )
     app.openapi = partial(_openapi, app)  # type: ignore[method-assign]  # as FastAPI documents ("Extending OpenAPI")
-    _add_errors(app)
+    _add_errors(app, resources)
     _add_service_routes(app, resources)
     _add_listing_routes(app, resources)
     _add_event_routes(app, resources)
@@ -301,7 +301,7 @@ def _ticker(request: Request) -> str:
     return str(request.path_params["ticker"])
 
 
-def _add_errors(app: FastAPI) -> None:
+def _add_errors(app: FastAPI, resources: Resources) -> None:
     async def handle_error(request: Request, error: Exception) -> Response:
         api_error = _as_api_error(error)
         id_ = request_id(request.scope)
@@ -316,7 +316,12 @@ def _add_errors(app: FastAPI) -> None:
                 else None,
             }
             logger.error("request failed", extra=fields | {"request_id": id_})
+        if isinstance(error, NoFreeConnection):
+            # A request needs up to three. Processes that keep one each could block each other.
+            await resources.aclose()
         response = responses.json_response(request, api_error.body(id_), api_error.code.status)
+        if api_error.code in RETRIED:
+            response.headers["retry-after"] = str(RETRY_AFTER_SECONDS)
         if allow := (getattr(error, "headers", None) or {}).get("Allow"):
             methods = set(allow.split(", "))
             response.headers["allow"] = ", ".join(sorted(methods | ({"HEAD"} if "GET" in methods else set())))

@@ -5,7 +5,14 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Final
 
-from kalshi_markets.database import DatabaseError, LoginFailed, StatementError, StatementTimeout, UndefinedObject
+from kalshi_markets.database import (
+    DatabaseError,
+    LoginFailed,
+    NoFreeConnection,
+    StatementError,
+    StatementTimeout,
+    UndefinedObject,
+)
 from kalshi_markets.secrets_manager import SecretUnavailable
 from kalshi_markets.settings import SettingsError
 
@@ -32,6 +39,7 @@ class ErrorCode(Enum):
     METHOD_NOT_ALLOWED = "method_not_allowed", 405, "the path does not support the method"
     QUERY_TIMEOUT = "query_timeout", 503, "the query exceeded the statement timeout"
     DATABASE_UNAVAILABLE = "database_unavailable", 503, "the database is unreachable or closed the connection"
+    DATABASE_BUSY = "database_busy", 503, "the database has no free connection for the API"
     DATABASE_LOGIN_FAILED = "database_login_failed", 503, "the database rejected the user, password or database name"
     TABLE_MISSING = "table_missing", 503, "the migrations have not been applied"
     EXCHANGE_UNAVAILABLE = "exchange_unavailable", 503, "the exchange returned nothing before the deadline"
@@ -89,6 +97,10 @@ def market_not_found() -> ApiError:
 
 
 RETRY_HINT: Final = "Retry in a few seconds."
+RETRY_AFTER_SECONDS: Final = 5
+"""Retry-After of the codes in RETRIED."""
+RETRIED: Final = (ErrorCode.DATABASE_BUSY, ErrorCode.DATABASE_UNAVAILABLE)
+"""Codes of errors that pass without a change of the request or of the service."""
 
 
 SQLSTATES: Final = (
@@ -110,7 +122,8 @@ SQLSTATES: Final = (
     ("42P03", ErrorCode.DATABASE_UNAVAILABLE),  # duplicate cursor, as with a connection pooler
     ("42P05", ErrorCode.DATABASE_UNAVAILABLE),  # duplicate prepared statement, as with a connection pooler
     ("42703", ErrorCode.TABLE_MISSING),  # missing column
-    ("53", ErrorCode.DATABASE_UNAVAILABLE),  # insufficient resources: connections, memory, disk
+    ("53300", ErrorCode.DATABASE_BUSY),  # too many connections
+    ("53", ErrorCode.DATABASE_UNAVAILABLE),  # insufficient resources: memory, disk
     ("54", ErrorCode.INVALID_PARAMETER),  # program limit exceeded
     ("55", ErrorCode.DATABASE_UNAVAILABLE),  # object not in prerequisite state, or in use
     ("57014", ErrorCode.QUERY_TIMEOUT),  # query canceled
@@ -158,6 +171,10 @@ def from_service_error(error: DatabaseError | SettingsError | SecretUnavailable)
         case LoginFailed():
             detail = "The database rejected the service's login: wrong user, password or database name."
             return ApiError(ErrorCode.DATABASE_LOGIN_FAILED, detail, RETRY_HINT)
+        case NoFreeConnection():
+            detail = "The database has no free connection: all that the API may open are in use."
+            hint = f"Retry after {RETRY_AFTER_SECONDS} seconds, with fewer requests at the same time."
+            return ApiError(ErrorCode.DATABASE_BUSY, detail, hint)
         case StatementError(sqlstate=sqlstate):
             code = next((code for prefix, code in SQLSTATES if sqlstate.startswith(prefix)), ErrorCode.INTERNAL_ERROR)
             return ApiError(code, *_MESSAGES[code])

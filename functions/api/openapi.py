@@ -8,7 +8,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from api.candlesticks.request import CANDLESTICK_PARAMETERS, CandlesticksRequest
-from api.errors import ErrorCode
+from api.errors import RETRIED, ErrorCode
 from api.events.markets import RESOURCE as EVENT_MARKETS
 from api.events.resource import RESOURCE as EVENTS
 from api.formats import FORMATS, JSON
@@ -45,6 +45,7 @@ _HEADERS: Final = {
     "X-Change-Number": "Latest change number that the response covers; use it as the next changed_since.",
     "X-Crawled-At": "Time of the crawler's last confirmation.",
 }
+_RETRIED: Final = " and ".join(code.code for code in RETRIED)
 _PAGE_HEADERS: Final = {
     "Link": 'rel="next": URL of the next page, if there is one.',
     "X-Next-Cursor": "Cursor of the next page.",
@@ -235,7 +236,8 @@ def _errors(operation: JsonObject) -> None:
     for status in sorted({code.status for code in ErrorCode}):
         words = [code.code for code in ErrorCode if code.status == status]
         content = _json({"$ref": "#/components/schemas/Error"})
-        operation["responses"][str(status)] = _response(f"`code`: {', '.join(words)}", content)
+        headers = {"Retry-After": f"Seconds; {_RETRIED} have it."} if status == 503 else None
+        operation["responses"][str(status)] = _response(f"`code`: {', '.join(words)}", content, headers)
 
 
 def _schemas() -> JsonObject:

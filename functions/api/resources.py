@@ -33,6 +33,16 @@ The server cancels a slow statement first. The client's timeout is for a server 
 class Resources:
     """Lazily created settings, database and exchange clients. Attributes raise SettingsError for invalid settings."""
 
+    async def aclose(self) -> None:
+        """Close all open connections and discard all resources. The next use creates them again."""
+        instances = vars(self).copy()
+        vars(self).clear()
+        for name in ("database", "candle_cache"):
+            if name in instances:
+                instances[name].close()
+        if "exchange" in instances:
+            await instances["exchange"].aclose()
+
     @cached_property
     def settings(self) -> ApiSettings:
         """Settings of the API, from the environment."""

@@ -21,14 +21,16 @@ def migrate(database: Database, settings: MigratorSettings) -> list[str]:
     """Apply the missing migrations, create the login roles and build the indexes. Return the names applied.
 
     A table of the original service is adopted first. Raises MigrationError if the database cannot be migrated, having
-    changed nothing. Raises DatabaseError.
+    changed nothing. Raises DatabaseError, SettingsError, SecretUnavailable.
     """
     table = database.settings.table
     applied = []
     with database.transaction():
         _check_server(database)
         # A second migrator at the same time waits here, then finds all migrations applied.
-        database.execute("SELECT pg_advisory_xact_lock(hashtext($1::text))", table)
+        lock(database)
+        # Not before: a rotation changes passwords under this lock. Not later: no table is locked yet.
+        roles = {function: role.credentials() for function, role in settings.roles.items()}
         # While a statement waits for a table lock, later statements wait too. Those of the API time out after 3 s.
         database.execute(f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'")
         database.execute_script(
@@ -51,9 +53,14 @@ def migrate(database: Database, settings: MigratorSettings) -> list[str]:
                 database.execute(f"INSERT INTO {table}_migrations (name) VALUES ($1)", path.name)
                 applied.append(path.name)
         _check_columns(database)
-        grant(database, settings.roles)
+        grant(database, roles)
     build_indexes(database)
     return applied
+
+
+def lock(database: Database) -> None:
+    """Wait until no other migrator or rotation changes this table or its roles; until the end of the transaction."""
+    database.execute("SELECT pg_advisory_xact_lock(hashtext($1::text))", database.settings.table)
 
 
 def _check_server(database: Database) -> None:

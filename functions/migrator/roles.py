@@ -1,5 +1,6 @@
-"""Login roles of the API and the crawler, each with the minimum of privileges."""
+"""Login roles of the API and the crawler, each with the minimum of privileges and a share of the connections."""
 
+import json
 from base64 import b64encode
 from collections.abc import Mapping
 from typing import Final
@@ -11,6 +12,26 @@ from kalshi_markets.settings import Credentials
 from migrator.catalog import MigrationError
 
 _NOT_PERMITTED: Final = "42501"
+
+CRAWLER_CONNECTIONS: Final = 9
+"""Connections of the crawler's role: three runs of three connections.
+
+Runs may overlap, and the server notices a killed run's connections late.
+"""
+OTHER_CONNECTIONS: Final = 8
+"""Connections of neither role: the migrator, operators, and the sessions of RDS itself."""
+MIN_API_CONNECTIONS: Final = 3
+"""Connections of one API function."""
+IDLE_SECONDS: Final = 60
+"""Seconds after which the server ends an idle session of the API.
+
+A function that Lambda keeps after a burst would otherwise hold connections that others need.
+"""
+_RESERVED: Final = (
+    "superuser_reserved_connections",
+    "reserved_connections",  # PostgreSQL 16 and newer
+    "rds.rds_superuser_reserved_connections",
+)
 
 _GRANTS: Final = {
     "api": (
@@ -28,6 +49,7 @@ _GRANTS: Final = {
         "GRANT SELECT, INSERT, UPDATE, DELETE ON {table}_candles TO {role}",
         # A default that also applies if a client does not send the startup parameter.
         "ALTER ROLE {role} SET default_transaction_read_only = on",
+        f"ALTER ROLE {{role}} SET idle_session_timeout = '{IDLE_SECONDS}s'",
     ),
     "crawler": (
         # The crawler deletes markets if RETENTION_DAYS is set.
@@ -50,16 +72,18 @@ _GRANTS: Final = {
 
 
 def grant(database: Database, roles: Mapping[str, Credentials]) -> None:
-    """Create each role or update its password, and grant its privileges.
+    """Create each role or update its password and its connection limit, and grant its privileges.
 
-    Raises MigrationError if the database's user may not create or change a role. Raises DatabaseError.
+    Raises MigrationError if the database's user may not create or change a role, or if the server permits too few
+    connections. Raises DatabaseError.
     """
+    limits = _connection_limits(database) if roles else {}
     for function, credentials in roles.items():
         [[role, schema]] = database.execute(
             "SELECT format('%I', $1::text), format('%I', current_schema())", credentials.username
         )
         try:
-            database.execute_script(_upsert_role_sql(database, role, credentials))
+            database.execute_script(_upsert_role_sql(database, role, credentials, limits[function]))
         except StatementError as error:
             if error.sqlstate != _NOT_PERMITTED:
                 raise
@@ -72,9 +96,37 @@ def grant(database: Database, roles: Mapping[str, Credentials]) -> None:
             database.execute_script(template.format(table=database.settings.table, role=role))
 
 
-def _upsert_role_sql(database: Database, role: str, credentials: Credentials) -> str:
+def set_password(database: Database, credentials: Credentials) -> None:
+    """Change the password of a role. Raises DatabaseError."""
+    [[role]] = database.execute("SELECT format('%I', $1::text)", credentials.username)
+    database.execute_script(f"ALTER ROLE {role} PASSWORD '{_scram_verifier(credentials.secret)}'")
+
+
+def _connection_limits(database: Database) -> Mapping[str, int]:
+    """Return the connection limit of each function's role.
+
+    The API gets what the crawler, the owner and the server's own reserve leave, so that none can starve another.
+    Raises MigrationError if that is too little.
+    """
+    [[maximum, reserved]] = database.execute(
+        """
+        SELECT current_setting('max_connections')::int, coalesce(sum(nullif(current_setting(name, true), '')::int), 0)
+        FROM json_array_elements_text($1::json) AS name""",
+        json.dumps(_RESERVED),
+    )
+    others = reserved + CRAWLER_CONNECTIONS + OTHER_CONNECTIONS
+    if maximum < others + MIN_API_CONNECTIONS:
+        raise MigrationError(
+            f"the database accepts {maximum} connections (max_connections), of which {reserved} are reserved: "
+            f"set max_connections to {others + MIN_API_CONNECTIONS} or more."
+        )
+    return {"api": maximum - others, "crawler": CRAWLER_CONNECTIONS}
+
+
+def _upsert_role_sql(database: Database, role: str, credentials: Credentials, limit: int) -> str:
     exists = database.execute("SELECT FROM pg_roles WHERE rolname = $1::text", credentials.username)
-    return f"{'ALTER' if exists else 'CREATE'} ROLE {role} LOGIN PASSWORD '{_scram_verifier(credentials.secret)}'"
+    verifier = _scram_verifier(credentials.secret)
+    return f"{'ALTER' if exists else 'CREATE'} ROLE {role} LOGIN CONNECTION LIMIT {limit} PASSWORD '{verifier}'"
 
 
 def _scram_verifier(password: str) -> str:

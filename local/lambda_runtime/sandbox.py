@@ -1,4 +1,4 @@
-"""Lambda sandbox (execution environment): a process with the real runtime client, and its Runtime API.
+"""Lambda sandbox (execution environment): a process with a runtime client, and its Runtime API.
 
 The API follows docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html.
 """
@@ -21,6 +21,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from local.lambda_runtime.client_command import client_command
 from local.lambda_runtime.http_server import listen, port_of, serve
 from local.lambda_runtime.lambda_errors import FunctionError, FunctionTimeout, ResponseTooLarge, SandboxEnded
 from local.processes import iter_lines, signal_session, start_child
@@ -41,6 +42,7 @@ class FunctionSpec:
 
     directory: the function's code, /var/task on Lambda.
     python_path: other import paths, /opt/python on Lambda.
+    environment: the function's variables. RUNTIME_CLIENT selects the runtime client.
     timeout: in seconds.
     memory: in MB. The function can read the value, but it is not enforced.
     """
@@ -115,7 +117,7 @@ class Sandbox:
         listener = listen()
         await self._runtime_api_server.enter_async_context(serve(self._runtime_api(), listener))
         environment = self._spec.sandbox_environment(runtime_api=f"127.0.0.1:{port_of(listener)}")
-        command = [sys.executable, "-m", "awslambdaric", self._spec.handler]  # Lambda's own runtime client
+        command = client_command(self._spec.environment, self._spec.handler)
         self._process = await start_child(command, environment=environment, directory=self._spec.directory)
         self._ended = asyncio.create_task(self._follow(self._process))
 

@@ -18,7 +18,7 @@ from local import ROOT
 from local.child_process import ChildProcess
 from local.lambda_runtime.lambda_errors import FunctionError, FunctionTimeout, LambdaError, SandboxEnded
 from local.lambda_runtime.sandbox import REGION, Log
-from local.processes import die_with_parent, signal_session
+from local.processes import die_with_parent, guard, signal_session
 
 BIN: Final = ROOT / ".venv-sam" / "bin"
 RUNTIME: Final = f"python{(ROOT / '.python-version').read_text(encoding='ascii').strip()}"
@@ -168,6 +168,7 @@ async def _run(command: list[str], event: bytes = b"") -> tuple[str, str, int]:
         stderr=asyncio.subprocess.PIPE,
         start_new_session=True,
     )
+    guard(process.pid, "INT")
     outputs = asyncio.ensure_future(process.communicate(event))
     try:
         output, stderr = await asyncio.shield(outputs)

@@ -1,6 +1,7 @@
 """Each function's role grants exactly the calls that the function makes."""
 
 import json
+import uuid
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
@@ -24,6 +25,7 @@ SHARED = template()["Globals"]["Function"]["Environment"]["Variables"]
 BY_AWS = {
     "ec2:DescribeSubnets": "Lambda attaches the function to a VPC with its role",
     "kms:Decrypt": "Secrets Manager and Lambda decrypt in the name of the function, where the key is one of the account's",
+    "kms:GenerateDataKey": "Secrets Manager encrypts a new password in the name of the function, where the key is one of the account's",
     "logs:CreateLogStream": "Lambda writes the log with the function's role",
     "logs:PutLogEvents": "Lambda writes the log with the function's role",
     "sqs:SendMessage": "Lambda sends events that failed with the function's role",
@@ -31,6 +33,11 @@ BY_AWS = {
     "xray:PutTraceSegments": "Lambda traces with the function's role",
 }
 """Calls that AWS makes as the function, outside its code."""
+OF_ROTATIONS = tuple(
+    f"secretsmanager:{name}"
+    for name in ("GetSecretValue", "DescribeSecret", "PutSecretValue", "UpdateSecretVersionStage")
+)
+"""Calls of the migrator for the secrets of the roles."""
 OF_THE_LAKE = ("s3:GetObject", "s3:ListBucket", "s3:PutObject")
 """Calls of the crawler with a lake."""
 MANAGED = "arn:${AWS::Partition}:iam::aws:policy/service-role/AWSLambdaENIManagementAccess"
@@ -98,6 +105,10 @@ def work(function: str, functions: Sandboxes, environment: dict[str, str]) -> No
             started(scheduled_event())
         case "migrator":
             started({})
+            for name in ("API_DB_SECRET_ARN", "CRAWLER_DB_SECRET_ARN"):
+                rotation = {"SecretId": environment[name], "ClientRequestToken": str(uuid.uuid4())}
+                for step in ("createSecret", "setSecret", "testSecret", "finishSecret"):
+                    started(rotation | {"Step": step})
 
 
 @pytest.mark.parametrize("function", ["api", "crawler", "migrator"])
@@ -132,10 +143,10 @@ def test_no_statement_is_wider_than_it_need_be(function: str) -> None:
     for action, resource in statements_of(function):
         assert "*" not in action
         # Objects of the lake are named by their prefixes, which end with a slash.
-        is_prefix = action in OF_THE_LAKE or (action, resource) == ("kms:Decrypt", ANY_KEY)
+        is_prefix = action in OF_THE_LAKE or (action in ("kms:Decrypt", "kms:GenerateDataKey") and resource == ANY_KEY)
         name = json.dumps(resource).replace('/*"', '"') if is_prefix else json.dumps(resource)
         assert ("*" in name) == (action in WITHOUT_ARN), action
-    known = {*BY_AWS, "secretsmanager:GetSecretValue", *(OF_THE_LAKE if function != "migrator" else ())}
+    known = {*BY_AWS, "secretsmanager:GetSecretValue", *(OF_ROTATIONS if function == "migrator" else OF_THE_LAKE)}
     assert {action for action, _ in statements_of(function)} <= known
     attached = RESOURCES[f"{function.title()}Role"]["Properties"]["ManagedPolicyArns"]
     assert attached == [{"Fn::If": ["HasVpc", {"Fn::Sub": MANAGED}, {"Ref": "AWS::NoValue"}]}]

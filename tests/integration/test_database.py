@@ -75,6 +75,16 @@ def test_a_write_on_a_killed_connection_is_not_repeated(database: Database, envi
     watcher.close()
 
 
+def test_a_transaction_begins_on_a_new_connection_if_the_old_one_was_killed(
+    database: Database, environment: dict[str, str]
+) -> None:
+    watcher = connect(environment)
+    killed(database, watcher)
+    with database.transaction():
+        assert database.execute("SELECT 1") == [[1]]
+    watcher.close()
+
+
 def test_a_transaction_is_all_or_nothing(database: Database) -> None:
     database.execute_script("CREATE TABLE IF NOT EXISTS numbers (n int PRIMARY KEY)")
     with pytest.raises(StatementError), database.transaction():

@@ -54,9 +54,9 @@ def test_the_installed_driver_is_the_pinned_one() -> None:
 
 
 def test_every_undocumented_name_exists(connection: PipelinedConnection) -> None:
-    for name in ("NULL_BYTE", "SYNC_MSG", "make_params"):
+    for name in ("EXECUTE", "NULL_BYTE", "SYNC_MSG", "i_pack", "make_params"):
         assert hasattr(core, name), name
-    for name in ("send_PARSE", "send_DESCRIBE_STATEMENT", "send_BIND", "send_EXECUTE", "handle_messages"):
+    for name in ("send_PARSE", "send_DESCRIBE_STATEMENT", "send_BIND", "_send_message", "handle_messages"):
         assert callable(getattr(connection._driver, name)), name
     for name in ("_sock", "_usock", "py_types"):
         assert getattr(connection._driver, name), name
@@ -87,6 +87,17 @@ def test_the_socket_has_its_options(connection: PipelinedConnection) -> None:
     for name, value in KEEPALIVE.items():
         if hasattr(socket, name):
             assert used.getsockopt(socket.IPPROTO_TCP, getattr(socket, name)) == value
+
+
+def test_the_socket_has_its_options_under_the_names_of_macos(
+    settings: DatabaseSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    option = socket.TCP_KEEPIDLE
+    monkeypatch.setattr(socket, "TCP_KEEPALIVE", option, raising=False)
+    monkeypatch.delattr(socket, "TCP_KEEPIDLE")
+    connection = connection_to(settings)
+    assert connection._driver._usock.getsockopt(socket.IPPROTO_TCP, option) == 5
+    connection.close()
 
 
 def test_the_timeout_limits_each_wait(settings: DatabaseSettings) -> None:

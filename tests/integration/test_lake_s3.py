@@ -209,7 +209,7 @@ def test_the_crawler_may_do_what_an_export_does_and_no_more(export: Export) -> N
     assert called == {(action, resource["Fn::Sub"].removeprefix(objects)) for action, resource in statements}
 
 
-def test_a_day_has_at_most_288_writes(
+def test_a_day_has_288_writes_or_fewer(
     environment: dict[str, str], account: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Count the writes of an export in a lake that exists. A day has the exports, a manifest and two snapshots."""

@@ -1,4 +1,4 @@
-"""Functions in Lambda sandboxes: the real runtime client over our Runtime API."""
+"""Functions in Lambda sandboxes: awslambdaric and our own runtime client over our Runtime API."""
 
 import itertools
 import json
@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
+from local.lambda_runtime.client_command import RUNTIME_CLIENTS
 from local.lambda_runtime.lambda_errors import (
     FunctionError,
     FunctionTimeout,
@@ -68,14 +69,20 @@ def logged() -> list[str]:
     return []
 
 
+@pytest.fixture(params=RUNTIME_CLIENTS)
+def variables(request: pytest.FixtureRequest) -> dict[str, str]:
+    """Return the variables that select each of the runtime clients."""
+    return {"RUNTIME_CLIENT": request.param}
+
+
 @pytest.fixture
-def make(tmp_path: Path, logged: list[str]) -> Iterator[Make]:
+def make(tmp_path: Path, logged: list[str], variables: dict[str, str]) -> Iterator[Make]:
     with start_blocking_portal() as portal:
         made: list[LambdaFunction] = []
 
         def make(code: str = HANDLER, *, timeout: float = 10, concurrency: int = 1, max_waiting: int = 100) -> Function:
             (tmp_path / "app.py").write_text(code)
-            spec = FunctionSpec("f", "app.handler", tmp_path, environment={"OURS": "1"}, timeout=timeout)
+            spec = FunctionSpec("f", "app.handler", tmp_path, environment={"OURS": "1", **variables}, timeout=timeout)
 
             async def build() -> LambdaFunction:
                 function = LambdaFunction(spec, concurrency=concurrency, max_waiting=max_waiting, log=logged.append)
@@ -218,10 +225,10 @@ def test_function_output_is_logged_line_by_line(make: Make, logged: list[str]) -
     assert len(logged[1]) == 200_004
 
 
-def test_close_leaves_no_process(tmp_path: Path) -> None:
+def test_close_leaves_no_process(tmp_path: Path, variables: dict[str, str]) -> None:
     with start_blocking_portal() as portal:
         (tmp_path / "app.py").write_text(HANDLER)
-        spec = FunctionSpec("f", "app.handler", tmp_path)
+        spec = FunctionSpec("f", "app.handler", tmp_path, environment=variables)
         with portal.wrap_async_context_manager(LambdaFunction(spec)) as function:
             pid = json.loads(portal.call(function.invoke, b"{}"))["pid"]
             assert alive(pid)

@@ -14,7 +14,7 @@ import pytest
 
 from local import ROOT, postgres
 from local.postgres import PostgresError, PostgresServer
-from local.postgres_account import Account
+from local.postgres_account import Account, account_for, shared_path
 
 FAST = {"fsync": "off"}
 
@@ -199,6 +199,26 @@ def test_an_account_without_a_name_is_reported_before_initdb(tmp_path: Path, mon
     monkeypatch.setattr(postgres, "account_for", lambda data_dir: Account(54_321, 54_321))
     with pytest.raises(PostgresError, match="initdb requires that user 54321 has a name"):
         PostgresServer(tmp_path, FAST).start()
+
+
+def test_paths_of_descriptors_are_used_on_linux_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "password").write_text("secret")
+    for path in (tmp_path, tmp_path / "password"):
+        with shared_path(path) as (shared, descriptors):
+            assert (shared, len(descriptors)) == (f"/proc/self/fd/{descriptors[0]}", 1)
+            assert Path(shared).is_dir() == path.is_dir()
+    monkeypatch.delattr(os, "memfd_create")
+    with shared_path(tmp_path) as (shared, descriptors):
+        assert (shared, list(descriptors)) == (str(tmp_path), [])
+
+
+def test_root_of_another_system_is_rejected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(os, "memfd_create")
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    with pytest.raises(PostgresError, match="does not run as root: use another user, or set DB_HOST"):
+        account_for(tmp_path)
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    assert account_for(tmp_path).uid == 1000
 
 
 def test_a_server_can_end_with_its_parent_however_that_ends(tmp_path: Path) -> None:

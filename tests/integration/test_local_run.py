@@ -137,8 +137,14 @@ def test_ctrl_c_during_the_start_leaves_nothing(start: Start, seconds: float) ->
     assert "Traceback" not in "\n".join(run.lines)
 
 
-def test_a_killed_supervisor_leaves_no_process_and_the_next_one_goes_on(start: Start, root: Path) -> None:
-    killed = start()
+@pytest.fixture(params=["setpriv", "guard"])
+def path(request: pytest.FixtureRequest) -> str:
+    """Return a PATH with setpriv, and one without it, as on macOS."""
+    return os.environ["PATH"] if request.param == "setpriv" else "/nonexistent"
+
+
+def test_a_killed_supervisor_leaves_no_process_and_the_next_one_goes_on(start: Start, root: Path, path: str) -> None:
+    killed = start(PATH=path)
     assert killed.url
     killed.end(signal.SIGKILL)
     assert processes_of(root) == []
@@ -157,8 +163,8 @@ def test_a_part_that_ends_by_itself_ends_the_run(start: Start) -> None:
     assert any("the simulated exchange exited unexpectedly" in line for line in run.lines)
 
 
-def test_a_second_ctrl_c_ends_everything_at_once(start: Start, root: Path) -> None:
-    run = start()
+def test_a_second_ctrl_c_ends_everything_at_once(start: Start, root: Path, path: str) -> None:
+    run = start(PATH=path)
     assert run.url
     run.process.send_signal(signal.SIGINT)
     assert run.end(signal.SIGTERM) == 130  # another signal, because two of a kind may arrive as one

@@ -98,7 +98,7 @@ def test_no_password_shows_up_in_the_servers_log(master: Master, server: Postgre
     migrated(environment)
     migrated(environment)
     log = server.log_file.read_text()
-    assert log.count("ROLE writer LOGIN PASSWORD") > 1
+    assert log.count("ROLE writer LOGIN CONNECTION LIMIT 9 PASSWORD") > 1
     assert "it's a reader" not in log.replace("''", "'")
     assert "wrïter-secret" not in log
     crawler = as_role(environment, "writer", "wrïter-secret")

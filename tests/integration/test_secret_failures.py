@@ -2,6 +2,7 @@
 
 import secrets
 import threading
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import repeat
@@ -203,3 +204,30 @@ def test_passwords_are_rotated_under_traffic(
             end_connections(database, "api")
             assert crawler(scheduled_event())["outcome"] == "idle"
         assert set(statuses) == {200}
+
+
+def test_rotations_reject_no_request_and_no_crawl(
+    functions: Sandboxes,
+    on_aws: dict[str, str],
+    crawling: dict[str, str],
+    master: str,
+    roles: dict[str, Role],
+    account: Account,
+    hidden: list[str],
+    database: Database,
+) -> None:
+    of_roles = {"API_DB_SECRET_ARN": roles["api"].arn, "CRAWLER_DB_SECRET_ARN": roles["crawler"].arn}
+    migrator = functions.start("migrator", on_aws | of_roles | {"DB_SECRET_ARN": master})
+    migrator({})
+    api = functions.start("api", on_aws | {"DB_SECRET_ARN": roles["api"].arn})
+    crawler = functions.start("crawler", crawling | {"DB_SECRET_ARN": roles["crawler"].arn})
+    assert api.get("/markets")[0] == 200
+    with asking(api) as statuses:
+        for role in roles.values():
+            event = {"SecretId": role.arn, "ClientRequestToken": str(uuid.uuid4())}
+            for step in ("createSecret", "setSecret", "testSecret", "finishSecret"):
+                assert migrator(event | {"Step": step}) == {"step": step}
+                end_connections(database, "api")
+                assert crawler(scheduled_event())["outcome"] == "idle"
+            hidden.append(account.secret(role.arn)["password"])
+    assert set(statuses) == {200}

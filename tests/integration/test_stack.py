@@ -251,6 +251,28 @@ def test_each_function_has_a_role_and_a_secret_of_its_own(default_stack: Deploye
             assert statement["Resource"] != "*" or statement["Sid"] in ("Traces", "Subnets")
 
 
+def test_the_migrator_rotates_the_secret_of_each_role(default_stack: Deployed) -> None:
+    migrator = default_stack.properties("MigratorFunction")
+    for role in ("Api", "Crawler"):
+        schedule = default_stack.properties(f"{role}DatabaseRotation")
+        function = default_stack.properties(f"{role}Function")
+        assert schedule["SecretId"] == function["Environment"]["Variables"]["DB_SECRET_ARN"]
+        assert schedule["SecretId"] == migrator["Environment"]["Variables"][f"{role.upper()}_DB_SECRET_ARN"]
+        assert schedule["RotateImmediatelyOnUpdate"] in (False, "false")
+        # Secrets Manager tries the new schedule with a login of the role.
+        assert "Migrations" in template()["Resources"][f"{role}DatabaseRotation"]["DependsOn"]
+    permission = default_stack.properties("RotationPermission")
+    assert permission["FunctionName"] == schedule["RotationLambdaARN"]
+    assert (permission["Principal"], permission["SourceAccount"]) == ("secretsmanager.amazonaws.com", "123456789012")
+
+
+def test_another_instance_class_runs_the_migrator(default_stack: Deployed) -> None:
+    assert (
+        default_stack.properties("Migrations")["InstanceClass"]
+        == default_stack.properties("Instance")["DBInstanceClass"]
+    )
+
+
 def test_the_trust_of_rds_is_what_the_layer_brings(default_stack: Deployed) -> None:
     name = default_stack.properties("Instance")["CACertificateIdentifier"]
     assert "DB_SSLROOTCERT" not in default_stack.properties("ApiFunction")["Environment"]["Variables"]

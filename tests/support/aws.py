@@ -42,6 +42,11 @@ class Account:
         """Store a new value of a secret."""
         self._manager.put_secret_value(SecretId=arn, SecretString=json.dumps(value))
 
+    def secret(self, arn: str) -> dict[str, Any]:
+        """Return the current value of a secret."""
+        value: dict[str, Any] = json.loads(self._manager.get_secret_value(SecretId=arn)["SecretString"])
+        return value
+
     def close(self) -> None:
         """Close the connection."""
         self._manager.close()

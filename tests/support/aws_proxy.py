@@ -1,6 +1,7 @@
 """Proxy between the functions and AWS. It records each call and can fail as AWS does."""
 
 import json
+import threading
 from collections.abc import Iterator, Mapping
 from http.client import HTTPConnection
 from urllib.parse import unquote, urlsplit
@@ -10,6 +11,8 @@ from tests.support.http_server import HttpServer, Request, Response
 
 DOWN = "down"
 """Fault that closes the connection without a response. Any other fault is an error code (AccessDeniedException)."""
+PASSES = "passes"
+"""Fault that is none."""
 S3_STATUSES = {"AccessDenied": 403, "ConditionalRequestConflict": 409, "SlowDown": 503}
 """Statuses of faults of S3."""
 _OF_CONNECTION = ("connection", "content-length", "transfer-encoding")
@@ -29,6 +32,7 @@ class AwsProxy(HttpServer):
         self.environment = account.environment | {"AWS_ENDPOINT_URL": self.address}
         self.calls: list[tuple[str, str]] = []
         self.faults: Iterator[str] = iter(())
+        self._lock = threading.Lock()
         self._account = urlsplit(account.environment["AWS_ENDPOINT_URL"]).netloc
 
     def respond(self, request: Request) -> Response | None:
@@ -36,17 +40,20 @@ class AwsProxy(HttpServer):
         service = _service(request.headers)
         self.calls.append(_object_call(request) if service == "s3" else _secret_call(request))
         fault = next(self.faults, None)
+        if fault == PASSES:
+            fault = None
         if fault == DOWN:
             return None
         if fault and service == "s3":
             return Response(S3_STATUSES[fault], f"<Error><Code>{fault}</Code></Error>".encode())
         if fault:
             return _json(400, json.dumps({"__type": fault, "Message": "no"}).encode())
-        connection = HTTPConnection(self._account)
-        connection.request(request.method, request.path, request.body, request.headers)
-        response = connection.getresponse()
-        body = response.read()
-        connection.close()
+        with self._lock:  # moto moves a staging label in two steps, AWS in one
+            connection = HTTPConnection(self._account)
+            connection.request(request.method, request.path, request.body, request.headers)
+            response = connection.getresponse()
+            body = response.read()
+            connection.close()
         if service == "s3":
             headers = {name: value for name, value in response.getheaders() if name.lower() not in _OF_CONNECTION}
             return Response(response.status, body, headers)

@@ -7,7 +7,7 @@ from typing import Any
 
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
-from local.lambda_runtime.events import HttpRequest, http_event, http_response
+from local.lambda_runtime.events import HttpRequest, HttpResponse, http_event, http_response
 from local.lambda_runtime.functions import function_spec
 from local.lambda_runtime.lambda_errors import LambdaError
 from local.lambda_runtime.lambda_function import LambdaFunction
@@ -64,9 +64,14 @@ class SandboxedFunction:
 
     def request(self, request: HttpRequest) -> tuple[int, dict[str, Any]]:
         """Send a request to the API and return status and body."""
+        answer = self.response(request)
+        return answer.status, json.loads(answer.body)
+
+    def response(self, request: HttpRequest) -> HttpResponse:
+        """Send a request to the API and return the response."""
         answer = http_response(self._sandboxes.invoke(self._function, http_event(request, "id")))
         self._sandboxes.output.append(answer.body.decode())  # the recorded response is compressed
-        return answer.status, json.loads(answer.body)
+        return answer
 
 
 @contextmanager

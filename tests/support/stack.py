@@ -55,6 +55,7 @@ UNKNOWN_TO_MOTO: Final = (
     "AWS::SNS::TopicPolicy",
     "AWS::SQS::QueuePolicy",
     "AWS::Scheduler::Schedule",
+    "AWS::SecretsManager::RotationSchedule",
     "AWS::SecretsManager::Secret",
 )
 

@@ -159,6 +159,7 @@ def test_the_source_tells_where_the_markets_come_from(tmp_path: Path) -> None:
         ({"EXCHANGE": "https://b\u200b"}, "EXCHANGE"),
         ({"EXCHANGE": "https://b", "KEYID": "i\u200bd", "KEYFILE": "key.pem"}, "KEYID"),
         ({"EXCHANGE": "https://b", "KEYID": "id", "KEYFILE": "no-key.pem"}, "KEYFILE: the Kalshi private key must be"),
+        ({"RUNTIME_CLIENT": "theirs"}, "RUNTIME_CLIENT must be one of awslambdaric, own"),
         ({"LOG_LEVEL": "trace"}, "LOG_LEVEL must be one of DEBUG, INFO, WARNING, ERROR, CRITICAL"),
         ({"LOG_LEVEL": "10"}, "LOG_LEVEL"),
         ({"POWERTOOLS_LOG_LEVEL": "trace"}, "POWERTOOLS_LOG_LEVEL"),

@@ -114,7 +114,7 @@ def test_the_key_comes_from_keyfile_or_there_is_none(tmp_path: Path) -> None:
 def test_a_password_is_taken_as_it_stands_but_for_line_ends_around_it(pasted: str, password: str) -> None:
     assert DatabaseSettings.from_env(DATABASE | {"DB_PASSWORD": pasted}).credentials().secret == password
     roles = MigratorSettings.from_env({"API_DB_USER": "api", "API_DB_PASSWORD": pasted}).roles
-    assert roles["api"].secret == password
+    assert roles["api"].credentials().secret == password
 
 
 @pytest.mark.parametrize("name", ["DB_PASSWORD", "API_DB_PASSWORD"])
@@ -210,7 +210,7 @@ def test_roles_need_their_passwords() -> None:
     with pytest.raises(SettingsError, match="API_DB_PASSWORD"):
         MigratorSettings.from_env({"API_DB_USER": "api"})
     roles = MigratorSettings.from_env({"CRAWLER_DB_USER": "c", "CRAWLER_DB_PASSWORD": "p"}).roles
-    assert roles["crawler"].secret == "p"
+    assert roles["crawler"].credentials().secret == "p"
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from api.errors import ApiError, from_service_error
 from api.middleware import request_id
 from api.resources import Resources
-from kalshi_markets.database import DatabaseError
+from kalshi_markets.database import DatabaseError, NoFreeConnection
 from kalshi_markets.logs import make_logger
 from kalshi_markets.secrets_manager import SecretUnavailable
 from kalshi_markets.settings import SettingsError
@@ -77,6 +77,8 @@ async def call_tool(tool: Tool, arguments: Arguments, context: ToolContext) -> M
     except ApiError as error:
         return _error(error, context)
     except (DatabaseError, SettingsError, SecretUnavailable) as error:
+        if isinstance(error, NoFreeConnection):
+            await context.resources.aclose()  # as for any request (app.py)
         api_error = from_service_error(error)
         fields = {"code": api_error.code.code, "error": type(error).__name__, "tool": tool.name}
         logger.error("tool failed", extra=fields | {"request_id": request_id(context.request.scope)})

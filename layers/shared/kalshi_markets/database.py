@@ -15,12 +15,13 @@ from kalshi_markets.database_errors import (
     DatabaseError,
     DatabaseUnavailable,
     LoginFailed,
+    NoFreeConnection,
     StatementError,
     StatementTimeout,
     UndefinedObject,
     map_error,
 )
-from kalshi_markets.driver import PipelinedConnection, Row, Statement
+from kalshi_markets.driver import PipelinedConnection, Result, Row, Statement
 from kalshi_markets.settings import Credentials, DatabaseSettings
 
 __all__ = [
@@ -29,6 +30,8 @@ __all__ = [
     "DatabaseError",
     "DatabaseUnavailable",
     "LoginFailed",
+    "NoFreeConnection",
+    "Result",
     "Row",
     "StatementError",
     "StatementTimeout",
@@ -98,6 +101,11 @@ class Database:
                 connection.execute(("ROLLBACK", ()))
                 raise
 
+    def execute_for_json(self, sql: str, max_rows: int) -> Result:
+        """Return columns and rows of one statement without parameters, within a transaction. Raises DatabaseError."""
+        with self._mapped_errors() as connection:
+            return connection.execute_for_json(sql, max_rows)
+
     def execute_script(self, sql: str) -> None:
         """Run trusted SQL of several statements, such as a migration. Raises DatabaseError."""
         with self._mapped_errors() as connection:
@@ -105,9 +113,17 @@ class Database:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Run the block in a transaction: commit at its end, roll back on an exception. Raises DatabaseError."""
-        with self._mapped_errors() as connection:
-            connection.execute(*self._begin_statements())
+        """Run the block in a transaction: commit at its end, roll back on an exception. Raises DatabaseError.
+
+        If an open connection has failed, the transaction begins on a new one.
+        """
+        reused = self._connection is not None
+        try:
+            self._begin()
+        except DatabaseUnavailable:
+            if not reused:
+                raise
+            self._begin()
         self._in_transaction = True
         try:
             yield
@@ -171,13 +187,15 @@ class Database:
             raise
 
     def _connect(self) -> PipelinedConnection:
-        try:
-            return self._open(self.settings.credentials())
-        except pg8000.native.DatabaseError as error:
-            rotated = self.settings.secret_arn and isinstance(map_error(error), LoginFailed)
-            if not rotated:
-                raise
-        return self._open(self.settings.credentials(fresh=True))
+        rejection: pg8000.native.DatabaseError | None = None
+        for credentials in self.settings.logins():
+            try:
+                return self._open(credentials)
+            except pg8000.native.DatabaseError as error:
+                if not isinstance(map_error(error), LoginFailed):
+                    raise
+                rejection = error
+        raise rejection or AssertionError("there is at least one login")
 
     def _open(self, credentials: Credentials) -> PipelinedConnection:
         try:
@@ -207,6 +225,10 @@ class Database:
                 if option is options[-1]:
                     raise
         raise AssertionError("an sslmode has at least one option")
+
+    def _begin(self) -> None:
+        with self._mapped_errors() as connection:
+            connection.execute(*self._begin_statements())
 
     def _begin_statements(self) -> list[Statement]:
         """Return the statements that begin a transaction. Behind a pooler they set its parameters too."""

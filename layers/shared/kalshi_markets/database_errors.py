@@ -2,7 +2,8 @@
 
 DatabaseError
 ├── DatabaseUnavailable   no usable connection: retry the statement on a new one
-│   └── LoginFailed       wrong user, password or database, or no right to connect
+│   ├── LoginFailed       wrong user, password or database, or no right to connect
+│   └── NoFreeConnection  every connection of the server or of the role is in use: retry later
 └── StatementError        the server rejected this statement; `sqlstate` says why
     ├── Conflict          another transaction won: retry the statement
     ├── UndefinedObject   the migrations have not been applied
@@ -31,6 +32,10 @@ class LoginFailed(DatabaseUnavailable):
     """Login that the server rejected: wrong user, password or database, or no right to connect."""
 
 
+class NoFreeConnection(DatabaseUnavailable):
+    """Connection that the server rejected, because as many as it or the role permits are in use."""
+
+
 class StatementError(DatabaseError):
     """Statement that the server rejected. The session stays usable."""
 
@@ -48,11 +53,12 @@ class StatementTimeout(StatementError):
 
 
 _LOGIN_FAILED: Final = ("28", "3D000")
+_TOO_MANY_CONNECTIONS: Final = "53300"
+"""SQLSTATE of three messages: the limit of the role, all connections, and all but the reserved ones."""
 _CONNECTION_LOST: Final = (
     "08",  # connection exception; also most of PgBouncer's own errors
     *("0B", "25", "2D", "3B"),  # invalid transaction state: read-only after a failover, failed, lost by a pooler
     *("24", "26", "34", "42P03", "42P05"),  # cursors and prepared statements that a pooler lost or shares
-    "53300",  # too many connections
     "57P",  # the server shuts down, starts, or ended an idle session
     *("58", "F0", "XX"),  # server failure: system error, configuration error, internal error
 )
@@ -77,6 +83,8 @@ def map_error(error: pg8000.native.DatabaseError) -> DatabaseError:
     is_fatal = fields.get("V", fields.get("S")) in ("FATAL", "PANIC")
     if sqlstate.startswith(_LOGIN_FAILED) or (is_fatal and sqlstate == "42501"):
         return LoginFailed(message, sqlstate)
+    if sqlstate == _TOO_MANY_CONNECTIONS:
+        return NoFreeConnection(message, sqlstate)
     if is_fatal or not sqlstate or sqlstate.startswith(_CONNECTION_LOST) or fields.get("R") == _STALE_PLAN:
         return DatabaseUnavailable(message, sqlstate)
     kinds = (kind for prefix, kind in _ERROR_BY_SQLSTATE.items() if sqlstate.startswith(prefix))

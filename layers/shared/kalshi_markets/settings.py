@@ -2,14 +2,14 @@
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Final, Literal, Self, get_args
 
 from kalshi_markets.lake.storage import open_storage
-from kalshi_markets.secrets_manager import get_secret
+from kalshi_markets.secrets_manager import CURRENT, PENDING, SecretVersionMissing, get_secret
 from kalshi_markets.variables import SettingsError as SettingsError
 from kalshi_markets.variables import Variables, parse_ascii, parse_password, parse_text
 
@@ -86,6 +86,20 @@ class DatabaseSettings:
         if not self.user:
             raise SettingsError("DB_USER is not set: set DB_USER and DB_PASSWORD, or DB_SECRET_ARN.")
         return Credentials(self.user, self.password or "")
+
+    def logins(self) -> Iterator[Credentials]:
+        """Yield the logins to try, until one succeeds. Raises SettingsError, SecretUnavailable.
+
+        During a rotation the password is that of AWSPENDING before AWSCURRENT moves to it. AWSCURRENT is the last one
+        again, because it may have moved after it was read first. At every moment one of them is valid.
+        """
+        tried = [self.credentials()]
+        yield tried[0]
+        for stage in (CURRENT, PENDING, CURRENT) if self.secret_arn else ():
+            login = _version(str(self.secret_arn), stage)
+            if login and login not in tried:
+                tried.append(login)
+                yield login
 
 
 @dataclass(frozen=True)
@@ -209,21 +223,39 @@ class ApiSettings:
 
 
 @dataclass(frozen=True)
+class RoleLogin:
+    """Login of a role that the migrator creates: a secret, or a user with a password."""
+
+    secret_arn: str | None = None
+    user: Credentials | None = None
+
+    def credentials(self) -> Credentials:
+        """Return the user and the password that the role must have. Raises SettingsError, SecretUnavailable.
+
+        During a rotation it is the pending password: the functions try it too, and with another one the rotation would
+        end with a password that is not the role's.
+        """
+        if self.user:
+            return self.user
+        arn = str(self.secret_arn)
+        return _version(arn, PENDING) or _login(arn, fresh=True)
+
+
+@dataclass(frozen=True)
 class MigratorSettings:
     """Settings of the migrator: the login roles to create, by function (`api`, `crawler`).
 
     A function without its own role logs in as the database's user.
     """
 
-    roles: Mapping[str, Credentials]
+    roles: Mapping[str, RoleLogin]
 
     @classmethod
     def from_env(cls, environment: Mapping[str, str] = os.environ) -> Self:
-        """Return the settings of the migrator. Raises SettingsError (also for an invalid log level), SecretUnavailable.
+        """Return the settings of the migrator. Raises SettingsError, also for an invalid log level.
 
         The login of the API comes from API_DB_SECRET_ARN, or from API_DB_USER and API_DB_PASSWORD. The login of the
-        crawler comes from the same variables with the prefix CRAWLER_DB_. Secrets are not cached, because the roles are
-        updated after a rotation.
+        crawler comes from the same variables with the prefix CRAWLER_DB_.
         """
         log_level(environment)
         variables = Variables(environment)
@@ -254,16 +286,26 @@ def log_level(environment: Mapping[str, str] = os.environ) -> str:
     return "INFO"
 
 
-def _role(variables: Variables, secret_arn: str, user: str, password: str) -> Credentials | None:
+def _role(variables: Variables, secret_arn: str, user: str, password: str) -> RoleLogin | None:
     if arn := variables.ascii(secret_arn):
-        return _login(arn, fresh=True)
+        return RoleLogin(secret_arn=arn)
     if name := variables.optional(user):
-        return Credentials(name, variables.password(password) or variables.required(password))
+        return RoleLogin(user=Credentials(name, variables.password(password) or variables.required(password)))
     return None
 
 
-def _login(arn: str, *, fresh: bool) -> Credentials:
-    name, password = _members(arn, "username", "password", fresh=fresh)
+def _version(arn: str, stage: str) -> Credentials | None:
+    """Return the login of a version of a secret; None if there is no such version."""
+    try:
+        return _login(arn, fresh=True, stage=stage)
+    except SecretVersionMissing:
+        if stage == CURRENT:
+            raise
+        return None
+
+
+def _login(arn: str, *, fresh: bool, stage: str = CURRENT) -> Credentials:
+    name, password = _members(arn, "username", "password", fresh=fresh, stage=stage)
     secret = f"the secret {arn}: "
     return Credentials(parse_text(f"{secret}username", name), parse_password(f"{secret}password", password))
 
@@ -273,8 +315,8 @@ def _api_key(arn: str, *, fresh: bool) -> Credentials:
     return Credentials(parse_ascii(f"the secret {arn}: key_id", key_id), private_key)
 
 
-def _members(arn: str, name: str, secret: str, *, fresh: bool) -> tuple[str, str]:
-    fields = get_secret(arn, fresh=fresh)
+def _members(arn: str, name: str, secret: str, *, fresh: bool, stage: str = CURRENT) -> tuple[str, str]:
+    fields = get_secret(arn, fresh=fresh, stage=stage)
     members = str(fields.get(name) or "").strip(), str(fields.get(secret) or "")
     if not all(members):
         raise SettingsError(f"the secret {arn} must be a JSON object with {name} and {secret}.")

@@ -8,6 +8,7 @@ const FAILURES = /** @type {Record<string, string>} */ ({
   network: "The service did not respond",
   too_many_requests: "Too many requests",
   exchange_unavailable: "The exchange is unavailable",
+  database_busy: "The database has no free connection",
   database_unavailable: "The database is unavailable",
   query_timeout: "The query took too long",
 });
