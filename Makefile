@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 SEEDS ?= 200
-ENVIRONMENT ?= default
+ENVIRONMENT ?=
 BENCH ?= exchange queries crawl candles cold
 export VENV
 # Of another Python's modules nothing may be found here.
@@ -78,10 +78,8 @@ soak:  ## run 200 random fault schedules, 300 of the lake, then long property te
 bench:  ## run benchmarks with reference values (about 45 minutes; BENCH="exchange", "queries", "crawl", "candles" or "cold" for one)
 	@failed=0; for part in $(BENCH); do $(TESTS) -m tests.bench.$$part || failed=1; done; exit $$failed
 
-deploy:  ## build and deploy with sam, byte code included (ENVIRONMENT=staging or prod of samconfig.toml; ARGS="--guided")
-	@$(PYTHON) layers/explorer/fetch.py && sam build --config-env $(ENVIRONMENT) && \
-	python$$(cat .python-version) -m compileall -q --invalidation-mode unchecked-hash .aws-sam/build && \
-	sam deploy --config-env $(ENVIRONMENT) $(ARGS)
+deploy:  ## build and deploy a preset of samconfig.toml (ENVIRONMENT=small, medium or large; ARGS="--region us-east-1")
+	@$(SAM) && exec $(LOCAL) -m local.deploy "$(ENVIRONMENT)" $(ARGS)
 
 format:  ## auto-fix lint and format
 	@$(TESTS) -m ruff check --fix-only . ; $(TESTS) -m ruff format . ; $(JAVASCRIPT) biome check --write $(BIOME)

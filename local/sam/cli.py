@@ -43,15 +43,19 @@ def sam_environment() -> dict[str, str]:
     They have no AWS credentials or profiles of this machine, so that neither the SAM CLI nor a function uses them.
     """
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
-    return inherited | {
-        "PATH": f"{BIN}:{os.environ['PATH']}",
-        "TMPDIR": _temporary_folder(),
-        "SAM_CLI_TELEMETRY": "0",
+    return {
+        **inherited,
+        **sam_variables(),
         "AWS_DEFAULT_REGION": REGION,
         "AWS_CONFIG_FILE": os.devnull,
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         "AWS_EC2_METADATA_DISABLED": "true",
     }
+
+
+def sam_variables() -> dict[str, str]:
+    """Return the variables that every command of the SAM CLI needs: its own program first, a folder, no telemetry."""
+    return {"PATH": f"{BIN}:{os.environ['PATH']}", "TMPDIR": _temporary_folder(), "SAM_CLI_TELEMETRY": "0"}
 
 
 @cache

@@ -9,11 +9,11 @@ from local import ROOT
 _WITHOUT_PREFIX: Final = ("Ref", "Condition")
 
 
-class _Loader(yaml.SafeLoader):
+class Loader(yaml.SafeLoader):
     """YAML loader with CloudFormation's short forms."""
 
 
-def _function(loader: _Loader, suffix: str, node: yaml.Node) -> dict[str, Any]:
+def _function(loader: Loader, suffix: str, node: yaml.Node) -> dict[str, Any]:
     match node:
         case yaml.ScalarNode():
             argument: Any = loader.construct_scalar(node)
@@ -26,10 +26,10 @@ def _function(loader: _Loader, suffix: str, node: yaml.Node) -> dict[str, Any]:
     return {suffix if suffix in _WITHOUT_PREFIX else f"Fn::{suffix}": argument}
 
 
-_Loader.add_multi_constructor("!", _function)
+Loader.add_multi_constructor("!", _function)
 
 
 def template(name: str = "template.yaml") -> dict[str, Any]:
     """Return one of the stack's templates. name: path in the project."""
-    document: dict[str, Any] = yaml.load((ROOT / name).read_text(encoding="utf-8"), _Loader)
+    document: dict[str, Any] = yaml.load((ROOT / name).read_text(encoding="utf-8"), Loader)
     return document

@@ -42,6 +42,7 @@ def main(arguments: Sequence[str]) -> int:
     subprocess.run([BIN / "sam", "validate", "--lint"], cwd=ROOT, env=sam_environment(), check=True)
     for architecture in ARCHITECTURES:
         asyncio.run(build_for(architecture).build(print))
+    asyncio.run(Sam(ARCHITECTURES[0]).build(print))  # `make deploy` builds it again, without a network
     tests = [sys.executable, "-m", "pytest", "tests/sam", *arguments]
     return subprocess.run([*prefix, *tests], cwd=ROOT, check=False).returncode
 

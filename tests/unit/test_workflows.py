@@ -9,17 +9,18 @@ import pytest
 import yaml
 
 from local import ROOT
+from local.deploy.preset import read_presets
 
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 PINNED = re.compile(r"[\w-]+/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+")
 
 
-def read(path: Path) -> dict[str, Any]:
-    workflow: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
+def read(path: Path) -> dict[Any, Any]:
+    workflow: dict[Any, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
     return workflow
 
 
-def commands(workflow: dict[str, Any], job: str) -> list[str]:
+def commands(workflow: dict[Any, Any], job: str) -> list[str]:
     return [step["run"] for step in workflow["jobs"][job]["steps"] if "run" in step]
 
 
@@ -68,10 +69,21 @@ def test_ci_runs_every_python_that_the_readme_names_and_the_oldest_is_the_oldest
     assert pyproject["tool"]["ruff"]["target-version"] == f"py{tested[0].replace('.', '')}"
 
 
-def test_a_deployment_takes_its_credentials_from_a_role_and_its_environment_from_samconfig() -> None:
-    workflow = read(ROOT / ".github" / "workflows" / "deploy.yml")
-    job = workflow["jobs"]["deploy"]
+def test_a_deployment_takes_its_credentials_from_a_role_and_no_secret_but_a_key_of_the_service() -> None:
+    path = ROOT / ".github" / "workflows" / "deploy.yml"
+    job = read(path)["jobs"]["deploy"]
     [credentials] = [step["with"] for step in job["steps"] if "configure-aws-credentials" in step.get("uses", "")]
     assert credentials == {"role-to-assume": "${{ vars.AWS_ROLE_ARN }}", "aws-region": "${{ vars.AWS_REGION }}"}
-    assert all('--config-env "$ENVIRONMENT"' in line for line in commands(workflow, "deploy") if line.startswith("sam"))
-    assert "secrets." not in (ROOT / ".github" / "workflows" / "deploy.yml").read_text(encoding="utf-8")
+    assert re.findall(r"secrets\.\w+", path.read_text(encoding="utf-8")) == ["secrets.API_KEY"]
+
+
+def test_a_deployment_is_of_a_preset_and_is_tried_at_its_address() -> None:
+    workflow = read(ROOT / ".github" / "workflows" / "deploy.yml")
+    job = workflow["jobs"]["deploy"]
+    presets = workflow[True]["workflow_dispatch"]["inputs"]["environment"]["options"]  # YAML's `on` is true
+    assert presets == list(read_presets())
+    assert job["environment"] == job["env"]["ENVIRONMENT"] == "${{ inputs.environment }}"
+    deploy, smoke = (step for step in job["steps"] if "run" in step)
+    assert deploy["run"] == 'make deploy ARGS="--no-confirm-changeset --permissions-boundary $BOUNDARY"'
+    assert smoke["run"] == 'make smoke URL="$ADDRESS"'
+    assert smoke["env"]["ADDRESS"] == f"${{{{ steps.{deploy['id']}.outputs.address }}}}"

@@ -1,0 +1,1 @@
+"""`make deploy`: build the stack, deploy a preset of samconfig.toml, protect its database from releases."""
