@@ -10,13 +10,14 @@ import pytest
 
 from authorizer import handler as authorizer
 from authorizer.handler import MAX_AGE_SECONDS, REFRESH_SECONDS, ApiKeys
-from kalshi_markets.secrets_manager import SecretUnavailable, clear_cache
+from kalshi_markets.secrets_manager import SecretUnavailable
 from kalshi_markets.settings import SettingsError
 from local.lambda_runtime.events import HttpRequest, authorizer_event
 from local.lambda_runtime.lambda_errors import FunctionError
 from tests.support.aws import Account
 from tests.support.aws_proxy import DOWN, AwsProxy
 from tests.support.sandboxes import Sandboxes, sandboxes
+from tests.support.secrets import clear_cache
 
 FIRST, SECOND = secrets.token_hex(24), secrets.token_hex(24)
 
