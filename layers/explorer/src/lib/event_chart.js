@@ -89,13 +89,14 @@ export async function loadLines(choice, signal) {
   return { choice, results, unanswered };
 }
 
-/** Return the data of the chart, or null if there are no candlesticks. @param {Candlesticks} candlesticks */
+/** Return the data of the chart, or null if no period has a price. @param {Candlesticks} candlesticks */
 export function toLineData({ choice, results }) {
   const minutes = choice.interval.minutes;
   const closes = new Map(
     results.map(({ ticker, candlesticks }) => {
       const items = candlesticks.map((/** @type {any} */ item) => toCandle(item, minutes));
-      return [ticker, new Map(items.map((/** @type {any} */ { end, close }) => [end, close]))];
+      const priced = items.filter((/** @type {any} */ { close }) => close !== null);
+      return [ticker, new Map(priced.map((/** @type {any} */ { end, close }) => [end, close]))];
     }),
   );
   const ends = [...new Set([...closes.values()].flatMap((values) => [...values.keys()]))].sort((a, b) => a - b);
