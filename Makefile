@@ -19,12 +19,12 @@ SCAN = VENV=.venv-scan $(PYTHON) local/environment.py scan
 JAVASCRIPT = $(TESTS) layers/explorer/fetch.py --tools
 BIOME = --no-errors-on-unmatched --error-on-warnings
 
-.PHONY: help run sql lake-check lake-compact lake-test probe sam-local test sam-test browser-test screenshots env-test check scan soak bench deploy format lock clean
+.PHONY: help run sql lake-check lake-compact lake-test probe smoke sam-local test sam-test browser-test screenshots env-test check scan soak bench deploy format lock clean
 
 help:  ## show this help
 	@sed -n 's/^\([a-z-]*\):.*##/\1 -/p' Makefile
 
-run:  ## run the service on this machine (PORT, MARKETS, RECORDING, EXCHANGE, DATA_DIR, LAKE, VERBOSE)
+run:  ## run the service on this machine (PORT, MARKETS, RECORDING, EXCHANGE, DATA_DIR, LAKE, API_KEY, VERBOSE)
 	@exec $(LOCAL) -m local
 
 sql:  ## run one SQL statement in the database of a stack (SQL="SELECT …", STACK=kalshi-markets; WRITE=1 permits changes)
@@ -38,6 +38,9 @@ lake-compact:  ## convert the closed days of a lake in a folder to Parquet (LAKE
 
 probe:  ## compare the real exchange with the code's assumptions, with at most 60 requests (EXCHANGE, KEYID, KEYFILE; ARGS="--json")
 	@exec $(LOCAL) -m local.probe $(ARGS)
+
+smoke:  ## test a running service with eight requests at most (URL=https://…; API_KEY or TOKEN, if it requires one)
+	@exec $(LOCAL) -m local.smoke
 
 sam-local:  ## run the service in Docker with `sam local start-api` (PORT, MARKETS, RECORDING, EXCHANGE, DATA_DIR, VERBOSE)
 	@$(SAM) && exec $(LOCAL) -m local.sam

@@ -6,6 +6,7 @@ schedule ──────────────► crawler ──► exchang
                         PostgreSQL (ours, unless DB_HOST names one) ◄── migrator, once
                             ▲
 HTTP ──► gateway ──────► api (several sandboxes)
+            └──────────► authorizer, with API_KEY
 """
 
 import asyncio
@@ -19,6 +20,7 @@ from local.console import echo, function_log
 from local.data_folder import API_USER, CRAWLER_USER
 from local.exchange_process import KEY_ID, exchange_process
 from local.explorer import build_pages
+from local.lambda_runtime.authorizer import Authorizer
 from local.lambda_runtime.client_command import OWN_CLIENT, runtime_client
 from local.lambda_runtime.events import HttpRequest, MalformedResponse, http_event, http_response
 from local.lambda_runtime.functions import function_spec
@@ -46,15 +48,20 @@ class Run(BaseRun):
         crawler = self._function("crawler", databases["crawler"] | exchange, progress=True)
         api = self._function("api", databases["api"] | exchange, workers=WORKERS)
         # The functions import their modules meanwhile.
-        await asyncio.gather(migrator.start(), api.start(), crawler.start(), build_pages())
+        _, _, _, _, authorizer = await asyncio.gather(
+            migrator.start(), api.start(), crawler.start(), build_pages(), self._start_authorizer()
+        )
         await self._migrate(migrator)
         scheduler = Scheduler(crawler, "crawler")
         self._stack.push_async_callback(scheduler.close)
-        gateway = Gateway(api, log=lambda line: echo("gateway", line))
+        gateway = Gateway(api, authorizer=authorizer, log=lambda line: echo("gateway", line))
         url = await self._stack.enter_async_context(gateway.serve(listener))
         echo("gateway", url)
+        if authorizer:
+            echo("", "requests need the key of API_KEY in the header x-api-key; the pages ask for it")
         scheduler.start()
-        self._stack.callback(asyncio.create_task(_show_examples(api, url)).cancel)
+        examples = _show_examples(api, url, ' -H "x-api-key: $API_KEY"' if authorizer else "")
+        self._stack.callback(asyncio.create_task(examples).cancel)
         await self._wait_for_exit()
 
     async def _start_dependencies(self) -> tuple[dict[str, dict[str, str]], dict[str, str]]:
@@ -125,6 +132,14 @@ class Run(BaseRun):
         self._watch("the simulated exchange", exchange.ended)
         return {"EXCHANGE_URL": exchange.url, "KEYID": KEY_ID, "KEYFILE": str(key_file)}
 
+    async def _start_authorizer(self) -> Authorizer | None:
+        """Return the authorizer for the key of the settings, or None without a key."""
+        if not self._settings.api_key:
+            return None
+        function = self._function("authorizer", {"API_KEY": self._settings.api_key})
+        await function.start()
+        return Authorizer(function, log=lambda line: echo("gateway", line))
+
     def _function(
         self, name: str, environment: Mapping[str, str], *, workers: int = 1, progress: bool = False
     ) -> LambdaFunction:
@@ -144,16 +159,16 @@ class Run(BaseRun):
         echo("migrator", f"{len(applied)} migrations applied" if applied else "the schema is up to date")
 
 
-async def _show_examples(api: LambdaFunction, url: str) -> None:
-    """Print three example commands as soon as the table has markets."""
+async def _show_examples(api: LambdaFunction, url: str, header: str) -> None:
+    """Print three example commands as soon as the table has markets. header: option of curl, or an empty string."""
     tickers = await _fetch_tickers(api)
     while not tickers:
         await asyncio.sleep(1)
         tickers = await _fetch_tickers(api)
     body = json.dumps({"tickers": tickers})
-    echo("try", f"curl '{url}/markets?limit=5'")
-    echo("", f"curl '{url}/markets?status=active&volume__gte=1000&order_by=volume'")
-    echo("", f"curl -X POST {url}/markets/candlesticks -H 'content-type: application/json' -d '{body}'")
+    echo("try", f"curl{header} '{url}/markets?limit=5'")
+    echo("", f"curl{header} '{url}/markets?status=active&volume__gte=1000&order_by=volume'")
+    echo("", f"curl{header} -X POST {url}/markets/candlesticks -H 'content-type: application/json' -d '{body}'")
 
 
 async def _fetch_tickers(api: LambdaFunction) -> list[str]:

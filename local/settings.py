@@ -35,6 +35,7 @@ _PASSED_ON: Final = {
 """Variables for the functions, besides POWERTOOLS_* and proxies. Lambda does not pass the whole shell environment."""
 _FILES: Final = ("SSL_CERT_FILE", "SSL_CERT_DIR", "DB_SSLROOTCERT")
 _ON_AWS: Final = {
+    "API_KEYS_SECRET_ARN": "API_KEY",
     "EXCHANGE_URL": "EXCHANGE",
     "KALSHI_SECRET_ARN": "KEYID and KEYFILE",
     "LAKE_URL": "LAKE",
@@ -57,6 +58,7 @@ class Settings:
     exchange: base URL of a real exchange.
     database: DB_* variables of an external server, or empty.
     key: KEYID and KEYFILE for a real exchange, or empty.
+    api_key: key that requests must have; None: requests need none.
     functions: variables for every function.
     """
 
@@ -68,6 +70,7 @@ class Settings:
     verbose: bool
     database: Mapping[str, str]
     key: Mapping[str, str]
+    api_key: str | None
     functions: Mapping[str, str]
 
     @classmethod
@@ -101,6 +104,7 @@ class Settings:
             verbose=values.get("VERBOSE", "0").lower() not in ("0", "no", "false"),
             database={name: values[name] for name in _DATABASE if name in values},
             key=_key(values, root) if exchange else {},
+            api_key=parse_ascii("API_KEY", values["API_KEY"]) if "API_KEY" in values else None,
             functions=functions | (_proxies(values) if exchange else {}),
         )
         settings._check_functions()

@@ -10,7 +10,7 @@ from starlette.datastructures import MutableHeaders
 
 ORIGIN: Final = "*"
 METHODS: Final = ("GET", "HEAD", "POST")
-HEADERS: Final = ("accept", "authorization", "content-type", "if-none-match")
+HEADERS: Final = ("accept", "authorization", "content-type", "if-none-match", "x-api-key")
 EXPOSED: Final = "*"
 MAX_AGE_SECONDS: Final = 3600
 

@@ -97,6 +97,19 @@ def http_event(request: HttpRequest, request_id: str) -> dict[str, Any]:
     return event | _event_body(request.body, headers.get("content-type", ""))
 
 
+def authorizer_event(request: HttpRequest, request_id: str, identity: str) -> dict[str, Any]:
+    """Return the event for an authorizer, payload format 2.0. identity: value of its identity source.
+
+    docs.aws.amazon.com/apigateway/latest/developerguide/http-api-lambda-authorizer.html
+    """
+    event = http_event(request, request_id)
+    for name in ("body", "isBase64Encoded"):
+        event.pop(name, None)
+    path = request.path.lstrip("/")
+    arn = f"arn:aws:execute-api:{REGION}:{ACCOUNT}:local/$default/{request.method}/{path}"
+    return event | {"type": "REQUEST", "routeArn": arn, "identitySource": [identity]}
+
+
 def scheduled_event() -> dict[str, Any]:
     """Return a scheduled event for the present time.
 

@@ -19,6 +19,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from local.lambda_runtime import cors
+from local.lambda_runtime.authorizer import Authorizer
 from local.lambda_runtime.events import HttpRequest, MalformedResponse, http_event, http_response
 from local.lambda_runtime.http_server import listen, port_of, serve
 from local.lambda_runtime.lambda_errors import LambdaError, RequestTooLarge, Throttled
@@ -31,19 +32,27 @@ HEAD_BYTES: Final = 10_240
 INTEGRATION_SECONDS: Final = 29.0
 """Maximum duration of a request, including the wait for a free sandbox."""
 GRACE_SECONDS: Final = 1.0
+_AUTHORIZER_MESSAGES: Final = {401: "Unauthorized", 403: "Forbidden", 500: "Internal Server Error"}
 WORKERS: Final = 4
 
 
 class Gateway:
     """ASGI application that invokes a function for each request.
 
+    authorizer: decides on requests before the function; None: every request is authorized.
     log: receives a line for each request, and a line for each failure of the function.
     """
 
     def __init__(
-        self, function: LambdaFunction, *, integration_seconds: float = INTEGRATION_SECONDS, log: Log = print
+        self,
+        function: LambdaFunction,
+        *,
+        authorizer: Authorizer | None = None,
+        integration_seconds: float = INTEGRATION_SECONDS,
+        log: Log = print,
     ) -> None:
         self._function = function
+        self._authorizer = authorizer
         self._integration_seconds = integration_seconds
         self._log = log
         self._invocations: set[asyncio.Task[bytes]] = set()
@@ -82,6 +91,8 @@ class Gateway:
             return error
         if cors.is_preflight(request.method, request.headers):
             return Response(status_code=204)
+        if self._authorizer and (status := await self._authorizer.reject(_to_http_request(request, b""), request_id)):
+            return _message(status, _AUTHORIZER_MESSAGES[status])
         body = await _read_body(request)
         if body is None:
             return _message(413, "Request Entity Too Large")

@@ -46,6 +46,8 @@ class SamRun(BaseRun):
         """Check the settings, Python and the port before anything starts. Raises RunFailed."""
         if self._settings.database:
             raise RunFailed("DB_HOST is only for make run: make sam-local starts its own PostgreSQL")
+        if self._settings.api_key:
+            raise RunFailed("API_KEY is only for make run: make sam-local has no authorizer")
         if not finds_python():
             raise RunFailed(f"sam build requires {RUNTIME} on PATH: install it, or select it (pyenv)")
         self._bind_port().close()  # sam local start-api binds the port last

@@ -1,24 +1,12 @@
-"""Presets of the stack: the environments of samconfig.toml that can be deployed."""
+"""Parameters of the presets, the environments of samconfig.toml that can be deployed."""
 
-import tomllib
-from collections.abc import Mapping
-from typing import Any, Final
-
-from local import ROOT
+from local.deploy.preset import read_presets
 from local.tools.templates import template
-
-CONFIG: Final = ROOT / "samconfig.toml"
 
 
 def overrides() -> dict[str, dict[str, str]]:
     """Return the parameters that each preset sets, by its name."""
-    config: dict[str, Any] = tomllib.loads(CONFIG.read_text(encoding="utf-8"))
-    del config["version"]
-    environments: Mapping[str, Any] = {name: part for name, part in config.items() if "deploy" in part}
-    return {
-        name: dict(override.split("=", 1) for override in environment["global"]["parameters"]["parameter_overrides"])
-        for name, environment in environments.items()
-    }
+    return {name: dict(item.split("=", 1) for item in preset.parameters) for name, preset in read_presets().items()}
 
 
 def presets() -> dict[str, dict[str, str]]:

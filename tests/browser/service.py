@@ -85,18 +85,22 @@ def database_server(folder: Path) -> Iterator[PostgresServer]:
 
 @contextmanager
 def running_service(
-    folder: Path, exchange: Exchange, database: PostgresServer, faults: Sequence[Mapping[str, object]] = ()
+    folder: Path,
+    exchange: Exchange,
+    database: PostgresServer,
+    faults: Sequence[Mapping[str, object]] = (),
+    **settings: str,
 ) -> Iterator[Service]:
     """Run `python -m local` in a copy of the sources, which has no .env file. The first crawl may still be running.
 
-    faults: fault rules of the exchange from the start.
+    faults: fault rules of the exchange from the start. settings: further variables of `make run`.
     """
     checkout = folder / "checkout"
     for name in ("local", "functions", "layers"):
         shutil.copytree(ROOT / name, checkout / name, ignore=_NOT_COPIED)
     with ExchangeServer(exchange) as server:
         httpx.post(f"{server.root}/admin/faults", json=list(faults)).raise_for_status()
-        variables = {"PATH": os.environ["PATH"], "PORT": "0", "EXCHANGE": server.root, **QUICK}
+        variables = {"PATH": os.environ["PATH"], "PORT": "0", "EXCHANGE": server.root, **QUICK, **settings}
         variables |= {**environment_of(database, database.database), "DB_SSLMODE": "disable"}
         command = [sys.executable, "-m", "local"]
         program = Program(command, folder=checkout, environment=variables, seconds=SECONDS)

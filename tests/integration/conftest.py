@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 
 from kalshi_markets.database import Database
-from kalshi_markets.secrets_manager import clear_cache
 from kalshi_markets.settings import MigratorSettings
 from local.exchange.catalogue import Order
 from local.exchange.clock import Clock
@@ -26,6 +25,7 @@ from tests.support.aws_proxy import AwsProxy
 from tests.support.certificates import certificate_for
 from tests.support.database import connect, environment_of, store_markets
 from tests.support.emulator import link_packages
+from tests.support.secrets import clear_cache
 
 _numbers = itertools.count(1)
 

@@ -34,6 +34,7 @@ FUNCTIONS = {
     "api": BOTH
     | {"api", "mangum", "fastapi", "starlette", "anyio", "opentelemetry", "annotated_doc"}
     | {"pydantic", "pydantic_core", "annotated_types", "typing_inspection"},
+    "authorizer": {"authorizer", "kalshi_markets"},
     "crawler": BOTH | {"crawler", "httpx", "idna", "cryptography", "_cffi_backend", "_openssl"},
     "migrator": {"migrator"},  # it imports the rest when it runs, so that an import error is reported to CloudFormation
 }
@@ -107,6 +108,13 @@ def test_a_secret_costs_botocore_and_not_boto3(packages: Path, environment: dict
     secret = environment | aws.environment | {"DB_SECRET_ARN": arn, "DB_SSLMODE": "disable"}
     loaded = loaded_by("api", packages, secret, PAGE)
     assert packages_of(loaded.afterwards - loaded.imported) == {"botocore", "urllib3", "certifi"}
+
+
+def test_the_authorizer_reads_its_keys_while_it_starts(packages: Path, aws: Account) -> None:
+    secret = aws.environment | {"API_KEYS_SECRET_ARN": aws.create_secret({"first": "key"})}
+    imported = packages_of(loaded_by("authorizer", packages, secret).imported)
+    of_botocore = {"botocore", "certifi", "dateutil", "jmespath", "six", "urllib3"}
+    assert imported == FUNCTIONS["authorizer"] | of_botocore
 
 
 def test_the_api_looks_for_garbage_once_it_is_imported_and_only_in_what_is_new(packages: Path) -> None:

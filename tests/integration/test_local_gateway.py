@@ -218,7 +218,7 @@ def test_a_preflight_request_is_answered_by_the_gateway(client: httpx.Client) ->
     assert (answer.status_code, answer.content) == (204, b"")
     assert answer.headers["access-control-allow-origin"] == "*"
     assert answer.headers["access-control-allow-methods"] == "GET,HEAD,POST"
-    assert answer.headers["access-control-allow-headers"] == "accept,authorization,content-type,if-none-match"
+    assert answer.headers["access-control-allow-headers"] == "accept,authorization,content-type,if-none-match,x-api-key"
     assert answer.headers["access-control-max-age"] == "3600"
 
 

@@ -12,13 +12,14 @@ from botocore.exceptions import BotoCoreError
 
 from kalshi_markets import secrets_manager, settings
 from kalshi_markets.database import Database, DatabaseError, LoginFailed
-from kalshi_markets.secrets_manager import PENDING, SecretUnavailable, clear_cache, get_secret
+from kalshi_markets.secrets_manager import PENDING, SecretUnavailable, get_secret
 from migrator.handler import handler
 from migrator.rotation import RotationError
 from tests.support.api_client import Context, variables
 from tests.support.aws import Account
 from tests.support.aws_proxy import DOWN, PASSES, AwsProxy
 from tests.support.database import connect
+from tests.support.secrets import clear_cache
 
 ROLE = "rotated_api"
 STEPS = ("createSecret", "setSecret", "testSecret", "finishSecret")

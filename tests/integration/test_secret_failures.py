@@ -10,7 +10,6 @@ from itertools import repeat
 import pytest
 
 from kalshi_markets.database import Database
-from kalshi_markets.secrets_manager import clear_cache
 from local.exchange.clock import Clock
 from local.exchange.generated import generate
 from local.exchange.http.server import ExchangeServer
@@ -22,6 +21,7 @@ from tests.support.aws import Account
 from tests.support.aws_proxy import DOWN, AwsProxy
 from tests.support.cloudformation import ResponseBucket, custom_resource_event
 from tests.support.sandboxes import SandboxedFunction, Sandboxes, sandboxes
+from tests.support.secrets import clear_cache
 
 AWS_KEY = secrets.token_hex(20)
 

@@ -19,6 +19,14 @@ SECRET = "arn:aws:secretsmanager:us-east-1:123456789012:secret"
 DATABASE = {"DatabaseAddress": "db.example.com:6432/markets", "DatabaseSecretArn": f"{SECRET}:database"}
 NETWORK = {"SubnetIds": "{subnets}", "SecurityGroupIds": "{group}"}
 DOMAIN = {"DomainName": "api.example.com", "CertificateArn": "arn:aws:acm:us-east-1:123456789012:certificate/1"}
+PAGES = {f"{name}Route" for name in ("HomePage", "ExplorePage", "ExplorePages", "DocsPage", "PageAssets")} | {
+    "FaviconRoute",
+    "LanguageModelGuideRoute",
+}
+AUTHORIZED = {"HttpApiPreflight"} | PAGES
+API_KEY = {"ApiKeyAuthorizer", "ApiKeySecret"} | {
+    f"Authorizer{part}" for part in ("Function", "Log", "Permission", "Role")
+}
 DATABASE_STACK = {"PostgreSQL", "DatabaseStorage"}
 OWN = {"PrivateNetwork", *DATABASE_STACK}
 GATEWAY = {"InternetGateway", "InternetGatewayAttachment", "PublicSubnet", "PublicRoutes", "PublicRoute"} | {
@@ -37,8 +45,9 @@ CASES: dict[str, tuple[dict[str, str], set[str]]] = {
     "domain": (DOMAIN, OWN | INSTANCE | {"HttpApiDomain", "HttpApiMapping"}),
     "tokens": (
         {"JwtIssuer": "https://issuer.example.com", "JwtAudience": "markets"},
-        OWN | INSTANCE | {"HttpApiAuthorizer", "HttpApiPreflight"},
+        OWN | INSTANCE | AUTHORIZED | {"HttpApiAuthorizer"},
     ),
+    "API key": ({"ApiKey": "on"}, OWN | INSTANCE | AUTHORIZED | API_KEY),
     "lake": ({"Lake": "true"}, OWN | INSTANCE | {"LakeStorage", "LakeLag"}),
     "all the rest": (
         {
@@ -48,9 +57,12 @@ CASES: dict[str, tuple[dict[str, str], set[str]]] = {
             "MonthlyBudget": "50",
             "DatabaseMultiAz": "true",
             "Lake": "true",
+            "ApiKey": "on",
         },
         OWN
         | INSTANCE
+        | AUTHORIZED
+        | API_KEY
         | {"AlarmKey", "AlarmTopic", "AlarmTopicPolicy", "Budget", "LakeQueryFailed", "LakeStorage", "LakeLag"},
     ),
 }
@@ -134,8 +146,9 @@ def test_a_role_may_use_any_key_for_its_own_secrets_and_nothing_else(parameters:
 
 def test_the_key_of_the_variables_is_granted_to_every_function() -> None:
     key = "arn:aws:kms:us-east-1:123456789012:key/1"
-    with deployed(KmsKeyArn=key) as stack:
-        assert {statements(stack, role)["VariablesKey"]["Resource"] for role in ROLES} == {key}
+    with deployed(KmsKeyArn=key, ApiKey="on") as stack:
+        roles = (*ROLES, "AuthorizerRole")
+        assert {statements(stack, role)["VariablesKey"]["Resource"] for role in roles} == {key}
 
 
 @pytest.mark.parametrize(("parameters", "granted"), [({}, True), (DATABASE | {"Network": "none"}, False)], ids=str)
@@ -183,6 +196,23 @@ def test_the_parts_of_a_lake_find_each_other() -> None:
         groups = {stack.properties(name)["Name"] for name in ("WorkGroup", "UpkeepWorkGroup")}
         assert len(groups) == 2
         assert all(name.startswith("kalshi-") for name in groups), "named for the stack"
+
+
+def test_the_authorizer_is_outside_the_vpc_and_reads_its_secret_only() -> None:
+    with deployed(ApiKey="on") as stack:
+        function = stack.properties("AuthorizerFunction")
+        assert "VpcConfig" not in function
+        assert stack.properties("ApiFunction")["VpcConfig"]["SubnetIds"]
+        secret = function["Environment"]["Variables"]["API_KEYS_SECRET_ARN"]
+        assert stack.outputs["ApiKeySecretArn"] == secret
+        granted = statements(stack, "AuthorizerRole")
+        assert granted.keys() == {"Secrets", "SecretKeys", "Log", "Traces"}
+        assert granted["Secrets"]["Resource"] == secret
+        assert granted["SecretKeys"]["Condition"]["StringEquals"]["kms:EncryptionContext:SecretARN"] == secret
+        route = stack.properties("HttpApiRoute")
+        assert route["AuthorizationType"] == "CUSTOM"
+        assert "ApiKeyAuthorizer" in route["AuthorizerId"]
+        assert "AuthorizerId" not in stack.properties("HomePageRoute")
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,7 @@ def test_every_shared_object_has_the_requested_architecture(architecture: str) -
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_artifacts_contain_only_our_code_and_the_layer_only_packages(architecture: str) -> None:
     folder = build_for(architecture).folder
-    assert {path.name for path in (folder / "ApiFunction").iterdir()} == {"api", "crawler", "migrator"}
+    assert {path.name for path in (folder / "ApiFunction").iterdir()} == {"api", "authorizer", "crawler", "migrator"}
     layer = {path.name for path in (folder / "SharedLayer" / "python").iterdir()}
     assert {"kalshi_markets", "fastapi", "mangum", "pg8000", "httpx", "aws_lambda_powertools", "cryptography"} <= layer
     assert "boto3" not in layer

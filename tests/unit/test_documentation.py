@@ -103,7 +103,13 @@ def test_nothing_outside_settings_reads_the_environment() -> None:
 
 
 def test_the_parts_depend_on_each_other_one_way_only() -> None:
-    allowed = {"api": {"api"}, "crawler": {"crawler"}, "migrator": {"migrator"}, "kalshi_markets": set[str]()}
+    allowed = {
+        "api": {"api"},
+        "authorizer": {"authorizer"},
+        "crawler": {"crawler"},
+        "migrator": {"migrator"},
+        "kalshi_markets": set[str](),
+    }
     ours = {*allowed, "local", "tests"}
     for package, may in allowed.items():
         folder = ROOT / ("layers/shared" if package == "kalshi_markets" else "functions") / package

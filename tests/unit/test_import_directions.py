@@ -10,10 +10,11 @@ import pytest
 from local import ROOT
 
 SOURCES: Final = {"functions": ROOT / "functions", "layers": ROOT / "layers" / "shared", "local": ROOT}
-PARTS: Final = ("kalshi_markets", "api", "crawler", "migrator", "local")
+PARTS: Final = ("kalshi_markets", "api", "authorizer", "crawler", "migrator", "local")
 PERMITTED: Final = {
     "kalshi_markets": {"kalshi_markets"},
     "api": {"api", "kalshi_markets"},
+    "authorizer": {"authorizer", "kalshi_markets"},
     "crawler": {"crawler", "kalshi_markets"},
     "migrator": {"migrator", "kalshi_markets"},
     "local": set(PARTS),

@@ -50,6 +50,16 @@ def test_the_functions_see_their_settings_and_nothing_else_of_the_shell(tmp_path
     assert Settings.from_env(shell, tmp_path).functions.keys() == {"PATH", "LOG_LEVEL", "POWERTOOLS_DEV"}
 
 
+def test_an_api_key_is_for_the_authorizer_alone(tmp_path: Path) -> None:
+    settings = Settings.from_env({"API_KEY": " k e-y\n"}, tmp_path)
+    assert (settings.api_key, settings.functions) == ("k e-y", {})
+    assert Settings.from_env({"API_KEY": ""}, tmp_path).api_key is None
+    with pytest.raises(SettingsError, match="API_KEY must be printable ASCII"):
+        Settings.from_env({"API_KEY": "key\u200b"}, tmp_path)
+    with pytest.raises(SettingsError, match="API_KEYS_SECRET_ARN is for functions on AWS: use API_KEY"):
+        Settings.from_env({"API_KEYS_SECRET_ARN": "arn"}, tmp_path)
+
+
 SAMPLES = {
     "DB_HOST": "db.example",
     "DB_USER": "someone",

@@ -10,6 +10,7 @@ from local.tools.templates import template
 
 TEMPLATE = template()
 DATABASE = {"DatabaseAddress": "db.example.com", "DatabaseSecretArn": "arn"}
+TOKENS = {"JwtIssuer": "https://issuer.example.com", "JwtAudience": "markets"}
 NETWORK = {"SubnetIds": "subnet-1,subnet-2", "SecurityGroupIds": "sg-1"}
 
 
@@ -57,7 +58,8 @@ def test_a_preset_violates_no_rule(preset: str) -> None:
         DATABASE | NETWORK,
         {"Network": "dual-stack"},
         {"DomainName": "api.example.com", "CertificateArn": "arn"},
-        {"JwtIssuer": "https://issuer.example.com", "JwtAudience": "markets"},
+        TOKENS,
+        {"ApiKey": "on"},
         {"MonthlyBudget": "50", "AlarmEmail": "somebody@example.com"},
     ],
 )
@@ -76,6 +78,7 @@ def test_complete_parameters_violate_no_rule(parameters: dict[str, str]) -> None
         ("OwnDomain", {"DomainName": "api.example.com"}),
         ("OwnDomain", {"CertificateArn": "arn"}),
         ("Tokens", {"JwtIssuer": "https://issuer.example.com"}),
+        ("Tokens", TOKENS | {"ApiKey": "on"}),
         ("Budget", {"MonthlyBudget": "50"}),
     ],
 )

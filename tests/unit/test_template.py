@@ -8,9 +8,13 @@ from typing import Any
 
 import pytest
 
+from api.app import create_app
+from api.explorer.pages import PAGES
+from api.resources import Resources
 from kalshi_markets.settings import KALSHI_URL, DatabaseSettings
 from local import ROOT
-from local.lambda_runtime import cors
+from local.lambda_runtime import authorizer, cors
+from local.lambda_runtime.functions import TIMEOUTS
 from local.tools.presets import overrides, presets
 from local.tools.templates import template
 
@@ -22,7 +26,7 @@ NAMES = ["template.yaml", *(nested["Location"] for nested in NESTED.values())]
 
 
 def test_every_handler_is_a_function_of_ours() -> None:
-    assert set(FUNCTIONS) == {"ApiFunction", "CrawlerFunction", "MigratorFunction"}
+    assert set(FUNCTIONS) == {"ApiFunction", "AuthorizerFunction", "CrawlerFunction", "MigratorFunction"}
     for function in FUNCTIONS.values():
         module, name = function["Handler"].rsplit(".", 1)
         file = ROOT / TEMPLATE["Globals"]["Function"]["CodeUri"] / (module.replace(".", "/") + ".py")
@@ -87,6 +91,56 @@ def test_every_path_reaches_the_function_and_the_crawler_runs_every_minute() -> 
     [schedule] = FUNCTIONS["CrawlerFunction"]["Events"].values()
     assert schedule["Properties"]["ScheduleExpression"] == "rate(1 minute)"
     assert schedule["Properties"]["RetryPolicy"] == {"MaximumRetryAttempts": 0, "MaximumEventAgeInSeconds": 60}
+
+
+def routes() -> dict[str, dict[str, Any]]:
+    """Return the routes of the HTTP API by their keys."""
+    properties = [r["Properties"] for r in RESOURCES.values() if r["Type"] == "AWS::ApiGatewayV2::Route"]
+    return {route["RouteKey"]: route for route in properties}
+
+
+def test_every_route_but_the_default_is_open_and_exists_only_with_an_authorizer() -> None:
+    default = routes()["$default"]
+    assert default["AuthorizationType"]["Fn::If"] == ["HasJwt", "JWT", {"Fn::If": ["HasApiKey", "CUSTOM", "NONE"]}]
+    others = {key: route for key, route in routes().items() if key != "$default"}
+    assert {route["AuthorizationType"] for route in others.values()} == {"NONE"}
+    assert {route["Target"]["Fn::Sub"] for route in routes().values()} == {"integrations/${HttpApiIntegration}"}
+    conditions = {r.get("Condition") for r in RESOURCES.values() if r.get("Properties") in others.values()}
+    assert conditions == {"HasAuthorizer"}
+    assert set(others) == set(authorizer.OPEN_ROUTES), "the gateway of make run has the same"
+
+
+def test_the_pages_and_their_assets_are_open() -> None:
+    paths = {path.replace("{", "A").replace("}", "") for path in PAGES}
+    paths |= {"/assets/0123/pages/home.js", "/favicon.ico", "/llms.txt"}
+    assert [path for path in paths for method in ("GET", "HEAD") if not authorizer.is_open(method, path)] == []
+    assert authorizer.is_open("OPTIONS", "/markets"), "before CORS"
+
+
+def test_every_request_of_the_api_needs_authorization() -> None:
+    operations = create_app(Resources()).openapi()["paths"]
+    requests = {(method.upper(), path) for path, methods in operations.items() for method in methods}
+    is_open = {request for request in requests if authorizer.is_open(*request)}
+    assert len(requests) > 20
+    assert is_open == {("GET", "/"), ("GET", "/llms.txt")}, "pages without data"
+    for method, path in (("GET", "//markets"), ("GET", "/explorer"), ("GET", "/docs/x"), ("GET", "/nowhere")):
+        assert not authorizer.is_open(method, path)
+
+
+def test_the_authorizer_is_the_one_of_the_local_gateway() -> None:
+    properties = RESOURCES["ApiKeyAuthorizer"]["Properties"]
+    assert properties["IdentitySource"] == [f"$request.header.{authorizer.HEADER}"]
+    assert properties["AuthorizerResultTtlInSeconds"] == authorizer.RESULT_SECONDS
+    assert (properties["AuthorizerPayloadFormatVersion"], properties["EnableSimpleResponses"]) == ("2.0", True)
+    assert FUNCTIONS["AuthorizerFunction"]["Timeout"] == TIMEOUTS["authorizer"]
+
+
+def test_what_belongs_to_the_api_key_exists_only_with_it() -> None:
+    names = {name for name, resource in RESOURCES.items() if resource.get("Condition") == "HasApiKey"}
+    assert names == {f"ApiKey{part}" for part in ("Authorizer", "Secret")} | {
+        f"Authorizer{part}" for part in ("Function", "Log", "Permission", "Role")
+    }
+    assert TEMPLATE["Parameters"]["ApiKey"]["Default"] == "off"
 
 
 def test_failed_runs_are_queued_and_not_retried() -> None:
@@ -185,6 +239,6 @@ def test_the_variables_of_sam_local_are_those_of_the_functions() -> None:
     variables = json.loads((ROOT / "local" / "sam" / "environment.json").read_text(encoding="utf-8"))
     common = TEMPLATE["Globals"]["Function"]["Environment"]["Variables"]
     assert variables.pop("Parameters").keys() <= common.keys()
-    assert variables.keys() == FUNCTIONS.keys()
+    assert variables.keys() == FUNCTIONS.keys() - {"AuthorizerFunction"}, "samconfig.toml has disable_authorizer"
     for name, own in variables.items():
         assert own.keys() <= FUNCTIONS[name]["Environment"]["Variables"].keys()

@@ -43,12 +43,6 @@ def get_secret(arn: str, *, fresh: bool = False, stage: str = CURRENT) -> Mappin
     return value
 
 
-def clear_cache() -> None:
-    """Clear the cached secrets and the cached client."""
-    _cache.clear()
-    client.cache_clear()
-
-
 def fetch_version(arn: str, **version: str) -> Mapping[str, Any]:
     """Return the JSON object of one version of a secret. Raises SecretUnavailable.
 

@@ -264,6 +264,36 @@ class MigratorSettings:
         return cls({function: role for function, role in roles.items() if role})
 
 
+@dataclass(frozen=True)
+class AuthorizerSettings:
+    """Settings of the authorizer: the source of the API keys that requests may have."""
+
+    secret_arn: str | None
+    key: str | None
+
+    @classmethod
+    def from_env(cls, environment: Mapping[str, str] = os.environ) -> Self:
+        """Return the settings of the authorizer. Raises SettingsError."""
+        variables = Variables(environment)
+        settings = cls(variables.ascii("API_KEYS_SECRET_ARN"), variables.ascii("API_KEY"))
+        if not settings.secret_arn and not settings.key:
+            raise SettingsError("API_KEYS_SECRET_ARN is not set.")
+        return settings
+
+    def api_keys(self) -> list[str]:
+        """Return the accepted keys. Raises SettingsError, SecretUnavailable.
+
+        They are the values of the secret, which is not cached here, if API_KEYS_SECRET_ARN is set, else API_KEY.
+        """
+        if not self.secret_arn:
+            return [self.key or ""]
+        values = get_secret(self.secret_arn, fresh=True).values()
+        keys = [value.strip() for value in values if isinstance(value, str) and value.strip()]
+        if not keys:
+            raise SettingsError(f"the secret {self.secret_arn} must be a JSON object with an API key as each value.")
+        return keys
+
+
 def lake_url(environment: Mapping[str, str] = os.environ) -> str | None:
     """Return the URL of the lake, from LAKE_URL; None: there is no lake. Raises SettingsError."""
     url = Variables(environment).ascii("LAKE_URL")

@@ -1,5 +1,7 @@
 /** Client of the service's own HTTP API. A request is a value, so that a page can send it and show it. */
 
+import { apiKey, KEY_HEADER, otherKey } from "./api_key.js";
+
 /** @typedef {string | number | boolean | null | undefined} ParameterValue */
 
 /**
@@ -39,6 +41,10 @@ export class ApiFailure extends Error {
 
   /** @param {Response} response @param {any} body */
   static of(response, body) {
+    if (response.status === 401) {
+      const hint = "Programs can send one; the pages cannot.";
+      return new ApiFailure(401, "unauthorized", "The service requires a token in the header authorization.", hint, "");
+    }
     const detail = body?.detail ?? body?.message ?? `The service responded with status ${response.status}.`;
     const sentences = Array.isArray(detail)
       ? detail.map((problem) => `${problem.loc.at(-1)}: ${problem.msg}`).join(" ")
@@ -93,16 +99,36 @@ export async function send(request, signal) {
 
 /**
  * Send a request and return its response, whatever its status, with its body. Throw an ApiFailure without a response.
+ * If the service requires an API key, wait for a key that it accepts.
  *
  * @param {ApiRequest} request
  * @param {RequestInit} options Further options of fetch.
  */
 export async function receiveText(request, options) {
-  const post = request.body
-    ? { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(request.body) }
-    : {};
+  let key = apiKey();
+  let received = await fetchText(request, key, options);
+  while (isKeyRejection(received.response)) {
+    key = await otherKey(key);
+    received = await fetchText(request, key, options);
+  }
+  return received;
+}
+
+/** Return whether API Gateway rejected the key of a request. With tokens it names their scheme. @param {Response} response */
+function isKeyRejection({ status, headers }) {
+  return (status === 401 || status === 403) && !headers.has("www-authenticate");
+}
+
+/** @param {ApiRequest} request @param {string} key @param {RequestInit} options */
+async function fetchText(request, key, options) {
+  /** @type {Record<string, string>} */
+  const headers = key === "" ? {} : { [KEY_HEADER]: key };
+  if (request.body) {
+    headers["content-type"] = "application/json";
+  }
+  const post = request.body ? { method: "POST", body: JSON.stringify(request.body) } : {};
   try {
-    const response = await fetch(requestPath(request), { ...post, ...options });
+    const response = await fetch(requestPath(request), { ...post, headers, ...options });
     return { response, text: await response.text() };
   } catch {
     options.signal?.throwIfAborted();
@@ -111,7 +137,7 @@ export async function receiveText(request, options) {
 }
 
 /** Return the value of a JSON text, or null if it is none. @param {string} text */
-function parsedJson(text) {
+export function parsedJson(text) {
   try {
     return JSON.parse(text);
   } catch {

@@ -1,6 +1,7 @@
 /** "API" and "CSV" of a table or a chart: the request that made it, to take away. */
 
 import { requestPath, withParameters } from "./api.js";
+import { download } from "./api_links.js";
 import { html } from "./html.js";
 import { snippets } from "./snippets.js";
 
@@ -35,20 +36,6 @@ export function requestPanel(request, label, { csv = "api", list = "items" } = {
           </button>`
     }
   </div>`;
-}
-
-/**
- * Start the download of a CSV text.
- *
- * @param {string} text
- * @param {string} fileName
- */
-function download(text, fileName) {
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(new Blob([text], { type: "text/csv" }));
-  link.download = fileName;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
 }
 
 /**

@@ -1,11 +1,12 @@
 /** Texts that repeat a request elsewhere: its URL, curl, Python and pandas. */
 
 import { requestPath, withParameters } from "./api.js";
+import { apiKey, KEY_HEADER, KEY_PLACEHOLDER } from "./api_key.js";
 
 /** @typedef {import("./api.js").ApiRequest} ApiRequest */
 
 /**
- * Return the texts that repeat a request.
+ * Return the texts that repeat a request. If the page has an API key, they have its header with a placeholder.
  *
  * @param {ApiRequest} request
  * @param {object} options
@@ -18,7 +19,9 @@ export function snippets(request, { hasCsv, list }) {
   const url = location.origin + requestPath(request);
   const json = request.body ? `, json=${pythonLiteral(request.body)}` : "";
   const method = request.body ? "post" : "get";
-  const call = `httpx.${method}(${pythonLiteral(url)}${json}, timeout=30).raise_for_status().json()`;
+  const key = apiKey() === "" ? null : pythonLiteral({ [KEY_HEADER]: KEY_PLACEHOLDER });
+  const headers = key ? `, headers=${key}` : "";
+  const call = `httpx.${method}(${pythonLiteral(url)}${json}${headers}, timeout=30).raise_for_status().json()`;
   const csvUrl = location.origin + requestPath(withParameters(request, { format: "csv" }));
   return [
     ["URL", url],
@@ -27,7 +30,7 @@ export function snippets(request, { hasCsv, list }) {
     [
       "pandas",
       hasCsv
-        ? `import pandas as pd\n\nframe = pd.read_csv(${pythonLiteral(csvUrl)})`
+        ? `import pandas as pd\n\nframe = pd.read_csv(${pythonLiteral(csvUrl)}${key ? `, storage_options=${key}` : ""})`
         : `import httpx\nimport pandas as pd\n\nresponse = ${call}\nframe = ${frameSource(list)}`,
     ],
   ];
@@ -50,7 +53,8 @@ function memberSource(path) {
 /** @param {string} url @param {object | undefined} body */
 function curl(url, body) {
   const data = body ? ` -H 'content-type: application/json' -d ${shellQuoted(JSON.stringify(body))}` : "";
-  return `curl ${shellQuoted(url)}${data}`;
+  const key = apiKey() === "" ? "" : ` -H '${KEY_HEADER}: ${KEY_PLACEHOLDER}'`;
+  return `curl ${shellQuoted(url)}${key}${data}`;
 }
 
 /** @param {string} text */

@@ -11,6 +11,7 @@ const FAILURES = /** @type {Record<string, string>} */ ({
   database_busy: "The database has no free connection",
   database_unavailable: "The database is unavailable",
   query_timeout: "The query took too long",
+  unauthorized: "Not authorized",
 });
 
 /**

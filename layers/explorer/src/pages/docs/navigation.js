@@ -1,5 +1,6 @@
 /** Introduction of the API, and the navigation of its operations. */
 
+import { apiKey, KEY_HEADER } from "../../lib/api_key.js";
 import { html, nothing } from "../../lib/html.js";
 import { operationUrl } from "./form_values.js";
 
@@ -7,9 +8,11 @@ import { operationUrl } from "./form_values.js";
 
 /** @param {any} info */
 export function introductionView(info) {
+  const key =
+    apiKey() === "" ? "No key is needed" : html`A request needs a key in the header <code>${KEY_HEADER}</code>`;
   return html`<h1>API</h1>
     <p>
-      ${info.description} No key is needed, and other origins may read every response (CORS). The base URL is
+      ${info.description} ${key}, and other origins may read every response (CORS). The base URL is
       <code>${location.origin}</code>.
     </p>
     <ul class="links">
