@@ -171,16 +171,24 @@ def test_every_reference_is_resolved_and_the_outputs_are_the_variables_of_the_wo
     assert named == set(re.findall(r"vars\.(\w+)", workflow))
 
 
-def test_only_the_environment_of_the_repository_is_trusted() -> None:
-    [trust] = default()["trust"]["Statement"]
+@pytest.mark.parametrize("repository", ["somebody/kalshi-markets", "somebody@123456/kalshi-markets@456789"])
+def test_only_the_environment_of_the_repository_is_trusted(repository: str) -> None:
+    assert re.fullmatch(template("infra/bootstrap.yaml")["Parameters"]["Repository"]["AllowedPattern"], repository)
+    [trust] = created(Repository=repository)["trust"]["Statement"]
     assert trust["Principal"] == {"Federated": PROVIDER}
     assert trust["Action"] == "sts:AssumeRoleWithWebIdentity"
     assert trust["Condition"] == {
         "StringEquals": {
             "token.actions.githubusercontent.com:aud": "sts.amazonaws.com",
-            "token.actions.githubusercontent.com:sub": "repo:somebody/kalshi-markets:environment:small",
+            "token.actions.githubusercontent.com:sub": f"repo:{repository}:environment:small",
         }
     }
+
+
+@pytest.mark.parametrize("repository", ["somebody", "somebody@1/name", "some*/name", "somebody@*/name@*", "a/b:ref"])
+def test_a_repository_without_an_exact_name_is_rejected(repository: str) -> None:
+    pattern = template("infra/bootstrap.yaml")["Parameters"]["Repository"]["AllowedPattern"]
+    assert not re.fullmatch(pattern, repository)
 
 
 def test_an_existing_provider_is_used() -> None:
