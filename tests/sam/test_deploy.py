@@ -101,9 +101,9 @@ def test_a_preset_reaches_cloudformation_as_it_is_and_its_database_is_protected(
 def test_a_release_keeps_every_parameter_that_the_preset_does_not_name_and_sets_the_policies_again(
     aws: Account,
 ) -> None:
-    names = template()["Parameters"].keys()
+    deployed = {name: str(parameter["Default"]) for name, parameter in template()["Parameters"].items()}
     stack = CloudFormationApi(
-        aws, FIRST.stack, status="UPDATE_ROLLBACK_COMPLETE", result="UPDATE_COMPLETE", parameters=names
+        aws, FIRST.stack, status="UPDATE_ROLLBACK_COMPLETE", result="UPDATE_COMPLETE", parameters=deployed
     )
     with stack as api:
         program = make_deploy(FIRST, api)
@@ -111,7 +111,7 @@ def test_a_release_keeps_every_parameter_that_the_preset_does_not_name_and_sets_
         [change_set] = api.stack.change_sets
     assert change_set["ChangeSetType"] == "UPDATE"
     parameters = sent_list(change_set, "Parameters", "ParameterKey", "ParameterValue")
-    assert parameters == {**dict.fromkeys(names, PREVIOUS), **pairs(list(FIRST.parameters))}
+    assert parameters == {**dict.fromkeys(deployed, PREVIOUS), **pairs(list(FIRST.parameters))}
     assert api.stack.policies.keys() == {FIRST.stack, api.stack.database}
 
 

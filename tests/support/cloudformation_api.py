@@ -5,7 +5,7 @@ It records what a deployment sends, and ends every deployment as the test says. 
 
 import json
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http.client import HTTPConnection
@@ -53,7 +53,7 @@ class CloudFormationApi(HttpServer):
 
     environment: variables that route all calls of the AWS SDKs to it.
     result: status of the stack after a deployment.
-    parameters: names of the parameters that the deployed stack has.
+    parameters: parameters of the deployed stack, by name.
     has_database: whether the stack has its own database.
     rejects: action that the caller has no right to.
     executed: set when a change set is executed. Until `finish` is set, the deployment continues.
@@ -66,7 +66,7 @@ class CloudFormationApi(HttpServer):
         *,
         status: str | None = None,
         result: str = "CREATE_COMPLETE",
-        parameters: Iterable[str] = (),
+        parameters: Mapping[str, str] | None = None,
         has_database: bool = True,
         rejects: str = "",
     ) -> None:
@@ -76,7 +76,7 @@ class CloudFormationApi(HttpServer):
         self.executed, self.finish = threading.Event(), threading.Event()
         self.finish.set()
         self._result = result
-        self._parameters = parameters
+        self._parameters = parameters or {}
         self._has_database = has_database
         self._rejects = rejects
         self._account = urlsplit(account.environment["AWS_ENDPOINT_URL"]).netloc
@@ -131,7 +131,9 @@ class CloudFormationApi(HttpServer):
                 "CreationTime": _now(),
             }
         )
-        return f"<Stacks><member>{identity}{_members('Outputs', outputs)}</member></Stacks>"
+        parameters = [{"ParameterKey": name, "ParameterValue": value} for name, value in self._parameters.items()]
+        lists = _members("Outputs", outputs) + _members("Parameters", parameters)
+        return f"<Stacks><member>{identity}{lists}</member></Stacks>"
 
     def _create_change_set(self, parameters: Mapping[str, str]) -> str:
         self.stack.change_sets.append(dict(parameters))
