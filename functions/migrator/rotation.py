@@ -61,7 +61,11 @@ class _Rotation:
         try:
             self._pending()
         except SecretVersionMissing:
-            value = {**get_secret(self.arn, fresh=True), "password": secrets.token_hex(_PASSWORD_BYTES)}
+            current = get_secret(self.arn, fresh=True)
+            if not current.get("username"):
+                # The pending version would be as useless, and its label would stay.
+                raise RotationError("the secret has no username: write it by hand (docs/operations.md).") from None
+            value = {**current, "password": secrets.token_hex(_PASSWORD_BYTES)}
             client().put_secret_value(
                 SecretId=self.arn,
                 ClientRequestToken=self.version,

@@ -205,6 +205,15 @@ def test_index_names_are_distinct_however_long_the_table_name() -> None:
     assert max(map(len, names)) <= 63
 
 
+def test_an_older_release_leaves_the_migrations_of_a_newer_one(table: Database) -> None:
+    migrate(table, NO_ROLES)
+    name = table.settings.table
+    table.execute_script(f"ALTER TABLE {name}_history ADD COLUMN later text")
+    table.execute(f"INSERT INTO {name}_migrations (name) VALUES ('9999_later.sql')")
+    assert migrate(table, NO_ROLES) == []
+    assert table.execute(f"SELECT max(name) FROM {name}_migrations") == [["9999_later.sql"]]
+
+
 def test_a_database_of_an_earlier_development_version_is_rejected_and_left_unchanged(table: Database) -> None:
     name = table.settings.table
     table.execute_script(f"CREATE TABLE {name}_migrations (name text PRIMARY KEY); CREATE TABLE {name} (ticker text)")

@@ -1,5 +1,6 @@
 """Rotation of a role's password by Secrets Manager's steps: no login is rejected at any moment."""
 
+import json
 import threading
 import time
 import uuid
@@ -12,7 +13,7 @@ from botocore.exceptions import BotoCoreError
 
 from kalshi_markets import secrets_manager, settings
 from kalshi_markets.database import Database, DatabaseError, LoginFailed
-from kalshi_markets.secrets_manager import PENDING, SecretUnavailable, get_secret
+from kalshi_markets.secrets_manager import PENDING, SecretUnavailable, client, get_secret
 from migrator.handler import handler
 from migrator.rotation import RotationError
 from tests.support.api_client import Context, variables
@@ -210,6 +211,18 @@ def test_a_pending_password_that_is_not_the_roles_fails_the_test(role: Role, dat
     database.execute_script(f"ALTER ROLE {ROLE} PASSWORD 'lost'")
     role.step("setSecret", version)
     role.step("testSecret", version)
+
+
+def test_a_damaged_secret_gets_no_pending_version_and_is_repaired_by_hand(role: Role) -> None:
+    client().put_secret_value(SecretId=role.arn, SecretString='{"password": "lost"}')
+    with pytest.raises(RotationError, match="no username: write it by hand"):
+        role.step("createSecret", str(uuid.uuid4()))
+    client().put_secret_value(SecretId=role.arn, SecretString=json.dumps({"username": ROLE, "password": "again"}))
+    role.migrate()
+    clear_cache()
+    role.login().close()
+    role.rotate()
+    role.login().close()
 
 
 def test_other_secrets_steps_and_versions_are_rejected(role: Role, account: Account) -> None:
