@@ -3,9 +3,10 @@
 import ast
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from fnmatch import fnmatchcase
 from functools import cache
+from operator import eq
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -217,6 +218,47 @@ def test_the_boundary_has_every_right_of_the_roles_of_the_stack() -> None:
     granted -= {"sts:AssumeRole"}  # of trust policies
     granted |= {"lambda:InvokeFunction"}  # of the role of the schedule, which SAM creates
     assert sorted(action for action in granted if not allows(action, "boundary")) == []
+
+
+SECRETS = "arn:aws:secretsmanager:us-east-1:123456789012:secret"
+DATABASES = "arn:aws:rds:us-east-1:123456789012:db"
+STACK_TAG = "aws:cloudformation:stack-name"
+DATABASE_TAG = "aws:rds:primaryDBInstanceArn"
+
+
+@pytest.mark.parametrize(
+    ("action", "name", "tags", "is_allowed"),
+    [
+        ("GetSecretValue", "ApiDatabaseSecret-1-AbCdEf", {STACK_TAG: "kalshi-markets"}, True),
+        ("PutSecretValue", "ApiDatabaseSecret-1-AbCdEf", {STACK_TAG: "kalshi-markets"}, True),
+        ("GetSecretValue", "ApiDatabaseSecret-2-AbCdEf", {STACK_TAG: "kalshi-markets-of-others"}, False),
+        ("GetSecretValue", "ApiKeySecret-2-AbCdEf", {}, False),
+        ("GetSecretValue", "rds!db-1-AbCdEf", {DATABASE_TAG: f"{DATABASES}:kalshi-markets-postgresql-1"}, True),
+        ("PutSecretValue", "rds!db-1-AbCdEf", {DATABASE_TAG: f"{DATABASES}:kalshi-markets-postgresql-1"}, False),
+        ("GetSecretValue", "rds!db-2-AbCdEf", {DATABASE_TAG: f"{DATABASES}:payroll"}, False),
+        ("GetSecretValue", "kalshi-key-AbCdEf", {}, True),
+        ("PutSecretValue", "kalshi-key-AbCdEf", {}, False),
+        ("GetSecretValue", "rds!db-existing-AbCdEf", {}, True),
+        ("GetSecretValue", "payroll-AbCdEf", {}, False),
+    ],
+)
+def test_the_boundary_has_the_secrets_of_the_stack_and_those_that_it_names(
+    action: str, name: str, tags: dict[str, str], is_allowed: bool
+) -> None:
+    boundary = created(**REPOSITORY, DatabaseSecretName="rds!db-existing")["boundary"]["Statement"]
+    tests: dict[str, Callable[[str, str], bool]] = {"StringEquals": eq, "StringLike": fnmatchcase}
+    granted = [
+        item["Sid"]
+        for item in boundary
+        if f"secretsmanager:{action}" in listed(item["Action"])
+        and any(fnmatchcase(f"{SECRETS}:{name}", pattern) for pattern in listed(item["Resource"]))
+        and all(
+            tests[operator](tags.get(key.removeprefix("aws:ResourceTag/"), ""), value)
+            for operator, values in item.get("Condition", {}).items()
+            for key, value in values.items()
+        )
+    ]
+    assert bool(granted) == is_allowed, granted
 
 
 def test_roles_are_created_and_changed_only_with_the_boundary_and_below_the_name_of_the_stack() -> None:
