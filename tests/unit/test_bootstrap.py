@@ -23,6 +23,7 @@ from samtranslator.translator.translator import Translator
 
 from local import ROOT
 from local.deploy.boundary import set_boundary
+from local.deploy.preset import read_presets
 from local.tools.templates import template
 
 ACCOUNT = "arn:aws:iam::123456789012"
@@ -169,7 +170,7 @@ def test_every_reference_is_resolved_and_the_outputs_are_the_variables_of_the_wo
     workflow = (ROOT / ".github" / "workflows" / "deploy.yml").read_text(encoding="utf-8")
     described = [output["Description"] for output in template("infra/bootstrap.yaml")["Outputs"].values()]
     named = {name for text in described for name in re.findall(r"AWS_\w+", text)}
-    assert named == set(re.findall(r"vars\.(\w+)", workflow))
+    assert named == set(re.findall(r"vars\.(AWS_\w+)", workflow))
 
 
 @pytest.mark.parametrize("repository", ["somebody/kalshi-markets", "somebody@123456/kalshi-markets@456789"])
@@ -190,6 +191,14 @@ def test_only_the_environment_of_the_repository_is_trusted(repository: str) -> N
 def test_a_repository_without_an_exact_name_is_rejected(repository: str) -> None:
     pattern = template("infra/bootstrap.yaml")["Parameters"]["Repository"]["AllowedPattern"]
     assert not re.fullmatch(pattern, repository)
+
+
+@pytest.mark.parametrize("name", ["deploy", "boundary", "ab", "Kalshi", "kalshi_markets", "kalshi-markets-of-europe"])
+def test_a_name_that_would_cover_the_role_itself_or_be_shortened_is_rejected(name: str) -> None:
+    pattern = template("infra/bootstrap.yaml")["Parameters"]["StackName"]["AllowedPattern"]
+    assert not re.fullmatch(pattern, name)
+    assert all(re.fullmatch(pattern, preset.stack) for preset in read_presets().values())
+    assert re.fullmatch(pattern, "deploys")
 
 
 def test_an_existing_provider_is_used() -> None:
