@@ -286,6 +286,14 @@ def test_roles_are_created_and_changed_only_with_the_boundary_and_below_the_name
         assert not allows(action, "boundary")
 
 
+def test_a_right_over_every_name_is_one_through_cloudformation() -> None:
+    wide = re.compile(r"arn:[^:]+:(?!ec2)[a-z]+:[^:]*:\d{12}:[a-z-]+/\*")
+    for item in statements("stack"):
+        if any(wide.fullmatch(resource) for resource in listed(item["Resource"])):
+            assert item["Condition"] == {"ForAnyValue:StringEquals": {"aws:CalledVia": "cloudformation.amazonaws.com"}}
+            assert item["Action"] == "budgets:*"
+
+
 def test_roles_are_passed_only_to_the_services_that_the_stack_uses() -> None:
     [passing] = [item for item in statements("roles") if item["Action"] == "iam:PassRole"]
     services = passing["Condition"]["StringEquals"]["iam:PassedToService"]
