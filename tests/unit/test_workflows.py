@@ -80,6 +80,8 @@ def test_a_deployment_takes_its_credentials_from_a_role_and_no_secret_but_those_
 def test_a_deployment_is_of_a_preset_and_is_tried_at_its_address() -> None:
     workflow = read(ROOT / ".github" / "workflows" / "deploy.yml")
     job = workflow["jobs"]["deploy"]
+    assert workflow["concurrency"] == {"group": "deploy"}
+    assert len({preset.stack for preset in read_presets().values()}) == 1, "of all presets"
     presets = workflow[True]["workflow_dispatch"]["inputs"]["environment"]["options"]  # YAML's `on` is true
     assert presets == list(read_presets())
     assert job["environment"] == job["env"]["ENVIRONMENT"] == "${{ inputs.environment }}"
