@@ -236,3 +236,5 @@ def test_a_policy_denies_the_loss_of_one_resource_and_nothing_else(path: str, lo
         "Action": ["Update:Replace", "Update:Delete"],
         "Resource": f"LogicalResourceId/{logical_id}",
     }
+    page = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    assert denied in [json.loads(line) for line in page.splitlines() if line.startswith('{"Effect": "Deny"')]
