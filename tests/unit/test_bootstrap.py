@@ -229,6 +229,17 @@ def test_the_boundary_has_every_right_of_the_roles_of_the_stack() -> None:
     assert sorted(action for action in granted if not allows(action, "boundary")) == []
 
 
+def test_the_boundary_has_the_keys_of_every_service_that_the_roles_use_them_through() -> None:
+    [keys] = [item for item in statements("boundary") if item["Sid"] == "Keys"]
+    allowed = {service.partition(".")[0] for service in keys["Condition"]["StringEquals"]["kms:ViaService"]}
+    queues = [properties for kind, properties in resources() if kind == "AWS::SQS::Queue"]
+    roles = [properties for kind, properties in resources() if kind == "AWS::IAM::Role"]
+    used = {match[1] for text in strings(roles) if (match := re.match(r"(\w+)\.\$\{AWS::Region\}", text))}
+    used |= {"sqs" for queue in queues if "KmsMasterKeyId" in queue}
+    assert used >= {"secretsmanager", "sqs"}
+    assert allowed == used | {"lambda"}, "Lambda decrypts the variables of a function"
+
+
 SECRETS = "arn:aws:secretsmanager:us-east-1:123456789012:secret"
 DATABASES = "arn:aws:rds:us-east-1:123456789012:db"
 STACK_TAG = "aws:cloudformation:stack-name"
