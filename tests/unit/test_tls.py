@@ -5,12 +5,19 @@ from typing import Any
 
 import pytest
 
+from kalshi_markets import tls
 from kalshi_markets.settings import DatabaseSettings
 from kalshi_markets.tls import ssl_options
 from tests.support.certificates import certificate_for
 
 INSTANCE = "kalshi.abc123.us-east-1.rds.amazonaws.com"
 PROXY = "kalshi.proxy-abc123.us-east-1.rds.amazonaws.com"
+
+
+@pytest.fixture(autouse=True)
+def no_cached_context() -> None:
+    """Forget the contexts of other tests, which may have been created with other authorities of the system."""
+    tls._verifying_context.cache_clear()
 
 
 def context(host: str, mode: str = "verify-full", **variables: str) -> ssl.SSLContext:
@@ -21,9 +28,9 @@ def context(host: str, mode: str = "verify-full", **variables: str) -> ssl.SSLCo
 
 
 def names(trusted: ssl.SSLContext) -> list[str]:
-    """Return the common names of the trusted authorities."""
+    """Return the common names of the trusted authorities, sorted."""
     subjects: list[Any] = [certificate["subject"] for certificate in trusted.get_ca_certs()]
-    return [value for subject in subjects for part in subject for key, value in part if key == "commonName"]
+    return sorted(value for subject in subjects for part in subject for key, value in part if key == "commonName")
 
 
 @pytest.mark.parametrize("host", [INSTANCE, INSTANCE.upper()])
