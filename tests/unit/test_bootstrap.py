@@ -7,22 +7,17 @@ from collections.abc import Callable, Iterator, Mapping
 from fnmatch import fnmatchcase
 from functools import cache
 from operator import eq
-from pathlib import Path
 from typing import Any
 from unittest import mock
 
 import boto3
 import pytest
-import yaml
 from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
 from moto import mock_aws
 from moto.cloudformation import parsing
 from moto.core.common_models import CloudFormationModel
-from samtranslator.parser.parser import Parser
-from samtranslator.translator.translator import Translator
 
 from local import ROOT
-from local.deploy.boundary import set_boundary
 from local.deploy.preset import read_presets
 from local.tools.templates import template
 
@@ -332,26 +327,3 @@ def test_the_policies_are_within_the_limits_of_iam() -> None:
     sizes = {name: len(json.dumps(default()[name], separators=(",", ":"))) for name in ("stack", "roles", "unnamed")}
     assert sum(sizes.values()) <= 10_240
     assert len(json.dumps(default()["boundary"], separators=(",", ":"))) <= 6_144
-
-
-def test_the_boundary_is_set_on_every_role_of_a_build(tmp_path: Path) -> None:
-    (tmp_path / "PostgreSQL").mkdir()
-    for name, source in (("template.yaml", "template.yaml"), ("PostgreSQL/template.yaml", "infra/database.yaml")):
-        (tmp_path / name).write_text(json.dumps(template(source)), encoding="utf-8")
-    set_boundary(BOUNDARY, tmp_path)
-    root = yaml.safe_load((tmp_path / "template.yaml").read_text(encoding="utf-8"))
-    for resource in root["Resources"].values():  # as by `sam package`
-        resource["Properties"] = resource["Properties"] | {
-            name: "s3://bucket/code.zip" for name in ("CodeUri", "ContentUri") if name in resource["Properties"]
-        }
-        if "Location" in resource["Properties"]:
-            resource["Properties"]["Location"] = "https://s3.us-east-1.amazonaws.com/bucket/template.yaml"
-    root["Globals"]["Function"]["CodeUri"] = "s3://bucket/code.zip"
-    values = {name: parameter.get("Default", "") for name, parameter in root["Parameters"].items()}
-    with mock.patch.dict("os.environ", {"AWS_DEFAULT_REGION": "us-east-1"}):
-        transformed = Translator({}, Parser()).translate(root, values)
-    nested = yaml.safe_load((tmp_path / "PostgreSQL" / "template.yaml").read_text(encoding="utf-8"))
-    every = [*transformed["Resources"].values(), *nested["Resources"].values()]
-    roles = [resource["Properties"] for resource in every if resource["Type"] == "AWS::IAM::Role"]
-    assert len(roles) >= 5, "three functions, the schedule, the database"
-    assert {role["PermissionsBoundary"] for role in roles} == {BOUNDARY}
