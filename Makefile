@@ -39,7 +39,7 @@ lake-compact:  ## convert the closed days of a lake in a folder to Parquet (LAKE
 probe:  ## compare the real exchange with the code's assumptions, with at most 60 requests (EXCHANGE, KEYID, KEYFILE; ARGS="--json")
 	@exec $(LOCAL) -m local.probe $(ARGS)
 
-smoke:  ## test a running service with eight requests at most (URL=https://…; API_KEY or TOKEN, if it requires one)
+smoke:  ## test a running service with eight requests at most (URL=https://…; API_KEY or TOKEN, if it requires one; MAX_LAG=3600)
 	@exec $(LOCAL) -m local.smoke
 
 sam-local:  ## run the service in Docker with `sam local start-api` (PORT, MARKETS, RECORDING, EXCHANGE, DATA_DIR, VERBOSE)

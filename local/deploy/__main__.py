@@ -10,7 +10,7 @@ from typing import Final
 
 from local import ROOT
 from local.console import echo
-from local.deploy.checks import aws_session, check_python
+from local.deploy.checks import aws_session, check_python, check_retention
 from local.deploy.failure import DeployFailed
 from local.deploy.preset import Preset, find_preset
 from local.deploy.stack import NEVER_DEPLOYED, NO_STACK, Stack
@@ -48,6 +48,7 @@ def deploy(preset: Preset, arguments: Sequence[str]) -> None:
     stack = Stack(session.client("cloudformation"), name, region)
     check_python()
     stack.check_deployable()
+    check_retention(stack.parameters(), preset, options.parameter_overrides)
     echo("deploy", f"{preset.name}: stack {name} in {region}")
     parameters = ["--parameter-overrides", *preset.parameters, *options.parameter_overrides]
     added = parameters if options.parameter_overrides else []  # otherwise samconfig.toml has them all

@@ -45,6 +45,12 @@ class Stack:
         """Return the outputs of the stack by name."""
         return {output["OutputKey"]: output["OutputValue"] for output in (self._describe() or {}).get("Outputs", [])}
 
+    def parameters(self) -> dict[str, str]:
+        """Return the parameters of the stack by name; none before a first deployment."""
+        stack = self._describe() or {}
+        listed = [] if stack.get("StackStatus") in NO_STACK else stack.get("Parameters", [])
+        return {parameter["ParameterKey"]: parameter["ParameterValue"] for parameter in listed}
+
     def protect_database(self) -> bool:
         """Set the policies that keep the database, and return whether the stack has one."""
         database = self._physical_id(DATABASE_STACK)

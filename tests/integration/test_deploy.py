@@ -147,6 +147,56 @@ def test_a_stack_that_accepts_no_deployment_is_reported_before_the_build(
     assert way_out in message
 
 
+def retention_preset(monkeypatch: pytest.MonkeyPatch, override: str) -> None:
+    preset = Preset("own", PRESET.stack, None, None, ("Lake=true", override))
+    monkeypatch.setattr("local.deploy.__main__.find_preset", lambda name: preset)
+
+
+@pytest.mark.parametrize(
+    ("deployed", "override"),
+    [
+        ("0", "RetentionDays=60"),
+        ("90", "RetentionDays=60"),
+        ("0", "ParameterKey=RetentionDays,ParameterValue=60"),
+        ("0", "Network=none RetentionDays=60"),
+    ],
+)
+def test_a_preset_that_would_delete_markets_of_the_stack_is_rejected_with_both_ways_out(
+    deployed: str, override: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], aws: Account
+) -> None:
+    parameters = {"Lake": "true", "RetentionDays": deployed}
+    retention_preset(monkeypatch, override)
+    with CloudFormationApi(aws, PRESET.stack, status="UPDATE_COMPLETE", parameters=parameters) as api:
+        set_variables(monkeypatch, api.environment)
+        message = rejection(capsys, "own", "--parameter-overrides", "Lake=false")
+    assert "delete every market that was settled more than 60 days ago" in message
+    assert f"write RetentionDays={deployed} into the parameter_overrides of the preset in samconfig.toml" in message
+    assert 'add ARGS="--parameter-overrides RetentionDays=60"' in message
+
+
+@pytest.mark.parametrize(
+    ("status", "deployed", "override", "added"),
+    [
+        ("UPDATE_COMPLETE", "0", "RetentionDays=60", ["--parameter-overrides", "RetentionDays=60"]),
+        ("UPDATE_COMPLETE", "0", "RetentionDays=0", []),
+        ("UPDATE_COMPLETE", "60", "RetentionDays=0", []),
+        ("UPDATE_COMPLETE", "60", "RetentionDays=60", []),
+        ("UPDATE_COMPLETE", "60", "RetentionDays=90", []),
+        ("UPDATE_COMPLETE", "0", "Network=none", []),
+        ("REVIEW_IN_PROGRESS", "0", "RetentionDays=60", []),
+        (None, "0", "RetentionDays=60", []),
+    ],
+)
+def test_a_retention_that_deletes_nothing_or_is_given_on_purpose_is_accepted(
+    status: str | None, deployed: str, override: str, added: list[str], monkeypatch: pytest.MonkeyPatch, aws: Account
+) -> None:
+    retention_preset(monkeypatch, override)
+    with CloudFormationApi(aws, PRESET.stack, status=status, parameters={"RetentionDays": deployed}) as api:
+        set_variables(monkeypatch, api.environment)
+        with pytest.raises(AssertionError, match="a command was started"):
+            main(["own", *added])
+
+
 def stack_of(api: CloudFormationApi) -> Stack:
     options = {name: api.environment[name.upper()] for name in ("aws_access_key_id", "aws_secret_access_key")}
     client = boto3.client("cloudformation", endpoint_url=api.address, region_name="us-east-1", **options)
@@ -186,3 +236,5 @@ def test_a_policy_denies_the_loss_of_one_resource_and_nothing_else(path: str, lo
         "Action": ["Update:Replace", "Update:Delete"],
         "Resource": f"LogicalResourceId/{logical_id}",
     }
+    page = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    assert denied in [json.loads(line) for line in page.splitlines() if line.startswith('{"Effect": "Deny"')]

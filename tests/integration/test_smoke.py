@@ -10,7 +10,7 @@ import pytest
 
 from local.exchange.clock import Clock
 from local.exchange.generated import generate
-from local.smoke import MAX_LAG_SECONDS, main
+from local.smoke import DEFAULT_MAX_LAG, main
 from local.tools.presets import presets
 from tests.browser.service import Service, database_server, running_service, wait_for_crawl
 from tests.support.http_server import HttpServer, Request, Response
@@ -141,7 +141,7 @@ def test_a_first_crawl_that_is_running_is_no_failure(capsys: pytest.CaptureFixtu
 @pytest.mark.parametrize(
     ("name", "response", "line", "outcome"),
     [
-        ("status", data(status(MAX_LAG_SECONDS + 1)), "status", "the live data is 3,601 s old"),
+        ("status", data(status(DEFAULT_MAX_LAG + 1)), "status", "the live data is 3,601 s old"),
         ("status", data({"message": "Service Unavailable"}, 503), "status", "Service Unavailable"),
         ("status", data({}, 302, location="https://other.example/"), "status", "the response is no error of this"),
         ("status", None, "status", "no response (RemoteProtocolError"),
@@ -201,6 +201,7 @@ def test_credentials_are_sent_with_requests_for_data_alone(capsys: pytest.Captur
         ({}, "URL must be the address of the service"),
         ({"URL": "example.com"}, "URL must be the address of the service"),
         ({"URL": "https://x", "API_KEY": "k", "TOKEN": "t"}, "API_KEY cannot be combined with TOKEN"),
+        ({"URL": "https://x", "MAX_LAG": "1h"}, "MAX_LAG must be a number of seconds"),
         ({"URL": "https://x", "API_KEY": "k\u200b"}, "API_KEY and TOKEN must be printable ASCII"),
     ],
 )
@@ -214,4 +215,11 @@ def test_invalid_variables_are_named(
 def test_the_limit_of_the_lag_is_above_that_of_the_alarm() -> None:
     intervals = [int(parameters["LiveIntervalSeconds"]) for parameters in presets().values()]
     assert intervals
-    assert 2 * max(intervals) + 300 < MAX_LAG_SECONDS
+    assert 2 * max(intervals) + 300 < DEFAULT_MAX_LAG
+
+
+def test_a_longer_interval_has_a_limit_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
+    with ScriptedService(responses(status=data(status(100_000)))) as service:
+        assert run(service.address, capsys, MAX_LAG="")[0] == 1
+        assert run(service.address, capsys, MAX_LAG="99999")[0] == 1
+        assert run(service.address, capsys, MAX_LAG="100000")[0] == 0

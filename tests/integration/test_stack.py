@@ -322,9 +322,10 @@ INSIDE_ANOTHER = {"AWS::ApiGatewayV2::Stage", "AWS::CloudFormation::CustomResour
 
 def test_two_stacks_share_no_name(default_stack: Deployed) -> None:
     named = {
-        logical_id
-        for (_, logical_id), (kind, properties) in default_stack.resources.items()
+        logical_id: stack
+        for (stack, logical_id), (kind, properties) in default_stack.resources.items()
         if kind not in INSIDE_ANOTHER and properties.keys() & {"Name", f"{kind.rpartition(':')[2]}Name"}
     }
-    assert named == {"HttpApi"}
+    assert named.keys() == {"HttpApi", "Dashboard"}
+    assert default_stack.properties("Dashboard")["DashboardName"] == named["Dashboard"], "the name of the nested stack"
     assert default_stack.properties("HttpApi")["Name"] == "kalshi"

@@ -17,7 +17,7 @@ from local.deploy.preset import Preset, read_presets
 from local.deploy.stack import policy
 from local.tools.templates import Loader, template
 from tests.support.aws import Account, account
-from tests.support.cloudformation_api import OUTPUTS, CloudFormationApi, create_artifact_bucket, sent_list
+from tests.support.cloudformation_api import OUTPUTS, PREVIOUS, CloudFormationApi, create_artifact_bucket, sent_list
 from tests.support.program import Program
 
 PRESETS = read_presets()
@@ -96,6 +96,23 @@ def test_a_preset_reaches_cloudformation_as_it_is_and_its_database_is_protected(
     assert results.read_text(encoding="utf-8") == f"address={OUTPUTS['ApiAddress']}\n"
     roles = [item for item in sent["Resources"].values() if item["Type"] == "AWS::IAM::Role"]
     assert [role for role in roles if "PermissionsBoundary" in role["Properties"]] == []
+
+
+def test_a_release_keeps_every_parameter_that_the_preset_does_not_name_and_sets_the_policies_again(
+    aws: Account,
+) -> None:
+    deployed = {name: str(parameter["Default"]) for name, parameter in template()["Parameters"].items()}
+    stack = CloudFormationApi(
+        aws, FIRST.stack, status="UPDATE_ROLLBACK_COMPLETE", result="UPDATE_COMPLETE", parameters=deployed
+    )
+    with stack as api:
+        program = make_deploy(FIRST, api)
+        assert program.wait() == 0, program.output
+        [change_set] = api.stack.change_sets
+    assert change_set["ChangeSetType"] == "UPDATE"
+    parameters = sent_list(change_set, "Parameters", "ParameterKey", "ParameterValue")
+    assert parameters == {**dict.fromkeys(deployed, PREVIOUS), **pairs(list(FIRST.parameters))}
+    assert api.stack.policies.keys() == {FIRST.stack, api.stack.database}
 
 
 def test_a_first_deployment_with_more_parameters_that_fails_says_how_to_remove_it(aws: Account) -> None:

@@ -18,6 +18,8 @@ import boto3
 from tests.support.aws import Account
 from tests.support.http_server import HttpServer, Request, Response
 
+PREVIOUS: Final = "(previous value)"
+"""Stands for UsePreviousValue."""
 OUTPUTS: Final = {"ApiAddress": "https://api.example.com", "Dashboard": "https://dashboard.example.com"}
 
 
@@ -51,6 +53,7 @@ class CloudFormationApi(HttpServer):
 
     environment: variables that route all calls of the AWS SDKs to it.
     result: status of the stack after a deployment.
+    parameters: parameters of the deployed stack, by name.
     has_database: whether the stack has its own database.
     rejects: action that the caller has no right to.
     executed: set when a change set is executed. Until `finish` is set, the deployment continues.
@@ -63,6 +66,7 @@ class CloudFormationApi(HttpServer):
         *,
         status: str | None = None,
         result: str = "CREATE_COMPLETE",
+        parameters: Mapping[str, str] | None = None,
         has_database: bool = True,
         rejects: str = "",
     ) -> None:
@@ -72,6 +76,7 @@ class CloudFormationApi(HttpServer):
         self.executed, self.finish = threading.Event(), threading.Event()
         self.finish.set()
         self._result = result
+        self._parameters = parameters or {}
         self._has_database = has_database
         self._rejects = rejects
         self._account = urlsplit(account.environment["AWS_ENDPOINT_URL"]).netloc
@@ -105,7 +110,7 @@ class CloudFormationApi(HttpServer):
             "DescribeChangeSet": self._describe_change_set,
             "ExecuteChangeSet": self._execute_change_set,
             "DescribeStackEvents": self._describe_stack_events,
-            "GetTemplateSummary": lambda _: _members("Parameters", []),
+            "GetTemplateSummary": self._get_template_summary,
             "ListStackResources": self._list_stack_resources,
             "SetStackPolicy": self._set_stack_policy,
         }
@@ -126,7 +131,9 @@ class CloudFormationApi(HttpServer):
                 "CreationTime": _now(),
             }
         )
-        return f"<Stacks><member>{identity}{_members('Outputs', outputs)}</member></Stacks>"
+        parameters = [{"ParameterKey": name, "ParameterValue": value} for name, value in self._parameters.items()]
+        lists = _members("Outputs", outputs) + _members("Parameters", parameters)
+        return f"<Stacks><member>{identity}{lists}</member></Stacks>"
 
     def _create_change_set(self, parameters: Mapping[str, str]) -> str:
         self.stack.change_sets.append(dict(parameters))
@@ -137,7 +144,7 @@ class CloudFormationApi(HttpServer):
         return _xml({"Status": "CREATE_COMPLETE", "StackName": self.stack.name}) + "<Changes/>"
 
     def _execute_change_set(self, _: Mapping[str, str]) -> str:
-        self.stack.status = "CREATE_IN_PROGRESS"
+        self.stack.status = "UPDATE_IN_PROGRESS"
         self.executed.set()
         return ""
 
@@ -150,6 +157,9 @@ class CloudFormationApi(HttpServer):
         event |= {"PhysicalResourceId": self.stack.arn, "StackId": self.stack.arn, "StackName": self.stack.name}
         event |= {"EventId": str(self.stack.status), "ResourceStatus": str(self.stack.status)}
         return _members("StackEvents", [event])
+
+    def _get_template_summary(self, _: Mapping[str, str]) -> str:
+        return _members("Parameters", [{"ParameterKey": name} for name in self._parameters])
 
     def _list_stack_resources(self, _: Mapping[str, str]) -> str:
         resources = {"HttpApi": "api-1"} | ({"PostgreSQL": self.stack.database} if self._has_database else {})
@@ -192,9 +202,7 @@ def sent_list(change_set: Mapping[str, str], name: str, key: str, value: str) ->
     numbers = sorted(
         {parameter[len(prefix) :].partition(".")[0] for parameter in change_set if parameter.startswith(prefix)}
     )
-    return {
-        change_set[f"{prefix}{n}.{key}"]: change_set.get(f"{prefix}{n}.{value}", "(previous value)") for n in numbers
-    }
+    return {change_set[f"{prefix}{n}.{key}"]: change_set.get(f"{prefix}{n}.{value}", PREVIOUS) for n in numbers}
 
 
 def _now() -> str:

@@ -3,25 +3,22 @@
 import ast
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from fnmatch import fnmatchcase
 from functools import cache
-from pathlib import Path
+from operator import eq
 from typing import Any
 from unittest import mock
 
 import boto3
 import pytest
-import yaml
 from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
 from moto import mock_aws
 from moto.cloudformation import parsing
 from moto.core.common_models import CloudFormationModel
-from samtranslator.parser.parser import Parser
-from samtranslator.translator.translator import Translator
 
 from local import ROOT
-from local.deploy.boundary import set_boundary
+from local.deploy.preset import read_presets
 from local.tools.templates import template
 
 ACCOUNT = "arn:aws:iam::123456789012"
@@ -168,19 +165,35 @@ def test_every_reference_is_resolved_and_the_outputs_are_the_variables_of_the_wo
     workflow = (ROOT / ".github" / "workflows" / "deploy.yml").read_text(encoding="utf-8")
     described = [output["Description"] for output in template("infra/bootstrap.yaml")["Outputs"].values()]
     named = {name for text in described for name in re.findall(r"AWS_\w+", text)}
-    assert named == set(re.findall(r"vars\.(\w+)", workflow))
+    assert named == set(re.findall(r"vars\.(AWS_\w+)", workflow))
 
 
-def test_only_the_environment_of_the_repository_is_trusted() -> None:
-    [trust] = default()["trust"]["Statement"]
+@pytest.mark.parametrize("repository", ["somebody/kalshi-markets", "somebody@123456/kalshi-markets@456789"])
+def test_only_the_environment_of_the_repository_is_trusted(repository: str) -> None:
+    assert re.fullmatch(template("infra/bootstrap.yaml")["Parameters"]["Repository"]["AllowedPattern"], repository)
+    [trust] = created(Repository=repository)["trust"]["Statement"]
     assert trust["Principal"] == {"Federated": PROVIDER}
     assert trust["Action"] == "sts:AssumeRoleWithWebIdentity"
     assert trust["Condition"] == {
         "StringEquals": {
             "token.actions.githubusercontent.com:aud": "sts.amazonaws.com",
-            "token.actions.githubusercontent.com:sub": "repo:somebody/kalshi-markets:environment:small",
+            "token.actions.githubusercontent.com:sub": f"repo:{repository}:environment:small",
         }
     }
+
+
+@pytest.mark.parametrize("repository", ["somebody", "somebody@1/name", "some*/name", "somebody@*/name@*", "a/b:ref"])
+def test_a_repository_without_an_exact_name_is_rejected(repository: str) -> None:
+    pattern = template("infra/bootstrap.yaml")["Parameters"]["Repository"]["AllowedPattern"]
+    assert not re.fullmatch(pattern, repository)
+
+
+@pytest.mark.parametrize("name", ["deploy", "boundary", "ab", "Kalshi", "kalshi_markets", "kalshi-markets-of-europe"])
+def test_a_name_that_would_cover_the_role_itself_or_be_shortened_is_rejected(name: str) -> None:
+    pattern = template("infra/bootstrap.yaml")["Parameters"]["StackName"]["AllowedPattern"]
+    assert not re.fullmatch(pattern, name)
+    assert all(re.fullmatch(pattern, preset.stack) for preset in read_presets().values())
+    assert re.fullmatch(pattern, "deploys")
 
 
 def test_an_existing_provider_is_used() -> None:
@@ -198,7 +211,7 @@ def test_the_role_has_every_right_that_cloudformation_needs_for_a_resource(kind:
     assert sorted(action for action in used if not allows(action, "stack", "roles", "unnamed")) == []
 
 
-def test_the_boundary_has_every_right_of_the_roles_of_the_stack() -> None:
+def test_the_boundary_has_the_rights_of_the_roles_of_the_stack_and_no_other() -> None:
     roles = [properties for kind, properties in resources() if kind == "AWS::IAM::Role"]
     assert len(roles) >= 5
     granted = {name for name in set(strings(roles)) if re.fullmatch(r"[a-z0-9-]+:[A-Z][A-Za-z*]+", name)}
@@ -208,7 +221,59 @@ def test_the_boundary_has_every_right_of_the_roles_of_the_stack() -> None:
         granted |= set(MANAGED[arn])
     granted -= {"sts:AssumeRole"}  # of trust policies
     granted |= {"lambda:InvokeFunction"}  # of the role of the schedule, which SAM creates
-    assert sorted(action for action in granted if not allows(action, "boundary")) == []
+    assert {action for item in statements("boundary") for action in listed(item["Action"])} == granted
+
+
+def test_the_boundary_has_the_keys_of_every_service_that_the_roles_use_them_through() -> None:
+    [keys] = [item for item in statements("boundary") if item["Sid"] == "Keys"]
+    allowed = {service.partition(".")[0] for service in keys["Condition"]["StringEquals"]["kms:ViaService"]}
+    queues = [properties for kind, properties in resources() if kind == "AWS::SQS::Queue"]
+    roles = [properties for kind, properties in resources() if kind == "AWS::IAM::Role"]
+    used = {match[1] for text in strings(roles) if (match := re.match(r"(\w+)\.\$\{AWS::Region\}", text))}
+    used |= {"sqs" for queue in queues if "KmsMasterKeyId" in queue}
+    assert used >= {"secretsmanager", "sqs"}
+    assert allowed == used | {"lambda"}, "Lambda decrypts the variables of a function"
+
+
+SECRETS = "arn:aws:secretsmanager:us-east-1:123456789012:secret"
+DATABASES = "arn:aws:rds:us-east-1:123456789012:db"
+STACK_TAG = "aws:cloudformation:stack-name"
+DATABASE_TAG = "aws:rds:primaryDBInstanceArn"
+
+
+@pytest.mark.parametrize(
+    ("action", "name", "tags", "is_allowed"),
+    [
+        ("GetSecretValue", "ApiDatabaseSecret-1-AbCdEf", {STACK_TAG: "kalshi-markets"}, True),
+        ("PutSecretValue", "ApiDatabaseSecret-1-AbCdEf", {STACK_TAG: "kalshi-markets"}, True),
+        ("GetSecretValue", "ApiDatabaseSecret-2-AbCdEf", {STACK_TAG: "kalshi-markets-of-others"}, False),
+        ("GetSecretValue", "ApiKeySecret-2-AbCdEf", {}, False),
+        ("GetSecretValue", "rds!db-1-AbCdEf", {DATABASE_TAG: f"{DATABASES}:kalshi-markets-postgresql-1"}, True),
+        ("PutSecretValue", "rds!db-1-AbCdEf", {DATABASE_TAG: f"{DATABASES}:kalshi-markets-postgresql-1"}, False),
+        ("GetSecretValue", "rds!db-2-AbCdEf", {DATABASE_TAG: f"{DATABASES}:payroll"}, False),
+        ("GetSecretValue", "kalshi-key-AbCdEf", {}, True),
+        ("PutSecretValue", "kalshi-key-AbCdEf", {}, False),
+        ("GetSecretValue", "rds!db-existing-AbCdEf", {}, True),
+        ("GetSecretValue", "payroll-AbCdEf", {}, False),
+    ],
+)
+def test_the_boundary_has_the_secrets_of_the_stack_and_those_that_it_names(
+    action: str, name: str, tags: dict[str, str], is_allowed: bool
+) -> None:
+    boundary = created(**REPOSITORY, DatabaseSecretName="rds!db-existing")["boundary"]["Statement"]
+    tests: dict[str, Callable[[str, str], bool]] = {"StringEquals": eq, "StringLike": fnmatchcase}
+    granted = [
+        item["Sid"]
+        for item in boundary
+        if f"secretsmanager:{action}" in listed(item["Action"])
+        and any(fnmatchcase(f"{SECRETS}:{name}", pattern) for pattern in listed(item["Resource"]))
+        and all(
+            tests[operator](tags.get(key.removeprefix("aws:ResourceTag/"), ""), value)
+            for operator, values in item.get("Condition", {}).items()
+            for key, value in values.items()
+        )
+    ]
+    assert bool(granted) == is_allowed, granted
 
 
 def test_roles_are_created_and_changed_only_with_the_boundary_and_below_the_name_of_the_stack() -> None:
@@ -225,6 +290,14 @@ def test_roles_are_created_and_changed_only_with_the_boundary_and_below_the_name
     for action in ("iam:CreatePolicyVersion", "iam:DeleteRolePermissionsBoundary", "iam:CreateUser", "sts:AssumeRole"):
         assert not allows(action, "stack", "roles", "unnamed")
         assert not allows(action, "boundary")
+
+
+def test_a_right_over_every_name_is_one_through_cloudformation() -> None:
+    wide = re.compile(r"arn:[^:]+:(?!ec2)[a-z]+:[^:]*:\d{12}:[a-z-]+/\*")
+    for item in statements("stack"):
+        if any(wide.fullmatch(resource) for resource in listed(item["Resource"])):
+            assert item["Condition"] == {"ForAnyValue:StringEquals": {"aws:CalledVia": "cloudformation.amazonaws.com"}}
+            assert item["Action"] == "budgets:*"
 
 
 def test_roles_are_passed_only_to_the_services_that_the_stack_uses() -> None:
@@ -254,26 +327,3 @@ def test_the_policies_are_within_the_limits_of_iam() -> None:
     sizes = {name: len(json.dumps(default()[name], separators=(",", ":"))) for name in ("stack", "roles", "unnamed")}
     assert sum(sizes.values()) <= 10_240
     assert len(json.dumps(default()["boundary"], separators=(",", ":"))) <= 6_144
-
-
-def test_the_boundary_is_set_on_every_role_of_a_build(tmp_path: Path) -> None:
-    (tmp_path / "PostgreSQL").mkdir()
-    for name, source in (("template.yaml", "template.yaml"), ("PostgreSQL/template.yaml", "infra/database.yaml")):
-        (tmp_path / name).write_text(json.dumps(template(source)), encoding="utf-8")
-    set_boundary(BOUNDARY, tmp_path)
-    root = yaml.safe_load((tmp_path / "template.yaml").read_text(encoding="utf-8"))
-    for resource in root["Resources"].values():  # as by `sam package`
-        resource["Properties"] = resource["Properties"] | {
-            name: "s3://bucket/code.zip" for name in ("CodeUri", "ContentUri") if name in resource["Properties"]
-        }
-        if "Location" in resource["Properties"]:
-            resource["Properties"]["Location"] = "https://s3.us-east-1.amazonaws.com/bucket/template.yaml"
-    root["Globals"]["Function"]["CodeUri"] = "s3://bucket/code.zip"
-    values = {name: parameter.get("Default", "") for name, parameter in root["Parameters"].items()}
-    with mock.patch.dict("os.environ", {"AWS_DEFAULT_REGION": "us-east-1"}):
-        transformed = Translator({}, Parser()).translate(root, values)
-    nested = yaml.safe_load((tmp_path / "PostgreSQL" / "template.yaml").read_text(encoding="utf-8"))
-    every = [*transformed["Resources"].values(), *nested["Resources"].values()]
-    roles = [resource["Properties"] for resource in every if resource["Type"] == "AWS::IAM::Role"]
-    assert len(roles) >= 5, "three functions, the schedule, the database"
-    assert {role["PermissionsBoundary"] for role in roles} == {BOUNDARY}

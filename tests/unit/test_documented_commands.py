@@ -42,7 +42,7 @@ TRIED = {
     "curl": "here, with a stand-in for the download; tests/integration/test_readme.py and test_recipes.py",
     "tr awk while do done": "here, together with curl",
     "status markets candlesticks": "they are output of make smoke, which has its own tests",
-    "git sudo cd": "nowhere: they need a repository's address, or CloudShell's system",
+    "git gh sudo cd": "nowhere: they need a repository's address, or CloudShell's system",
 }
 """First words in the blocks of docs/operations.md, and where their lines are tried."""
 

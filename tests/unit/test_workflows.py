@@ -69,21 +69,28 @@ def test_ci_runs_every_python_that_the_readme_names_and_the_oldest_is_the_oldest
     assert pyproject["tool"]["ruff"]["target-version"] == f"py{tested[0].replace('.', '')}"
 
 
-def test_a_deployment_takes_its_credentials_from_a_role_and_no_secret_but_a_key_of_the_service() -> None:
+def test_a_deployment_takes_its_credentials_from_a_role_and_no_secret_but_those_of_the_service() -> None:
     path = ROOT / ".github" / "workflows" / "deploy.yml"
     job = read(path)["jobs"]["deploy"]
     [credentials] = [step["with"] for step in job["steps"] if "configure-aws-credentials" in step.get("uses", "")]
     assert credentials == {"role-to-assume": "${{ vars.AWS_ROLE_ARN }}", "aws-region": "${{ vars.AWS_REGION }}"}
-    assert re.findall(r"secrets\.\w+", path.read_text(encoding="utf-8")) == ["secrets.API_KEY"]
+    assert re.findall(r"secrets\.\w+", path.read_text(encoding="utf-8")) == ["secrets.API_KEY", "secrets.TOKEN"]
 
 
 def test_a_deployment_is_of_a_preset_and_is_tried_at_its_address() -> None:
     workflow = read(ROOT / ".github" / "workflows" / "deploy.yml")
     job = workflow["jobs"]["deploy"]
+    assert workflow["concurrency"] == {"group": "deploy"}
+    assert len({preset.stack for preset in read_presets().values()}) == 1, "of all presets"
     presets = workflow[True]["workflow_dispatch"]["inputs"]["environment"]["options"]  # YAML's `on` is true
     assert presets == list(read_presets())
     assert job["environment"] == job["env"]["ENVIRONMENT"] == "${{ inputs.environment }}"
     deploy, smoke = (step for step in job["steps"] if "run" in step)
     assert deploy["run"] == 'make deploy ARGS="--no-confirm-changeset --permissions-boundary $BOUNDARY"'
     assert smoke["run"] == 'make smoke URL="$ADDRESS"'
-    assert smoke["env"]["ADDRESS"] == f"${{{{ steps.{deploy['id']}.outputs.address }}}}"
+    assert smoke["env"] == {
+        "ADDRESS": f"${{{{ steps.{deploy['id']}.outputs.address }}}}",
+        "API_KEY": "${{ secrets.API_KEY }}",
+        "TOKEN": "${{ secrets.TOKEN }}",
+        "MAX_LAG": "${{ vars.MAX_LAG }}",
+    }
