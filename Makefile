@@ -60,7 +60,7 @@ browser-test:  ## test the pages in Chromium, which is installed if the system i
 screenshots:  ## write the pictures of the documentation: every page in Chromium, on the simulated exchange
 	@$(BROWSER) && exec $(TESTS) -m tests.browser.screenshots
 
-env-test:  ## test `make run` in temporary checkouts: as root and as a user, with other settings, interrupted (about 5 minutes)
+env-test:  ## test `make run` in temporary checkouts: as root and as a user, with other settings, interrupted, on other Pythons (about 12 minutes)
 	@exec $(TESTS) -m pytest tests/env $(ARGS)
 
 check:  ## check lint, format and types of Python and JavaScript, and the templates against CloudFormation's schemas
