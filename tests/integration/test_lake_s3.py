@@ -5,6 +5,7 @@ import math
 import re
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -139,41 +140,76 @@ class Export(NamedTuple):
     versions: list[dict[str, Any]]
 
 
-@pytest.fixture(scope="module")
-def export(environment: dict[str, str], account: Account) -> Iterator[Export]:
-    """Crawl with a lake, through each path of an export."""
+class Crawl(NamedTuple):
+    """Crawler with an empty database, a simulated exchange and a lake in an empty bucket.
+
+    settings: environment of the crawler.
+    proxy: proxy that records the requests to S3.
+    """
+
+    database: Database
+    settings: dict[str, str]
+    bucket: str
+    proxy: AwsProxy
+
+    def run(self, **settings: str) -> None:
+        """Run every job of the crawler. settings: further settings."""
+        self.database.execute("UPDATE kalshi_markets_jobs SET started_at = started_at - interval '2 days'")
+        summary = crawl(self.settings | settings)
+        assert summary["outcome"] == "idle", summary
+
+    def delete_some_markets(self) -> None:
+        """Delete a tenth of the markets, which the next crawl adds."""
+        for table in ("quotes", "details"):
+            self.database.execute(f"DELETE FROM kalshi_markets_{table} WHERE ticker LIKE '%1'")
+
+    def calls(self) -> list[tuple[str, str]]:
+        """Return IAM action and key of each request to S3 so far."""
+        return [
+            (action, name.removeprefix(f"{self.bucket}/")) for action, name in self.proxy.calls if action[:3] == "s3:"
+        ]
+
+
+@contextmanager
+def crawl_into_a_bucket(environment: dict[str, str], account: Account) -> Iterator[Crawl]:
     database = connect(environment)
     truncate_all(database)
     bucket = f"lake-{uuid.uuid4()}"
-    settings = environment | {"EXCHANGE_RATE": "1000", "LAKE_URL": f"s3://{bucket}"}
     with variables(account.environment), AwsProxy(account) as proxy:
         client = boto3.client("s3")
         client.create_bucket(Bucket=bucket)
         client.close()
         with ExchangeServer(generate(3, 300, Clock())) as exchange:
-            settings |= proxy.environment | {"EXCHANGE_URL": exchange.url}
-            complete_crawl(database, settings | {"LAKE_URL": ""})
-            # The lake is new, and there are markets: the backlog.
-            complete_crawl(database, settings)
-            # Markets that come anew are changes.
-            delete_some_markets(database)
-            complete_crawl(database, settings)
-            complete_crawl(database, settings)
-            # A day ends.
-            database.execute("CREATE TABLE kept AS SELECT * FROM kalshi_markets_lake_objects")
-            database.execute("UPDATE kalshi_markets_lake_objects SET day = day - 1")
-            complete_crawl(database, settings)
-            # A run ends after it has written an object of changes and a manifest, before it records them.
-            for statement in UNRECORD:
-                database.execute(statement)
-            complete_crawl(database, settings)
-        storage = S3Storage(bucket, "")
-        assert check(storage, lambda text: None).is_complete
-        calls = [(action, name.removeprefix(f"{bucket}/")) for action, name in proxy.calls if action[:3] == "s3:"]
-        yield Export(calls, [*audit.lines(storage), *audit.lines(storage, BACKLOG_PREFIX)])
-        storage._client.close()
-    database.execute("DROP TABLE kept")
+            own = {"EXCHANGE_RATE": "1000", "EXCHANGE_URL": exchange.url, "LAKE_URL": f"s3://{bucket}"}
+            yield Crawl(database, environment | proxy.environment | own, bucket, proxy)
     database.close()
+
+
+@pytest.fixture(scope="module")
+def export(environment: dict[str, str], account: Account) -> Iterator[Export]:
+    """Crawl with a lake, through each path of an export."""
+    with crawl_into_a_bucket(environment, account) as crawler:
+        database = crawler.database
+        crawler.run(LAKE_URL="")
+        # The lake is new, and there are markets: the backlog.
+        crawler.run()
+        # Markets that come anew are changes.
+        crawler.delete_some_markets()
+        crawler.run()
+        crawler.run()
+        # A day ends.
+        database.execute("CREATE TABLE kept AS SELECT * FROM kalshi_markets_lake_objects")
+        database.execute("UPDATE kalshi_markets_lake_objects SET day = day - 1")
+        crawler.run()
+        # A run ends after it has written an object of changes and a manifest, before it records them.
+        for statement in UNRECORD:
+            database.execute(statement)
+        crawler.run()
+        storage = S3Storage(crawler.bucket, "")
+        assert check(storage, lambda text: None).is_complete
+        yield Export(crawler.calls(), [*audit.lines(storage), *audit.lines(storage, BACKLOG_PREFIX)])
+        storage._client.close()
+        database.execute("DROP TABLE kept")
 
 
 UNRECORD = (
@@ -187,19 +223,6 @@ UNRECORD = (
 )
 
 
-def delete_some_markets(database: Database) -> None:
-    """Delete a tenth of the markets, which the next crawl adds."""
-    for table in ("quotes", "details"):
-        database.execute(f"DELETE FROM kalshi_markets_{table} WHERE ticker LIKE '%1'")
-
-
-def complete_crawl(database: Database, settings: dict[str, str]) -> None:
-    """Run every job of the crawler."""
-    database.execute("UPDATE kalshi_markets_jobs SET started_at = started_at - interval '2 days'")
-    summary = crawl(settings)
-    assert summary["outcome"] == "idle", summary
-
-
 def test_the_crawler_may_do_what_an_export_does_and_no_more(export: Export) -> None:
     called = {(action, key if key == "lake.json" else f"{key.split('/')[0]}/*") for action, key in export.calls}
     statements = [statement for statement in statements_of("crawler") if statement[0].startswith("s3:")]
@@ -209,28 +232,16 @@ def test_the_crawler_may_do_what_an_export_does_and_no_more(export: Export) -> N
     assert called == {(action, resource["Fn::Sub"].removeprefix(objects)) for action, resource in statements}
 
 
-def test_a_day_has_288_writes_or_fewer(
-    environment: dict[str, str], account: Account, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_day_has_288_writes_or_fewer(environment: dict[str, str], account: Account) -> None:
     """Count the writes of an export in a lake that exists. A day has the exports, a manifest and two snapshots."""
-    database = connect(environment)
-    truncate_all(database)
-    bucket = f"lake-{uuid.uuid4()}"
-    settings = environment | {"EXCHANGE_RATE": "1000", "LAKE_URL": f"s3://{bucket}"}
-    with variables(account.environment), AwsProxy(account) as proxy:
-        client = boto3.client("s3")
-        client.create_bucket(Bucket=bucket)
-        client.close()
-        with ExchangeServer(generate(3, 300, Clock())) as exchange:
-            settings |= proxy.environment | {"EXCHANGE_URL": exchange.url}
-            complete_crawl(database, settings)
-            complete_crawl(database, settings)
-            delete_some_markets(database)
-            before = len(proxy.calls)
-            complete_crawl(database, settings)
-            complete_crawl(database, settings)
-        calls = [(action, name.removeprefix(f"{bucket}/")) for action, name in proxy.calls[before:]]
-    database.close()
+    with crawl_into_a_bucket(environment, account) as crawler:
+        crawler.run()
+        crawler.run()
+        crawler.delete_some_markets()
+        before = len(crawler.calls())
+        crawler.run()
+        crawler.run()
+        calls = crawler.calls()[before:]
     exports = calls.count(("s3:GetObject", MARKER_KEY))
     writes = [name for action, name in calls if action == "s3:PutObject"]
     changes = [name for name in writes if name.startswith(CHANGES_PREFIX)]
