@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import repeat
+from typing import NamedTuple
 
 import pytest
 
@@ -181,19 +182,27 @@ def asking(api: SandboxedFunction) -> Iterator[list[int]]:
     thread.join()
 
 
-def test_passwords_are_rotated_under_traffic(
-    functions: Sandboxes,
-    on_aws: dict[str, str],
-    crawling: dict[str, str],
-    master: str,
-    roles: dict[str, Role],
-    database: Database,
-) -> None:
+class OwnRoles(NamedTuple):
+    """Functions of a migrated database, API and crawler with roles of their own."""
+
+    migrator: SandboxedFunction
+    api: SandboxedFunction
+    crawler: SandboxedFunction
+
+
+@pytest.fixture
+def own_roles(
+    functions: Sandboxes, on_aws: dict[str, str], crawling: dict[str, str], master: str, roles: dict[str, Role]
+) -> OwnRoles:
     of_roles = {"API_DB_SECRET_ARN": roles["api"].arn, "CRAWLER_DB_SECRET_ARN": roles["crawler"].arn}
     migrator = functions.start("migrator", on_aws | of_roles | {"DB_SECRET_ARN": master})
     migrator({})
     api = functions.start("api", on_aws | {"DB_SECRET_ARN": roles["api"].arn})
-    crawler = functions.start("crawler", crawling | {"DB_SECRET_ARN": roles["crawler"].arn})
+    return OwnRoles(migrator, api, functions.start("crawler", crawling | {"DB_SECRET_ARN": roles["crawler"].arn}))
+
+
+def test_passwords_are_rotated_under_traffic(own_roles: OwnRoles, roles: dict[str, Role], database: Database) -> None:
+    migrator, api, crawler = own_roles
     for _ in range(2):
         assert api.get("/markets")[0] == 200
         assert crawler(scheduled_event())["outcome"] == "idle"
@@ -207,20 +216,9 @@ def test_passwords_are_rotated_under_traffic(
 
 
 def test_rotations_reject_no_request_and_no_crawl(
-    functions: Sandboxes,
-    on_aws: dict[str, str],
-    crawling: dict[str, str],
-    master: str,
-    roles: dict[str, Role],
-    account: Account,
-    hidden: list[str],
-    database: Database,
+    own_roles: OwnRoles, roles: dict[str, Role], account: Account, hidden: list[str], database: Database
 ) -> None:
-    of_roles = {"API_DB_SECRET_ARN": roles["api"].arn, "CRAWLER_DB_SECRET_ARN": roles["crawler"].arn}
-    migrator = functions.start("migrator", on_aws | of_roles | {"DB_SECRET_ARN": master})
-    migrator({})
-    api = functions.start("api", on_aws | {"DB_SECRET_ARN": roles["api"].arn})
-    crawler = functions.start("crawler", crawling | {"DB_SECRET_ARN": roles["crawler"].arn})
+    migrator, api, crawler = own_roles
     assert api.get("/markets")[0] == 200
     with asking(api) as statuses:
         for role in roles.values():
