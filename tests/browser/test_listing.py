@@ -97,7 +97,7 @@ def test_the_button_keeps_the_focus_while_rows_are_loading(page: Page, service: 
     button = page.get_by_role("button", name="Loading …")
     expect(button).to_have_attribute("aria-disabled", "true")
     expect(button).to_be_focused()
-    held[0].continue_()
+    held.wait(1)[0].continue_()
     expect(rows).to_have_count(200)
     expect(page.get_by_text("These are all outcomes.")).to_be_focused()
 
@@ -108,7 +108,7 @@ def test_the_focus_stays_where_it_went_meanwhile(page: Page, service: Service) -
     page.get_by_role("button", name="Load more").click()
     expect(page.get_by_role("button", name="Loading …")).to_be_visible()
     page.get_by_role("searchbox").focus()
-    held[0].continue_()
+    held.wait(1)[0].continue_()
     expect(page.get_by_text("These are all matching markets.")).to_be_visible()
     expect(page.get_by_role("searchbox")).to_be_focused()
 
