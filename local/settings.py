@@ -10,10 +10,10 @@ from typing import Final, Self
 
 from dotenv.parser import parse_stream
 
+from kalshi_markets.credentials import Credentials
 from kalshi_markets.settings import (
     ApiSettings,
     CrawlerSettings,
-    Credentials,
     DatabaseSettings,
     ExchangeSettings,
     log_level,

@@ -1,4 +1,4 @@
-"""HTTP application: the routes and the exception handlers."""
+"""HTTP application and its routes."""
 
 import logging
 import time
@@ -14,18 +14,15 @@ from starlette.responses import Response
 
 from api import responses, status
 from api.candlesticks.request import CandlesticksRequest, parse_body, parse_path
-from api.errors import RETRIED, RETRY_AFTER_SECONDS, ApiError, ErrorCode, from_service_error
+from api.error_handlers import add_error_handlers
+from api.errors import ApiError
 from api.formats import negotiate_format
 from api.listing import endpoints
 from api.markets import history
 from api.markets.sql import RESOURCE as MARKETS
-from api.middleware import RequestContextMiddleware, remaining_seconds, request_id
+from api.middleware import RequestContextMiddleware, remaining_seconds
 from api.query_string import reject_parameters
 from api.resources import Resources
-from kalshi_markets.database import DatabaseError, DatabaseUnavailable, NoFreeConnection
-from kalshi_markets.logs import make_logger
-from kalshi_markets.secrets_manager import SecretUnavailable
-from kalshi_markets.settings import SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,7 +30,6 @@ if TYPE_CHECKING:
     from api.candlesticks.result import Result
     from api.listing.resource import ListedResource
 
-logger = make_logger("api")
 # Mangum logs every path at INFO. It also logs the text of exceptions that handle_error has already logged.
 logging.getLogger("mangum.http").setLevel(logging.CRITICAL)
 
@@ -62,7 +58,7 @@ def create_app(resources: Resources) -> FastAPI:
         redoc_url=None,
     )
     app.openapi = partial(_openapi, app)  # type: ignore[method-assign]  # as FastAPI documents ("Extending OpenAPI")
-    _add_errors(app, resources)
+    add_error_handlers(app, resources)
     _add_service_routes(app, resources)
     _add_listing_routes(app, resources)
     _add_event_routes(app, resources)
@@ -76,7 +72,7 @@ def create_app(resources: Resources) -> FastAPI:
 
 @lru_cache(maxsize=1)
 def _openapi(app: FastAPI) -> dict[str, Any]:
-    from api.openapi import document  # imported here: only GET /openapi.json needs it
+    from api.openapi.document import document  # imported here: only GET /openapi.json needs it
 
     return document(app)
 
@@ -299,53 +295,3 @@ def _add_agent_routes(app: FastAPI, resources: Resources) -> None:
 def _ticker(request: Request) -> str:
     # Not a declared path parameter: FastAPI imports pydantic.v1 for the first declared one, which takes 40 ms.
     return str(request.path_params["ticker"])
-
-
-def _add_errors(app: FastAPI, resources: Resources) -> None:
-    async def handle_error(request: Request, error: Exception) -> Response:
-        api_error = _as_api_error(error)
-        id_ = request_id(request.scope)
-        if api_error.code.status >= ErrorCode.INTERNAL_ERROR.status:
-            # The text of a PostgreSQL error is not logged: it may quote a value of the query.
-            fields = {
-                "code": api_error.code.code,
-                "error": type(error).__name__,
-                "sqlstate": getattr(error, "sqlstate", None),
-                "reason": str(error)
-                if isinstance(error, DatabaseUnavailable | SettingsError | SecretUnavailable)
-                else None,
-            }
-            logger.error("request failed", extra=fields | {"request_id": id_})
-        if isinstance(error, NoFreeConnection):
-            # A request needs up to three. Processes that keep one each could block each other.
-            await resources.aclose()
-        response = responses.json_response(request, api_error.body(id_), api_error.code.status)
-        if api_error.code in RETRIED:
-            response.headers["retry-after"] = str(RETRY_AFTER_SECONDS)
-        if allow := (getattr(error, "headers", None) or {}).get("Allow"):
-            methods = set(allow.split(", "))
-            response.headers["allow"] = ", ".join(sorted(methods | ({"HEAD"} if "GET" in methods else set())))
-        return response
-
-    for kind in (ApiError, DatabaseError, SettingsError, SecretUnavailable, HTTPException, Exception):
-        app.add_exception_handler(kind, handle_error)
-
-
-def _as_api_error(error: Exception) -> ApiError:
-    match error:
-        case ApiError():
-            return error
-        case DatabaseError() | SettingsError() | SecretUnavailable():
-            return from_service_error(error)
-        case HTTPException(status_code=404):
-            return ApiError(ErrorCode.NOT_FOUND, "Path not found.", "See GET / for the list of endpoints.")
-        case HTTPException(status_code=405):
-            return ApiError(
-                ErrorCode.METHOD_NOT_ALLOWED,
-                "Method not allowed for this path.",
-                "See GET / for the list of endpoints.",
-            )
-        case _:
-            return ApiError(
-                ErrorCode.INTERNAL_ERROR, "Internal server error.", "Include request_id when reporting this."
-            )

@@ -7,8 +7,8 @@ from typing import Final
 
 from scramp import ScramMechanism
 
+from kalshi_markets.credentials import Credentials
 from kalshi_markets.database import Database, StatementError
-from kalshi_markets.settings import Credentials
 from migrator.catalog import MigrationError
 
 _NOT_PERMITTED: Final = "42501"

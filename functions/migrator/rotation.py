@@ -12,10 +12,11 @@ from typing import Any, Final
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from kalshi_markets.credentials import Credentials
 from kalshi_markets.database import Database
 from kalshi_markets.logs import make_logger
 from kalshi_markets.secrets_manager import CURRENT, PENDING, SecretVersionMissing, client, fetch_version, get_secret
-from kalshi_markets.settings import Credentials, DatabaseSettings, MigratorSettings
+from kalshi_markets.settings import DatabaseSettings, MigratorSettings
 from migrator.migrate import lock
 from migrator.roles import set_password
 

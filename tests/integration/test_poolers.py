@@ -93,7 +93,7 @@ def test_the_api_answers_behind_a_pooler_as_without_one(behind: dict[str, str], 
 
 def test_the_log_has_the_servers_own_words(environment: dict[str, str]) -> None:
     api = ApiClient(environment | {"DB_NAME": "nowhere"})
-    with mock.patch("api.app.logger.error") as logged:
+    with mock.patch("api.error_handlers.logger.error") as logged:
         error(api.get("/markets"), 503, "database_login_failed")
     [call] = logged.call_args_list
     assert call.kwargs["extra"]["reason"] == 'database "nowhere" does not exist'
@@ -103,7 +103,7 @@ def test_the_log_has_the_servers_own_words(environment: dict[str, str]) -> None:
 
 def test_no_value_of_a_query_is_logged(api: ApiClient) -> None:
     with (
-        mock.patch("api.app.logger.error") as logged,
+        mock.patch("api.error_handlers.logger.error") as logged,
         mock.patch("api.markets.sql.Markets.single", return_value=("SELECT 's3cret'::int", [])),
     ):
         error(api.get("/markets/A"), 422, "invalid_parameter")

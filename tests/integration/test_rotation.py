@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import BotoCoreError
 
-from kalshi_markets import secrets_manager, settings
+from kalshi_markets import secrets_manager
+from kalshi_markets.credentials import Credentials, read_version
 from kalshi_markets.database import Database, DatabaseError, LoginFailed
 from kalshi_markets.secrets_manager import PENDING, SecretUnavailable, client, get_secret
 from migrator.handler import handler
@@ -145,8 +146,10 @@ def test_no_login_is_rejected_by_a_deployment_within_a_rotation(role: Role) -> N
 
 
 def test_without_the_pending_version_logins_would_be_rejected(role: Role, monkeypatch: pytest.MonkeyPatch) -> None:
-    version = settings._version
-    monkeypatch.setattr(settings, "_version", lambda arn, stage: None if stage == PENDING else version(arn, stage))
+    def without_pending(arn: str, stage: str) -> Credentials | None:
+        return None if stage == PENDING else read_version(arn, stage)
+
+    monkeypatch.setattr("kalshi_markets.settings.read_version", without_pending)
     errors = rotate_under_readers(role, 1, lambda: None)
     assert {type(error) for error in errors} == {LoginFailed}
 

@@ -5,8 +5,9 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 
+from kalshi_markets.credentials import Credentials
 from kalshi_markets.exchange.signing import Signer
-from kalshi_markets.settings import Credentials, SettingsError
+from kalshi_markets.settings import SettingsError
 
 # RFC 8032 key with the seed bytes 00..1f, and its signature, which is deterministic.
 ED25519_BODY = "MC4CAQAwBQYDK2VwBCIEIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f"

@@ -10,6 +10,7 @@ from typing import Final
 import pg8000.native
 
 from kalshi_markets import tls
+from kalshi_markets.credentials import Credentials
 from kalshi_markets.database_errors import (
     Conflict,
     DatabaseError,
@@ -22,7 +23,7 @@ from kalshi_markets.database_errors import (
     map_error,
 )
 from kalshi_markets.driver import PipelinedConnection, Result, Row, Statement
-from kalshi_markets.settings import Credentials, DatabaseSettings
+from kalshi_markets.settings import DatabaseSettings
 
 __all__ = [
     "Conflict",

@@ -13,7 +13,8 @@ from typing import Any, Final, NamedTuple
 import pg8000.native
 from pg8000 import core
 
-from kalshi_markets.settings import Credentials, DatabaseSettings
+from kalshi_markets.credentials import Credentials
+from kalshi_markets.settings import DatabaseSettings
 
 Row = list[Any]
 Statement = tuple[str, Sequence[object]]

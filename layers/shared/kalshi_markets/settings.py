@@ -8,10 +8,11 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Final, Literal, Self, get_args
 
+from kalshi_markets.credentials import Credentials, read_api_key, read_login, read_version
 from kalshi_markets.lake.storage import open_storage
-from kalshi_markets.secrets_manager import CURRENT, PENDING, SecretVersionMissing, get_secret
+from kalshi_markets.secrets_manager import CURRENT, PENDING, get_secret
 from kalshi_markets.variables import SettingsError as SettingsError
-from kalshi_markets.variables import Variables, parse_ascii, parse_password, parse_text
+from kalshi_markets.variables import Variables
 
 SslMode = Literal["disable", "allow", "prefer", "require", "verify-ca", "verify-full"]
 KALSHI_URL: Final = "https://external-api.kalshi.com"
@@ -20,17 +21,6 @@ MIN_RATE: Final = 0.1
 MAX_RATE: Final = 10_000
 """Bounds of the request rate, in requests per second."""
 LOG_LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
-
-
-@dataclass(frozen=True)
-class Credentials:
-    """User name and password, or key id and private key (PEM)."""
-
-    username: str
-    secret: str
-
-    def __repr__(self) -> str:
-        return f"Credentials({self.username!r}, secret not shown)"
 
 
 @dataclass(frozen=True)
@@ -82,7 +72,7 @@ class DatabaseSettings:
         fresh: skip the cache, as after a rotation.
         """
         if self.secret_arn:
-            return _login(self.secret_arn, fresh=fresh)
+            return read_login(self.secret_arn, fresh=fresh)
         if not self.user:
             raise SettingsError("DB_USER is not set: set DB_USER and DB_PASSWORD, or DB_SECRET_ARN.")
         return Credentials(self.user, self.password or "")
@@ -96,7 +86,7 @@ class DatabaseSettings:
         tried = [self.credentials()]
         yield tried[0]
         for stage in (CURRENT, PENDING, CURRENT) if self.secret_arn else ():
-            login = _version(str(self.secret_arn), stage)
+            login = read_version(str(self.secret_arn), stage)
             if login and login not in tried:
                 tried.append(login)
                 yield login
@@ -147,7 +137,7 @@ class ExchangeSettings:
         fresh: skip the cache, as after a rotation.
         """
         if self.secret_arn:
-            return _api_key(self.secret_arn, fresh=fresh)
+            return read_api_key(self.secret_arn, fresh=fresh)
         if not self.key_id or not self.key_file:
             return None
         try:
@@ -238,7 +228,7 @@ class RoleLogin:
         if self.user:
             return self.user
         arn = str(self.secret_arn)
-        return _version(arn, PENDING) or _login(arn, fresh=True)
+        return read_version(arn, PENDING) or read_login(arn, fresh=True)
 
 
 @dataclass(frozen=True)
@@ -322,32 +312,3 @@ def _role(variables: Variables, secret_arn: str, user: str, password: str) -> Ro
     if name := variables.optional(user):
         return RoleLogin(user=Credentials(name, variables.password(password) or variables.required(password)))
     return None
-
-
-def _version(arn: str, stage: str) -> Credentials | None:
-    """Return the login of a version of a secret; None if there is no such version."""
-    try:
-        return _login(arn, fresh=True, stage=stage)
-    except SecretVersionMissing:
-        if stage == CURRENT:
-            raise
-        return None
-
-
-def _login(arn: str, *, fresh: bool, stage: str = CURRENT) -> Credentials:
-    name, password = _members(arn, "username", "password", fresh=fresh, stage=stage)
-    secret = f"the secret {arn}: "
-    return Credentials(parse_text(f"{secret}username", name), parse_password(f"{secret}password", password))
-
-
-def _api_key(arn: str, *, fresh: bool) -> Credentials:
-    key_id, private_key = _members(arn, "key_id", "private_key", fresh=fresh)
-    return Credentials(parse_ascii(f"the secret {arn}: key_id", key_id), private_key)
-
-
-def _members(arn: str, name: str, secret: str, *, fresh: bool, stage: str = CURRENT) -> tuple[str, str]:
-    fields = get_secret(arn, fresh=fresh, stage=stage)
-    members = str(fields.get(name) or "").strip(), str(fields.get(secret) or "")
-    if not all(members):
-        raise SettingsError(f"the secret {arn} must be a JSON object with {name} and {secret}.")
-    return members

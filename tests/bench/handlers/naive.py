@@ -9,7 +9,7 @@ from aws_lambda_powertools.utilities import parameters
 import api.candlesticks.fetch
 import api.candlesticks.responses
 import api.candlesticks.single_response
-import api.openapi
+import api.openapi.document
 import kalshi_markets.exchange
 from api.handler import handler
 

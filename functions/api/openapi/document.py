@@ -20,24 +20,12 @@ from api.listing.resource import ListedResource
 from api.markets.facet_query import FACET_GRAMMAR
 from api.markets.sql import RESOURCE as MARKETS
 from api.mcp import operation as mcp_operation
+from api.openapi.schemas import TEXT, JsonObject, schema_of, schemas
 from api.orderbooks.request import ORDERBOOK_PARAMETERS, OrderbooksRequest
 from api.query_string import Parameter
 from api.series.resource import RESOURCE as SERIES
-from api.trades.request import TRADE_COLUMNS, TRADE_PARAMETERS
-from kalshi_markets.columns import COLUMNS_BY_NAME, FACETS, Column, Kind
+from api.trades.request import TRADE_PARAMETERS
 
-JsonObject = dict[str, Any]
-
-_TYPES: Final[Mapping[Kind, JsonObject]] = {
-    Kind.STRING: {"type": ["string", "null"]},
-    Kind.NUMBER: {"type": ["number", "null"]},
-    Kind.TIME: {"type": ["string", "null"], "format": "date-time"},
-    Kind.BOOLEAN: {"type": ["boolean", "null"]},
-    Kind.JSON: {},
-}
-_TEXT: Final[JsonObject] = {"type": "string"}
-_TIME: Final[JsonObject] = {"type": "string", "format": "date-time"}
-_COUNT: Final[JsonObject] = {"type": "integer", "minimum": 0}
 _SHARED: Final = "#/components/parameters/market."
 """Reference to a parameter of the markets, without its name."""
 _HEADERS: Final = {
@@ -79,7 +67,7 @@ def document(app: FastAPI) -> JsonObject:
     orderbooks["requestBody"] = {"required": True, "content": _json(OrderbooksRequest.model_json_schema())}
     orderbooks["responses"] = {"200": _response("Results", _json({"$ref": "#/components/schemas/Orderbooks"}))}
     paths["/llms.txt"]["get"]["responses"] = {
-        "200": _response("Guide", {"text/plain": {"schema": _TEXT}}),
+        "200": _response("Guide", {"text/plain": {"schema": TEXT}}),
         "304": _not_modified(),
     }
     for path in paths.values():
@@ -88,12 +76,12 @@ def document(app: FastAPI) -> JsonObject:
     mcp = paths["/mcp"]["post"]
     mcp |= {"description": mcp_operation.DESCRIPTION, "requestBody": mcp_operation.REQUEST_BODY}
     mcp["responses"] |= mcp_operation.RESPONSES
-    return base | {"components": {"schemas": _schemas(), "parameters": _market_parameters()}}
+    return base | {"components": {"schemas": schemas(), "parameters": _market_parameters()}}
 
 
 def _document_listing(operation: JsonObject, resource: ListedResource[Any]) -> None:
     operation["parameters"] = _grammar_parameters(resource.grammar)
-    page = _text_content() | _json(_schema_of(resource, "Page"))
+    page = _text_content() | _json(schema_of(resource, "Page"))
     operation["responses"] = {
         "200": _response(f"One page of {resource.entity.name}", page, _HEADERS | _PAGE_HEADERS),
         "304": _not_modified(),
@@ -104,7 +92,7 @@ def _document_row(operation: JsonObject, resource: ListedResource[Any]) -> None:
     fields = resource.grammar.parameters["fields"]
     operation["parameters"] = [_path_parameter(resource.entity.key), _described(fields)]
     operation["responses"] = {
-        "200": _response(f"The {resource.row}", _json(_schema_of(resource)), _HEADERS),
+        "200": _response(f"The {resource.row}", _json(schema_of(resource)), _HEADERS),
         "304": _not_modified(),
     }
 
@@ -156,10 +144,6 @@ def _inline_parameters(grammar: Grammar) -> list[JsonObject]:
     return [*(_described(parameter) for parameter in grammar.parameters.values()), *filters]
 
 
-def _schema_of(resource: ListedResource[Any], suffix: str = "") -> JsonObject:
-    return {"$ref": f"#/components/schemas/{resource.row.capitalize()}{suffix}"}
-
-
 def _document_history(operation: JsonObject) -> None:
     operation["parameters"] = [_path_parameter("ticker")]
     states = _json({"$ref": "#/components/schemas/History"})
@@ -201,7 +185,7 @@ def _parameters(parameters: Mapping[str, Parameter]) -> list[JsonObject]:
 
 
 def _path_parameter(name: str) -> JsonObject:
-    return {"name": name, "in": "path", "required": True, "schema": _TEXT}
+    return {"name": name, "in": "path", "required": True, "schema": TEXT}
 
 
 def _described(parameter: Parameter) -> JsonObject:
@@ -238,153 +222,3 @@ def _errors(operation: JsonObject) -> None:
         content = _json({"$ref": "#/components/schemas/Error"})
         headers = {"Retry-After": f"Seconds; {_RETRIED} have it."} if status == 503 else None
         operation["responses"][str(status)] = _response(f"`code`: {', '.join(words)}", content, headers)
-
-
-def _schemas() -> JsonObject:
-    text, nullable, count = _TEXT, _TYPES[Kind.STRING], _COUNT
-    candles = _list({"type": "object"})
-    result = {"ticker": text, "candlesticks": candles, "error": nullable, "code": nullable}
-    one_market = {"ticker": text, "candlesticks": candles, "count": count}
-    candlesticks = {
-        "results": _list(_object(result, [*result])),
-        "unanswered": _list(text),
-    }
-    error = {"detail": {"type": ["string", "array"]}, "code": text, "hint": text, "request_id": text}
-    return {
-        **_row_schemas(MARKETS),
-        **_row_schemas(EVENTS),
-        **_row_schemas(SERIES),
-        "Facets": _facets(),
-        "History": _history(),
-        "MarketCandlesticks": _object(one_market, [*one_market]),
-        "Candlesticks": _object(candlesticks, [*candlesticks]),
-        "TradePage": _trades(),
-        **_orderbooks(),
-        "Status": _status(),
-        "Error": _object(error, [*error]),
-    }
-
-
-def _row_schemas(resource: ListedResource[Any]) -> JsonObject:
-    """Return the schemas of a row and of a page of rows."""
-    page = {
-        "items": _list(_schema_of(resource)),
-        "count": _COUNT,
-        "next_cursor": _TYPES[Kind.STRING],
-        "next_url": _TYPES[Kind.STRING],
-        "total": _COUNT,
-        "change_number": _COUNT,
-        "truncated": {"const": True},
-        "next_offset": _COUNT,
-    }
-    name = resource.row.capitalize()
-    return {
-        name: _object({column.name: _column(column) for column in resource.entity.columns}, []),
-        f"{name}Page": _object(page, ["items", "count", "next_cursor", "next_url"]),
-    }
-
-
-def _facets() -> JsonObject:
-    number = _COUNT | {"type": ["integer", "null"]}
-    value = {"value": _TYPES[Kind.STRING], "count": number}
-    facet = {
-        "values": _list(_object(value, [*value])) | {"type": ["array", "null"]},
-        "estimated": {"type": "boolean"},
-        "truncated": {"type": "boolean"},
-    }
-    members = {
-        "facets": _object(dict.fromkeys(FACETS, _object(facet, [*facet])), []),
-        "count": number,
-        "counted_at": _TYPES[Kind.TIME],
-    }
-    return _object(members, [*members])
-
-
-def _history() -> JsonObject:
-    state = {
-        "from": _TIME,
-        "until": _TYPES[Kind.TIME],
-        **{name: _column(COLUMNS_BY_NAME[name]) for name in ("status", "result", "close_time")},
-        "change_number": {"type": ["integer", "null"], "description": "Number of the change that ended this state."},
-    }
-    states = {"ticker": _TEXT, "items": _list(_object(state, [*state])), "count": _COUNT}
-    return _object(states | {"truncated": {"const": True}}, [*states])
-
-
-def _trades() -> JsonObject:
-    nullable = _TYPES[Kind.STRING]
-    trade = dict.fromkeys(TRADE_COLUMNS, _TEXT) | {"created_time": _TIME, "is_block_trade": {"type": "boolean"}}
-    page = {
-        "items": _list(_object(trade, [])),
-        "count": _COUNT,
-        "next_cursor": nullable,
-        "next_url": nullable,
-    }
-    return _object(page | {"truncated": {"const": True}}, [*page])
-
-
-def _orderbooks() -> JsonObject:
-    nullable = _TYPES[Kind.STRING]
-    level = {"type": "array", "items": _TEXT, "minItems": 2, "maxItems": 2}
-    sides = dict.fromkeys(("yes_bids", "yes_asks", "no_bids", "no_asks"), _list(level))
-    orderbook = _object(sides, [*sides])
-    market = {"ticker": _TEXT, "orderbook": orderbook}
-    result = {
-        "ticker": _TEXT,
-        "orderbook": orderbook | {"type": ["object", "null"]},
-        "error": nullable,
-        "code": nullable,
-    }
-    results = {"results": _list(_object(result, [*result])), "unanswered": _list(_TEXT)}
-    return {"MarketOrderbook": _object(market, [*market]), "Orderbooks": _object(results, [*results])}
-
-
-def _status() -> JsonObject:
-    nullable, time = _TYPES[Kind.STRING], _TYPES[Kind.TIME]
-    live = {"complete": {"type": "boolean"}, "started_at": time, "finished_at": time}
-    archive = {"complete": {"type": "boolean"}, "completed_by": {"enum": ["listing", "series", None]}}
-    archive |= {"confirmed_at": time}
-    status = {"status": nullable, "count": _COUNT, "confirmed_at": time}
-    position = dict.fromkeys(("since", "from", "to", "until"), _TIME) | {"pages": _COUNT, "series": _TEXT}
-    job = {
-        "job": _TEXT,
-        "running": {"type": "boolean"},
-        "position": _object(position, []) | {"type": ["object", "null"]},
-        "lag_seconds": {"type": ["integer", "null"], "minimum": 0},
-        **dict.fromkeys(("started_at", "finished_at", "confirmed_at", "watermark", "committed_at"), time),
-        **dict.fromkeys(("markets", "changed", "rejected"), _COUNT),
-        "added": {"type": "integer"},
-        "last_error": nullable,
-        "failed_at": time,
-        "retry_at": time,
-    }
-    reject = {"ticker": _TEXT, "reason": _TEXT, "last_at": _TIME}
-    rejects = {"count": _COUNT, "newest": _list(_object(reject, [*reject]))}
-    changes = {"enum": ["added", "removed", "type_changed", "new_value"]}
-    lake = {"exported": _COUNT, "backlog_complete": {"type": "boolean"}, "pending_bytes": _COUNT}
-    drift = {"member": _TEXT, "change": changes, "markets": _COUNT, "example": nullable}
-    drift |= {"first_at": _TIME, "last_at": _TIME}
-    members = {
-        "markets": _COUNT,
-        "removed": _COUNT,
-        "live": _object(live, [*live]),
-        "archive": _object(archive, [*archive]),
-        "statuses": _list(_object(status, [*status])),
-        "jobs": _list(_object(job, [*job])),
-        "rejects": _object(rejects, [*rejects]),
-        "drift": _list(_object(drift, [*drift])),
-        "lake": _object(lake, [*lake]) | {"type": ["object", "null"]},
-    }
-    return _object(members, [*members])
-
-
-def _column(column: Column) -> JsonObject:
-    return _TYPES[column.kind] | {"description": column.description}
-
-
-def _object(properties: JsonObject, required: list[str]) -> JsonObject:
-    return {"type": "object", "properties": properties, "required": required}
-
-
-def _list(items: JsonObject) -> JsonObject:
-    return {"type": "array", "items": items}
