@@ -16,6 +16,7 @@ import { everyMinute, Section, whenSeen } from "../lib/section.js";
 import { fetchPrices, MAX_SPARKLINES } from "../lib/sparkline.js";
 import { emptyView, firstCrawlView } from "../lib/states.js";
 import { goTo, onStateChange, readState, stateUrl } from "../lib/url_state.js";
+import { fetchCategories, relatedView } from "./explore/related.js";
 
 const PAGE_ROWS = 50;
 const main = /** @type {HTMLElement} */ (document.querySelector("#main"));
@@ -32,6 +33,7 @@ const prices = new Map();
 const table = new Listing((cursor, signal) => loadRows(marketsRequest(), cursor, PAGE_ROWS, signal), update, grown);
 const facets = new Section((signal) => fetchFacets(query, signal), update);
 const status = new Section(async (signal) => (await send({ path: "/status" }, signal)).data, update);
+const categories = new Section(fetchCategories, update);
 const forms = new ColumnForms(update);
 
 /** Return the request of the present query. @returns {ApiRequest} */
@@ -78,6 +80,9 @@ function load() {
   document.title = titleText();
   facets.reload({ discardOnFailure: true });
   table.reload({ discardOnFailure: true });
+  if (query.has("search")) {
+    categories.loadOnce();
+  }
 }
 
 function titleText() {
@@ -97,7 +102,8 @@ function update() {
 
 function pageView() {
   return html`<h1>Explore markets</h1>
-    ${searchView()} ${status.data ? firstCrawlView(status.data) : nothing}
+    ${searchView()} ${query.has("search") ? relatedView(query, categories.data ?? []) : nothing}
+    ${status.data ? firstCrawlView(status.data) : nothing}
     <div class="explore">
       <details class="sidebar" ?open=${isWide}>
         <summary>Filter by</summary>
