@@ -14,6 +14,7 @@ from playwright.sync_api import Locator, Page, Request, Route, expect
 from local.exchange.clock import Clock
 from tests.browser.conftest import SEED, OpenPage
 from tests.browser.exchange import PreparedExchange
+from tests.browser.held_requests import hold_requests
 from tests.browser.pages import PAGES, open_all
 from tests.browser.service import Service, database_server, running_service, wait_for_crawl
 from tests.browser.test_accessibility import violations
@@ -211,6 +212,19 @@ def test_a_link_that_fails_says_so(unlocked: Page, service: Service) -> None:
             unlocked.get_by_role("link", name="The most recent markets").click()
         expect(unlocked.get_by_role("alert")).to_have_count(1)
         expect(unlocked.get_by_role("alert")).to_contain_text("The function is starting.")
+
+
+def test_two_failures_of_a_link_are_one_message(unlocked: Page, service: Service) -> None:
+    open_all(unlocked, service.url + "/")
+    held = hold_requests(unlocked, r"/markets\?limit=10$")
+    for _ in range(2):
+        unlocked.get_by_role("link", name="The most recent markets").click()
+    first, second = held.wait(2)
+    first.fulfill(status=503, json={"detail": "The first request failed."})
+    expect(unlocked.get_by_role("alert")).to_contain_text("The first request failed.")
+    second.fulfill(status=503, json={"detail": "The second request failed."})
+    expect(unlocked.get_by_role("alert").first).to_contain_text("The second request failed.")
+    expect(unlocked.get_by_role("alert")).to_have_count(1)
 
 
 def test_the_reference_sends_the_key(unlocked: Page, service: Service) -> None:
