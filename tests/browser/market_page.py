@@ -28,7 +28,10 @@ def market_chart(page: Page) -> Locator:
 
 
 def shown_candles(page: Page) -> list[Any]:
-    """Return the candles of the request that the chart's panel shows."""
+    """Return the candles of the request that the chart's panel shows.
+
+    They are those of the chart only if no period of it can change: see page_clock.stop_at_full_hour.
+    """
     expect(market_chart(page)).to_be_visible()
     url = page.locator("#chart .request .snippet pre").first.text_content()
     candles: list[Any] = page.request.get(str(url)).json()["candlesticks"]

@@ -4,7 +4,8 @@ import os
 import shutil
 import signal
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,14 +54,20 @@ class Service:
         words = ("candlesticks", "trades", "orderbook")
         return sum(row["count"] for row in counts if any(word in row["path"] for word in words))
 
+    def matched_requests(self) -> int:
+        """Return the number of requests of the exchange that the fault rules in force have matched."""
+        rules = httpx.get(f"{self.exchange.root}/admin/faults").raise_for_status().json()
+        return sum(rule["matched"] for rule in rules)
+
     @contextmanager
     def faults(self, *rules: Mapping[str, object]) -> Iterator[None]:
-        """Put fault rules of the exchange into force (docs/exchange.md)."""
+        """Put fault rules of the exchange into force (docs/exchange.md), and end with a crawler that has recovered."""
         httpx.post(f"{self.exchange.root}/admin/faults", json=rules).raise_for_status()
         try:
             yield
         finally:
             httpx.delete(f"{self.exchange.root}/admin/faults").raise_for_status()
+            wait_until(self._is_healthy, "The crawler has not recovered from the faults.")
 
     @contextmanager
     def without_database(self) -> Iterator[None]:
@@ -70,6 +77,11 @@ class Service:
             yield
         finally:
             self.database.start()
+
+    def _is_healthy(self) -> bool:
+        """Return whether the crawler has no error: the status is also that of later tests."""
+        status = self.get("/status")
+        return status["live"]["complete"] and not any(job["last_error"] for job in status["jobs"])
 
 
 @contextmanager
@@ -115,3 +127,11 @@ def running_service(
 def wait_for_crawl(service: Service) -> None:
     """Wait until the first crawl has ended."""
     service.program.wait_for_line("the first run has ended")
+
+
+def wait_until(is_true: Callable[[], bool], message: str) -> None:
+    """Wait until a condition is true. Raise an AssertionError with a message if it stays false."""
+    deadline = time.monotonic() + SECONDS
+    while not is_true():
+        assert time.monotonic() < deadline, message
+        time.sleep(0.1)

@@ -14,6 +14,7 @@ from playwright.sync_api import Locator, Page, Request, Route, expect
 from local.exchange.clock import Clock
 from tests.browser.conftest import SEED, OpenPage
 from tests.browser.exchange import PreparedExchange
+from tests.browser.held_requests import hold_requests
 from tests.browser.pages import PAGES, open_all
 from tests.browser.service import Service, database_server, running_service, wait_for_crawl
 from tests.browser.test_accessibility import violations
@@ -71,14 +72,17 @@ def test_a_page_asks_once_and_repeats_what_failed(quiet_page: Page, service: Ser
     rejected = [url for url, _ in sent]
     assert len(rejected) > 1
     assert {key for _, key in sent} == {None}
-    enter(quiet_page, f"  {KEY} ")
+
+    def repeated() -> list[str]:
+        return [url for url, _ in sent[len(rejected) :] if url in rejected]
+
+    with quiet_page.expect_event("requestfinished", lambda _: len(repeated()) >= len(rejected)):
+        enter(quiet_page, f"  {KEY} ")
     expect(quiet_page.locator(ROWS).first).to_be_visible()
     expect(field(quiet_page)).to_have_count(0)
     expect(quiet_page.get_by_role("alert")).to_have_count(0)
-    quiet_page.wait_for_load_state("networkidle")
-    accepted = sent[len(rejected) :]
-    assert {key for _, key in accepted} == {KEY}
-    assert sorted(url for url, _ in accepted if url in rejected) == sorted(rejected), "each once"
+    assert {key for _, key in sent[len(rejected) :]} == {KEY}
+    assert sorted(repeated()) == sorted(rejected), "each once"
     other = quiet_page.context.new_page()
     for path in PAGES:
         open_all(other, service.url + path.path)
@@ -204,9 +208,23 @@ def test_a_link_that_fails_says_so(unlocked: Page, service: Service) -> None:
     open_all(unlocked, service.url + "/")
     unlocked.route("**/markets?limit=10", _unavailable)
     for _ in range(2):
-        unlocked.get_by_role("link", name="The most recent markets").click()
+        with unlocked.expect_response("**/markets?limit=10"):
+            unlocked.get_by_role("link", name="The most recent markets").click()
         expect(unlocked.get_by_role("alert")).to_have_count(1)
         expect(unlocked.get_by_role("alert")).to_contain_text("The function is starting.")
+
+
+def test_two_failures_of_a_link_are_one_message(unlocked: Page, service: Service) -> None:
+    open_all(unlocked, service.url + "/")
+    held = hold_requests(unlocked, r"/markets\?limit=10$")
+    for _ in range(2):
+        unlocked.get_by_role("link", name="The most recent markets").click()
+    first, second = held.wait(2)
+    first.fulfill(status=503, json={"detail": "The first request failed."})
+    expect(unlocked.get_by_role("alert")).to_contain_text("The first request failed.")
+    second.fulfill(status=503, json={"detail": "The second request failed."})
+    expect(unlocked.get_by_role("alert").first).to_contain_text("The second request failed.")
+    expect(unlocked.get_by_role("alert")).to_have_count(1)
 
 
 def test_the_reference_sends_the_key(unlocked: Page, service: Service) -> None:

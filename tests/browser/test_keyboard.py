@@ -25,6 +25,7 @@ def test_the_first_tab_skips_to_the_content(page: Page, service: Service) -> Non
     page.keyboard.press("Tab")
     expect(page.locator(":focus")).to_have_text("Skip to content")
     page.keyboard.press("Enter")
+    expect(page).to_have_url(service.url + "/explore#main")
     page.keyboard.press("Tab")
     assert page.evaluate("document.querySelector('main').contains(document.activeElement)")
 
@@ -47,7 +48,8 @@ def test_the_chart_is_reached_and_read_with_arrow_keys(page: Page, service: Serv
     chart = page.locator("#chart [tabindex='0']").first
     expect(page.locator("#chart canvas").first).to_be_visible()
     tab_to(page, chart)
-    before = page.locator("#chart").inner_text()
+    reading = page.locator("#chart .chart-reading")
+    before = reading.inner_text()
     page.keyboard.press("ArrowLeft")
     page.keyboard.press("ArrowLeft")
-    expect(page.locator("#chart")).not_to_have_text(before)
+    expect(reading).not_to_have_text(before, use_inner_text=True)

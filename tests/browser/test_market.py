@@ -19,7 +19,7 @@ def test_facts_are_those_of_the_api(page: Page, service: Service) -> None:
     expect(_fact(page, "Bid")).to_contain_text(f"{round(market['yes_bid_dollars'] * 100)}¢")
     expect(_fact(page, "Ask")).to_contain_text(f"{round(market['yes_ask_dollars'] * 100)}¢")
     expect(_fact(page, "Volume")).to_contain_text(f"{market['volume']:,}")
-    expect(_fact(page, "Closes")).to_contain_text(re.compile(r"GMT\+1.*E[SD]T", re.DOTALL))
+    expect(_fact(page, "Closes")).to_contain_text(re.compile(r"GMT\+[12].*E[SD]T", re.DOTALL))
     expect(page.locator(".badge").first).to_have_text("open")
 
 

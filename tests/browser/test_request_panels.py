@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.conftest import OpenPage
+from tests.browser.page_clock import install_clock, pause_before_refresh
 from tests.browser.pages import PAGES, PagePath, open_all
 from tests.browser.service import Service
 
@@ -39,19 +40,32 @@ def test_pandas_reads_nested_lists(page: Page, service: Service, monkeypatch: py
     assert _variable(panel, "pandas", "frame").to_dict("records") == [rejected]
 
 
-def test_pandas_reads_facets_with_their_names(page: Page, service: Service) -> None:
+def test_pandas_reads_facets_with_their_names(page: Page, service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    # A later response may have other numbers.
+    responses: list[httpx.Response] = []
+    get = httpx.get
+
+    def record(*arguments: Any, **options: Any) -> httpx.Response:
+        responses.append(get(*arguments, **options))
+        return responses[-1]
+
+    monkeypatch.setattr(httpx, "get", record)
     open_all(page, service.url + "/explore")
     panel = page.locator("details.request", has_text="API request of facets")
     frame = _variable(panel, "pandas", "frame")
-    facets = service.get("/markets/facets?status=active&facet=status,category&limit=25")["facets"]
-    assert list(frame.loc["category"]["value"]) == [row["value"] for row in facets["category"]["values"]]
+    [response] = responses
+    values = response.json()["facets"]["category"]["values"]
+    assert list(frame.loc["category"]["value"]) == [row["value"] for row in values]
     assert isinstance(frame, pd.DataFrame)
 
 
 def test_a_button_copies_the_text(open_page: OpenPage, service: Service) -> None:
     page = open_page(permissions=["clipboard-read", "clipboard-write"])
+    # The label of the button stays until the clock runs on.
+    installed_at = install_clock(page)
     page.goto(service.url + "/explore/status")
     panel = _open_panel(page, "jobs")
+    pause_before_refresh(page, installed_at)
     copy = panel.get_by_role("button", name="Copy").nth(1)
     copy.click()
     expect(panel.get_by_role("button", name="Copied")).to_be_visible()
@@ -60,8 +74,10 @@ def test_a_button_copies_the_text(open_page: OpenPage, service: Service) -> None
 
 def test_a_text_that_cannot_be_copied_can_be_selected(page: Page, service: Service) -> None:
     page.add_init_script(BREAK_CLIPBOARD)
+    installed_at = install_clock(page)
     page.goto(service.url + "/explore/status")
     panel = _open_panel(page, "jobs")
+    pause_before_refresh(page, installed_at)
     panel.get_by_role("button", name="Copy").first.click()
     expect(panel.get_by_role("button", name="Select the text and copy it")).to_be_visible()
 

@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import Page, Response
 
 from tests.bench.explorer import FIRST_VIEW
+from tests.browser.page_clock import REFRESH_MS, install_clock, pause_before_refresh
 from tests.browser.pages import PAGES, PagePath, open_all
 from tests.browser.service import Service
 from tests.browser.watch import Watch, is_api_request
@@ -72,22 +73,19 @@ def test_a_visible_page_is_refreshed_once_a_minute_and_a_hidden_one_is_not(
     page: Page, watches: dict[Page, Watch], service: Service, path: PagePath
 ) -> None:
     requests = watches[page].api_requests
-    page.clock.install()
+    installed_at = install_clock(page)
     open_all(page, service.url + path.path)
     first_view = len(requests)
 
-    page.clock.run_for(50_000)
-    page.wait_for_load_state("networkidle")
+    pause_before_refresh(page, installed_at)
     assert len(requests) == first_view, "before a minute has passed"
     with page.expect_request(is_api_request):
-        page.clock.run_for(15_000)
-    page.wait_for_load_state("networkidle")
+        page.clock.run_for(REFRESH_MS)
     refreshed = requests[first_view:]
     assert len(set(refreshed)) == len(refreshed) <= MAX_API_REQUESTS, refreshed
 
     page.evaluate(HIDE)
     page.clock.run_for(200_000)
-    page.wait_for_load_state("networkidle")
     assert len(requests) == first_view + len(refreshed), "while the tab is hidden"
     with page.expect_request(is_api_request):
         page.evaluate(SHOW)

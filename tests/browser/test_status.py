@@ -7,6 +7,7 @@ from typing import Any
 
 from playwright.sync_api import Locator, Page, Route, expect
 
+from tests.browser.page_clock import REFRESH_MS, install_clock, pause_before_refresh
 from tests.browser.service import Service
 
 
@@ -119,16 +120,16 @@ def test_database_unavailable_is_said_and_can_be_retried(quiet_page: Page, servi
 
 
 def test_status_is_refreshed_each_minute_and_a_failure_keeps_it(quiet_page: Page, service: Service) -> None:
-    quiet_page.clock.install()
+    installed_at = install_clock(quiet_page)
     sent: list[str] = []
     quiet_page.on("request", lambda request: sent.append(request.url) if request.url.endswith("/status") else None)
     quiet_page.goto(service.url + "/explore/status")
     expect(_jobs(quiet_page).first).to_be_visible()
     sent.clear()
-    quiet_page.clock.run_for(50_000)
+    pause_before_refresh(quiet_page, installed_at)
     assert sent == []
     quiet_page.route(service.url + "/status", _unavailable)
-    quiet_page.clock.run_for(20_000)
+    quiet_page.clock.run_for(REFRESH_MS)
     expect(quiet_page.get_by_role("alert")).to_contain_text("The database is starting.")
     expect(_jobs(quiet_page).first).to_be_visible()
 

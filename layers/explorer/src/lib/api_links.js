@@ -37,9 +37,7 @@ export function download(text, fileName, type = "text/csv") {
  * @param {HTMLAnchorElement} link
  */
 async function save(link) {
-  if (link.nextElementSibling?.className === "link-failure") {
-    link.nextElementSibling.remove();
-  }
+  removeFailure(link);
   try {
     const { response, text } = await receiveText({ path: link.pathname + link.search }, {});
     if (!response.ok) {
@@ -51,6 +49,14 @@ async function save(link) {
     const container = document.createElement("div");
     container.className = "link-failure";
     render(failureView(error, null, { compact: true }), container);
+    removeFailure(link); // of another click, whose request ran at the same time
     link.after(container);
+  }
+}
+
+/** @param {HTMLAnchorElement} link */
+function removeFailure(link) {
+  if (link.nextElementSibling?.className === "link-failure") {
+    link.nextElementSibling.remove();
   }
 }

@@ -51,7 +51,7 @@ const LISTS = [
   {
     title: "Closing next",
     query: () => ({
-      close_time__gte: presentMinute(),
+      close_time__gte: nextMinute(),
       status: "active",
       order_by: "close_time",
       order_direction: "asc",
@@ -71,9 +71,12 @@ async function loadList({ query, belongs = () => true }, signal) {
   return { request, url: requestPath({ path: "/explore", parameters }), rows: data.items.filter(belongs), crawledAt };
 }
 
-/** Return the start of the present minute, so that requests within a minute are the same. */
-function presentMinute() {
-  return `${new Date().toISOString().slice(0, 16)}Z`;
+/**
+ * Return the start of the next minute, so that requests within a minute are the same. A market that closes in the present
+ * minute may have closed already, before the crawler reads it again.
+ */
+function nextMinute() {
+  return `${new Date(Date.now() + 60_000).toISOString().slice(0, 16)}Z`;
 }
 
 /** @param {any} market */

@@ -36,7 +36,7 @@ series.reload();
 
 /** @param {string | null} next @param {AbortSignal} [signal] */
 async function loadSeries(next, signal) {
-  const page = await loadPage(state, next, signal);
+  const page = await loadPage(state, next, next === null ? [] : (series.data?.items ?? []), signal);
   if (next === null && page.items.length === 0) {
     status.reload();
   }

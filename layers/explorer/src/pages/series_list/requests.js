@@ -67,13 +67,14 @@ export function facetRequest(state, limit) {
  * Load a page of series in the order of the state.
  *
  * @param {URLSearchParams} state
- * @param {string | number | null} next Cursor, or the number of series that are loaded in the order by markets.
+ * @param {string | number | null} next Cursor, or the number of series that were ranked in the order by markets.
+ * @param {any[]} loaded Series of the pages before.
  * @param {AbortSignal} [signal]
  * @returns {Promise<SeriesRows>}
  */
-export async function loadPage(state, next, signal) {
+export async function loadPage(state, next, loaded, signal) {
   if (orderOf(state) === "markets") {
-    return loadLargest(state, Number(next ?? 0), signal);
+    return loadLargest(state, Number(next ?? 0), loaded, signal);
   }
   const request = seriesRequest(state);
   const { data } = await send(
@@ -84,21 +85,24 @@ export async function loadPage(state, next, signal) {
 }
 
 /**
- * Load the details of the next largest series. Throw an ApiFailure if the API could not count the markets in time.
+ * Load the details of the next largest series. The ranking may have changed since the pages before: their series are left
+ * out, wherever they are now. Throw an ApiFailure if the API could not count the markets in time.
  *
  * @param {URLSearchParams} state
- * @param {number} loaded Number of series that are loaded.
+ * @param {number} count Number of series that were ranked for the pages before.
+ * @param {any[]} loaded Series of the pages before.
  * @param {AbortSignal} [signal]
  * @returns {Promise<SeriesRows>}
  */
-async function loadLargest(state, loaded, signal) {
-  const limit = loaded ? Math.min(loaded + PAGE_SIZE, MAX_ROWS) : pageSize(state);
+async function loadLargest(state, count, loaded, signal) {
+  const limit = count ? Math.min(count + PAGE_SIZE, MAX_ROWS) : pageSize(state);
   const { values, truncated } = (await send(facetRequest(state, limit), signal)).data.facets.series_ticker;
   if (values === null) {
     const hint = "Retry, or order them by ticker.";
     throw new ApiFailure(200, "query_timeout", "The markets of the series could not be counted in time.", hint, "");
   }
-  const ranked = values.slice(loaded).filter((/** @type {any} */ each) => each.value !== null);
+  const known = new Set([null, ...loaded.map((row) => row.series_ticker)]);
+  const ranked = values.filter((/** @type {any} */ each) => !known.has(each.value));
   const next = truncated && limit < MAX_ROWS ? limit : null;
   const tickers = ranked.map((/** @type {any} */ each) => each.value);
   const parts = Array.from({ length: Math.ceil(tickers.length / MAX_TICKERS) }, (_, part) =>
