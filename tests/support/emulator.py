@@ -31,7 +31,7 @@ from local.processes import die_with_parent
 RUNTIME: Final = ("awslambdaric", "simplejson", "snapshot-restore-py", "boto3", "botocore", "s3transfer", "urllib3")
 """Packages that Lambda's Python includes (docs.aws.amazon.com/lambda/latest/dg/lambda-python.html)."""
 _MACHINES: Final = {"x86_64": "x86_64", "aarch64": "arm64"}
-_STARTS_WITHIN: Final = 10.0
+_STARTS_WITHIN: Final = 60.0
 
 
 class Emulator:
