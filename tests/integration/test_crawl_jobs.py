@@ -153,11 +153,16 @@ def test_a_market_that_moved_behind_the_cutoff_unseen_is_found_in_the_archive(
 
 
 def test_an_idle_minute_costs_few_requests_and_writes_only_job_state(fresh: dict[str, str], database: Database) -> None:
-    written = "SELECT sum(n_tup_ins + n_tup_upd + n_tup_del) FROM pg_stat_user_tables WHERE relname ~ '_(terms|quotes|history)$'"
+    written = "SELECT sum(n_tup_ins + n_tup_upd + n_tup_del) FROM pg_stat_user_tables WHERE relname ~ '_(details|quotes|history)$'"
+    others = (
+        "SELECT FROM pg_stat_activity"
+        " WHERE datname = current_database() AND backend_type = 'client backend' AND pid != pg_backend_pid()"
+    )
 
     def count() -> Any:
-        database.close()  # statistics are reported when a session ends
-        time.sleep(0.2)
+        database.close()  # a session reports its statistics before it ends
+        while database.query(others):
+            time.sleep(0.01)
         return database.query(written)
 
     with hiding_exchange() as (_, server):

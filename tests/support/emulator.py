@@ -7,6 +7,7 @@ with the first event. It enforces the timeout, including that start, but not the
 import json
 import os
 import platform
+import random
 import re
 import signal
 import socket
@@ -63,7 +64,7 @@ def emulated(spec: FunctionSpec, log: Path, python: tuple[str, ...] = ()) -> Ite
 
     python: options of the interpreter.
     """
-    invocations, runtime_api = _free_address(), _free_address()
+    invocations, runtime_api = _free_addresses(2)
     command = [
         *(_program(), "--log-level", "error"),
         *("--runtime-interface-emulator-address", invocations, "--runtime-api-address", runtime_api),
@@ -132,9 +133,14 @@ def _program() -> str:
     return str(distribution("aws-sam-cli").locate_file(f"samcli/local/rapid/{name}"))
 
 
-def _free_address() -> str:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return f"127.0.0.1:{server.getsockname()[1]}"
+def _free_addresses(number: int) -> list[str]:
+    """Return addresses that are free now, with ports below those that systems give to the sockets of others."""
+    addresses: list[str] = []
+    while len(addresses) < number:
+        address = f"127.0.0.1:{random.randrange(10_000, 32_000)}"
+        with suppress(OSError), socket.create_server(("127.0.0.1", int(address.rpartition(":")[2]))):
+            addresses += {address} - {*addresses}
+    return addresses
 
 
 def _wait_for(address: str, process: subprocess.Popen[bytes]) -> None:
