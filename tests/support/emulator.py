@@ -7,7 +7,6 @@ with the first event. It enforces the timeout, including that start, but not the
 import json
 import os
 import platform
-import random
 import re
 import signal
 import socket
@@ -28,6 +27,7 @@ from local.lambda_runtime.functions import function_spec
 from local.lambda_runtime.lambda_errors import FunctionError, FunctionTimeout
 from local.lambda_runtime.sandbox import FunctionSpec
 from local.processes import die_with_parent
+from tests.support.ports import free_ports
 
 RUNTIME: Final = ("awslambdaric", "simplejson", "snapshot-restore-py", "boto3", "botocore", "s3transfer", "urllib3")
 """Packages that Lambda's Python includes (docs.aws.amazon.com/lambda/latest/dg/lambda-python.html)."""
@@ -64,7 +64,7 @@ def emulated(spec: FunctionSpec, log: Path, python: tuple[str, ...] = ()) -> Ite
 
     python: options of the interpreter.
     """
-    invocations, runtime_api = _free_addresses(2)
+    invocations, runtime_api = (f"127.0.0.1:{port}" for port in free_ports(2))
     command = [
         *(_program(), "--log-level", "error"),
         *("--runtime-interface-emulator-address", invocations, "--runtime-api-address", runtime_api),
@@ -131,16 +131,6 @@ def link_packages(folder: Path) -> Path:
 def _program() -> str:
     name = f"aws-lambda-rie-{_MACHINES[platform.machine()]}"
     return str(distribution("aws-sam-cli").locate_file(f"samcli/local/rapid/{name}"))
-
-
-def _free_addresses(number: int) -> list[str]:
-    """Return addresses that are free now, with ports below those that systems give to the sockets of others."""
-    addresses: list[str] = []
-    while len(addresses) < number:
-        address = f"127.0.0.1:{random.randrange(10_000, 32_000)}"
-        with suppress(OSError), socket.create_server(("127.0.0.1", int(address.rpartition(":")[2]))):
-            addresses += {address} - {*addresses}
-    return addresses
 
 
 def _wait_for(address: str, process: subprocess.Popen[bytes]) -> None:
