@@ -227,12 +227,12 @@ def test_a_reject_is_retried_and_deleted_once_it_can_be_stored(fresh: dict[str, 
     with ScriptedServer(
         [answer(markets=[], cursor="")], {**quiet(), live: [answer(markets=[bad], cursor="")]}
     ) as server:
-        assert crawl(fresh | {"EXCHANGE_URL": server.url}, 8)["rejected"] == 1
+        assert crawl(fresh | {"EXCHANGE_URL": server.url}, 25)["rejected"] == 1
     hurry(database)
     with ScriptedServer(
         [answer(markets=[], cursor="")], {**quiet(), named: [answer(markets=[good], cursor="")]}
     ) as server:
-        crawl(fresh | {"EXCHANGE_URL": server.url}, 8)
+        crawl(fresh | {"EXCHANGE_URL": server.url}, 25)
     assert column(database, "title") == {"E-1": "mended"}
     assert database.query("SELECT count(*) FROM kalshi_markets_rejects") == [[0]]
 
@@ -240,13 +240,13 @@ def test_a_reject_is_retried_and_deleted_once_it_can_be_stored(fresh: dict[str, 
 def test_events_whose_fetch_failed_are_fetched_later(fresh: dict[str, str], database: Database) -> None:
     live = {"/markets?*status=open*": [answer(markets=[MARKET], cursor="")]}
     with ScriptedServer([answer(markets=[], cursor="")], {**quiet(), **live, "/events*": [Reply(400)]}) as server:
-        summary = crawl(fresh | {"EXCHANGE_URL": server.url}, 8)
+        summary = crawl(fresh | {"EXCHANGE_URL": server.url}, 25)
     assert summary["added"] == 1
     assert column(database, "series_ticker") == {"E-1": None}
     hurry(database)
     events = [answer(events=[{"event_ticker": "E", "series_ticker": "S", "title": "The event"}], cursor="")]
     with ScriptedServer([answer(markets=[], cursor="")], {**quiet(), **live, "/events*": events}) as server:
-        crawl(fresh | {"EXCHANGE_URL": server.url}, 8)
+        crawl(fresh | {"EXCHANGE_URL": server.url}, 25)
     assert column(database, "series_ticker") == {"E-1": "S"}
 
 
@@ -261,7 +261,7 @@ def test_all_series_are_read_from_one_large_answer(fresh: dict[str, str], databa
     paths = {**quiet(), "/series*": [answer(series=[*series, *broken])]}
     with ScriptedServer([answer(markets=[], cursor="")], paths) as server:
         # With the archive, each of the series would be requested.
-        summary = crawl(fresh | {"EXCHANGE_URL": server.url, "ARCHIVE": "false"}, 20)
+        summary = crawl(fresh | {"EXCHANGE_URL": server.url, "ARCHIVE": "false"})
     assert summary["bytes_received"] > 15_000_000
     assert database.query("SELECT count(*), count(category) FROM kalshi_markets_series") == [[10_001, 10_000]]
 
@@ -269,7 +269,7 @@ def test_all_series_are_read_from_one_large_answer(fresh: dict[str, str], databa
 @pytest.mark.parametrize("body", [b'{"series": [{"ticker": "KXA"}', b'{"series": [{"ticker": "KXA"} x]}', b"{}", b""])
 def test_a_broken_list_of_series_stores_nothing(fresh: dict[str, str], database: Database, body: bytes) -> None:
     with ScriptedServer([answer(markets=[], cursor="")], {**quiet(), "/series*": [Reply(body=body)]}) as server:
-        assert "series" not in crawl(fresh | {"EXCHANGE_URL": server.url}, 6)["completed"]
+        assert "series" not in crawl(fresh | {"EXCHANGE_URL": server.url}, 25)["completed"]
     assert database.query("SELECT count(*) FROM kalshi_markets_series") == [[0]]
 
 
@@ -280,9 +280,9 @@ def test_nothing_that_the_exchange_names_stops_a_walk(fresh: dict[str, str], dat
     ]
     live = {"/markets?*status=open*": [answer(markets=odd, cursor="next\0"), answer(markets=odd, cursor="")]}
     with ScriptedServer([answer(markets=[], cursor="")], {**quiet(), **live}) as server:
-        summary = crawl(fresh | {"EXCHANGE_URL": server.url}, 9)
+        summary = crawl(fresh | {"EXCHANGE_URL": server.url}, 25)
         hurry(database)
-        second = crawl(fresh | {"EXCHANGE_URL": server.url}, 9)
+        second = crawl(fresh | {"EXCHANGE_URL": server.url}, 25)
     assert ([*summary["errors"]], second["errors"]) == (["live/open"], {}), summary
     assert sorted(column(database, "ticker")) == [" ", "%&?#", "A,B", "é"]
     assert not any(column(database, "removed_at").values())

@@ -247,23 +247,23 @@ def now_as_http() -> str:
     return format_datetime(datetime.now(UTC), usegmt=True)
 
 
-QUIET = {
-    "/historical/cutoff": [
-        Reply(body=b'{"market_settled_ts": "2026-11-24T00:00:00Z"}', headers={"date": now_as_http()})
-    ],
-    "/series*": [Reply(body=b'{"series": []}')],
-    "/events*": [Reply(body=b'{"events": [], "cursor": ""}')],
-}
-"""Responses of an exchange without markets."""
+def quiet() -> dict[str, list[Reply]]:
+    """Return the responses of an exchange without markets."""
+    cutoff = Reply(body=b'{"market_settled_ts": "2026-11-24T00:00:00Z"}', headers={"date": now_as_http()})
+    return {
+        "/historical/cutoff": [cutoff],
+        "/series*": [Reply(body=b'{"series": []}')],
+        "/events*": [Reply(body=b'{"events": [], "cursor": ""}')],
+    }
 
 
 def test_a_market_that_cannot_be_stored_becomes_a_reject_with_its_reason(
     fresh: dict[str, str], database: Database
 ) -> None:
     broken = {"ticker": "BAD\0", "title": "lone \ud800", "volume_fp": "1.00"}
-    paths = {**QUIET, "/markets?*status=open*": [page({"ticker": "GOOD"}, broken, "no object")]}
+    paths = {**quiet(), "/markets?*status=open*": [page({"ticker": "GOOD"}, broken, "no object")]}
     with ScriptedServer([page()], paths) as server:
-        summary = crawl(fresh | {"EXCHANGE_URL": server.url}, seconds=7)
+        summary = crawl(fresh | {"EXCHANGE_URL": server.url}, seconds=25)
     assert (summary["added"], summary["rejected"], summary["table_size"]) == (1, 2, 1)
     rejects = database.query("SELECT ticker, reason, object FROM kalshi_markets_rejects ORDER BY ticker")
     assert [row[1] for row in rejects] == ["not an object", "ticker: contains a character that PostgreSQL cannot store"]
