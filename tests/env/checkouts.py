@@ -54,7 +54,7 @@ class Make(Program):
         """Wait until the command serves markets and return its address."""
         address = self.wait_for_line(r"gateway +(http://\S+)")
         self.wait_for_line("first run has ended")
-        markets = httpx.get(f"{address}/markets", params={"limit": 1000}, timeout=20).raise_for_status().json()
+        markets = httpx.get(f"{address}/markets", params={"limit": 1000}, timeout=SECONDS).raise_for_status().json()
         assert 250 < markets["count"] < 350, self.output
         return address
 
@@ -80,7 +80,7 @@ class Make(Program):
     def wait(self) -> int:
         """Wait for the end of all its processes and return make's exit code."""
         code = super().wait()
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + SECONDS
         while (left := list(_processes(self.folder))) and time.monotonic() < deadline:
             time.sleep(0.05)
         assert left == []

@@ -1,9 +1,12 @@
 import subprocess
 import sys
 
+import pytest
+
 from local import ROOT
 
 
+@pytest.mark.timeout(900)
 def test_after_any_schedule_of_faults_the_table_is_the_exchange() -> None:
     command = [sys.executable, "-m", "tests.faults", "--seeds", "12"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600)

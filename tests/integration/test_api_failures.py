@@ -78,7 +78,7 @@ def test_a_corrected_password_is_used_without_a_restart(another: Callable[..., A
 def test_a_query_over_its_time_is_a_503_with_a_hint_and_the_next_one_works(
     another: Callable[..., ApiClient], database: Database, markets: Sequence[Any]
 ) -> None:
-    api = another(STATEMENT_TIMEOUT_MS="50")
+    api = another(STATEMENT_TIMEOUT_MS="1000")
     with database.transaction():
         database.execute("LOCK TABLE kalshi_markets")
         for _ in range(3):
@@ -99,8 +99,7 @@ def test_a_word_that_takes_too_long_to_look_for_is_an_unknown_one(
 
 def test_a_killed_connection_is_replaced_without_the_client_noticing(api: ApiClient, database: Database) -> None:
     items(api, "/markets?limit=1")
-    database.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'api'")
-    time.sleep(0.1)
+    database.execute("SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity WHERE application_name = 'api'")
     assert len(items(api, "/markets?limit=2")) == 2
 
 
@@ -145,7 +144,7 @@ def test_a_database_that_goes_away_is_a_503_until_it_is_back(tmp_path: Path) -> 
     api = ApiClient(environment)
     assert items(api, "/markets") == []
     server.kill()
-    deadline = time.monotonic() + 10  # its backends exit only when they detect the closed connection
+    deadline = time.monotonic() + 60  # its backends exit only when they detect the closed connection
     while api.get("/health").status == 200 and time.monotonic() < deadline:
         time.sleep(0.05)
     for path in ("/markets", "/markets/A", "/health"):

@@ -219,9 +219,9 @@ def test_odd_text_of_the_exchange_is_passed_on_escaped(api: Callable[..., ApiCli
 def test_tickers_not_reached_before_the_deadline_are_listed_and_answered_on_the_next_request(
     api: Callable[..., ApiClient], server: ExchangeServer, active: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("api.app.RESPONSE_RESERVE_SECONDS", 27.5)
+    monkeypatch.setattr("api.app.RESPONSE_RESERVE_SECONDS", 25.0)
     monkeypatch.setattr("api.candlesticks.planner.BATCH_TICKERS", 1)
-    function, left, rounds = api(server, EXCHANGE_RATE="15"), active[:40], 0
+    function, left, rounds = api(server, EXCHANGE_RATE="5"), active[:40], 0
     while left:
         answer = ask(function, left).json
         assert [result["ticker"] for result in answer["results"]] == left

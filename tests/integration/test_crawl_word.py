@@ -22,7 +22,7 @@ from tests.support.event_rows import series as series_row
 from tests.support.scripted_server import Reply, ScriptedServer, answer, page
 
 NOW = datetime.now(UTC)
-RUN_SECONDS = 8
+RUN_SECONDS = 25
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """Parts of pg8000 that driver.py uses without a promise of its authors, in the pinned version."""
 
 import socket
-import time
 from collections.abc import Iterator, Mapping
 from importlib.metadata import version
 from pathlib import Path
@@ -103,10 +102,8 @@ def test_the_socket_has_its_options_under_the_names_of_macos(
 def test_the_timeout_limits_each_wait(settings: DatabaseSettings) -> None:
     connection = connection_to(settings, timeout=0.3)
     assert connection._driver._usock.gettimeout() == 0.3
-    began = time.monotonic()
     with pytest.raises((pg8000.native.InterfaceError, OSError)):
-        connection.execute(("SELECT pg_sleep(5)", ()))
-    assert time.monotonic() - began < 3
+        connection.execute(("SELECT pg_sleep(60)", ()))
     connection.close()
 
 
@@ -114,20 +111,16 @@ def test_the_timeout_limits_each_wait(settings: DatabaseSettings) -> None:
 def test_the_timeout_limits_the_login(environment: Mapping[str, str], sslmode: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         address = {"DB_HOST": "127.0.0.1", "DB_PORT": str(silent.getsockname()[1]), "DB_SSLMODE": sslmode}
-        began = time.monotonic()
-        with pytest.raises((pg8000.native.InterfaceError, OSError)):
+        with pytest.raises((pg8000.native.InterfaceError, OSError)):  # without the limit, it would wait forever
             connection_to(DatabaseSettings.from_env({**environment, **address}), timeout=0.3)
-        assert time.monotonic() - began < 3
 
 
 def test_an_abort_ends_the_wait_of_another_thread(settings: DatabaseSettings) -> None:
     connection = connection_to(settings)
     timer = Timer(0.2, connection.abort)
     timer.start()
-    began = time.monotonic()
     with pytest.raises((pg8000.native.InterfaceError, OSError)):
-        connection.execute(("SELECT pg_sleep(5)", ()))
-    assert time.monotonic() - began < 3
+        connection.execute(("SELECT pg_sleep(60)", ()))
     timer.join()
     with pytest.raises((pg8000.native.InterfaceError, OSError)):
         connection.close()

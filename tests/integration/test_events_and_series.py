@@ -24,7 +24,7 @@ from tests.support.event_rows import event, series, served_events, served_series
 from tests.support.scripted_server import Reply, ScriptedServer, answer, page
 
 QUICK = {"EXCHANGE_RATE": "1000"}
-RUN_SECONDS = 8
+RUN_SECONDS = 25
 MEMBERS = {
     "sub_title": "On 26 November",
     "mutually_exclusive": True,

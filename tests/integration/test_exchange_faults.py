@@ -84,8 +84,10 @@ def test_a_late_answer_is_late_and_right(server: ExchangeServer, api: httpx.Clie
     began = time.monotonic()
     assert api.get("/exchange/status").content == right
     assert time.monotonic() - began >= 0.2
+    api.delete(at_admin(api, "faults"))
+    strike(api, kind="latency", seconds=60)
     with pytest.raises(httpx.ReadTimeout):
-        api.get("/exchange/status", timeout=0.05)
+        api.get("/exchange/status", timeout=httpx.Timeout(60, read=0.05))
 
 
 @pytest.mark.parametrize(

@@ -46,7 +46,7 @@ def exchange(*options: object) -> Iterator[tuple[subprocess.Popen[str], int, str
 
 
 def run(*options: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command(*options), cwd=ROOT, capture_output=True, text=True, timeout=30, check=False)
+    return subprocess.run(command(*options), cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
 
 
 @pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
@@ -54,7 +54,7 @@ def test_the_program_prints_its_address_logs_nothing_and_stops_cleanly_on_a_sign
     with exchange("--markets", 200) as (process, count, url):
         assert len(httpx.get(f"{url}/markets", params={"limit": 1000}).json()["markets"]) == count
         process.send_signal(stop)
-        rest, errors = process.communicate(timeout=10)
+        rest, errors = process.communicate(timeout=60)
         assert (process.returncode, rest, errors) == (0, "", "")
 
 
@@ -135,7 +135,7 @@ def test_a_cut_connection_is_no_error_of_the_program() -> None:
         with pytest.raises(httpx.RemoteProtocolError):
             httpx.get(f"{url}/markets")
         process.terminate()
-        rest, errors = process.communicate(timeout=10)
+        rest, errors = process.communicate(timeout=60)
     assert (rest, errors) == ("", "")
 
 
@@ -225,5 +225,5 @@ def test_requests_are_logged_with_verbose() -> None:
     with exchange("--markets", 5, "--verbose") as (process, _, url):
         httpx.get(f"{url}/exchange/status")
         process.terminate()
-        out, errors = process.communicate(timeout=10)
+        out, errors = process.communicate(timeout=60)
     assert "GET /trade-api/v2/exchange/status" in out + errors

@@ -23,7 +23,7 @@ from local.exchange.http.server import ExchangeServer
 from local.exchange.recording import replay
 from local.lake import compact as compact_module
 from local.lake.compact import compact
-from tests.lake.crawled import close_days, crawl_into, today
+from tests.lake.crawled import close_days, crawl_into, last_day
 from tests.support.database import connect, truncate_all
 
 TYPES = {"string": "VARCHAR", "timestamp": "TIMESTAMP", "bigint": "BIGINT", "boolean": "BOOLEAN"}
@@ -67,7 +67,7 @@ def test_columns_and_types_are_those_of_the_tables(
 
 def test_rows_are_sorted_by_ticker_and_change(lake: FolderStorage) -> None:
     for table in ("quotes", "details"):
-        path = lake.root / "parquet" / table / f"{today()}.parquet"
+        path = lake.root / "parquet" / table / f"{last_day(lake)}.parquet"
         keys = duckdb.execute(f"SELECT ticker, change_number FROM '{quoted(path)}'").fetchall()
         assert len(keys) > 100
         assert keys == sorted(keys)
@@ -79,7 +79,7 @@ def test_values_are_those_of_the_database(lake: FolderStorage, database: Databas
 
 @pytest.mark.parametrize("entity", [EVENTS, SERIES], ids=lambda entity: entity.name)
 def test_snapshots_are_converted(lake: FolderStorage, entity: Entity) -> None:
-    key = f"snapshots/{entity.name}/{today()}"
+    key = f"snapshots/{entity.name}/{last_day(lake)}"
     lines = [json.loads(line) for line in gzip.decompress(lake.get(f"{key}.json.gz") or b"").splitlines()]
     connection = duckdb.execute(f"FROM '{quoted(lake.root)}/parquet/{key}.parquet'")
     names = [name for name, *_ in connection.description or ()]
@@ -104,7 +104,7 @@ def test_a_second_conversion_writes_nothing(lake: FolderStorage) -> None:
 def test_an_interrupted_conversion_is_completed_by_the_next_one(
     lake: FolderStorage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    day = f"{today()}.parquet"
+    day = f"{last_day(lake)}.parquet"
     for table in ("quotes", "details"):
         (lake.root / "parquet" / table / day).unlink()
     write = compact_module._write

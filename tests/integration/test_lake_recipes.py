@@ -5,7 +5,7 @@ import json
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -37,7 +37,7 @@ def checkout(environment: dict[str, str], tmp_path_factory: pytest.TempPathFacto
         assert crawl_into(crawled.root, environment, database, exchange.url)["errors"] == {}
     database.close()
     storage = FolderStorage(folder / ".data" / "lake")
-    newest = versions(crawled)
+    newest = _within_an_hour(versions(crawled))
     older = [_older(version) for version in newest]
     for lines in (older, newest):
         day = datetime.fromisoformat(lines[0]["changed_at"]).date()
@@ -49,18 +49,27 @@ def checkout(environment: dict[str, str], tmp_path_factory: pytest.TempPathFacto
     return folder
 
 
+def _within_an_hour(versions: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return the versions as if the crawl had begun at the start of an hour: it may have run across an hour's end."""
+    began = min(datetime.fromisoformat(version["changed_at"]) for version in versions)
+    return [_earlier(version, began - began.replace(minute=0, second=0, microsecond=0)) for version in versions]
+
+
 def _older(version: Mapping[str, Any]) -> dict[str, Any]:
-    changed_at = datetime.fromisoformat(version["changed_at"]) - timedelta(hours=HOURS)
     quotes = {"yes_bid_dollars": "0.0101", "yes_ask_dollars": "0.02", "volume": "0.5"}
-    times = {"changed_at": changed_at.strftime("%Y-%m-%d %H:%M:%S.%f")}
-    return {**version, **quotes, **times, "change_number": version["change_number"] - 10**6}
+    return {**_earlier(version, timedelta(hours=HOURS)), **quotes, "change_number": version["change_number"] - 10**6}
+
+
+def _earlier(version: Mapping[str, Any], by: timedelta) -> dict[str, Any]:
+    changed_at = datetime.fromisoformat(version["changed_at"]) - by
+    return {**version, "changed_at": changed_at.strftime("%Y-%m-%d %H:%M:%S.%f")}
 
 
 def run(title: str, checkout: Path) -> str:
     """Return the output of the recipe's program."""
     [(_, text)] = BLOCKS[title]
     command = [sys.executable, "-W", "error", "-c", text]
-    done = subprocess.run(command, cwd=checkout, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, cwd=checkout, capture_output=True, text=True, timeout=240, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 

@@ -31,7 +31,7 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> FunctionSpec:
     """Return a function that responds with the path of the request."""
     folder = tmp_path_factory.mktemp("function")
     (folder / "app.py").write_text(HANDLER)
-    return FunctionSpec("f", "app.handler", folder)
+    return FunctionSpec("f", "app.handler", folder, timeout=60)
 
 
 @contextmanager
@@ -44,7 +44,7 @@ def served(api: FunctionSpec, spec: FunctionSpec, lines: list[str]) -> Iterator[
         portal.wrap_async_context_manager(
             Gateway(function, authorizer=Authorizer(decision, lines.append), log=lines.append).serve(listen())
         ) as url,
-        httpx.Client(base_url=url, timeout=20) as client,
+        httpx.Client(base_url=url, timeout=60) as client,
     ):
         yield client
 

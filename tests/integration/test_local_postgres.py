@@ -44,10 +44,9 @@ def query(server: PostgresServer, sql: str, password: str | None = None) -> Any:
 
 def alive(pid: int) -> bool:
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):  # it has ended before or while the file is read
         return False
-    return Path(f"/proc/{pid}/stat").read_text().split()[2] != "Z"
 
 
 def postmaster(server: PostgresServer) -> int:
@@ -234,7 +233,7 @@ def test_a_server_can_end_with_its_parent_however_that_ends(tmp_path: Path) -> N
     pid = postmaster(PostgresServer(folder))
     parent.send_signal(signal.SIGKILL)
     parent.communicate()
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while alive(pid) and time.monotonic() < deadline:
         time.sleep(0.02)
     assert not (folder / "postmaster.pid").exists()

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,8 @@ def handler(event, context):
     with runs.open("a") as file:
         file.write(json.dumps(event) + "\\n")
     number = len(runs.read_text().splitlines())
-    time.sleep(SLEEP)
+    while WAITING and not os.path.exists("released"):
+        time.sleep(0.01)
     if number in FAILING:
         raise ValueError("not today")
     return {"outcome": "busy" if number in BUSY else "idle"}
@@ -31,13 +32,16 @@ def handler(event, context):
 
 @contextmanager
 def scheduled(
-    folder: Path, *, interval: float, sleep: float = 0, failing: tuple[int, ...] = (), busy: tuple[int, ...] = ()
+    folder: Path, *, interval: float, waiting: bool = False, failing: tuple[int, ...] = (), busy: tuple[int, ...] = ()
 ) -> Iterator[None]:
-    code = HANDLER.replace("SLEEP", str(sleep)).replace("FAILING", str(failing)).replace("BUSY", str(busy))
+    """Run a function on a schedule. waiting: its runs go on until a file `released` exists."""
+    code = HANDLER.replace("WAITING", str(waiting)).replace("FAILING", str(failing)).replace("BUSY", str(busy))
     (folder / "app.py").write_text(code)
     with (
         start_blocking_portal() as portal,
-        portal.wrap_async_context_manager(LambdaFunction(FunctionSpec("f", "app.handler", folder))) as function,
+        portal.wrap_async_context_manager(
+            LambdaFunction(FunctionSpec("f", "app.handler", folder, timeout=60))
+        ) as function,
     ):
         scheduler = Scheduler(function, "crawler", interval=interval, retry=0.1)
 
@@ -49,14 +53,18 @@ def scheduled(
         portal.call(scheduler.close)
 
 
-def runs(folder: Path, wanted: int) -> list[Any]:
-    deadline = time.monotonic() + 5
-    while time.monotonic() < deadline:
-        lines = (folder / "runs").read_text().splitlines() if (folder / "runs").exists() else []
-        if len(lines) >= wanted:
-            break
+def until(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline
         time.sleep(0.02)
-    return [json.loads(line) for line in lines]
+
+
+def runs(folder: Path, wanted: int) -> list[Any]:
+    """Wait until there have been as many runs, and return the events of all."""
+    file = folder / "runs"
+    until(lambda: file.exists() and len(file.read_text().splitlines()) >= wanted)
+    return [json.loads(line) for line in file.read_text().splitlines()]
 
 
 def test_the_first_event_comes_at_once_and_is_a_schedules(tmp_path: Path) -> None:
@@ -86,11 +94,12 @@ def test_a_first_run_that_finds_the_lease_taken_is_tried_again_soon(
 def test_a_run_that_goes_on_longer_keeps_its_next_turn_from_beginning(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with scheduled(tmp_path, interval=0.3, sleep=1):
+    with scheduled(tmp_path, interval=0.1, waiting=True):
         runs(tmp_path, 1)
-        time.sleep(0.5)
+        until(lambda: "the previous run has not ended" in capsys.readouterr().out)
         assert len(runs(tmp_path, 1)) == 1
-    assert "the previous run has not ended" in capsys.readouterr().out
+        (tmp_path / "released").touch()
+        runs(tmp_path, 2)
 
 
 def test_after_a_stop_no_run_begins(tmp_path: Path) -> None:

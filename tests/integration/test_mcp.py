@@ -41,7 +41,7 @@ def service(environment: Mapping[str, str], markets: Sequence[Any]) -> Iterator[
 
 @pytest.fixture(scope="module")
 def http(service: str) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=service, timeout=30) as client:
+    with httpx.Client(base_url=service, timeout=60) as client:
         yield client
 
 
@@ -120,7 +120,7 @@ def test_the_cursor_leads_through_all_pages(service: str, markets: Sequence[Mapp
     cursor = None
     while cursor or not seen:
         facts, rows = answer(service, "search_markets", **arguments, **({"cursor": cursor} if cursor else {}))
-        assert [item["ticker"] for item in httpx.get(facts["api_url"]).json()["items"]] == [
+        assert [item["ticker"] for item in httpx.get(facts["api_url"], timeout=60).json()["items"]] == [
             row["ticker"] for row in rows
         ]
         seen += [row["ticker"] for row in rows]
@@ -198,7 +198,7 @@ def test_a_market_has_its_event_and_the_outcomes_by_strike(service: str, ladder:
     assert (facts["event"]["title"], facts["event"]["mutually_exclusive"]) == ("How many?", True)
     assert facts["crawled_at"]
     assert facts["api_url"] == f"{service}/markets/LADDER-007?fields=all"
-    assert httpx.get(facts["api_url"]).json().keys() > facts["market"].keys()
+    assert httpx.get(facts["api_url"], timeout=60).json().keys() > facts["market"].keys()
     assert facts["outcomes"] == {
         "count": MAX_OUTCOMES,
         "total": 60,
@@ -206,7 +206,7 @@ def test_a_market_has_its_event_and_the_outcomes_by_strike(service: str, ladder:
         "api_url": f"{service}/events/LADDER/markets?fields=all&limit=10000",
     }
     assert [row["ticker"] for row in rows] == [f"LADDER-{index:03}" for index in range(MAX_OUTCOMES)]
-    assert httpx.get(facts["outcomes"]["api_url"]).json()["count"] == 60
+    assert httpx.get(facts["outcomes"]["api_url"], timeout=60).json()["count"] == 60
 
 
 def test_outcomes_by_probability_begin_with_the_highest_price(

@@ -13,6 +13,7 @@ from api.mcp.tools import TOOLS
 from tests.support.api_client import ApiClient, ApiResponse, error
 from tests.support.mcp_messages import META, headers, request
 
+SUPPRESSED = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 REVISIONS = ["2026-07-28", "2025-11-25", "2025-06-18", "2025-03-26"]
 VERSION_KEY = "io.modelcontextprotocol/protocolVersion"
 CAPABILITIES_KEY = "io.modelcontextprotocol/clientCapabilities"
@@ -312,14 +313,14 @@ MESSAGES = JSON | st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=200, deadline=None, suppress_health_check=SUPPRESSED)
 @given(MESSAGES, st.sampled_from([None, *REVISIONS, "1900-01-01"]))
 def test_every_body_has_a_response(api: ApiClient, message: Any, version: str | None) -> None:
     answer = send_old(api, json.dumps(message), **({} if version is None else {"mcp_protocol_version": version}))
     assert answer.status in (200, 202, 400, 404), answer.text
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=200, deadline=None, suppress_health_check=SUPPRESSED)
 @given(CALLS)
 def test_every_call_has_a_result_or_an_error_of_the_protocol(api: ApiClient, params: Mapping[str, Any]) -> None:
     answer = send_old(api, old("tools/call", params))

@@ -1,4 +1,5 @@
 import threading
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -186,16 +187,23 @@ def test_indexes_are_made_while_others_write(table: Database) -> None:
     name = table.settings.table
     table.execute(f"INSERT INTO {name}_quotes (ticker) SELECT n::text FROM generate_series(1, 20000) AS n")
     table.execute(f"DROP INDEX {name}_q_recent")
-    other = Database(table.settings, application_name="test")
+    other, reader = (Database(table.settings, application_name=name) for name in ("builder", "test"))
+    waiting = "SELECT FROM pg_stat_activity WHERE application_name = 'builder' AND wait_event_type = 'Lock'"
     maker = threading.Thread(target=build_indexes, args=[other])
-    maker.start()
-    written = 0
-    while maker.is_alive():
-        table.execute(f"UPDATE {name}_quotes SET volume = 1 WHERE ticker = $1", str(written % 20000))
-        written += 1
+    with reader.transaction():
+        reader.execute(
+            f"SELECT FROM {name}_quotes LIMIT 1 FOR SHARE"
+        )  # the build waits for the end of this transaction
+        maker.start()
+        while not table.query(waiting):
+            assert maker.is_alive()
+            time.sleep(0.01)
+        for ticker in range(2, 100):
+            table.execute(f"UPDATE {name}_quotes SET volume = 1 WHERE ticker = $1", str(ticker))
+        assert maker.is_alive()
     maker.join()
-    other.close()
-    assert written
+    for database in (other, reader):
+        database.close()
     assert build_indexes(table) == []
 
 

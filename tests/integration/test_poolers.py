@@ -12,7 +12,7 @@ from tests.support.api_client import ApiClient, error, items
 from tests.support.database import connect
 
 pytestmark = pytest.mark.usefixtures("markets")
-PARAMETERS = {"statement_timeout": "50", "work_mem": "5MB", "default_transaction_read_only": "on"}
+PARAMETERS = {"statement_timeout": "2000", "work_mem": "5MB", "default_transaction_read_only": "on"}
 
 
 @pytest.fixture
@@ -47,14 +47,14 @@ def test_each_transaction_has_the_parameters_and_leaves_none_behind(pooled: Data
         assert pooled.query("SHOW work_mem") == [["5MB"]]
         with pooled.transaction():
             assert pooled.execute("SHOW work_mem") == [["5MB"]]
-            assert pooled.execute("SHOW statement_timeout") == [["50ms"]]
+            assert pooled.execute("SHOW statement_timeout") == [["2s"]]
     pooled.execute_script("CREATE TEMP TABLE shown AS SELECT current_setting('work_mem') AS work_mem")
     assert pooled.query("SELECT work_mem = '5MB' FROM shown") == [[False]]
 
 
 def test_a_statement_over_its_time_or_a_write_is_an_error_and_the_next_one_works(pooled: Database) -> None:
     with pytest.raises(StatementTimeout):
-        pooled.query("SELECT pg_sleep(5)")
+        pooled.query("SELECT pg_sleep(60)")
     with pytest.raises(StatementError) as malformed:
         pooled.query("SELECT 1 FROM nothing")
     assert malformed.value.sqlstate == "42P01"

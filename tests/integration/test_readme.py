@@ -5,7 +5,6 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import time
 import urllib.request
@@ -26,17 +25,14 @@ from local.exchange.generated import generate
 
 BLOCKS = re.findall(r"```sh\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
 COMMANDS = [line.split("#")[0].strip() for line in BLOCKS[0].splitlines()]
-SECONDS = 60
+SECONDS = 240
 
 
 @contextmanager
 def running(command: str, tmp_path: Path, **variables: str) -> Iterator[str]:
     """Yield the address of `make run` after its first crawl; end it with Ctrl+C."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "DB_"))}
-    environment |= {"PORT": str(port), "DATA_DIR": str(tmp_path / "data"), **variables}
+    environment |= {"PORT": "0", "DATA_DIR": str(tmp_path / "data"), **variables}
     log = tmp_path / "log"
     with log.open("w") as output:
         make = subprocess.Popen(
@@ -48,7 +44,7 @@ def running(command: str, tmp_path: Path, **variables: str) -> Iterator[str]:
             assert make.poll() is None, log.read_text()
             assert time.monotonic() < deadline, log.read_text()
             time.sleep(0.05)
-        yield f"http://127.0.0.1:{port}"
+        yield re.findall(r"gateway +(http://\S+)", log.read_text())[0]
     finally:
         os.killpg(make.pid, signal.SIGINT)  # as a terminal does: make and its child processes
         make.wait(SECONDS)

@@ -51,7 +51,7 @@ def run(title: str, number: int, service: str, folder: Path) -> str:
     command = [sys.executable, "-W", "error", "-c", text]
     if language == "sh":
         command = ["bash", "-euo", "pipefail", "-c", text.replace("curl ", "curl -sS --fail-with-body ")]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=240, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 

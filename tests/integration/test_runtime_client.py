@@ -134,7 +134,7 @@ def run(
             env=spec.sandbox_environment(runtime_api.address.removeprefix("http://")),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            timeout=30,
+            timeout=120,
             check=False,
         )
     log = re.sub(r"\d{4}-\d\d-\d\dT[\d:.]+Z", "TIME", process.stdout.decode())

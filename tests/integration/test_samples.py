@@ -73,7 +73,7 @@ def exchange(samples: Mapping[str, str]) -> Iterator[ScriptedServer]:
 @pytest.fixture(scope="module")
 def crawled(environment: dict[str, str], exchange: ScriptedServer) -> Iterator[Database]:
     settings = {"EXCHANGE_URL": exchange.url, "EXCHANGE_RATE": "1000", "COMBOS": "true"}
-    summary = crawl(environment | settings, seconds=15)
+    summary = crawl(environment | settings)
     assert (summary["errors"], summary["rejected"]) == ({}, 0)
     assert summary["added"] == 6
     database = connect(environment)

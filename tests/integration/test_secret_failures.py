@@ -105,7 +105,9 @@ def test_secrets_manager_may_throttle_or_break_off_once(api: SandboxedFunction, 
 
 
 def end_connections(database: Database, user: str) -> None:
-    database.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = $1::text", user)
+    database.execute(
+        "SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity WHERE application_name = $1::text", user
+    )
 
 
 def test_a_warm_api_connects_anew_without_secrets_manager(
@@ -177,9 +179,11 @@ def asking(api: SandboxedFunction) -> Iterator[list[int]]:
 
     thread = threading.Thread(target=ask)
     thread.start()
-    yield statuses
-    ended.set()
-    thread.join()
+    try:
+        yield statuses
+    finally:
+        ended.set()
+        thread.join()
 
 
 class OwnRoles(NamedTuple):

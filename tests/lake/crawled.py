@@ -3,7 +3,6 @@
 import gzip
 import json
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +41,6 @@ def versions(storage: FolderStorage) -> list[dict[str, Any]]:
     return [line for line in lines if "gap" not in line]
 
 
-def today() -> str:
-    """Return the present day of UTC, as in keys."""
-    return f"day={datetime.now(UTC).date().isoformat()}"
+def last_day(storage: FolderStorage) -> str:
+    """Return the last day with changes, as in keys. The present day may be a later one."""
+    return f"day={max(parse_changes_key(item.key)[0] for item in storage.list(CHANGES_PREFIX))}"

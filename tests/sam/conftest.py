@@ -10,11 +10,11 @@ import pytest
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from local.data_folder import DataFolder
-from local.lambda_runtime.http_server import listen, port_of
 from local.sam.cli import ARCHITECTURE, Sam
 from local.sam.host import Host
 from local.settings import Settings
 from tests.sam.__main__ import build_for
+from tests.support.ports import free_ports
 
 EVENTS = Path(__file__).parent.parent / "events"
 
@@ -86,8 +86,7 @@ def crawled(functions: Functions, applied: list[str]) -> dict[str, Any]:
 @contextmanager
 def serving(portal: BlockingPortal, sam: Sam, command: str) -> Iterator[str]:
     """Run `sam local start-api` or `start-lambda` on a free port and yield its address."""
-    with listen() as free:
-        port = port_of(free)
+    [port] = free_ports(1)
     server = sam.server(command, port, command)
     try:
         portal.call(server.start)

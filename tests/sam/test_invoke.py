@@ -63,7 +63,7 @@ Resources:
       Handler: app.handler
       Runtime: {RUNTIME}
       Architectures: [{ARCHITECTURE}]
-      Timeout: 2
+      Timeout: 10
 """
 BAD = """
 import time
@@ -84,7 +84,7 @@ def failing(sam: Sam, tmp_path: Path) -> Sam:
 
 
 def test_a_timeout_and_an_error_of_the_handler_are_distinguished(portal: BlockingPortal, failing: Sam) -> None:
-    with pytest.raises(FunctionTimeout, match="timed out after 2 seconds"):
+    with pytest.raises(FunctionTimeout, match="timed out after 10 seconds"):
         portal.call(failing.invoke, "Failing", b'{"sleep": true}', print)
     with pytest.raises(FunctionError) as raised:
         portal.call(failing.invoke, "Failing", b"{}", print)

@@ -27,11 +27,12 @@ from local.lambda_runtime.functions import function_spec
 from local.lambda_runtime.lambda_errors import FunctionError, FunctionTimeout
 from local.lambda_runtime.sandbox import FunctionSpec
 from local.processes import die_with_parent
+from tests.support.ports import free_ports
 
 RUNTIME: Final = ("awslambdaric", "simplejson", "snapshot-restore-py", "boto3", "botocore", "s3transfer", "urllib3")
 """Packages that Lambda's Python includes (docs.aws.amazon.com/lambda/latest/dg/lambda-python.html)."""
 _MACHINES: Final = {"x86_64": "x86_64", "aarch64": "arm64"}
-_STARTS_WITHIN: Final = 10.0
+_STARTS_WITHIN: Final = 60.0
 
 
 class Emulator:
@@ -63,7 +64,7 @@ def emulated(spec: FunctionSpec, log: Path, python: tuple[str, ...] = ()) -> Ite
 
     python: options of the interpreter.
     """
-    invocations, runtime_api = _free_address(), _free_address()
+    invocations, runtime_api = (f"127.0.0.1:{port}" for port in free_ports(2))
     command = [
         *(_program(), "--log-level", "error"),
         *("--runtime-interface-emulator-address", invocations, "--runtime-api-address", runtime_api),
@@ -130,11 +131,6 @@ def link_packages(folder: Path) -> Path:
 def _program() -> str:
     name = f"aws-lambda-rie-{_MACHINES[platform.machine()]}"
     return str(distribution("aws-sam-cli").locate_file(f"samcli/local/rapid/{name}"))
-
-
-def _free_address() -> str:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return f"127.0.0.1:{server.getsockname()[1]}"
 
 
 def _wait_for(address: str, process: subprocess.Popen[bytes]) -> None:

@@ -26,7 +26,7 @@ def test_at_the_end_of_the_input_every_child_receives_its_signal() -> None:
         lines = [f"{ended.pid} 9", f"{running[0].pid} {signal.SIGTERM:d}", f"{running[1].pid} {signal.SIGKILL:d}"]
         guard = subprocess.run([sys.executable, "-I", GUARD], input="\n".join(lines), text=True, check=False)
         assert guard.returncode == 0
-        assert [child.wait(10) for child in running] == [-signal.SIGTERM, -signal.SIGKILL]
+        assert [child.wait(60) for child in running] == [-signal.SIGTERM, -signal.SIGKILL]
     finally:
         for child in children:
             child.kill()

@@ -24,7 +24,7 @@ class Connection:
         self.queries: list[object] = []
 
     def query(self, sql: str, *values: object) -> list[Row]:
-        assert self.opened.wait(5)
+        assert self.opened.wait(60)
         self.queries.append(values[0])
         return []
 
@@ -47,9 +47,9 @@ class Fixture:
         self.gate = StoreGate(self.store, time.monotonic() + seconds_to_abort)
 
 
-def run(test: Callable[[Fixture], Coroutine[Any, Any, None]], seconds_to_abort: float = 5) -> None:
+def run(test: Callable[[Fixture], Coroutine[Any, Any, None]], seconds_to_abort: float = 60) -> None:
     async def limited() -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             await test(Fixture(seconds_to_abort))
 
     asyncio.run(limited())
