@@ -46,7 +46,7 @@ sam-local:  ## run the service in Docker with `sam local start-api` (PORT, MARKE
 	@$(SAM) && exec $(LOCAL) -m local.sam
 
 test:  ## run all tests (ARGS="-k words" selects some, RECORDINGS=folder adds tests with real responses)
-	@exec $(TESTS) -m pytest --numprocesses 2 --dist loadscope --no-loadscope-reorder $(ARGS)
+	@exec $(TESTS) -m pytest --numprocesses 3 --dist loadscope --no-loadscope-reorder $(ARGS)
 
 sam-test:  ## test the SAM CLI: build, invoke, start-api, start-lambda; without Docker it requires root and Debian
 	@$(SAM) && exec $(TESTS) -m tests.sam $(ARGS)

@@ -44,7 +44,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
 @pytest.fixture
 def probe(start: Start, packages: Path, tmp_path: Path) -> Emulator:
     (tmp_path / "app.py").write_text(PROBE)
-    return start(FunctionSpec("probe", "app.handler", tmp_path, (str(packages),), timeout=10, memory=192))
+    return start(FunctionSpec("probe", "app.handler", tmp_path, (str(packages),), timeout=5, memory=192))
 
 
 def answer_of(api: Emulator, path: str, query: str = "") -> tuple[int, Any]:
@@ -84,7 +84,7 @@ def test_a_function_sees_its_memory_and_the_packages_of_the_layer_and_no_others(
 def test_a_timeout_and_an_error_of_the_handler_are_distinguished_and_both_survived(probe: Emulator) -> None:
     with pytest.raises(FunctionError, match="ValueError: on purpose"):
         probe.invoke({"raise": "on purpose"})
-    with pytest.raises(FunctionTimeout, match=r"Task timed out after 10\.00 seconds"):
+    with pytest.raises(FunctionTimeout, match=r"Task timed out after 5\.00 seconds"):
         probe.invoke({"sleep": 600})
     assert probe.invoke({"look for": []})["found"] == []
 
