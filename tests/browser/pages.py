@@ -6,6 +6,7 @@ from typing import Final
 from playwright.sync_api import Page, expect
 
 from tests.browser.prepared_markets import LADDER_EVENT, WEATHER_EVENT
+from tests.browser.service import wait_until
 
 SCRIPT_BYTES, CHART_BYTES = 30_000, 100_000
 """Limits of the scripts and styles of a page, as compressed on the wire, without and with a chart."""
@@ -39,13 +40,25 @@ def open_all(page: Page, url: str) -> None:
     """Open a page and scroll through it, until all of its sections have loaded."""
     page.goto(url)
     expect(page.locator("main h1").first).to_be_visible()
-    page.evaluate(SCROLL_THROUGH)
-    expect(page.locator("main .loading:visible")).to_have_count(0, timeout=60_000)
+    load_all(page)
     page.wait_for_load_state("networkidle")
     page.evaluate("scrollTo(0, 0)")
 
 
-SCROLL_THROUGH: Final = """async () => {
+def load_all(page: Page) -> None:
+    """Scroll through an open page until all of its sections have loaded.
+
+    A section may appear when another one has loaded, and it loads when it is seen. So the scrolling is repeated.
+    """
+
+    def is_loaded() -> bool:
+        page.evaluate(_SCROLL_THROUGH)
+        return page.locator("main .loading:visible").count() == 0
+
+    wait_until(is_loaded, "A section of the page has not loaded.")
+
+
+_SCROLL_THROUGH: Final = """async () => {
   const frame = () => new Promise(requestAnimationFrame);
   for (let top = 0; top < document.documentElement.scrollHeight; top += innerHeight / 2) {
     scrollTo(0, top);

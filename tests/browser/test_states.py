@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 from local.exchange.clock import Clock
 from tests.browser.conftest import SEED, OpenPage
 from tests.browser.exchange import PreparedExchange
-from tests.browser.pages import PAGES, SCROLL_THROUGH, PagePath
+from tests.browser.pages import PAGES, PagePath, load_all
 from tests.browser.prepared_markets import IDLE_MARKET, LADDER_EVENT, REMOVED_MARKET, SETTLED_MARKET
 from tests.browser.service import Service, database_server, running_service
 
@@ -85,8 +85,7 @@ def test_an_unavailable_database_is_named_and_retry_loads_the_page(
         expect(quiet_page.get_by_role("alert").first).to_contain_text("The database is unavailable.", timeout=20_000)
         quiet_page.wait_for_load_state("networkidle")
     quiet_page.wait_for_function(_PRESS_RETRY, polling=1_000, timeout=40_000)
-    quiet_page.evaluate(SCROLL_THROUGH)
-    expect(quiet_page.locator("main .loading:visible")).to_have_count(0)
+    load_all(quiet_page)
 
 
 def test_an_unavailable_exchange_leaves_the_stored_data(quiet_page: Page, service: Service) -> None:
