@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import closing
 from dataclasses import replace
 
 import pytest
@@ -135,7 +136,7 @@ def test_a_crawl_completes_while_more_requests_run_than_there_are_connections(
     # The crawler fills other tables of the same server: those of the API are locked, which makes its requests slow.
     others = environment | {"MARKETS_TABLE": "others"}
     migrate_tables(others)
-    end_idle_sessions(database, "100ms")
+    end_idle_sessions(database, "500ms")
     with ThreadPoolExecutor(len(apis)) as threads:
         with database.transaction():
             database.execute("LOCK TABLE kalshi_markets_details")
@@ -144,7 +145,7 @@ def test_a_crawl_completes_while_more_requests_run_than_there_are_connections(
             rejected = [request.result() for request in requests if request.done()]
             summary = crawl(of_role(others, "crawler") | {"EXCHANGE_URL": exchange, "EXCHANGE_RATE": "1000"})
             migrate_tables(others)  # a deployment
-            end_idle_sessions(database, "100ms")
+            end_idle_sessions(database, "500ms")
             assert sessions(database) == API_LIMIT
         wait(requests)
     assert (summary["outcome"], summary.get("errors")) == ("idle", {})
@@ -199,12 +200,11 @@ def test_a_request_that_lacks_a_connection_gives_back_those_of_its_function(
 def test_an_ended_idle_session_is_replaced_within_a_request(
     environment: dict[str, str], database: Database, limit: Callable[[int], None]
 ) -> None:
-    end_idle_sessions(database, "50ms")
-    api = ApiClient(of_role(environment, "api"))
-    assert api.get("/markets").status == 200
-    until(lambda: not sessions(database))
-    assert api.get("/markets").status == 200
-    api.close()
+    end_idle_sessions(database, "1s")
+    with closing(ApiClient(of_role(environment, "api"))) as api:
+        assert api.get("/markets").status == 200
+        until(lambda: not sessions(database))
+        assert api.get("/markets").status == 200
 
 
 def test_no_connection_at_all_is_the_same_error(environment: dict[str, str]) -> None:
