@@ -18,10 +18,11 @@ from migrator.migrate import migrate
 from tests.browser.chromium import ensure_chromium, launch_options
 from tests.browser.exchange import PreparedExchange
 from tests.browser.prepared_markets import REMOVED_MARKET
-from tests.browser.service import QUICK, Service, database_server, running_service, wait_for_crawl, wait_until
+from tests.browser.service import QUICK, Service, database_server, running_service, wait_for_crawl
 from tests.browser.watch import Watch
 from tests.support.api_client import crawl
 from tests.support.database import connect, environment_of
+from tests.support.waiting import wait_until
 
 expect.set_options(timeout=20_000)  # milliseconds; only a failure waits for so long
 

@@ -6,7 +6,7 @@ from typing import Final
 from playwright.sync_api import Page, expect
 
 from tests.browser.prepared_markets import LADDER_EVENT, WEATHER_EVENT
-from tests.browser.service import wait_until
+from tests.support.waiting import wait_until
 
 SCRIPT_BYTES, CHART_BYTES = 30_000, 100_000
 """Limits of the scripts and styles of a page, as compressed on the wire, without and with a chart."""

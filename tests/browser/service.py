@@ -4,8 +4,7 @@ import os
 import shutil
 import signal
 import sys
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from local.exchange.http.server import ExchangeServer
 from local.postgres import PostgresServer
 from tests.support.database import environment_of
 from tests.support.program import Program
+from tests.support.waiting import wait_until
 
 SECONDS: Final = 90.0
 """Limit of one wait in seconds."""
@@ -127,11 +127,3 @@ def running_service(
 def wait_for_crawl(service: Service) -> None:
     """Wait until the first crawl has ended."""
     service.program.wait_for_line("the first run has ended")
-
-
-def wait_until(is_true: Callable[[], bool], message: str) -> None:
-    """Wait until a condition is true. Raise an AssertionError with a message if it stays false."""
-    deadline = time.monotonic() + SECONDS
-    while not is_true():
-        assert time.monotonic() < deadline, message
-        time.sleep(0.1)

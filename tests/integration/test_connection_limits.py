@@ -1,6 +1,5 @@
 """Connections of the roles: under any load of the API, the crawler and the owner still get theirs."""
 
-import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import closing
@@ -21,6 +20,7 @@ from migrator.roles import CRAWLER_CONNECTIONS, MIN_API_CONNECTIONS, OTHER_CONNE
 from tests.support.api_client import ApiClient, crawl, error
 from tests.support.database import connect, environment_of
 from tests.support.sandboxes import SandboxedFunction, sandboxes
+from tests.support.waiting import wait_until
 
 API_LIMIT = 4
 RESERVED = 3
@@ -82,13 +82,6 @@ def end_idle_sessions(database: Database, after: str) -> None:
     database.execute(f"ALTER ROLE {ROLES['API_DB_USER']} SET idle_session_timeout = '{after}'")
 
 
-def until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-
-
 def test_the_api_gets_what_the_others_and_the_servers_reserve_leave(database: Database) -> None:
     limits = database.query("SELECT rolname, rolconnlimit FROM pg_roles WHERE rolname LIKE 'limited%' ORDER BY 1")
     assert limits == [["limited_api", API_LIMIT], ["limited_crawler", CRAWLER_CONNECTIONS]]
@@ -141,7 +134,7 @@ def test_a_crawl_completes_while_more_requests_run_than_there_are_connections(
         with database.transaction():
             database.execute("LOCK TABLE kalshi_markets_details")
             requests = [threads.submit(api.response, SLOW) for api in apis]
-            until(lambda: sum(request.done() for request in requests) == len(apis) - API_LIMIT)
+            wait_until(lambda: sum(request.done() for request in requests) == len(apis) - API_LIMIT)
             rejected = [request.result() for request in requests if request.done()]
             summary = crawl(of_role(others, "crawler") | {"EXCHANGE_URL": exchange, "EXCHANGE_RATE": "1000"})
             migrate_tables(others)  # a deployment
@@ -155,7 +148,7 @@ def test_a_crawl_completes_while_more_requests_run_than_there_are_connections(
         assert b'"code": "database_busy"' in answer.body
     assert sorted(request.result().status for request in requests) == [200] * API_LIMIT + [503] * len(rejected)
     for api in apis:  # the functions that were served give their connections back when they are idle
-        until(lambda: sessions(database) < API_LIMIT)
+        wait_until(lambda: sessions(database) < API_LIMIT)
         assert api.response(SLOW).status == 200
 
 
@@ -169,7 +162,7 @@ def limit(environment: dict[str, str], database: Database) -> Iterator[Callable[
     """Yield a function that sets the limit of the API's role, which has no sessions at first."""
     role = ROLES["API_DB_USER"]
     database.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = $1::text", role)
-    until(lambda: not sessions(database))
+    wait_until(lambda: not sessions(database))
 
     def set_limit(connections: int) -> None:
         database.execute(f"ALTER ROLE {role} CONNECTION LIMIT {connections}")
@@ -189,9 +182,9 @@ def test_a_request_that_lacks_a_connection_gives_back_those_of_its_function(
     rejected = api.post("/markets/candlesticks", candlesticks)
     assert error(rejected, 503, "database_busy")["hint"].startswith("Retry after 5 seconds")
     assert rejected.headers["retry-after"] == "5"
-    until(lambda: not sessions(database))
+    wait_until(lambda: not sessions(database))
     assert "database_busy" in api.post("/mcp", call, accept="application/json, text/event-stream").text
-    until(lambda: not sessions(database))
+    wait_until(lambda: not sessions(database))
     limit(2)
     assert api.post("/markets/candlesticks", candlesticks).status == 200
     api.close()
@@ -203,7 +196,7 @@ def test_an_ended_idle_session_is_replaced_within_a_request(
     end_idle_sessions(database, "1s")
     with closing(ApiClient(of_role(environment, "api"))) as api:
         assert api.get("/markets").status == 200
-        until(lambda: not sessions(database))
+        wait_until(lambda: not sessions(database))
         assert api.get("/markets").status == 200
 
 

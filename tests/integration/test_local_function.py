@@ -3,7 +3,6 @@
 import itertools
 import json
 import os
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from pathlib import Path
@@ -24,6 +23,7 @@ from local.lambda_runtime.lambda_errors import (
 )
 from local.lambda_runtime.lambda_function import REQUEST_BYTES, LambdaFunction
 from local.lambda_runtime.sandbox import RESPONSE_BYTES, FunctionSpec
+from tests.support.waiting import wait_until
 
 HANDLER = """
 import os, pathlib, time
@@ -106,13 +106,6 @@ def make(tmp_path: Path, logged: list[str], variables: dict[str, str]) -> Iterat
             portal.call(function.close)
 
 
-def until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-
-
 def alive(pid: int) -> bool:
     try:
         os.kill(pid, 0)
@@ -193,7 +186,7 @@ def test_a_process_killed_between_two_events_is_replaced_unnoticed(make: Make) -
     function = make()
     pid = function()["pid"]
     os.kill(pid, 9)
-    until(lambda: not function.has_living_sandbox())
+    wait_until(lambda: not function.has_living_sandbox())
     assert function()["pid"] != pid
 
 
@@ -230,7 +223,7 @@ def test_a_function_that_cannot_be_imported_says_why_at_every_event(make: Make, 
 
 def test_function_output_is_logged_line_by_line(make: Make, logged: list[str]) -> None:
     make()(say="one\ntwo " + "x" * 200_000)
-    until(lambda: len(logged) >= 2)
+    wait_until(lambda: len(logged) >= 2)
     assert [line[:5] for line in logged] == ["one", "two x"]
     assert len(logged[1]) == 200_004
 

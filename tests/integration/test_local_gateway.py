@@ -4,7 +4,7 @@ import base64
 import json
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from local.lambda_runtime.gateway import BODY_BYTES, HEAD_BYTES, Gateway, gatewa
 from local.lambda_runtime.http_server import listen
 from local.lambda_runtime.lambda_function import LambdaFunction
 from local.lambda_runtime.sandbox import FunctionSpec
+from tests.support.waiting import wait_until
 
 HANDLER = """
 import base64, json, os, time
@@ -252,13 +253,6 @@ def test_requests_over_the_number_of_sandboxes_wait_for_one(client: httpx.Client
     assert time.monotonic() - began >= 0.6
 
 
-def until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-
-
 def test_a_request_over_the_integration_time_is_a_503_and_a_later_one_is_answered(
     spec: FunctionSpec, tmp_path: Path
 ) -> None:
@@ -269,14 +263,14 @@ def test_a_request_over_the_integration_time_is_a_503_and_a_later_one_is_answere
         answer = client.get(f"/wait?{tmp_path}")
         assert (answer.status_code, answer.json()) == (503, {"message": "Service Unavailable"})
         (tmp_path / "released").touch()
-        until(lambda: client.get("/").status_code == 200)  # on a slow machine, others take too long as well
+        wait_until(lambda: client.get("/").status_code == 200)  # on a slow machine, others take too long as well
 
 
 def test_a_request_in_work_when_the_gateway_stops_is_a_503(spec: FunctionSpec, tmp_path: Path) -> None:
     with ThreadPoolExecutor(1) as pool, httpx.Client(timeout=60) as client:
         with gateway_in_thread(spec, workers=1) as url:
             answer = pool.submit(client.get, f"{url}/wait?{tmp_path}")
-            until((tmp_path / "started").exists)
+            wait_until((tmp_path / "started").exists)
         assert answer.result().status_code == 503
 
 
@@ -289,7 +283,7 @@ def test_more_requests_than_the_queue_takes_are_a_429(spec: FunctionSpec, tmp_pa
         ThreadPoolExecutor(1) as pool,
     ):
         first = pool.submit(client.get, f"/wait?{tmp_path}")
-        until((tmp_path / "started").exists)
+        wait_until((tmp_path / "started").exists)
         answers = [client.get("/") for _ in range(3)]
         (tmp_path / "released").touch()
         assert first.result().status_code == 200

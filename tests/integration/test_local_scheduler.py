@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from anyio.from_thread import start_blocking_portal
 from local.lambda_runtime.lambda_function import LambdaFunction
 from local.lambda_runtime.sandbox import FunctionSpec
 from local.scheduler import Scheduler
+from tests.support.waiting import wait_until
 
 HANDLER = """
 import json, os, pathlib, time
@@ -53,17 +54,10 @@ def scheduled(
         portal.call(scheduler.close)
 
 
-def until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-
-
 def runs(folder: Path, wanted: int) -> list[Any]:
     """Wait until there have been as many runs, and return the events of all."""
     file = folder / "runs"
-    until(lambda: file.exists() and len(file.read_text().splitlines()) >= wanted)
+    wait_until(lambda: file.exists() and len(file.read_text().splitlines()) >= wanted)
     return [json.loads(line) for line in file.read_text().splitlines()]
 
 
@@ -96,7 +90,7 @@ def test_a_run_that_goes_on_longer_keeps_its_next_turn_from_beginning(
 ) -> None:
     with scheduled(tmp_path, interval=0.1, waiting=True):
         runs(tmp_path, 1)
-        until(lambda: "the previous run has not ended" in capsys.readouterr().out)
+        wait_until(lambda: "the previous run has not ended" in capsys.readouterr().out)
         assert len(runs(tmp_path, 1)) == 1
         (tmp_path / "released").touch()
         runs(tmp_path, 2)

@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from migrator.migrate import FOLDER
 from tests.support.api_client import Context, variables
 from tests.support.cloudformation import STACK, ResponseBucket, custom_resource_event
 from tests.support.database import connect, environment_of
+from tests.support.waiting import wait_until
 
 NAMES = sorted(path.name for path in FOLDER.glob("*.sql"))
 
@@ -206,13 +207,6 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-
-
 def sleeping(database: Database) -> Sequence[object]:
     return database.query("SELECT FROM pg_stat_activity WHERE application_name = 'migrator' AND wait_event = 'PgSleep'")
 
@@ -226,7 +220,7 @@ def test_a_statement_that_takes_too_long_is_given_up_and_answered_in_time(
         handler(custom_resource_event(bucket), context)
     assert context.get_remaining_time_in_millis() > 0
     assert "stopped after 5 s, migrating." in failure_reason(bucket)
-    until(lambda: not sleeping(table))
+    wait_until(lambda: not sleeping(table))
     assert table.query("SELECT to_regclass($1::text)", f"{table.settings.table}_migrations") == [[None]]
 
 
@@ -273,7 +267,7 @@ def test_a_database_that_is_killed_under_a_migration_is_waited_for_and_migrated(
     watcher = connect(environment)
     with ThreadPoolExecutor() as threads:
         deployment = threads.submit(deploy, environment, custom_resource_event(bucket))
-        until(lambda: sleeping(watcher))
+        wait_until(lambda: sleeping(watcher))
         (folder / "9999_slow.sql").write_text("SELECT 1")
         watcher.close()
         server.kill()

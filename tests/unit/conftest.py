@@ -1,4 +1,7 @@
-"""Hypothesis settings of the unit tests: neither the speed of the machine nor chance decides whether one passes."""
+"""Hypothesis settings of the unit tests: neither the speed of the machine nor chance decides whether one passes.
+
+A profile applies to all tests of a run. The other tests that use Hypothesis have settings of their own.
+"""
 
 from hypothesis import HealthCheck, settings
 
