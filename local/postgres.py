@@ -5,7 +5,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
@@ -15,6 +14,7 @@ from typing import IO, Final
 import psutil
 
 from local.data_folder import stored_secret
+from local.ports import free_ports
 from local.postgres_account import Account, PostgresError, account_for, programs_for, shared_path
 from local.processes import die_with_parent, guard
 
@@ -51,7 +51,7 @@ class PostgresServer:
         self.data_dir = self.folder / "data"
         self.log_file = self.folder / "log"
         self.host = host
-        self.port = port or _free_port()
+        self.port = port or free_ports(1)[0]
         self._settings = dict(settings or {})
         self._ends_with_parent = ends_with_parent
         self._password_file = self.folder / "password"
@@ -226,13 +226,6 @@ class PostgresServer:
     def _with_path(self, message: str) -> str:
         """Return a message of PostgreSQL with the path of the data folder in place of its file descriptor."""
         return re.sub(r"/proc/self/fd/\d+", lambda _: str(self.data_dir), message)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _try_lock(log: IO[bytes]) -> bool:

@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ import pytest
 from local import ROOT, postgres
 from local.postgres import PostgresError, PostgresServer
 from local.postgres_account import Account, account_for, shared_path
+from tests.support.waiting import wait_until
 
 FAST = {"fsync": "off"}
 
@@ -227,13 +227,10 @@ def test_a_server_can_end_with_its_parent_however_that_ends(tmp_path: Path) -> N
         "print('ready', flush=True); time.sleep(60)\n"
     )
     folder = tmp_path / "postgres"
-    parent = subprocess.Popen([sys.executable, "-c", code, folder], cwd=ROOT, stdout=subprocess.PIPE)
-    assert parent.stdout is not None
-    assert parent.stdout.readline() == b"ready\n"
-    pid = postmaster(PostgresServer(folder))
-    parent.send_signal(signal.SIGKILL)
-    parent.communicate()
-    deadline = time.monotonic() + 60
-    while alive(pid) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    assert not (folder / "postmaster.pid").exists()
+    with subprocess.Popen([sys.executable, "-c", code, folder], cwd=ROOT, stdout=subprocess.PIPE) as parent:
+        assert parent.stdout is not None
+        assert parent.stdout.readline() == b"ready\n"
+        pid = postmaster(PostgresServer(folder))
+        parent.send_signal(signal.SIGKILL)
+    wait_until(lambda: not alive(pid), "PostgreSQL outlives its parent.")
+    assert not (folder / "data" / "postmaster.pid").exists()

@@ -10,11 +10,11 @@ import pytest
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from local.data_folder import DataFolder
+from local.ports import free_ports
 from local.sam.cli import ARCHITECTURE, Sam
 from local.sam.host import Host
 from local.settings import Settings
 from tests.sam.__main__ import build_for
-from tests.support.ports import free_ports
 
 EVENTS = Path(__file__).parent.parent / "events"
 

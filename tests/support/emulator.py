@@ -26,8 +26,8 @@ from local import ROOT
 from local.lambda_runtime.functions import function_spec
 from local.lambda_runtime.lambda_errors import FunctionError, FunctionTimeout
 from local.lambda_runtime.sandbox import FunctionSpec
+from local.ports import free_ports
 from local.processes import die_with_parent
-from tests.support.ports import free_ports
 
 RUNTIME: Final = ("awslambdaric", "simplejson", "snapshot-restore-py", "boto3", "botocore", "s3transfer", "urllib3")
 """Packages that Lambda's Python includes (docs.aws.amazon.com/lambda/latest/dg/lambda-python.html)."""
