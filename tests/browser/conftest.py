@@ -24,11 +24,11 @@ from tests.support.api_client import crawl
 from tests.support.database import connect, environment_of
 from tests.support.waiting import wait_until
 
-expect.set_options(timeout=20_000)  # milliseconds; only a failure waits for so long
+expect.set_options(timeout=60_000)  # milliseconds; only a failure waits for so long
 
 
 SEED, MARKETS = 11, 800
-TIMEOUT_MS = 15_000
+TIMEOUT_MS = 60_000
 """Limit of one wait in the browser. It is generous for a machine with other load."""
 
 

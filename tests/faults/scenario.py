@@ -129,8 +129,8 @@ class Scenario:
         return frozenset(market.ticker for _, market in live if random.Random(market.ticker).random() < share)
 
     def _set_faults(self, faults: Sequence[Mapping[str, object]], costs: Mapping[str, int]) -> None:
-        httpx.post(f"{self.admin}/faults", json=[*faults]).raise_for_status()
-        httpx.post(f"{self.admin}/costs", json=costs).raise_for_status()
+        httpx.post(f"{self.admin}/faults", json=[*faults], timeout=60).raise_for_status()
+        httpx.post(f"{self.admin}/costs", json=costs, timeout=60).raise_for_status()
 
     def _execute(self, sql: str) -> list[list[Any]]:
         database = connect(self.environment)

@@ -125,11 +125,17 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 
 @pytest.fixture(scope="module")
-def markets(environment: Mapping[str, str]) -> list[dict[str, Any]]:
+def clock() -> Clock:
+    """Return a clock that stands still, for everything that a module generates."""
+    return Clock(speed=0)
+
+
+@pytest.fixture(scope="module")
+def markets(environment: Mapping[str, str], clock: Clock) -> list[dict[str, Any]]:
     """Fill the table with generated Market objects and return them."""
     markets = [
         json.loads(market.json, parse_float=Decimal)
-        for _, market in generate(3, 1500, Clock(speed=0)).markets(Order.CREATED, None)
+        for _, market in generate(3, 1500, clock).markets(Order.CREATED, None)
     ]
     database = connect(environment)
     store_markets(database, *markets)

@@ -4,6 +4,7 @@ import asyncio
 import csv
 import io
 import json
+import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
@@ -32,8 +33,8 @@ TOOLS = ["search_markets", "get_market", "get_candlesticks", "get_freshness"]
 
 
 @pytest.fixture(scope="module")
-def service(environment: Mapping[str, str], markets: Sequence[Any]) -> Iterator[str]:
-    with ExchangeServer(generate(3, 1500, Clock(speed=0))) as exchange:
+def service(environment: Mapping[str, str], markets: Sequence[Any], clock: Clock) -> Iterator[str]:
+    with ExchangeServer(generate(3, 1500, clock)) as exchange:
         variables = {**environment, "DB_SSLMODE": "disable", "EXCHANGE_URL": exchange.url, "EXCHANGE_RATE": "1000"}
         with gateway_in_thread(function_spec("api", variables), workers=1, log=lambda _: None) as url:
             yield url
@@ -126,7 +127,7 @@ def test_the_cursor_leads_through_all_pages(service: str, markets: Sequence[Mapp
         seen += [row["ticker"] for row in rows]
         cursor = facts["next_cursor"]
     expected = [market["ticker"] for market in markets if market["status"] == "active"]
-    assert len(seen) == len(set(seen)) == len(expected)
+    assert sorted(seen) == sorted(expected)
 
 
 def test_numbers_keep_their_digits(service: str, database: Database, markets: Sequence[Mapping[str, Any]]) -> None:
@@ -166,6 +167,7 @@ def test_a_url_that_is_too_long_is_left_out(service: str, markets: Sequence[Mapp
     tickers = [market["ticker"] for market in markets[:200]]
     facts, rows = answer(service, "search_markets", filters={"ticker__in": tickers}, fields=["ticker"])
     assert facts["api_url"] is None
+    assert len(rows) == 20
     assert {row["ticker"] for row in rows} <= set(tickers)
 
 
@@ -264,9 +266,8 @@ def test_the_period_is_chosen_from_the_range(service: str, traded: str, hours: i
 
 
 def test_a_given_period_is_used_and_only_the_newest_candles_are_returned(service: str, traded: str) -> None:
-    facts, rows = answer(
-        service, "get_candlesticks", ticker=traded, period_interval=1, fill="mid", start_ts="2026-11-27T00:00:00Z"
-    )
+    start = int(time.time()) - 36 * 3600
+    facts, rows = answer(service, "get_candlesticks", ticker=traded, period_interval=1, fill="mid", start_ts=start)
     assert (facts["period_interval"], facts["period_chosen"], facts["count"], facts["truncated"]) == (
         1,
         False,
@@ -275,7 +276,7 @@ def test_a_given_period_is_used_and_only_the_newest_candles_are_returned(service
     )
     assert facts["total"] > len(rows) == 200
     assert rows[-1]["end"] <= facts["end"]
-    assert {row["filled"] for row in rows} <= {"true", ""}
+    assert "true" in {row["filled"] for row in rows}
     assert "fill=mid" in facts["api_url"]
 
 

@@ -1,5 +1,6 @@
 import threading
 import time
+import zlib
 from collections.abc import Iterator
 
 import pytest
@@ -116,7 +117,7 @@ def test_a_table_without_a_primary_key_on_the_ticker_gets_a_unique_one(table: Da
     ],
 )
 def test_an_unrelated_table_is_rejected_in_a_sentence(table: Database, definition: str, reason: str) -> None:
-    name = f"{table.settings.table}_{abs(hash(definition)) % 10**6}"
+    name = f"{table.settings.table}_{zlib.crc32(definition.encode())}"
     database = Database(
         DatabaseSettings(**(vars(table.settings) | {"table": name})),
         application_name="test",

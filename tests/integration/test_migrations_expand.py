@@ -1,7 +1,6 @@
 """The previous version works over the new tables, at a deployment and as long as a rollback is possible."""
 
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from migrator.migrate import FOLDER, migrate
 from tests.support.api_client import ApiClient, Context, items, variables
 from tests.support.cloudformation import ResponseBucket, custom_resource_event
 from tests.support.database import connect, store_markets
+from tests.support.waiting import wait_until
 
 NEWEST_RELEASED = "0004_candle_cache.sql"
 """Last migration of the newest release. Later ones run while that release's functions are deployed."""
@@ -177,8 +177,7 @@ def test_the_running_api_and_crawler_go_on_while_a_migration_waits_for_a_table_a
         with released.transaction():
             released.execute(f"SELECT FROM {name}")
             migrator.start()
-            while not writer.query(WAITING):
-                time.sleep(0.02)
+            wait_until(lambda: writer.query(WAITING) or not migrator.is_alive())
             for answers in range(1, 10):
                 assert len(items(api, "/markets?order_by=ticker")) == answers
                 store_markets(writer, {"ticker": f"B{answers}", "status": "active"})

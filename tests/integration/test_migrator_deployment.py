@@ -5,7 +5,6 @@ import logging
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -174,7 +173,7 @@ def test_the_invocation_fails_and_may_be_retried_when_no_response_can_be_sent(
         deploy(environment, custom_resource_event(bucket))
     assert len(bucket.bodies) == 3
     with pytest.raises(ResponseNotSent, match="ConnectionRefusedError"):
-        deploy(environment, custom_resource_event(bucket))
+        deploy(environment, custom_resource_event(bucket) | {"ResponseURL": "http://127.0.0.1:1/answer?a=b"})
 
 
 @pytest.mark.parametrize("character", ["x", "\x00", "\U0001f600", "\ud800", '"'])
@@ -249,11 +248,13 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]
     server.stop()
 
 
-def test_a_database_that_starts_late_is_waited_for(server: PostgresServer, bucket: ResponseBucket) -> None:
+def test_a_database_that_starts_late_is_waited_for(
+    server: PostgresServer, bucket: ResponseBucket, caplog: pytest.LogCaptureFixture
+) -> None:
     server.stop()
-    with ThreadPoolExecutor() as threads:
+    with caplog.at_level(logging.INFO), ThreadPoolExecutor() as threads:
         deployment = threads.submit(deploy, environment_of(server, server.database), custom_resource_event(bucket))
-        time.sleep(0.5)
+        wait_until(lambda: "waiting for the database" in caplog.text)
         assert not deployment.done()
         server.start()
         assert deployment.result() == {"failure": None}

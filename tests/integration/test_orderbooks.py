@@ -45,7 +45,7 @@ def _quick_retries(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def bids(server: ExchangeServer, ticker: str) -> dict[str, list[list[str]]]:
     """Return the exchange's bids of both sides, best first."""
-    book = httpx.get(f"{server.url}/markets/{ticker}/orderbook").json()["orderbook_fp"]
+    book = httpx.get(f"{server.url}/markets/{ticker}/orderbook", timeout=60).json()["orderbook_fp"]
     return {side: sorted(book[f"{side}_dollars"], key=lambda level: -Decimal(level[0])) for side in ("yes", "no")}
 
 

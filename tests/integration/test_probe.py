@@ -110,7 +110,8 @@ def without_cursor(query: dict[str, str]) -> dict[str, str]:
 
 
 def settled_until(hours: int) -> str:
-    return f"/markets?*max_settled_ts={parse(NOW) // 10**6 - hours * 3600}*"
+    """Return the pattern of a listing's URL. The exchange's clock runs, so the last two digits of the time are free."""
+    return f"/markets?*max_settled_ts={(parse(NOW) // 10**6 - hours * 3600) // 100}*"
 
 
 CUTOFF = {"market_settled_ts": "2026-11-14T00:00:00Z"}
@@ -203,16 +204,16 @@ def exchange(private_key: Ed25519PrivateKey) -> Iterator[ExchangeServer]:
 
 @contextmanager
 def troubled(server: ExchangeServer, trouble: Trouble) -> Iterator[str]:
-    httpx.post(f"{server.root}/admin/faults", json=list(trouble.faults)).raise_for_status()
-    httpx.post(f"{server.root}/admin/costs", json=dict(trouble.costs)).raise_for_status()
+    httpx.post(f"{server.root}/admin/faults", json=list(trouble.faults), timeout=60).raise_for_status()
+    httpx.post(f"{server.root}/admin/costs", json=dict(trouble.costs), timeout=60).raise_for_status()
     server.exchange.clock.set(parse(NOW))
     if trouble.alterations:
         with Altering(server.url, trouble.alterations) as front:
             yield front.url
     else:
         yield server.url
-    httpx.delete(f"{server.root}/admin/faults").raise_for_status()
-    httpx.post(f"{server.root}/admin/costs", json={}).raise_for_status()
+    httpx.delete(f"{server.root}/admin/faults", timeout=60).raise_for_status()
+    httpx.post(f"{server.root}/admin/costs", json={}, timeout=60).raise_for_status()
 
 
 def ask(

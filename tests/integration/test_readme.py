@@ -9,7 +9,7 @@ import subprocess
 import time
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -46,7 +46,8 @@ def running(command: str, tmp_path: Path, **variables: str) -> Iterator[str]:
             time.sleep(0.05)
         yield re.findall(r"gateway +(http://\S+)", log.read_text())[0]
     finally:
-        os.killpg(make.pid, signal.SIGINT)  # as a terminal does: make and its child processes
+        with suppress(ProcessLookupError):
+            os.killpg(make.pid, signal.SIGINT)  # as a terminal does: make and its child processes
         make.wait(SECONDS)
     assert log.read_text().splitlines()[-1].startswith("stopped"), log.read_text()
 

@@ -32,8 +32,8 @@ BLOCKS = {
 
 
 @pytest.fixture(scope="module")
-def service(environment: Mapping[str, str], markets: Sequence[Any]) -> Iterator[str]:
-    with ExchangeServer(generate(3, 1500, Clock(speed=0))) as exchange:
+def service(environment: Mapping[str, str], markets: Sequence[Any], clock: Clock) -> Iterator[str]:
+    with ExchangeServer(generate(3, 1500, clock)) as exchange:
         variables = {**environment, "DB_SSLMODE": "disable", "EXCHANGE_URL": exchange.url, "EXCHANGE_RATE": "1000"}
         with gateway_in_thread(function_spec("api", variables), workers=1, log=lambda _: None) as url:
             yield url

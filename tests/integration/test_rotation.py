@@ -76,6 +76,7 @@ def role(
     database: Database,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Role]:
+    monkeypatch.setattr(secrets_manager, "TIMEOUT_SECONDS", 60)
     clear_cache()
     monkeypatch.setattr(secrets_manager, "_cache", CachePerThread())
     role = Role(environment, account.create_secret({"username": ROLE, "password": "first", "more": "stays"}))

@@ -106,7 +106,7 @@ def ask(server: ScriptedServer, arn: str) -> Page[RawMarket]:
     async def run() -> Page[RawMarket]:
         settings = ExchangeSettings.from_env({"EXCHANGE_URL": server.url, "KALSHI_SECRET_ARN": arn})
         async with ExchangeClient(settings, RateLimiter(LocalTokenBucket(15))) as client:
-            return await client.listings(deadline=time.monotonic() + 5).live("open", None)
+            return await client.listings(deadline=time.monotonic() + 60).live("open", None)
 
     return asyncio.run(run())
 

@@ -106,9 +106,8 @@ class Schedule:
                     self._take_over(crawler, outbox)
                     self._count(step)
                     continue
-                with suppress(LeaseLost, LakeUnavailable, Crash):
+                with suppress(LeaseLost, LakeUnavailable):
                     getattr(self, f"_{step.replace(' ', '_')}")(crawler)
-                    self._count(step)
             self._take_over(holder, outbox)
             self._drain(holder)
             return audit.problems(self.database, self.storage)
@@ -130,14 +129,16 @@ class Schedule:
 
     def _commit(self, crawler: Crawler) -> None:
         crawler.store.commit(self._batch())
+        self._count("commit")
 
     def _abort(self, crawler: Crawler) -> None:
         """Commit a page whose transaction fails after all writes."""
-        with _crash_in(crawler.store.job_table, "write"):
+        with self._crash("abort", crawler):
             crawler.store.commit(self._batch())
 
     def _remove(self, crawler: Crawler) -> None:
         crawler.store.commit(Batch(JobState("missing"), removed=self.chance.sample(TICKERS, 2)))
+        self._count("remove")
 
     def _read(self, crawler: Crawler) -> None:
         crawler.page, crawler.written = crawler.store.outbox.next_page(), None
@@ -147,15 +148,20 @@ class Schedule:
             page, crawler.page = crawler.page, None
             crawler.storage.failure = self.chance.choice(["", "", "before", "after"])
             crawler.written = write_changes(crawler.storage, page)
+            self._count("write")
 
     def _record(self, crawler: Crawler) -> None:
         if crawler.written:
             written, crawler.written = crawler.written, None
             crawler.store.commit(Batch(JobState("lake/export"), lake=LakeProgress(exported=written)))
+            self._count("record")
 
     def _record_and_crash(self, crawler: Crawler) -> None:
+        if not crawler.written:
+            self._read(crawler)
+            self._write(crawler)
         if crawler.written:
-            with _crash_in(crawler.store.job_table, "write"):
+            with self._crash("record and crash", crawler):
                 self._record(crawler)
 
     def _drain(self, crawler: Crawler) -> None:
@@ -179,6 +185,14 @@ class Schedule:
             "close_time": f"2026-12-0{self.chance.randint(1, 9)}T00:00:00.{self.chance.randint(0, 999999):06d}Z",
         }
 
+    @contextmanager
+    def _crash(self, step: str, crawler: Crawler) -> Iterator[None]:
+        """Crash in the transaction of the block, after all its writes."""
+        with mock.patch.object(crawler.store.job_table, "write", side_effect=Crash), suppress(Crash):
+            yield
+            raise AssertionError(f"{step}: nothing crashed")
+        self._count(step)
+
     def _count(self, step: str) -> None:
         self.counts[step] = self.counts.get(step, 0) + 1
 
@@ -194,12 +208,6 @@ _STEPS = {
     "take over": 6,
 }
 """Steps and their weights."""
-
-
-@contextmanager
-def _crash_in(target: object, method: str) -> Iterator[None]:
-    with mock.patch.object(target, method, side_effect=Crash):
-        yield
 
 
 def run_schedule(

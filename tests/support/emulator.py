@@ -5,7 +5,6 @@ with the first event. It enforces the timeout, including that start, but not the
 """
 
 import json
-import os
 import platform
 import re
 import signal
@@ -148,5 +147,5 @@ def _wait_for(address: str, process: subprocess.Popen[bytes]) -> None:
 
 def _end(process: subprocess.Popen[bytes]) -> None:
     """End the emulator. The functions' processes have their own groups and end when it has ended."""
-    os.kill(process.pid, signal.SIGTERM)
+    process.send_signal(signal.SIGTERM)
     process.wait()

@@ -79,7 +79,9 @@ def sandboxes(hidden: Sequence[str]) -> Iterator[Sandboxes]:
     """Yield the sandboxes. At the end, check that their output contains none of the hidden texts."""
     with start_blocking_portal() as portal:
         made = Sandboxes(portal)
-        yield made
-        made.close()
+        try:
+            yield made
+        finally:
+            made.close()
     assert made.output
     assert [line for line in made.output if any(text in line for text in hidden)] == []

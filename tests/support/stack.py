@@ -225,3 +225,13 @@ def _attribute(model: Any, name: str, value: object) -> Any:
         return value if attribute == name else get(self, attribute)  # type: ignore[misc]  # called only if it exists
 
     return mock.patch.multiple(model, create=True, has_cfn_attr=staticmethod(has), get_cfn_attribute=attribute_of)
+
+
+ROLES: Final = ("ApiRole", "CrawlerRole", "MigratorRole")
+"""Logical ids of the roles that reach the database."""
+
+
+def statements(stack: Deployed, role: str) -> dict[str, dict[str, Any]]:
+    """Return the statements of a role's policy by their ids."""
+    [policy] = stack.properties(role)["Policies"]
+    return {statement["Sid"]: statement for statement in policy["PolicyDocument"]["Statement"]}
