@@ -2,6 +2,7 @@
 
 import os
 import platform
+import signal
 import sys
 
 import pytest
@@ -12,6 +13,10 @@ pytest.register_assert_rewrite("tests.support")
 os.environ["no_proxy"] = f"{os.environ.get('no_proxy') or os.environ.get('NO_PROXY', '')},127.0.0.1,localhost".lstrip(
     ","
 )
+
+# A background job of a shell ignores Ctrl+C, and the programs that a test starts would ignore it, too.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 FOLDERS = {"recordings": "RECORDINGS", "schemas": "KALSHI_SCHEMAS"}
 """Environment variable, by marker, that names the folder of test data."""

@@ -105,9 +105,15 @@ def test_a_wrong_key_is_reported_and_another_one_works(quiet_page: Page, service
 @pytest.mark.parametrize("key", ["", "two words", "schlüssel"])
 def test_what_cannot_be_a_key_is_not_sent(quiet_page: Page, service: Service, key: str) -> None:
     quiet_page.goto(service.url + "/explore/status")
+    expect(field(quiet_page)).to_be_visible()
+    quiet_page.wait_for_load_state("networkidle")
+    sent: list[str] = []
+    quiet_page.on("request", lambda request: sent.append(request.url))
     enter(quiet_page, key)
     assert field(quiet_page).evaluate("input => !input.validity.valid")
     expect(field(quiet_page)).to_have_value(key)
+    quiet_page.wait_for_timeout(500)
+    assert sent == []
 
 
 def test_a_key_of_another_tab_is_used(quiet_page: Page, service: Service) -> None:
@@ -243,8 +249,8 @@ def test_a_service_with_tokens_is_no_reason_to_ask_for_a_key(quiet_page: Page, s
 
 
 def test_the_pages_need_no_key_and_the_data_does(service: Service) -> None:
-    assert {httpx.get(service.url + path.path).status_code for path in PAGES} == {200}
-    assert httpx.get(f"{service.url}/markets").json() == {"message": "Unauthorized"}
+    assert {httpx.get(service.url + path.path, timeout=60).status_code for path in PAGES} == {200}
+    assert httpx.get(f"{service.url}/markets", timeout=60).json() == {"message": "Unauthorized"}
 
 
 def _unavailable(route: Route) -> None:

@@ -48,7 +48,7 @@ def test_full_view_sends_six_requests_and_unseen_parts_none(open_page: OpenPage,
     for name in ("chart", "book", "trades"):
         page.locator(f"#{name}").scroll_into_view_if_needed()
         expect(page.locator(f"#{name} .loading")).to_have_count(0)
-    page.wait_for_load_state("networkidle")
+    page.wait_for_timeout(500)
     unseen = {f"/markets/{MARKET}/{part}" for part in ("candlesticks", "orderbook", "trades")}
     assert {request.partition("?")[0] for request in requests[3:]} == unseen
     assert len(requests) == 6

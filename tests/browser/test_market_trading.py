@@ -59,6 +59,7 @@ def test_failure_of_more_trades_keeps_the_trades(quiet_page: Page, service: Serv
 
 
 def _settled_market(service: Service) -> str:
-    """Return the settled market that was traded most: its trades are many, and no trade is added to them."""
-    [market] = service.get("/markets?status=finalized&order_by=volume&limit=1&fields=ticker")["items"]
-    return str(market["ticker"])
+    """Return a settled market with more than two pages of trades. No trade is added to them."""
+    markets = service.get("/markets?status=finalized&order_by=volume&limit=20&fields=ticker")["items"]
+    tickers = (str(market["ticker"]) for market in markets)
+    return next(ticker for ticker in tickers if service.get(f"/markets/{ticker}/trades?limit=41")["count"] == 41)

@@ -24,7 +24,7 @@ _PRESS_RETRY: Final = """() => {
 }"""
 """Function that presses all buttons of failures, and returns true when there are none.
 
-Each process of the service may fail once more: it replaces its connection to the database at its own next request.
+A press cancels the requests of the press before. Each process of the service may fail once more: it replaces its connection to the database at its own next request.
 """
 
 
@@ -84,7 +84,7 @@ def test_an_unavailable_database_is_named_and_retry_loads_the_page(
         quiet_page.goto(service.url + path.path)
         expect(quiet_page.get_by_role("alert").first).to_contain_text("The database is unavailable.", timeout=20_000)
         quiet_page.wait_for_load_state("networkidle")
-    quiet_page.wait_for_function(_PRESS_RETRY, polling=1_000, timeout=40_000)
+    quiet_page.wait_for_function(_PRESS_RETRY, polling=5_000, timeout=120_000)
     load_all(quiet_page)
 
 

@@ -18,7 +18,7 @@ def test_a_fragment_sends_no_requests(page: Page, watches: dict[Page, Watch], se
         expect(page).to_have_url(service.url + "/explore?order_by=ticker#main")
         page.go_back()
         expect(page).to_have_url(service.url + "/explore?order_by=ticker")
-        page.wait_for_load_state("networkidle")
+        page.wait_for_timeout(500)
     assert requests == []
 
 

@@ -55,7 +55,7 @@ class Make(Program):
         address = self.wait_for_line(r"gateway +(http://\S+)")
         self.wait_for_line("first run has ended")
         markets = httpx.get(f"{address}/markets", params={"limit": 1000}, timeout=SECONDS).raise_for_status().json()
-        assert 250 < markets["count"] < 350, self.output
+        assert markets["count"] > 250, self.output
         return address
 
     def interrupt(self) -> None:

@@ -434,8 +434,6 @@ def test_ctrl_c_ends_it_with_a_sentence(exchange: ExchangeServer, key: dict[str,
             text=True,
             stdout=-1,
             stderr=-1,
-            # A background job of a shell ignores it, and so would its children.
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
         assert process.stderr is not None
         first = process.stderr.readline()

@@ -182,7 +182,7 @@ def test_every_line_of_the_operators_page_has_a_place_where_it_is_tried() -> Non
     lines = [line for block in blocks("docs/operations.md", "text") for line in block.replace("\\\n", " ").splitlines()]
     programs = {line.split()[0].rpartition("/")[2] for line in lines}
     assert programs - {program for names in TRIED for program in names.split()} == set()
-    assert "tests" in {path.partition("/")[0] for path in re.findall(r"tests/[\w/.]+", str(TRIED))}
+    assert [path for path in re.findall(r"tests/[\w/.]+", str(TRIED)) if not (ROOT / path).exists()] == []
 
 
 def test_every_deployment_is_of_a_preset() -> None:

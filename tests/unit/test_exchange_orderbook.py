@@ -92,19 +92,20 @@ def test_prices_of_a_recorded_market_are_on_its_own_grid() -> None:
             {"start": "0.1000", "end": "0.9000", "step": "0.0100"},
             {"start": "0.9000", "end": "1.0000", "step": "0.0010"},
         ],
-        "yes_bid_dollars": "0.1300",
+        "yes_bid_dollars": "0.5300",
         "yes_bid_size_fp": "7.00",
         "yes_ask_dollars": "0.9150",
         "no_bid_dollars": "0.0850",
         "yes_ask_size_fp": "9.50",
     }
     book = orderbook(RecordedMarket.from_object(fields, json.dumps(fields).encode()), 0)
-    assert book["yes_dollars"][-1] == ("0.1300", "7.00")
+    assert book["yes_dollars"][-1] == ("0.5300", "7.00")
     assert book["no_dollars"][-1] == ("0.0850", "9.50")
     for side in ("yes_dollars", "no_dollars"):
         prices = [Decimal(price) for price, _ in book[side][:-1]]
-        assert {price % Decimal("0.01") == 0 for price in prices if price > Decimal("0.1")} <= {True}
         assert any(price % Decimal("0.01") for price in prices if price < Decimal("0.1"))
+    coarse = [Decimal(price) for price, _ in book["yes_dollars"][:-1] if Decimal(price) > Decimal("0.1")]
+    assert {price % Decimal("0.01") for price in coarse} == {0}
 
 
 def test_a_recorded_market_without_sizes_has_no_bids() -> None:

@@ -21,11 +21,12 @@ from local.exchange.clock import DAY, HOUR, SECOND, parse
 from local.exchange.tape import Tape
 
 START = parse("2026-03-01T06:30:00Z")
+AUTUMN = parse("2026-10-20T06:30:00Z")
 
 
 @st.composite
 def tapes(draw: st.DrawFn) -> Tape:
-    opens = START + draw(st.integers(0, 30 * 86_400)) * SECOND
+    opens = draw(st.sampled_from([START, AUTUMN])) + draw(st.integers(0, 30 * 86_400)) * SECOND
     ends = opens + draw(st.integers(900, 20 * 86_400)) * SECOND
     unit = draw(st.sampled_from([1, 100]))
     total = draw(st.integers(0, 10**6)) * unit
