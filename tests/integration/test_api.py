@@ -13,10 +13,17 @@ from api.markets.parameters import LISTING_PARAMETERS
 from kalshi_markets.columns import COLUMNS, DEFAULT_COLUMNS
 from kalshi_markets.database import Database
 from kalshi_markets.exchange import market_row
+from local.exchange.clock import Clock, parse
 from tests.support.api_client import ApiClient, error, escaped, items
 from tests.support.database import connect, delete_market, store_markets
 
 NAMES = [column.name for column in DEFAULT_COLUMNS]
+
+
+@pytest.fixture(scope="module")
+def clock() -> Clock:
+    """Return a clock that stands still at a day on which every query of the landing page has a market."""
+    return Clock(parse("2026-11-24T12:00:00Z"), speed=0)
 
 
 def tickers(api: ApiClient, **parameters: str) -> set[str]:

@@ -99,7 +99,8 @@ def test_a_word_that_takes_too_long_to_look_for_is_an_unknown_one(
 
 def test_a_killed_connection_is_replaced_without_the_client_noticing(api: ApiClient, database: Database) -> None:
     items(api, "/markets?limit=1")
-    database.execute("SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity WHERE application_name = 'api'")
+    ended = "SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity WHERE application_name = 'api'"
+    assert [True] in database.query(ended)
     assert len(items(api, "/markets?limit=2")) == 2
 
 

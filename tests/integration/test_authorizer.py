@@ -18,6 +18,7 @@ from tests.support.aws import Account
 from tests.support.aws_proxy import DOWN, AwsProxy
 from tests.support.sandboxes import Sandboxes, sandboxes
 from tests.support.secrets import clear_cache
+from tests.support.waiting import wait_until
 
 FIRST, SECOND = secrets.token_hex(24), secrets.token_hex(24)
 
@@ -170,7 +171,7 @@ def test_a_secret_that_is_not_there_is_an_error_in_the_log(functions: Sandboxes,
     with pytest.raises(FunctionError) as raised:
         function(event_of(FIRST))
     assert raised.value.message == "the secret no-such-secret cannot be read: ResourceNotFoundException."
-    assert any(f"SecretVersionMissing: {raised.value.message}" in line for line in functions.output)
+    wait_until(lambda: any(line.startswith(f"[ERROR] {raised.value}") for line in functions.output))
 
 
 def test_an_event_without_a_key_is_an_error(functions: Sandboxes) -> None:

@@ -56,7 +56,7 @@ def test_get_and_post_have_the_same_candles_in_every_format(
     api: Callable[..., ApiClient], server: ExchangeServer, known: list[str], query: dict[str, Any]
 ) -> None:
     function = api(server)
-    bounds = {"start_ts": now(server) - (3 * DAY if query["period_interval"] > 5 else 6 * HOUR), "end_ts": now(server)}
+    bounds = {"start_ts": now(server) - (3 * DAY if query["period_interval"] > 5 else DAY), "end_ts": now(server)}
     [result] = ask(function, known[-1:], **bounds, **query).json["results"]
     candles = result["candlesticks"]
     assert candles
@@ -164,9 +164,9 @@ def test_days_of_a_zone_end_at_its_midnight(
 ) -> None:
     for zone in ("Europe/Berlin", "Asia/Kathmandu", "Australia/Lord_Howe"):
         query = {"start_ts": now(server) - 5 * DAY, "period_interval": 1440, "tz": zone, "fill": "previous"}
-        results = ask(api(server), known[:5], **query).json["results"]
+        results = ask(api(server), known[::50], **query).json["results"]
         ends = {listed["end_period_ts"] for result in results for listed in result["candlesticks"]}
-        assert 3 <= len(ends) <= 5
+        assert 3 <= len(ends) <= 6
         local = [datetime.fromtimestamp(end, UTC).astimezone(ZoneInfo(zone)) for end in ends]
         assert all((at.hour, at.minute, at.second) == (0, 0, 0) for at in local)
 

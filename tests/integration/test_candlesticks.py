@@ -1,5 +1,6 @@
 import json
 from collections.abc import Callable, Iterator, Sequence
+from decimal import Decimal
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -28,9 +29,8 @@ def server() -> Iterator[ExchangeServer]:
 def active(server: ExchangeServer) -> list[str]:
     """Return the tickers of markets with recent trades."""
     markets = [json.loads(market.json) for _, market in server.exchange.markets(Order.CREATED, None)]
-    return [
-        market["ticker"] for market in markets if market["status"] == "active" and "mve_selected_legs" not in market
-    ]
+    markets = [market for market in markets if market["status"] == "active" and "mve_selected_legs" not in market]
+    return [market["ticker"] for market in markets if Decimal(market["volume_24h_fp"]) > 0]
 
 
 @pytest.fixture

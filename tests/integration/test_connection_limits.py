@@ -174,6 +174,7 @@ def limit(environment: dict[str, str], database: Database) -> Iterator[Callable[
 def test_a_request_that_lacks_a_connection_gives_back_those_of_its_function(
     environment: dict[str, str], exchange: str, database: Database, limit: Callable[[int], None]
 ) -> None:
+    end_idle_sessions(database, "0")  # the function ends them, not the server
     api = ApiClient(of_role(environment, "api") | {"EXCHANGE_URL": exchange})
     candlesticks = {"tickers": ["KXNONE-1"]}  # one connection for its lifetime, another one for the rate limiter
     tool = {"name": "get_candlesticks", "arguments": {"ticker": "KXNONE-1"}}

@@ -100,8 +100,8 @@ def test_the_socket_has_its_options_under_the_names_of_macos(
 
 
 def test_the_timeout_limits_each_wait(settings: DatabaseSettings) -> None:
-    connection = connection_to(settings, timeout=0.3)
-    assert connection._driver._usock.gettimeout() == 0.3
+    connection = connection_to(settings, timeout=2)
+    assert connection._driver._usock.gettimeout() == 2
     with pytest.raises((pg8000.native.InterfaceError, OSError)):
         connection.execute(("SELECT pg_sleep(60)", ()))
     connection.close()
@@ -112,7 +112,7 @@ def test_the_timeout_limits_the_login(environment: Mapping[str, str], sslmode: s
     with socket.create_server(("127.0.0.1", 0)) as silent:
         address = {"DB_HOST": "127.0.0.1", "DB_PORT": str(silent.getsockname()[1]), "DB_SSLMODE": sslmode}
         with pytest.raises((pg8000.native.InterfaceError, OSError)):  # without the limit, it would wait forever
-            connection_to(DatabaseSettings.from_env({**environment, **address}), timeout=0.3)
+            connection_to(DatabaseSettings.from_env({**environment, **address}), timeout=2)
 
 
 def test_an_abort_ends_the_wait_of_another_thread(settings: DatabaseSettings) -> None:

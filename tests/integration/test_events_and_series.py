@@ -15,7 +15,7 @@ from crawler.store import Batch, Store
 from kalshi_markets.database import Database
 from kalshi_markets.event_columns import EVENT_COLUMNS, SERIES_COLUMNS
 from kalshi_markets.exchange import Row, parse_market
-from local.exchange.clock import DAY, Clock
+from local.exchange.clock import DAY, Clock, parse
 from local.exchange.generated import generate
 from local.exchange.http.server import ExchangeServer
 from tests.support.api_client import crawl
@@ -285,7 +285,7 @@ def test_markets_are_counted(store: Store, database: Database) -> None:
 
 
 def test_edits_of_events_and_series_are_found_by_their_time(fresh: dict[str, str], database: Database) -> None:
-    clock = Clock(speed=0)
+    clock = Clock(parse("2026-11-24T12:00:00Z"), speed=0)
     with ExchangeServer(generate(11, 400, clock, archived=20)) as server:
         environment = fresh | {"EXCHANGE_URL": server.url}
         assert crawl(environment)["errors"] == {}

@@ -235,6 +235,7 @@ def test_a_slow_response_ends_at_the_read_timeout_and_is_retried(monkeypatch: py
     monkeypatch.setattr(transport, "TIMEOUTS", 2)
     with ScriptedServer([Reply(delay=10), Reply()]) as server:
         assert ask(server, first_page) == Page([], None)
+        assert len(server.requests) > 1
 
 
 def test_a_key_signs_every_try_afresh(key: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:

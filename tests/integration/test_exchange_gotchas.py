@@ -100,7 +100,9 @@ def test_a_damaged_cursor_silently_starts_again(api: httpx.Client, damage: Any) 
 
 
 def test_a_client_that_ignores_the_cursor_stays_on_the_first_page(api: httpx.Client) -> None:
-    assert api.get("/markets").json() == api.get("/markets").json()
+    first = api.get("/markets").json()
+    assert api.get("/markets").json() == first
+    assert api.get("/markets", params={"cursor": first["cursor"]}).json() != first
 
 
 def test_without_mve_filter_the_open_listing_begins_with_combos(api: httpx.Client) -> None:

@@ -59,7 +59,7 @@ def test_the_program_prints_its_address_logs_nothing_and_stops_cleanly_on_a_sign
 
 
 def test_the_same_seed_size_and_now_give_the_same_exchange() -> None:
-    options = ("--seed", 4, "--markets", 300, "--now", "2026-08-01T10:00:00+02:00")
+    options = ("--seed", 4, "--markets", 300, "--now", "2026-08-01T10:00:00+02:00", "--speed", 0)
     with exchange(*options) as (_, _, first_url), exchange(*options) as (_, _, second_url):
         for path in ("/markets?limit=1000", "/events", "/series", "/historical/cutoff"):
             first = httpx.get(first_url + path)
@@ -78,12 +78,15 @@ def test_a_recording_is_served_instead(tmp_path: Path) -> None:
 
 
 def test_prepared_pages_remember_what_they_were_made_from(tmp_path: Path) -> None:
-    world = ("--seed", 4, "--markets", 300, "--archived", 50, "--now", "2026-08-01T10:00:00Z")
+    world = ("--seed", 4, "--markets", 300, "--archived", 50, "--now", "2026-08-01T10:00:00Z", "--speed", 0)
     query = {"limit": "1000", "status": "open", "mve_filter": "exclude"}
     ended = run(*world, "--prepare", tmp_path / "pages")
     assert (ended.returncode, ended.stderr) == (0, "")
     assert re.fullmatch(rf"exchange: \d+ pages in {tmp_path}/pages\n", ended.stdout)
-    with exchange(*world) as (_, _, computed), exchange("--prepared", tmp_path / "pages") as (_, _, prepared):
+    with (
+        exchange(*world) as (_, _, computed),
+        exchange("--prepared", tmp_path / "pages", "--speed", 0) as (_, _, prepared),
+    ):
         for path, parameters in (("/markets", query), ("/historical/cutoff", query), ("/series", query)):
             assert (
                 httpx.get(prepared + path, params=parameters).content

@@ -22,7 +22,7 @@ LIMITS = "/trade-api/v2/account/limits"
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[ExchangeServer]:
-    with ExchangeServer(generate(1, 10, Clock(NOW)), KEYS) as server:
+    with ExchangeServer(generate(1, 10, Clock(NOW, speed=0)), KEYS) as server:
         yield server
 
 

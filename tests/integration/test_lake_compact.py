@@ -173,7 +173,7 @@ def assert_values_equal(lake: FolderStorage, database: Database, folder: str = "
         newest = f"SELECT {names} FROM {path} QUALIFY row_number() OVER (PARTITION BY ticker ORDER BY change_number DESC) = 1"
         rows = duckdb.execute(newest).fetchall()
         stored = database.query(f"SELECT {names} FROM kalshi_markets_{table}")
-        assert len(rows) == len(stored) > 250
+        assert len(rows) == len(stored) > 150
         for row, expected in zip(sorted(rows), sorted(stored, key=lambda row: row[0]), strict=True):
             for column, value, stored_value in zip(columns, row, expected, strict=True):
                 assert comparable(column, value) == comparable(column, stored_value), (row[0], column.name)

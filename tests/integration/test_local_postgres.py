@@ -104,7 +104,7 @@ def test_a_leftover_postmaster_is_stopped_first(server: PostgresServer) -> None:
 
 def test_a_stale_pid_file_that_names_another_process_harms_neither(server: PostgresServer) -> None:
     server.kill()
-    other = subprocess.Popen(["sleep", "30"])
+    other = subprocess.Popen(["sleep", "600"])
     try:
         pid_file = server.data_dir / "postmaster.pid"
         pid_file.write_text("\n".join([str(other.pid), *pid_file.read_text().splitlines()[1:]]) + "\n")

@@ -108,7 +108,7 @@ def test_a_run_serves_crawled_markets_stops_at_ctrl_c_and_resumes_with_the_same_
     assert httpx.get(f"{url}/health", timeout=SECONDS).status_code == 200
     first.wait_for_line(r"crawler +the first run has ended")
     served = count(url)
-    assert 250 < served < 350
+    assert served > 150
     assert first.wait_for_line(r"curl '(\S+)'") == f"{url}/markets?limit=5"
     first.wait_for_line(r"-d '\{\"tickers\": \[\"KX")
     first.wait_for_line(r"gateway +GET /health 200 \d+ ms")
@@ -138,7 +138,7 @@ def test_a_taken_port_and_a_taken_data_folder_are_reported_before_anything_start
     assert second.lines == ["make run: .data is in use: stop the other run, or choose another with DATA_DIR=.data-2"]
 
 
-@pytest.mark.parametrize("seconds", [0.6, 1.3])
+@pytest.mark.parametrize("seconds", [1.0, 2.0])
 def test_ctrl_c_during_the_start_leaves_nothing(start: Start, seconds: float) -> None:
     run = start(DATA_DIR=f".data-{seconds}")
     time.sleep(seconds)
@@ -270,7 +270,7 @@ def test_if_the_modules_of_the_pages_cannot_be_fetched_the_api_runs_and_the_page
 
 def test_ctrl_c_while_the_modules_of_the_pages_are_fetched_ends_npm(start: Start, root: Path, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "started")
-    run = start(PATH=replace_npm(root, tmp_path, f"echo > {tmp_path}/started; cd {root}; exec sleep 60"))
+    run = start(PATH=replace_npm(root, tmp_path, f"echo > {tmp_path}/started; cd {root}; exec sleep 600"))
     (tmp_path / "started").read_text()
     assert run.end(signal.SIGINT) == 0
     assert processes_of(root) == []

@@ -2,8 +2,9 @@
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,8 +35,11 @@ def handler(event, context):
 @contextmanager
 def scheduled(
     folder: Path, *, interval: float, waiting: bool = False, failing: tuple[int, ...] = (), busy: tuple[int, ...] = ()
-) -> Iterator[None]:
-    """Run a function on a schedule. waiting: its runs go on until a file `released` exists."""
+) -> Iterator[Callable[[], None]]:
+    """Run a function on a schedule. Yield a function that stops it.
+
+    waiting: its runs go on until a file `released` exists.
+    """
     code = HANDLER.replace("WAITING", str(waiting)).replace("FAILING", str(failing)).replace("BUSY", str(busy))
     (folder / "app.py").write_text(code)
     with (
@@ -50,8 +54,9 @@ def scheduled(
             scheduler.start()
 
         portal.call(start)
-        yield
-        portal.call(scheduler.close)
+        stop = partial(portal.call, scheduler.close)
+        yield stop
+        stop()
 
 
 def runs(folder: Path, wanted: int) -> list[Any]:
@@ -97,8 +102,9 @@ def test_a_run_that_goes_on_longer_keeps_its_next_turn_from_beginning(
 
 
 def test_after_a_stop_no_run_begins(tmp_path: Path) -> None:
-    with scheduled(tmp_path, interval=0.1):
+    with scheduled(tmp_path, interval=0.1) as stop:
         runs(tmp_path, 1)
-    count = len(runs(tmp_path, 1))
-    time.sleep(0.3)
-    assert len(runs(tmp_path, 1)) == count
+        stop()
+        count = len(runs(tmp_path, 1))
+        time.sleep(0.5)
+        assert len(runs(tmp_path, 1)) == count
