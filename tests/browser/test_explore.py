@@ -190,10 +190,10 @@ def test_notice_of_the_first_crawl_moves_until_the_crawl_has_ended(page: Page, s
     first_crawl = status | {"live": FIRST_CRAWL}
     answers = iter([first_crawl | {"markets": 1000}, first_crawl | {"markets": 2000}, status])
     page.clock.install()
-    asked: list[str] = []
+    requested: list[str] = []
 
     def answer(route: Route) -> None:
-        asked.append(route.request.url)
+        requested.append(route.request.url)
         route.fulfill(json=next(answers, status))
 
     page.route(re.compile("/status$"), answer)
@@ -206,7 +206,7 @@ def test_notice_of_the_first_crawl_moves_until_the_crawl_has_ended(page: Page, s
     expect(notice).to_have_count(0)
     page.clock.run_for(65_000)
     page.wait_for_timeout(500)
-    assert len(asked) == 3
+    assert len(requested) == 3
 
 
 def test_hostile_texts_are_text(page: Page, service: Service) -> None:
