@@ -27,9 +27,10 @@ def server() -> Iterator[ExchangeServer]:
 
 @pytest.fixture(scope="module")
 def active(server: ExchangeServer) -> list[str]:
-    """Return the tickers of markets with recent trades."""
+    """Return the tickers of markets with recent trades, without those that close before they open."""
     markets = [json.loads(market.json) for _, market in server.exchange.markets(Order.CREATED, None)]
     markets = [market for market in markets if market["status"] == "active" and "mve_selected_legs" not in market]
+    markets = [market for market in markets if market["open_time"] < market["close_time"]]
     return [market["ticker"] for market in markets if Decimal(market["volume_24h_fp"]) > 0]
 
 
