@@ -75,7 +75,7 @@ def test_the_tests_pass(version: str, capfd: pytest.CaptureFixture[str]) -> None
         print(f"\npython {version}: {OTHERS[version]}", flush=True)
         subprocess.run([OTHERS[version], "local/environment.py", "tests"], cwd=ROOT, env=environment, check=True)
         selected = [f"--ignore={path}" for path in SLOW] if version == min(OTHERS, key=minor) else ["tests/unit"]
-        options = ["-q", "--numprocesses=2", "--dist=loadscope", "--no-loadscope-reorder", *selected]
+        options = ["-q", "--numprocesses=3", "--dist=loadscope", "--no-loadscope-reorder", *selected]
         command = [f".venv-{version}/bin/python", "-m", "pytest", *options]
         with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True) as suite:
             assert suite.stdout is not None
