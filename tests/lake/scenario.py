@@ -151,18 +151,23 @@ class Schedule:
             self._count("write")
 
     def _record(self, crawler: Crawler) -> None:
+        self._write_first(crawler)
         if crawler.written:
             written, crawler.written = crawler.written, None
             crawler.store.commit(Batch(JobState("lake/export"), lake=LakeProgress(exported=written)))
             self._count("record")
 
     def _record_and_crash(self, crawler: Crawler) -> None:
-        if not crawler.written:
-            self._read(crawler)
-            self._write(crawler)
+        self._write_first(crawler)
         if crawler.written:
             with self._crash("record and crash", crawler):
                 self._record(crawler)
+
+    def _write_first(self, crawler: Crawler) -> None:
+        """Read and write a page, unless one is written and not yet recorded."""
+        if not crawler.written:
+            self._read(crawler)
+            self._write(crawler)
 
     def _drain(self, crawler: Crawler) -> None:
         crawler.storage.failure = ""
