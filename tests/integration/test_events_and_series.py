@@ -22,6 +22,7 @@ from tests.support.api_client import crawl
 from tests.support.database import truncate_all
 from tests.support.event_rows import event, series, served_events, served_series, stored_events, stored_series
 from tests.support.scripted_server import Reply, ScriptedServer, answer, page
+from tests.support.waiting import wait_for_one_day
 
 QUICK = {"EXCHANGE_RATE": "1000"}
 RUN_SECONDS = 25
@@ -301,6 +302,7 @@ def test_edits_of_events_and_series_are_found_by_their_time(fresh: dict[str, str
 
 
 def test_series_are_read_whole_once_a_day(fresh: dict[str, str], database: Database) -> None:
+    wait_for_one_day()
     with scripted({}) as server:
         environment = fresh | {"EXCHANGE_URL": server.url}
         for _ in range(3):

@@ -25,6 +25,7 @@ from local.lake import compact as compact_module
 from local.lake.compact import compact
 from tests.lake.crawled import close_days, crawl_into, last_day
 from tests.support.database import connect, truncate_all
+from tests.support.waiting import wait_for_one_day
 
 TYPES = {"string": "VARCHAR", "timestamp": "TIMESTAMP", "bigint": "BIGINT", "boolean": "BOOLEAN"}
 
@@ -42,6 +43,7 @@ def files(folder: Path) -> dict[str, int]:
 @pytest.fixture(scope="module")
 def lake(environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> FolderStorage:
     """Return a converted lake whose only day is closed."""
+    wait_for_one_day()
     storage = FolderStorage(tmp_path_factory.mktemp("lake's") / "lake")
     database = connect(environment)
     with ExchangeServer(generate(3, 300, Clock(speed=0))) as exchange:

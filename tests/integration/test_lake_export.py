@@ -22,6 +22,7 @@ from local.exchange.generated import generate
 from local.exchange.http.server import ExchangeServer
 from tests.support.api_client import crawl
 from tests.support.database import truncate_all
+from tests.support.waiting import wait_for_one_day
 
 MARKET: Mapping[str, Any] = {
     "ticker": "E-1",
@@ -147,6 +148,7 @@ def test_the_lake_of_another_database_is_an_error(store: Store, storage: FolderS
 
 
 def test_a_day_that_has_ended_has_a_manifest(store: Store, storage: FolderStorage, database: Database) -> None:
+    wait_for_one_day()
     commit(store, MARKET)
     commit(store, {**MARKET, "yes_bid_dollars": "0.4200"})
     export(store, storage)

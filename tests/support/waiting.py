@@ -14,3 +14,10 @@ def wait_until(condition: Callable[[], object], message: str = "The condition st
     while not condition():
         assert time.monotonic() < deadline, message
         time.sleep(0.02)
+
+
+def wait_for_one_day(seconds: float = 30.0) -> None:
+    """Return when the next seconds are of one day in UTC, because what the caller compares depends on the day."""
+    left = 86_400 - time.time() % 86_400
+    if left < seconds:
+        time.sleep(left)
