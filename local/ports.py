@@ -5,9 +5,12 @@ import socket
 from contextlib import suppress
 from typing import Final
 
-# Linux gives ports from 32768 on to outgoing connections and to sockets that ask for any port, other systems ports
-# from 49152 on (RFC 6335, section 6). A free port from there may be taken before its program listens.
 PORTS: Final = range(10_000, 32_000)
+"""Ports below those that a system gives to outgoing connections and to sockets that ask for any port.
+
+Linux gives the ports from 32768 on (ip_local_port_range), other systems those from 49152 on (RFC 6335, section 6). A
+free port from there may be taken before its program listens.
+"""
 
 
 def free_ports(number: int) -> list[int]:

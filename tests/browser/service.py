@@ -43,30 +43,30 @@ class Service:
 
     def get(self, path: str) -> Any:
         """Return the JSON body of a response of the API."""
-        return httpx.get(self.url + path, timeout=60).raise_for_status().json()
+        return httpx.get(self.url + path, timeout=SECONDS).raise_for_status().json()
 
     def exchange_requests(self) -> int:
         """Return the number of requests for candlesticks, trades and order books that the exchange has received.
 
         The crawler sends no such request: pages cause all of them.
         """
-        counts = httpx.get(f"{self.exchange.root}/admin/requests", timeout=60).raise_for_status().json()
+        counts = httpx.get(f"{self.exchange.root}/admin/requests", timeout=SECONDS).raise_for_status().json()
         words = ("candlesticks", "trades", "orderbook")
         return sum(row["count"] for row in counts if any(word in row["path"] for word in words))
 
     def matched_requests(self) -> int:
         """Return the number of requests of the exchange that the fault rules in force have matched."""
-        rules = httpx.get(f"{self.exchange.root}/admin/faults", timeout=60).raise_for_status().json()
+        rules = httpx.get(f"{self.exchange.root}/admin/faults", timeout=SECONDS).raise_for_status().json()
         return sum(rule["matched"] for rule in rules)
 
     @contextmanager
     def faults(self, *rules: Mapping[str, object]) -> Iterator[None]:
         """Put fault rules of the exchange into force (docs/exchange.md), and end with a crawler that has recovered."""
-        httpx.post(f"{self.exchange.root}/admin/faults", json=rules, timeout=60).raise_for_status()
+        httpx.post(f"{self.exchange.root}/admin/faults", json=rules, timeout=SECONDS).raise_for_status()
         try:
             yield
         finally:
-            httpx.delete(f"{self.exchange.root}/admin/faults", timeout=60).raise_for_status()
+            httpx.delete(f"{self.exchange.root}/admin/faults", timeout=SECONDS).raise_for_status()
             wait_until(self._is_healthy, "The crawler has not recovered from the faults.")
 
     @contextmanager
@@ -111,7 +111,7 @@ def running_service(
     for name in ("local", "functions", "layers"):
         shutil.copytree(ROOT / name, checkout / name, ignore=_NOT_COPIED)
     with ExchangeServer(exchange) as server:
-        httpx.post(f"{server.root}/admin/faults", json=list(faults), timeout=60).raise_for_status()
+        httpx.post(f"{server.root}/admin/faults", json=list(faults), timeout=SECONDS).raise_for_status()
         variables = {"PATH": os.environ["PATH"], "PORT": "0", "EXCHANGE": server.root, **QUICK, **settings}
         variables |= {**environment_of(database, database.database), "DB_SSLMODE": "disable"}
         command = [sys.executable, "-m", "local"]

@@ -24,7 +24,8 @@ _PRESS_RETRY: Final = """() => {
 }"""
 """Function that presses all buttons of failures, and returns true when there are none.
 
-A press cancels the requests of the press before. Each process of the service may fail once more: it replaces its connection to the database at its own next request.
+A press cancels the requests of the press before. Each process of the service may fail once more: it replaces its
+connection to the database at its own next request.
 """
 
 
@@ -82,7 +83,7 @@ def test_an_unavailable_database_is_named_and_retry_loads_the_page(
 ) -> None:
     with service.without_database():
         quiet_page.goto(service.url + path.path)
-        expect(quiet_page.get_by_role("alert").first).to_contain_text("The database is unavailable.", timeout=20_000)
+        expect(quiet_page.get_by_role("alert").first).to_contain_text("The database is unavailable.")
         quiet_page.wait_for_load_state("networkidle")
     quiet_page.wait_for_function(_PRESS_RETRY, polling=5_000, timeout=120_000)
     load_all(quiet_page)
@@ -93,7 +94,7 @@ def test_an_unavailable_exchange_leaves_the_stored_data(quiet_page: Page, servic
     with service.faults({"kind": "5xx", "path": "/*"}):
         quiet_page.goto(service.url + market)
         expect(quiet_page.get_by_role("heading", level=1)).to_contain_text("Where will the index close?")
-        expect(quiet_page.locator("#chart").get_by_role("alert")).to_contain_text("exchange", timeout=40_000)
+        expect(quiet_page.locator("#chart").get_by_role("alert")).to_contain_text("exchange")
     quiet_page.locator("#chart").get_by_role("button", name="Retry").click()
     expect(quiet_page.locator("#chart canvas").first).to_be_visible()
 

@@ -2,7 +2,6 @@
 
 import json
 import threading
-import time
 import uuid
 from collections.abc import Callable, Iterator
 from itertools import chain, count, repeat
@@ -22,6 +21,7 @@ from tests.support.aws import Account
 from tests.support.aws_proxy import DOWN, PASSES, AwsProxy
 from tests.support.database import connect
 from tests.support.secrets import clear_cache
+from tests.support.waiting import wait_until
 
 ROLE = "rotated_api"
 STEPS = ("createSecret", "setSecret", "testSecret", "finishSecret")
@@ -117,10 +117,8 @@ class Readers:
 
     def wait(self) -> None:
         """Wait until each reader has begun and ended a login."""
-        deadline, aims = time.monotonic() + 60, [logins + 2 for logins in self._logins]
-        while any(logins < aim for logins, aim in zip(self._logins, aims, strict=True)):
-            assert time.monotonic() < deadline
-            time.sleep(0.005)
+        aims = [logins + 2 for logins in self._logins]
+        wait_until(lambda: all(logins >= aim for logins, aim in zip(self._logins, aims, strict=True)))
 
 
 def rotate_under_readers(role: Role, times: int, between: Callable[[], None]) -> list[Exception]:

@@ -1,4 +1,4 @@
-"""Waiting for what another thread or process does."""
+"""Waiting for what another thread or process does, and for the end of a day."""
 
 import time
 from collections.abc import Callable
